@@ -1,0 +1,146 @@
+"""What waits in memory to be written: the newest rows of a recording, and the weights it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gradlab.run import STATISTICS, STEP_COLUMNS, signals_table, steps_table
+
+Array = np.ndarray
+
+
+class Block:
+    """The newest iterations in memory, waiting to be written together."""
+
+    def __init__(self, replicates: int, layers: int):
+        self._shape = replicates, layers
+        self.start = 0  # the iteration of the first row in memory
+        self._rows: list[dict[str, Array]] = []
+        self._steps: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, row: dict[str, Array], step: dict[str, Any]) -> None:
+        """Append one iteration: its statistics (S, L) each, and its row of `steps`."""
+        self._rows.append(row)
+        self._steps.append(step)
+
+    def amend(self, row: dict[str, Array], back: int) -> None:
+        """Complete the row `back` from the newest (1 = the newest)."""
+        self._rows[-back] = {**row, **self._rows[-back]}
+
+    def take(self, keep: int) -> dict[str, pa.Table]:
+        """Remove all rows but the newest `keep` and return them as tables; signals first, then steps."""
+        count = max(0, len(self._rows) - keep)
+        rows, self._rows = self._rows[:count], self._rows[count:]
+        steps, self._steps = self._steps[:count], self._steps[count:]
+        start, self.start = self.start, self.start + count
+        return {"signals": self._signals(start, rows), "steps": self._step_table(start, steps)} if rows else {}
+
+    def _signals(self, start: int, rows: list[dict[str, Array]]) -> pa.Table:
+        values, masks = {}, {}
+        absent = np.full(self._shape, np.nan)
+        for name in STATISTICS:
+            column = [row.get(name) for row in rows]
+            values[name] = np.stack([absent if array is None else np.ma.getdata(array) for array in column])
+            masks[name] = np.stack([_recorded(array, self._shape) for array in column])
+        return signals_table(start, values, masks)
+
+    def _step_table(self, start: int, steps: list[dict[str, Any]]) -> pa.Table:
+        replicates = self._shape[0]
+        columns: dict[str, Any] = {}
+        for name in STEP_COLUMNS[2:]:
+            if name == "nonfinite_phase":
+                columns[name] = np.array([row[name] for row in steps], object).reshape(-1, replicates)
+                continue
+            given = [name in row for row in steps]
+            filled = [np.broadcast_to(np.asarray(row.get(name, 0.0), np.float64), (replicates,)) for row in steps]
+            mask = np.repeat(~np.array(given), replicates).reshape(-1, replicates)
+            columns[name] = np.ma.MaskedArray(np.stack(filled), mask)
+        return steps_table(start, columns, replicates)
+
+
+def _recorded(array: Array | None, shape: tuple[int, int]) -> Array:
+    """Where a row's statistic was recorded: nowhere if the row lacks it, else where it is not masked."""
+    return np.zeros(shape, bool) if array is None else ~np.ma.getmaskarray(array)
+
+
+class Trajectories:
+    """Follows single weights: all of a small net, a seeded sample of a larger one."""
+
+    def __init__(self, layers: list[dict[str, Any]], replicates: int, count: int, seed: int):
+        total = sum(layer["fan_in"] * layer["fan_out"] for layer in layers)
+        self._all, self._replicates = total <= count, replicates
+        chosen = range(total) if self._all else _sample(layers, count, seed)
+        positions = np.array([_position(layers, flat) for flat in chosen], np.int32).reshape(-1, 3)
+        self._layer, self._row, self._column = positions.T
+        self._taken: list[tuple[int, Array]] = []
+        self._last: Array | None = None
+
+    def take(self, iteration: int, weights: Sequence[Array], after: Sequence[Array], costly: bool) -> None:
+        """Note the values before this update, and those after it in case it was the last."""
+        if not len(self._layer):
+            return
+        if self._all or costly:
+            self._taken.append((iteration, self._values(weights)))
+        self._last = self._values(after)
+
+    def finish(self, iteration: int) -> None:
+        """Add what came out of the last update."""
+        if self._last is not None:
+            self._taken.append((iteration, self._last))
+
+    def table(self) -> dict[str, pa.Table]:
+        """Remove what was taken and return it as a table."""
+        taken, self._taken = self._taken, []
+        if not taken:
+            return {}
+        shape = len(taken), self._replicates, len(self._layer)
+        iteration = np.array([number for number, _ in taken], np.int32)
+        columns = {
+            "iteration": np.broadcast_to(iteration[:, None, None], shape),
+            "replicate": np.broadcast_to(np.arange(self._replicates, dtype=np.int32)[:, None], shape),
+            "layer": np.broadcast_to(self._layer + 1, shape),
+            "row": np.broadcast_to(self._row, shape),
+            "column": np.broadcast_to(self._column, shape),
+        }
+        arrays = {name: pa.array(np.ravel(array), pa.int32()) for name, array in columns.items()}
+        values = np.stack([value for _, value in taken]).ravel()
+        return {"weights": pa.table({**arrays, "value": pa.array(values, pa.float64(), from_pandas=False)})}
+
+    def _values(self, weights: Sequence[Array]) -> Array:
+        values = np.empty((self._replicates, len(self._layer)))
+        for layer in np.unique(self._layer):
+            here = self._layer == layer
+            values[:, here] = weights[layer][..., self._row[here], self._column[here]]
+        return values
+
+
+def _sample(layers: list[dict[str, Any]], count: int, seed: int) -> list[int]:
+    """Choose `count` weights, spread evenly over the layers (the first and last ones first), at random within each."""
+    rng = np.random.default_rng(seed)
+    sizes = np.array([layer["fan_in"] * layer["fan_out"] for layer in layers])
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    shares = np.bincount(np.linspace(0, len(layers) - 1, count).round().astype(int), minlength=len(layers))
+    picked = [
+        start + rng.choice(size, min(share, size), replace=False)
+        for start, size, share in zip(starts, sizes, shares, strict=True)
+    ]
+    return sorted(int(flat) for flat in np.concatenate(picked))
+
+
+def _position(layers: list[dict[str, Any]], flat: int) -> tuple[int, int, int]:
+    """Return (layer from 0, row, column) of the weight with number `flat` in the net."""
+    for number, layer in enumerate(layers):
+        size = layer["fan_in"] * layer["fan_out"]
+        if flat < size:
+            return number, *divmod(flat, layer["fan_out"])
+        flat -= size
+    raise IndexError(flat)
+
+

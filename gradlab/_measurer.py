@@ -1,0 +1,212 @@
+"""From the tensors of one iteration to a row of statistics: which measure makes which column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradlab import measures
+from gradlab.layerstack import groups
+
+Array = np.ndarray
+Tensors = Mapping[str, Any]
+
+PHASES = ("forward", "loss", "backward", "update")
+
+
+class Measurer:
+    """Measures one iteration after the other; keeps only the last two updates, for the cosine between them.
+
+    A row is a dict of arrays (S, L). A masked entry was not recorded; NaN is a number that is none.
+    """
+
+    def __init__(self, layers: Sequence[Mapping[str, Any]], bounds: Sequence[float | None], replicates: int, stacked: bool):
+        self._bounds, self._stacked = bounds, stacked
+        self._shape = replicates, len(layers)
+        self._fan_out = np.array([layer["fan_out"] for layer in layers], np.float64)
+        self._updates: list[list[Array]] = [[], []]  # this update and the one before: an array a group of layers
+        blank = np.full(self._shape, np.nan)
+        self._update_norms = [blank, blank]
+        self._nonfinite: dict[str, Array] = {}
+
+    def norms(self, tensors: Tensors, remember: bool = True) -> dict[str, Array]:
+        """Return the statistics of every iteration; `remember` the update (a revisit has it already)."""
+        if remember:
+            self._remember_update(tensors["weights"], tensors["weights_after"])
+        row = {
+            "grad_norm": self._each(measures.norm, tensors["gradients"]),
+            "weight_norm": self._each(measures.norm, tensors["weights"]),
+            "update_norm": self._update_norms[0],
+        }
+        row["update_ratio"] = _only_where(row["weight_norm"] != 0, row["update_norm"] / row["weight_norm"])
+        h_rows = self._activations(tensors, row)
+        self._deltas(tensors, row, h_rows)
+        if "slopes" in tensors:
+            row["slope_rms"] = self._with_output(self._each(_rms, tensors["slopes"]), 1.0)
+        if "backs" in tensors and {"slope_rms", "delta_norm"} <= row.keys():
+            row |= self._log_gains(tensors["backs"], row)
+        row["nonfinite_count"] = self._count_nonfinite(tensors, row)
+        return row
+
+    def costly(self, tensors: Tensors, revisited: bool = False) -> dict[str, Array]:
+        """Return the statistics that cost more than a norm; `revisited`: of the iteration before the newest update."""
+        updates = self._updates[1] if revisited else self._updates[0]
+        row = {
+            "grad_max": self._each(measures.largest, tensors["gradients"]),
+            "unit_similarity": _only_where(self._fan_out > 1, self._each(measures.unit_similarity, tensors["weights"])),
+            "lost_fraction": self._grouped(
+                measures.lost_fraction(update, gradient)
+                for update, (_, gradient) in zip(updates, groups(tensors["gradients"]), strict=True)
+            ),
+        }
+        if not revisited and self._updates[1]:
+            row["update_cosine"] = self._update_cosine()
+        if "activations" in tensors:
+            row["activation_mean"] = self._each(measures.mean, tensors["activations"])
+            row["activation_std"] = self._each(measures.deviation, tensors["activations"])
+        if "slopes" in tensors:
+            slopes = tensors["slopes"]
+            row["dead_fraction"] = self._with_output(self._each(measures.dead_fraction, slopes), 0.0)
+            if all(bound is not None for bound in self._bounds[: len(slopes)]):
+                row["saturated_fraction"] = self._with_output(self._saturated(slopes), 0.0)
+        return row
+
+    def expected_decrease(self, tensors: Tensors) -> Array:
+        """<G, W_before - W_after> over all parameters given, (S,): what this update should take off the loss."""
+        total = np.zeros(self._shape[0])
+        for (_, gradient), update in zip(groups(tensors["gradients"]), self._updates[0], strict=True):
+            total -= measures.inner(gradient, update).sum(axis=0)
+        if {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
+            parts = tensors["bias_gradients"], tensors["biases"], tensors["biases_after"]
+            for gradient, before, after in zip(*parts, strict=True):
+                total += measures.inner(gradient, before - after)
+        return total
+
+    def gradient_norm(self, tensors: Tensors, row: Mapping[str, Array]) -> Array:
+        """Return the norm of the gradient by all parameters given, (S,)."""
+        parts = [row["grad_norm"]]
+        if "bias_gradients" in tensors:
+            parts.append(self._each(measures.norm, tensors["bias_gradients"]))
+        return measures.total_norm(np.concatenate(parts, axis=1))
+
+    def phases(self, loss: Array) -> list[str | None]:
+        """For each replicate, where a non-finite number appeared first in this iteration; None where nowhere."""
+        counts = {name: array.sum(axis=1) for name, array in self._nonfinite.items()}
+        none = np.zeros(self._shape[0])
+        found = (
+            counts.get("preactivations", none) > 0,
+            ~np.isfinite(loss),
+            counts.get("deltas", none) + counts["gradients"] > 0,
+            counts["weights_after"] > 0,
+        )
+        return [next((p for p, hit in zip(PHASES, found, strict=True) if hit[k]), None) for k in range(self._shape[0])]
+
+    def _each(self, measure: Callable[[Array], Array], stack: Sequence[Array]) -> Array:
+        """Apply a measure to every layer, equal neighbours in one call; return (S, layers)."""
+        return self._grouped(measure(array) for _, array in groups(stack))
+
+    def _grouped(self, values) -> Array:
+        """Join the measures of groups of layers, each (layers,) or (layers, S), to (S, layers)."""
+        joined = np.concatenate(list(values), axis=0)
+        return joined.T if self._stacked else joined[None]
+
+    def _with_output(self, values: Array, output: float) -> Array:
+        """Complete a statistic of the hidden layers by the output layer's: linear, so phi' = 1 everywhere."""
+        missing = self._shape[1] - values.shape[1]
+        return np.concatenate([values, np.full((self._shape[0], missing), output)], axis=1)
+
+    def _activations(self, tensors: Tensors, row: dict[str, Array]) -> list[Array] | None:
+        """Add activation_rms; return ||h_{l-1,i}|| of what each layer reads, where the batch is known too."""
+        if "activations" not in tensors:
+            return None
+        rows: list[Array] = []
+        norms = []
+        for _, h in groups(tensors["activations"]):
+            of_rows, whole = measures.row_norms(h)
+            rows.extend(of_rows)
+            norms.append(whole / np.sqrt(h.shape[-1] * h.shape[-2]))
+        row["activation_rms"] = self._grouped(norms)
+        if "batch" not in tensors:
+            return None
+        return [measures.row_norms(tensors["batch"][None])[0][0], *rows[:-1]]
+
+    def _deltas(self, tensors: Tensors, row: dict[str, Array], h_rows: list[Array] | None) -> None:
+        """Add ||delta||, and p = mean_i ||B delta_i|| ||h_i|| = sum_i ||delta_i|| ||h_i||: B undoes the batch's mean."""
+        if "deltas" not in tensors:
+            return
+        rows: list[Array] = []
+        norms = []
+        for _, delta in groups(tensors["deltas"]):
+            of_rows, whole = measures.row_norms(delta)
+            rows.extend(of_rows)
+            norms.append(whole)
+        row["delta_norm"] = self._grouped(norms)
+        if h_rows is not None:
+            examples = [np.vecdot(delta, h) for delta, h in zip(rows, h_rows, strict=True)]
+            row["per_example_grad_norm"] = np.stack(examples, axis=-1).reshape(self._shape)
+
+    def _log_gains(self, backs: Sequence[Array], row: Mapping[str, Array]) -> dict[str, Array]:
+        gains = measures.log_gains(
+            weight_norm=row["weight_norm"][:, 1:],
+            fan_out=self._fan_out[1:],
+            back=self._each(measures.norm, backs),
+            slope=row["slope_rms"][:, :-1],
+            upper=row["delta_norm"][:, 1:],
+            lower=row["delta_norm"][:, :-1],
+        )
+        padded = {name: self._with_output(gain, np.nan) for name, gain in gains.items()}
+        return {name: _only_where(np.isfinite(gain), gain) for name, gain in padded.items()}
+
+    def _remember_update(self, before: Sequence[Array], after: Sequence[Array]) -> None:
+        """Keep W_after - W_before, as it was after rounding, in the buffers of the update before last."""
+        self._updates.reverse()
+        newest = self._updates[0]
+        for number, ((_, old), (_, new)) in enumerate(zip(groups(before), groups(after), strict=True)):
+            if number == len(newest):
+                newest.append(np.empty_like(old))
+            np.subtract(new, old, out=newest[number])
+        self._update_norms = [self._grouped(map(measures.norm, newest)), self._update_norms[0]]
+
+    def _update_cosine(self) -> Array:
+        newest, last = self._update_norms
+        norms = (newest, last) if self._stacked else (newest[0], last[0])
+        values, start = [], 0
+        for one, other in zip(*self._updates, strict=True):
+            layers = slice(start, start := start + len(one))
+            values.append(measures.cosine(one, other, *(np.ascontiguousarray(n[..., layers].T) for n in norms)))
+        return _only_where((newest > 0) & (last > 0), self._grouped(values))
+
+    def _saturated(self, slopes: Sequence[Array]) -> Array:
+        values = []
+        for layers, slope in groups(slopes):
+            bound = np.array(self._bounds[layers], np.float64).reshape(-1, *[1] * (slope.ndim - 1))
+            values.append(measures.saturated_fraction(slope, bound))
+        return self._grouped(values)
+
+    def _count_nonfinite(self, tensors: Tensors, row: Mapping[str, Array]) -> Array:
+        """Count NaN and inf over z, delta, G and W_after; a finite norm proves that there is none to count."""
+        clean = {
+            "gradients": np.isfinite(row["grad_norm"]),
+            "weights_after": np.isfinite(row["update_norm"]) & np.isfinite(row["weight_norm"]),
+        }
+        if "deltas" in tensors:
+            clean["deltas"] = np.isfinite(row["delta_norm"])
+        if "preactivations" in tensors:
+            clean["preactivations"] = np.isfinite(self._each(measures.norm, tensors["preactivations"]))
+        zero = np.zeros(self._shape)
+        self._nonfinite = {
+            name: zero if finite.all() else self._each(measures.nonfinite_count, tensors[name])
+            for name, finite in clean.items()
+        }
+        return np.sum(list(self._nonfinite.values()), axis=0)
+
+
+def _rms(x: Array) -> Array:
+    return measures.norm(x) / np.sqrt(x.shape[-1] * x.shape[-2])
+
+
+def _only_where(defined: Array, values: Array) -> Array:
+    """Mask what is not defined, such as a quotient by 0 or the logarithm of one: it counts as not recorded."""
+    return np.ma.MaskedArray(values, np.broadcast_to(~defined, values.shape))

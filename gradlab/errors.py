@@ -1,0 +1,32 @@
+"""Errors a user can act on: what is wrong, where, what is allowed, what to do."""
+
+
+class GradlabError(Exception):
+    """Base of every error gradlab raises on purpose.
+
+    The message is one sentence for a reader who has not seen the source: it names the argument as typed,
+    what was got, what is allowed, and what to do. The command line prints it and exits with 2.
+    """
+
+
+class ArgumentError(GradlabError, ValueError):
+    """An argument is outside its allowed range or does not fit another one."""
+
+
+class DataError(GradlabError, ValueError):
+    """A data set cannot be trained on: empty, ragged, not finite, or labels that do not match the loss."""
+
+
+class RunError(GradlabError):
+    """A run cannot be read or written: no run folder, a truncated file, a newer schema."""
+
+
+class RuleError(GradlabError):
+    """A rule cannot be used: an unknown or duplicate code, or a definition that lacks a part."""
+
+
+def one_of(argument: str, value: object, allowed) -> None:
+    """Raise ArgumentError unless `value` is one of `allowed`."""
+    names = sorted(allowed)
+    if value not in names:
+        raise ArgumentError(f"{argument}={value!r} is unknown; choose one of: {', '.join(names)}")

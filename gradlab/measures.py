@@ -1,0 +1,172 @@
+"""Every statistic, defined once: array -> number.
+
+Arrays are (..., rows, columns): (..., fan_in, fan_out) for weights, (..., B, n) for signals. Each function reduces the
+last two axes, so that leading axes (layers of one shape, replicates) are measured in one call. Results are float64.
+
+Sums of squares underflow in float32 below about 1e-23 and overflow above about 1e19. Norms are therefore taken in the
+array's own dtype first, which is fast, and once more in scaled float64 where that sum leaves its safe range: a delta
+of 1e-31 measures 1e-31, not 0, and one of 1e30 is not infinite.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Array = np.ndarray
+
+SATURATED_BELOW = 0.01  # of the largest possible slope
+
+
+def _flatten(x: Array) -> Array:
+    return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
+
+
+def _unsafe(square_sums: Array, dtype: np.dtype) -> Array:
+    """Where a sum of squares may have lost terms to underflow, overflowed, or is not a number."""
+    info = np.finfo(dtype)
+    low, high = float(info.tiny) ** 0.5 * 10, float(info.max) ** 0.75
+    return ~((square_sums > low) & (square_sums < high))
+
+
+def _scaled(x: Array, axis: int | tuple[int, int]) -> tuple[Array, Array]:
+    """Return x / max|x| in float64 and that maximum (1 where it is 0 or not finite), kept dimensions."""
+    x = x.astype(np.float64)
+    scale = np.abs(x).max(axis=axis, keepdims=True)
+    scale[~np.isfinite(scale) | (scale == 0)] = 1
+    return x / scale, scale
+
+
+def norm(x: Array) -> Array:
+    """Frobenius norm over the last two axes; inf or NaN only where an entry is."""
+    flat = _flatten(x)
+    squares = np.vecdot(flat, flat).astype(np.float64)
+    result = np.sqrt(squares)
+    unsafe = _unsafe(squares, x.dtype)
+    if unsafe.any():
+        scaled, scale = _scaled(flat[unsafe], axis=-1)
+        result[unsafe] = np.sqrt(np.vecdot(scaled, scaled)) * scale[..., 0]
+    return result
+
+
+def row_norms(x: Array) -> tuple[Array, Array]:
+    """Return the norm of each row (..., rows) and the Frobenius norm (...) they make up."""
+    squares = np.vecdot(x, x)
+    total = squares.sum(axis=-1, dtype=np.float64)
+    rows, norms = np.sqrt(squares, dtype=np.float64), np.sqrt(total)
+    unsafe = _unsafe(total, x.dtype)
+    if unsafe.any():
+        scaled, scale = _scaled(x[unsafe], axis=(-2, -1))
+        squares = np.vecdot(scaled, scaled)
+        rows[unsafe] = np.sqrt(squares) * scale[..., 0]
+        norms[unsafe] = np.sqrt(squares.sum(axis=-1)) * scale[..., 0, 0]
+    return rows, norms
+
+
+def inner(x: Array, y: Array) -> Array:
+    """<x, y> summed over the last two axes."""
+    return np.vecdot(_flatten(x), _flatten(y)).astype(np.float64)
+
+
+def total_norm(norms: Array) -> Array:
+    """The norm of a whole made of parts: sqrt of the sum of squared `norms` (..., parts), without overflow."""
+    scale = np.abs(norms).max(axis=-1, keepdims=True, initial=0)
+    safe = np.where(np.isfinite(scale) & (scale > 0), scale, 1)
+    return np.sqrt(np.square(norms / safe).sum(axis=-1)) * safe[..., 0]
+
+
+def cosine(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
+    """<x, y> / (|x| |y|), NaN where a norm is 0; computed on x / |x| and y / |y|, so that tiny updates count too."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit_x = _flatten(x) / x_norm[..., None]
+        unit_y = _flatten(y) / y_norm[..., None]
+    return np.vecdot(unit_x, unit_y)
+
+
+def largest(x: Array) -> Array:
+    """Largest absolute entry; NaN where an entry is NaN."""
+    return np.maximum(x.max(axis=(-2, -1)), -x.min(axis=(-2, -1))).astype(np.float64)
+
+
+def mean(x: Array) -> Array:
+    """Mean of all entries."""
+    return x.mean(axis=(-2, -1), dtype=np.float64)
+
+
+def deviation(x: Array) -> Array:
+    """Standard deviation of all entries, about their mean."""
+    return x.std(axis=(-2, -1), dtype=np.float64)
+
+
+def dead_fraction(slope: Array) -> Array:
+    """Share of units (columns) whose slope phi' is 0 on every example of the batch."""
+    return (slope == 0).all(axis=-2).mean(axis=-1)
+
+
+def saturated_fraction(slope: Array, bound: float) -> Array:
+    """Share of entries whose |phi'| is below 1 % of `bound`, the largest slope the activation has."""
+    return (np.abs(slope) < SATURATED_BELOW * bound).mean(axis=(-2, -1))
+
+
+def unit_similarity(weight: Array) -> Array:
+    """Largest cosine between the incoming weights of two units (columns); 1 = two units compute the same.
+
+    Two units whose weights are all 0 are identical: their cosine counts as 1. NaN for a layer of one unit.
+    """
+    units = weight.astype(np.float64, copy=False)
+    n = units.shape[-1]
+    if n < 2:
+        return np.full(weight.shape[:-2], np.nan)
+    length = np.sqrt(np.square(units).sum(axis=-2, keepdims=True))
+    zero = length == 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        units = np.where(zero, 0, units / length)
+    gram = units.swapaxes(-1, -2) @ units
+    gram[zero & zero.swapaxes(-1, -2)] = 1
+    gram[..., np.arange(n), np.arange(n)] = -np.inf
+    return gram.max(axis=(-2, -1))
+
+
+def lost_fraction(update: Array, gradient: Array) -> Array:
+    """Share of the entries with a gradient whose weight did not change at all: cast(w + dw) == w."""
+    wanted = gradient != 0
+    lost = ((update == 0) & wanted).sum(axis=(-2, -1))
+    return lost / np.maximum(wanted.sum(axis=(-2, -1)), 1)
+
+
+def nonfinite_count(x: Array) -> Array:
+    """How many entries are NaN or infinite."""
+    return x.size // max(1, int(np.prod(x.shape[:-2]))) - np.isfinite(x).sum(axis=(-2, -1))
+
+
+def log_gains(weight_norm: Array, fan_out: Array, back: Array, slope: Array, upper: Array, lower: Array):
+    """Split the step from delta_{l+1} to delta_l into its four exact terms.
+
+    Parameters
+    ----------
+    weight_norm, fan_out : ndarray
+        ||W_{l+1}||_F and the columns of W_{l+1}.
+    back : ndarray
+        ||u||, u = delta_{l+1} W_{l+1}^T.
+    slope : ndarray
+        rms of phi'(z_l).
+    upper, lower : ndarray
+        ||delta_{l+1}|| and ||delta_l||.
+
+    Returns
+    -------
+    dict of str to ndarray
+        `log_gain_weight` A = ln(||W|| / sqrt(fan_out)), `log_gain_alignment` B = ln(||u|| / ||delta_{l+1}||) - A,
+        `log_gain_slope` C = ln rms phi', `log_gain_slope_alignment` D = ln(||delta_l|| / ||u||) - C; their sum is
+        ln(||delta_l|| / ||delta_{l+1}||). NaN where a factor is 0 or not finite: its logarithm is not a number to add.
+    """
+    with np.errstate(all="ignore"):
+        weight = np.log(weight_norm) - 0.5 * np.log(fan_out)
+        slope = np.log(slope)
+        terms = {
+            "log_gain_weight": weight,
+            "log_gain_alignment": np.log(back) - np.log(upper) - weight,
+            "log_gain_slope": slope,
+            "log_gain_slope_alignment": np.log(lower) - np.log(back) - slope,
+        }
+        defined = np.isfinite(sum(terms.values()))
+    return {name: np.where(defined, term, np.nan) for name, term in terms.items()}

@@ -1,0 +1,155 @@
+"""The training loop: batches in, updates out, and an observer told what happened at every iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from gradlab.layerstack import LayerStack
+from gradlab.nn.losses import Loss
+from gradlab.nn.mlp import MLP, Workspace
+from gradlab.nn.optimizers import Optimizer
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Step:
+    """One iteration, told after its update. Arrays are the engine's own buffers: measure or copy, never keep.
+
+    Attributes
+    ----------
+    iteration : int
+        From 0.
+    model : MLP
+        Its gradients are this step's, its parameters those AFTER the update.
+    work : Workspace
+        z, h, u, phi'(z) and delta of this step's batch.
+    weights_before, biases_before : LayerStack
+        The parameters the forward pass used.
+    loss : ndarray (S,) or ()
+        The batch's mean loss before the update.
+    learning_rate : float
+    validation : tuple of ndarray, optional
+        `(loss, accuracy)` on the held-out data before the update, each (S,) or (); None off its cadence.
+    """
+
+    iteration: int
+    model: MLP
+    work: Workspace
+    weights_before: LayerStack
+    biases_before: LayerStack
+    loss: Array
+    learning_rate: float
+    validation: tuple[Array, Array] | None
+
+
+class Observer(Protocol):
+    """Whoever wants to know: the loop knows nothing of recording."""
+
+    def observe(self, step: Step) -> bool:
+        """Take in one iteration; return True to be shown the PREVIOUS one again by `revisit`."""
+        ...
+
+    def revisit(self, step: Step) -> None:
+        """Take in the previous iteration, recomputed exactly from its parameters and batch."""
+        ...
+
+
+class BatchOrder:
+    """Which examples make each batch: a fresh permutation an epoch for each seed, cut into whole batches.
+
+    A batch that an epoch cannot fill takes its remainder from the next one, so that every batch has the same size and
+    every example is seen once an epoch.
+    """
+
+    def __init__(self, examples: int, batch_size: int, seeds: list[int], stacked: bool):
+        self._examples, self._batch_size, self._stacked = examples, batch_size, stacked
+        self._rngs = [np.random.default_rng([seed, 1]) for seed in seeds]  # apart from the weights' stream
+        self._queue = np.empty((len(seeds), 0), np.intp)
+
+    def take(self) -> Array:
+        """Return the next batch's example numbers: (S, B) where replicates are stacked, else (B,)."""
+        while self._queue.shape[1] < self._batch_size:
+            epoch = np.stack([rng.permutation(self._examples) for rng in self._rngs])
+            self._queue = np.concatenate([self._queue, epoch], axis=1)
+        batch, self._queue = np.split(self._queue, [self._batch_size], axis=1)
+        return batch if self._stacked else batch[0]
+
+
+class Trainer:
+    """Trains one model on one data set; `fit` is the loop, the rest is what it says."""
+
+    def __init__(self, model: MLP, x: Array, y: Array, loss: Loss, optimizer: Optimizer, batch_size: int):
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self._x = np.ascontiguousarray(x, model.dtype)
+        self._y = y if loss.classification else np.ascontiguousarray(y, model.dtype)
+        self._work = model.workspace(batch_size)
+        self._order = BatchOrder(len(x), batch_size, model.seeds, stacked=model.replicates is not None)
+        # Two generations of parameters: the ones before this update, and the ones before the last.
+        self._before = [self._parameter_views(np.empty_like(model.parameters)) for _ in range(2)]
+
+    def fit(
+        self,
+        iterations: int,
+        observer: Observer,
+        validate: Callable[[MLP], tuple[Array, Array]] | None = None,
+        validate_every: int = 50,
+    ) -> int:
+        """Run `iterations` updates; return how many ran: fewer only once every replicate's weights are not finite.
+
+        NaN weights never come back, so what follows would only repeat NaN.
+        """
+        previous: tuple[Step, Array] | None = None
+        with np.errstate(all="ignore"):  # overflow and NaN are data here, recorded and judged
+            for iteration in range(iterations):
+                batch = self._order.take()
+                loss = self._compute(batch)
+                due = iteration % validate_every == 0 or iteration == iterations - 1
+                validation = validate(self.model) if validate is not None and due else None
+                before, weights_before, biases_before = self._before[iteration % 2]
+                np.copyto(before, self.model.parameters)
+                learning_rate = self.optimizer.learning_rate
+                self.optimizer.step(self.model.parameters, self.model.gradients)
+                step = Step(
+                    iteration, self.model, self._work, weights_before, biases_before, loss, learning_rate, validation
+                )
+                if observer.observe(step) and previous is not None:
+                    self._show_again(observer, *previous)
+                previous = step, batch
+                if not np.isfinite(loss).any() and self._lost():
+                    return iteration + 1
+        return iterations
+
+    def _compute(self, batch: Array) -> Array:
+        """Forward and backward on one batch; leaves gradients in the model, returns the mean loss (S,) or ()."""
+        work, target = self._work, self._y[batch]
+        np.take(self._x, batch, axis=0, out=work.batch, mode="clip")  # 'clip' writes straight into `out`
+        logits = self.model.forward(work)
+        loss = self.loss.value(logits, target).mean(axis=-1)
+        self.loss.gradient(logits, target, work.deltas[-1])
+        self.model.backward(work)
+        return loss
+
+    def _show_again(self, observer: Observer, step: Step, batch: Array) -> None:
+        """Recompute `step` from the parameters it had, show it, and put today's parameters back."""
+        today = self.model.parameters.copy()
+        before, _, _ = self._before[step.iteration % 2]
+        np.copyto(self.model.parameters, before)
+        self._compute(batch)
+        observer.revisit(step)
+        np.copyto(self.model.parameters, today)
+
+    def _lost(self) -> bool:
+        weights = self.model.weights
+        stacked = [weight.reshape(self.model.replicates or 1, -1) for weight in weights]
+        finite = np.stack([np.isfinite(weight).all(axis=1) for weight in stacked]).all(axis=0)
+        return not finite.any()
+
+    def _parameter_views(self, flat: Array) -> tuple[Array, LayerStack, LayerStack]:
+        model, split = self.model, self.model.weights.flat.size
+        weights = LayerStack([w.shape for w in model.weights], model.dtype, flat[:split])
+        return flat, weights, LayerStack([b.shape for b in model.biases], model.dtype, flat[split:])

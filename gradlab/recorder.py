@@ -1,0 +1,300 @@
+"""`Recorder`: measures what happens in a training and keeps it; the only maker of live Runs.
+
+The built-in engine feeds it; so can any loop that has the arrays at hand.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gradlab import storage
+from gradlab._buffers import Block, Trajectories
+from gradlab._measurer import Measurer
+from gradlab.errors import ArgumentError
+from gradlab.run import LAYER_COLUMNS, FolderSource, Run, load
+
+Array = np.ndarray
+
+BLOCK_ITERATIONS, BLOCK_SECONDS = 64, 1.0  # rows go to disk when either is reached
+COSTLY_FIRST, COSTLY_EVERY = 10, 10
+
+
+class Recorder:
+    """Records one training, iteration by iteration.
+
+    Norms, per-example gradient norms and log gains are taken at every iteration; the costly statistics at iterations
+    0-9, then at every 10th. Rows go to disk in blocks: memory does not grow with the number of iterations.
+
+    Parameters
+    ----------
+    layers : list of dict
+        One a layer, first layer first: `fan_in`, `fan_out`, and where known `name`, `kind`, `activation`,
+        `parameters`, `slope_bound` (the largest slope of the activation; without it no saturation is recorded).
+    replicates : int, optional
+        S, where the arrays carry a leading replicate axis; None where they carry none.
+    out : path, optional
+        Folder to stream to, new or empty. None: a temporary one that is deleted with the Run.
+    every : int, optional
+        Take the costly statistics at every `every`-th iteration instead; 1 = always.
+    weights : int
+        How many weights to follow: all of a net of up to so many (at every iteration), else a seeded sample (at the
+        cadence of the costly statistics).
+    seed : int
+        Of that sample.
+    overwrite : bool
+        Empty `out` first where it holds a run.
+
+    Raises
+    ------
+    ArgumentError
+        An argument outside its range.
+    RunError
+        `out` cannot be written to, or already holds something.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Mapping[str, Any]],
+        *,
+        name: str = "run",
+        config: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        replicates: int | None = None,
+        out: str | Path | None = None,
+        every: int | None = None,
+        weights: int = 50,
+        seed: int = 0,
+        overwrite: bool = False,
+    ):
+        if not layers:
+            raise ArgumentError("layers is empty; describe each layer, such as {'fan_in': 4, 'fan_out': 3}")
+        if every is not None and every < 1:
+            raise ArgumentError(f"every={every!r} must be at least 1 (1 records everything always), or None")
+        if weights < 0:
+            raise ArgumentError(f"weights={weights!r} must be 0 or more")
+        self.name, self.config = name, dict(config or {})
+        self.provenance = {**_environment(), **(provenance or {})}
+        self.layers = [_describe(number, layer, len(layers)) for number, layer in enumerate(layers, 1)]
+        bounds = [layer.get("slope_bound") for layer in layers]
+        self._replicates = replicates or 1
+        self._every, self._temporary = every, out is None
+        if out is None:
+            self.folder = Path(tempfile.mkdtemp(prefix="gradlab-"))
+        else:
+            self.folder = Path(out)
+            storage.prepare_folder(self.folder, overwrite)
+        self._writer = storage.Writer(self.folder)
+        self._measurer = Measurer(self.layers, bounds, self._replicates, stacked=replicates is not None)
+        self._block = Block(self._replicates, len(self.layers))
+        self._trajectories = Trajectories(self.layers, self._replicates, weights, seed)
+        self._run: Run | None = None
+        self.iterations = 0
+        self._broken = np.zeros(self._replicates, bool)
+        self._flushed = time.monotonic()
+        storage.write_description(self.folder, self._description(closed=False))
+
+    @property
+    def acknowledged(self) -> int:
+        """How many iterations are safely on disk: what survives if the process is killed now."""
+        return self._block.start
+
+    def record(
+        self,
+        *,
+        loss: Array | float,
+        learning_rate: float,
+        weights: Sequence[Array],
+        weights_after: Sequence[Array],
+        gradients: Sequence[Array],
+        validation: tuple[Any, Any] | None = None,
+        **tensors: Any,
+    ) -> bool:
+        """Record one iteration, after its update. Arrays are measured at once and never kept.
+
+        Every sequence has one array a layer, first layer first; with replicates each array has a leading axis S.
+        What is not given leaves its columns empty, and the rules that need them say so.
+
+        Parameters
+        ----------
+        loss : float or ndarray (S,)
+            The batch's mean loss before the update.
+        learning_rate : float
+        weights, weights_after, gradients : sequences of ndarray (fan_in, fan_out)
+            W_l before and after the update, and dLoss/dW_l.
+        validation : tuple, optional
+            `(loss, accuracy)` on held-out data before the update, each a number or (S,).
+        batch : ndarray (B, n_0), optional
+            h_0, what the first layer reads.
+        preactivations, activations, deltas : sequences of ndarray (B, n_l), optional
+            z_l, h_l and dLoss/dz_l of the batch's MEAN loss.
+        slopes : sequence of ndarray (B, n_l), optional
+            phi'(z_l) of every layer but the last.
+        backs : sequence of ndarray (B, n_l), optional
+            u_l = delta_{l+1} W_{l+1}^T of every layer but the last; computed from `deltas` where it is not given.
+        biases, biases_after, bias_gradients : sequences of ndarray (1, fan_out), optional
+
+        Returns
+        -------
+        bool
+            True where some replicate has its first non-finite number now and the iteration before lacks its costly
+            statistics: a caller that can compute that one again should pass it to `revisit`.
+
+        Raises
+        ------
+        ArgumentError
+            The recorder is closed, a name is unknown, or a sequence does not have one array a layer.
+        """
+        if self._run is not None:
+            raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
+        tensors = {name: value for name, value in tensors.items() if value is not None}
+        tensors |= {"weights": weights, "weights_after": weights_after, "gradients": gradients}
+        self._check(tensors)
+        if "deltas" in tensors and "backs" not in tensors:
+            pairs = zip(tensors["deltas"][1:], weights[1:], strict=True)
+            tensors["backs"] = [delta @ weight.swapaxes(-1, -2) for delta, weight in pairs]
+        if len(self._block) >= BLOCK_ITERATIONS or time.monotonic() - self._flushed > BLOCK_SECONDS:
+            self.flush()
+        iteration, costly = self.iterations, self._costly(self.iterations)
+        with np.errstate(all="ignore"):
+            row = self._measurer.norms(tensors)
+            if costly:
+                row |= self._measurer.costly(tensors)
+            self._block.add(row, self._step(tensors, row, loss, learning_rate, validation))
+        self._trajectories.take(iteration, weights, weights_after, costly)
+        self.iterations += 1
+        broken = (row["nonfinite_count"] > 0).any(axis=1)
+        newly, self._broken = broken & ~self._broken, broken | self._broken
+        return bool(newly.any()) and iteration > 0 and not self._costly(iteration - 1)
+
+    def revisit(self, **tensors: Any) -> None:
+        """Add the costly statistics of the iteration BEFORE the newest; arrays as for `record`.
+
+        So the last finite iteration of a run that breaks is recorded in full, at no cost to all the others.
+        """
+        self._check(tensors)
+        with np.errstate(all="ignore"):
+            self._block.amend(self._measurer.costly(tensors, revisited=True), back=2)
+
+    def flush(self) -> None:
+        """Write all complete rows to disk: all but the newest, which `revisit` may still amend."""
+        self._write(keep=1)
+
+    def close(self, status: str = "complete") -> Run:
+        """End the recording and return the Run; calling it again returns the same Run."""
+        if self._run is None:
+            self.provenance["status"] = status
+            self._trajectories.finish(self.iterations)
+            self._write(keep=0)
+            self._writer.close()
+            storage.write_description(self.folder, self._description(closed=True))
+            self._writer.remove_streams()
+            source = FolderSource(self.folder, closed=True, temporary=self._temporary)
+            self._run = Run(self.name, self.config, self.provenance, self.layers, self._replicates, source)
+        return self._run
+
+    @property
+    def run(self) -> Run:
+        """The Run so far: all of it once closed, else what is on disk."""
+        if self._run is not None:
+            return self._run
+        self.flush()
+        return load(self.folder)
+
+    def __enter__(self) -> Recorder:
+        """Return itself; `close` is called at the end of the block, whatever happens."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        self.close("complete" if kind is None else f"interrupted by {kind.__name__}")
+
+    def _write(self, keep: int) -> None:
+        # Signals before steps: a reader counts the iterations by the steps and drops signals that have none yet.
+        for name, table in (self._block.take(keep) | self._trajectories.table()).items():
+            self._writer.append(name, _single_batch(table))
+        self._flushed = time.monotonic()
+
+    def _costly(self, iteration: int) -> bool:
+        if self._every is not None:
+            return iteration % self._every == 0
+        return iteration < COSTLY_FIRST or iteration % COSTLY_EVERY == 0
+
+    def _step(self, tensors, row, loss, learning_rate, validation) -> dict[str, Any]:
+        """Make the row of `steps`: what concerns the net as a whole, one value a replicate."""
+        loss = np.broadcast_to(np.asarray(loss, np.float64), (self._replicates,))
+        result: dict[str, Any] = {
+            "loss": loss,
+            "learning_rate": learning_rate,
+            "grad_norm": self._measurer.gradient_norm(tensors, row),
+            "expected_decrease": self._measurer.expected_decrease(tensors),
+            "nonfinite_phase": self._measurer.phases(loss),
+        }
+        if validation is not None:
+            result["validation_loss"], result["validation_accuracy"] = validation
+        return result
+
+    def _check(self, tensors: Mapping[str, Any]) -> None:
+        unknown = sorted(set(tensors) - _PER_LAYER - _HIDDEN_ONLY - {"batch"})
+        if unknown:
+            raise ArgumentError(f"record got unknown arrays {', '.join(unknown)}; see help(gradlab.Recorder.record)")
+        for name in sorted(tensors.keys() - {"batch"}):
+            expected = len(self.layers) - (name in _HIDDEN_ONLY)
+            if len(tensors[name]) != expected:
+                raise ArgumentError(
+                    f"{name} holds {len(tensors[name])} arrays, but the recorder has {len(self.layers)} layers "
+                    f"and needs {expected} of them, first layer first"
+                )
+
+    def _description(self, closed: bool) -> dict[str, Any]:
+        status = {} if closed else {"status": "unfinished"}
+        return {
+            "name": self.name,
+            "closed": closed,
+            "replicates": self._replicates,
+            "config": self.config,
+            "provenance": {**self.provenance, **status},
+            "layers": self.layers,
+        }
+
+
+_PER_LAYER = {
+    "weights", "weights_after", "gradients", "preactivations", "activations", "deltas",
+    "biases", "biases_after", "bias_gradients",
+}  # fmt: skip
+_HIDDEN_ONLY = {"slopes", "backs"}
+
+
+def _single_batch(table: pa.Table) -> pa.RecordBatch:
+    return table.combine_chunks().to_batches()[0]
+
+
+def _describe(number: int, layer: Mapping[str, Any], total: int) -> dict[str, Any]:
+    for key in ("fan_in", "fan_out"):
+        if not isinstance(layer.get(key), (int, np.integer)) or layer[key] < 1:
+            raise ArgumentError(f"layers[{number - 1}] needs {key!r}, a whole number of at least 1; got {layer.get(key)!r}")
+    fan_in, fan_out = int(layer["fan_in"]), int(layer["fan_out"])
+    default = {
+        "layer": number, "name": "output" if number == total else f"hidden{number}", "kind": "linear",
+        "activation": None, "fan_in": fan_in, "fan_out": fan_out, "parameters": fan_in * fan_out + fan_out,
+    }  # fmt: skip
+    return default | {key: layer[key] for key in LAYER_COLUMNS if key in layer and key not in ("fan_in", "fan_out")}
+
+
+def _environment() -> dict[str, Any]:
+    from gradlab import __version__
+
+    return {
+        "gradlab": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }

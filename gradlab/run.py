@@ -1,0 +1,402 @@
+"""`Run`: the one record of a training that crosses every border. Frozen, saved and loaded without loss."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from gradlab import storage
+from gradlab.errors import ArgumentError, RunError
+
+Array = np.ndarray
+
+KEYS = ("iteration", "replicate", "layer")
+
+# The statistics of one layer at one iteration and replicate, in the order reports and files list them.
+STATISTICS = (
+    "grad_norm", "grad_max", "per_example_grad_norm", "delta_norm", "weight_norm", "update_norm", "update_ratio",
+    "update_cosine", "activation_mean", "activation_std", "activation_rms", "slope_rms", "dead_fraction",
+    "saturated_fraction", "unit_similarity", "second_moment_rms", "nonfinite_count", "lost_fraction",
+    "log_gain_weight", "log_gain_alignment", "log_gain_slope", "log_gain_slope_alignment",
+)  # fmt: skip
+LOG_GAINS = STATISTICS[-4:]
+STEP_COLUMNS = (
+    "iteration", "replicate", "loss", "learning_rate", "grad_norm", "expected_decrease", "validation_loss",
+    "validation_accuracy", "nonfinite_phase",
+)  # fmt: skip
+WEIGHT_COLUMNS = ("iteration", "replicate", "layer", "row", "column", "value")
+LAYER_COLUMNS = ("layer", "name", "kind", "activation", "fan_in", "fan_out", "parameters")
+
+
+class Source(Protocol):
+    """Where a Run's tables come from: a folder, or memory."""
+
+    def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
+        """Return a table or some of its columns; None where nothing of it was recorded."""
+        ...
+
+    def columns(self, name: str) -> list[str]:
+        """Name the columns of a table."""
+        ...
+
+
+class FolderSource:
+    """Reads a run folder: its Parquet files once it is closed, what its streams hold before."""
+
+    def __init__(self, folder: Path, closed: bool, temporary: bool = False):
+        self.folder, self._closed = folder, closed
+        if temporary:  # recorded to no folder of the user's: the files live as long as the Run
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+    def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
+        """Return a table or some of its columns."""
+        return storage.read_table(self.folder, name, columns, self._closed)
+
+    def columns(self, name: str) -> list[str]:
+        """Name the columns of a table."""
+        return storage.column_names(self.folder, name, self._closed)
+
+
+class MemorySource:
+    """Tables held in memory: what `Run.from_arrays` makes."""
+
+    def __init__(self, tables: Mapping[str, pa.Table]):
+        self._tables = dict(tables)
+
+    def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
+        """Return a table or some of its columns."""
+        table = self._tables.get(name)
+        return table if table is None or columns is None else table.select(columns)
+
+    def columns(self, name: str) -> list[str]:
+        """Name the columns of a table."""
+        return list(self._tables[name].column_names) if name in self._tables else []
+
+
+class Run:
+    """One recorded training: T iterations of S replicates (seeds) of a net of L layers.
+
+    Row t of every table is the state BEFORE update t, its update columns what update t did. Layer 1 is nearest the
+    input. Statistics keep null (not recorded) apart from NaN (not a number: a pathology, and data).
+
+    Attributes
+    ----------
+    name : str
+    config : dict
+        What was trained and how: activation, depth, width, init, gain, optimizer, learning_rate, batch_size, ...
+    provenance : dict
+        Where the record comes from: versions, platform, time, fingerprint of the data, and `status`: "complete",
+        "stopped" (with the reason), or "unfinished" (still running, or killed).
+    layers : DataFrame
+        One row a layer: layer, name, kind, activation, fan_in, fan_out, parameters.
+    replicates : int
+        S, the number of seeds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+        layers: list[dict[str, Any]],
+        replicates: int,
+        source: Source,
+    ):
+        self._name, self._replicates, self._source = name, replicates, source
+        self._config, self._provenance, self._layers = dict(config), dict(provenance), [dict(layer) for layer in layers]
+        self._column = functools.lru_cache(maxsize=64)(self._read_column)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, "_column"):
+            raise AttributeError(f"a Run is frozen: {name!r} cannot be set")
+        super().__setattr__(name, value)
+
+    @property
+    def name(self) -> str:
+        """The name given when it was recorded."""
+        return self._name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """A copy of what was trained and how."""
+        return dict(self._config)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """A copy of where the record comes from."""
+        return dict(self._provenance)
+
+    @property
+    def replicates(self) -> int:
+        """The number of seeds, S."""
+        return self._replicates
+
+    @functools.cached_property
+    def layers(self) -> pd.DataFrame:
+        """One row a layer: layer, name, kind, activation, fan_in, fan_out, parameters."""
+        return pd.DataFrame(self._layers, columns=list(LAYER_COLUMNS))
+
+    @functools.cached_property
+    def steps(self) -> pd.DataFrame:
+        """One row an iteration and replicate: loss, learning_rate, grad_norm, ... in the order of STEP_COLUMNS."""
+        table = self._source.table("steps")
+        return pd.DataFrame(columns=list(STEP_COLUMNS)) if table is None else table.to_pandas()
+
+    @functools.cached_property
+    def weights(self) -> pd.DataFrame:
+        """Weight trajectories w_ij^k: iteration, replicate, layer k, row i, column j (from 0), value.
+
+        Iteration t holds the value before update t; the last row of each weight, at iteration T, is what came out.
+        """
+        table = self._source.table("weights")
+        return pd.DataFrame(columns=list(WEIGHT_COLUMNS)) if table is None else table.to_pandas()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The statistics this run has at least one value of, in the order of STATISTICS."""
+        present = set(self._source.columns("signals"))
+        return tuple(name for name in STATISTICS if name in present)
+
+    @property
+    def iterations(self) -> int:
+        """The number of iterations recorded, T."""
+        return len(self._loss()) if self._source.columns("steps") else 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(T, S, L)."""
+        return self.iterations, self.replicates, len(self._layers)
+
+    def step(self, name: str) -> Array:
+        """Return a numeric column of `steps` as an array (iteration, replicate); NaN where it was not recorded."""
+        if name not in STEP_COLUMNS:
+            raise ArgumentError(f"steps have no column {name!r}; choose one of: {', '.join(STEP_COLUMNS)}")
+        return self.steps[name].to_numpy().reshape(-1, self.replicates)
+
+    def _loss(self) -> Array:
+        return self.step("loss")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def __getitem__(self, name: str) -> Array:
+        """Return a statistic as a plain float64 array (iteration, replicate, layer).
+
+        NaN stands where it was not recorded as well as where it is not a number; `recorded` tells the two apart.
+        """
+        return self._column(name)[0]
+
+    def recorded(self, name: str) -> Array:
+        """Return the boolean mask (iteration, replicate, layer) of where `name` was recorded."""
+        return self._column(name)[1]
+
+    def _read_column(self, name: str) -> tuple[Array, Array]:
+        if name not in STATISTICS:
+            raise ArgumentError(f"a run has no statistic {name!r}; choose one of: {', '.join(STATISTICS)}")
+        if name not in self.columns:
+            empty = np.full(self.shape, np.nan)
+            return _frozen(empty), _frozen(np.zeros(self.shape, bool))
+        table = self._source.table("signals", [name])
+        column = table[name].combine_chunks() if table is not None else pa.array([], pa.float64())
+        shape = (-1, self.replicates, len(self._layers))
+        values = column.cast(pa.float64()).to_numpy(zero_copy_only=False).reshape(shape)
+        mask = column.is_valid().to_numpy(zero_copy_only=False).reshape(shape)
+        iterations = self.iterations  # a killed run may hold one more block of signals than of steps
+        return _frozen(values[:iterations]), _frozen(mask[:iterations])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the tidy record: iteration, replicate, layer, then one column a statistic, one row each."""
+        table = self._source.table("signals")
+        if table is None:
+            return pd.DataFrame(columns=[*KEYS, *STATISTICS])
+        return table.to_pandas().iloc[: self.iterations * self.replicates * len(self._layers)]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the run to a folder, whole or not at all, and return its path; a run that lies there is replaced.
+
+        The tables are ordinary Parquet: `pandas.read_parquet("FOLDER/signals.parquet")`.
+
+        Raises
+        ------
+        RunError
+            The folder cannot be written, or holds something that is no run.
+        """
+        target = Path(path)
+        if isinstance(self._source, FolderSource) and target.exists() and target.samefile(self._source.folder):
+            return target
+        if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / storage.DESCRIPTION).is_file()):
+            raise RunError(f"{target} exists and is no run folder; choose another path")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        except OSError as error:
+            raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
+        try:
+            temporary.chmod(0o755)
+            writer = storage.Writer(temporary)
+            for name in storage.TABLES:
+                table = self._source.table(name)
+                for batch in [] if table is None else table.to_batches():
+                    writer.append(name, batch)
+            writer.close()
+            storage.write_description(temporary, self._description())
+            writer.remove_streams()
+            storage.replace_folder(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return target
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "name": self._name,
+            "closed": True,
+            "replicates": self._replicates,
+            "config": self._config,
+            "provenance": self._provenance,
+            "layers": self._layers,
+        }
+
+    def __repr__(self) -> str:
+        iterations, replicates, layers = self.shape
+        status = self._provenance.get("status", "")
+        return f"<Run {self._name!r}: {iterations} iterations x {replicates} seeds x {layers} layers, {status}>"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        signals: Mapping[str, Array],
+        *,
+        steps: Mapping[str, Array] | None = None,
+        layers: list[dict[str, Any]] | None = None,
+        name: str = "run",
+        config: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        recorded: Mapping[str, Array] | None = None,
+    ) -> Run:
+        """Make a Run of arrays one already has: for tests of rules, and for records of other tools.
+
+        Parameters
+        ----------
+        signals : mapping of str to ndarray (T, S, L)
+            Statistics by their names; at least one.
+        steps : mapping of str to ndarray (T, S), optional
+            Columns of `steps`; `loss` is NaN-free 0 where it is not given.
+        layers : list of dict, optional
+            One a layer, keys as in `Run.layers`.
+        recorded : mapping of str to ndarray of bool (T, S, L), optional
+            Where a statistic was recorded; everywhere by default.
+
+        Raises
+        ------
+        ArgumentError
+            An unknown statistic, or shapes that do not agree.
+        """
+        arrays = {key: np.asarray(value, np.float64) for key, value in signals.items()}
+        shapes = {value.shape for value in arrays.values()}
+        unknown = [key for key in arrays if key not in STATISTICS]
+        if unknown or len(shapes) != 1 or len(shape := shapes.pop()) != 3:
+            raise ArgumentError(
+                f"signals must be statistics of one shape (iteration, replicate, layer); got "
+                f"{ {key: value.shape for key, value in arrays.items()} }, unknown: {unknown}"
+            )
+        iterations, replicates, n_layers = shape
+        masks = {key: np.ones(shape, bool) for key in arrays} | dict(recorded or {})
+        table = {"loss": np.zeros((iterations, replicates)), **(steps or {})}
+        described = layers or [{} for _ in range(n_layers)]
+        return cls(
+            name,
+            config or {},
+            {"status": "complete", **(provenance or {})},
+            [_layer(number, layer, n_layers) for number, layer in enumerate(described, 1)],
+            replicates,
+            MemorySource({"signals": signals_table(0, arrays, masks), "steps": steps_table(0, table, replicates)}),
+        )
+
+
+def _layer(number: int, given: Mapping[str, Any], total: int) -> dict[str, Any]:
+    name = "output" if number == total else f"hidden{number}"
+    blank = dict.fromkeys(LAYER_COLUMNS)
+    return blank | {"layer": number, "name": name, "kind": "linear", "activation": "identity"} | dict(given)
+
+
+def _frozen(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
+
+
+def signals_table(start: int, values: Mapping[str, Array], masks: Mapping[str, Array]) -> pa.Table:
+    """Lay statistics (T, S, L) out as tidy rows, iteration by iteration from `start`; null where a mask is False."""
+    shape = next(iter(values.values())).shape
+    iteration, replicate, layer = np.indices(shape, np.int32)
+    columns = {
+        "iteration": pa.array((iteration + start).ravel(), pa.int32()),
+        "replicate": pa.array(replicate.ravel(), pa.int32()),
+        "layer": pa.array((layer + 1).ravel(), pa.int32()),
+    }
+    for name in STATISTICS:
+        if name in values:
+            columns[name] = pa.array(values[name].ravel(), pa.float64(), mask=~masks[name].ravel(), from_pandas=False)
+    return pa.table(columns)
+
+
+def steps_table(start: int, values: Mapping[str, Array], replicates: int) -> pa.Table:
+    """Lay step columns (T, S) out as tidy rows from iteration `start`; validation columns are null where NaN-masked.
+
+    A value may be a masked array: what is masked becomes null.
+    """
+    iterations = len(next(iter(values.values())))
+    iteration, replicate = np.indices((iterations, replicates), np.int32)
+    columns = {
+        "iteration": pa.array((iteration + start).ravel(), pa.int32()),
+        "replicate": pa.array(replicate.ravel(), pa.int32()),
+    }
+    for name in STEP_COLUMNS[2:]:
+        kind = pa.string() if name == "nonfinite_phase" else pa.float64()
+        if name not in values:
+            columns[name] = pa.nulls(iterations * replicates, kind)
+            continue
+        given = values[name]
+        flat = np.ravel(np.ma.getdata(given))
+        if kind == pa.string():
+            columns[name] = pa.array(flat.tolist(), kind)
+        else:
+            mask = np.ravel(np.ma.getmaskarray(given)) if isinstance(given, np.ma.MaskedArray) else None
+            columns[name] = pa.array(flat.astype(np.float64), kind, mask=mask, from_pandas=False)
+    return pa.table(columns)
+
+
+def load(path: str | Path) -> Run:
+    """Load a run from its folder; one that is still being written or was killed loads up to its last whole batch.
+
+    Raises
+    ------
+    RunError
+        The folder is no run folder, a file of it is damaged, or it was written by a newer gradlab.
+    """
+    folder = Path(path)
+    description = storage.read_description(folder)
+    closed = bool(description.get("closed", False))
+    provenance = description["provenance"] if closed else {**description["provenance"], "status": "unfinished"}
+    run = Run(
+        description["name"],
+        description["config"],
+        provenance,
+        description["layers"],
+        description["replicates"],
+        FolderSource(folder, closed),
+    )
+    if closed:
+        for name in storage.TABLES:
+            storage.column_names(folder, name)  # a damaged file is an error now, not in the middle of a report
+        if (folder / "signals.parquet").exists() != (folder / "steps.parquet").exists():
+            raise RunError(f"{folder} is damaged: one of signals.parquet and steps.parquet is missing; record it again")
+    return run

@@ -1,0 +1,198 @@
+"""`train`: the built-in engine on a data set, recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradlab.datasets import Data
+from gradlab.errors import ArgumentError
+from gradlab.nn import losses, optimizers
+from gradlab.nn.loop import Step, Trainer
+from gradlab.nn.losses import Loss
+from gradlab.nn.mlp import MLP
+from gradlab.recorder import Recorder
+from gradlab.run import Run
+
+Array = np.ndarray
+
+
+def train(
+    model: MLP,
+    data: Data,
+    *,
+    loss: str = "cross_entropy",
+    optimizer: str = "sgd",
+    learning_rate: float = 0.03,
+    batch_size: int = 64,
+    iterations: int = 500,
+    name: str | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    every: int | None = None,
+    weights: int = 50,
+    validate_every: int = 50,
+) -> Run:
+    """Train `model` in place and return the Run: every layer's statistics at every iteration.
+
+    A run whose weights are no longer finite in any replicate stops there; its status says so.
+
+    Parameters
+    ----------
+    model : MLP
+    data : Data
+        What `gradlab.datasets` returns.
+    loss : str
+        "cross_entropy" (class numbers) or "squared_error" (real targets).
+    optimizer : str
+        "sgd".
+    learning_rate : float
+        Above 0.
+    batch_size : int
+        Examples a mini-batch; at most the number of training examples, which makes it gradient descent.
+    iterations : int
+        Updates, 0 or more.
+    name : str, optional
+        Of the run; made from the configuration by default.
+    out : path, optional
+        Folder to record to, readable while the training runs. None: kept as long as the Run is.
+    overwrite : bool
+        Replace a run that already lies in `out`.
+    every, weights : int
+        As for `Recorder`.
+    validate_every : int
+        Cadence of the loss and accuracy on the held-out part of the data; the last iteration is always among them.
+
+    Raises
+    ------
+    ArgumentError, DataError, RunError
+        An argument outside its range, data that do not fit the model or the loss, a folder that cannot be written.
+    """
+    criterion = losses.get(loss)
+    _check(model, data, criterion, batch_size, iterations, validate_every)
+    updater = optimizers.create(optimizer, learning_rate)
+    hidden = model.sizes[1:-1]
+    config = {
+        "activation": model.activation.name,
+        "depth": len(hidden),
+        "width": hidden[0] if hidden else 0,
+        "init": model.init,
+        "gain": model.gain,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "iterations": iterations,
+        "seeds": len(model.seeds),
+        "seed": model.seed,
+        "loss": loss,
+        "dtype": model.dtype.name,
+        "sizes": list(model.sizes),
+        "data": data.name,
+        "input_rms": float(np.sqrt(np.mean(np.square(data.x_train, dtype=np.float64)))),
+        "baseline_loss": criterion.constant(data.y_train),
+    }
+    recorder = Recorder(
+        _layers(model),
+        name=name or f"{model.activation.name}-{model.init}-depth{len(hidden)}",
+        config=config,
+        provenance={"data_fingerprint": data.fingerprint},
+        replicates=model.replicates,
+        out=out,
+        overwrite=overwrite,
+        every=every,
+        weights=weights,
+        seed=model.seed,
+    )
+    with recorder:
+        trainer = Trainer(model, data.x_train, data.y_train, criterion, updater, batch_size)
+        ran = trainer.fit(iterations, _Observer(recorder), _Validator(data, criterion), validate_every)
+        if ran < iterations:
+            recorder.close(f"stopped at iteration {ran - 1}: no finite weights were left")
+    return recorder.run
+
+
+class _Observer:
+    """Hands what the loop tells to the recorder, by the recorder's names."""
+
+    def __init__(self, recorder: Recorder):
+        self._recorder = recorder
+
+    def observe(self, step: Step) -> bool:
+        """Record one iteration."""
+        return self._recorder.record(
+            loss=step.loss,
+            learning_rate=step.learning_rate,
+            validation=step.validation,
+            weights_after=step.model.weights,
+            biases=step.biases_before,
+            biases_after=step.model.biases,
+            bias_gradients=step.model.bias_gradients,
+            **self._tensors(step),
+        )
+
+    def revisit(self, step: Step) -> None:
+        """Complete the iteration before the last one recorded."""
+        self._recorder.revisit(**self._tensors(step))
+
+    @staticmethod
+    def _tensors(step: Step) -> dict[str, Any]:
+        work = step.work
+        return {
+            "weights": step.weights_before,
+            "gradients": step.model.weight_gradients,
+            "batch": work.batch,
+            "preactivations": work.preactivations,
+            "activations": work.activations,
+            "deltas": work.deltas,
+            "backs": work.backs,
+            "slopes": work.slopes,
+        }
+
+
+class _Validator:
+    """Loss and accuracy on the held-out data; accuracy is NaN for a regression and where logits are not finite."""
+
+    def __init__(self, data: Data, loss: Loss):
+        self._x, self._y, self._loss = data.x_test, data.y_test, loss
+
+    def __call__(self, model: MLP) -> tuple[Array, Array]:
+        logits = model.predict(self._x)
+        target = self._y
+        if model.replicates is not None:
+            target = np.broadcast_to(target, (model.replicates, *target.shape))
+        value = self._loss.value(logits, target).mean(axis=-1)
+        if not self._loss.classification:
+            return value, np.full(value.shape, np.nan)
+        accuracy = (logits.argmax(axis=-1) == target).mean(axis=-1)
+        return value, np.where(np.isfinite(logits).all(axis=(-1, -2)), accuracy, np.nan)
+
+
+def _layers(model: MLP) -> list[dict[str, Any]]:
+    last = len(model.sizes) - 2
+    return [
+        {
+            "fan_in": fan_in,
+            "fan_out": fan_out,
+            "activation": "identity" if layer == last else model.activation.name,
+            "slope_bound": 1.0 if layer == last else model.activation.slope_bound,
+        }
+        for layer, (fan_in, fan_out) in enumerate(zip(model.sizes[:-1], model.sizes[1:], strict=True))
+    ]
+
+
+def _check(model: MLP, data: Data, loss: Loss, batch_size: int, iterations: int, validate_every: int) -> None:
+    examples, features = data.x_train.shape
+    if features != model.sizes[0]:
+        raise ArgumentError(
+            f"data {data.name!r} has {features} features, but the net reads {model.sizes[0]}; "
+            f"make it MLP([{features}, ...])"
+        )
+    loss.check_targets(np.concatenate([data.y_train, data.y_test]), model.sizes[-1])
+    if not 1 <= batch_size <= examples:
+        raise ArgumentError(f"batch_size={batch_size!r} must be 1 to {examples}, the number of training examples")
+    if iterations < 0:
+        raise ArgumentError(f"iterations={iterations!r} must be 0 or more")
+    if validate_every < 1:
+        raise ArgumentError(f"validate_every={validate_every!r} must be at least 1")
