@@ -1,0 +1,288 @@
+"""`diagnose(run)`: every rule asked once, roots told from consequences, worst first."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from gradlab.errors import RuleError
+from gradlab.rules import BUILT_IN, Finding, Rule
+from gradlab.rules.base import ERROR, broken, finite_prefix, learning
+from gradlab.run import Run
+
+LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"
+LEARNED_BELOW, NOT_LEARNED_FROM = 0.5, 0.95  # of the best constant predictor's loss
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The verdict on one run.
+
+    Attributes
+    ----------
+    run : str
+        The run's name.
+    findings : tuple of Finding
+        The ROOTS, worst first; what they explain is folded under them as `consequences`.
+    statuses : dict
+        Code -> "passed", "fired", "skipped" or "crashed", for every rule asked.
+    reasons : dict
+        Code -> why a rule was skipped (what it lacks, how to record it) or how it crashed.
+    nonfinite : bool
+        Whether the run holds a NaN or an infinity: it is then never ok, whatever rules were asked.
+    """
+
+    run: str
+    findings: tuple[Finding, ...]
+    statuses: Mapping[str, str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    nonfinite: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """No error, no crashed rule, no NaN, and something was judged at all."""
+        judged = any(status in ("passed", "fired") for status in self.statuses.values())
+        errors = any(finding.severity == ERROR for finding in self.every_finding)
+        return judged and not errors and not self.nonfinite and "crashed" not in self.statuses.values()
+
+    @property
+    def every_finding(self) -> list[Finding]:
+        """Roots and consequences in one list."""
+        return [each for root in self.findings for each in (root, *root.consequences)]
+
+    @property
+    def verdict(self) -> str:
+        """A few words: the worst root's name, or "healthy"."""
+        if self.findings:
+            return self.findings[0].name
+        if self.ok:
+            return "healthy"
+        if "crashed" in self.statuses.values():
+            return "a rule crashed"
+        return "non-finite" if self.nonfinite else "nothing judged"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "name": self.run,
+            "ok": self.ok,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "statuses": dict(self.statuses),
+            "reasons": dict(self.reasons),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.run}: {self._headline()}"]
+        for finding in self.findings:
+            lines += ["", *_finding_lines(finding)]
+        skipped = [code for code, status in self.statuses.items() if status == "skipped"]
+        troubled = [code for code, status in self.statuses.items() if status == "crashed"]
+        lines += [f"  {code} {self.statuses[code]}: {self.reasons.get(code, '')}" for code in [*troubled, *skipped]]
+        return "\n".join(lines)
+
+    def _headline(self) -> str:
+        if self.findings:
+            errors = sum(finding.severity == ERROR for finding in self.findings)
+            parts = [_count(errors, "error"), _count(len(self.findings) - errors, "warning")]
+            return " and ".join(part for part in parts if part)
+        passed = sum(status == "passed" for status in self.statuses.values())
+        if self.ok:
+            return f"healthy, {passed} rules passed"
+        if self.nonfinite:
+            return "not healthy: it holds NaN or infinity, and no rule that was asked names it"
+        return "nothing could be judged"
+
+
+def _count(number: int, noun: str) -> str:
+    return "" if not number else f"{number} {noun}{'s' if number > 1 else ''}"
+
+
+def _finding_lines(finding: Finding) -> list[str]:
+    lines = [f"  {finding.rule} {finding.name} ({finding.severity})", f"    {finding.message}"]
+    if finding.cause:
+        lines.append(f"    why: {finding.cause['sentence']}")
+    lines += [f"    try: {remedy}" for remedy in finding.remedies]
+    if finding.consequences:
+        lines.append(f"    explains: {', '.join(f'{c.rule} {c.name}' for c in finding.consequences)}")
+    return lines
+
+
+def diagnose(
+    run: Run,
+    *,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] | None = None,
+    rules: Iterable[Rule] | None = None,
+) -> Diagnosis:
+    """Judge a run by every rule and return the verdict, root causes first.
+
+    Parameters
+    ----------
+    run : Run
+    select, ignore : iterable of str, optional
+        Codes of the rules to ask, or not to ask; a root that is not asked leaves its consequences to stand alone.
+    rules : iterable of Rule, optional
+        Instead of the registered ones.
+
+    Raises
+    ------
+    RuleError
+        A code that no rule has.
+    """
+    asked = _choose(registry() if rules is None else _by_code(rules), select, ignore)
+    statuses: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    found: list[tuple[Rule, Finding]] = []
+    for code, rule in asked.items():
+        statuses[code], reason, finding = _ask(rule, run)
+        if reason:
+            reasons[code] = reason
+        if finding is not None:
+            found.append((rule, finding))
+    nonfinite = run.iterations > 0 and bool(broken(run).any())
+    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite)
+
+
+def _ask(rule: Rule, run: Run) -> tuple[str, str, Finding | None]:
+    """Return (status, reason, finding) of one rule; whatever it raises is a row, not the end."""
+    if run.iterations == 0:
+        return "skipped", "the run holds no iteration; train it for at least one", None
+    try:
+        with np.errstate(all="ignore"):
+            missing = rule.missing(run)
+            if missing:
+                return "skipped", missing, None
+            finding = rule.judge(run)
+    except Exception as error:
+        return "crashed", f"{type(error).__name__}: {error}"[:300], None
+    return ("passed", "", None) if finding is None else ("fired", "", finding)
+
+
+def _fold(found: list[tuple[Rule, Finding]]) -> tuple[Finding, ...]:
+    """Put every finding that another one explains, directly or through a third, under it; return the roots, worst first.
+
+    One explains another where its rule says so and it hits at least half of the replicates that the other hits.
+    """
+    findings = {rule.code: finding for rule, finding in found}
+    effects = {rule.code: [code for code in rule.explains if _covers(finding, findings.get(code))] for rule, finding in found}
+    explained = {code for codes in effects.values() for code in codes}
+    folded: dict[str, list[Finding]] = {code: [] for code in findings if code not in explained}
+    for code in findings:
+        if code in folded:
+            continue
+        root = next((root for root in folded if code in _reachable(root, effects)), None)
+        folded.setdefault(root or code, [])  # in a circle of third-party rules, its first member is the root
+        if root is not None:
+            folded[root].append(findings[code])
+    complete = [findings[code].with_consequences(consequences) for code, consequences in folded.items()]
+    return tuple(sorted(complete, key=lambda f: (f.severity != ERROR, -len(f.consequences), f.rule)))
+
+
+def _covers(cause: Finding, effect: Finding | None) -> bool:
+    if effect is None:
+        return False
+    hit = set(effect.replicates["which"])
+    return 2 * len(hit & set(cause.replicates["which"])) >= len(hit)
+
+
+def _reachable(root: str, effects: Mapping[str, list[str]]) -> set[str]:
+    seen: set[str] = set()
+    frontier = [root]
+    while frontier:
+        new = [code for code in effects[frontier.pop()] if code not in seen]
+        seen.update(new)
+        frontier += new
+    return seen
+
+
+def outcomes(run: Run) -> list[str]:
+    """Say of each replicate whether it "learned", is "slow", or has "not learned" anything about its input.
+
+    By its final loss as a share of the best constant predictor's: below a half, in between, or 95 % and more (or NaN).
+    """
+    share = learning(run)
+    if share is None:
+        return [NOT_LEARNED] * run.replicates
+    return [LEARNED if s <= LEARNED_BELOW else NOT_LEARNED if not s < NOT_LEARNED_FROM else SLOW for s in share]
+
+
+def outcome(run: Run) -> str:
+    """Return the outcome of most replicates; of a tie, the worse."""
+    each = outcomes(run)
+    return max((NOT_LEARNED, SLOW, LEARNED), key=each.count)
+
+
+def accuracy(run: Run) -> list[float | None]:
+    """Return each replicate's last accuracy on the held-out data; None where there is none, or the run ended in NaN."""
+    if run.iterations == 0:
+        return [None] * run.replicates
+    values = run.step("validation_accuracy")
+    ended = finite_prefix(run) < run.iterations
+    result: list[float | None] = []
+    for k in range(run.replicates):
+        known = values[np.isfinite(values[:, k]), k]
+        result.append(None if ended[k] or not len(known) else float(known[-1]))
+    return result
+
+
+def summary(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return what `check --format json` and `compare --json` say of one run."""
+    verdict = diagnosis.to_dict()
+    return {
+        "name": run.name,
+        "config": run.config,
+        "ok": verdict["ok"],
+        "outcome": outcome(run),
+        "accuracy": accuracy(run),
+        "findings": verdict["findings"],
+        "statuses": verdict["statuses"],
+        "reasons": verdict["reasons"],
+    }
+
+
+@functools.cache
+def registry() -> dict[str, Rule]:
+    """Return every known rule by its code: the built-in ones and those of the entry point group `gradlab.rules`.
+
+    A rule of another package that fails to load is named in a warning and stops nothing.
+
+    Raises
+    ------
+    RuleError
+        Two rules have the same code.
+    """
+    rules = [kind() for kind in BUILT_IN]
+    for entry in metadata.entry_points(group="gradlab.rules"):
+        try:
+            rule = entry.load()()
+            if not (isinstance(rule, Rule) and isinstance(rule.code, str) and isinstance(rule.name, str)):
+                raise TypeError("not a gradlab.Rule with a code and a name")
+        except Exception as error:
+            warnings.warn(f"rule {entry.name!r} ({entry.value}) cannot be loaded: {error}", stacklevel=2)
+            continue
+        rules.append(rule)
+    return _by_code(rules)
+
+
+def _by_code(rules: Iterable[Rule]) -> dict[str, Rule]:
+    table: dict[str, Rule] = {}
+    for rule in rules:
+        if rule.code in table:
+            raise RuleError(f"two rules have the code {rule.code}: {table[rule.code].name} and {rule.name}; rename one")
+        table[rule.code] = rule
+    return dict(sorted(table.items()))
+
+
+def _choose(rules: dict[str, Rule], select: Iterable[str] | None, ignore: Iterable[str] | None) -> dict[str, Rule]:
+    chosen = list(rules) if select is None else [code.upper() for code in select]
+    dropped = [] if ignore is None else [code.upper() for code in ignore]
+    unknown = [code for code in [*chosen, *dropped] if code not in rules]
+    if unknown:
+        raise RuleError(f"rule {unknown[0]!r} is unknown; choose from: {', '.join(rules)}")
+    return {code: rule for code, rule in rules.items() if code in chosen and code not in dropped}

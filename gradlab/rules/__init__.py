@@ -1,0 +1,24 @@
+"""The rules: one file per pathology, and what they share.
+
+A rule measures and judges; it never prints, draws, or knows another rule. To add one, subclass `Rule` in a file of its
+own and name it in `BUILT_IN` (or, from another package, in the entry point group `gradlab.rules`).
+"""
+
+from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.dead_units import DeadUnits
+from gradlab.rules.exploding_activations import ExplodingActivations
+from gradlab.rules.exploding_gradient import ExplodingGradient
+from gradlab.rules.no_progress import NoProgress
+from gradlab.rules.nonfinite import NonFinite
+from gradlab.rules.vanishing_gradient import VanishingGradient
+
+BUILT_IN: tuple[type[Rule], ...] = (
+    NonFinite,
+    VanishingGradient,
+    ExplodingGradient,
+    DeadUnits,
+    ExplodingActivations,
+    NoProgress,
+)
+
+__all__ = ["BUILT_IN", "Finding", "Hits", "Rule", "Window"]

@@ -1,0 +1,229 @@
+"""What every rule is made of: `Rule`, the `Finding` it returns, and the windows it judges over."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gradlab.run import Run
+
+Array = np.ndarray
+
+ERROR, WARNING = "error", "warning"
+WINDOW = 50  # iterations: long enough that one bad batch decides nothing, short against a training
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule found in one run.
+
+    Attributes
+    ----------
+    rule, name : str
+        Permanent code and name of the rule, such as "GL101" and "vanishing-gradient".
+    severity : str
+        "error" where at least half of the replicates are hit (non-finite numbers: any), else "warning".
+    layers : tuple of int
+        From 1, nearest the input: those hit in most of the hit replicates; empty where the whole net is meant.
+    iterations : tuple of int
+        (first, last) of the window the finding rests on.
+    replicates : dict
+        `hit` and `total` numbers, and `which` (from 0).
+    value, limit : float
+        The measured number and the limit it crosses, in the rule's own unit.
+    message : str
+        One sentence with the numbers.
+    cause : dict or None
+        `log_gain` (the four terms, summed from the lowest layer named to the last), `dominant` and `sentence`.
+    remedies : tuple of str
+        What to try, most promising first, in the order the cause asks for.
+    consequences : tuple of Finding
+        Findings that this one explains.
+    columns : tuple of str
+        The statistics that show it.
+    """
+
+    rule: str
+    name: str
+    severity: str
+    layers: tuple[int, ...]
+    iterations: tuple[int, int]
+    replicates: Mapping[str, Any]
+    value: float
+    limit: float
+    message: str
+    cause: Mapping[str, Any] | None = None
+    remedies: tuple[str, ...] = ()
+    consequences: tuple[Finding, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def with_consequences(self, findings: Sequence[Finding]) -> Finding:
+        """Return this finding with others folded under it."""
+        return replace(self, consequences=tuple(findings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; a value that is not finite becomes None."""
+        data = asdict(self)
+        for key in ("value", "limit"):
+            data[key] = data[key] if np.isfinite(data[key]) else None
+        data["consequences"] = [finding.to_dict() for finding in self.consequences]
+        return data
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Which layers of which replicates a criterion hits.
+
+    Attributes
+    ----------
+    mask : ndarray of bool (S, L)
+    """
+
+    mask: Array
+
+    @property
+    def which(self) -> list[int]:
+        """The replicates hit, from 0."""
+        return [int(k) for k in np.flatnonzero(self.mask.any(axis=1))]
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers, from 1, hit in most of the hit replicates (in half of them at least)."""
+        hit = self.mask[self.which]
+        return tuple(int(layer) + 1 for layer in np.flatnonzero(hit.mean(axis=0) >= 0.5)) if len(hit) else ()
+
+    @property
+    def replicates(self) -> dict[str, Any]:
+        """What a Finding holds: hit, total, which."""
+        return {"hit": len(self.which), "total": len(self.mask), "which": self.which}
+
+    @property
+    def severity(self) -> str:
+        """Error where at least half of the replicates are hit."""
+        return ERROR if 2 * len(self.which) >= len(self.mask) else WARNING
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of iterations [start, stop)."""
+
+    start: int
+    stop: int
+
+    @property
+    def iterations(self) -> tuple[int, int]:
+        """(first, last), as a Finding holds them."""
+        return self.start, self.stop - 1
+
+
+def windows(length: int, size: int = WINDOW) -> list[Window]:
+    """Cut [0, length) into windows of `size`, half overlapping; a shorter span is one window, none is none."""
+    if length <= size:
+        return [Window(0, length)] if length else []
+    starts = [*range(0, length - size, size // 2), length - size]
+    return [Window(start, start + size) for start in starts]
+
+
+def finite_prefix(run: Run) -> Array:
+    """Return, for each replicate, how many iterations pass before its first NaN or infinity (S,)."""
+    return np.where(broken(run).any(axis=0), broken(run).argmax(axis=0), run.iterations)
+
+
+def broken(run: Run) -> Array:
+    """Where an iteration of a replicate holds a NaN or an infinity, in the loss or in any recorded number (T, S)."""
+    loss = run.step("loss")
+    bad = ~np.isfinite(loss)
+    for name in ("nonfinite_count", "grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rms"):
+        if name in run:
+            values, recorded = run[name], run.recorded(name)
+            wrong = (values > 0) if name == "nonfinite_count" else ~np.isfinite(values)
+            bad |= (wrong & recorded).any(axis=2)
+    return bad
+
+
+def learning(run: Run) -> Array | None:
+    """Return each replicate's loss, as a share of the best constant predictor's (S,); None where that is unknown.
+
+    The median of the last 50 finite batch losses over `config["baseline_loss"]`: 1 = no better than predicting the
+    class frequencies (the mean target) whatever the input. Infinite for a replicate that ended in NaN.
+    """
+    baseline = run.config.get("baseline_loss")
+    if not baseline or run.iterations == 0:
+        return None
+    loss = run.step("loss")
+    prefix = finite_prefix(run)
+    shares = [np.median(loss[max(0, n - WINDOW) : n, k]) / baseline if n else np.inf for k, n in enumerate(prefix)]
+    return np.where(prefix < run.iterations, np.inf, shares)
+
+
+class Rule(ABC):
+    """One pathology: what it needs, what it explains, and how it judges a run.
+
+    The docstring of a rule is its documentation: `gradlab rule CODE` prints it. It has the sections What it does, Why
+    it is bad, Example, What to try and References.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()  # statistics without which the rule is skipped
+    explains: ClassVar[tuple[str, ...]] = ()  # codes of findings that are consequences of this one
+
+    def missing(self, run: Run) -> str | None:
+        """Say what this run lacks for the rule to judge it, and how to record it; None if nothing."""
+        absent = [name for name in self.needs if name not in run or not run.recorded(name).any()]
+        if not absent:
+            return None
+        return f"needs {', '.join(absent)}, which this run does not hold; pass the arrays to Recorder.record"
+
+    @abstractmethod
+    def judge(self, run: Run) -> Finding | None:
+        """Return what is wrong with `run`, or None; called only on runs of at least one iteration that lack nothing."""
+
+    def finding(self, hits: Hits, window: Window, **details: Any) -> Finding:
+        """Make this rule's Finding from what it hit, where, and the details."""
+        details.setdefault("severity", hits.severity)
+        details.setdefault("layers", hits.layers)
+        return Finding(
+            rule=self.code, name=self.name, iterations=window.iterations, replicates=hits.replicates, **details
+        )
+
+    @classmethod
+    def documentation(cls) -> str:
+        """Return the docstring, with its indentation removed."""
+        return inspect.getdoc(cls) or ""
+
+
+def seeds(replicates: Mapping[str, Any]) -> str:
+    """Word how many seeds are hit: "in 6 of 8 seeds"; nothing for a single net."""
+    return "" if replicates["total"] == 1 else f" in {replicates['hit']} of {replicates['total']} seeds"
+
+
+def number(value: float) -> str:
+    """Write a number as a reader wants it: three significant digits, powers of ten only where they help."""
+    if not np.isfinite(value):
+        return "NaN" if np.isnan(value) else ("inf" if value > 0 else "-inf")
+    if value == 0:
+        return "0"
+    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def span(layers: Sequence[int]) -> str:
+    """Write layer numbers compactly: "layers 1-9", "layers 1-3 and 7", "layer 4"."""
+    if not layers:
+        return "the net"
+    parts: list[list[int]] = []
+    for layer in layers:
+        if parts and layer == parts[-1][-1] + 1:
+            parts[-1].append(layer)
+        else:
+            parts.append([layer])
+    words = [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts]
+    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"layer{'s' if len(layers) > 1 else ''} {listed}"
+
+

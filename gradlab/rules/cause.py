@@ -1,0 +1,100 @@
+"""Why the backward signal shrinks or grows: its logarithm, split exactly into four terms and summed over layers.
+
+    ln ||delta_l|| / ||delta_L||  =  sum over rows l .. L-1 of  A + B + C + D        (see gradlab.measures.log_gains)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradlab import activations
+from gradlab.rules.base import Window, number
+from gradlab.run import LOG_GAINS, Run
+
+TERMS = {
+    "weight": "log_gain_weight",
+    "alignment": "log_gain_alignment",
+    "slope": "log_gain_slope",
+    "slope_alignment": "log_gain_slope_alignment",
+}
+assert tuple(TERMS.values()) == LOG_GAINS
+WORDS = {
+    "weight": "the scale of the weights",
+    "alignment": "how the weights are aligned with the signal",
+    "slope": "the slope of the activation",
+    "slope_alignment": "how the slopes are aligned with the signal",
+}
+HARMLESS = np.log(10)  # a total within a factor of 10 explains no pathology
+
+
+def explain(run: Run, layers: Sequence[int], which: Sequence[int], window: Window, *, grows: bool) -> dict[str, Any] | None:
+    """Split the signal's way from the last layer to the lowest of `layers` into four summed terms.
+
+    Parameters
+    ----------
+    layers : sequence of int
+        The layers named, from 1; none or only the last means all.
+    which : sequence of int
+        The replicates to average over.
+    window : Window
+        The median over these iterations is taken (one iteration: that one).
+    grows : bool
+        Whether the pathology is growth: `dominant` is then the most positive term, else the most negative.
+
+    Returns
+    -------
+    dict or None
+        `log_gain`, `dominant` and `sentence`; None where the run does not hold the terms.
+    """
+    total_layers = run.shape[2]
+    lowest = min(layers, default=1)
+    if lowest >= total_layers:
+        lowest = 1
+    if total_layers < 2 or any(name not in run for name in TERMS.values()):
+        return None
+    part = np.s_[window.start : window.stop, list(which), lowest - 1 : total_layers - 1]
+    defined = np.isfinite(run[LOG_GAINS[0]][part])
+    if not defined.any(axis=2).all(axis=0).any():
+        return None
+    with np.errstate(all="ignore"):
+        sums = {term: np.nansum(run[name][part], axis=2) for term, name in TERMS.items()}
+        gain = {term: float(np.mean(np.median(value, axis=0))) for term, value in sums.items()}
+    dominant = max(gain, key=lambda term: gain[term]) if grows else min(gain, key=lambda term: gain[term])
+    complete = bool(defined.all())
+    return {
+        "log_gain": gain,
+        "dominant": dominant,
+        "sentence": _sentence(run, gain, dominant, lowest, total_layers, grows, complete),
+    }
+
+
+def _sentence(run: Run, gain: dict[str, float], dominant: str, lowest: int, last: int, grows: bool, complete: bool) -> str:
+    total, steps = sum(gain.values()), last - lowest
+    product = (
+        f"weight scale {_factor(gain['weight'])} x weight alignment {_factor(gain['alignment'])} x "
+        f"slope {_factor(gain['slope'])} x slope alignment {_factor(gain['slope_alignment'])}"
+    )
+    way = f"from layer {last} back to layer {lowest} the signal is multiplied by {_factor(total)} = {product}"
+    if not complete:
+        way += " (over the layers it reaches: below them it is exactly 0)"
+    if (total if grows else -total) < HARMLESS:
+        return f"{way}; that product is harmless, so the step size or the data are at fault, not the chain of layers"
+    each = np.exp(gain[dominant] / steps)
+    return f"{way}; {WORDS[dominant]} does it, about {number(each)} a layer{_bound(run, dominant, lowest)}"
+
+
+def _bound(run: Run, dominant: str, lowest: int) -> str:
+    name = run.layers["activation"].iloc[lowest - 1]
+    if dominant != "slope" or name not in activations.ACTIVATIONS:
+        return ""
+    return f" (the slope of {name} is never above {number(activations.get(name).slope_bound)})"
+
+
+def _factor(log: float) -> str:
+    """e^log, also where that overflows a float."""
+    if abs(log) < 300:
+        return number(float(np.exp(log)))
+    return f"1e{log / np.log(10):.0f}"

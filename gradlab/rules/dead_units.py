@@ -1,0 +1,99 @@
+"""GL201 dead-units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab import activations
+from gradlab.rules import cause
+from gradlab.rules.base import WINDOW, Finding, Hits, Rule, Window, finite_prefix, number, seeds, span
+from gradlab.run import Run
+
+Array = np.ndarray
+
+EXCESS = 0.5  # of the units that the initialization alone would leave alive
+RECORDS = 3  # a unit silent on one batch is no proof of death
+
+
+class DeadUnits(Rule):
+    """Dead units (GL201).
+
+    What it does
+    ------------
+    Takes, for each hidden layer, the share of units whose slope is exactly 0 on a whole batch, as a median over the last
+    50 iterations, and compares it with the share that a healthy net of this depth and batch size shows at
+    initialization: a layer is hit where more than half of the units that should be alive are silent. Half of all
+    ENTRIES being 0 is the normal state of a relu net and no death.
+
+    Why it is bad
+    -------------
+    A unit with slope 0 on every example gets no gradient and cannot come back. A layer of them cuts off everything below.
+
+    Example
+    -------
+    A relu layer with a bias of -10: every unit outputs 0 on every input, and every layer below it has gradient 0.
+
+    What to try
+    -----------
+    Smaller learning rate (one large step kills a layer), biases at 0, He's initialization; leaky relu or elu.
+
+    References
+    ----------
+    Maas, Hannun, Ng 2013 (leaky relu); Lu et al. 2019 (dying relu); Hanin & Rolnick 2018.
+    """
+
+    code = "GL201"
+    name = "dead-units"
+    needs = ("dead_fraction",)
+    explains = ("GL101", "GL302", "GL305", "GL402")
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the last window of finite iterations of each replicate."""
+        prefix = finite_prefix(run)
+        dead, recorded = run["dead_fraction"], run.recorded("dead_fraction")
+        shares = np.zeros(run.shape[1:])
+        start = run.iterations
+        for k, stop in enumerate(prefix):
+            first = max(0, int(stop) - WINDOW)
+            rows = dead[first:stop, k][recorded[first:stop, k].any(axis=1)]
+            if len(rows) >= min(RECORDS, int(stop)) and len(rows):
+                shares[k] = np.nan_to_num(np.median(rows, axis=0))
+                start = min(start, first)
+        baseline = _baseline(run)
+        hits = Hits(shares > baseline + EXCESS * (1 - baseline))
+        if not hits.which:
+            return None
+        return self._finding(run, hits, shares, baseline, Window(start, max(1, int(prefix[hits.which].max()))))
+
+    def _finding(self, run: Run, hits: Hits, shares: Array, baseline: Array, window: Window) -> Finding:
+        median = np.median(shares[hits.which], axis=0)
+        worst = int((median - baseline).argmax())
+        layers = hits.layers or (worst + 1,)
+        limit = float(baseline[worst] + EXCESS * (1 - baseline[worst]))
+        message = (
+            f"{100 * median[worst]:.0f} % of the units of layer {worst + 1} are silent on every example"
+            f"{seeds(hits.replicates)} (a healthy net of this depth: {100 * baseline[worst]:.0f} %, limit "
+            f"{number(100 * limit)} %); {span(layers)} {'are' if len(layers) > 1 else 'is'} hit."
+        )
+        return self.finding(
+            hits, window, layers=layers, value=float(median[worst]), limit=limit, message=message,
+            cause=cause.explain(run, layers, hits.which, window, grows=False),
+            remedies=(
+                "lower the learning rate: one large step can push every unit below 0 for good",
+                "start biases at 0 and weights with he_normal",
+                "use leaky relu or elu, whose slope is never 0",
+            ),
+            columns=("dead_fraction", "slope_rms", "activation_mean"),
+        )  # fmt: skip
+
+
+def _baseline(run: Run) -> Array:
+    """The share of units of each layer that are silent on a whole batch in a healthy net at initialization (L,)."""
+    from gradlab import theory
+
+    layers, batch = run.layers, run.config.get("batch_size")
+    names = layers["activation"].tolist()
+    sizes = [int(layers["fan_in"].iloc[0] or 1), *(int(n or 1) for n in layers["fan_out"])]
+    if not batch or names[0] not in activations.ACTIVATIONS:
+        return np.zeros(len(names))
+    return theory.silent_fraction(names[0], sizes, int(batch))

@@ -1,0 +1,83 @@
+"""GL203 exploding-activations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules import cause
+from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, number, seeds, windows
+from gradlab.run import Run
+
+LIMIT = 100.0  # last over first hidden layer: healthy <= 1, relu at gain 2: 15 at depth 5, 421 at depth 10
+
+
+class ExplodingActivations(Rule):
+    """Exploding activations (GL203).
+
+    What it does
+    ------------
+    Compares the root mean square of the activations in the last hidden layer with the first one's, at iteration 0 and as
+    a median over 50 iterations: growth by more than 100 is an explosion of the forward signal.
+
+    Why it is bad
+    -------------
+    Logits grow with it: the softmax becomes certain and wrong, the loss is huge, and the first updates are too.
+
+    Example
+    -------
+    A relu net at twice He's deviation doubles its activations in every layer: 421 times after ten, 3e5 after twenty.
+
+    What to try
+    -----------
+    gain 1 with the initialization that fits the activation (He for relu, Glorot for tanh); normalization.
+
+    References
+    ----------
+    He et al. 2015, eq. 8-10; Hanin & Rolnick 2018 (mean activation length).
+    """
+
+    code = "GL203"
+    name = "exploding-activations"
+    needs = ("activation_rms",)
+    explains = ("GL001", "GL103", "GL201", "GL202", "GL304", "GL401", "GL402")
+
+    def missing(self, run: Run) -> str | None:
+        """Two hidden layers at least are needed to compare."""
+        return "needs at least two hidden layers to compare" if run.shape[2] < 3 else super().missing(run)
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge iteration 0, then each window of finite iterations."""
+        rms = run["activation_rms"]
+        prefix = finite_prefix(run)
+        for window in [Window(0, 1), *windows(int(prefix.max(initial=0)))]:
+            with np.errstate(all="ignore"):
+                growth = np.median(rms[window.start : window.stop] / rms[window.start : window.stop, :, :1], axis=0)
+            growth[prefix < window.stop] = 0
+            growth = np.nan_to_num(growth, nan=0.0, posinf=0.0)
+            mask = growth > LIMIT
+            mask[growth[:, -2] <= LIMIT] = False
+            mask[:, -1] = False  # the output is the loss's matter
+            hits = Hits(mask)
+            if hits.which:
+                return self._finding(run, hits, growth, window)
+        return None
+
+    def _finding(self, run: Run, hits: Hits, growth: np.ndarray, window: Window) -> Finding:
+        value = float(np.median(growth[hits.which, -2]))
+        hidden = run.shape[2] - 1
+        layers = hits.layers or (hidden,)
+        when = "before the first update" if window.stop == 1 else f"in iterations {window.start}-{window.stop - 1}"
+        message = (
+            f"The activations grow {number(value)} times from hidden layer 1 to hidden layer {hidden} {when}"
+            f"{seeds(hits.replicates)} (limit {LIMIT:g})."
+        )
+        return self.finding(
+            hits, window, layers=layers, value=value, limit=LIMIT, message=message,
+            cause=cause.explain(run, (1,), hits.which, Window(0, 1), grows=True),
+            remedies=(
+                "initialize with gain 1: he_normal for relu, glorot_normal for tanh",
+                "normalize the layers' inputs (batch or layer normalization)",
+                "lower the learning rate, if the growth came with training",
+            ),
+            columns=("activation_rms", "log_gain_weight", "delta_norm"),
+        )  # fmt: skip

@@ -1,0 +1,126 @@
+"""GL102 exploding-gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules import cause
+from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, number, seeds
+from gradlab.run import Run
+
+Array = np.ndarray
+
+AT_INIT = 100.0  # ||delta_l|| / ||delta_L||: healthy <= 1.4, relu at gain 2 and depth 10 1100
+STEP_ALARM = 100.0  # s = <G, -dW> / loss, twice or more
+STEP_HIGH, STEP_COUNT, LOSS_RISE = 4.0, 10, 1.5
+
+
+class ExplodingGradient(Rule):
+    """Exploding gradient (GL102).
+
+    What it does
+    ------------
+    Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer to some other one.
+    While training, by s = <G, -dW> / loss, the share of the loss that an update should take away to first order: s above
+    100 at two iterations, or a median of 10 of them above 4 while the loss stands at 1.5 times its first value. A large
+    s alone is no explosion: deep nets that learn well show it.
+
+    Why it is bad
+    -------------
+    A product of factors above 1 grows without bound. The first update of such a net throws its weights away, and what
+    follows is NaN or noise. At a tiny learning rate nothing breaks, and nothing is learned either.
+
+    Example
+    -------
+    2 x 2 x 2 = 8. A relu net of 20 hidden layers at twice He's deviation has gradients near 1e6 in every layer; at
+    learning rate 1e-12 it shows neither NaN nor a suspicious loss, and it explodes all the same.
+
+    What to try
+    -----------
+    Weight scale dominant: gain 1, He for relu, Glorot for tanh. A harmless product: lower the learning rate, or clip.
+
+    References
+    ----------
+    Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013; Hanin 2018; Cohen et al. 2021 (s <= 2 eta lambda_max).
+    """
+
+    code = "GL102"
+    name = "exploding-gradient"
+    needs = ("delta_norm",)
+    explains = ("GL001", "GL103", "GL201", "GL202", "GL203", "GL303", "GL304", "GL401", "GL402")
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge iteration 0 first: an explosion by construction is the cause of one while training."""
+        return self._at_init(run) or self._while_training(run)
+
+    def _at_init(self, run: Run) -> Finding | None:
+        delta = run["delta_norm"][0]
+        with np.errstate(all="ignore"):
+            growth = delta / delta[:, -1:]
+        growth[~np.isfinite(delta).all(axis=1)] = 0  # GL001's matter
+        hits = Hits(np.nan_to_num(growth, posinf=np.inf) > AT_INIT)
+        if not hits.which:
+            return None
+        window = Window(0, 1)
+        value = float(np.median(growth[hits.which].max(axis=1)))
+        layer = int(np.median(growth[hits.which], axis=0).argmax()) + 1
+        layers = hits.layers or (layer,)
+        why = cause.explain(run, layers, hits.which, window, grows=True)
+        message = (
+            f"The gradient explodes before the first update{seeds(hits.replicates)}: the signal grows "
+            f"{number(value)} times from layer {run.shape[2]} back to layer {layer} (limit {AT_INIT:g})."
+        )
+        return self.finding(
+            hits, window, layers=layers, value=value, limit=AT_INIT, message=message, cause=why,
+            remedies=_remedies(run, why), columns=("delta_norm", "grad_norm", "log_gain_weight"),
+        )  # fmt: skip
+
+    def _while_training(self, run: Run) -> Finding | None:
+        loss, prefix = run.step("loss"), finite_prefix(run)
+        with np.errstate(all="ignore"):
+            share = run.step("expected_decrease") / np.abs(loss)
+        spans = [_explosion(share[:n, k], loss[:n, k]) for k, n in enumerate(prefix)]
+        which = [k for k, found in enumerate(spans) if found is not None]
+        if not which:
+            return None
+        mask = np.zeros(run.shape[1:], bool)
+        mask[which] = True
+        hits = Hits(mask)
+        starts, stops = zip(*(found for found in spans if found is not None), strict=True)
+        window = Window(min(starts), max(stops))
+        value = float(np.max(share[window.start : window.stop, which][np.isfinite(share[window.start : window.stop, which])]))
+        why = cause.explain(run, (), which, Window(0, 1), grows=True)
+        message = (
+            f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update should change the loss "
+            f"by {number(value)} times its own value (limit {STEP_ALARM:g} twice, or {STEP_HIGH:g} while the loss rises)."
+        )
+        return self.finding(
+            hits, window, layers=(), value=value, limit=STEP_ALARM, message=message, cause=why,
+            remedies=_remedies(run, why), columns=("grad_norm", "update_ratio", "delta_norm"),
+        )  # fmt: skip
+
+
+def _explosion(share: Array, loss: Array) -> tuple[int, int] | None:
+    """Return the iterations [start, stop) in which one replicate explodes, or None."""
+    alarms = np.flatnonzero(share > STEP_ALARM)
+    if len(alarms) >= 2:
+        return int(alarms[0]), int(alarms[-1]) + 1
+    if len(share) < STEP_COUNT:
+        return None
+    cut = np.lib.stride_tricks.sliding_window_view
+    high = np.median(cut(share, STEP_COUNT), axis=1) > STEP_HIGH
+    risen = np.median(cut(loss, STEP_COUNT), axis=1) > LOSS_RISE * loss[0]
+    both = np.flatnonzero(high & risen)
+    return (int(both[0]), int(both[-1]) + STEP_COUNT) if len(both) else None
+
+
+def _remedies(run: Run, why) -> tuple[str, ...]:
+    rate = "lower the learning rate tenfold, or warm it up"
+    clip = "clip the gradient by its norm"
+    if why is None or sum(why["log_gain"].values()) < cause.HARMLESS:
+        return rate, clip
+    gain = run.config.get("gain", 1)
+    scale = "initialize with he_normal for relu, glorot_normal for tanh"
+    if isinstance(gain, (int, float)) and gain > 1:
+        scale = f"set gain to 1 (it is {gain:g}, which multiplies every layer's factor by {gain:g}): {scale}"
+    return scale, "use normalization or a branch scale below 1 in residual blocks", clip

@@ -1,0 +1,135 @@
+"""GL001 non-finite."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules import cause
+from gradlab.rules.base import ERROR, Finding, Hits, Rule, Window, broken, number, seeds
+from gradlab.run import Run
+
+
+class NonFinite(Rule):
+    """Non-finite numbers (GL001).
+
+    What it does
+    ------------
+    Finds the first NaN or infinity of a run: iteration, layer and phase (forward, loss, backward or update), and the
+    growth that led to it. One replicate is enough for an error; nothing else is judged before this.
+
+    Why it is bad
+    -------------
+    NaN spreads to every weight within one update and never goes away. All later numbers are meaningless, and tools that
+    average over them call such a run healthy.
+
+    Example
+    -------
+    A relu net of 20 hidden layers with twice He's standard deviation: the gradient is near 1e6 at iteration 0, the first
+    update throws the weights away, and iteration 1 overflows in the forward pass.
+
+    What to try
+    -----------
+    What the cause names: a smaller initial scale where the product of the layers' factors grows, else a smaller learning
+    rate or gradient clipping; for a NaN from nowhere, look for log(0), 0/0 or a bad row in the data.
+
+    References
+    ----------
+    Pascanu, Mikolov, Bengio 2013, section 2 (exploding gradients); IEEE 754-2019, section 6.2 (NaN propagation).
+    """
+
+    code = "GL001"
+    name = "non-finite"
+    explains = ("GL101", "GL103", "GL201", "GL202", "GL401", "GL402")
+
+    def judge(self, run: Run) -> Finding | None:
+        """Find the first non-finite number of each replicate; report the earliest."""
+        bad = broken(run)
+        which = np.flatnonzero(bad.any(axis=0))
+        if not len(which):
+            return None
+        first = bad.argmax(axis=0)
+        mask = np.zeros(run.shape[1:], bool)
+        for k in which:
+            mask[k, self._layer(run, int(first[k]), int(k)) - 1] = True
+        earliest = int(which[first[which].argmin()])
+        iteration = int(first[earliest])
+        layer = int(mask[earliest].argmax()) + 1
+        hits = Hits(mask)
+        why = cause.explain(run, (layer,), which, Window(0, 1), grows=True) if (first[which] > 0).all() else None
+        return self.finding(
+            hits,
+            Window(iteration, iteration + 1),
+            severity=ERROR,
+            layers=hits.layers or (layer,),
+            value=self._count(run, iteration, earliest),
+            limit=0.0,
+            message=self._message(run, hits, iteration, earliest, layer),
+            cause=why,
+            remedies=self._remedies(why, iteration),
+            columns=("nonfinite_count", "delta_norm", "activation_rms", "weight_norm"),
+        )
+
+    @staticmethod
+    def _phase(run: Run, iteration: int, replicate: int) -> str:
+        phases = run.steps["nonfinite_phase"].to_numpy(dtype=object).reshape(-1, run.replicates)
+        phase = phases[iteration, replicate]
+        if isinstance(phase, str):
+            return phase
+        return "loss" if not np.isfinite(run.step("loss")[iteration, replicate]) else "backward"
+
+    def _layer(self, run: Run, iteration: int, replicate: int) -> int:
+        """The layer, from 1, where it appeared first: the lowest in a forward pass, the highest in a backward one."""
+
+        def layers(*names: str) -> np.ndarray:
+            found = np.zeros(run.shape[2], bool)
+            for name in names:
+                found |= run.recorded(name)[iteration, replicate] & ~np.isfinite(run[name][iteration, replicate])
+            return np.flatnonzero(found) + 1
+
+        phase = self._phase(run, iteration, replicate)
+        if phase == "loss":
+            return run.shape[2]
+        found = {
+            "forward": layers("activation_rms"),
+            "backward": layers("delta_norm", "grad_norm")[::-1],
+            "update": layers("update_norm"),
+        }[phase]
+        if not len(found):
+            counted = np.flatnonzero(np.nan_to_num(run["nonfinite_count"][iteration, replicate]) > 0) + 1
+            found = counted[::-1] if phase == "backward" else counted
+        return int(found[0]) if len(found) else run.shape[2]
+
+    @staticmethod
+    def _count(run: Run, iteration: int, replicate: int) -> float:
+        count = np.nansum(run["nonfinite_count"][iteration, replicate])
+        return float(max(count, 1.0))
+
+    def _message(self, run: Run, hits: Hits, iteration: int, replicate: int, layer: int) -> str:
+        name = run.layers["name"].iloc[layer - 1]
+        phase = {"forward": "in the forward pass", "loss": "in the loss", "backward": "in the backward pass"}
+        where = phase.get(self._phase(run, iteration, replicate), "in the update")
+        sentence = f"NaN or infinity{seeds(hits.replicates)}, first at iteration {iteration} in layer {layer} ({name}), {where}"
+        if iteration == 0:
+            return sentence + ": already there before the first update."
+        norm = run.step("grad_norm")[:, replicate]
+        if not np.isfinite(norm[[0, iteration - 1]]).all():
+            return sentence + "."
+        if iteration == 1:
+            return sentence + f", after a gradient norm of {number(norm[0])} at iteration 0."
+        peak = int(np.nanargmax(norm[:iteration]))
+        return sentence + (
+            f"; the gradient norm went from {number(norm[0])} at iteration 0 to {number(norm[peak])} at iteration {peak}."
+        )
+
+    @staticmethod
+    def _remedies(why, iteration: int) -> tuple[str, ...]:
+        if iteration == 0:
+            return (
+                "look for NaN, infinity or huge values in the data and in the initial weights",
+                "check the loss for log(0) or a division by 0",
+            )
+        grown = why is not None and sum(why["log_gain"].values()) > cause.HARMLESS
+        scale = "lower the initial weight scale (gain=1 with He for relu, Glorot for tanh)"
+        rate = "lower the learning rate tenfold, or warm it up"
+        clip = "clip the gradient by its norm while you look for the cause"
+        return (scale, rate, clip) if grown else (rate, clip, "check the data for rows far outside the rest")

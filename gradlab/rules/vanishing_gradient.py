@@ -1,0 +1,131 @@
+"""GL101 vanishing-gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules import cause
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window, finite_prefix, learning, number, seeds, span, windows
+from gradlab.run import Run
+
+Array = np.ndarray
+
+ALARM, WARN = 0.01, 0.1  # healthy runs of 8 kinds, converged ones too: >= 3.4; sick ones <= 0.087
+NOT_LEARNED = 0.95  # of the best constant predictor's loss
+
+
+class VanishingGradient(Rule):
+    """Vanishing gradient (GL101).
+
+    What it does
+    ------------
+    Judges each layer by its elasticity e = p ||W|| / loss, where p is the mean norm of the single examples' weight
+    gradients: by how many per cent the loss can change at most when the layer's weights change by one per cent. A layer
+    whose median over 50 iterations stays below 0.01 cannot matter to the training, whatever the learning rate; below 0.1
+    it is a warning, and an error where the net does not learn either.
+
+    Why it is bad
+    -------------
+    delta_l = (delta_{l+1} W^T) * phi'(z): going back through the net the signal is multiplied once a layer. Where the
+    factors are below 1 (the slope of a sigmoid is at most 1/4) the product is soon nothing, the layers near the input
+    keep their random weights, and what they pass on carries no information.
+
+    Example
+    -------
+    0.2 x 0.1 x 0.05 = 0.001: three sigmoid layers, and the weight 2.5 becomes 2.499. Twenty of them leave 1e-13.
+
+    What to try
+    -----------
+    Slope dominant: relu or tanh instead of sigmoid, residual connections, normalization. Weight scale dominant: He's
+    initialization for relu, Glorot's for tanh, gain 1. A larger learning rate does not help: every layer would get it.
+
+    References
+    ----------
+    Hochreiter 1991; Bengio, Simard, Frasconi 1994; Glorot & Bengio 2010, section 4; He et al. 2015, section 2.2.
+    """
+
+    code = "GL101"
+    name = "vanishing-gradient"
+    needs = ("per_example_grad_norm", "weight_norm")
+    explains = ("GL202", "GL301", "GL302", "GL402")
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the worst half-overlapping window of 50 finite iterations."""
+        elasticity = _elasticity(run)
+        prefix = finite_prefix(run)
+        best: tuple[Array, Window] | None = None
+        for window in windows(int(prefix.max(initial=0))):
+            with np.errstate(all="ignore"):
+                values = np.median(elasticity[window.start : window.stop], axis=0)
+            values[prefix < window.stop] = np.inf  # a replicate that has ended is not judged beyond its end
+            values[np.isnan(values)] = np.inf
+            if best is None or _badness(values) > _badness(best[0]):
+                best = values, window
+        if best is None:
+            return None
+        return self._finding(run, *best)
+
+    def _finding(self, run: Run, values: Array, window: Window) -> Finding | None:
+        alarm, warn = Hits(values < ALARM), Hits(values < WARN)
+        if not warn.which:
+            return None
+        hits, severity, limit = alarm, alarm.severity, ALARM
+        if not alarm.which or alarm.severity == WARNING:
+            share = learning(run)
+            stuck = share is not None and 2 * (share[warn.which] >= NOT_LEARNED).sum() >= len(values)
+            hits, limit = warn, WARN
+            severity = ERROR if stuck else WARNING
+        layers = hits.layers or (int(np.argmin(np.median(values[hits.which], axis=0))) + 1,)
+        worst = int(np.argmin(np.median(values[hits.which], axis=0)))
+        value = float(np.median(values[hits.which, worst]))
+        why = cause.explain(run, layers, hits.which, window, grows=False)
+        ratio = _ratio(run, window, hits.which, min(layers))
+        message = (
+            f"The gradient vanishes in {span(layers)}{seeds(hits.replicates)}: {ratio}"
+            f"a change of layer {worst + 1}'s weights by 1 % changes the loss by at most {number(value)} % "
+            f"(limit {limit:g})."
+        )
+        return self.finding(
+            hits, window, severity=severity, layers=layers, value=value, limit=limit, message=message, cause=why,
+            remedies=_remedies(run, why), columns=("delta_norm", "per_example_grad_norm", "log_gain_slope"),
+        )  # fmt: skip
+
+
+def _elasticity(run: Run) -> Array:
+    """e_l = p_l ||W_l|| / |loss| (T, S, L); infinite at a loss of 0, where nothing is left to learn."""
+    loss = np.abs(run.step("loss"))[:, :, None]
+    with np.errstate(all="ignore"):
+        return np.where(loss > 0, run["per_example_grad_norm"] * run["weight_norm"] / loss, np.inf)
+
+
+def _badness(values: Array) -> tuple[int, int, float]:
+    """Order windows: most replicates in alarm, then in warning, then the smallest value."""
+    low = values.min(axis=1)
+    return int((low < ALARM).sum()), int((low < WARN).sum()), -float(low.min())
+
+
+def _ratio(run: Run, window: Window, which: list[int], layer: int) -> str:
+    """Word how much of the signal is left at the lowest layer hit."""
+    delta = run["delta_norm"][window.start : window.stop][:, which]
+    last = run.shape[2]
+    with np.errstate(all="ignore"):
+        ratio = np.nanmedian(delta[:, :, layer - 1] / delta[:, :, last - 1])
+    if layer == last or not np.isfinite(ratio):
+        return ""
+    return f"{number(float(ratio))} of the signal at layer {last} is left at layer {layer}, and "
+
+
+def _remedies(run: Run, why) -> tuple[str, ...]:
+    name = run.layers["activation"].iloc[0]
+    activation = "use relu with he_normal (or tanh with glorot_normal): slopes near 1 instead of at most 1/4"
+    if name != "sigmoid":
+        activation = "use an activation whose slope stays near 1, and keep its inputs away from saturation"
+    initialization = {
+        "relu": "initialize with he_normal: relu halves the signal, He's variance 2/fan_in makes up for it",
+        "sigmoid": "initialize with a larger gain; for a sigmoid alone that is not enough",
+    }.get(name, "initialize with glorot_normal or a larger gain, so that the factors come to 1")
+    structure = "use residual connections or normalization, or fewer layers"
+    dominant = None if why is None else why["dominant"]
+    if dominant in ("weight", "alignment"):
+        return initialization, structure, activation
+    return activation, structure, initialization
