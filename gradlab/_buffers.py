@@ -142,5 +142,3 @@ def _position(layers: list[dict[str, Any]], flat: int) -> tuple[int, int, int]:
             return number, *divmod(flat, layer["fan_out"])
         flat -= size
     raise IndexError(flat)
-
-

@@ -22,7 +22,9 @@ class Measurer:
     A row is a dict of arrays (S, L). A masked entry was not recorded; NaN is a number that is none.
     """
 
-    def __init__(self, layers: Sequence[Mapping[str, Any]], bounds: Sequence[float | None], replicates: int, stacked: bool):
+    def __init__(
+        self, layers: Sequence[Mapping[str, Any]], bounds: Sequence[float | None], replicates: int, stacked: bool
+    ):
         self._bounds, self._stacked = bounds, stacked
         self._shape = replicates, len(layers)
         self._fan_out = np.array([layer["fan_out"] for layer in layers], np.float64)
@@ -133,7 +135,7 @@ class Measurer:
         return [measures.row_norms(tensors["batch"][None])[0][0], *rows[:-1]]
 
     def _deltas(self, tensors: Tensors, row: dict[str, Array], h_rows: list[Array] | None) -> None:
-        """Add ||delta||, and p = mean_i ||B delta_i|| ||h_i|| = sum_i ||delta_i|| ||h_i||: B undoes the batch's mean."""
+        """Add ||delta|| and p = mean_i ||B delta_i|| ||h_i|| = sum_i ||delta_i|| ||h_i||: B undoes the mean."""
         if "deltas" not in tensors:
             return
         rows: list[Array] = []

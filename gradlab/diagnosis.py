@@ -96,7 +96,8 @@ class Diagnosis:
             return f"healthy, {passed} rules passed"
         if self.nonfinite:
             return "not healthy: it holds NaN or infinity, and no rule that was asked names it"
-        return "nothing could be judged"
+        crashed = [code for code, status in self.statuses.items() if status == "crashed"]
+        return f"not judged in full, {', '.join(crashed)} crashed" if crashed else "nothing could be judged"
 
 
 def _count(number: int, noun: str) -> str:
@@ -165,12 +166,14 @@ def _ask(rule: Rule, run: Run) -> tuple[str, str, Finding | None]:
 
 
 def _fold(found: list[tuple[Rule, Finding]]) -> tuple[Finding, ...]:
-    """Put every finding that another one explains, directly or through a third, under it; return the roots, worst first.
+    """Put every finding that another one explains, directly or through a third, under it; return the roots.
 
     One explains another where its rule says so and it hits at least half of the replicates that the other hits.
     """
     findings = {rule.code: finding for rule, finding in found}
-    effects = {rule.code: [code for code in rule.explains if _covers(finding, findings.get(code))] for rule, finding in found}
+    effects = {
+        rule.code: [code for code in rule.explains if _covers(finding, findings.get(code))] for rule, finding in found
+    }
     explained = {code for codes in effects.values() for code in codes}
     folded: dict[str, list[Finding]] = {code: [] for code in findings if code not in explained}
     for code in findings:

@@ -279,7 +279,9 @@ def _single_batch(table: pa.Table) -> pa.RecordBatch:
 def _describe(number: int, layer: Mapping[str, Any], total: int) -> dict[str, Any]:
     for key in ("fan_in", "fan_out"):
         if not isinstance(layer.get(key), (int, np.integer)) or layer[key] < 1:
-            raise ArgumentError(f"layers[{number - 1}] needs {key!r}, a whole number of at least 1; got {layer.get(key)!r}")
+            raise ArgumentError(
+                f"layers[{number - 1}] needs {key!r}, a whole number of at least 1; got {layer.get(key)!r}"
+            )
     fan_in, fan_out = int(layer["fan_in"]), int(layer["fan_out"])
     default = {
         "layer": number, "name": "output" if number == total else f"hidden{number}", "kind": "linear",

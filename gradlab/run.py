@@ -233,7 +233,9 @@ class Run:
         target = Path(path)
         if isinstance(self._source, FolderSource) and target.exists() and target.samefile(self._source.folder):
             return target
-        if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / storage.DESCRIPTION).is_file()):
+        if target.is_file() or (
+            target.is_dir() and any(target.iterdir()) and not (target / storage.DESCRIPTION).is_file()
+        ):
             raise RunError(f"{target} exists and is no run folder; choose another path")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,9 @@ def write_text(path: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}; choose a folder you may write to") from None
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}; choose a folder you may write to"
+        ) from None
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -59,7 +61,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not folder.exists():
         raise RunError(f"{folder} does not exist; give the folder of a recorded run")
     if not path.is_file():
-        raise RunError(f"{folder} is not a run folder: it holds no {DESCRIPTION}; give the folder a run was recorded to")
+        raise RunError(
+            f"{folder} is not a run folder: it holds no {DESCRIPTION}; give the folder a run was recorded to"
+        )
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         version = description["schema"]
@@ -92,7 +96,9 @@ class Writer:
                 self._streams[table] = file, pa.ipc.new_stream(file, batch.schema)
             self._streams[table][1].write_batch(batch)
         except OSError as error:
-            raise RunError(f"{self.folder} cannot be written to: {error}; free some space or choose another folder") from None
+            raise RunError(
+                f"{self.folder} cannot be written to: {error}; free some space or choose another folder"
+            ) from None
 
     def close(self) -> None:
         """End every stream and rewrite it as Parquet; the streams stay until their Parquet file is complete."""
@@ -157,7 +163,9 @@ def read_table(folder: Path, table: str, columns: list[str] | None = None, close
             return pq.read_table(path, columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0][:120]
-            raise RunError(f"{path} is truncated or damaged and cannot be read ({reason}); record the run again") from None
+            raise RunError(
+                f"{path} is truncated or damaged and cannot be read ({reason}); record the run again"
+            ) from None
     batches = [batch if columns is None else batch.select(columns) for batch in _stream_batches(folder, table)]
     return pa.Table.from_batches(batches) if batches else None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError
@@ -105,7 +106,7 @@ def train(
         weights=weights,
         seed=model.seed,
     )
-    with recorder:
+    with recorder, threadpool_limits(1, "blas"):  # more BLAS threads make these small products slower, not faster
         trainer = Trainer(model, data.x_train, data.y_train, criterion, updater, batch_size)
         ran = trainer.fit(iterations, _Observer(recorder), _Validator(data, criterion), validate_every)
         if ran < iterations:

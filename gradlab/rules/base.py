@@ -170,6 +170,7 @@ class Rule(ABC):
 
     code: ClassVar[str]
     name: ClassVar[str]
+    summary: ClassVar[str] = ""  # one line for lists of rules
     needs: ClassVar[tuple[str, ...]] = ()  # statistics without which the rule is skipped
     explains: ClassVar[tuple[str, ...]] = ()  # codes of findings that are consequences of this one
 
@@ -209,7 +210,11 @@ def number(value: float) -> str:
         return "NaN" if np.isnan(value) else ("inf" if value > 0 else "-inf")
     if value == 0:
         return "0"
-    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return (
+        f"{value:.3g}"
+        if 1e-3 <= abs(value) < 1e4
+        else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    )
 
 
 def span(layers: Sequence[int]) -> str:
@@ -225,5 +230,3 @@ def span(layers: Sequence[int]) -> str:
     words = [str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts]
     listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
     return f"layer{'s' if len(layers) > 1 else ''} {listed}"
-
-

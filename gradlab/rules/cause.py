@@ -1,6 +1,6 @@
 """Why the backward signal shrinks or grows: its logarithm, split exactly into four terms and summed over layers.
 
-    ln ||delta_l|| / ||delta_L||  =  sum over rows l .. L-1 of  A + B + C + D        (see gradlab.measures.log_gains)
+ln ||delta_l|| / ||delta_L||  =  sum over rows l .. L-1 of  A + B + C + D        (see gradlab.measures.log_gains)
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ WORDS = {
 HARMLESS = np.log(10)  # a total within a factor of 10 explains no pathology
 
 
-def explain(run: Run, layers: Sequence[int], which: Sequence[int], window: Window, *, grows: bool) -> dict[str, Any] | None:
+def explain(
+    run: Run, layers: Sequence[int], which: Sequence[int], window: Window, *, grows: bool
+) -> dict[str, Any] | None:
     """Split the signal's way from the last layer to the lowest of `layers` into four summed terms.
 
     Parameters
@@ -71,7 +73,9 @@ def explain(run: Run, layers: Sequence[int], which: Sequence[int], window: Windo
     }
 
 
-def _sentence(run: Run, gain: dict[str, float], dominant: str, lowest: int, last: int, grows: bool, complete: bool) -> str:
+def _sentence(
+    run: Run, gain: dict[str, float], dominant: str, lowest: int, last: int, grows: bool, complete: bool
+) -> str:
     total, steps = sum(gain.values()), last - lowest
     product = (
         f"weight scale {_factor(gain['weight'])} x weight alignment {_factor(gain['alignment'])} x "

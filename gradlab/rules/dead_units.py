@@ -20,14 +20,15 @@ class DeadUnits(Rule):
 
     What it does
     ------------
-    Takes, for each hidden layer, the share of units whose slope is exactly 0 on a whole batch, as a median over the last
-    50 iterations, and compares it with the share that a healthy net of this depth and batch size shows at
-    initialization: a layer is hit where more than half of the units that should be alive are silent. Half of all
-    ENTRIES being 0 is the normal state of a relu net and no death.
+    Takes, for each hidden layer, the share of units whose slope is exactly 0 on a whole batch, as a median over
+    the last 50 iterations, and compares it with the share that a healthy net of this depth and batch size shows
+    at initialization: a layer is hit where more than half of the units that should be alive are silent. That half
+    of all ENTRIES are 0 is the normal state of a relu net and no death.
 
     Why it is bad
     -------------
-    A unit with slope 0 on every example gets no gradient and cannot come back. A layer of them cuts off everything below.
+    A unit with slope 0 on every example gets no gradient and cannot come back. A layer of them cuts off all
+    below.
 
     Example
     -------
@@ -44,6 +45,7 @@ class DeadUnits(Rule):
 
     code = "GL201"
     name = "dead-units"
+    summary = "layers of units that are silent on every example, beyond what relu's sparsity explains"
     needs = ("dead_fraction",)
     explains = ("GL101", "GL302", "GL305", "GL402")
 

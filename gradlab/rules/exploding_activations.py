@@ -16,8 +16,8 @@ class ExplodingActivations(Rule):
 
     What it does
     ------------
-    Compares the root mean square of the activations in the last hidden layer with the first one's, at iteration 0 and as
-    a median over 50 iterations: growth by more than 100 is an explosion of the forward signal.
+    Compares the root mean square of the activations in the last hidden layer with the first one's, at iteration 0
+    and as a median over 50 iterations: growth by more than 100 is an explosion of the forward signal.
 
     Why it is bad
     -------------
@@ -25,7 +25,8 @@ class ExplodingActivations(Rule):
 
     Example
     -------
-    A relu net at twice He's deviation doubles its activations in every layer: 421 times after ten, 3e5 after twenty.
+    A relu net at twice He's deviation doubles its activations in every layer: 421 times after ten, 3e5 after
+    twenty.
 
     What to try
     -----------
@@ -38,6 +39,7 @@ class ExplodingActivations(Rule):
 
     code = "GL203"
     name = "exploding-activations"
+    summary = "a forward signal that grows past 100 times from the first to the last hidden layer"
     needs = ("activation_rms",)
     explains = ("GL001", "GL103", "GL201", "GL202", "GL304", "GL401", "GL402")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, number, seeds
+from gradlab.rules.base import ERROR, Finding, Hits, Rule, Window, finite_prefix, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -20,32 +20,35 @@ class ExplodingGradient(Rule):
 
     What it does
     ------------
-    Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer to some other one.
-    While training, by s = <G, -dW> / loss, the share of the loss that an update should take away to first order: s above
-    100 at two iterations, or a median of 10 of them above 4 while the loss stands at 1.5 times its first value. A large
-    s alone is no explosion: deep nets that learn well show it.
+    Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer to some other
+    one. While training, by s = <G, -dW> / loss, the share of the loss that an update should take away to first
+    order: s above 100 at two iterations, or a median of 10 of them above 4 while the loss stands at 1.5 times its
+    first value. A large s alone is no explosion: deep nets that learn well show it.
 
     Why it is bad
     -------------
-    A product of factors above 1 grows without bound. The first update of such a net throws its weights away, and what
-    follows is NaN or noise. At a tiny learning rate nothing breaks, and nothing is learned either.
+    A product of factors above 1 grows without bound. The first update of such a net throws its weights away, and
+    what follows is NaN or noise. At a tiny learning rate nothing breaks, and nothing is learned either.
 
     Example
     -------
-    2 x 2 x 2 = 8. A relu net of 20 hidden layers at twice He's deviation has gradients near 1e6 in every layer; at
-    learning rate 1e-12 it shows neither NaN nor a suspicious loss, and it explodes all the same.
+    2 x 2 x 2 = 8. A relu net of 20 hidden layers at twice He's deviation has gradients near 1e6 in every layer;
+    at learning rate 1e-12 it shows neither NaN nor a suspicious loss, and it explodes all the same.
 
     What to try
     -----------
-    Weight scale dominant: gain 1, He for relu, Glorot for tanh. A harmless product: lower the learning rate, or clip.
+    Weight scale dominant: gain 1, He for relu, Glorot for tanh. A harmless product: lower the learning rate, or
+    clip.
 
     References
     ----------
-    Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013; Hanin 2018; Cohen et al. 2021 (s <= 2 eta lambda_max).
+    Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013; Hanin 2018; Cohen et al. 2021 (s <= 2 eta
+    lambda_max).
     """
 
     code = "GL102"
     name = "exploding-gradient"
+    summary = "a backward signal that grows past 100 times, or updates that overshoot the loss"
     needs = ("delta_norm",)
     explains = ("GL001", "GL103", "GL201", "GL202", "GL203", "GL303", "GL304", "GL401", "GL402")
 
@@ -71,8 +74,9 @@ class ExplodingGradient(Rule):
             f"{number(value)} times from layer {run.shape[2]} back to layer {layer} (limit {AT_INIT:g})."
         )
         return self.finding(
-            hits, window, layers=layers, value=value, limit=AT_INIT, message=message, cause=why,
-            remedies=_remedies(run, why), columns=("delta_norm", "grad_norm", "log_gain_weight"),
+            hits, window, severity=_severity(run, hits), layers=layers, value=value, limit=AT_INIT,
+            message=message, cause=why, remedies=_remedies(run, why),
+            columns=("delta_norm", "grad_norm", "log_gain_weight"),
         )  # fmt: skip
 
     def _while_training(self, run: Run) -> Finding | None:
@@ -88,16 +92,24 @@ class ExplodingGradient(Rule):
         hits = Hits(mask)
         starts, stops = zip(*(found for found in spans if found is not None), strict=True)
         window = Window(min(starts), max(stops))
-        value = float(np.max(share[window.start : window.stop, which][np.isfinite(share[window.start : window.stop, which])]))
+        value = float(
+            np.max(share[window.start : window.stop, which][np.isfinite(share[window.start : window.stop, which])])
+        )
         why = cause.explain(run, (), which, Window(0, 1), grows=True)
         message = (
-            f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update should change the loss "
-            f"by {number(value)} times its own value (limit {STEP_ALARM:g} twice, or {STEP_HIGH:g} while the loss rises)."
+            f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update should change the "
+            f"loss by {number(value)} times its own value (limit {STEP_ALARM:g} twice, {STEP_HIGH:g} while it rises)."
         )
         return self.finding(
-            hits, window, layers=(), value=value, limit=STEP_ALARM, message=message, cause=why,
-            remedies=_remedies(run, why), columns=("grad_norm", "update_ratio", "delta_norm"),
+            hits, window, severity=_severity(run, hits), layers=(), value=value, limit=STEP_ALARM,
+            message=message, cause=why, remedies=_remedies(run, why),
+            columns=("grad_norm", "update_ratio", "delta_norm"),
         )  # fmt: skip
+
+
+def _severity(run: Run, hits: Hits) -> str:
+    """An explosion that ends in NaN is an error in one replicate already, as every non-finite number is."""
+    return ERROR if (finite_prefix(run)[hits.which] < run.iterations).any() else hits.severity
 
 
 def _explosion(share: Array, loss: Array) -> tuple[int, int] | None:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, WINDOW, Finding, Hits, Rule, Window, finite_prefix, learning, number, seeds
+from gradlab.rules.base import (
+    ERROR,
+    WARNING,
+    WINDOW,
+    Finding,
+    Hits,
+    Rule,
+    Window,
+    finite_prefix,
+    learning,
+    number,
+    seeds,
+)
 from gradlab.run import Run
 
 LIMIT = 0.95  # of the best constant predictor's loss
@@ -18,21 +30,24 @@ class NoProgress(Rule):
     What it does
     ------------
     Compares the median loss of the last 50 iterations with the loss of the best constant prediction (the class
-    frequencies, or the mean target): at 95 % of it or more, the net has learned nothing about its input. A symptom: it is
-    folded under its cause wherever another rule finds one. Where the weights have hardly moved at all, it is a warning
-    that names the learning rate.
+    frequencies, or the mean target): at 95 % of it or more, the net has learned nothing about its input. A
+    symptom: it is folded under its cause wherever another rule finds one. Where the weights have hardly moved, it
+    is a warning that names the learning rate.
 
     Why it is bad
     -------------
-    The loss curve may look fine, because it falls from a bad start to the constant predictor's value and stays there.
+    The loss curve may look fine, because it falls from a bad start to the constant predictor's value and stays
+    there.
 
     Example
     -------
-    A sigmoid net of five hidden layers on ten classes: loss 2.30 = ln 10, accuracy 10 %, flat from iteration 20 on.
+    A sigmoid net of five hidden layers on ten classes: loss 2.30 = ln 10, accuracy 10 %, flat from iteration 20
+    on.
 
     What to try
     -----------
-    The remedies of the cause; without one: a larger learning rate, more iterations, and a look at inputs and labels.
+    The remedies of the cause; without one: a larger learning rate, more iterations, and a look at inputs and
+    labels.
 
     References
     ----------
@@ -41,6 +56,7 @@ class NoProgress(Rule):
 
     code = "GL402"
     name = "no-progress"
+    summary = "a loss no better than the best constant prediction's: a symptom, folded under its cause"
 
     def missing(self, run: Run) -> str | None:
         """Without the constant predictor's loss there is nothing to compare with."""
@@ -64,8 +80,14 @@ class NoProgress(Rule):
         value = float(np.median(finite)) if len(finite) else float("inf")
         moved = _path_length(run, hits.which)
         still = moved is not None and moved < HARDLY_MOVED
-        ended = "it ended in NaN" if not len(finite) else f"the loss ends at {number(value)} times the constant predictor's"
-        tail = f", and no layer's weights moved by more than {number(100 * moved)} %" if still and moved is not None else ""
+        ended = (
+            "it ended in NaN" if not len(finite) else f"the loss ends at {number(value)} times the constant predictor's"
+        )
+        tail = (
+            f", and no layer's weights moved by more than {number(100 * moved)} %"
+            if still and moved is not None
+            else ""
+        )
         severity = WARNING if still else hits.severity
         assert severity in (ERROR, WARNING)
         return self.finding(
@@ -76,7 +98,7 @@ class NoProgress(Rule):
 
 
 def _path_length(run: Run, which: list[int]) -> float | None:
-    """The largest sum of update ratios over the layers, median over replicates: an upper bound of how far weights went."""
+    """How far the weights of the busiest layer went at most: the sum of its update ratios, median over replicates."""
     if "update_ratio" not in run:
         return None
     ratio = np.nan_to_num(run["update_ratio"][:, which], nan=0.0, posinf=0.0)

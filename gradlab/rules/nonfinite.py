@@ -14,23 +14,23 @@ class NonFinite(Rule):
 
     What it does
     ------------
-    Finds the first NaN or infinity of a run: iteration, layer and phase (forward, loss, backward or update), and the
-    growth that led to it. One replicate is enough for an error; nothing else is judged before this.
+    Finds the first NaN or infinity of a run: iteration, layer and phase (forward, loss, backward or update), and
+    the growth that led to it. One replicate is enough for an error; nothing else is judged before this.
 
     Why it is bad
     -------------
-    NaN spreads to every weight within one update and never goes away. All later numbers are meaningless, and tools that
-    average over them call such a run healthy.
+    NaN spreads to every weight within one update and never goes away. All later numbers are meaningless, and
+    tools that average over them call such a run healthy.
 
     Example
     -------
-    A relu net of 20 hidden layers with twice He's standard deviation: the gradient is near 1e6 at iteration 0, the first
-    update throws the weights away, and iteration 1 overflows in the forward pass.
+    A relu net of 20 hidden layers with twice He's standard deviation: the gradient is near 1e6 at iteration 0,
+    the first update throws the weights away, and iteration 1 overflows in the forward pass.
 
     What to try
     -----------
-    What the cause names: a smaller initial scale where the product of the layers' factors grows, else a smaller learning
-    rate or gradient clipping; for a NaN from nowhere, look for log(0), 0/0 or a bad row in the data.
+    What the cause names: a smaller initial scale where the product of the layers' factors grows, else a smaller
+    learning rate or gradient clipping; for a NaN from nowhere, look for log(0), 0/0 or a bad row in the data.
 
     References
     ----------
@@ -39,6 +39,7 @@ class NonFinite(Rule):
 
     code = "GL001"
     name = "non-finite"
+    summary = "a NaN or infinity: the first one's iteration, layer and phase"
     explains = ("GL101", "GL103", "GL201", "GL202", "GL401", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
@@ -55,7 +56,7 @@ class NonFinite(Rule):
         iteration = int(first[earliest])
         layer = int(mask[earliest].argmax()) + 1
         hits = Hits(mask)
-        why = cause.explain(run, (layer,), which, Window(0, 1), grows=True) if (first[which] > 0).all() else None
+        why = cause.explain(run, (layer,), hits.which, Window(0, 1), grows=True) if (first[which] > 0).all() else None
         return self.finding(
             hits,
             Window(iteration, iteration + 1),
@@ -108,7 +109,8 @@ class NonFinite(Rule):
         name = run.layers["name"].iloc[layer - 1]
         phase = {"forward": "in the forward pass", "loss": "in the loss", "backward": "in the backward pass"}
         where = phase.get(self._phase(run, iteration, replicate), "in the update")
-        sentence = f"NaN or infinity{seeds(hits.replicates)}, first at iteration {iteration} in layer {layer} ({name}), {where}"
+        first = f"first at iteration {iteration} in layer {layer} ({name}), {where}"
+        sentence = f"NaN or infinity{seeds(hits.replicates)}, {first}"
         if iteration == 0:
             return sentence + ": already there before the first update."
         norm = run.step("grad_norm")[:, replicate]
@@ -117,9 +119,8 @@ class NonFinite(Rule):
         if iteration == 1:
             return sentence + f", after a gradient norm of {number(norm[0])} at iteration 0."
         peak = int(np.nanargmax(norm[:iteration]))
-        return sentence + (
-            f"; the gradient norm went from {number(norm[0])} at iteration 0 to {number(norm[peak])} at iteration {peak}."
-        )
+        grown = f"{number(norm[0])} at iteration 0 to {number(norm[peak])} at iteration {peak}"
+        return f"{sentence}; the gradient norm went from {grown}."
 
     @staticmethod
     def _remedies(why, iteration: int) -> tuple[str, ...]:

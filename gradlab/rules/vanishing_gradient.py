@@ -5,7 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window, finite_prefix, learning, number, seeds, span, windows
+from gradlab.rules.base import (
+    ERROR,
+    WARNING,
+    Finding,
+    Hits,
+    Rule,
+    Window,
+    finite_prefix,
+    learning,
+    number,
+    seeds,
+    span,
+    windows,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -19,16 +32,16 @@ class VanishingGradient(Rule):
 
     What it does
     ------------
-    Judges each layer by its elasticity e = p ||W|| / loss, where p is the mean norm of the single examples' weight
-    gradients: by how many per cent the loss can change at most when the layer's weights change by one per cent. A layer
-    whose median over 50 iterations stays below 0.01 cannot matter to the training, whatever the learning rate; below 0.1
-    it is a warning, and an error where the net does not learn either.
+    Judges each layer by its elasticity e = p ||W|| / loss, where p is the mean norm of the single examples'
+    weight gradients: by how many per cent the loss can change at most when the layer's weights change by one per
+    cent. A layer whose median over 50 iterations stays below 0.01 cannot matter to the training, whatever the
+    learning rate; below 0.1 it is a warning, and an error where the net does not learn either.
 
     Why it is bad
     -------------
-    delta_l = (delta_{l+1} W^T) * phi'(z): going back through the net the signal is multiplied once a layer. Where the
-    factors are below 1 (the slope of a sigmoid is at most 1/4) the product is soon nothing, the layers near the input
-    keep their random weights, and what they pass on carries no information.
+    delta_l = (delta_{l+1} W^T) * phi'(z): going back through the net the signal is multiplied once a layer. Where
+    the factors are below 1 (the slope of a sigmoid is at most 1/4) the product is soon nothing, the layers near
+    the input keep their random weights, and what they pass on carries no information.
 
     Example
     -------
@@ -36,8 +49,9 @@ class VanishingGradient(Rule):
 
     What to try
     -----------
-    Slope dominant: relu or tanh instead of sigmoid, residual connections, normalization. Weight scale dominant: He's
-    initialization for relu, Glorot's for tanh, gain 1. A larger learning rate does not help: every layer would get it.
+    Slope dominant: relu or tanh instead of sigmoid, residual connections, normalization. Weight scale dominant:
+    He's initialization for relu, Glorot's for tanh, gain 1. A larger learning rate does not help: every layer
+    would get it.
 
     References
     ----------
@@ -46,6 +60,7 @@ class VanishingGradient(Rule):
 
     code = "GL101"
     name = "vanishing-gradient"
+    summary = "layers whose weights cannot change the loss, whatever the learning rate"
     needs = ("per_example_grad_norm", "weight_norm")
     explains = ("GL202", "GL301", "GL302", "GL402")
 

@@ -1,0 +1,432 @@
+"""The command line: parse, call, print, exit.
+
+Exit codes: 0 clean, 1 an error-level finding (`check`), 2 a usage or internal error, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from gradlab.errors import GradlabError
+
+if TYPE_CHECKING:
+    from gradlab.comparison import Cell, Comparison
+    from gradlab.datasets import Data
+    from gradlab.run import Run
+
+app = typer.Typer(
+    name="gradlab",
+    help="Find out why a neural network does not learn: which layer, since when, and why, in numbers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DEBUG = "GRADLAB_DEBUG"  # set it to see the traceback of an internal error
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error is one sentence on stderr."""
+    try:
+        _refuse_namesake()
+        result = app(_spread_lists(arguments), standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except TyperException as error:
+        message = error.format_message()
+        if message.startswith("Usage:"):  # no command given: the help, as it is
+            print(message)
+        else:
+            _complain(message)
+        return 2
+    except GradlabError as error:
+        _complain(str(error))
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted; what was finished is kept")
+        return 130
+    except BrokenPipeError:  # the reader (head, less) has gone: no error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        _complain(f"internal error, {type(error).__name__}: {error} (set {DEBUG}=1 to see where, and report it)")
+        return 2
+
+
+def _complain(message: str) -> None:
+    print(f"gradlab: {message}", file=sys.stderr)
+
+
+def _refuse_namesake() -> None:
+    """Stop where the unrelated PyPI package `gradlab` is installed too: the two overwrite each other's modules."""
+    try:
+        version = metadata.version("gradlab")
+    except metadata.PackageNotFoundError:
+        return
+    raise GradlabError(
+        f"the unrelated distribution 'gradlab' {version} is installed beside 'gradlab-diagnostics', and both own the "
+        "module 'gradlab'; run: pip uninstall gradlab, then install gradlab-diagnostics again"
+    )
+
+
+def _spread_lists(arguments: Sequence[str]) -> list[str]:
+    """Let one option take several values: `--depth 2 5 10` means `--depth 2 --depth 5 --depth 10`."""
+    spread: list[str] = []
+    option = None
+    for argument in arguments:
+        is_value = not argument.startswith("-") or argument[1:2].isdigit()
+        if option is not None and is_value:
+            spread += [option, argument]
+            continue
+        option = argument if argument in ("--depth", "--network") and arguments[0] == "compare" else None
+        if option is None:
+            spread.append(argument)
+    return spread
+
+
+Width = Annotated[int, typer.Option("--width", help="Units in each hidden layer.")]
+DataOption = Annotated[str, typer.Option("--data", help="'digits', or a CSV or npz file.", metavar="digits|FILE")]
+Target = Annotated[str | None, typer.Option("--target", help="The column of the file to predict; default: the last.")]
+Loss = Annotated[
+    str | None, typer.Option("--loss", help="cross_entropy or squared_error; default: what fits the data.")
+]
+Seeds = Annotated[int, typer.Option("--seeds", help="How many seeds to train at once.")]
+Iterations = Annotated[int, typer.Option("--iterations", help="Updates to train for.")]
+Optimizer = Annotated[str, typer.Option("--optimizer", help="How weights are updated: sgd.")]
+LearningRate = Annotated[float, typer.Option("--learning-rate", help="Step size of an update.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", help="Examples an update sees.")]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder that keeps finished trainings, to find them again.")]
+Force = Annotated[bool, typer.Option("--force", help="Train anew even what is finished.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the verdicts to this file.")]
+RunFolders = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of recorded runs.")]
+Codes = Annotated[str | None, typer.Option(help="Rule codes, separated by commas, such as GL101,GL102.")]
+
+NETWORK_HELP = "ACTIVATION[:INIT[:gain=X]], such as relu:he_normal:gain=2"
+
+
+@app.command()
+def compare(
+    network: Annotated[
+        list[str] | None, typer.Option("--network", help=NETWORK_HELP + "; repeat it for more rows.")
+    ] = None,
+    depth: Annotated[list[str] | None, typer.Option("--depth", help="Hidden layers; several: --depth 2 5 10.")] = None,
+    width: Width = 64,
+    data: DataOption = "digits",
+    target: Target = None,
+    loss: Loss = None,
+    seeds: Seeds = 8,
+    iterations: Iterations = 500,
+    optimizer: Optimizer = "sgd",
+    learning_rate: LearningRate = 0.03,
+    batch_size: BatchSize = 64,
+    jobs: Annotated[int, typer.Option("--jobs", help="Processes to train with; -1: one a core.")] = -1,
+    runs: Runs = Path("runs"),
+    force: Force = False,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The report.")] = Path("reports/activation-depth.html"),
+    json_file: JsonFile = None,
+) -> int:
+    """Train networks at several depths and explain which of them learn, vanish or explode, and why.
+
+    By default sigmoid, tanh, relu, and relu with twice the weights, at depths 2 to 50, on handwritten digits.
+    """
+    from gradlab import comparison
+
+    networks = network or list(comparison.DEFAULT_NETWORKS)
+    depths = [_whole("--depth", text) for text in depth] if depth else list(comparison.DEFAULT_DEPTHS)
+    _check_writable(output, json_file)
+    settings: dict[str, Any] = {
+        "width": width, "seeds": seeds, "iterations": iterations, "optimizer": optimizer,
+        "learning_rate": learning_rate, "batch_size": batch_size, "loss": loss,
+    }  # fmt: skip
+    source = _data(data, target)
+    plans = comparison.plan(networks, depths, data=source, **settings)
+    cells = _train_with_progress(plans, source, jobs=jobs, runs=runs, force=force)
+    result = comparison.Comparison(tuple(cells[each] for each in plans), details={"data": source.name})
+    _print_comparison(result)
+    _finish([result], output, json_file, result.to_dict)
+    return 0
+
+
+@app.command()
+def train(
+    network: Annotated[str, typer.Option("--network", help=NETWORK_HELP)] = "relu:he_normal",
+    depth: Annotated[int, typer.Option("--depth", help="Hidden layers.")] = 5,
+    width: Width = 64,
+    data: DataOption = "digits",
+    target: Target = None,
+    loss: Loss = None,
+    seeds: Seeds = 8,
+    iterations: Iterations = 500,
+    optimizer: Optimizer = "sgd",
+    learning_rate: LearningRate = 0.03,
+    batch_size: BatchSize = 64,
+    runs: Runs = Path("runs"),
+    force: Force = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The report; default: reports/NETWORK-DEPTH.html.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> int:
+    """Train one network and write its report."""
+    from gradlab import comparison
+    from gradlab.diagnosis import summary
+
+    source = _data(data, target)
+    plans = comparison.plan(
+        [network], [depth], width=width, data=source, seeds=seeds, iterations=iterations, optimizer=optimizer,
+        learning_rate=learning_rate, batch_size=batch_size, loss=loss,
+    )  # fmt: skip
+    output = output or Path("reports") / f"{plans[0].name.replace(' ', '-').replace(':', '-')}.html"
+    _check_writable(output, json_file)
+    cell = next(iter(_train_with_progress(plans, source, jobs=1, runs=runs, force=force).values()))
+    _print_run(cell.run)
+    print(f"\nrecorded in {cell.folder}")
+    _finish([cell.run], output, json_file, lambda: {"schema": 1, "runs": [summary(cell.run, cell.diagnosis)]})
+    return 0
+
+
+@app.command()
+def check(
+    run_folders: RunFolders,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
+    select: Codes = None,
+    ignore: Codes = None,
+    format_: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> int:
+    """Judge recorded runs: exit 0 if all are fine, 1 if one has an error."""
+    from gradlab.diagnosis import diagnose, summary
+
+    if format_ not in ("text", "json"):
+        raise GradlabError(f"--format {format_!r} is unknown; choose text or json")
+    runs = _load(run_folders)
+    verdicts = [diagnose(run, select=_codes(select), ignore=_codes(ignore)) for run in runs]
+    if format_ == "json":
+        pairs = zip(runs, verdicts, strict=True)
+        print(json.dumps({"schema": 1, "runs": [summary(run, verdict) for run, verdict in pairs]}, allow_nan=False))
+    else:
+        print("\n\n".join(str(verdict) for verdict in verdicts))
+    failed = [not verdict.ok or (strict and bool(verdict.findings)) for verdict in verdicts]
+    return int(any(failed))
+
+
+@app.command()
+def report(
+    run_folders: RunFolders,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file.")] = Path("reports/report.html"),
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> int:
+    """Write recorded runs as one interactive HTML page."""
+    _check_writable(output, None)
+    path = _finish(_load(run_folders), output, None, None)
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+@app.command()
+def rules() -> int:
+    """List every rule: code, name and what it does."""
+    from gradlab.diagnosis import registry
+
+    for code, rule in registry().items():
+        print(f"{code}  {rule.name:<22} {rule.summary}")
+    print("\ngradlab rule CODE explains one of them.")
+    return 0
+
+
+@app.command()
+def rule(code: Annotated[str, typer.Argument(help="Such as GL101.")]) -> int:
+    """Explain one rule: what it does, why it is bad, an example, what to try, references."""
+    from gradlab.diagnosis import registry
+
+    known = registry()
+    if code.upper() not in known:
+        raise GradlabError(f"rule {code!r} is unknown; choose from: {', '.join(known)}")
+    print(known[code.upper()].documentation())
+    return 0
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from gradlab import __version__
+
+        print(f"gradlab {__version__}")
+        raise typer.Exit
+
+
+def _whole(option: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise GradlabError(f"{option} {text!r} must be a whole number of at least 1") from None
+
+
+def _codes(text: str | None) -> list[str] | None:
+    return None if text is None else [code.strip() for code in text.split(",") if code.strip()]
+
+
+def _data(source: str, target: str | None) -> Data:
+    from gradlab import datasets
+
+    if source == "digits":
+        if target is not None:
+            raise GradlabError("--target is for --data FILE; the digits' target is the digit")
+        return datasets.digits()
+    return datasets.from_file(source, target)
+
+
+def _load(folders: Sequence[Path]) -> list[Run]:
+    """Load runs; a folder that is none but holds some stands for all of them."""
+    from gradlab.run import load
+    from gradlab.storage import DESCRIPTION
+
+    found: list[Path] = []
+    for folder in folders:
+        inside = [] if (folder / DESCRIPTION).is_file() else sorted(folder.glob(f"[!.]*/{DESCRIPTION}"))
+        found += [path.parent for path in inside] or [folder]
+    return [load(folder) for folder in found]
+
+
+def _check_writable(*paths: Path | None) -> None:
+    """Fail before the training, not after it, where the result cannot be written."""
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise GradlabError(f"output {str(path)!r} is a folder; give a file name")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GradlabError(
+                f"output {str(path)!r} cannot be written: {error.strerror}; choose another folder"
+            ) from None
+        if not os.access(path.parent, os.W_OK):
+            raise GradlabError(f"output {str(path)!r} cannot be written: no permission; choose another folder")
+
+
+def _finish(subjects: list[Any], output: Path, json_file: Path | None, make_json) -> Path:
+    """Write the report and the JSON file, and say where they are."""
+    from gradlab import storage
+    from gradlab.report import write_report
+
+    path = write_report(subjects[0] if len(subjects) == 1 else subjects, output)
+    print(f"report: {path}  ({path.stat().st_size / 1e6:.1f} MB, opens offline in any browser)")
+    if json_file is not None:
+        storage.write_text(json_file, json.dumps(make_json(), allow_nan=False, indent=1))
+        print(f"verdicts: {json_file}")
+    return path
+
+
+def _train_with_progress(plans, source: Data, *, jobs: int, runs: Path, force: bool) -> dict[Any, Cell]:
+    """Train what is not finished, with a bar that says what runs and what is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from gradlab.comparison import train_cells
+
+    console = Console(stderr=True)
+    cells: dict[Any, Cell] = {}
+    order = sorted(plans, key=lambda each: each.cost, reverse=True)
+    total = sum(each.cost for each in plans)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("starting", total=total, count="")
+        reported = False
+        try:
+            for cell in train_cells(plans, source, jobs=jobs, runs=runs, force=force):
+                cells[cell.plan] = cell
+                if not cell.reused and not reported:
+                    reported = _say_reused(console, cells, plans)
+                left = [each for each in order if each not in cells]
+                running = ", ".join(each.name for each in left[: _processes(jobs)]) or "writing the report"
+                progress.update(bar, advance=cell.plan.cost, description=running, count=f"{len(cells)} of {len(plans)}")
+                if not console.is_terminal and not cell.reused:
+                    console.print(f"[{len(cells)}/{len(plans)}] {cell.name}: done", markup=False, highlight=False)
+        except KeyboardInterrupt:
+            console.print(
+                f"\ninterrupted: {len(cells)} of {len(plans)} cells are finished and kept in {runs}; "
+                "the same command goes on from there", markup=False, highlight=False,
+            )  # fmt: skip
+            raise
+    if not reported:
+        _say_reused(console, cells, plans)
+    return cells
+
+
+def _say_reused(console, cells: dict[Any, Cell], plans) -> bool:
+    reused = sum(cell.reused for cell in cells.values())
+    if reused:
+        console.print(f"{reused} of {len(plans)} cells reused (--force trains anew)", markup=False, highlight=False)
+    return True
+
+
+def _processes(jobs: int) -> int:
+    return (os.cpu_count() or 1) if jobs == -1 else jobs
+
+
+STYLES = {"learned": "green", "slow": "yellow", "not learned": "red"}
+
+
+def _print_comparison(result: Comparison) -> None:
+    """Print the table network x depth, then what each root cause says, worst first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from gradlab.comparison import row
+
+    console = Console(highlight=False)
+    table = Table(title=None, box=None, pad_edge=False)
+    for heading, justify in (
+        ("network", "left"),
+        ("depth", "right"),
+        ("outcome", "left"),
+        ("verdict", "left"),
+        ("cause", "left"),
+        ("accuracy", "right"),
+    ):
+        table.add_column(heading, justify=justify, no_wrap=True)
+    previous = None
+    for cell in result.cells:
+        values = row(cell)
+        if previous not in (None, values["network"]):
+            table.add_section()
+        previous = values["network"]
+        accuracy = "-" if values["accuracy"] is None else f"{100 * values['accuracy']:.0f} %"
+        healthy = values["verdict"] == "healthy"
+        table.add_row(
+            values["network"], str(values["depth"]), Text(values["outcome"], STYLES[values["outcome"]]),
+            Text(values["verdict"], "green" if healthy else "red" if not cell.diagnosis.ok else "yellow"),
+            values["cause"], accuracy,
+        )  # fmt: skip
+    console.print(table)
+    console.print()
+
+
+def _print_run(run: Run) -> None:
+    from gradlab.diagnosis import diagnose
+
+    print(diagnose(run))

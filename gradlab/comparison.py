@@ -1,0 +1,382 @@
+"""`compare(...)`: the same training over a grid of networks and depths, a cell a process, resumable on disk."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gradlab import __version__, activations, datasets, storage
+from gradlab.datasets import Data
+from gradlab.diagnosis import Diagnosis, accuracy, diagnose, outcome, summary
+from gradlab.errors import ArgumentError, GradlabError, RunError
+from gradlab.nn import initializers
+from gradlab.nn.mlp import MLP
+from gradlab.run import Run, load
+from gradlab.training import train
+
+DEFAULT_NETWORKS = ("sigmoid:glorot_normal", "tanh:glorot_normal", "relu:he_normal", "relu:he_normal:gain=2")
+DEFAULT_DEPTHS = (2, 5, 10, 20, 50)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of the comparison: an activation, its initializer and gain."""
+
+    activation: str
+    init: str
+    gain: float = 1.0
+
+    @property
+    def label(self) -> str:
+        """A short name: the activation, the initializer where it is not the usual one, the gain where it is not 1."""
+        usual = self.init == usual_init(self.activation)
+        gain = "" if self.gain == 1 else f" x{self.gain:g}"
+        return f"{self.activation}{'' if usual else ':' + self.init}{gain}"
+
+    @classmethod
+    def parse(cls, text: str) -> Network:
+        """Read `ACTIVATION[:INIT[:gain=X]]`.
+
+        Raises
+        ------
+        ArgumentError
+            An unknown activation or initializer, or a gain that is no number above 0.
+        """
+        name, *rest = text.split(":")
+        activations.get(name)
+        init, gain = usual_init(name), 1.0
+        for number, part in enumerate(rest):
+            value = re.fullmatch(r"(?:gain=)?([-+0-9.eE]+|nan|inf)", part)
+            if value is None and number == 0:
+                initializers.check(part)
+                init = part
+                continue
+            try:
+                gain = float(value[1]) if value else float("nan")
+            except ValueError:
+                gain = float("nan")
+            if not 0 < gain < float("inf") or number != len(rest) - 1:
+                raise ArgumentError(
+                    f"network {text!r} cannot be read: {part!r} is no gain above 0; write ACTIVATION:INIT:gain=X, "
+                    "such as relu:he_normal:gain=2"
+                )
+        return cls(name, init, gain)
+
+
+def usual_init(activation: str) -> str:
+    """He for the relu kind, whose slope is 0 on half of the inputs; Glorot for the rest."""
+    return "he_normal" if activation in ("relu", "leaky_relu", "elu", "gelu", "silu") else "glorot_normal"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One cell before it is trained: everything that decides its result."""
+
+    network: Network
+    depth: int
+    width: int
+    seeds: int
+    iterations: int
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    loss: str
+    data_fingerprint: str
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """What the cell is called in tables and reports."""
+        return f"{self.network.label} depth {self.depth}"
+
+    @property
+    def folder(self) -> str:
+        """A file name that is the same exactly where configuration, data and gradlab's version are."""
+        content = json.dumps([asdict(self), storage.SCHEMA_VERSION, __version__], sort_keys=True)
+        readable = re.sub(r"[^a-z0-9.]+", "-", self.name.lower())
+        return f"{readable}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+    @property
+    def cost(self) -> float:
+        """Proportional to the work: which cells to start first."""
+        return self.depth * self.width**2 * self.seeds * self.iterations
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One trained cell of a comparison: its plan, the folder of its run, and whether it was found finished."""
+
+    plan: Plan
+    folder: Path
+    reused: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the cell is called in tables and reports."""
+        return self.plan.name
+
+    @functools.cached_property
+    def run(self) -> Run:
+        """The recorded run."""
+        return load(self.folder)
+
+    @functools.cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Its verdict."""
+        return diagnose(self.run)
+
+    @functools.cached_property
+    def outcome(self) -> str:
+        """ "learned", "slow" or "not learned"."""
+        return outcome(self.run)
+
+    @functools.cached_property
+    def accuracy(self) -> list[float | None]:
+        """One a seed; None where there is none."""
+        return accuracy(self.run)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A grid of trainings and their verdicts.
+
+    Attributes
+    ----------
+    cells : tuple of Cell
+        Row by row: networks in the order given, depths ascending.
+    """
+
+    cells: tuple[Cell, ...]
+    title: str = "What depth does to a network"
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def networks(self) -> list[Network]:
+        """The rows, in order."""
+        return list(dict.fromkeys(cell.plan.network for cell in self.cells))
+
+    @property
+    def depths(self) -> list[int]:
+        """The columns, in order."""
+        return list(dict.fromkeys(cell.plan.depth for cell in self.cells))
+
+    def cell(self, network: str, depth: int) -> Cell:
+        """Return the cell of a network (its label, or as it was typed) and depth; ArgumentError if there is none."""
+        for cell in self.cells:
+            labels = (cell.plan.network.label, f"{cell.plan.network.activation}:{cell.plan.network.init}")
+            if cell.plan.depth == depth and (network in labels or Network.parse(network) == cell.plan.network):
+                return cell
+        raise ArgumentError(f"the comparison has no cell {network!r} at depth {depth}")
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a cell: network, depth, outcome, verdict, cause, accuracy (mean over the seeds that have one)."""
+        return pd.DataFrame([row(cell) for cell in self.cells])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: what `gradlab compare --json` writes."""
+        return {"schema": 1, "runs": [summary(cell.run, cell.diagnosis) for cell in self.cells]}
+
+    def __str__(self) -> str:
+        return self.to_frame().to_string(index=False)
+
+
+def row(cell: Cell) -> dict[str, Any]:
+    """Return what the tables show of a cell."""
+    root = cell.diagnosis.findings[0] if cell.diagnosis.findings else None
+    known = [value for value in cell.accuracy if value is not None]
+    return {
+        "network": cell.plan.network.label,
+        "depth": cell.plan.depth,
+        "outcome": cell.outcome,
+        "verdict": cell.diagnosis.verdict,
+        "cause": "" if root is None or not root.cause else root.cause["dominant"],
+        "accuracy": sum(known) / len(known) if known else None,
+    }
+
+
+def compare(
+    networks: Sequence[str] = DEFAULT_NETWORKS,
+    depths: Sequence[int] = DEFAULT_DEPTHS,
+    *,
+    width: int = 64,
+    data: Data | None = None,
+    seeds: int = 8,
+    iterations: int = 500,
+    optimizer: str = "sgd",
+    learning_rate: float = 0.03,
+    batch_size: int = 64,
+    loss: str | None = None,
+    jobs: int = -1,
+    runs: str | Path = "runs",
+    force: bool = False,
+    on_cell: Callable[[Cell], None] | None = None,
+) -> Comparison:
+    """Train every network at every depth, `seeds` seeds each, and return the verdicts.
+
+    A finished cell is kept in `runs` under a hash of its configuration and data, and found again: an interrupted
+    comparison goes on where it stopped.
+
+    Parameters
+    ----------
+    networks : sequence of str
+        `ACTIVATION[:INIT[:gain=X]]` each.
+    depths : sequence of int
+        Numbers of hidden layers, each at least 1.
+    data : Data, optional
+        Handwritten digits by default.
+    loss : str, optional
+        By the data: "cross_entropy" for class numbers, else "squared_error".
+    jobs : int
+        Processes; -1 = one a core.
+    runs : path
+        Folder that keeps the cells.
+    force : bool
+        Train every cell anew.
+    on_cell : callable, optional
+        Called with each Cell as soon as it is there, reused ones first.
+
+    Raises
+    ------
+    ArgumentError, DataError, RunError
+        A bad argument or data set, before anything is trained; a folder that cannot be written.
+    """
+    data = datasets.digits() if data is None else data
+    plans = plan(
+        networks, depths, width=width, data=data, seeds=seeds, iterations=iterations, optimizer=optimizer,
+        learning_rate=learning_rate, batch_size=batch_size, loss=loss,
+    )  # fmt: skip
+    done: dict[Plan, Cell] = {}
+    for cell in train_cells(plans, data, jobs=jobs, runs=runs, force=force):
+        done[cell.plan] = cell
+        if on_cell is not None:
+            on_cell(cell)
+    return Comparison(tuple(done[each] for each in plans), details={"data": data.name})
+
+
+def plan(
+    networks: Sequence[str],
+    depths: Sequence[int],
+    *,
+    width: int,
+    data: Data,
+    seeds: int,
+    iterations: int,
+    optimizer: str,
+    learning_rate: float,
+    batch_size: int,
+    loss: str | None,
+) -> list[Plan]:
+    """Return the cells of a grid, row by row, and check every argument before anything is trained."""
+    if not networks or not depths:
+        raise ArgumentError("give at least one network and one depth")
+    for argument, values in (("depth", depths), ("width", [width]), ("seeds", [seeds]), ("iterations", [iterations])):
+        for value in values:
+            if not isinstance(value, int) or value < 1:
+                raise ArgumentError(f"{argument}={value!r} must be a whole number of at least 1")
+    loss = loss or ("cross_entropy" if data.task == "classification" else "squared_error")
+    plans = [
+        Plan(
+            network,
+            depth,
+            width,
+            seeds,
+            iterations,
+            optimizer,
+            float(learning_rate),
+            batch_size,
+            loss,
+            data.fingerprint,
+        )
+        for network in dict.fromkeys(Network.parse(text) for text in networks)
+        for depth in sorted(set(depths))
+    ]
+    _rehearse(plans[0], data)
+    return plans
+
+
+def _rehearse(first: Plan, data: Data) -> None:
+    """Train one tiny net of the plan for no iteration: what is wrong with data, loss or rates shows here, at once."""
+    model = MLP([data.n_features, 1, data.n_outputs], first.network.activation, first.network.init)
+    train(
+        model, data, loss=first.loss, optimizer=first.optimizer, learning_rate=first.learning_rate,
+        batch_size=first.batch_size, iterations=0,
+    )  # fmt: skip
+
+
+def train_cells(
+    plans: Sequence[Plan], data: Data, *, jobs: int = -1, runs: str | Path = "runs", force: bool = False
+) -> Iterator[Cell]:
+    """Yield each cell as it is done: those found finished first, then the others as they end, longest started first."""
+    import joblib
+
+    folder = Path(runs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"runs={str(folder)!r} cannot be made: {error.strerror}; choose a folder you may write to"
+        ) from None
+    todo = []
+    for each in plans:
+        if not force and _finished(folder / each.folder):
+            yield Cell(each, folder / each.folder, reused=True)
+        else:
+            todo.append(each)
+    if jobs == 0 or jobs < -1:
+        raise ArgumentError(f"jobs={jobs!r} must be a number of processes of at least 1, or -1 for one a core")
+    todo.sort(key=lambda each: each.cost, reverse=True)
+    by_folder = {each.folder: each for each in todo}
+    workers = min(joblib.effective_n_jobs(jobs), max(1, len(todo)))
+    tasks = (joblib.delayed(train_cell)(each, data, folder) for each in todo)
+    try:
+        for path in joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(tasks):
+            yield Cell(by_folder[Path(path).name], Path(path))
+    except joblib.externals.loky.process_executor.TerminatedWorkerError:
+        raise GradlabError(
+            "a worker process was killed (out of memory?); finished cells are kept, run the same command again "
+            "with fewer --jobs"
+        ) from None
+
+
+def train_cell(each: Plan, data: Data, runs: Path) -> str:
+    """Train one cell into its folder, which appears only once it is complete; return the folder's path."""
+    target = runs / each.folder
+    part = runs / f".{each.folder}.part"
+    model = MLP(
+        [data.n_features, *[each.width] * each.depth, data.n_outputs],
+        activation=each.network.activation,
+        init=each.network.init,
+        gain=each.network.gain,
+        seed=each.seed,
+        replicates=each.seeds,
+    )
+    train(
+        model,
+        data,
+        loss=each.loss,
+        optimizer=each.optimizer,
+        learning_rate=each.learning_rate,
+        batch_size=each.batch_size,
+        iterations=each.iterations,
+        name=each.name,
+        out=part,
+        overwrite=True,
+    )
+    storage.replace_folder(part, target)
+    return str(target)
+
+
+def _finished(folder: Path) -> bool:
+    try:
+        load(folder)
+        return bool(storage.read_description(folder).get("closed"))
+    except RunError:
+        return False
