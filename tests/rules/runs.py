@@ -1,0 +1,55 @@
+"""Hand-made runs: healthy by default, so that a test plants one fault and knows what it planted."""
+
+import numpy as np
+
+from gradlab.run import Run
+
+
+def make_run(iterations=60, replicates=2, layers=4, *, config=None, activation="relu", steps=None, **columns) -> Run:
+    """Return a run whose every layer passes the signal on unchanged, with any column replaced by `columns`.
+
+    A column may be anything that broadcasts to (iterations, replicates, layers).
+    """
+    shape = (iterations, replicates, layers)
+    healthy = {
+        "delta_norm": 1.0,
+        "grad_norm": 1.0,
+        "per_example_grad_norm": 1.0,
+        "weight_norm": 8.0,
+        "update_norm": 0.01,
+        "update_ratio": 0.01 / 8,
+        "activation_rms": 1.0,
+        "slope_rms": 0.7,
+        "dead_fraction": 0.0,
+        "nonfinite_count": 0.0,
+        "log_gain_weight": 0.35,
+        "log_gain_alignment": 0.0,
+        "log_gain_slope": -0.35,
+        "log_gain_slope_alignment": 0.0,
+    }
+    signals = {name: np.broadcast_to(value, shape).astype(float) for name, value in (healthy | columns).items()}
+    described = [
+        {"fan_in": 64, "fan_out": 64, "activation": "identity" if layer == layers - 1 else activation}
+        for layer in range(layers)
+    ]
+    table = {"loss": np.linspace(2.3, 0.1, iterations)[:, None], "expected_decrease": 0.01, "grad_norm": 1.0}
+    table = {
+        name: np.broadcast_to(value, shape[:2]).copy() if name != "nonfinite_phase" else value
+        for name, value in (table | (steps or {})).items()
+    }
+    return Run.from_arrays(
+        signals,
+        steps=table,
+        layers=described,
+        name="made",
+        config={"baseline_loss": 2.3, "batch_size": 64, "gain": 1.0} | (config or {}),
+    )
+
+
+def only(run, code):
+    """Return the finding of one rule on a run, or None."""
+    from gradlab.diagnosis import registry
+
+    rule = registry()[code]
+    assert rule.missing(run) is None
+    return rule.judge(run)

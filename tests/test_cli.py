@@ -1,0 +1,271 @@
+"""The commands as a user types them: what they print, where, and how they exit."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import gradlab
+from gradlab import cli
+from gradlab.run import Run
+from tests.rules.runs import make_run
+
+QUICK = ["--seeds", "2", "--iterations", "30", "--width", "8"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def call(capsys, *arguments):
+    """Return (exit code, stdout, stderr) of one command."""
+    code = cli.run([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def error(capsys, *arguments):
+    """Return the one sentence a bad call gets: exit 2, nothing on stdout, no traceback."""
+    code, out, err = call(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert err.startswith("gradlab: ")
+    assert err.count("\n") == 1
+    return err
+
+
+@pytest.fixture
+def healthy(tmp_path):
+    return make_run().save(tmp_path / "healthy")
+
+
+@pytest.fixture
+def warned(tmp_path):
+    p = np.ones((60, 4, 4))
+    p[:, :1, 0] = 1e-9
+    return make_run(60, 4, per_example_grad_norm=p).save(tmp_path / "warned")
+
+
+@pytest.fixture
+def sick(tmp_path):
+    return make_run(20, delta_norm=np.nan).save(tmp_path / "sick")
+
+
+def test_compare_trains_prints_reports_and_resumes(capsys, tmp_path):
+    arguments = ["compare", "--network", "sigmoid", "relu", "--depth", "1", "6", *QUICK, "--jobs", "1"]
+    code, out, err = call(capsys, *arguments, "--json", "verdicts.json")
+    assert code == 0
+    assert "[4/4]" in err
+    for heading in ("network", "depth", "outcome", "verdict", "cause", "accuracy"):
+        assert heading in out
+    assert (tmp_path / "reports/activation-depth.html").stat().st_size > 1e5
+    data = json.loads((tmp_path / "verdicts.json").read_text())
+    assert data["schema"] == 1
+    assert [run["config"]["depth"] for run in data["runs"]] == [1, 6, 1, 6]
+    assert {len(run["accuracy"]) for run in data["runs"]} == {2}
+
+    code, out_again, err = call(capsys, *arguments)
+    assert "4 of 4 cells reused" in err
+    assert out_again.splitlines()[:6] == out.splitlines()[:6]
+
+    shutil.rmtree(next((tmp_path / "runs").glob("sigmoid-depth-6-*")))
+    _, _, err = call(capsys, *arguments)
+    assert "3 of 4 cells reused" in err
+
+    _, _, err = call(capsys, *arguments, "--force")
+    assert "reused" not in err
+
+
+def test_a_half_written_cell_is_trained_anew(capsys, tmp_path):
+    arguments = ["compare", "--network", "relu", "--depth", "1", *QUICK, "--jobs", "1"]
+    call(capsys, *arguments)
+    cell = next((tmp_path / "runs").glob("relu-*"))
+    table = cell / "signals.parquet"
+    table.write_bytes(table.read_bytes()[:100])
+    code, _, err = call(capsys, *arguments)
+    assert code == 0
+    assert "reused" not in err
+    assert gradlab.load(cell).iterations == 30
+
+
+def test_train_writes_one_run_and_its_report(capsys, tmp_path):
+    code, out, _ = call(capsys, "train", "--network", "tanh", "--depth", "2", *QUICK)
+    assert code == 0
+    assert (tmp_path / "reports/tanh-depth-2.html").exists()
+    assert "tanh depth 2" in out
+    assert "recorded in runs" in out
+
+
+def test_check_exit_codes(capsys, healthy, warned, sick):
+    assert call(capsys, "check", healthy)[0] == 0
+    assert call(capsys, "check", warned)[0] == 0
+    assert call(capsys, "check", "--strict", warned)[0] == 1
+    assert call(capsys, "check", healthy, sick)[0] == 1
+    assert call(capsys, "check", "--select", "GL101,GL402", healthy)[0] == 0
+    assert call(capsys, "check", "--ignore", "GL001", sick)[0] == 1  # NaN is never healthy
+
+
+def test_check_json(capsys, healthy, sick):
+    code, out, _ = call(capsys, "check", "--format", "json", healthy, sick)
+    assert code == 1
+    data = json.loads(out)
+    assert [run["ok"] for run in data["runs"]] == [True, False]
+    assert data["runs"][1]["findings"][0]["rule"] == "GL001"
+
+
+def test_check_takes_a_folder_of_runs(capsys, tmp_path, healthy, sick):
+    code, out, _ = call(capsys, "check", tmp_path)
+    assert code == 1
+    assert out.count("made:") == 2
+
+
+def test_rules_and_rule(capsys):
+    code, out, _ = call(capsys, "rules")
+    assert code == 0
+    assert "GL101  vanishing-gradient" in out
+    code, out, _ = call(capsys, "rule", "gl101")
+    assert code == 0
+    assert "Why it is bad" in out
+    assert "GL101" in error(capsys, "rule", "GL999")
+
+
+def test_report_of_one_and_of_several_runs(capsys, tmp_path, healthy, sick):
+    assert call(capsys, "report", healthy, "-o", "one.html")[0] == 0
+    assert call(capsys, "report", healthy, sick, "-o", "deep/er/two.html")[0] == 0
+    assert (tmp_path / "deep/er/two.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compare", "--network", "sigmoyd"], ["sigmoyd", "sigmoid", "relu"]),
+        (["compare", "--network", "relu:xavier"], ["xavier", "he_normal"]),
+        (["compare", "--network", "relu:he_normal:gain=0"], ["gain", "above 0"]),
+        (["compare", "--depth", "0"], ["depth=0", "at least 1"]),
+        (["compare", "--depth", "-3"], ["depth=-3", "at least 1"]),
+        (["compare", "--depth", "two"], ["two", "whole number"]),
+        (["compare", "--width", "0"], ["width=0"]),
+        (["compare", "--seeds", "0"], ["seeds=0"]),
+        (["compare", "--learning-rate", "0"], ["learning_rate=0", "above 0"]),
+        (["compare", "--learning-rate", "nan"], ["learning_rate=nan"]),
+        (["compare", "--optimizer", "adamw"], ["adamw", "sgd"]),
+        (["compare", "--batch-size", "100000"], ["batch_size=100000", "1437"]),
+        (["compare", "--loss", "mse"], ["mse", "squared_error"]),
+        (["compare", "--loss", "squared_error"], ["squared_error", "cross_entropy"]),
+        (["compare", "--data", "missing.csv"], ["missing.csv"]),
+        (["compare", "--target", "x"], ["--target"]),
+        (["compare", "--jobs", "0"], ["jobs=0"]),
+        (["train", "--depth", "0"], ["depth=0"]),
+        (["train", "--nonsense"], ["--nonsense"]),
+        (["check", "nowhere"], ["nowhere", "does not exist"]),
+        (["check", "."], ["not a run folder"]),
+        (["report", "."], ["not a run folder"]),
+        (["nonsense"], ["nonsense"]),
+    ],
+)
+def test_bad_input_gets_one_clear_sentence(capsys, arguments, words):
+    message = error(capsys, *arguments)
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["empty"]),
+        ("a,b,y\n1,2,0\n1,2\n", ["3"]),
+        ("a,b,y\n" + "1,2,0\n1,nan,1\n" * 10, ["'b'"]),
+    ],
+)
+def test_bad_csv_gets_one_clear_sentence(capsys, tmp_path, content, words):
+    (tmp_path / "bad.csv").write_text(content)
+    message = error(capsys, "compare", "--data", "bad.csv")
+    for word in [*words, "bad.csv"]:
+        assert word in message
+
+
+def test_bad_run_folders_get_one_clear_sentence(capsys, tmp_path, healthy):
+    newer = shutil.copytree(healthy, tmp_path / "newer")
+    description = json.loads((newer / "run.json").read_text())
+    (newer / "run.json").write_text(json.dumps(description | {"schema": 2}))
+    assert "schema 2" in error(capsys, "check", newer)
+    torn = shutil.copytree(healthy, tmp_path / "torn")
+    (torn / "steps.parquet").write_bytes((torn / "steps.parquet").read_bytes()[:-20])
+    assert "steps.parquet" in error(capsys, "check", torn)
+    cut = shutil.copytree(healthy, tmp_path / "cut")
+    (cut / "run.json").write_text('{"schema": 1, "na')
+    assert "run.json" in error(capsys, "check", cut)
+
+
+def test_an_output_that_cannot_be_written_fails_before_training(capsys, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    message = error(capsys, "compare", "-o", "file/report.html")
+    assert "file" in message
+    assert (tmp_path / "file").read_text() == "mine"
+    assert not (tmp_path / "runs").exists()
+    assert "folder" in error(capsys, "compare", "-o", str(tmp_path))
+
+
+def test_the_help_of_every_command_says_what_it_is_for(capsys):
+    code, out, _ = call(capsys, "--help")
+    assert code == 0
+    for command in ("compare", "train", "check", "report", "rules", "rule"):
+        assert command in out
+        assert call(capsys, command, "--help")[0] == 0
+    assert call(capsys, "--version")[1] == f"gradlab {gradlab.__version__}\n"
+
+
+def test_an_internal_error_is_a_sentence_and_exit_2(capsys, monkeypatch):
+    def explode(*_):
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr("gradlab.diagnosis.registry", explode)
+    assert "internal error" in error(capsys, "rules")
+
+
+def test_the_namesake_on_pypi_is_refused(capsys, monkeypatch):
+    monkeypatch.setattr(cli.metadata, "version", lambda name: "1.0")
+    assert "pip uninstall gradlab" in error(capsys, "rules")
+
+
+def test_a_finite_explosion_is_found(capsys):
+    """20 relu layers at gain 2, learning rate 1e-12: every gradient near 1e6, no NaN, nothing in the loss curve."""
+    arguments = ["compare", "--network", "relu:he_normal:gain=2", "--depth", "20", "--learning-rate", "1e-12"]
+    call(capsys, *arguments, "--seeds", "2", "--iterations", "20", "--jobs", "1", "--json", "v.json")
+    run = json.loads(open("v.json").read())["runs"][0]
+    assert not run["ok"]
+    root = run["findings"][0]
+    assert root["rule"] in ("GL102", "GL203")
+    assert root["cause"]["dominant"] == "weight"
+    assert "GL001" not in {finding["rule"] for finding in run["findings"] + root["consequences"]}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_keeps_finished_cells(tmp_path):
+    arguments = ["compare", "--network", "relu", "tanh", "--depth", "1", "60", "--iterations", "4000", "--jobs", "2"]
+    import signal
+    import time
+
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gradlab", *arguments, "--width", "16", "--seeds", "1"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert "done" in line
+    assert time.monotonic() < deadline
+    os.killpg(process.pid, signal.SIGINT)
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 130
+    assert "Traceback" not in rest
+    finished = [folder for folder in (tmp_path / "runs").glob("[!.]*") if isinstance(gradlab.load(folder), Run)]
+    assert finished

@@ -1,0 +1,224 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from gradlab.diagnosis import Diagnosis, diagnose, registry, summary
+from gradlab.errors import RuleError
+from gradlab.rules import BUILT_IN, Finding, Rule
+from gradlab.rules.base import Hits, Window, number, span, windows
+from gradlab.run import Run
+from tests.rules.runs import make_run
+
+
+def test_a_healthy_run_is_ok_and_says_so():
+    diagnosis = diagnose(make_run())
+    assert diagnosis.ok
+    assert diagnosis.findings == ()
+    assert set(diagnosis.statuses.values()) == {"passed"}
+    assert "healthy" in str(diagnosis)
+
+
+def exploded():
+    """A planted explosion: activations and deltas double a layer, NaN from iteration 1, a huge loss."""
+    counts = np.zeros((30, 2, 10))
+    counts[1:] = 5
+    loss = np.full((30, 2), 50.0)
+    loss[1:] = np.nan
+    growth = 2.0 ** np.arange(10)
+    return make_run(
+        30, layers=10, steps={"loss": loss}, nonfinite_count=counts,
+        delta_norm=growth[::-1], activation_rms=growth, log_gain_weight=1.04, log_gain_slope=-0.35,
+    )  # fmt: skip
+
+
+def test_one_planted_fault_is_one_root_with_its_consequences_folded():
+    diagnosis = diagnose(exploded())
+    assert [finding.rule for finding in diagnosis.findings] == ["GL102"]
+    assert {finding.rule for finding in diagnosis.findings[0].consequences} == {"GL001", "GL203", "GL402"}
+    assert not diagnosis.ok
+
+
+def test_ignoring_a_root_promotes_its_consequences():
+    diagnosis = diagnose(exploded(), ignore=["GL102"])
+    assert [finding.rule for finding in diagnosis.findings] == ["GL203"]
+    assert {finding.rule for finding in diagnosis.findings[0].consequences} == {"GL001", "GL402"}
+
+
+def test_a_dead_layer_explains_the_vanished_gradient_below_it():
+    dead, p = np.zeros((60, 2, 4)), np.ones((60, 2, 4))
+    dead[:, :, 1] = 1
+    p[:, :, :2] = 0
+    diagnosis = diagnose(make_run(steps={"loss": 2.3}, dead_fraction=dead, per_example_grad_norm=p))
+    assert [finding.rule for finding in diagnosis.findings] == ["GL201"]
+    assert {finding.rule for finding in diagnosis.findings[0].consequences} == {"GL101", "GL402"}
+
+
+def test_a_root_that_hits_other_seeds_explains_nothing():
+    p = np.ones((60, 4, 4))
+    p[:, :1, 0] = 1e-9
+    loss = np.linspace(2.3, 0.1, 60)[:, None].repeat(4, axis=1)
+    loss[:, 1:] = 2.3
+    diagnosis = diagnose(make_run(60, 4, steps={"loss": loss}, per_example_grad_norm=p))
+    assert {finding.rule for finding in diagnosis.findings} == {"GL101", "GL402"}
+
+
+def test_errors_come_first():
+    p = np.ones((60, 4, 4))
+    p[:, :1, 0] = 1e-9
+    loss = np.full((60, 4), 2.3)
+    severities = [f.severity for f in diagnose(make_run(60, 4, steps={"loss": loss}, per_example_grad_norm=p)).findings]
+    assert severities == sorted(severities)
+
+
+class Crashing(Rule):
+    """Broken on purpose."""
+
+    code, name = "XX001", "crashing"
+
+    def judge(self, run):
+        return 1 / 0
+
+
+class Needing(Rule):
+    """Needs what nobody records."""
+
+    code, name, needs = "XX002", "needing", ("second_moment_rms",)
+
+    def judge(self, run):
+        raise AssertionError("must not be asked")
+
+
+def test_a_crashed_rule_is_one_row_and_not_ok():
+    diagnosis = diagnose(make_run(), rules=[*registry().values(), Crashing()])
+    assert diagnosis.statuses["XX001"] == "crashed"
+    assert "ZeroDivisionError" in diagnosis.reasons["XX001"]
+    assert not diagnosis.ok
+    assert diagnosis.statuses["GL101"] == "passed"
+
+
+def test_a_rule_without_its_columns_says_which():
+    diagnosis = diagnose(make_run(), rules=[Needing()])
+    assert diagnosis.statuses == {"XX002": "skipped"}
+    assert "second_moment_rms" in diagnosis.reasons["XX002"]
+    assert not diagnosis.ok  # nothing was judged
+
+
+def test_duplicate_and_unknown_codes_are_errors():
+    with pytest.raises(RuleError, match="XX001"):
+        diagnose(make_run(), rules=[Crashing(), Crashing()])
+    with pytest.raises(RuleError, match="GL999"):
+        diagnose(make_run(), select=["GL999"])
+
+
+def test_select_asks_only_what_it_names():
+    assert list(diagnose(make_run(), select=["gl101", "GL001"]).statuses) == ["GL001", "GL101"]
+
+
+def test_a_circle_of_rules_loses_nothing():
+    class One(Rule):
+        """One."""
+
+        code, name, explains = "XX003", "one", ("XX004",)
+
+        def judge(self, run):
+            return self.finding(Hits(np.ones((2, 4), bool)), Window(0, 1), value=1.0, limit=0.0, message="one")
+
+    class Two(One):
+        """Two."""
+
+        code, name, explains = "XX004", "two", ("XX003",)
+
+    diagnosis = diagnose(make_run(), rules=[One(), Two()])
+    assert {finding.rule for finding in diagnosis.every_finding} == {"XX003", "XX004"}
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("iterations", [0, 1, 2])
+def test_tiny_runs_get_a_sensible_verdict(iterations, layers):
+    diagnosis = diagnose(make_run(iterations, layers=layers))
+    assert "crashed" not in diagnosis.statuses.values()
+    assert diagnosis.ok == (iterations > 0)
+    if iterations == 0:
+        assert "no iteration" in diagnosis.reasons["GL001"]
+
+
+def test_the_json_of_check_is_json_without_nan():
+    run = exploded()
+    text = json.dumps(summary(run, diagnose(run)), allow_nan=False)
+    data = json.loads(text)
+    assert set(data) >= {"name", "config", "ok", "outcome", "accuracy", "findings", "statuses"}
+    finding = data["findings"][0]
+    assert set(finding) == {
+        "rule", "name", "severity", "layers", "iterations", "replicates", "value", "limit", "message", "cause",
+        "remedies", "consequences", "columns",
+    }  # fmt: skip
+    assert set(finding["cause"]["log_gain"]) == {"weight", "alignment", "slope", "slope_alignment"}
+
+
+@pytest.mark.parametrize("rule", BUILT_IN, ids=lambda rule: rule.code)
+def test_every_rule_is_documented(rule):
+    text = rule.documentation()
+    for section in ("What it does", "Why it is bad", "Example", "What to try", "References"):
+        assert f"{section}\n{'-' * len(section)}" in text
+    assert rule.code in text.splitlines()[0]
+    assert rule.summary
+    assert set(rule.explains).isdisjoint({rule.code})
+
+
+def test_explains_has_no_circle():
+    table = {rule.code: set(rule.explains) for rule in BUILT_IN}
+
+    def reach(code, seen=frozenset()):
+        assert code not in seen, f"{code} explains itself"
+        for effect in table.get(code, ()):
+            reach(effect, seen | {code})
+
+    for code in table:
+        reach(code)
+
+
+def test_windows_cover_everything_and_overlap_by_half():
+    assert windows(0) == []
+    assert windows(7) == [Window(0, 7)]
+    assert windows(50) == [Window(0, 50)]
+    cut = windows(120)
+    assert cut[0] == Window(0, 50)
+    assert cut[-1] == Window(70, 120)
+    assert all(b.start - a.start <= 25 for a, b in itertools.pairwise(cut))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.25, "0.25"),
+        (1e-31, "1.0e-31"),
+        (123.4, "123"),
+        (5e9, "5.0e9"),
+        (np.nan, "NaN"),
+        (-np.inf, "-inf"),
+    ],
+)
+def test_numbers_as_a_reader_wants_them(value, text):
+    assert number(value) == text
+
+
+def test_spans():
+    assert span([3]) == "layer 3"
+    assert span([1, 2, 3, 7]) == "layers 1-3 and 7"
+    assert span([]) == "the net"
+
+
+def test_a_finding_without_numbers_is_json_too():
+    finding = Finding("X", "x", "error", (), (0, 0), {"hit": 1, "total": 1, "which": [0]}, np.inf, np.nan, "m")
+    assert finding.to_dict()["value"] is None
+    assert Diagnosis("r", (finding,), {"X": "fired"}).to_dict()["findings"][0]["limit"] is None
+
+
+def test_a_run_without_any_signal_is_skipped_not_passed():
+    bare = Run.from_arrays({"grad_max": np.ones((5, 1, 3))})
+    statuses = diagnose(bare).statuses
+    assert statuses["GL101"] == "skipped"
+    assert statuses["GL001"] == "passed"
