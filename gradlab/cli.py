@@ -353,16 +353,15 @@ def _train_with_progress(plans, source: Data, *, jobs: int, runs: Path, force: b
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("starting", total=total, count="")
+        bar = progress.add_task(_running(order, cells, jobs), total=total, count=f"0 of {len(plans)}")
         reported = False
         try:
             for cell in train_cells(plans, source, jobs=jobs, runs=runs, force=force):
                 cells[cell.plan] = cell
                 if not cell.reused and not reported:
                     reported = _say_reused(console, cells, plans)
-                left = [each for each in order if each not in cells]
-                running = ", ".join(each.name for each in left[: _processes(jobs)]) or "writing the report"
-                progress.update(bar, advance=cell.plan.cost, description=running, count=f"{len(cells)} of {len(plans)}")
+                running, count = _running(order, cells, jobs), f"{len(cells)} of {len(plans)}"
+                progress.update(bar, advance=cell.plan.cost, description=running, count=count)
                 if not console.is_terminal and not cell.reused:
                     console.print(f"[{len(cells)}/{len(plans)}] {cell.name}: done", markup=False, highlight=False)
         except KeyboardInterrupt:
@@ -383,8 +382,11 @@ def _say_reused(console, cells: dict[Any, Cell], plans) -> bool:
     return True
 
 
-def _processes(jobs: int) -> int:
-    return (os.cpu_count() or 1) if jobs == -1 else jobs
+def _running(order, cells: dict[Any, Cell], jobs: int) -> str:
+    """Name the cells in training: workers take them in order, so they are the first of those not done."""
+    workers = (os.cpu_count() or 1) if jobs == -1 else jobs
+    left = [each.name for each in order if each not in cells]
+    return ", ".join(left[:workers]) or "writing the report"
 
 
 STYLES = {"learned": "green", "slow": "yellow", "not learned": "red"}
@@ -417,13 +419,21 @@ def _print_comparison(result: Comparison) -> None:
         previous = values["network"]
         accuracy = "-" if values["accuracy"] is None else f"{100 * values['accuracy']:.0f} %"
         healthy = values["verdict"] == "healthy"
+        colour = "green" if healthy else "red" if not cell.diagnosis.ok else "yellow"
         table.add_row(
             values["network"], str(values["depth"]), Text(values["outcome"], STYLES[values["outcome"]]),
-            Text(values["verdict"], "green" if healthy else "red" if not cell.diagnosis.ok else "yellow"),
-            values["cause"], accuracy,
+            Text(values["verdict"] + _share(cell), colour), values["cause"], accuracy,
         )  # fmt: skip
     console.print(table)
     console.print()
+
+
+def _share(cell: Cell) -> str:
+    """ " 2/8" where a finding hits some of the seeds only."""
+    if not cell.diagnosis.findings:
+        return ""
+    replicates = cell.diagnosis.findings[0].replicates
+    return "" if replicates["hit"] == replicates["total"] else f" {replicates['hit']}/{replicates['total']} seeds"
 
 
 def _print_run(run: Run) -> None:

@@ -75,11 +75,15 @@ def total_norm(norms: Array) -> Array:
 
 
 def cosine(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
-    """<x, y> / (|x| |y|), NaN where a norm is 0; computed on x / |x| and y / |y|, so that tiny updates count too."""
+    """<x, y> / (|x| |y|), NaN where a norm is 0; tiny updates, whose product underflows, are scaled first."""
+    x, y, scale = _flatten(x), _flatten(y), x_norm * y_norm
     with np.errstate(invalid="ignore", divide="ignore"):
-        unit_x = _flatten(x) / x_norm[..., None]
-        unit_y = _flatten(y) / y_norm[..., None]
-    return np.vecdot(unit_x, unit_y)
+        result = np.vecdot(x, y) / scale
+        unsafe = _unsafe(scale, x.dtype)
+        if unsafe.any():
+            unit_x, unit_y = x[unsafe] / x_norm[unsafe][..., None], y[unsafe] / y_norm[unsafe][..., None]
+            result[unsafe] = np.vecdot(unit_x, unit_y)
+    return result
 
 
 def largest(x: Array) -> Array:
@@ -112,18 +116,18 @@ def unit_similarity(weight: Array) -> Array:
 
     Two units whose weights are all 0 are identical: their cosine counts as 1. NaN for a layer of one unit.
     """
-    units = weight.astype(np.float64, copy=False)
-    n = units.shape[-1]
+    n = weight.shape[-1]
     if n < 2:
         return np.full(weight.shape[:-2], np.nan)
-    length = np.sqrt(np.square(units).sum(axis=-2, keepdims=True))
-    zero = length == 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        units = np.where(zero, 0, units / length)
+    largest_entry = np.abs(weight).max(axis=-2, keepdims=True)
+    zero = largest_entry == 0
+    units = weight / np.where(zero, 1, largest_entry)  # entries up to 1: their squares neither over- nor underflow
+    units /= np.sqrt(np.vecdot(units, units, axis=-2))[..., None, :] + zero
     gram = units.swapaxes(-1, -2) @ units
-    gram[zero & zero.swapaxes(-1, -2)] = 1
+    if zero.any():
+        gram[zero & zero.swapaxes(-1, -2)] = 1
     gram[..., np.arange(n), np.arange(n)] = -np.inf
-    return gram.max(axis=(-2, -1))
+    return gram.max(axis=(-2, -1)).astype(np.float64)
 
 
 def lost_fraction(update: Array, gradient: Array) -> Array:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,7 +239,7 @@ def test_a_finite_explosion_is_found(capsys):
     """20 relu layers at gain 2, learning rate 1e-12: every gradient near 1e6, no NaN, nothing in the loss curve."""
     arguments = ["compare", "--network", "relu:he_normal:gain=2", "--depth", "20", "--learning-rate", "1e-12"]
     call(capsys, *arguments, "--seeds", "2", "--iterations", "20", "--jobs", "1", "--json", "v.json")
-    run = json.loads(open("v.json").read())["runs"][0]
+    run = json.loads(Path("v.json").read_text())["runs"][0]
     assert not run["ok"]
     root = run["findings"][0]
     assert root["rule"] in ("GL102", "GL203")
