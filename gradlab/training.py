@@ -92,6 +92,7 @@ def train(
         "sizes": list(model.sizes),
         "data": data.name,
         "input_rms": float(np.sqrt(np.mean(np.square(data.x_train, dtype=np.float64)))),
+        "input_correlation": _mean_cosine(data.x_train),
         "baseline_loss": criterion.constant(data.y_train),
     }
     recorder = Recorder(
@@ -168,6 +169,14 @@ class _Validator:
             return value, np.full(value.shape, np.nan)
         accuracy = (logits.argmax(axis=-1) == target).mean(axis=-1)
         return value, np.where(np.isfinite(logits).all(axis=(-1, -2)), accuracy, np.nan)
+
+
+def _mean_cosine(x: Array) -> float:
+    """Mean cosine between two different examples: how alike the inputs are, which decides how many units stay silent."""
+    length = np.sqrt(np.vecdot(x, x))
+    unit = x[length > 0] / length[length > 0, None]
+    n = len(unit)
+    return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1))) if n > 1 else 0.0
 
 
 def _layers(model: MLP) -> list[dict[str, Any]]:

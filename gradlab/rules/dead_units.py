@@ -98,4 +98,5 @@ def _baseline(run: Run) -> Array:
     sizes = [int(layers["fan_in"].iloc[0] or 1), *(int(n or 1) for n in layers["fan_out"])]
     if not batch or names[0] not in activations.ACTIVATIONS:
         return np.zeros(len(names))
-    return theory.silent_fraction(names[0], sizes, int(batch))
+    correlation = run.config.get("input_correlation", 0.0)
+    return theory.silent_fraction(names[0], sizes, int(batch), input_correlation=min(max(correlation, 0.0), 1.0))
