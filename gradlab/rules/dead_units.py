@@ -99,4 +99,4 @@ def _baseline(run: Run) -> Array:
     if not batch or names[0] not in activations.ACTIVATIONS:
         return np.zeros(len(names))
     correlation = run.config.get("input_correlation", 0.0)
-    return theory.silent_fraction(names[0], sizes, int(batch), input_correlation=min(max(correlation, 0.0), 1.0))
+    return theory.silent_fraction(names[0], sizes, int(batch), input_correlation=min(max(correlation, 0.0), 0.999))

@@ -1,0 +1,55 @@
+"""The report: one self-contained HTML page that says why a net does not learn, and shows it.
+
+    gradlab.write_report(run, "reports/sigmoid20.html")
+
+It reads verdicts and never computes one. `data.build` collects plain data, `figures` are ordinary Plotly figures, and
+`render.render` writes the page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradlab.report import figures as figures
+from gradlab.report.data import Subject, build
+
+__all__ = ["figures", "write_report"]
+
+BUDGET = 2_500_000  # bytes: a page one can send by mail
+SCALES = (1.0, 0.6, 0.35, 0.2, 0.1)
+
+
+def write_report(subject: Subject, path: str | Path) -> Path:
+    """Write the report of a Run, a Comparison or a list of Runs, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    subject : Run, Comparison or sequence of Run
+    path : path
+        The HTML file; its folder is made where it is missing.
+
+    Raises
+    ------
+    ArgumentError
+        The subject is none of these, or holds no run.
+    RunError
+        The file cannot be written.
+    """
+    from gradlab import storage
+    from gradlab.errors import RunError
+    from gradlab.report.render import render
+
+    target = Path(path)
+    if target.is_dir():
+        raise RunError(f"{target} is a folder; give the name of an HTML file")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
+    page = ""
+    for scale in SCALES:
+        page = render(build(subject, scale))
+        if len(page.encode()) <= BUDGET:
+            break
+    storage.write_text(target, page)
+    return target

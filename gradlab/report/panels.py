@@ -1,0 +1,223 @@
+"""Pictures over the iterations: layer x iteration heatmap, loss and accuracy, weight trajectories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradlab.errors import ArgumentError
+from gradlab.report import series
+from gradlab.report.draw import (
+    BROKEN,
+    LATER,
+    MEASURED,
+    NEUTRAL,
+    PREDICTED,
+    Spec,
+    band,
+    decades,
+    existing,
+    line,
+    log_axis,
+    spec,
+    time_axis,
+    title,
+    whole_ticks,
+)
+from gradlab.report.wording import LOGARITHMIC, STATISTIC_WORDS, number
+from gradlab.run import STATISTICS, Run
+
+Array = np.ndarray
+
+COLOURS = "Cividis"
+# Cividis at seven places, for lines; its ends, which vanish on one of the two backgrounds, are left out.
+RAMP = ("#1f4d8c", "#45608f", "#667590", "#888886", "#a89c6f", "#c3a94f", "#d8b73a")
+MARKED = 20  # a line of fewer points shows each of them
+
+
+def heatmap(run: Run, column: str, columns: int) -> Spec:
+    """Draw `gradlab.figures.heatmap`."""
+    if column not in STATISTICS:
+        raise ArgumentError(f"column={column!r} is no statistic; choose one of: {', '.join(STATISTICS)}")
+    existing(run, column, 0)
+    first = series.first_broken(run, column)
+    keep = (series.last_finite(run), *(() if first is None else (first[0] - 1, first[0])))
+    times = series.sample(series.recorded_iterations(run, column), columns, keep)
+    over = series.over_seeds(run[column][times], run.recorded(column)[times], axis=1)
+    logarithmic, median = column in LOGARITHMIC, over.median.T
+    with np.errstate(all="ignore"):
+        values = np.where(median > 0, np.log10(median), np.nan) if logarithmic else median
+    broken = 2 * over.broken.T >= run.replicates
+    zero = (median == 0) & ~broken if logarithmic else np.zeros_like(broken)
+    data = [_heat(times, np.where(broken, np.nan, values), logarithmic)]
+    for mask, colour, name in ((broken, BROKEN, "NaN or infinite"), (zero, NEUTRAL, "exactly 0")):
+        if mask.any():
+            data.append(_flagged(times, mask, colour, name))
+    if first is not None:
+        data.append(_first_broken(*first, run.replicates))
+    last = int(times[-1]) if len(times) else 0
+    return spec(
+        data, _heatmap_alt(STATISTIC_WORDS.get(column, column), median, times, first),
+        xaxis=time_axis(last, edge=max(0.5, 0.008 * last)),
+        yaxis={"title": title("layer"), "range": [0.5, len(median) + 0.5], **whole_ticks(len(median))},
+    )  # fmt: skip
+
+
+def _heat(times: Array, values: Array, logarithmic: bool) -> Spec:
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    if high - low < 1e-6:  # one colour for one value
+        low, high = low - 0.5, high + 0.5
+    bar: Spec = {"thickness": 10, "outlinewidth": 0, "len": 1, "x": 1.01, "xpad": 4, "ypad": 0}
+    if logarithmic:
+        size = decades(high - low)
+        ticks = np.arange(np.ceil(low / size), np.floor(high / size) + 1) * size
+        ticks = ticks if len(ticks) > 1 else np.array([low, high])
+        text = [f"10<sup>{int(tick)}</sup>" if tick == int(tick) else number(10**tick) for tick in ticks]
+        bar |= {"tickvals": ticks, "ticktext": text}
+    shown = "10^%{z:.2f}" if logarithmic else "%{z:.3g}"
+    return {
+        "type": "heatmap", "x": times, "y": np.arange(1, len(values) + 1), "z": values, "zmin": low, "zmax": high,
+        "colorscale": COLOURS, "colorbar": bar, "hoverongaps": False, "showscale": bool(len(finite)), "name": "median",
+        "hovertemplate": f"iteration %{{x}}, layer %{{y}}: {shown}<extra></extra>",
+    }  # fmt: skip
+
+
+def _flagged(times: Array, mask: Array, colour: str, name: str) -> Spec:
+    return {
+        "type": "heatmap", "x": times, "y": np.arange(1, len(mask) + 1), "z": np.where(mask, 1.0, np.nan), "zmin": 0,
+        "zmax": 1, "showscale": False, "colorscale": [[0, colour], [1, colour]], "name": name, "showlegend": True,
+        "hoverongaps": False, "hovertemplate": f"iteration %{{x}}, layer %{{y}}: {name}<extra></extra>",
+    }  # fmt: skip
+
+
+def _first_broken(iteration: int, seed: int, layer: int, seeds: int) -> Spec:
+    of = f", seed {seed}" if seeds > 1 else ""
+    return {
+        "type": "scatter", "x": [iteration], "y": [layer], "mode": "markers", "cliponaxis": False, "showlegend": True,
+        "name": f"the first: iteration {iteration}, layer {layer}{of}", "hovertemplate": "%{fullData.name}<extra></extra>",
+        "marker": {"symbol": "x", "size": 11, "color": BROKEN, "line": {"width": 1.5, "color": "#ffffff"}},
+    }  # fmt: skip
+
+
+def _heatmap_alt(word: str, median: Array, times: Array, first: tuple[int, int, int] | None) -> str:
+    finite = median[np.isfinite(median)]
+    text = f"{word} by layer and iteration"
+    if len(finite):
+        text += f", from {number(float(finite.min()))} to {number(float(finite.max()))}"
+    if first is not None:
+        text += f"; the first NaN or infinity is at iteration {first[0]}, layer {first[2]}"
+    return f"{text}; {len(times)} iterations drawn."
+
+
+def loss(run: Run, points: int) -> Spec:
+    """Draw `gradlab.figures.loss`."""
+    last = max(run.iterations - 1, 0)
+    over = series.over_seeds(run.step("loss"), np.ones((run.iterations, run.replicates), bool), axis=1)
+    data, shapes = _curve(over, points), []
+    held = _held_out(run, "validation_loss", "held-out", PREDICTED, "y")
+    accuracy = [trace | {"showlegend": False} for trace in _held_out(run, "validation_accuracy", "accuracy", LATER, "y2")]
+    data += held
+    baseline = run.config.get("baseline_loss")
+    if baseline:
+        data.append(line(np.array([0, last]), np.full(2, baseline), NEUTRAL, f"constant guess: {number(baseline)}",
+                         "%{fullData.name}<extra></extra>", line={"dash": "dash", "width": 1.5}))  # fmt: skip
+    lost = np.flatnonzero(over.broken)
+    if len(lost):
+        name = f"NaN from iteration {lost[0]}, in {over.broken[-1]} of {run.replicates} seeds"
+        style = {"color": BROKEN, "width": 1.5, "dash": "dot"}
+        x = int(lost[0])
+        shapes.append({"type": "line", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": style})
+        data.append(line(np.array([None]), np.array([None]), BROKEN, name, "", line=style))
+    drawn = [over.median, *(trace["y"] for trace in held[-1:]), *([baseline] if baseline else [])]
+    domain = [0.4, 1] if accuracy else [0, 1]
+    below: Spec = {}
+    if accuracy:
+        below["yaxis2"] = {"title": title("accuracy"), "domain": [0, 0.3], "range": [-0.03, 1.03], "tickformat": ".0%"}
+    return spec(
+        [*data, *accuracy], _loss_alt(over.median, baseline, accuracy), shapes=shapes,
+        xaxis=time_axis(last, edge=0.02 * max(last, 1)) | {"anchor": "y2" if accuracy else "y"},
+        yaxis=_loss_axis(drawn, over.high) | {"domain": domain}, **below,
+    )  # fmt: skip
+
+
+def _loss_axis(drawn: Sequence[Array | float], highest: Array) -> Spec:
+    """Choose the scale by the medians: a single seed that explodes may leave the picture, but not flatten the others."""
+    given = np.concatenate([np.ravel(np.asarray(value, float)) for value in drawn])
+    finite = given[np.isfinite(given)]
+    if not len(finite):
+        return {"title": title("loss")}
+    if finite.min() > 0 and finite.max() > 100 * finite.min():
+        return log_axis("loss", [finite])
+    highest = highest[np.isfinite(highest)]
+    top = min(max(highest.max(initial=finite.max()), finite.max()), 2 * finite.max()) or 1.0
+    return {"title": title("loss"), "range": [min(0.0, 1.05 * float(finite.min())), 1.05 * float(top)]}
+
+
+def _curve(over: series.Band, points: int) -> list[Spec]:
+    """Draw the training loss, thinned so that the spikes of any seed stay."""
+    chosen = series.thin([over.low, over.high], points)
+    mode = "lines+markers" if len(chosen) <= MARKED else "lines"
+    hover = "iteration %{x}: %{y:.4g}<extra>training</extra>"
+    median = line(chosen, over.median[chosen], MEASURED, "training", hover, mode=mode, line={"width": 1.5})
+    return [*band(chosen, over.low[chosen], over.high[chosen], MEASURED), median]
+
+
+def _held_out(run: Run, column: str, name: str, colour: str, axis: str) -> list[Spec]:
+    values = run.step(column)
+    known = np.flatnonzero(np.isfinite(values).any(axis=1))
+    if not len(known):
+        return []
+    over = series.over_seeds(values[known], np.ones_like(values[known], bool), axis=1)
+    hover = f"iteration %{{x}}: %{{y:.4g}}<extra>{name}</extra>"
+    median = line(known, over.median, colour, name, hover, mode="lines+markers", yaxis=axis, line={"width": 1.5})
+    return [*band(known, over.low, over.high, colour, yaxis=axis), median]
+
+
+def _loss_alt(curve: Array, baseline: float | None, accuracy: list[Spec]) -> str:
+    finite = curve[np.isfinite(curve)]
+    if not len(finite):
+        return "No finite loss was recorded."
+    text = f"The training loss goes from {number(float(finite[0]))} to {number(float(finite[-1]))}"
+    text += "" if not baseline else f"; the best constant guess has {number(baseline)}"
+    return f"{text}." + (f" Last accuracy: {accuracy[-1]['y'][-1]:.0%}." if accuracy else "")
+
+
+def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> Spec:
+    """Draw `gradlab.figures.weights`."""
+    table = run.weights[run.weights["replicate"] == 0]
+    if layers is not None:
+        table = table[table["layer"].isin(list(layers))]
+    total = max(run.shape[2], 2)
+    moved: dict[int, float] = {}
+    data = []
+    for (layer, row, column), group in _spread(list(table.groupby(["layer", "row", "column"], sort=True)), lines):
+        time, value = group["iteration"].to_numpy(), group["value"].to_numpy(np.float64)
+        change = np.where(np.isfinite(value), value, np.nan) - value[0]
+        chosen = series.thin([change], points)
+        finite = change[np.isfinite(change)]
+        moved[layer] = max(moved.get(layer, 0.0), float(np.abs(finite).max()) if len(finite) else 0.0)
+        name = f"layer {layer}, w[{row}, {column}]"
+        hover = f"{name} = {number(value[0])} %{{y:+.3g}} at iteration %{{x}}<extra></extra>"
+        colour = RAMP[round((len(RAMP) - 1) * (layer - 1) / (total - 1))]
+        style = {"line": {"width": 1.5}, "showlegend": False, "meta": {"layer": int(layer)}}
+        data.append(line(time[chosen], change[chosen], colour, name, hover, **style))
+    ends = [f"layer {layer} by up to {number(moved[layer])}" for layer in sorted({min(moved), max(moved)})] if moved else []
+    return spec(
+        data, f"Weights move: {', '.join(ends)}." if ends else "No weight was followed.",
+        xaxis=time_axis(int(table["iteration"].max()) if len(table) else 0),
+        yaxis={"title": title("weight − its start"), "exponentformat": "power"}, margin={"l": 64, "r": 12, "t": 8, "b": 44},
+    )  # fmt: skip
+
+
+def _spread(groups: list, limit: int) -> list:
+    """Take at most `limit` weights: one of each layer in turn until there are enough, in the order of the layers."""
+    by_layer: dict[int, list] = {}
+    for key, group in groups:
+        by_layer.setdefault(key[0], []).append((key, group))
+    stacks = list(by_layer.values())
+    if len(stacks) > limit:
+        stacks = [stacks[k] for k in np.unique(np.linspace(0, len(stacks) - 1, limit).round().astype(int))]
+    taken = [stack[k] for k in range(max(map(len, stacks), default=0)) for stack in stacks if k < len(stack)][:limit]
+    return sorted(taken, key=lambda item: item[0])

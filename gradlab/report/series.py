@@ -1,0 +1,190 @@
+"""What the pictures are drawn from: a Run's numbers over seeds, thinned without losing what matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlab import theory
+from gradlab.errors import GradlabError
+from gradlab.run import LOG_GAINS, Run
+
+Array = np.ndarray
+
+TERMS = dict(zip(("weight", "alignment", "slope", "slope_alignment"), LOG_GAINS, strict=True))
+
+
+@dataclass(frozen=True)
+class Band:
+    """Median, smallest and largest finite value over seeds, and how many seeds hold none.
+
+    Attributes
+    ----------
+    median, low, high : ndarray
+        NaN where no seed has a finite value.
+    broken : ndarray of int
+        Seeds that hold NaN or an infinity.
+    """
+
+    median: Array
+    low: Array
+    high: Array
+    broken: Array
+
+
+def over_seeds(values: Array, recorded: Array, axis: int) -> Band:
+    """Reduce the seed axis; what was not recorded counts neither as a value nor as broken."""
+    finite = np.isfinite(values) & recorded
+    ordered = np.sort(np.where(finite, values, np.nan), axis=axis)  # NaN comes last
+    count = finite.sum(axis=axis, keepdims=True)
+
+    def ranked(rank: Array) -> Array:
+        return np.take_along_axis(ordered, np.maximum(rank, 0), axis=axis).squeeze(axis)
+
+    median = 0.5 * ranked((count - 1) // 2) + 0.5 * ranked(count // 2)
+    return Band(median, ranked(0 * count), ranked(count - 1), (recorded & ~finite).sum(axis=axis))
+
+
+def layer_band(run: Run, column: str, iteration: int) -> Band:
+    """Return a statistic by layer at one iteration, over seeds (L,)."""
+    return over_seeds(run[column][iteration], run.recorded(column)[iteration], axis=0)
+
+
+def recorded_iterations(run: Run, column: str) -> Array:
+    """Return the iterations at which a statistic was recorded in any seed and layer."""
+    return np.flatnonzero(run.recorded(column).any(axis=(1, 2)))
+
+
+def last_finite(run: Run) -> int:
+    """Return the last iteration at which at least half of the seeds hold a finite loss and signal; 0 if none does."""
+    fine = np.isfinite(run.step("loss"))
+    if "delta_norm" in run:
+        fine &= (np.isfinite(run["delta_norm"]) | ~run.recorded("delta_norm")).all(axis=2)
+    half = np.flatnonzero(2 * fine.sum(axis=1) >= run.replicates)
+    return int(half[-1]) if len(half) else 0
+
+
+def first_broken(run: Run, column: str) -> tuple[int, int, int] | None:
+    """Return (iteration, seed, layer from 1) of the first NaN or infinity recorded in a column.
+
+    Within the iteration it is the layer nearest the input; None where every recorded number is finite.
+    """
+    bad = run.recorded(column) & ~np.isfinite(run[column])
+    if not bad.any():
+        return None
+    iteration = int(bad.any(axis=(1, 2)).argmax())
+    layer = int(bad[iteration].any(axis=0).argmax())
+    return iteration, int(bad[iteration, :, layer].argmax()), layer + 1
+
+
+def sample(available: Array, limit: int, keep: tuple[int, ...] = ()) -> Array:
+    """Choose at most `limit` of the iterations, evenly, always the first, the last and those of `keep` among them."""
+    if len(available) <= limit:
+        return available
+    must = {int(available[0]), int(available[-1]), *(k for k in keep if k in available)}
+    spread = np.linspace(0, len(available) - 1, max(limit - len(must), 0) + 2).round().astype(int)[1:-1]
+    return np.array(sorted(must | {int(available[k]) for k in spread}))
+
+
+def early_sample(last: int, limit: int) -> Array:
+    """Choose at most `limit` iterations from 0 to `last`, denser at the start, where most happens."""
+    if last < limit:
+        return np.arange(last + 1)
+    return np.unique(np.concatenate([[0], np.geomspace(1, last, limit - 1).round()]).astype(int))
+
+
+def thin(lines: list[Array], limit: int) -> Array:
+    """Choose at most `limit` positions of lines of one length such that spikes, gaps and both ends stay.
+
+    Returns
+    -------
+    ndarray of int, ascending
+    """
+    from tsdownsample import NaNMinMaxLTTBDownsampler
+
+    length = len(lines[0])
+    if length <= limit:
+        return np.arange(length)
+    each = max(4, limit // len(lines) - 2)
+    chosen: set[int] = {0, length - 1}
+    for line in lines:
+        clean = np.where(np.isfinite(line), line, np.nan).astype(np.float64)
+        if np.isnan(clean).all():
+            continue
+        chosen.update(int(k) for k in NaNMinMaxLTTBDownsampler().downsample(clean, n_out=each))
+        chosen.update(_edges(clean)[:2])
+    return np.array(sorted(chosen))
+
+
+def _edges(line: Array) -> list[int]:
+    """Return the first NaN and the last number before it, where there is one."""
+    missing = np.isnan(line)
+    if not missing.any():
+        return []
+    first = int(missing.argmax())
+    return [first, max(first - 1, 0)]
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The backward signal as a product over steps, at one iteration; geometric means over the finite seeds.
+
+    Attributes
+    ----------
+    steps : ndarray of int
+        The lower layer l of each step from l + 1 to l, in the order the signal travels: L-1 .. 1.
+    terms : dict of str to ndarray
+        Natural logarithm of each of the four factors of a step; weight, alignment, slope, slope_alignment.
+    total : ndarray
+        Their sum, ln ||delta_l|| / ||delta_{l+1}||; -inf where nothing passes.
+    """
+
+    steps: Array
+    terms: dict[str, Array]
+    total: Array
+
+
+def factors(run: Run, iteration: int) -> Factors | None:
+    """Split the way back into its steps; None where the run does not hold the terms.
+
+    Means of logarithms are taken over the seeds that are finite all the way, so that the product is exact.
+    """
+    length = run.shape[2]
+    if run.iterations == 0 or length < 2 or any(name not in run for name in TERMS.values()):
+        return None
+    raw = {term: run[name][iteration, :, : length - 1] for term, name in TERMS.items()}
+    whole = np.all([np.isfinite(value).all(axis=1) for value in raw.values()], axis=0)
+    if whole.any():
+        terms = {term: value[whole].mean(axis=0)[::-1] for term, value in raw.items()}
+        return Factors(np.arange(length - 1, 0, -1), terms, np.sum(list(terms.values()), axis=0))
+    return None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Theory at initialization: ||delta_l|| / ||delta_L|| by layer (L,), and the ends of its finite-width band."""
+
+    ratio: Array
+    low: Array
+    high: Array
+
+
+def prediction(run: Run) -> Predicted | None:
+    """Ask `gradlab.theory` what this run's configuration should have given; None where it does not say enough."""
+    config = run.config
+    if any(config.get(key) is None for key in ("sizes", "activation", "init", "input_rms")):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            found = theory.predict(
+                config["sizes"],
+                config["activation"],
+                config["init"],
+                gain=config.get("gain", 1.0),
+                q_input=config["input_rms"] ** 2,
+            )
+    except GradlabError:  # an activation or initializer theory does not know: the measurement stands alone
+        return None
+    with np.errstate(all="ignore"):
+        return Predicted(np.exp(found.log_delta_ratio), np.exp(found.lower), np.exp(found.upper))

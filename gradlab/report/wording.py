@@ -1,0 +1,51 @@
+"""Words and numbers as the report writes them."""
+
+from __future__ import annotations
+
+import math
+
+from gradlab.rules.base import number
+
+__all__ = ["LOGARITHMIC", "STATISTIC_WORDS", "TERM_WORDS", "escape", "number", "plainly", "power"]
+
+TERM_WORDS = {
+    "weight": "weight scale",
+    "alignment": "weight alignment",
+    "slope": "activation slope",
+    "slope_alignment": "slope alignment",
+}
+STATISTIC_WORDS = {
+    "delta_norm": "gradient signal ‖δ‖",
+    "grad_norm": "weight gradient ‖G‖",
+    "per_example_grad_norm": "weight gradient of single examples",
+    "activation_rms": "activations (rms)",
+    "update_ratio": "update ‖ΔW‖ / ‖W‖",
+    "dead_fraction": "dead units (share)",
+    "slope_rms": "activation slope (rms)",
+}
+LOGARITHMIC = (
+    "delta_norm", "grad_norm", "grad_max", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",
+    "activation_std", "activation_rms", "slope_rms", "second_moment_rms",
+)  # fmt: skip
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def escape(text: str) -> str:
+    """Make a name safe for Plotly, which reads a few HTML tags in its labels."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def power(log10: float) -> str:
+    """Write 10^log10, also where that overflows a float."""
+    return number(10**log10) if abs(log10) < 300 else f"1e{log10:.0f}"
+
+
+def plainly(value: float) -> str:
+    """Write a number for a sentence: two significant digits, 0.00086 rather than 8.6e-4, 3.3·10⁻¹³ where that is long."""
+    if not math.isfinite(value) or value == 0:
+        return number(value)
+    if 1e-5 <= abs(value) < 1e6:
+        digits = max(0, 1 - math.floor(math.log10(abs(value))))
+        return f"{value:,.{digits}f}"
+    exponent = math.floor(math.log10(abs(value)))
+    return f"{value / 10**exponent if exponent > -300 else 1:.1f}·10{str(exponent).translate(SUPERSCRIPTS)}"
