@@ -170,11 +170,15 @@ class Comparison:
 
     def cell(self, network: str, depth: int) -> Cell:
         """Return the cell of a network (its label, or as it was typed) and depth; ArgumentError if there is none."""
+        by_label = {each.label: each for each in self.networks}
+        wanted = by_label[network] if network in by_label else Network.parse(network)
         for cell in self.cells:
-            labels = (cell.plan.network.label, f"{cell.plan.network.activation}:{cell.plan.network.init}")
-            if cell.plan.depth == depth and (network in labels or Network.parse(network) == cell.plan.network):
+            if (cell.plan.network, cell.plan.depth) == (wanted, depth):
                 return cell
-        raise ArgumentError(f"the comparison has no cell {network!r} at depth {depth}")
+        raise ArgumentError(
+            f"the comparison has no cell {network!r} at depth {depth}; it has {', '.join(by_label)} "
+            f"at depths {', '.join(map(str, self.depths))}"
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row a cell: network, depth, outcome, verdict, cause, accuracy (mean over the seeds that have one)."""

@@ -249,7 +249,7 @@ def test_a_finite_explosion_is_found(capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_keeps_finished_cells(tmp_path):
-    arguments = ["compare", "--network", "relu", "tanh", "--depth", "1", "60", "--iterations", "4000", "--jobs", "2"]
+    arguments = ["compare", "--network", "relu", "--depth", "1", "90", "--iterations", "4000", "--jobs", "2"]
     import signal
     import time
 

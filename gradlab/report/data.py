@@ -15,7 +15,7 @@ from gradlab.diagnosis import Diagnosis
 from gradlab.errors import ArgumentError
 from gradlab.report import panels, profiles, series, story
 from gradlab.report.pack import plain
-from gradlab.report.wording import STATISTIC_WORDS, number
+from gradlab.report.wording import STATISTIC_WORDS, number, words
 from gradlab.rules import Finding
 from gradlab.run import Run
 
@@ -201,7 +201,7 @@ def _cell(
         "name": run.name,
         "column": "all" if told.depth is None else str(told.depth),
         "outcome": told.outcome,
-        "verdict": verdict.verdict.replace("-", " "),
+        "verdict": words(verdict.verdict),
         "ok": verdict.ok,
         "severity": told.root.severity if told.root else ("none" if verdict.ok else "error"),
         "sentence": story.run_sentence(told),
@@ -232,7 +232,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     cause = finding.cause
     return {
         "rule": finding.rule,
-        "name": finding.name.replace("-", " "),
+        "name": words(finding.name),
         "severity": finding.severity,
         "layers": list(finding.layers),
         "iterations": list(finding.iterations),

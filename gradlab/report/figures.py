@@ -57,7 +57,7 @@ def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None = None, i
     Returns
     -------
     plotly.graph_objects.Figure
-        ||delta_l|| / ||delta_L|| over l, logarithmic, the median over seeds. 1 everywhere is a signal that arrives whole.
+        ||delta_l|| / ||delta_L|| over l, logarithmic, the median over seeds; 1 is a signal that arrives whole.
 
     Raises
     ------
@@ -148,6 +148,6 @@ def weights(run: Run, layers: Sequence[int] | None = None, *, lines: int = 50, p
     Returns
     -------
     plotly.graph_objects.Figure
-        w(t) - w(0) over t; the colour goes from the first layer to the last, and each line's `meta["layer"]` says which.
+        w(t) - w(0) over t; the colour goes from the first layer to the last; `meta["layer"]` says which.
     """
     return go.Figure(panels.weights(run, layers, lines, points))

@@ -201,16 +201,19 @@ const gradlabPage = (() => {
     return article;
   }
 
+  const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
   function card(cell) {
     const parts = [];
-    if (state.data.kind !== "run") parts.push(make("p", cell.sentence, "answer"));
+    const told = cell.findings.some((found) => cell.sentence.endsWith(found.message));
+    if (state.data.kind !== "run" && !told) parts.push(make("p", cell.sentence, "answer"));
     parts.push(...cell.findings.map(finding));
     const known = cell.accuracies.filter((value) => value !== null).map((value) => `${Math.round(100 * value)}`);
     const { iterations, seeds, layers } = cell.shape;
     const each = known.length ? ` Accuracy of the seeds, in per cent: ${known.join(", ")}.` : "";
     const missing = cell.accuracies.length - known.length;
     const ended = known.length && missing ? ` ${missing} of ${seeds} ended without one.` : "";
-    parts.push(make("p", `${sentence(cell.outcome)}; ${layers} layers, ${seeds} seed${seeds === 1 ? "" : "s"}, ${iterations} iterations.${each}${ended}`, "hint"));
+    parts.push(make("p", `${sentence(cell.outcome)}; ${count(layers, "layer")}, ${count(seeds, "seed")}, ${count(iterations, "iteration")}.${each}${ended}`, "hint"));
     $("#card").replaceChildren(...parts);
   }
 
@@ -229,7 +232,7 @@ const gradlabPage = (() => {
       button.tabIndex = chosen ? 0 : -1;
     }
     if (remember) history.replaceState(null, "", `#cell=${encodeURIComponent(id)}`);
-    $("#cell-title").textContent = cell.name;
+    if (state.data.kind !== "run") $("#cell-title").textContent = cell.name;
     card(cell);
     definitions("#config", Object.entries(cell.config));
     definitions("#rules", cell.statuses.map(({ code, status, reason }) => [code, reason ? `${status}: ${reason}` : status]));

@@ -48,7 +48,7 @@ def heatmap(run: Run, column: str, columns: int) -> Spec:
     logarithmic, median = column in LOGARITHMIC, over.median.T
     with np.errstate(all="ignore"):
         values = np.where(median > 0, np.log10(median), np.nan) if logarithmic else median
-    broken = 2 * over.broken.T >= run.replicates
+    broken = run.replicates <= 2 * over.broken.T
     zero = (median == 0) & ~broken if logarithmic else np.zeros_like(broken)
     data = [_heat(times, np.where(broken, np.nan, values), logarithmic)]
     for mask, colour, name in ((broken, BROKEN, "NaN or infinite"), (zero, NEUTRAL, "exactly 0")):
@@ -96,7 +96,8 @@ def _first_broken(iteration: int, seed: int, layer: int, seeds: int) -> Spec:
     of = f", seed {seed}" if seeds > 1 else ""
     return {
         "type": "scatter", "x": [iteration], "y": [layer], "mode": "markers", "cliponaxis": False, "showlegend": True,
-        "name": f"the first: iteration {iteration}, layer {layer}{of}", "hovertemplate": "%{fullData.name}<extra></extra>",
+        "name": f"the first: iteration {iteration}, layer {layer}{of}",
+        "hovertemplate": "%{fullData.name}<extra></extra>",
         "marker": {"symbol": "x", "size": 11, "color": BROKEN, "line": {"width": 1.5, "color": "#ffffff"}},
     }  # fmt: skip
 
@@ -117,7 +118,9 @@ def loss(run: Run, points: int) -> Spec:
     over = series.over_seeds(run.step("loss"), np.ones((run.iterations, run.replicates), bool), axis=1)
     data, shapes = _curve(over, points), []
     held = _held_out(run, "validation_loss", "held-out", PREDICTED, "y")
-    accuracy = [trace | {"showlegend": False} for trace in _held_out(run, "validation_accuracy", "accuracy", LATER, "y2")]
+    accuracy = [
+        trace | {"showlegend": False} for trace in _held_out(run, "validation_accuracy", "accuracy", LATER, "y2")
+    ]
     data += held
     baseline = run.config.get("baseline_loss")
     if baseline:
@@ -143,7 +146,7 @@ def loss(run: Run, points: int) -> Spec:
 
 
 def _loss_axis(drawn: Sequence[Array | float], highest: Array) -> Spec:
-    """Choose the scale by the medians: a single seed that explodes may leave the picture, but not flatten the others."""
+    """Choose the scale by the medians: one seed that explodes may leave the picture, but not flatten it."""
     given = np.concatenate([np.ravel(np.asarray(value, float)) for value in drawn])
     finite = given[np.isfinite(given)]
     if not len(finite):
@@ -203,11 +206,16 @@ def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> 
         colour = RAMP[round((len(RAMP) - 1) * (layer - 1) / (total - 1))]
         style = {"line": {"width": 1.5}, "showlegend": False, "meta": {"layer": int(layer)}}
         data.append(line(time[chosen], change[chosen], colour, name, hover, **style))
-    ends = [f"layer {layer} by up to {number(moved[layer])}" for layer in sorted({min(moved), max(moved)})] if moved else []
+    ends = (
+        [f"layer {layer} by up to {number(moved[layer])}" for layer in sorted({min(moved), max(moved)})]
+        if moved
+        else []
+    )
     return spec(
         data, f"Weights move: {', '.join(ends)}." if ends else "No weight was followed.",
         xaxis=time_axis(int(table["iteration"].max()) if len(table) else 0),
-        yaxis={"title": title("weight − its start"), "exponentformat": "power"}, margin={"l": 64, "r": 12, "t": 8, "b": 44},
+        yaxis={"title": title("weight − its start"), "exponentformat": "power"},
+        margin={"l": 64, "r": 12, "t": 8, "b": 44},
     )  # fmt: skip
 
 

@@ -116,7 +116,15 @@ def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None, iteratio
         drawn.append(ratio)
         told.append(f"{name}: {number(ratio[0])} of the signal is left at layer 1.")
     deepest = max((run.shape[2] for run in runs), default=1)
-    level = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "line": {"color": NEUTRAL, "width": 1}}
+    level = {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": 1,
+        "y1": 1,
+        "line": {"color": NEUTRAL, "width": 1},
+    }
     return spec(
         data, " ".join(told), xaxis=layer_axis(deepest), yaxis=log_axis("‖δ‖ relative to the last layer", drawn),
         shapes=[level],
@@ -172,8 +180,8 @@ def _room(sums: dict[str, float]) -> Spec:
 def _steps(found: series.Factors) -> list[Spec]:
     return [
         {
-            "type": "bar", "x": found.steps, "y": value / np.log(10), "name": TERM_WORDS[term], "xaxis": "x2", "yaxis": "y2",
-            "marker": {"color": TERM_COLOURS[term]},
+            "type": "bar", "x": found.steps, "y": value / np.log(10), "name": TERM_WORDS[term],
+            "xaxis": "x2", "yaxis": "y2", "marker": {"color": TERM_COLOURS[term]},
             "hovertemplate": "into layer %{x}: 10^%{y:.3f}<extra>%{fullData.name}</extra>",
         }
         for term, value in found.terms.items()

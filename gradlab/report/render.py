@@ -74,7 +74,7 @@ def percent(value: float | None) -> str:
 
 
 def sparkline(values: list[float | None]) -> str:
-    """Return the SVG path of a gradient profile: decades over layers, the last layer's in the middle, the rest squeezed in."""
+    """Return the SVG path of a gradient profile: decades over layers, the last layer's in the middle."""
     farthest = max((abs(value) for value in values if value is not None), default=0.0)
     path, joined = [], False
     for k, value in enumerate(values):

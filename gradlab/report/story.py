@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.diagnosis import LEARNED, NOT_LEARNED, Diagnosis
-from gradlab.report.wording import TERM_WORDS, plainly
+from gradlab.report.wording import TERM_WORDS, plainly, words
 from gradlab.rules import Finding
 
 HARMLESS = np.log(10)  # a product within a factor of ten explains nothing
@@ -97,8 +97,10 @@ def _reason(told: Told, root: Finding) -> str:
     each, amount = (plainly(float(np.exp(np.clip(log, -700.0, 700.0)))) for log in (total / steps, total))
     why = TERM_WORDS[cause["dominant"]]
     if total > 0:
-        return f"each layer multiplies the gradient by {each} because of its {why}, and it is {amount} times larger at layer {lowest}"
-    return f"each layer passes on {each} of the gradient because of its {why}, and {amount} is left at layer {lowest}"
+        grown = f"so that it is {amount} times larger at layer {lowest}"
+        return f"each layer multiplies the gradient by {each} because of its {why}, {grown}"
+    left = f"{amount} of it is left at layer {lowest}"
+    return f"each layer passes on {each} of the gradient because of its {why}, so that {left}"
 
 
 def row_sentence(row: Sequence[Told]) -> str:
@@ -108,7 +110,11 @@ def row_sentence(row: Sequence[Told]) -> str:
         depths = [told.depth for told in group]
         few = f"depth {depths[0]}" if len(depths) == 1 else f"depths {depths[0]} to {depths[-1]}"
         parts.append(f"{status} at {few}")
-    reason = next((f"At depth {t.depth}, {_reason(t, t.root)}." for t in row if t.root and _reason(t, t.root)), "")
+    troubled = next((told for told in row if told.root and _reason(told, told.root)), None)
+    troubled = troubled or next((told for told in row if told.root), None)
+    reason = ""
+    if troubled is not None and troubled.root is not None:
+        reason = f"At depth {troubled.depth}, {_reason(troubled, troubled.root) or words(troubled.root.name)}."
     return f"{row[0].name} {', '.join(parts)}. {reason}".strip()
 
 
@@ -124,7 +130,7 @@ def comparison_sentence(rows: Sequence[Sequence[Told]]) -> str:
     first = next((t for t in worst if t.outcome == NOT_LEARNED), next(t for t in worst if not t.fine))
     reached = any(t.outcome != NOT_LEARNED for t in worst[: worst.index(first)])
     verb = "stops learning" if first.outcome == NOT_LEARNED and reached else first.status
-    reason = first.root and (_reason(first, first.root) or first.root.name.replace("-", " "))
+    reason = first.root and (_reason(first, first.root) or words(first.root.name))
     text = f"{first.name} {verb} at depth {first.depth}" + (f": {reason}." if reason else ".")
     if not most or worst in best:
         return text

@@ -6,7 +6,7 @@ import math
 
 from gradlab.rules.base import number
 
-__all__ = ["LOGARITHMIC", "STATISTIC_WORDS", "TERM_WORDS", "escape", "number", "plainly", "power"]
+__all__ = ["LOGARITHMIC", "STATISTIC_WORDS", "TERM_WORDS", "escape", "number", "plainly", "power", "words"]
 
 TERM_WORDS = {
     "weight": "weight scale",
@@ -20,7 +20,7 @@ STATISTIC_WORDS = {
     "per_example_grad_norm": "weight gradient of single examples",
     "activation_rms": "activations (rms)",
     "update_ratio": "update ‖ΔW‖ / ‖W‖",
-    "dead_fraction": "dead units (share)",
+    "dead_fraction": "dead units (fraction)",
     "slope_rms": "activation slope (rms)",
 }
 LOGARITHMIC = (
@@ -28,6 +28,11 @@ LOGARITHMIC = (
     "activation_std", "activation_rms", "slope_rms", "second_moment_rms",
 )  # fmt: skip
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def words(name: str) -> str:
+    """Write a rule's name as words: "vanishing gradient", but "non-finite"."""
+    return name.replace("-", " ").replace("non finite", "non-finite")
 
 
 def escape(text: str) -> str:
@@ -41,7 +46,7 @@ def power(log10: float) -> str:
 
 
 def plainly(value: float) -> str:
-    """Write a number for a sentence: two significant digits, 0.00086 rather than 8.6e-4, 3.3·10⁻¹³ where that is long."""
+    """Write a number for a sentence: two digits, 0.00086 rather than 8.6e-4, 3.3·10⁻¹³ where that is long."""
     if not math.isfinite(value) or value == 0:
         return number(value)
     if 1e-5 <= abs(value) < 1e6:

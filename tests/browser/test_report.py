@@ -3,10 +3,11 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 import gradlab
 from tests.browser.axe import serious_violations
-from tests.report.test_data import made
+from tests.report.test_data import STRANGE, made
 
 HOSTILE = "</script><script>document.title = 'it ran'</script><b>bold</b>"
 READY = "html[data-ready]"
@@ -41,12 +42,12 @@ def figures(page):
     """The keys of the figures that are on the page and hold something drawn."""
     return page.evaluate(
         """[...document.querySelectorAll('[data-figure]')]
-        .filter(place => place.offsetParent && place.querySelector('svg.main-svg .plot path, svg.main-svg .plot image'))
+        .filter(place => place.offsetParent && place.querySelector('.cartesianlayer path, .cartesianlayer image'))
         .map(place => place.dataset.figure)"""
     )
 
 
-def test_a_cell_shows_its_figures(read, report):
+def test_a_cell_shows_its_figures_and_nothing_is_asked_for(read, report, open_page):
     page = read(report)
     assert figures(page) == ["overview", "factors", "profile", "heatmap", "loss", "weights"]
     page.click('.cell[data-id="relu-depth-8"]')
@@ -55,6 +56,10 @@ def test_a_cell_shows_its_figures(read, report):
     assert "layer 1" in page.get_attribute('[data-figure="profile"]', "aria-label")
     assert page.locator("#product .factor").count() == 8
     assert "predicted" in page.inner_text('[data-figure="profile"]')
+    words = page.evaluate("document.body.innerText + [...document.querySelectorAll('a')].map(link => link.outerHTML)")
+    assert not re.search(r"share|cloud|upload|edit chart", words, re.IGNORECASE)
+    assert page.locator(".modebar-btn").count() == 0
+    assert open_page.requests == [report.as_uri()]
 
 
 def test_arrow_keys_walk_the_matrix_and_the_address_remembers(read, report):
@@ -70,13 +75,8 @@ def test_arrow_keys_walk_the_matrix_and_the_address_remembers(read, report):
     page.wait_for_selector(READY, state="attached")
     assert page.inner_text("#cell-title") == "relu depth 8"
     assert page.locator('.cell[tabindex="0"]').count() == 1
-
-
-def test_an_unknown_address_opens_the_default(read, report, open_page):
-    page = read(report)
-    page.evaluate("location.hash = 'cell=%3Cnone'")
-    assert page.inner_text("#cell-title")
-    assert page.locator('.cell[aria-pressed="true"]').count() == 1
+    page.evaluate("location.hash = 'cell=%3Cnone'")  # an address that names no cell changes nothing
+    assert page.inner_text("#cell-title") == "relu depth 8"
 
 
 def test_every_word_of_the_matrix_is_there_before_the_figures(open_page, report):
@@ -85,34 +85,20 @@ def test_every_word_of_the_matrix_is_there_before_the_figures(open_page, report)
     assert page.locator(".cell .curve").first.get_attribute("d").startswith("M")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_theme_follows_the_system_and_can_be_switched(read, report, theme):
-    page = read(report, theme=theme)
-    ink = "getComputedStyle(document.querySelector('[data-figure=loss] .xtick text')).fill"
-    background = "getComputedStyle(document.body).backgroundColor"
-    before = page.evaluate(f"[{ink}, {background}]")
-    page.click("#theme")
-    after = page.evaluate(f"[{ink}, {background}]")
-    assert before[0] != after[0]
-    assert (before[1], after[1])[theme == "dark"] == "rgb(255, 255, 255)"
-    assert page.inner_text("#theme") == theme.capitalize()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [380, 1280])
-def test_nothing_is_serious_for_accessibility_and_nothing_overflows(read, report, theme, width):
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 380)])
+def test_themes_and_widths_are_accessible_and_overflow_nowhere(read, report, theme, width):
     page = read(report, theme=theme, width=width)
     page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
-    assert serious_violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-
-
-def test_there_is_nothing_to_upload_and_nothing_is_asked_for(read, report, open_page):
-    page = read(report)
-    words = page.evaluate("document.body.innerText + [...document.querySelectorAll('a,[data-title]')].map(e => e.outerHTML)")
-    assert not re.search(r"share|cloud|upload|edit chart", words, re.IGNORECASE)
-    assert page.locator(".modebar-btn").count() == 0
-    assert open_page.requests == [report.as_uri()]
+    ink = "getComputedStyle(document.querySelector('[data-figure=loss] .xtick text')).fill"
+    background = "getComputedStyle(document.body).backgroundColor"
+    seen = {}
+    for shown in (theme, "dark" if theme == "light" else "light"):  # the system's first, then the other by the button
+        seen[shown] = page.evaluate(f"[{ink}, {background}]")
+        assert serious_violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.click("#theme")
+    assert seen["light"][1] == "rgb(255, 255, 255)"
+    assert seen["light"][0] != seen["dark"][0]
 
 
 def test_the_replay_moves_the_profile(read, report):
@@ -125,12 +111,12 @@ def test_the_replay_moves_the_profile(read, report):
     assert page.inner_text("#time-word") == "iteration 39"
     assert page.evaluate(shape) != before
     page.click("#play")
-    page.wait_for_function("document.querySelector('#time').value === '1'")
+    expect(page.locator("#time-word")).to_have_text("iteration 1")
     page.click("#play")
     assert page.inner_text("#play") == "Play"
 
 
-def test_panels_switch_column_layer_and_moment(read, report):
+def test_panels_switch_column_layer_and_moment_and_give_their_numbers(read, report):
     page = read(report)
     page.select_option("#column", "slope_rms")
     assert "slope" in page.get_attribute('[data-figure="heatmap"]', "aria-label")
@@ -141,15 +127,11 @@ def test_panels_switch_column_layer_and_moment(read, report):
     assert 0 < page.locator('[data-figure="weights"] .scatterlayer .trace').count() < lines
     page.click('[data-when="end"]')
     assert "iteration 39" in page.inner_text("#product")
-
-
-def test_the_numbers_of_a_panel_can_be_taken_away(read, report):
-    page = read(report)
     with page.expect_download() as download:
         page.click('[data-csv="profile"]')
-    text = download.value.path().read_text(encoding="utf-8")
-    assert text.splitlines()[0] == '"series","x","y","value"'
-    assert '"iteration 0","1",' in text
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert lines[0] == '"series","x","y","value"'
+    assert any(line.startswith('"iteration 0","1",') for line in lines)
 
 
 def test_hostile_names_are_text(read, tmp_path):
@@ -169,9 +151,8 @@ def test_a_single_run_has_no_matrix(read, comparison, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") == 380
 
 
-@pytest.mark.parametrize("strange", ["no iteration", "one layer", "all NaN", "300 layers", "1e-300 and 1e300"])
-def test_strange_runs_open(read, tmp_path, strange):
-    from tests.report.test_data import STRANGE
-
-    page = read(gradlab.write_report(STRANGE[strange](), tmp_path / "page.html"))
-    assert page.inner_text("#card")
+def test_strange_runs_open(read, tmp_path):
+    page = read(gradlab.write_report([make() for make in STRANGE.values()], tmp_path / "page.html"))
+    for cell in page.locator(".cell").all():
+        cell.click()
+        assert page.locator("#card p").count() > 0

@@ -48,7 +48,13 @@ def test_the_profile_holds_the_measured_medians_of_every_layer():
 
 
 def test_the_prediction_is_scaled_to_the_measured_last_layer():
-    config = {"sizes": [8, 8, 8, 8, 8, 8, 3], "activation": "sigmoid", "init": "glorot_normal", "gain": 1.0, "input_rms": 1.0}
+    config = {
+        "sizes": [8, 8, 8, 8, 8, 8, 3],
+        "activation": "sigmoid",
+        "init": "glorot_normal",
+        "gain": 1.0,
+        "input_rms": 1.0,
+    }
     run = made(config=config)
     figure = only(run)["figures"]["profile"]
     predicted = next(trace for trace in figure["data"] if trace["name"] == "predicted")
@@ -221,7 +227,15 @@ def test_what_is_no_subject_is_refused(subject):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.000857, "0.00086"), (0.24, "0.24"), (36.6, "37"), (1234.5, "1,234"), (3.3e-13, "3.3·10⁻¹³"), (1.1e9, "1.1·10⁹"), (0, "0")],
+    [
+        (0.000857, "0.00086"),
+        (0.24, "0.24"),
+        (36.6, "37"),
+        (1234.5, "1,234"),
+        (3.3e-13, "3.3·10⁻¹³"),
+        (1.1e9, "1.1·10⁹"),
+        (0, "0"),
+    ],
 )
 def test_numbers_in_sentences(value, text):
     assert plainly(value) == text
