@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -339,7 +341,7 @@ def train_cells(
     todo.sort(key=lambda each: each.cost, reverse=True)
     by_folder = {each.folder: each for each in todo}
     workers = min(joblib.effective_n_jobs(jobs), max(1, len(todo)))
-    tasks = (joblib.delayed(train_cell)(each, data, folder) for each in todo)
+    tasks = (joblib.delayed(_work)(each, data, folder, os.getpid()) for each in todo)
     try:
         for path in joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(tasks):
             yield Cell(by_folder[Path(path).name], Path(path))
@@ -348,6 +350,13 @@ def train_cells(
             "a worker process was killed (out of memory?); finished cells are kept, run the same command again "
             "with fewer --jobs"
         ) from None
+
+
+def _work(each: Plan, data: Data, runs: Path, main_process: int) -> str:
+    """Train a cell in a worker, which leaves Ctrl-C to the main process: that one ends it, without a traceback."""
+    if os.getpid() != main_process:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return train_cell(each, data, runs)
 
 
 def train_cell(each: Plan, data: Data, runs: Path) -> str:
