@@ -422,18 +422,10 @@ def _print_comparison(result: Comparison) -> None:
         colour = "green" if healthy else "red" if not cell.diagnosis.ok else "yellow"
         table.add_row(
             values["network"], str(values["depth"]), Text(values["outcome"], STYLES[values["outcome"]]),
-            Text(values["verdict"] + _share(cell), colour), values["cause"], accuracy,
+            Text(f"{values['verdict']} {cell.diagnosis.share}".rstrip(), colour), values["cause"], accuracy,
         )  # fmt: skip
     console.print(table)
     console.print()
-
-
-def _share(cell: Cell) -> str:
-    """ " 2/8" where a finding hits some of the seeds only."""
-    if not cell.diagnosis.findings:
-        return ""
-    replicates = cell.diagnosis.findings[0].replicates
-    return "" if replicates["hit"] == replicates["total"] else f" {replicates['hit']}/{replicates['total']} seeds"
 
 
 def _print_run(run: Run) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -338,6 +339,7 @@ def train_cells(
             todo.append(each)
     if jobs == 0 or jobs < -1:
         raise ArgumentError(f"jobs={jobs!r} must be a number of processes of at least 1, or -1 for one a core")
+    _remove_leftovers(folder)
     todo.sort(key=lambda each: each.cost, reverse=True)
     by_folder = {each.folder: each for each in todo}
     workers = min(joblib.effective_n_jobs(jobs), max(1, len(todo)))
@@ -362,7 +364,7 @@ def _work(each: Plan, data: Data, runs: Path, main_process: int) -> str:
 def train_cell(each: Plan, data: Data, runs: Path) -> str:
     """Train one cell into its folder, which appears only once it is complete; return the folder's path."""
     target = runs / each.folder
-    part = runs / f".{each.folder}.part"
+    part = runs / f".{each.folder}.{os.getpid()}.part"  # its own, so that two comparisons may share a folder
     model = MLP(
         [data.n_features, *[each.width] * each.depth, data.n_outputs],
         activation=each.network.activation,
@@ -385,6 +387,26 @@ def train_cell(each: Plan, data: Data, runs: Path) -> str:
     )
     storage.replace_folder(part, target)
     return str(target)
+
+
+def _remove_leftovers(runs: Path) -> None:
+    """Delete the half-written cells of processes that are no more."""
+    for part in runs.glob(".*.part"):
+        pid = part.name.split(".")[-2]
+        if not pid.isdigit() or not _alive(int(pid)):
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    if os.name != "posix":  # elsewhere signal 0 is no question but an end
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's process, but a process
+        return True
+    return True
 
 
 def _finished(folder: Path) -> bool:

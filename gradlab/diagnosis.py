@@ -67,6 +67,14 @@ class Diagnosis:
             return "a rule crashed"
         return "non-finite" if self.nonfinite else "nothing judged"
 
+    @property
+    def share(self) -> str:
+        """How many seeds the worst root hits, such as "2 of 8 seeds"; nothing where it is all of them, or no root."""
+        if not self.findings:
+            return ""
+        hit, total = (self.findings[0].replicates[key] for key in ("hit", "total"))
+        return "" if hit == total else f"{hit} of {total} seeds"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {

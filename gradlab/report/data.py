@@ -201,7 +201,7 @@ def _cell(
         "name": run.name,
         "column": "all" if told.depth is None else str(told.depth),
         "outcome": told.outcome,
-        "verdict": words(verdict.verdict),
+        "verdict": words(verdict.verdict) + (f", {verdict.share}" if verdict.share else ""),
         "ok": verdict.ok,
         "severity": told.root.severity if told.root else ("none" if verdict.ok else "error"),
         "sentence": story.run_sentence(told),
