@@ -79,6 +79,11 @@ class Trajectories:
         chosen = range(total) if self._all else _sample(layers, count, seed)
         positions = np.array([_position(layers, flat) for flat in chosen], np.int32).reshape(-1, 3)
         self._layer, self._row, self._column = positions.T
+        self._places = [
+            (int(layer), here, self._row[here], self._column[here])
+            for layer in np.unique(self._layer)
+            for here in [np.flatnonzero(self._layer == layer)]
+        ]
         self._taken: list[tuple[int, Array]] = []
         self._last: Array | None = None
 
@@ -115,9 +120,8 @@ class Trajectories:
 
     def _values(self, weights: Sequence[Array]) -> Array:
         values = np.empty((self._replicates, len(self._layer)))
-        for layer in np.unique(self._layer):
-            here = self._layer == layer
-            values[:, here] = weights[layer][..., self._row[here], self._column[here]]
+        for layer, here, row, column in self._places:
+            values[:, here] = weights[layer][..., row, column]
         return values
 
 

@@ -17,7 +17,7 @@ PHASES = ("forward", "loss", "backward", "update")
 
 
 class Measurer:
-    """Measures one iteration after the other; keeps only the last two updates, for the cosine between them.
+    """Measures one iteration after the other; keeps only the last three updates, for the cosines between them.
 
     A row is a dict of arrays (S, L). A masked entry was not recorded; NaN is a number that is none.
     """
@@ -28,9 +28,8 @@ class Measurer:
         self._bounds, self._stacked = bounds, stacked
         self._shape = replicates, len(layers)
         self._fan_out = np.array([layer["fan_out"] for layer in layers], np.float64)
-        self._updates: list[list[Array]] = [[], []]  # this update and the one before: an array a group of layers
-        blank = np.full(self._shape, np.nan)
-        self._update_norms = [blank, blank]
+        self._updates: list[list[Array]] = [[], [], []]  # the newest update first: an array a group of layers
+        self._update_norms = [np.full(self._shape, np.nan)] * 3
         self._nonfinite: dict[str, Array] = {}
 
     def norms(self, tensors: Tensors, remember: bool = True) -> dict[str, Array]:
@@ -54,17 +53,17 @@ class Measurer:
 
     def costly(self, tensors: Tensors, revisited: bool = False) -> dict[str, Array]:
         """Return the statistics that cost more than a norm; `revisited`: of the iteration before the newest update."""
-        updates = self._updates[1] if revisited else self._updates[0]
+        age = 1 if revisited else 0
         row = {
             "grad_max": self._each(measures.largest, tensors["gradients"]),
             "unit_similarity": _only_where(self._fan_out > 1, self._each(measures.unit_similarity, tensors["weights"])),
             "lost_fraction": self._grouped(
                 measures.lost_fraction(update, gradient)
-                for update, (_, gradient) in zip(updates, groups(tensors["gradients"]), strict=True)
+                for update, (_, gradient) in zip(self._updates[age], groups(tensors["gradients"]), strict=True)
             ),
         }
-        if not revisited and self._updates[1]:
-            row["update_cosine"] = self._update_cosine()
+        if self._updates[age + 1]:
+            row["update_cosine"] = self._update_cosine(age)
         if "activations" in tensors:
             row["activation_mean"] = self._each(measures.mean, tensors["activations"])
             row["activation_std"] = self._each(measures.deviation, tensors["activations"])
@@ -81,9 +80,9 @@ class Measurer:
         for (_, gradient), update in zip(groups(tensors["gradients"]), self._updates[0], strict=True):
             total -= measures.inner(gradient, update).sum(axis=0)
         if {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
-            parts = tensors["bias_gradients"], tensors["biases"], tensors["biases_after"]
-            for gradient, before, after in zip(*parts, strict=True):
-                total += measures.inner(gradient, before - after)
+            stacks = (groups(tensors[name]) for name in ("bias_gradients", "biases", "biases_after"))
+            for (_, gradient), (_, before), (_, after) in zip(*stacks, strict=True):
+                total += measures.inner(gradient, before - after).sum(axis=0)
         return total
 
     def gradient_norm(self, tensors: Tensors, row: Mapping[str, Array]) -> Array:
@@ -111,7 +110,10 @@ class Measurer:
 
     def _grouped(self, values) -> Array:
         """Join the measures of groups of layers, each (layers,) or (layers, S), to (S, layers)."""
-        joined = np.concatenate(list(values), axis=0)
+        parts = list(values)
+        if not parts:  # of the hidden layers, where there are none
+            return np.empty((self._shape[0], 0))
+        joined = np.concatenate(parts, axis=0)
         return joined.T if self._stacked else joined[None]
 
     def _with_output(self, values: Array, output: float) -> Array:
@@ -162,20 +164,20 @@ class Measurer:
         return {name: _only_where(np.isfinite(gain), gain) for name, gain in padded.items()}
 
     def _remember_update(self, before: Sequence[Array], after: Sequence[Array]) -> None:
-        """Keep W_after - W_before, as it was after rounding, in the buffers of the update before last."""
-        self._updates.reverse()
+        """Keep W_after - W_before, as it was after rounding, in the buffers of the oldest one."""
+        self._updates = [self._updates[-1], *self._updates[:-1]]
         newest = self._updates[0]
         for number, ((_, old), (_, new)) in enumerate(zip(groups(before), groups(after), strict=True)):
             if number == len(newest):
                 newest.append(np.empty_like(old))
             np.subtract(new, old, out=newest[number])
-        self._update_norms = [self._grouped(map(measures.norm, newest)), self._update_norms[0]]
+        self._update_norms = [self._grouped(map(measures.norm, newest)), *self._update_norms[:-1]]
 
-    def _update_cosine(self) -> Array:
-        newest, last = self._update_norms
+    def _update_cosine(self, age: int) -> Array:
+        newest, last = self._update_norms[age : age + 2]
         norms = (newest, last) if self._stacked else (newest[0], last[0])
         values, start = [], 0
-        for one, other in zip(*self._updates, strict=True):
+        for one, other in zip(*self._updates[age : age + 2], strict=True):
             layers = slice(start, start := start + len(one))
             values.append(measures.cosine(one, other, *(np.ascontiguousarray(n[..., layers].T) for n in norms)))
         return _only_where((newest > 0) & (last > 0), self._grouped(values))
@@ -195,7 +197,7 @@ class Measurer:
         }
         if "deltas" in tensors:
             clean["deltas"] = np.isfinite(row["delta_norm"])
-        if "preactivations" in tensors:
+        if "preactivations" in tensors and not self._bounded(tensors, row):
             clean["preactivations"] = np.isfinite(self._each(measures.norm, tensors["preactivations"]))
         zero = np.zeros(self._shape)
         self._nonfinite = {
@@ -203,6 +205,18 @@ class Measurer:
             for name, finite in clean.items()
         }
         return np.sum(list(self._nonfinite.values()), axis=0)
+
+
+    def _bounded(self, tensors: Tensors, row: Mapping[str, Array]) -> bool:
+        """Whether |z_l| <= ||h_{l-1}|| ||W_l|| + ||b_l|| proves every z finite, so that none need be counted."""
+        if not {"batch", "activations", "biases"} <= tensors.keys():
+            return False
+        batch = tensors["batch"]
+        roots = [batch.shape[-2] * batch.shape[-1], *(h.shape[-2] * h.shape[-1] for h in tensors["activations"][:-1])]
+        norms = np.concatenate([self._grouped([measures.norm(batch[None])]), row["activation_rms"][:, :-1]], axis=1)
+        norms[:, 1:] *= np.sqrt(roots[1:])
+        bound = norms * row["weight_norm"] + self._each(measures.norm, tensors["biases"])
+        return bool((bound < np.finfo(batch.dtype).max / 16).all())  # NaN compares as False
 
 
 def _rms(x: Array) -> Array:

@@ -10,6 +10,8 @@ of 1e-31 measures 1e-31, not 0, and one of 1e30 is not infinite.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 Array = np.ndarray
@@ -23,9 +25,14 @@ def _flatten(x: Array) -> Array:
 
 def _unsafe(square_sums: Array, dtype: np.dtype) -> Array:
     """Where a sum of squares may have lost terms to underflow, overflowed, or is not a number."""
-    info = np.finfo(dtype)
-    low, high = float(info.tiny) ** 0.5 * 10, float(info.max) ** 0.75
+    low, high = _safe_range(dtype)
     return ~((square_sums > low) & (square_sums < high))
+
+
+@functools.cache
+def _safe_range(dtype: np.dtype) -> tuple[float, float]:
+    info = np.finfo(dtype)
+    return float(info.tiny) ** 0.5 * 10, float(info.max) ** 0.75
 
 
 def _scaled(x: Array, axis: int | tuple[int, int]) -> tuple[Array, Array]:
@@ -40,7 +47,7 @@ def norm(x: Array) -> Array:
     """Frobenius norm over the last two axes; inf or NaN only where an entry is."""
     flat = _flatten(x)
     squares = np.vecdot(flat, flat).astype(np.float64)
-    result = np.sqrt(squares)
+    result = np.asarray(np.sqrt(squares))
     unsafe = _unsafe(squares, x.dtype)
     if unsafe.any():
         scaled, scale = _scaled(flat[unsafe], axis=-1)
@@ -52,7 +59,7 @@ def row_norms(x: Array) -> tuple[Array, Array]:
     """Return the norm of each row (..., rows) and the Frobenius norm (...) they make up."""
     squares = np.vecdot(x, x)
     total = squares.sum(axis=-1, dtype=np.float64)
-    rows, norms = np.sqrt(squares, dtype=np.float64), np.sqrt(total)
+    rows, norms = np.sqrt(squares, dtype=np.float64), np.asarray(np.sqrt(total))
     unsafe = _unsafe(total, x.dtype)
     if unsafe.any():
         scaled, scale = _scaled(x[unsafe], axis=(-2, -1))
@@ -64,7 +71,13 @@ def row_norms(x: Array) -> tuple[Array, Array]:
 
 def inner(x: Array, y: Array) -> Array:
     """<x, y> summed over the last two axes."""
-    return np.vecdot(_flatten(x), _flatten(y)).astype(np.float64)
+    x, y = _flatten(x), _flatten(y)
+    result = np.asarray(np.vecdot(x, y).astype(np.float64))
+    unsafe = _unsafe(np.abs(result), x.dtype)
+    if unsafe.any():
+        (x, x_scale), (y, y_scale) = _scaled(x[unsafe], axis=-1), _scaled(y[unsafe], axis=-1)
+        result[unsafe] = np.vecdot(x, y) * x_scale[..., 0] * y_scale[..., 0]
+    return result
 
 
 def total_norm(norms: Array) -> Array:
@@ -76,9 +89,10 @@ def total_norm(norms: Array) -> Array:
 
 def cosine(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
     """<x, y> / (|x| |y|), NaN where a norm is 0; tiny updates, whose product underflows, are scaled first."""
-    x, y, scale = _flatten(x), _flatten(y), x_norm * y_norm
+    x, y, x_norm, y_norm = _flatten(x), _flatten(y), np.asarray(x_norm), np.asarray(y_norm)
+    scale = x_norm * y_norm
     with np.errstate(invalid="ignore", divide="ignore"):
-        result = np.vecdot(x, y) / scale
+        result = np.asarray(np.vecdot(x, y) / scale)
         unsafe = _unsafe(scale, x.dtype)
         if unsafe.any():
             unit_x, unit_y = x[unsafe] / x_norm[unsafe][..., None], y[unsafe] / y_norm[unsafe][..., None]

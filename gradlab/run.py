@@ -54,6 +54,7 @@ class FolderSource:
 
     def __init__(self, folder: Path, closed: bool, temporary: bool = False):
         self.folder, self._closed = folder, closed
+        self._names: dict[str, list[str]] = {}  # of a closed run, whose files do not change any more
         if temporary:  # recorded to no folder of the user's: the files live as long as the Run
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
@@ -63,7 +64,11 @@ class FolderSource:
 
     def columns(self, name: str) -> list[str]:
         """Name the columns of a table."""
-        return storage.column_names(self.folder, name, self._closed)
+        if not self._closed:
+            return storage.column_names(self.folder, name, closed=False)
+        if name not in self._names:
+            self._names[name] = storage.column_names(self.folder, name)
+        return self._names[name]
 
 
 class MemorySource:

@@ -10,6 +10,8 @@ from gradlab.errors import ArgumentError, one_of
 
 Array = np.ndarray
 
+CHUNK = 1 << 15  # entries updated at a time: they stay in the cache between the product and the difference
+
 
 class Optimizer(Protocol):
     """What the training loop asks of an optimizer."""
@@ -32,14 +34,16 @@ class SGD:
 
     def __init__(self, learning_rate: float):
         self.learning_rate = learning_rate
-        self._update: Array | None = None
+        self._update: Array | None = None  # one chunk's worth
 
     def step(self, parameters: Array, gradients: Array) -> None:
         """Update `parameters` (P,) in place from `gradients` (P,)."""
         if self._update is None:
-            self._update = np.empty_like(gradients)
-        np.multiply(gradients, self.learning_rate, out=self._update)
-        np.subtract(parameters, self._update, out=parameters)
+            self._update = np.empty(CHUNK, gradients.dtype)
+        for start in range(0, parameters.size, CHUNK):
+            part = slice(start, start + CHUNK)
+            update = np.multiply(gradients[part], self.learning_rate, out=self._update[: gradients[part].size])
+            np.subtract(parameters[part], update, out=parameters[part])
 
 
 OPTIMIZERS = {"sgd": SGD}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -134,8 +135,17 @@ def finite_prefix(run: Run) -> Array:
     return np.where(broken(run).any(axis=0), broken(run).argmax(axis=0), run.iterations)
 
 
+_BROKEN: weakref.WeakKeyDictionary[Run, Array] = weakref.WeakKeyDictionary()  # every rule asks for it
+
+
 def broken(run: Run) -> Array:
     """Where an iteration of a replicate holds a NaN or an infinity, in the loss or in any recorded number (T, S)."""
+    if run not in _BROKEN:
+        _BROKEN[run] = _find_broken(run)
+    return _BROKEN[run]
+
+
+def _find_broken(run: Run) -> Array:
     loss = run.step("loss")
     bad = ~np.isfinite(loss)
     for name in ("nonfinite_count", "grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rms"):
