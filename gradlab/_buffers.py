@@ -11,6 +11,7 @@ import pyarrow as pa
 from gradlab.run import STATISTICS, STEP_COLUMNS, signals_table, steps_table
 
 Array = np.ndarray
+Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
 
 
 class Block:
@@ -19,18 +20,18 @@ class Block:
     def __init__(self, replicates: int, layers: int):
         self._shape = replicates, layers
         self.start = 0  # the iteration of the first row in memory
-        self._rows: list[dict[str, Array]] = []
+        self._rows: list[Row] = []
         self._steps: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, row: dict[str, Array], step: dict[str, Any]) -> None:
+    def add(self, row: Row, step: dict[str, Any]) -> None:
         """Append one iteration: its statistics (S, L) each, and its row of `steps`."""
         self._rows.append(row)
         self._steps.append(step)
 
-    def amend(self, row: dict[str, Array], back: int) -> None:
+    def amend(self, row: Row, back: int) -> None:
         """Complete the row `back` from the newest (1 = the newest)."""
         self._rows[-back] = {**row, **self._rows[-back]}
 
@@ -42,13 +43,13 @@ class Block:
         start, self.start = self.start, self.start + count
         return {"signals": self._signals(start, rows), "steps": self._step_table(start, steps)} if rows else {}
 
-    def _signals(self, start: int, rows: list[dict[str, Array]]) -> pa.Table:
+    def _signals(self, start: int, rows: list[Row]) -> pa.Table:
         values, masks = {}, {}
         absent = np.full(self._shape, np.nan)
         for name in STATISTICS:
-            column = [row.get(name) for row in rows]
-            values[name] = np.stack([absent if array is None else np.ma.getdata(array) for array in column])
-            masks[name] = np.stack([_recorded(array, self._shape) for array in column])
+            column = [_entry(row.get(name), absent) for row in rows]
+            values[name] = np.stack([array for array, _ in column])
+            masks[name] = np.stack([defined for _, defined in column])
         return signals_table(start, values, masks)
 
     def _step_table(self, start: int, steps: list[dict[str, Any]]) -> pa.Table:
@@ -65,9 +66,11 @@ class Block:
         return steps_table(start, columns, replicates)
 
 
-def _recorded(array: Array | None, shape: tuple[int, int]) -> Array:
-    """Where a row's statistic was recorded: nowhere if the row lacks it, else where it is not masked."""
-    return np.zeros(shape, bool) if array is None else ~np.ma.getmaskarray(array)
+def _entry(entry: Array | tuple[Array, Array] | None, absent: Array) -> tuple[Array, Array]:
+    """Return a statistic and where it was recorded: nowhere if its row lacks it, everywhere if nothing is said."""
+    if entry is None:
+        return absent, np.zeros(absent.shape, bool)
+    return entry if isinstance(entry, tuple) else (entry, np.ones(entry.shape, bool))
 
 
 class Trajectories:

@@ -12,6 +12,7 @@ from gradlab.layerstack import groups
 
 Array = np.ndarray
 Tensors = Mapping[str, Any]
+Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
 
 PHASES = ("forward", "loss", "backward", "update")
 
@@ -19,7 +20,8 @@ PHASES = ("forward", "loss", "backward", "update")
 class Measurer:
     """Measures one iteration after the other; keeps only the last three updates, for the cosines between them.
 
-    A row is a dict of arrays (S, L). A masked entry was not recorded; NaN is a number that is none.
+    A row is a dict of arrays (S, L), or of pairs (array, defined) where not every entry was recorded: null stands for
+    what is not defined, NaN for a number that is none.
     """
 
     def __init__(
@@ -32,7 +34,7 @@ class Measurer:
         self._update_norms = [np.full(self._shape, np.nan)] * 3
         self._nonfinite: dict[str, Array] = {}
 
-    def norms(self, tensors: Tensors, remember: bool = True) -> dict[str, Array]:
+    def norms(self, tensors: Tensors, remember: bool = True) -> Row:
         """Return the statistics of every iteration; `remember` the update (a revisit has it already)."""
         if remember:
             self._remember_update(tensors["weights"], tensors["weights_after"])
@@ -51,7 +53,7 @@ class Measurer:
         row["nonfinite_count"] = self._count_nonfinite(tensors, row)
         return row
 
-    def costly(self, tensors: Tensors, revisited: bool = False) -> dict[str, Array]:
+    def costly(self, tensors: Tensors, revisited: bool = False) -> Row:
         """Return the statistics that cost more than a norm; `revisited`: of the iteration before the newest update."""
         age = 1 if revisited else 0
         row = {
@@ -85,7 +87,7 @@ class Measurer:
                 total += measures.inner(gradient, before - after).sum(axis=0)
         return total
 
-    def gradient_norm(self, tensors: Tensors, row: Mapping[str, Array]) -> Array:
+    def gradient_norm(self, tensors: Tensors, row: Mapping[str, Any]) -> Array:
         """Return the norm of the gradient by all parameters given, (S,)."""
         parts = [row["grad_norm"]]
         if "bias_gradients" in tensors:
@@ -121,7 +123,7 @@ class Measurer:
         missing = self._shape[1] - values.shape[1]
         return np.concatenate([values, np.full((self._shape[0], missing), output)], axis=1)
 
-    def _activations(self, tensors: Tensors, row: dict[str, Array]) -> list[Array] | None:
+    def _activations(self, tensors: Tensors, row: Row) -> list[Array] | None:
         """Add activation_rms; return ||h_{l-1,i}|| of what each layer reads, where the batch is known too."""
         if "activations" not in tensors:
             return None
@@ -136,7 +138,7 @@ class Measurer:
             return None
         return [measures.row_norms(tensors["batch"][None])[0][0], *rows[:-1]]
 
-    def _deltas(self, tensors: Tensors, row: dict[str, Array], h_rows: list[Array] | None) -> None:
+    def _deltas(self, tensors: Tensors, row: Row, h_rows: list[Array] | None) -> None:
         """Add ||delta|| and p = mean_i ||B delta_i|| ||h_i|| = sum_i ||delta_i|| ||h_i||: B undoes the mean."""
         if "deltas" not in tensors:
             return
@@ -151,7 +153,7 @@ class Measurer:
             examples = [np.vecdot(delta, h) for delta, h in zip(rows, h_rows, strict=True)]
             row["per_example_grad_norm"] = np.stack(examples, axis=-1).reshape(self._shape)
 
-    def _log_gains(self, backs: Sequence[Array], row: Mapping[str, Array]) -> dict[str, Array]:
+    def _log_gains(self, backs: Sequence[Array], row: Mapping[str, Any]) -> Row:
         gains = measures.log_gains(
             weight_norm=row["weight_norm"][:, 1:],
             fan_out=self._fan_out[1:],
@@ -189,7 +191,7 @@ class Measurer:
             values.append(measures.saturated_fraction(slope, bound))
         return self._grouped(values)
 
-    def _count_nonfinite(self, tensors: Tensors, row: Mapping[str, Array]) -> Array:
+    def _count_nonfinite(self, tensors: Tensors, row: Mapping[str, Any]) -> Array:
         """Count NaN and inf over z, delta, G and W_after; a finite norm proves that there is none to count."""
         clean = {
             "gradients": np.isfinite(row["grad_norm"]),
@@ -207,7 +209,7 @@ class Measurer:
         return np.sum(list(self._nonfinite.values()), axis=0)
 
 
-    def _bounded(self, tensors: Tensors, row: Mapping[str, Array]) -> bool:
+    def _bounded(self, tensors: Tensors, row: Mapping[str, Any]) -> bool:
         """Whether |z_l| <= ||h_{l-1}|| ||W_l|| + ||b_l|| proves every z finite, so that none need be counted."""
         if not {"batch", "activations", "biases"} <= tensors.keys():
             return False
@@ -223,6 +225,6 @@ def _rms(x: Array) -> Array:
     return measures.norm(x) / np.sqrt(x.shape[-1] * x.shape[-2])
 
 
-def _only_where(defined: Array, values: Array) -> Array:
-    """Mask what is not defined, such as a quotient by 0 or the logarithm of one: it counts as not recorded."""
-    return np.ma.MaskedArray(values, np.broadcast_to(~defined, values.shape))
+def _only_where(defined: Array, values: Array) -> tuple[Array, Array]:
+    """Pair values with where they are defined; a quotient by 0, or the logarithm of one, counts as not recorded."""
+    return values, np.broadcast_to(defined, values.shape)

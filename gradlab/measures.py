@@ -32,6 +32,8 @@ def _unsafe(square_sums: Array, dtype: np.dtype) -> Array:
 @functools.cache
 def _safe_range(dtype: np.dtype) -> tuple[float, float]:
     info = np.finfo(dtype)
+    if info.bits < 32:  # sums of half-precision squares lose their small terms anywhere
+        return np.inf, 0.0
     return float(info.tiny) ** 0.5 * 10, float(info.max) ** 0.75
 
 

@@ -20,7 +20,8 @@ from gradlab import storage
 from gradlab._buffers import Block, Trajectories
 from gradlab._measurer import Measurer
 from gradlab.errors import ArgumentError
-from gradlab.run import LAYER_COLUMNS, FolderSource, Run, load
+from gradlab.layerstack import LayerStack
+from gradlab.run import LAYER_COLUMNS, FolderSource, Run, as_json, load
 
 Array = np.ndarray
 
@@ -81,21 +82,26 @@ class Recorder:
             raise ArgumentError(f"every={every!r} must be at least 1 (1 records everything always), or None")
         if weights < 0:
             raise ArgumentError(f"weights={weights!r} must be 0 or more")
-        self.name, self.config = name, dict(config or {})
-        self.provenance = {**_environment(), **(provenance or {})}
-        self.layers = [_describe(number, layer, len(layers)) for number, layer in enumerate(layers, 1)]
+        if replicates is not None and replicates < 1:
+            raise ArgumentError(f"replicates={replicates!r} must be at least 1, or None for arrays without that axis")
+        if seed < 0:
+            raise ArgumentError(f"seed={seed!r} must be 0 or more")
+        self.name, self.config = str(name), as_json("config", dict(config or {}))
+        self.provenance = as_json("provenance", {**_environment(), **(provenance or {})})
+        described = [_describe(number, layer, len(layers)) for number, layer in enumerate(layers, 1)]
+        self.layers = as_json("layers", described)
         bounds = [layer.get("slope_bound") for layer in layers]
-        self._replicates = replicates or 1
+        self._replicates, self._lead = replicates or 1, () if replicates is None else (replicates,)
+        self._measurer = Measurer(self.layers, bounds, self._replicates, stacked=replicates is not None)
+        self._block = Block(self._replicates, len(self.layers))
+        self._trajectories = Trajectories(self.layers, self._replicates, weights, seed)
         self._every, self._temporary = every, out is None
         if out is None:
             self.folder = Path(tempfile.mkdtemp(prefix="gradlab-"))
         else:
             self.folder = Path(out)
-            storage.prepare_folder(self.folder, overwrite)
+            storage.prepare_folder(self.folder, overwrite)  # after every check: it may delete what lies there
         self._writer = storage.Writer(self.folder)
-        self._measurer = Measurer(self.layers, bounds, self._replicates, stacked=replicates is not None)
-        self._block = Block(self._replicates, len(self.layers))
-        self._trajectories = Trajectories(self.layers, self._replicates, weights, seed)
         self._run: Run | None = None
         self.iterations = 0
         self._broken = np.zeros(self._replicates, bool)
@@ -131,7 +137,7 @@ class Recorder:
         weights, weights_after, gradients : sequences of ndarray (fan_in, fan_out)
             W_l before and after the update, and dLoss/dW_l.
         validation : tuple, optional
-            `(loss, accuracy)` on held-out data before the update, each a number or (S,).
+            `(loss, accuracy)` on held-out data before the update, each a number, (S,), or None.
         batch : ndarray (B, n_0), optional
             h_0, what the first layer reads.
         preactivations, activations, deltas : sequences of ndarray (B, n_l), optional
@@ -151,13 +157,14 @@ class Recorder:
         Raises
         ------
         ArgumentError
-            The recorder is closed, a name is unknown, or a sequence does not have one array a layer.
+            The recorder is closed, a name is unknown, or arrays do not have the shapes named above.
         """
         if self._run is not None:
             raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
         tensors = {name: value for name, value in tensors.items() if value is not None}
         tensors |= {"weights": weights, "weights_after": weights_after, "gradients": gradients}
         self._check(tensors)
+        loss = self._per_replicate("loss", loss)
         if "deltas" in tensors and "backs" not in tensors:
             pairs = zip(tensors["deltas"][1:], weights[1:], strict=True)
             tensors["backs"] = [delta @ weight.swapaxes(-1, -2) for delta, weight in pairs]
@@ -168,10 +175,11 @@ class Recorder:
             row = self._measurer.norms(tensors)
             if costly:
                 row |= self._measurer.costly(tensors)
-            self._block.add(row, self._step(tensors, row, loss, learning_rate, validation))
+            step = self._step(tensors, row, loss, learning_rate, validation)
+            self._block.add(row, step)
         self._trajectories.take(iteration, weights, weights_after, costly)
         self.iterations += 1
-        broken = (row["nonfinite_count"] > 0).any(axis=1)
+        broken = np.array([phase is not None for phase in step["nonfinite_phase"]])
         newly, self._broken = broken & ~self._broken, broken | self._broken
         return bool(newly.any()) and iteration > 0 and not self._costly(iteration - 1)
 
@@ -181,6 +189,8 @@ class Recorder:
         So the last finite iteration of a run that breaks is recorded in full, at no cost to all the others.
         """
         self._check(tensors)
+        if len(self._block) < 2:
+            raise ArgumentError("revisit comes right after a `record` that returned True; there is no row to complete")
         with np.errstate(all="ignore"):
             self._block.amend(self._measurer.costly(tensors, revisited=True), back=2)
 
@@ -229,7 +239,6 @@ class Recorder:
 
     def _step(self, tensors, row, loss, learning_rate, validation) -> dict[str, Any]:
         """Make the row of `steps`: what concerns the net as a whole, one value a replicate."""
-        loss = np.broadcast_to(np.asarray(loss, np.float64), (self._replicates,))
         result: dict[str, Any] = {
             "loss": loss,
             "learning_rate": learning_rate,
@@ -237,11 +246,21 @@ class Recorder:
             "expected_decrease": self._measurer.expected_decrease(tensors),
             "nonfinite_phase": self._measurer.phases(loss),
         }
-        if validation is not None:
-            result["validation_loss"], result["validation_accuracy"] = validation
+        for name, value in zip(("validation_loss", "validation_accuracy"), validation or (), strict=False):
+            if value is not None:
+                result[name] = self._per_replicate(name, value)
         return result
 
+    def _per_replicate(self, name: str, value: Any) -> Array:
+        array = np.asarray(value, np.float64)
+        if array.shape not in ((), (self._replicates,)):
+            raise ArgumentError(f"{name} has shape {array.shape}; give one number, or one for each replicate")
+        return np.broadcast_to(array, (self._replicates,))
+
     def _check(self, tensors: Mapping[str, Any]) -> None:
+        missing = sorted({"weights", "gradients"} - tensors.keys())
+        if missing:
+            raise ArgumentError(f"revisit needs {missing[0]}, as `record` does")
         unknown = sorted(set(tensors) - _PER_LAYER - _HIDDEN_ONLY - {"batch"})
         if unknown:
             raise ArgumentError(f"record got unknown arrays {', '.join(unknown)}; see help(gradlab.Recorder.record)")
@@ -252,6 +271,31 @@ class Recorder:
                     f"{name} holds {len(tensors[name])} arrays, but the recorder has {len(self.layers)} layers "
                     f"and needs {expected} of them, first layer first"
                 )
+        self._check_shapes(tensors)
+
+    def _check_shapes(self, tensors: Mapping[str, Any]) -> None:
+        """Raise ArgumentError for an array that is none or does not fit its layer: a transposed one, say."""
+        batch_size = None
+        for name, arrays in tensors.items():
+            if self.iterations and isinstance(arrays, LayerStack):  # its shapes cannot change
+                continue
+            for layer, array in enumerate([arrays] if name == "batch" else arrays):
+                described = self.layers[layer]
+                if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                    kind = getattr(array, "dtype", type(array).__name__)
+                    raise ArgumentError(f"{name}[{layer}] is {kind}; give a NumPy array of floating-point numbers")
+                columns = described["fan_in"] if name == "batch" else described["fan_out"]
+                if name in _OF_WEIGHTS:
+                    rows: Any = described["fan_in"]
+                elif name in _OF_BIASES:
+                    rows = 1
+                else:
+                    rows = batch_size = batch_size or (array.shape[-2] if array.ndim > 1 else "B")
+                if array.shape != (*self._lead, rows, columns):
+                    expected = ", ".join(map(str, (*self._lead, rows, columns)))
+                    raise ArgumentError(
+                        f"{name}[{layer}] has shape {array.shape}, but layer {layer + 1} needs ({expected})"
+                    )
 
     def _description(self, closed: bool) -> dict[str, Any]:
         status = {} if closed else {"status": "unfinished"}
@@ -265,10 +309,9 @@ class Recorder:
         }
 
 
-_PER_LAYER = {
-    "weights", "weights_after", "gradients", "preactivations", "activations", "deltas",
-    "biases", "biases_after", "bias_gradients",
-}  # fmt: skip
+_OF_WEIGHTS = {"weights", "weights_after", "gradients"}
+_OF_BIASES = {"biases", "biases_after", "bias_gradients"}
+_PER_LAYER = _OF_WEIGHTS | _OF_BIASES | {"preactivations", "activations", "deltas"}
 _HIDDEN_ONLY = {"slopes", "backs"}
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import json
+import math
 import shutil
 import tempfile
 import weakref
@@ -13,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gradlab import storage
 from gradlab.errors import ArgumentError, RunError
@@ -48,6 +52,10 @@ class Source(Protocol):
         """Name the columns of a table."""
         ...
 
+    def rows(self, name: str) -> int:
+        """Count the rows of a table."""
+        ...
+
 
 class FolderSource:
     """Reads a run folder: its Parquet files once it is closed, what its streams hold before."""
@@ -60,11 +68,19 @@ class FolderSource:
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
         """Return a table or some of its columns."""
-        return storage.read_table(self.folder, name, columns, self._closed)
+        return storage.read_table(self.folder, name, columns, self._is_closed())
+
+    def rows(self, name: str) -> int:
+        """Count the rows of a table."""
+        return storage.row_count(self.folder, name, self._is_closed())
+
+    def _is_closed(self) -> bool:
+        """Whether to read the Parquet files: the streams of a live run go when its recorder closes it."""
+        return self._closed or not storage.is_live(self.folder)
 
     def columns(self, name: str) -> list[str]:
         """Name the columns of a table."""
-        if not self._closed:
+        if not self._is_closed():
             return storage.column_names(self.folder, name, closed=False)
         if name not in self._names:
             self._names[name] = storage.column_names(self.folder, name)
@@ -85,6 +101,10 @@ class MemorySource:
     def columns(self, name: str) -> list[str]:
         """Name the columns of a table."""
         return list(self._tables[name].column_names) if name in self._tables else []
+
+    def rows(self, name: str) -> int:
+        """Count the rows of a table."""
+        return self._tables[name].num_rows if name in self._tables else 0
 
 
 class Run:
@@ -117,7 +137,8 @@ class Run:
         source: Source,
     ):
         self._name, self._replicates, self._source = name, replicates, source
-        self._config, self._provenance, self._layers = dict(config), dict(provenance), [dict(layer) for layer in layers]
+        self._config, self._provenance = as_json("config", dict(config)), as_json("provenance", dict(provenance))
+        self._layers = as_json("layers", [dict(layer) for layer in layers])
         self._column = functools.lru_cache(maxsize=64)(self._read_column)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -133,48 +154,66 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """A copy of what was trained and how."""
-        return dict(self._config)
+        return copy.deepcopy(self._config)
 
     @property
     def provenance(self) -> dict[str, Any]:
         """A copy of where the record comes from."""
-        return dict(self._provenance)
+        return copy.deepcopy(self._provenance)
 
     @property
     def replicates(self) -> int:
         """The number of seeds, S."""
         return self._replicates
 
-    @functools.cached_property
+    @property
     def layers(self) -> pd.DataFrame:
         """One row a layer: layer, name, kind, activation, fan_in, fan_out, parameters."""
         return pd.DataFrame(self._layers, columns=list(LAYER_COLUMNS))
 
-    @functools.cached_property
+    @property
     def steps(self) -> pd.DataFrame:
         """One row an iteration and replicate: loss, learning_rate, grad_norm, ... in the order of STEP_COLUMNS."""
-        table = self._source.table("steps")
-        return pd.DataFrame(columns=list(STEP_COLUMNS)) if table is None else table.to_pandas()
+        return self._steps.copy(deep=False)  # copy on write: what a caller changes stays with the caller
 
     @functools.cached_property
+    def _steps(self) -> pd.DataFrame:
+        table = self._table("steps")
+        return pd.DataFrame(columns=list(STEP_COLUMNS)) if table is None else table.to_pandas()
+
+    @property
     def weights(self) -> pd.DataFrame:
         """Weight trajectories w_ij^k: iteration, replicate, layer k, row i, column j (from 0), value.
 
         Iteration t holds the value before update t; the last row of each weight, at iteration T, is what came out.
         """
-        table = self._source.table("weights")
+        return self._weights.copy(deep=False)
+
+    @functools.cached_property
+    def _weights(self) -> pd.DataFrame:
+        table = self._table("weights")
         return pd.DataFrame(columns=list(WEIGHT_COLUMNS)) if table is None else table.to_pandas()
 
-    @property
+    def _table(self, name: str) -> pa.Table | None:
+        """Return a table up to the last iteration that is whole: a killed run may hold parts of the next ones."""
+        table = self._source.table(name)
+        if table is None:
+            return None
+        if name == "weights":
+            return table.filter(pc.field("iteration") <= self.iterations)
+        rows = self.iterations * self.replicates * (len(self._layers) if name == "signals" else 1)
+        return table.slice(0, rows)
+
+    @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The statistics this run has at least one value of, in the order of STATISTICS."""
-        present = set(self._source.columns("signals"))
-        return tuple(name for name in STATISTICS if name in present)
+        return tuple(name for name in STATISTICS if self.recorded(name).any())
 
-    @property
+    @functools.cached_property
     def iterations(self) -> int:
         """The number of iterations recorded, T."""
-        return len(self._loss()) if self._source.columns("steps") else 0
+        signals = self._source.rows("signals") // (self._replicates * len(self._layers))
+        return min(self._source.rows("steps") // self._replicates, signals)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -185,10 +224,7 @@ class Run:
         """Return a numeric column of `steps` as an array (iteration, replicate); NaN where it was not recorded."""
         if name not in STEP_COLUMNS:
             raise ArgumentError(f"steps have no column {name!r}; choose one of: {', '.join(STEP_COLUMNS)}")
-        return self.steps[name].to_numpy().reshape(-1, self.replicates)
-
-    def _loss(self) -> Array:
-        return self.step("loss")
+        return self._steps[name].to_numpy().reshape(-1, self.replicates)
 
     def __contains__(self, name: object) -> bool:
         return name in self.columns
@@ -207,23 +243,21 @@ class Run:
     def _read_column(self, name: str) -> tuple[Array, Array]:
         if name not in STATISTICS:
             raise ArgumentError(f"a run has no statistic {name!r}; choose one of: {', '.join(STATISTICS)}")
-        if name not in self.columns:
+        if name not in self._source.columns("signals"):
             empty = np.full(self.shape, np.nan)
             return _frozen(empty), _frozen(np.zeros(self.shape, bool))
         table = self._source.table("signals", [name])
         column = table[name].combine_chunks() if table is not None else pa.array([], pa.float64())
-        shape = (-1, self.replicates, len(self._layers))
+        shape = (self.iterations, self.replicates, len(self._layers))
+        column = column.slice(0, math.prod(shape))
         values = column.cast(pa.float64()).to_numpy(zero_copy_only=False).reshape(shape)
         mask = column.is_valid().to_numpy(zero_copy_only=False).reshape(shape)
-        iterations = self.iterations  # a killed run may hold one more block of signals than of steps
-        return _frozen(values[:iterations]), _frozen(mask[:iterations])
+        return _frozen(values), _frozen(mask)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the tidy record: iteration, replicate, layer, then one column a statistic, one row each."""
-        table = self._source.table("signals")
-        if table is None:
-            return pd.DataFrame(columns=[*KEYS, *STATISTICS])
-        return table.to_pandas().iloc[: self.iterations * self.replicates * len(self._layers)]
+        table = self._table("signals")
+        return pd.DataFrame(columns=[*KEYS, *STATISTICS]) if table is None else table.to_pandas()
 
     def save(self, path: str | Path) -> Path:
         """Write the run to a folder, whole or not at all, and return its path; a run that lies there is replaced.
@@ -251,7 +285,7 @@ class Run:
             temporary.chmod(0o755)
             writer = storage.Writer(temporary)
             for name in storage.TABLES:
-                table = self._source.table(name)
+                table = self._table(name)
                 for batch in [] if table is None else table.to_batches():
                     writer.append(name, batch)
             writer.close()
@@ -319,6 +353,7 @@ class Run:
         masks = {key: np.ones(shape, bool) for key in arrays} | dict(recorded or {})
         table = {"loss": np.zeros((iterations, replicates)), **(steps or {})}
         described = layers or [{} for _ in range(n_layers)]
+        _check_parts(shape, arrays, masks, table, described)
         return cls(
             name,
             config or {},
@@ -333,6 +368,50 @@ def _layer(number: int, given: Mapping[str, Any], total: int) -> dict[str, Any]:
     name = "output" if number == total else f"hidden{number}"
     blank = dict.fromkeys(LAYER_COLUMNS)
     return blank | {"layer": number, "name": name, "kind": "linear", "activation": "identity"} | dict(given)
+
+
+def _check_parts(
+    shape: tuple[int, ...],
+    arrays: Mapping[str, Array],
+    masks: Mapping[str, Array],
+    steps: Mapping[str, Array],
+    layers: list[dict[str, Any]],
+) -> None:
+    """Raise ArgumentError where what goes with the signals does not fit their shape (T, S, L)."""
+    for argument, parts, allowed, expected in (
+        ("recorded", masks, arrays, shape),
+        ("steps", steps, STEP_COLUMNS[2:], shape[:2]),
+    ):
+        for name, value in parts.items():
+            if name not in allowed or np.shape(value) != expected:
+                raise ArgumentError(
+                    f"{argument}[{name!r}] has shape {np.shape(value)}; {argument} takes arrays of shape {expected} "
+                    f"by the names {', '.join(allowed)}"
+                )
+    if len(layers) != shape[2]:
+        raise ArgumentError(f"layers describes {len(layers)} layers, but the signals have {shape[2]}")
+
+
+def as_json(argument: str, value: Any) -> Any:
+    """Return `value` as it comes back from run.json, so that a saved Run equals the live one.
+
+    Raises
+    ------
+    ArgumentError
+        It holds something that JSON cannot: NaN, infinity, or an object.
+    """
+    try:
+        return json.loads(json.dumps(value, allow_nan=False, default=_as_python))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"{argument} cannot be stored: {error}; it takes finite numbers, texts, lists and dicts"
+        ) from None
+
+
+def _as_python(value: object) -> object:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"it holds a {type(value).__name__}")
 
 
 def _frozen(array: Array) -> Array:
@@ -404,6 +483,10 @@ def load(path: str | Path) -> Run:
     if closed:
         for name in storage.TABLES:
             storage.column_names(folder, name)  # a damaged file is an error now, not in the middle of a report
-        if (folder / "signals.parquet").exists() != (folder / "steps.parquet").exists():
-            raise RunError(f"{folder} is damaged: one of signals.parquet and steps.parquet is missing; record it again")
+        steps, signals = (storage.row_count(folder, name) for name in ("steps", "signals"))
+        if steps % run.replicates or signals != steps * len(description["layers"]):
+            raise RunError(
+                f"{folder} is damaged: steps.parquet has {steps} rows and signals.parquet {signals}, which do not fit "
+                f"{run.replicates} replicates and {len(description['layers'])} layers; record the run again"
+            )
     return run

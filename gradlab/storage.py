@@ -28,10 +28,13 @@ SCHEMA_VERSION = 1
 DESCRIPTION = "run.json"
 TABLES = ("steps", "signals", "weights")
 ROW_GROUP = 1 << 17
+_KINDS = {"name": str, "config": dict, "provenance": dict, "layers": list, "replicates": int}
 
 
 def write_description(folder: Path, description: dict[str, Any]) -> None:
-    """Write `run.json` atomically."""
+    """Write `run.json` atomically; that of a closed run names the tables that belong to it."""
+    if description["closed"]:
+        description = {**description, "tables": [t for t in TABLES if (folder / f"{t}.parquet").is_file()]}
     write_text(folder / DESCRIPTION, json.dumps({"schema": SCHEMA_VERSION, **description}, indent=1, allow_nan=False))
 
 
@@ -74,9 +77,12 @@ def read_description(folder: Path) -> dict[str, Any]:
             f"{path} has schema {str(version)[:20]}, and this gradlab reads schema {SCHEMA_VERSION}; "
             "update gradlab to read it"
         )
-    missing = [key for key in ("name", "config", "provenance", "layers", "replicates") if key not in description]
-    if missing:
-        raise RunError(f"{path} is damaged: it lacks {', '.join(missing)}")
+    wrong = [key for key, kind in _KINDS.items() if not isinstance(description.get(key), kind)]
+    if wrong:
+        raise RunError(f"{path} is damaged: it lacks a valid {', '.join(wrong)}; record the run again")
+    lost = [name for name in description.get("tables", ()) if not (folder / f"{name}.parquet").is_file()]
+    if lost:
+        raise RunError(f"{folder} is damaged: {lost[0]}.parquet is missing; record the run again")
     return description
 
 
@@ -116,12 +122,18 @@ class Writer:
                 segment.unlink()
 
 
+def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a zstd Parquet file; measured numbers hardly repeat, and a dictionary of them costs six times as long."""
+    repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating)
+
+
 def _compact(folder: Path, table: str) -> None:
     target, temporary = folder / f"{table}.parquet", folder / f".{table}.parquet.part"
     writer = None
     pending: list[pa.RecordBatch] = []
     for batch in _stream_batches(folder, table):
-        writer = writer or pq.ParquetWriter(temporary, batch.schema, compression="zstd")
+        writer = writer or _parquet_writer(temporary, batch.schema)
         pending.append(batch)
         if sum(part.num_rows for part in pending) >= ROW_GROUP:
             writer.write_table(pa.Table.from_batches(pending))
@@ -185,6 +197,19 @@ def column_names(folder: Path, table: str, closed: bool = True) -> list[str]:
     return [] if first is None else list(first.schema.names)
 
 
+def row_count(folder: Path, table: str, closed: bool = True) -> int:
+    """Count the rows of a table; 0 where nothing of it was ever written."""
+    if not closed:
+        return sum(batch.num_rows for batch in _stream_batches(folder, table))
+    path = folder / f"{table}.parquet"
+    return pq.read_metadata(path).num_rows if path.exists() else 0
+
+
+def is_live(folder: Path) -> bool:
+    """Whether streams lie in the folder: a run still being written, or killed before it was closed."""
+    return any(_segments(folder, table) for table in TABLES)
+
+
 def prepare_folder(folder: Path, overwrite: bool = False) -> None:
     """Make an empty folder for a run; raise RunError rather than write over anything.
 
@@ -210,5 +235,10 @@ def replace_folder(temporary: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         os.replace(target, old)
-    os.replace(temporary, target)
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
