@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradlab import measures
-from gradlab.layerstack import groups
+from gradlab.layerstack import LayerStack, groups
 
 Array = np.ndarray
 Tensors = Mapping[str, Any]
@@ -32,17 +32,12 @@ class Measurer:
         self._fan_out = np.array([layer["fan_out"] for layer in layers], np.float64)
         self._updates: list[list[Array]] = [[], [], []]  # the newest update first: an array a group of layers
         self._update_norms = [np.full(self._shape, np.nan)] * 3
+        self._gradient_times_update = np.zeros(self._shape)
         self._nonfinite: dict[str, Array] = {}
 
-    def norms(self, tensors: Tensors, remember: bool = True) -> Row:
-        """Return the statistics of every iteration; `remember` the update (a revisit has it already)."""
-        if remember:
-            self._remember_update(tensors["weights"], tensors["weights_after"])
-        row = {
-            "grad_norm": self._each(measures.norm, tensors["gradients"]),
-            "weight_norm": self._each(measures.norm, tensors["weights"]),
-            "update_norm": self._update_norms[0],
-        }
+    def norms(self, tensors: Tensors) -> Row:
+        """Return the statistics of every iteration, and remember its update."""
+        row = self._update(tensors)
         row["update_ratio"] = _only_where(row["weight_norm"] != 0, row["update_norm"] / row["weight_norm"])
         h_rows = self._activations(tensors, row)
         self._deltas(tensors, row, h_rows)
@@ -78,9 +73,7 @@ class Measurer:
 
     def expected_decrease(self, tensors: Tensors) -> Array:
         """<G, W_before - W_after> over all parameters given, (S,): what this update should take off the loss."""
-        total = np.zeros(self._shape[0])
-        for (_, gradient), update in zip(groups(tensors["gradients"]), self._updates[0], strict=True):
-            total -= measures.inner(gradient, update).sum(axis=0)
+        total = -self._gradient_times_update.sum(axis=1)
         if {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
             stacks = (groups(tensors[name]) for name in ("bias_gradients", "biases", "biases_after"))
             for (_, gradient), (_, before), (_, after) in zip(*stacks, strict=True):
@@ -165,15 +158,20 @@ class Measurer:
         padded = {name: self._with_output(gain, np.nan) for name, gain in gains.items()}
         return {name: _only_where(np.isfinite(gain), gain) for name, gain in padded.items()}
 
-    def _remember_update(self, before: Sequence[Array], after: Sequence[Array]) -> None:
-        """Keep W_after - W_before, as it was after rounding, in the buffers of the oldest one."""
+    def _update(self, tensors: Tensors) -> Row:
+        """Measure gradient, weight and update; keep W_after - W_before, rounded as it was, in the oldest buffers."""
         self._updates = [self._updates[-1], *self._updates[:-1]]
         newest = self._updates[0]
-        for number, ((_, old), (_, new)) in enumerate(zip(groups(before), groups(after), strict=True)):
+        stacks = (groups(tensors[name]) for name in ("gradients", "weights", "weights_after"))
+        measured = []
+        for number, ((_, gradient), (_, before), (_, after)) in enumerate(zip(*stacks, strict=True)):
             if number == len(newest):
-                newest.append(np.empty_like(old))
-            np.subtract(new, old, out=newest[number])
-        self._update_norms = [self._grouped(map(measures.norm, newest)), *self._update_norms[:-1]]
+                newest.append(np.empty_like(before))
+            measured.append(measures.of_update(gradient, before, after, newest[number]))
+        grad_norm, weight_norm, update_norm, inner = (self._grouped(part) for part in zip(*measured, strict=True))
+        self._gradient_times_update = inner
+        self._update_norms = [update_norm, *self._update_norms[:-1]]
+        return {"grad_norm": grad_norm, "weight_norm": weight_norm, "update_norm": update_norm}
 
     def _update_cosine(self, age: int) -> Array:
         newest, last = self._update_norms[age : age + 2]
@@ -208,10 +206,11 @@ class Measurer:
         }
         return np.sum(list(self._nonfinite.values()), axis=0)
 
-
     def _bounded(self, tensors: Tensors, row: Mapping[str, Any]) -> bool:
         """Whether |z_l| <= ||h_{l-1}|| ||W_l|| + ||b_l|| proves every z finite, so that none need be counted."""
         if not {"batch", "activations", "biases"} <= tensors.keys():
+            return False
+        if not isinstance(tensors["preactivations"], LayerStack):  # only the engine vouches for z = h W + b
             return False
         batch = tensors["batch"]
         roots = [batch.shape[-2] * batch.shape[-1], *(h.shape[-2] * h.shape[-1] for h in tensors["activations"][:-1])]

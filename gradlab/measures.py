@@ -17,6 +17,7 @@ import numpy as np
 Array = np.ndarray
 
 SATURATED_BELOW = 0.01  # of the largest possible slope
+CACHED = 1 << 15  # entries of four arrays that fit into a core's second-level cache together
 
 
 def _flatten(x: Array) -> Array:
@@ -48,13 +49,37 @@ def _scaled(x: Array, axis: int | tuple[int, int]) -> tuple[Array, Array]:
 def norm(x: Array) -> Array:
     """Frobenius norm over the last two axes; inf or NaN only where an entry is."""
     flat = _flatten(x)
-    squares = np.vecdot(flat, flat).astype(np.float64)
+    return _roots(np.vecdot(flat, flat), flat)
+
+
+def _roots(squares: Array, flat: Array) -> Array:
+    """Return the norms whose squares were summed from `flat` (..., n), summed anew where that sum is unsafe."""
+    squares = squares.astype(np.float64)
     result = np.asarray(np.sqrt(squares))
-    unsafe = _unsafe(squares, x.dtype)
+    unsafe = _unsafe(squares, flat.dtype)
     if unsafe.any():
         scaled, scale = _scaled(flat[unsafe], axis=-1)
         result[unsafe] = np.sqrt(np.vecdot(scaled, scaled)) * scale[..., 0]
     return result
+
+
+def of_update(gradient: Array, before: Array, after: Array, update: Array) -> tuple[Array, Array, Array, Array]:
+    """Write after - before into `update`; return ||gradient||, ||before||, ||update|| and <gradient, update>.
+
+    All arrays are (layers, ..., fan_in, fan_out). The layers are taken a few at a time, so that each number is read
+    from memory once and met in the cache by all four measures.
+    """
+    arrays = [_flatten(x) for x in (gradient, before, after, update)]
+    sums = np.empty((4, *arrays[0].shape[:-1]))
+    few = max(1, CACHED * len(before) // before.size)
+    for start in range(0, len(before), few):
+        part = slice(start, start + few)
+        g, old, new, change = (array[part] for array in arrays)
+        np.subtract(new, old, out=change)
+        for number, (x, y) in enumerate(((g, g), (old, old), (change, change), (g, change))):
+            sums[number, part] = np.vecdot(x, y)
+    roots = [_roots(squares, array) for squares, array in zip(sums, (arrays[0], arrays[1], arrays[3]), strict=False)]
+    return roots[0], roots[1], roots[2], sums[3]
 
 
 def row_norms(x: Array) -> tuple[Array, Array]:
@@ -108,13 +133,19 @@ def largest(x: Array) -> Array:
 
 
 def mean(x: Array) -> Array:
-    """Mean of all entries."""
-    return x.mean(axis=(-2, -1), dtype=np.float64)
+    """Mean of all entries; summed pairwise in their own dtype, and once more in float64 where that overflows."""
+    flat = _flatten(x)
+    result = np.asarray(flat.mean(axis=-1), np.float64)
+    overflown = ~np.isfinite(result)
+    if overflown.any():
+        result[overflown] = flat[overflown].mean(axis=-1, dtype=np.float64)
+    return result
 
 
 def deviation(x: Array) -> Array:
     """Standard deviation of all entries, about their mean."""
-    return x.std(axis=(-2, -1), dtype=np.float64)
+    centred = x - mean(x)[..., None, None].astype(x.dtype)
+    return norm(centred) / np.sqrt(x.shape[-1] * x.shape[-2])
 
 
 def dead_fraction(slope: Array) -> Array:

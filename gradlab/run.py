@@ -139,10 +139,10 @@ class Run:
         self._name, self._replicates, self._source = name, replicates, source
         self._config, self._provenance = as_json("config", dict(config)), as_json("provenance", dict(provenance))
         self._layers = as_json("layers", [dict(layer) for layer in layers])
-        self._column = functools.lru_cache(maxsize=64)(self._read_column)
+        self._read: dict[str, tuple[Array, Array]] = {}
 
     def __setattr__(self, name: str, value: object) -> None:
-        if hasattr(self, "_column"):
+        if hasattr(self, "_read"):
             raise AttributeError(f"a Run is frozen: {name!r} cannot be set")
         super().__setattr__(name, value)
 
@@ -239,6 +239,11 @@ class Run:
     def recorded(self, name: str) -> Array:
         """Return the boolean mask (iteration, replicate, layer) of where `name` was recorded."""
         return self._column(name)[1]
+
+    def _column(self, name: str) -> tuple[Array, Array]:
+        if name not in self._read:
+            self._read[name] = self._read_column(name)
+        return self._read[name]
 
     def _read_column(self, name: str) -> tuple[Array, Array]:
         if name not in STATISTICS:
