@@ -53,7 +53,7 @@ _ATTRIBUTES = {
 }
 _MODULES = ("datasets", "theory")
 
-__all__ = sorted([*_ATTRIBUTES, *_MODULES])
+__all__ = sorted([*_ATTRIBUTES, *_MODULES])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -146,6 +146,6 @@ def _position(layers: list[dict[str, Any]], flat: int) -> tuple[int, int, int]:
     for number, layer in enumerate(layers):
         size = layer["fan_in"] * layer["fan_out"]
         if flat < size:
-            return number, *divmod(flat, layer["fan_out"])
+            return number, flat // layer["fan_out"], flat % layer["fan_out"]
         flat -= size
     raise IndexError(flat)

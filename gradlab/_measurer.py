@@ -173,7 +173,7 @@ class Measurer:
         self._update_norms = [update_norm, *self._update_norms[:-1]]
         return {"grad_norm": grad_norm, "weight_norm": weight_norm, "update_norm": update_norm}
 
-    def _update_cosine(self, age: int) -> Array:
+    def _update_cosine(self, age: int) -> tuple[Array, Array]:
         newest, last = self._update_norms[age : age + 2]
         norms = (newest, last) if self._stacked else (newest[0], last[0])
         values, start = [], 0

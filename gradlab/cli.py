@@ -410,7 +410,7 @@ def _print_comparison(result: Comparison) -> None:
         ("cause", "left"),
         ("accuracy", "right"),
     ):
-        table.add_column(heading, justify=justify, no_wrap=True)
+        table.add_column(heading, justify=justify, no_wrap=True)  # pyright: ignore[reportArgumentType]
     previous = None
     for cell in result.cells:
         values = row(cell)

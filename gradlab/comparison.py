@@ -323,7 +323,10 @@ def train_cells(
 ) -> Iterator[Cell]:
     """Yield each cell as it is done: those found finished first, then the others as they end, longest started first."""
     import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    if jobs == 0 or jobs < -1:
+        raise ArgumentError(f"jobs={jobs!r} must be a number of processes of at least 1, or -1 for one a core")
     folder = Path(runs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -337,17 +340,16 @@ def train_cells(
             yield Cell(each, folder / each.folder, reused=True)
         else:
             todo.append(each)
-    if jobs == 0 or jobs < -1:
-        raise ArgumentError(f"jobs={jobs!r} must be a number of processes of at least 1, or -1 for one a core")
     _remove_leftovers(folder)
     todo.sort(key=lambda each: each.cost, reverse=True)
     by_folder = {each.folder: each for each in todo}
     workers = min(joblib.effective_n_jobs(jobs), max(1, len(todo)))
     tasks = (joblib.delayed(_work)(each, data, folder, os.getpid()) for each in todo)
     try:
-        for path in joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(tasks):
-            yield Cell(by_folder[Path(path).name], Path(path))
-    except joblib.externals.loky.process_executor.TerminatedWorkerError:
+        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)  # pyright: ignore
+        for path in parallel(tasks):
+            yield Cell(by_folder[Path(str(path)).name], Path(str(path)))
+    except TerminatedWorkerError:
         raise GradlabError(
             "a worker process was killed (out of memory?); finished cells are kept, run the same command again "
             "with fewer --jobs"

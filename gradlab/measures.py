@@ -49,7 +49,7 @@ def _scaled(x: Array, axis: int | tuple[int, int]) -> tuple[Array, Array]:
 def norm(x: Array) -> Array:
     """Frobenius norm over the last two axes; inf or NaN only where an entry is."""
     flat = _flatten(x)
-    return _roots(np.vecdot(flat, flat), flat)
+    return _roots(np.asarray(np.vecdot(flat, flat)), flat)
 
 
 def _roots(squares: Array, flat: Array) -> Array:
@@ -153,7 +153,7 @@ def dead_fraction(slope: Array) -> Array:
     return (slope == 0).all(axis=-2).mean(axis=-1)
 
 
-def saturated_fraction(slope: Array, bound: float) -> Array:
+def saturated_fraction(slope: Array, bound: float | Array) -> Array:
     """Share of entries whose |phi'| is below 1 % of `bound`, the largest slope the activation has."""
     return (np.abs(slope) < SATURATED_BELOW * bound).mean(axis=(-2, -1))
 
@@ -169,7 +169,7 @@ def unit_similarity(weight: Array) -> Array:
     largest_entry = np.abs(weight).max(axis=-2, keepdims=True)
     zero = largest_entry == 0
     units = weight / np.where(zero, 1, largest_entry)  # entries up to 1: their squares neither over- nor underflow
-    units /= np.sqrt(np.vecdot(units, units, axis=-2))[..., None, :] + zero
+    units /= np.sqrt(np.square(units).sum(axis=-2, keepdims=True)) + zero
     gram = units.swapaxes(-1, -2) @ units
     if zero.any():
         gram[zero & zero.swapaxes(-1, -2)] = 1

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,13 @@ SCHEMA_VERSION = 1
 DESCRIPTION = "run.json"
 TABLES = ("steps", "signals", "weights")
 ROW_GROUP = 1 << 17
-_KINDS = {"name": str, "config": dict, "provenance": dict, "layers": list, "replicates": int}
+_VALID: dict[str, Callable[[Any], bool]] = {
+    "name": lambda value: isinstance(value, str),
+    "config": lambda value: isinstance(value, dict),
+    "provenance": lambda value: isinstance(value, dict),
+    "layers": lambda value: isinstance(value, list) and value != [] and all(isinstance(one, dict) for one in value),
+    "replicates": lambda value: isinstance(value, int) and value >= 1,
+}
 
 
 def write_description(folder: Path, description: dict[str, Any]) -> None:
@@ -77,7 +83,7 @@ def read_description(folder: Path) -> dict[str, Any]:
             f"{path} has schema {str(version)[:20]}, and this gradlab reads schema {SCHEMA_VERSION}; "
             "update gradlab to read it"
         )
-    wrong = [key for key, kind in _KINDS.items() if not isinstance(description.get(key), kind)]
+    wrong = [key for key, valid in _VALID.items() if not valid(description.get(key))]
     if wrong:
         raise RunError(f"{path} is damaged: it lacks a valid {', '.join(wrong)}; record the run again")
     lost = [name for name in description.get("tables", ()) if not (folder / f"{name}.parquet").is_file()]
@@ -125,7 +131,7 @@ class Writer:
 def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """Open a zstd Parquet file; measured numbers hardly repeat, and a dictionary of them costs six times as long."""
     repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating)
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating)  # pyright: ignore[reportArgumentType]
 
 
 def _compact(folder: Path, table: str) -> None:

@@ -172,7 +172,7 @@ class _Validator:
 
 
 def _mean_cosine(x: Array) -> float:
-    """Mean cosine between two different examples: how alike the inputs are, which decides how many units stay silent."""
+    """Mean cosine between two different examples: how alike inputs are decides how many units stay silent."""
     length = np.sqrt(np.vecdot(x, x))
     unit = x[length > 0] / length[length > 0, None]
     n = len(unit)

@@ -136,7 +136,8 @@ class MLP:
             rng = np.random.default_rng(seed)
             for weight in self.weights:
                 target = weight if self.replicates is None else weight[k]
-                target[...] = initializers.draw(self.init, *target.shape, self.gain, rng)
+                fan_in, fan_out = target.shape
+                target[...] = initializers.draw(self.init, fan_in, fan_out, self.gain, rng)
 
     def workspace(self, batch_size: int) -> Workspace:
         """Return the arrays of a step on `batch_size` examples, made on first use."""
