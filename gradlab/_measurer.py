@@ -166,7 +166,7 @@ class Measurer:
         measured = []
         for number, ((_, gradient), (_, before), (_, after)) in enumerate(zip(*stacks, strict=True)):
             if number == len(newest):
-                newest.append(np.empty_like(before))
+                newest.append(np.empty_like(before, order="C"))  # of_update writes through a flat view
             measured.append(measures.of_update(gradient, before, after, newest[number]))
         grad_norm, weight_norm, update_norm, inner = (self._grouped(part) for part in zip(*measured, strict=True))
         self._gradient_times_update = inner

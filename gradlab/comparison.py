@@ -344,11 +344,11 @@ def train_cells(
     todo.sort(key=lambda each: each.cost, reverse=True)
     by_folder = {each.folder: each for each in todo}
     workers = min(joblib.effective_n_jobs(jobs), max(1, len(todo)))
-    tasks = (joblib.delayed(_work)(each, data, folder, os.getpid()) for each in todo)
+    tasks = (joblib.delayed(_work)(each, data, folder.resolve(), os.getpid()) for each in todo)
     try:
         parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)  # pyright: ignore
         for path in parallel(tasks):
-            yield Cell(by_folder[Path(str(path)).name], Path(str(path)))
+            yield Cell(by_folder[Path(str(path)).name], folder / Path(str(path)).name)
     except TerminatedWorkerError:
         raise GradlabError(
             "a worker process was killed (out of memory?); finished cells are kept, run the same command again "

@@ -54,7 +54,7 @@ def norm(x: Array) -> Array:
 
 def _roots(squares: Array, flat: Array) -> Array:
     """Return the norms whose squares were summed from `flat` (..., n), summed anew where that sum is unsafe."""
-    squares = squares.astype(np.float64)
+    squares = np.asarray(squares, np.float64)
     result = np.asarray(np.sqrt(squares))
     unsafe = _unsafe(squares, flat.dtype)
     if unsafe.any():
@@ -79,7 +79,7 @@ def of_update(gradient: Array, before: Array, after: Array, update: Array) -> tu
         for number, (x, y) in enumerate(((g, g), (old, old), (change, change), (g, change))):
             sums[number, part] = np.vecdot(x, y)
     roots = [_roots(squares, array) for squares, array in zip(sums, (arrays[0], arrays[1], arrays[3]), strict=False)]
-    return roots[0], roots[1], roots[2], sums[3]
+    return roots[0], roots[1], roots[2], _products(sums[3], arrays[0], arrays[3])
 
 
 def row_norms(x: Array) -> tuple[Array, Array]:
@@ -99,7 +99,12 @@ def row_norms(x: Array) -> tuple[Array, Array]:
 def inner(x: Array, y: Array) -> Array:
     """<x, y> summed over the last two axes."""
     x, y = _flatten(x), _flatten(y)
-    result = np.asarray(np.vecdot(x, y).astype(np.float64))
+    return _products(np.vecdot(x, y).astype(np.float64), x, y)
+
+
+def _products(sums: Array, x: Array, y: Array) -> Array:
+    """Return the sums of x y (..., n), taken anew where the fast `sums` left their safe range."""
+    result = np.asarray(sums)
     unsafe = _unsafe(np.abs(result), x.dtype)
     if unsafe.any():
         (x, x_scale), (y, y_scale) = _scaled(x[unsafe], axis=-1), _scaled(y[unsafe], axis=-1)

@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from gradlab import cli
 
@@ -17,18 +16,9 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
-    return tmp_path_factory.mktemp("readme")
-
-
-@pytest.fixture
-def _here(workplace, monkeypatch):
-    monkeypatch.chdir(workplace)
-
-
-@pytest.mark.usefixtures("_here")
-def test_python_blocks_run_in_order(capsys):
+def test_python_blocks_and_then_command_lines_run(capsys, tmp_path, monkeypatch):
+    """In the order of the page, in one folder: some commands read what the blocks wrote."""
+    monkeypatch.chdir(tmp_path)
     namespace: dict = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), namespace)
@@ -38,10 +28,6 @@ def test_python_blocks_run_in_order(capsys):
     assert Path("reports/sigmoid20.html").exists()
     assert Path("runs/sigmoid20/run.json").exists()
 
-
-@pytest.mark.usefixtures("_here")
-def test_command_lines_run():
-    """After the blocks above, whose run some of them read; trainings are shortened, nothing else is changed."""
     rng = np.random.default_rng(0)
     rows = [f"{a:.3f},{b:.3f},{2 * a - b:.3f}" for a, b in rng.normal(size=(200, 2))]
     Path("table.csv").write_text("\n".join(["size,age,price", *rows]))
