@@ -167,6 +167,11 @@ def _selected(cells: list[dict[str, Any]], told: Sequence[story.Told]) -> str:
     return cells[0]["id"]
 
 
+def _fraction(verdict: Diagnosis) -> str:
+    """How many seeds the worst root hits, such as "2/8", where it is not all of them."""
+    return verdict.share.replace(" of ", "/").removesuffix(" seeds")
+
+
 def _told(run: Run, verdict: Diagnosis, outcome: str, name: str, depth: int | None) -> story.Told:
     known = "delta_norm" in run and run.iterations
     arrives = float(profiles.relative_decades(run)[0]) if known else float("nan")
@@ -201,7 +206,7 @@ def _cell(
         "name": run.name,
         "column": "all" if told.depth is None else str(told.depth),
         "outcome": told.outcome,
-        "verdict": words(verdict.verdict) + (f", {verdict.share}" if verdict.share else ""),
+        "verdict": f"{words(verdict.verdict)} {_fraction(verdict)}".rstrip(),
         "ok": verdict.ok,
         "severity": told.root.severity if told.root else ("none" if verdict.ok else "error"),
         "sentence": story.run_sentence(told),
