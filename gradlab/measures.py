@@ -78,8 +78,8 @@ def of_update(gradient: Array, before: Array, after: Array, update: Array) -> tu
         np.subtract(new, old, out=change)
         for number, (x, y) in enumerate(((g, g), (old, old), (change, change), (g, change))):
             sums[number, part] = np.vecdot(x, y)
-    roots = [_roots(squares, array) for squares, array in zip(sums, (arrays[0], arrays[1], arrays[3]), strict=False)]
-    return roots[0], roots[1], roots[2], _products(sums[3], arrays[0], arrays[3])
+    norms = _roots(sums[0], arrays[0]), _roots(sums[1], arrays[1]), _roots(sums[2], arrays[3])
+    return *norms, _products(sums[3], arrays[0], arrays[3])
 
 
 def row_norms(x: Array) -> tuple[Array, Array]:
