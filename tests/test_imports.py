@@ -1,0 +1,219 @@
+"""The house's import rules, held as data: which room may use which, and a start that loads next to nothing."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import gradlab
+
+ROOT = Path(gradlab.__file__).parent
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a module may import: modules of gradlab ("nn.*" = a package and all in it) and third parties.
+
+    The standard library is open to all.
+    """
+
+    ours: set[str]
+    others: set[str]
+
+
+ADAPTED = {"recorder", "measures", "activations", "errors", "adapters.*"}
+RULE = {"run", "measures", "theory", "activations", "errors", "rules.base", "rules.cause"}
+
+# The longest key that a module's name starts with is its room.
+ROOMS = {
+    "errors": Room(set(), set()),
+    "layerstack": Room(set(), {"numpy"}),
+    "activations": Room({"errors"}, {"numpy"}),
+    "nn": Room({"nn.*", "activations", "layerstack", "errors"}, {"numpy"}),
+    "_tables": Room({"errors"}, {"numpy"}),
+    "datasets": Room({"_tables", "errors"}, {"numpy"}),
+    "measures": Room(set(), {"numpy"}),
+    "_measurer": Room({"measures", "layerstack"}, {"numpy"}),
+    "storage": Room({"errors"}, {"numpy", "pandas", "pyarrow"}),
+    "run": Room({"storage", "errors"}, {"numpy", "pandas", "pyarrow"}),
+    "_buffers": Room({"run"}, {"numpy", "pyarrow"}),
+    "recorder": Room(
+        {"measures", "_measurer", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}
+    ),
+    "training": Room({"nn.*", "datasets", "recorder", "run", "errors"}, {"numpy", "threadpoolctl"}),
+    "theory": Room({"activations", "errors"}, {"numpy"}),
+    "rules": Room(RULE, {"numpy"}),
+    "rules.__init__": Room({"rules.*"}, set()),  # it lists them
+    "diagnosis": Room({"rules", "rules.base", "run", "errors"}, {"numpy"}),
+    "audit": Room({"training", "diagnosis", "errors"}, {"numpy"}),
+    "comparison": Room(
+        {"training", "run", "diagnosis", "nn.*", "datasets", "activations", "storage", "errors"},
+        {"numpy", "pandas", "joblib"},
+    ),
+    "report": Room(
+        {"report.*", "run", "diagnosis", "comparison", "theory", "rules", "rules.base", "storage", "errors"},
+        {"numpy", "pandas", "plotly", "jinja2", "markupsafe", "tsdownsample"},
+    ),
+    "adapters": Room(ADAPTED, {"numpy"}),
+    "adapters.torch": Room(ADAPTED, {"numpy", "torch"}),
+    "testing": Room({"diagnosis", "run", "report", "errors"}, {"numpy"}),
+    "pytest_plugin": Room({"testing", "diagnosis", "run", "report", "errors"}, {"pytest"}),
+    "cli": Room(
+        {"run", "storage", "diagnosis", "comparison", "report", "theory", "datasets", "training", "nn.*", "rules",
+         "activations", "errors", "recorder"},
+        {"numpy", "pandas", "typer", "rich", "click"},
+    ),
+    "__main__": Room({"cli"}, set()),
+}  # fmt: skip
+
+
+def module_name(path: Path, root: Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts)
+
+
+def room_of(module: str) -> Room | None:
+    parts = module.split(".")
+    for end in range(len(parts), 0, -1):
+        if (room := ROOMS.get(".".join(parts[:end]))) is not None:
+            return room
+    return None
+
+
+def imports(tree: ast.AST, module: str, known: set[str]):
+    """Yield (line, dotted name, statement is gradlab's own) of every import, those inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = ["gradlab", *module.split(".")][: -node.level]
+                base = ".".join([*parts, base] if base else parts)
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                # `from gradlab import run` names a module, `from gradlab.run import Run` something in one
+                yield node.lineno, whole if whole.removeprefix("gradlab.") in known else base
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = ast.unparse(node.func).split(".")[-1]
+            if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                yield node.lineno, node.args[0].value
+
+
+def allowed(name: str, room: Room) -> bool:
+    top, _, inner = name.partition(".")
+    if top != "gradlab":
+        return top in sys.stdlib_module_names or top in room.others
+    if not inner:
+        return True  # the package itself: its version
+    return any(inner == entry or (entry.endswith(".*") and f"{inner}.".startswith(entry[:-1])) for entry in room.ours)
+
+
+def violations(sources: dict[str, str]) -> list[str]:
+    """Check modules by name, such as {"nn.mlp": SOURCE}, and say what breaks the table."""
+    known = {name.removesuffix(".__init__") for name in sources} | {name for name in ROOMS if "__" not in name}
+    found = []
+    for module, source in sources.items():
+        room = room_of(module)
+        if room is None:
+            found.append(f"{module} has no room in the table")
+            continue
+        found += [
+            f"{module}:{line} imports {name}"
+            for line, name in imports(ast.parse(source), module, known)
+            if not allowed(name, room)
+        ]
+    return found
+
+
+def sources() -> dict[str, str]:
+    return {module_name(path, ROOT): path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))}
+
+
+def test_every_import_keeps_to_the_table():
+    found = violations({name: text for name, text in sources().items() if name != "__init__"})
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "expected"),
+    [
+        ("errors", "import numpy", "errors:1 imports numpy"),
+        ("measures", "from gradlab import run", "measures:1 imports gradlab.run"),
+        ("measures", "from gradlab.run import Run", "measures:1 imports gradlab.run"),
+        ("measures", "import gradlab.run as r", "measures:1 imports gradlab.run"),
+        ("measures", "from .run import Run", "measures:1 imports gradlab.run"),
+        ("nn.mlp", "from .. import recorder", "nn.mlp:1 imports gradlab.recorder"),
+        ("nn.mlp", "def f():\n    from gradlab.recorder import Recorder", "nn.mlp:2 imports gradlab.recorder"),
+        ("nn.mlp", "if False:\n    import torch", "nn.mlp:2 imports torch"),
+        ("run", "import importlib\nimportlib.import_module('gradlab.report')", "run:2 imports gradlab.report"),
+        ("run", "from gradlab.recorder import Recorder", "run:1 imports gradlab.recorder"),
+        ("rules.dead_units", "from gradlab.rules.nonfinite import NonFinite", "imports gradlab.rules.nonfinite"),
+        ("rules.dead_units", "from gradlab.rules import nonfinite", "imports gradlab.rules.nonfinite"),
+        ("rules.dead_units", "from . import nonfinite", "imports gradlab.rules.nonfinite"),
+        ("rules.dead_units", "from gradlab import report", "imports gradlab.report"),
+        ("diagnosis", "from gradlab.rules.nonfinite import NonFinite", "imports gradlab.rules.nonfinite"),
+        ("report.data", "from gradlab.rules.nonfinite import NonFinite", "imports gradlab.rules.nonfinite"),
+        ("training", "from gradlab.diagnosis import diagnose", "imports gradlab.diagnosis"),
+        ("comparison", "from gradlab.report import write_report", "imports gradlab.report"),
+        ("adapters.keras", "import torch", "imports torch"),
+        ("report.data", "from gradlab import cli", "imports gradlab.cli"),
+        ("surprise", "import os", "surprise has no room"),
+    ],
+)
+def test_the_checker_sees_a_violation(module, source, expected):
+    found = violations({"rules.nonfinite": "", "rules.base": "", module: source})
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("nn.loop", "import numpy as np\nfrom gradlab.nn.mlp import MLP\nfrom gradlab.nn import losses"),
+        ("rules.dead_units", "from gradlab.rules import cause\nfrom gradlab.rules.base import Rule"),
+        ("rules.__init__", "from gradlab.rules.nonfinite import NonFinite"),
+        ("recorder", "from gradlab import __version__"),
+        ("adapters.torch", "import torch\nfrom gradlab.adapters.base import Watch"),
+        ("__main__", "def main():\n    from gradlab import cli"),
+    ],
+)
+def test_the_checker_lets_through_what_is_allowed(module, source):
+    assert violations({"rules.nonfinite": "", "rules.cause": "", "nn.losses": "", module: source}) == []
+
+
+def test_nobody_but_the_start_may_import_the_command_line():
+    assert [name for name, room in ROOMS.items() if "cli" in room.ours] == ["__main__"]
+    assert not [name for name, room in ROOMS.items() if "__main__" in room.ours]
+
+
+def test_the_package_imports_its_own_modules_for_type_checkers_only():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    outside = [
+        node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
+    names = {name for node in outside for _, name in imports(node, "__init__", set())}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_import_gradlab_is_light():
+    heavy = ("numpy", "pandas", "pyarrow", "plotly", "joblib", "jinja2", "typer", "torch")
+    code = f"import gradlab, sys; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_had():
+    for name in gradlab.__all__:
+        assert getattr(gradlab, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        gradlab.nonsense  # noqa: B018
+
+
+def test_no_module_bears_the_name_of_an_exported_function():
+    modules = {part for name in sources() for part in name.split(".")}
+    exported = {name for name in gradlab.__all__ if not inspect.ismodule(getattr(gradlab, name))}
+    assert not modules & exported
