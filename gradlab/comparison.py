@@ -19,7 +19,7 @@ import pandas as pd
 from gradlab import __version__, activations, datasets, storage
 from gradlab.datasets import Data
 from gradlab.diagnosis import Diagnosis, accuracy, diagnose, outcome, summary
-from gradlab.errors import ArgumentError, GradlabError, RunError
+from gradlab.errors import ArgumentError, GradlabError, RunError, whole
 from gradlab.nn import initializers
 from gradlab.nn.mlp import MLP
 from gradlab.run import Run, load
@@ -286,8 +286,7 @@ def plan(
         raise ArgumentError("give at least one network and one depth")
     for argument, values in (("depth", depths), ("width", [width]), ("seeds", [seeds]), ("iterations", [iterations])):
         for value in values:
-            if not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"{argument}={value!r} must be a whole number of at least 1")
+            whole(argument, value, 1)
     loss = loss or ("cross_entropy" if data.task == "classification" else "squared_error")
     plans = [
         Plan(

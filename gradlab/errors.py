@@ -1,5 +1,7 @@
 """Errors a user can act on: what is wrong, where, what is allowed, what to do."""
 
+import operator
+
 
 class GradlabError(Exception):
     """Base of every error gradlab raises on purpose.
@@ -23,6 +25,16 @@ class RunError(GradlabError):
 
 class RuleError(GradlabError):
     """A rule cannot be used: an unknown or duplicate code, or a definition that lacks a part."""
+
+
+def whole(argument: str, value: object, least: int) -> None:
+    """Raise ArgumentError unless `value` is a whole number of at least `least`."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # ints and NumPy's integers; no float, however round
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise ArgumentError(f"{argument}={value!r} must be a whole number of at least {least}")
 
 
 def one_of(argument: str, value: object, allowed) -> None:

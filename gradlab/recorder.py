@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import datetime
 import platform
+import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,11 @@ class Recorder:
             self.folder = Path(out)
             storage.prepare_folder(self.folder, overwrite)  # after every check: it may delete what lies there
         self._writer = storage.Writer(self.folder)
+        self._acknowledged = 0
+        # A recorder that is never closed must not leave its temporary folder behind; a Run takes it over.
+        self._abandon = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        if out is not None:
+            self._abandon.detach()
         self._run: Run | None = None
         self.iterations = 0
         self._broken = np.zeros(self._replicates, bool)
@@ -111,7 +118,7 @@ class Recorder:
     @property
     def acknowledged(self) -> int:
         """How many iterations are safely on disk: what survives if the process is killed now."""
-        return self._block.start
+        return self._acknowledged
 
     def record(
         self,
@@ -122,6 +129,7 @@ class Recorder:
         weights_after: Sequence[Array],
         gradients: Sequence[Array],
         validation: tuple[Any, Any] | None = None,
+        last: bool = False,
         **tensors: Any,
     ) -> bool:
         """Record one iteration, after its update. Arrays are measured at once and never kept.
@@ -138,6 +146,8 @@ class Recorder:
             W_l before and after the update, and dLoss/dW_l.
         validation : tuple, optional
             `(loss, accuracy)` on held-out data before the update, each a number, (S,), or None.
+        last : bool
+            Whether the caller knows this iteration to be the last one: it is then recorded in full.
         batch : ndarray (B, n_0), optional
             h_0, what the first layer reads.
         preactivations, activations, deltas : sequences of ndarray (B, n_l), optional
@@ -170,7 +180,7 @@ class Recorder:
             tensors["backs"] = [delta @ weight.swapaxes(-1, -2) for delta, weight in pairs]
         if len(self._block) >= BLOCK_ITERATIONS or time.monotonic() - self._flushed > BLOCK_SECONDS:
             self.flush()
-        iteration, costly = self.iterations, self._costly(self.iterations)
+        iteration, costly = self.iterations, last or self._costly(self.iterations)
         with np.errstate(all="ignore"):
             row = self._measurer.norms(tensors)
             if costly:
@@ -207,6 +217,7 @@ class Recorder:
             self._writer.close()
             storage.write_description(self.folder, self._description(closed=True))
             self._writer.remove_streams()
+            self._abandon.detach()
             source = FolderSource(self.folder, closed=True, temporary=self._temporary)
             self._run = Run(self.name, self.config, self.provenance, self.layers, self._replicates, source)
         return self._run
@@ -230,6 +241,7 @@ class Recorder:
         # Signals before steps: a reader counts the iterations by the steps and drops signals that have none yet.
         for name, table in (self._block.take(keep) | self._trajectories.table()).items():
             self._writer.append(name, _single_batch(table))
+        self._acknowledged = self._block.start
         self._flushed = time.monotonic()
 
     def _costly(self, iteration: int) -> bool:

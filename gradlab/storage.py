@@ -114,11 +114,16 @@ class Writer:
 
     def close(self) -> None:
         """End every stream and rewrite it as Parquet; the streams stay until their Parquet file is complete."""
-        for file, stream in self._streams.values():
-            stream.close()
-            file.close()
-        for table in self._streams:
-            _compact(self.folder, table)
+        try:
+            for file, stream in self._streams.values():
+                stream.close()
+                file.close()
+            for table in self._streams:
+                _compact(self.folder, table)
+        except OSError as error:
+            raise RunError(
+                f"{self.folder} cannot be closed: {error}; what was recorded is kept, free some space"
+            ) from None
         self._streams = {}
 
     def remove_streams(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gradlab.datasets import Data
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, whole
 from gradlab.nn import losses, optimizers
 from gradlab.nn.loop import Step, Trainer
 from gradlab.nn.losses import Loss
@@ -127,6 +127,7 @@ class _Observer:
             loss=step.loss,
             learning_rate=step.learning_rate,
             validation=step.validation,
+            last=step.last,
             weights_after=step.model.weights,
             biases=step.biases_before,
             biases_after=step.model.biases,
@@ -154,19 +155,19 @@ class _Observer:
 
 
 class _Validator:
-    """Loss and accuracy on the held-out data; accuracy is NaN for a regression and where logits are not finite."""
+    """Loss and accuracy on the held-out data; a regression has none, and it is NaN where logits are not finite."""
 
     def __init__(self, data: Data, loss: Loss):
         self._x, self._y, self._loss = data.x_test, data.y_test, loss
 
-    def __call__(self, model: MLP) -> tuple[Array, Array]:
+    def __call__(self, model: MLP) -> tuple[Array, Array | None]:
         logits = model.predict(self._x)
         target = self._y
         if model.replicates is not None:
             target = np.broadcast_to(target, (model.replicates, *target.shape))
         value = self._loss.value(logits, target).mean(axis=-1)
         if not self._loss.classification:
-            return value, np.full(value.shape, np.nan)
+            return value, None
         accuracy = (logits.argmax(axis=-1) == target).mean(axis=-1)
         return value, np.where(np.isfinite(logits).all(axis=(-1, -2)), accuracy, np.nan)
 
@@ -200,9 +201,7 @@ def _check(model: MLP, data: Data, loss: Loss, batch_size: int, iterations: int,
             f"make it MLP([{features}, ...])"
         )
     loss.check_targets(np.concatenate([data.y_train, data.y_test]), model.sizes[-1])
-    if not 1 <= batch_size <= examples:
+    for argument, value in (("iterations", iterations), ("validate_every", validate_every), ("batch_size", batch_size)):
+        whole(argument, value, 0 if argument == "iterations" else 1)
+    if batch_size > examples:
         raise ArgumentError(f"batch_size={batch_size!r} must be 1 to {examples}, the number of training examples")
-    if iterations < 0:
-        raise ArgumentError(f"iterations={iterations!r} must be 0 or more")
-    if validate_every < 1:
-        raise ArgumentError(f"validate_every={validate_every!r} must be at least 1")

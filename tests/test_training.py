@@ -113,7 +113,7 @@ def recorded_iterations(run, name) -> list[int]:
 
 
 @pytest.mark.parametrize(("every", "costly"), [
-    (None, [*range(10), 10, 20, 30]), (1, list(range(35))), (7, [0, 7, 14, 21, 28]), (100, [0]),
+    (None, [*range(10), 10, 20, 30, 34]), (1, list(range(35))), (7, [0, 7, 14, 21, 28, 34]), (100, [0, 34]),
 ])  # fmt: skip
 def test_cadence(every, costly):
     run = train(MLP([3, 4, 4, 3], seed=0), make_data(), batch_size=5, iterations=35, every=every)
@@ -177,7 +177,7 @@ def test_each_replicate_has_its_own_last_finite_iteration_and_the_others_train_o
     # weights of NaN come out of update 12, so iteration 12 is the first that is not finite
     np.testing.assert_array_equal((run["nonfinite_count"] > 0).any(axis=2).argmax(axis=0), [12, 0, 26])
     costly = recorded_iterations(run, "dead_fraction")
-    assert costly == [*range(10), 10, 11, 20, 25, 30]
+    assert costly == [*range(10), 10, 11, 20, 25, 30, 39]
     assert run.steps.query("replicate == 0")["nonfinite_phase"].tolist()[12:14] == ["update", "forward"]
 
     class Silent:
@@ -256,7 +256,11 @@ def test_a_larger_net_has_a_seeded_sample_of_its_weights_followed():
     table, model = weights()
     assert len(table[["layer", "row", "column"]].drop_duplicates()) == 50
     assert set(table["layer"]) == {1, 2, 3, 4, 5}
-    assert sorted(set(table["iteration"])) == [*range(11), 12]  # the cadence of costly statistics, and what came out
+    assert sorted(set(table["iteration"])) == [
+        *range(11),
+        11,
+        12,
+    ]  # the cadence of costly statistics, and what came out
     last = table[table["iteration"] == 12]
     ours = [model.weights[k - 1][r, i, j] for r, k, i, j in last[["replicate", "layer", "row", "column"]].to_numpy()]
     np.testing.assert_array_equal(last["value"], np.array(ours, float))
@@ -342,3 +346,21 @@ def test_an_interrupted_training_closes_its_run(tmp_path, monkeypatch):
     run = gradlab.load(tmp_path / "run")
     assert run.iterations == 4
     assert run.provenance["status"] == "interrupted by KeyboardInterrupt"
+
+
+def test_a_regression_has_no_accuracy_rather_than_nan():
+    data = Data("line", np.ones((8, 1)), np.zeros(8), np.ones((4, 1)), np.zeros(4))
+    run = train(MLP([1, 1]), data, loss="squared_error", batch_size=4, iterations=3)
+    table = run._source.table("steps")
+    assert table["validation_accuracy"].null_count == 3
+    assert table["validation_loss"].null_count == 1  # on its cadence: the first iteration and the last
+
+
+@pytest.mark.parametrize("argument", ["batch_size", "iterations", "validate_every"])
+def test_whole_numbers_are_asked_for_before_anything_is_touched(tmp_path, argument):
+    folder = tmp_path / "run"
+    train(MLP([3, 3]), make_data(), batch_size=5, iterations=1, out=folder)
+    before = (folder / "run.json").read_bytes()
+    with pytest.raises(ArgumentError, match=f"{argument}=2.5 must be a whole number"):
+        train(MLP([3, 3]), make_data(), **{"batch_size": 5, "out": folder, "overwrite": True, argument: 2.5})
+    assert (folder / "run.json").read_bytes() == before

@@ -34,7 +34,10 @@ class Step:
         The batch's mean loss before the update.
     learning_rate : float
     validation : tuple of ndarray, optional
-        `(loss, accuracy)` on the held-out data before the update, each (S,) or (); None off its cadence.
+        `(loss, accuracy)` on the held-out data before the update, each (S,) or (), accuracy None for a regression; None
+        off its cadence.
+    last : bool
+        Whether it is the last iteration asked for.
     """
 
     iteration: int
@@ -44,7 +47,8 @@ class Step:
     biases_before: LayerStack
     loss: Array
     learning_rate: float
-    validation: tuple[Array, Array] | None
+    validation: tuple[Array, Array | None] | None
+    last: bool
 
 
 class Observer(Protocol):
@@ -96,7 +100,7 @@ class Trainer:
         self,
         iterations: int,
         observer: Observer,
-        validate: Callable[[MLP], tuple[Array, Array]] | None = None,
+        validate: Callable[[MLP], tuple[Array, Array | None]] | None = None,
         validate_every: int = 50,
     ) -> int:
         """Run `iterations` updates; return how many ran: fewer only once every replicate's weights are not finite.
@@ -108,14 +112,23 @@ class Trainer:
             for iteration in range(iterations):
                 batch = self._order.take()
                 loss = self._compute(batch)
-                due = iteration % validate_every == 0 or iteration == iterations - 1
+                last = iteration == iterations - 1
+                due = iteration % validate_every == 0 or last
                 validation = validate(self.model) if validate is not None and due else None
                 before, weights_before, biases_before = self._before[iteration % 2]
                 np.copyto(before, self.model.parameters)
                 learning_rate = self.optimizer.learning_rate
                 self.optimizer.step(self.model.parameters, self.model.gradients)
                 step = Step(
-                    iteration, self.model, self._work, weights_before, biases_before, loss, learning_rate, validation
+                    iteration,
+                    self.model,
+                    self._work,
+                    weights_before,
+                    biases_before,
+                    loss,
+                    learning_rate,
+                    validation,
+                    last,
                 )
                 if observer.observe(step) and previous is not None:
                     self._show_again(observer, *previous)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradlab import activations
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, whole
 from gradlab.layerstack import LayerStack
 from gradlab.nn import initializers
 
@@ -107,12 +107,11 @@ class MLP:
         initializers.check(init)
         if not (math.isfinite(gain) and gain > 0):
             raise ArgumentError(f"gain={gain!r} must be a finite number above 0; 1 leaves the initializer as published")
-        if replicates is not None and replicates < 1:
-            raise ArgumentError(f"replicates={replicates!r} must be at least 1, or None for a single net")
+        if replicates is not None:
+            whole("replicates", replicates, 1)
         if dtype not in ("float32", "float64"):
             raise ArgumentError(f"dtype={dtype!r} must be 'float32' or 'float64'")
-        if seed < 0:
-            raise ArgumentError(f"seed={seed!r} must be 0 or more")
+        whole("seed", seed, 0)
         self.init, self.gain, self.seed, self.replicates = init, float(gain), int(seed), replicates
         self.dtype = np.dtype(dtype)
 
@@ -182,8 +181,8 @@ class MLP:
 
 
 def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    if len(sizes) < 2:
-        raise ArgumentError(f"sizes={list(sizes)!r} must name at least an input and an output, such as [64, 32, 10]")
+    if not isinstance(sizes, Sequence) or len(sizes) < 2:
+        raise ArgumentError(f"sizes={sizes!r} must name at least an input and an output, such as [64, 32, 10]")
     for size in sizes:
         if not isinstance(size, (int, np.integer)) or size < 1:
             raise ArgumentError(f"sizes={list(sizes)!r} must be whole numbers of at least 1, but holds {size!r}")
