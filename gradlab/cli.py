@@ -119,9 +119,12 @@ NETWORK_HELP = "ACTIVATION[:INIT[:gain=X]], such as relu:he_normal:gain=2"
 @app.command()
 def compare(
     network: Annotated[
-        list[str] | None, typer.Option("--network", help=NETWORK_HELP + "; repeat it for more rows.")
+        list[str] | None,
+        typer.Option("--network", metavar="NETWORK ...", help=NETWORK_HELP + "; several for more rows."),
     ] = None,
-    depth: Annotated[list[str] | None, typer.Option("--depth", help="Hidden layers; several: --depth 2 5 10.")] = None,
+    depth: Annotated[
+        list[str] | None, typer.Option("--depth", metavar="N ...", help="Hidden layers, such as --depth 2 5 10.")
+    ] = None,
     width: Width = 64,
     data: DataOption = "digits",
     target: Target = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from gradlab.rules.base import ERROR, broken, finite_prefix, learning
 from gradlab.run import Run
 
 LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"
+WIDTH = 100  # of a printed line
 LEARNED_BELOW, NOT_LEARNED_FROM = 0.5, 0.95  # of the best constant predictor's loss
 
 
@@ -113,13 +115,19 @@ def _count(number: int, noun: str) -> str:
 
 
 def _finding_lines(finding: Finding) -> list[str]:
-    lines = [f"  {finding.rule} {finding.name} ({finding.severity})", f"    {finding.message}"]
+    lines = [f"  {finding.rule} {finding.name} ({finding.severity})", *_wrapped("", finding.message)]
     if finding.cause:
-        lines.append(f"    why: {finding.cause['sentence']}")
-    lines += [f"    try: {remedy}" for remedy in finding.remedies]
+        lines += _wrapped("why: ", finding.cause["sentence"])
+    for remedy in finding.remedies:
+        lines += _wrapped("try: ", remedy)
     if finding.consequences:
-        lines.append(f"    explains: {', '.join(f'{c.rule} {c.name}' for c in finding.consequences)}")
+        lines += _wrapped("explains: ", ", ".join(f"{each.rule} {each.name}" for each in finding.consequences))
     return lines
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    indent = " " * (4 + len(label))
+    return textwrap.wrap(f"    {label}{text}", WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def diagnose(

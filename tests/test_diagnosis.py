@@ -196,6 +196,8 @@ def test_windows_cover_everything_and_overlap_by_half():
         (0.25, "0.25"),
         (1e-31, "1.0e-31"),
         (123.4, "123"),
+        (1234.5, "1234"),
+        (9.99e3, "9990"),
         (5e9, "5.0e9"),
         (np.nan, "NaN"),
         (-np.inf, "-inf"),
@@ -222,3 +224,48 @@ def test_a_run_without_any_signal_is_skipped_not_passed():
     statuses = diagnose(bare).statuses
     assert statuses["GL101"] == "skipped"
     assert statuses["GL001"] == "passed"
+
+
+class _Entry:
+    def __init__(self, name, loaded):
+        self.name, self.value, self._loaded = name, f"package:{name}", loaded
+
+    def load(self):
+        if isinstance(self._loaded, Exception):
+            raise self._loaded
+        return self._loaded
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Pretend that other packages registered rules."""
+
+    def install(*entries):
+        monkeypatch.setattr("gradlab.diagnosis.metadata.entry_points", lambda group: list(entries))
+        registry.cache_clear()
+
+    yield install
+    registry.cache_clear()
+
+
+def test_a_rule_of_another_package_is_asked(installed):
+    installed(_Entry("needing", Needing))
+    assert diagnose(make_run()).statuses["XX002"] == "skipped"
+
+
+@pytest.mark.parametrize("loaded", [ImportError("no such module"), dict])
+def test_a_rule_that_cannot_be_loaded_is_named_and_stops_nothing(installed, loaded):
+    installed(_Entry("theirs", loaded))
+    with pytest.warns(UserWarning, match="theirs"):
+        assert diagnose(make_run()).ok
+
+
+def test_a_registered_rule_must_not_take_a_known_code(installed):
+    class Thief(Needing):
+        """Takes GL101."""
+
+        code = "GL101"
+
+    installed(_Entry("thief", Thief))
+    with pytest.raises(RuleError, match="GL101"):
+        diagnose(make_run())

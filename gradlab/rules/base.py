@@ -220,11 +220,11 @@ def number(value: float) -> str:
         return "NaN" if np.isnan(value) else ("inf" if value > 0 else "-inf")
     if value == 0:
         return "0"
-    return (
-        f"{value:.3g}"
-        if 1e-3 <= abs(value) < 1e4
-        else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    )
+    if 1000 <= abs(value) < 1e4:
+        return f"{value:.0f}"
+    if 1e-3 <= abs(value) < 1000:
+        return f"{value:.3g}"
+    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 def span(layers: Sequence[int]) -> str:
