@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 
 import gradlab
 from gradlab import cli
-from gradlab.run import Run
 from tests.rules.runs import make_run
 
 QUICK = ["--seeds", "2", "--iterations", "30", "--width", "8"]
@@ -247,26 +247,61 @@ def test_a_finite_explosion_is_found(capsys):
     assert "GL001" not in {finding["rule"] for finding in run["findings"] + root["consequences"]}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_keeps_finished_cells(tmp_path):
-    arguments = ["compare", "--network", "relu", "--depth", "1", "90", "--iterations", "4000", "--jobs", "2"]
-    import signal
-    import time
+LONG = ["compare", "--network", "relu", "--depth", "1", "90", "--iterations", "4000", "--jobs", "2"]
 
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+
+@pytest.fixture
+def interrupted_midway(tmp_path):
+    """A comparison in a process group of its own, whose first cell is done and whose second is far from it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gradlab", *arguments, "--width", "16", "--seeds", "1"],
-        cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
+        [sys.executable, "-m", "gradlab", *LONG, "--width", "16", "--seeds", "1"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     assert process.stderr is not None
-    line = process.stderr.readline()
-    assert "done" in line
-    assert time.monotonic() < deadline
-    os.killpg(process.pid, signal.SIGINT)
-    rest = process.stderr.read()
+    assert "done" in process.stderr.readline()
+    yield process
     process.stderr.close()
-    assert process.wait(timeout=30) == 130
-    assert "Traceback" not in rest
-    finished = [folder for folder in (tmp_path / "runs").glob("[!.]*") if isinstance(gradlab.load(folder), Run)]
-    assert finished
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def children(parent):
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = (folder / "stat").read_text()
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(status.rpartition(")")[2].split()[1]) == parent:
+            yield int(folder.name)
+
+
+def finished(runs):
+    return [folder for folder in runs.glob("[!.]*") if gradlab.load(folder).provenance["status"] == "complete"]
+
+
+def test_ctrl_c_keeps_finished_cells(tmp_path, interrupted_midway):
+    os.killpg(interrupted_midway.pid, signal.SIGINT)
+    said = interrupted_midway.stderr.read()
+    assert interrupted_midway.wait(timeout=30) == 130
+    assert "1 of 2 cells are finished" in said
+    assert "Traceback" not in said
+    assert len(finished(tmp_path / "runs")) == 1
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="finds the workers in /proc")
+def test_a_killed_worker_is_one_sentence_and_keeps_finished_cells(tmp_path, interrupted_midway):
+    workers = [
+        pid for pid in children(interrupted_midway.pid) if b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    assert workers
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    said = interrupted_midway.stderr.read()
+    assert interrupted_midway.wait(timeout=30) == 2
+    assert "worker process was killed" in said
+    assert "Traceback" not in said
+    assert len(finished(tmp_path / "runs")) == 1
