@@ -10,19 +10,20 @@ import hashlib
 import math
 from dataclasses import dataclass
 from importlib import resources
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
 from gradlab import _tables
-from gradlab.errors import ArgumentError, DataError
+from gradlab.errors import ArgumentError, DataError, one_of, whole
 
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value; compare fingerprints
 class Data:
-    """A data set, split and checked.
+    """A data set, split and checked; its arrays are read-only copies.
 
     Attributes
     ----------
@@ -30,14 +31,16 @@ class Data:
     x_train, x_test : ndarray (n, d)
         Features, float64.
     y_train, y_test : ndarray (n,) or (n, k)
-        Class numbers 0..K-1 (integers), or real targets.
+        Class numbers 0..K-1 (int64, (n,)), or real targets (float64).
     classes : tuple of str
         What the class numbers stand for, where that is known.
+    feature_names : tuple of str
+        One a feature, where they are known.
 
     Raises
     ------
     DataError
-        Empty parts, shapes that do not fit, NaN or infinity, class numbers below 0.
+        Empty parts, shapes that do not fit, NaN or infinity, class numbers below 0 or beyond K-1.
     """
 
     name: str
@@ -46,19 +49,18 @@ class Data:
     x_test: Array
     y_test: Array
     classes: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
-            x, y = np.asarray(getattr(self, f"x_{part}")), np.asarray(getattr(self, f"y_{part}"))
+            x, y = _array(self.name, f"x_{part}", self), _array(self.name, f"y_{part}", self)
             _check_part(self.name, part, x, y)
             for key, array in ((f"x_{part}", x.astype(np.float64)), (f"y_{part}", _target(y))):
                 array.flags.writeable = False
                 object.__setattr__(self, key, array)
-        if self.x_train.shape[1] != self.x_test.shape[1]:
-            raise DataError(
-                f"data {self.name!r}: x_train has {self.x_train.shape[1]} features and x_test {self.x_test.shape[1]}; "
-                "both need the same"
-            )
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "feature_names", tuple(self.feature_names))
+        _check_together(self)
 
     @property
     def task(self) -> str:
@@ -74,7 +76,7 @@ class Data:
     def n_outputs(self) -> int:
         """Outputs a net needs: classes, or target columns."""
         if self.task == "classification":
-            return max(int(max(self.y_train.max(), self.y_test.max())) + 1, len(self.classes))
+            return len(self.classes) or int(max(self.y_train.max(), self.y_test.max())) + 1
         return 1 if self.y_train.ndim == 1 else self.y_train.shape[1]
 
     @functools.cached_property
@@ -88,33 +90,71 @@ class Data:
 
 
 def _target(y: Array) -> Array:
-    return y.astype(np.int64 if np.issubdtype(y.dtype, np.integer) else np.float64)
+    return y.astype(np.int64 if y.dtype.kind in "iu" else np.float64)
+
+
+def _array(name: str, key: str, data: Data) -> Array:
+    try:
+        return np.asarray(getattr(data, key))
+    except ValueError:
+        raise DataError(f"data {name!r}: {key} has rows of different lengths; give each the same") from None
 
 
 def _check_part(name: str, part: str, x: Array, y: Array) -> None:
     """Raise DataError for the first thing wrong with one part of a data set."""
     if x.ndim != 2 or x.shape[1] == 0:
         raise DataError(f"data {name!r}: x_{part} has shape {x.shape}; it must be (examples, features)")
+    if y.ndim not in (1, 2) or y.shape[1:] == (0,) or (y.ndim == 2 and y.dtype.kind in "iu"):
+        raise DataError(
+            f"data {name!r}: y_{part} is {y.dtype} of shape {y.shape}; give class numbers (examples,) or real targets "
+            "(examples,) or (examples, columns)"
+        )
     if len(x) == 0 or len(x) != len(y):
         raise DataError(
             f"data {name!r}: x_{part} has {len(x)} rows and y_{part} {len(y)}; both need the same, at least 1"
         )
     for label, array in ((f"x_{part}", x), (f"y_{part}", y)):
-        if not np.issubdtype(array.dtype, np.number) or np.issubdtype(array.dtype, np.complexfloating):
+        if array.dtype.kind not in "iuf":
             raise DataError(f"data {name!r}: {label} is {array.dtype}; it must hold real numbers")
-        if not np.isfinite(array).all():
-            where = np.argwhere(~np.isfinite(array))
+        bad = ~np.isfinite(array).reshape(len(array), -1)
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
             raise DataError(
-                f"data {name!r}: {label} holds {len(where)} values that are NaN or infinite, the first at "
-                f"{tuple(int(i) for i in where[0])}; remove or fill them"
+                f"data {name!r}: {label} holds {bad.sum()} values that are NaN or infinite, the first at row {row}, "
+                f"column {column}; remove or fill them"
             )
-    if np.issubdtype(y.dtype, np.integer) and y.min() < 0:
-        raise DataError(f"data {name!r}: y_{part} holds the class number {y.min()}; classes count from 0")
+
+
+def _check_together(data: Data) -> None:
+    """Raise DataError where the parts, the class numbers and the names do not fit each other."""
+    for key in "xy":
+        train, test = getattr(data, f"{key}_train"), getattr(data, f"{key}_test")
+        if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+            raise DataError(
+                f"data {data.name!r}: {key}_train is {train.dtype} of shape {train.shape} and {key}_test {test.dtype} "
+                f"of shape {test.shape}; both need the same type and columns"
+            )
+    if data.feature_names and len(data.feature_names) != data.n_features:
+        raise DataError(
+            f"data {data.name!r}: {len(data.feature_names)} feature_names for {data.n_features} features; "
+            "give one a feature"
+        )
+    if data.task == "regression":
+        return
+    labels = np.concatenate([data.y_train, data.y_test])
+    # Without names, a class may be absent, but row numbers or identifiers are no classes.
+    count = len(data.classes) or len(labels)
+    for label in (labels.min(), labels.max()):
+        if not 0 <= label < count:
+            kind = "classes" if data.classes else "examples"
+            raise DataError(
+                f"data {data.name!r}: the class number {label} does not fit {count} {kind}; classes count from 0"
+            )
 
 
 def split(
     name: str, x: Array, y: Array, *, seed: int, test_fraction: float = 0.2, classes: tuple[str, ...] = (),
-    per_feature: bool = True,
+    feature_names: tuple[str, ...] = (), per_feature: bool = True,
 ) -> Data:  # fmt: skip
     """Split at random by `seed`, standardize by the training part, and return Data.
 
@@ -122,34 +162,51 @@ def split(
     ----------
     x : ndarray (n, d)
     y : ndarray (n,) or (n, k)
+        Class numbers or real targets; left as they are.
+    seed : int
+        0 or more.
     test_fraction : float
-        Share of the held-out part, between 0 and 1; at least one example falls on either side.
+        Share of the held-out part, between 0 and 1, rounded up to whole examples.
+    classes, feature_names : tuple of str
+        As in Data.
     per_feature : bool
-        One mean and deviation a feature; False: one of each for all (pixels). A constant feature becomes 0.
+        One mean and deviation a feature; False: one of each for all (pixels). A feature that is constant in the
+        training part becomes 0 everywhere.
 
     Raises
     ------
     ArgumentError
         `test_fraction` or `seed` outside its range.
     DataError
-        Fewer than 2 rows, or what Data refuses.
+        No example left to train on, or what Data refuses.
     """
-    if not 0 < test_fraction < 1:
+    whole("seed", seed, 0)
+    if not isinstance(test_fraction, Real) or not 0 < test_fraction < 1:
         raise ArgumentError(f"test_fraction={test_fraction!r} must be between 0 and 1, such as 0.2")
-    if seed < 0:
-        raise ArgumentError(f"seed={seed!r} must be 0 or more")
-    if len(x) < 2:
-        raise DataError(f"data {name!r} has {len(x)} rows; at least 2 are needed to train and to test")
-    if not np.isfinite(x).all():
-        _check_part(name, "train", x, y)
+    x, y = np.asarray(x), np.asarray(y)
+    _check_part(name, "train", x, y)
+    train = len(x) - math.ceil(test_fraction * len(x))
+    if train < 1:
+        raise DataError(
+            f"data {name!r} has {len(x)} rows, and test_fraction={test_fraction!r} leaves none to train on; "
+            "give more rows or a smaller fraction"
+        )
     order = np.random.default_rng(seed).permutation(len(x))
-    held_out = min(math.ceil(test_fraction * len(x)), len(x) - 1)
-    train, test = order[: len(x) - held_out], order[len(x) - held_out :]
-    axis = 0 if per_feature else None
-    mean, deviation = x[train].mean(axis=axis), x[train].std(axis=axis)
-    scale = np.where(deviation > 0, deviation, 1.0)
-    x = (x - mean) / scale
-    return Data(name, x[train], y[train], x[test], y[test], classes)
+    x, y = _standardized(x[order], train, 0 if per_feature else None), y[order]
+    return Data(name, x[:train], y[:train], x[train:], y[train:], classes, feature_names)
+
+
+def _standardized(x: Array, train: int, axis: int | None) -> Array:
+    """Return (x - mean) / deviation, both of the first `train` rows; 0 where these do not vary."""
+    known = x[:train].astype(np.float64)
+    # A power of two brings the squares into float64's range and changes no digit of the result.
+    _, exponent = np.frexp(np.abs(known).max(axis=axis))
+    known = np.ldexp(known, -exponent)
+    deviation = known.std(axis=axis)
+    varies = known.min(axis=axis) < known.max(axis=axis)  # the deviation of equal numbers may round to above 0
+    with np.errstate(over="ignore"):  # an infinite result is reported by Data
+        centred = np.ldexp(x.astype(np.float64), -exponent) - known.mean(axis=axis)
+        return np.where(varies, centred / np.where(varies, deviation, 1.0), 0.0)
 
 
 def digits(seed: int = 0, test_fraction: float = 0.2) -> Data:
@@ -157,18 +214,55 @@ def digits(seed: int = 0, test_fraction: float = 0.2) -> Data:
 
     Standardized by ONE mean and one deviation of the training part, so that pixels keep their relative scale.
     Source: Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits, CC BY 4.0.
+
+    Parameters
+    ----------
+    seed : int
+        Of the split.
+    test_fraction : float
+        Share of the held-out part, between 0 and 1.
+
+    Returns
+    -------
+    Data
+        x (n, 64), y (n,) with classes 0..9.
+
+    Raises
+    ------
+    ArgumentError
+        An argument outside its range.
     """
     file = resources.files("gradlab") / "data" / "digits.npz"
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-        images, labels = archive["images"].astype(np.float64), archive["labels"].astype(np.int64)
+        images, labels = archive["images"], archive["labels"]
     names = tuple(str(digit) for digit in range(10))
     return split("digits", images, labels, seed=seed, test_fraction=test_fraction, classes=names, per_feature=False)
 
 
 def circles(n: int = 1000, *, noise: float = 0.1, seed: int = 0) -> Data:
-    """Two concentric circles of radius 1 and 2 in the plane, two classes, with normal noise of deviation `noise`."""
-    _check_count("n", n, 4)
-    rng = np.random.default_rng(seed)
+    """Two concentric circles of radius 1 and 2 in the plane, one class each.
+
+    Parameters
+    ----------
+    n : int
+        Examples in all, 4 or more; a fifth of them is held out.
+    noise : float
+        Deviation of the normal noise on both coordinates, before standardization per feature; 0 or more.
+    seed : int
+        Of the examples and of the split.
+
+    Returns
+    -------
+    Data
+        x (n, 2), y (n,) with 2 classes.
+
+    Raises
+    ------
+    ArgumentError
+        An argument outside its range.
+    """
+    rng = _generator(seed, noise=noise)
+    whole("n", n, 4)
     labels = np.arange(n) % 2
     angle = rng.uniform(0, 2 * np.pi, n)
     x = (1.0 + labels)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + rng.normal(0, noise, (n, 2))
@@ -176,11 +270,35 @@ def circles(n: int = 1000, *, noise: float = 0.1, seed: int = 0) -> Data:
 
 
 def blobs(n: int = 1000, *, classes: int = 3, features: int = 2, spread: float = 1.0, seed: int = 0) -> Data:
-    """Draw normal clouds of deviation `spread` about centres drawn from [-10, 10], one class each."""
-    _check_count("n", n, 4)
-    _check_count("classes", classes, 2)
-    _check_count("features", features, 1)
-    rng = np.random.default_rng(seed)
+    """Normal clouds about centres drawn evenly from [-10, 10] in each feature, one class each.
+
+    Parameters
+    ----------
+    n : int
+        Examples in all, 4 or more and at least one a class; a fifth of them is held out.
+    classes : int
+        2 or more.
+    features : int
+        1 or more.
+    spread : float
+        Deviation of each cloud, before standardization per feature; 0 or more.
+    seed : int
+        Of the centres, the examples and the split.
+
+    Returns
+    -------
+    Data
+        x (n, features), y (n,) with `classes` classes.
+
+    Raises
+    ------
+    ArgumentError
+        An argument outside its range.
+    """
+    rng = _generator(seed, spread=spread)
+    whole("classes", classes, 2)
+    whole("features", features, 1)
+    whole("n", n, max(4, classes))
     centres = rng.uniform(-10, 10, (classes, features))
     labels = np.arange(n) % classes
     x = centres[labels] + rng.normal(0, spread, (n, features))
@@ -188,22 +306,73 @@ def blobs(n: int = 1000, *, classes: int = 3, features: int = 2, spread: float =
 
 
 def course_function(n: int = 1000, *, noise: float = 0.0, seed: int = 0) -> Data:
-    """The course's function F(x) = 2 sin(x^2) + sqrt(5 x), x drawn evenly from [0, 4]; a regression of one feature."""
-    _check_count("n", n, 4)
-    rng = np.random.default_rng(seed)
+    """The course's function F(x) = 2 sin(x^2) + sqrt(5 x), x drawn evenly from [0, 4): a regression of one feature.
+
+    Parameters
+    ----------
+    n : int
+        Examples in all, 4 or more; a fifth of them is held out.
+    noise : float
+        Deviation of the normal noise on the target, 0 or more.
+    seed : int
+        Of the examples and of the split.
+
+    Returns
+    -------
+    Data
+        x (n, 1), standardized; y (n,), F and its noise as they are.
+
+    Raises
+    ------
+    ArgumentError
+        An argument outside its range.
+    """
+    rng = _generator(seed, noise=noise)
+    whole("n", n, 4)
     x = rng.uniform(0, 4, (n, 1))
     y = 2 * np.sin(x[:, 0] ** 2) + np.sqrt(5 * x[:, 0]) + rng.normal(0, noise, n)
-    return split("course_function", x, y, seed=seed)
+    return split("course_function", x, y, seed=seed, feature_names=("x",))
 
 
 def linear(n: int = 1000, *, features: int = 3, noise: float = 0.1, seed: int = 0) -> Data:
-    """A linear regression y = x w + 1 with weights w = 1, 2, 3, ... and normal noise of deviation `noise`."""
-    _check_count("n", n, 4)
-    _check_count("features", features, 1)
-    rng = np.random.default_rng(seed)
+    """A linear regression y = x w + 1 with the known weights w = 1, 2, 3, ... and x drawn from N(0, 1).
+
+    Parameters
+    ----------
+    n : int
+        Examples in all, 4 or more; a fifth of them is held out.
+    features : int
+        1 or more.
+    noise : float
+        Deviation of the normal noise on the target, 0 or more.
+    seed : int
+        Of the examples and of the split.
+
+    Returns
+    -------
+    Data
+        x (n, features), standardized after y was made of it, so that a fit finds w times the deviations; y (n,).
+
+    Raises
+    ------
+    ArgumentError
+        An argument outside its range.
+    """
+    rng = _generator(seed, noise=noise)
+    whole("n", n, 4)
+    whole("features", features, 1)
     x = rng.normal(size=(n, features))
     y = x @ np.arange(1.0, features + 1) + 1 + rng.normal(0, noise, n)
     return split("linear", x, y, seed=seed)
+
+
+def _generator(seed: int, **deviation: float) -> np.random.Generator:
+    """Return the generator of the examples: another stream than that of the split."""
+    whole("seed", seed, 0)
+    for argument, value in deviation.items():
+        if not isinstance(value, Real) or not 0 <= value < math.inf:
+            raise ArgumentError(f"{argument}={value!r} must be a number of at least 0")
+    return np.random.default_rng([seed, 1])
 
 
 def from_file(
@@ -216,40 +385,45 @@ def from_file(
 ) -> Data:
     """Read a data set from a CSV file with a header row, or from an npz file.
 
+    Features are standardized one by one by the training part; one that is constant there becomes 0. Real targets are
+    left as they are, so that a loss is in their own units.
+
     Parameters
     ----------
     path : path
-        `.csv`: numbers in every column but the target's. `.npz`: arrays `x` and `y`.
+        `.csv`, UTF-8: numbers in every column but the target's. `.npz`: arrays `x` (n, d) and `y` (n,) or (n, k), or
+        `x_train`, `y_train`, `x_test` and `y_test`, a split that is kept. At least 10 rows.
     target : str, optional
         The column to predict; the last by default. Only for CSV.
     test_fraction, seed : float, int
         As for `split`.
     task : str, optional
         "classification" or "regression". By default texts and whole numbers of at most 20 different values are classes
-        (in sorted order), other numbers real targets, which are left as they are.
+        (in sorted order), other numbers real targets.
+
+    Returns
+    -------
+    Data
+        Named after the file.
 
     Raises
     ------
     DataError
-        What is wrong with the file: row, column, value.
+        What is wrong with the file: row (the header is row 1), column, value. In arrays both count from 0.
     ArgumentError
-        An unknown task.
+        An argument outside its range.
     """
-    if task not in (None, "classification", "regression"):
-        raise ArgumentError(f"task={task!r} must be 'classification' or 'regression'")
+    if task is not None:
+        one_of("task", task, ("classification", "regression"))
     path = Path(path)
-    if path.suffix.lower() == ".npz":
-        if target is not None:
-            raise ArgumentError(f"target={target!r} is for CSV files; {path} names its target y")
-        x, raw = _tables.read_npz(path)
-    elif path.suffix.lower() == ".csv":
-        x, raw = _tables.read_csv(path, target)
-    else:
-        raise DataError(f"{path}: files ending in {path.suffix!r} cannot be read; give a .csv or an .npz file")
-    y, classes = _tables.encode_target(path, raw, task)
-    return split(path.stem, x, y, seed=seed, test_fraction=test_fraction, classes=classes)
-
-
-def _check_count(argument: str, value: int, least: int) -> None:
-    if value < least:
-        raise ArgumentError(f"{argument}={value!r} must be at least {least}")
+    if target is not None and path.suffix.lower() == ".npz":
+        raise ArgumentError(f"target={_tables.shown(target)} is for CSV files; {path} names its target y")
+    table = _tables.read(path, target, task)
+    y, classes = _tables.encode_target(path, table.y, task)
+    names = table.feature_names
+    if table.train is None:
+        return split(
+            path.stem, table.x, y, seed=seed, test_fraction=test_fraction, classes=classes, feature_names=names
+        )
+    x, train = _standardized(table.x, table.train, 0), table.train
+    return Data(path.stem, x[:train], y[:train], x[train:], y[train:], classes, names)
