@@ -19,14 +19,11 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
-from gradlab import activations
-from gradlab.activations import Activation
-from gradlab.errors import ArgumentError, one_of
+from gradlab import _gaussian, activations
+from gradlab.errors import ArgumentError, one_of, whole
 
 Array = np.ndarray
 
@@ -37,67 +34,6 @@ _SIGMA2 = {
     "lecun": lambda fan_in, fan_out: 1.0,  # LeCun et al. 1998, section 4.6
 }
 INITIALIZERS = (*(f"{scheme}_{shape}" for scheme in _SIGMA2 for shape in ("normal", "uniform")), "pytorch_linear")
-
-_Q_NEAR_0, _Q_NEAR_INFINITY = 1e-200, 1e200  # stand for 0 and infinity; phi^2 stays within float64
-
-
-@lru_cache(maxsize=1)
-def _nodes() -> tuple[Array, Array]:
-    """Return nodes z and weights w (128,) each, with sum w f(z) = E f(z), z ~ N(0, 1).
-
-    Gauss-Legendre in u on each half line z = +-9 u^3: the kinks of relu, elu and selu fall on the border, where
-    Gauss-Hermite converges as 1/nodes only, and the nodes crowd at 0, where phi' of a saturated tanh or sigmoid lives.
-    Relative error 1e-15 for q up to 10, 1e-11 at 100, 2e-6 at 10^4. Beyond 9 lies 2e-19 of the mass.
-    """
-    x, w = np.polynomial.legendre.leggauss(64)
-    u = (x + 1) / 2
-    z = 9 * u**3
-    w = w * u**2 * np.exp(-0.5 * z * z)  # dz = 27 u^2 du
-    return np.concatenate([-z[::-1], z]), np.concatenate([w[::-1], w]) / (2 * w.sum())
-
-
-class _Moments(NamedTuple):
-    """Expectations over z ~ N(0, 1) of phi(sqrt(q) z) and phi'(sqrt(q) z)."""
-
-    signal: float
-    """E phi^2"""
-    slope: float
-    """E phi'^2"""
-    signal_response: float
-    """d ln E phi^2 / d ln q"""
-    slope_response: float
-    """d ln E phi'^2 / d ln q"""
-    signal_variance: float
-    """Var phi^2 / (E phi^2)^2"""
-    step_variance: float
-    """Var (g phi')^2 / (E phi'^2)^2 with g ~ N(0, 1) the signal coming back: kappa"""
-    covariance: float
-    """Cov(phi^2, phi'^2) / (E phi^2 E phi'^2)"""
-
-
-def _squares(activation: Activation, q: float) -> tuple[Array, Array]:
-    """Return phi^2 and phi'^2 at the nodes, for preactivations of variance `q`."""
-    z = math.sqrt(min(max(q, _Q_NEAR_0), _Q_NEAR_INFINITY)) * _nodes()[0]
-    h = activation(z)
-    slope = activation.slope(z, h)
-    return h * h, slope * slope
-
-
-def _moments(activation: Activation, q: float) -> _Moments:
-    z, w = _nodes()
-    h2, s2 = _squares(activation, q)
-    signal, slope = float(w @ h2), float(w @ s2)
-    h2, s2 = h2 / signal, s2 / slope
-    hermite = 0.5 * w * (z * z - 1)  # d E f(sqrt(q) z) / d ln q = E[(z^2 - 1) f] / 2, by parts
-    return _Moments(
-        signal,
-        slope,
-        float(hermite @ h2),
-        float(hermite @ s2),
-        float(w @ (h2 * h2)) - 1,
-        3 * float(w @ (s2 * s2)) - 1,
-        float(w @ (h2 * s2)) - 1,
-    )
 
 
 def weight_variance(init: str, fan_in: int, fan_out: int, gain: float = 1.0) -> float:
@@ -123,8 +59,8 @@ def weight_variance(init: str, fan_in: int, fan_out: int, gain: float = 1.0) -> 
     1.7297
     """
     one_of("init", init, INITIALIZERS)
-    _check_count("fan_in", fan_in)
-    _check_count("fan_out", fan_out)
+    whole("fan_in", fan_in, 1)
+    whole("fan_out", fan_out, 1)
     _check_positive("gain", gain)
     sigma2 = 1 / 3 if init == "pytorch_linear" else _SIGMA2[init.split("_")[0]](fan_in, fan_out)
     return gain * gain * sigma2
@@ -221,7 +157,7 @@ def predict(
     q, moments = np.empty(len(fans)), []
     q[0] = sigma2[0] * q_input + bias_variance
     for layer in range(len(fans) - 1):
-        moments.append(_moments(phi, q[layer]))
+        moments.append(_gaussian.moments(phi, q[layer]))
         q[layer + 1] = sigma2[layer + 1] * moments[-1].signal + bias_variance
     log_gain_weight = np.append(0.5 * np.log(sigma2[1:]), np.nan)
     log_gain_slope = np.append([0.5 * math.log(m.slope) for m in moments], np.nan)
@@ -243,7 +179,7 @@ def _sum_from(steps: Array) -> Array:
     return np.append(np.cumsum(steps[::-1])[::-1], 0.0)
 
 
-def _log_variance(moments: list[_Moments], widths: Array, weight_share: Array) -> Array:
+def _log_variance(moments: list[_gaussian.Moments], widths: Array, weight_share: Array) -> Array:
     """Return the variance of ln(||delta_l||^2 / ||delta_L||^2) for l = 1..L, to first order in 1/width.
 
     Let x_l = ln(q_l of one net / q_l predicted), a_l and b_l the responses of ln E phi^2 and ln E phi'^2 to it, s_l the
@@ -284,8 +220,8 @@ def fixed_point(activation: str, sigma_w2: float, bias_variance: float = 0.0) ->
     _check_not_negative("bias_variance", bias_variance)
 
     def signal_and_slope(q: float) -> tuple[float, float]:
-        h2, s2 = _squares(phi, q)
-        return sigma_w2 * float(_nodes()[1] @ h2), sigma_w2 * float(_nodes()[1] @ s2)
+        h2, s2 = _gaussian.squares(phi, q)
+        return sigma_w2 * float(_gaussian.nodes()[1] @ h2), sigma_w2 * float(_gaussian.nodes()[1] @ s2)
 
     def excess(q: float) -> float:
         return (signal_and_slope(q)[0] + bias_variance) / q - 1
@@ -365,11 +301,11 @@ def depth_below(activation: str, sigma_w2: float, threshold: float, *, deepest: 
     """
     phi = activations.get(activation)
     _check_positive("sigma_w2", sigma_w2)
-    _check_count("deepest", deepest)
+    whole("deepest", deepest, 1)
     _require(0 < threshold < 1, "threshold", threshold, "between 0 and 1, such as 1e-3")
-    q, log_ratio, log_threshold, w = sigma_w2, 0.0, math.log(threshold), _nodes()[1]
+    q, log_ratio, log_threshold, w = sigma_w2, 0.0, math.log(threshold), _gaussian.nodes()[1]
     for depth in range(2, deepest + 1):
-        h2, s2 = _squares(phi, q)
+        h2, s2 = _gaussian.squares(phi, q)
         log_ratio += 0.5 * math.log(sigma_w2 * float(w @ s2))  # 1/2 ln chi(q_l)
         if log_ratio < log_threshold:
             return depth
@@ -387,8 +323,8 @@ def dead_at_init(width: int, hidden_layers: int) -> float:
     ArgumentError
         A width or a number of layers below 1.
     """
-    _check_count("width", width)
-    _check_count("hidden_layers", hidden_layers)
+    whole("width", width, 1)
+    whole("hidden_layers", hidden_layers, 1)
     silent = 2.0**-width if width < 1075 else 0.0
     return 1.0 if silent == 1 else -math.expm1(hidden_layers * math.log1p(-silent))
 
@@ -424,11 +360,11 @@ def silent_fraction(activation: str, sizes: Sequence[int], examples: int, *, inp
     """
     activations.get(activation)
     fractions = np.zeros(len(_check_sizes(sizes)) - 1)
-    _check_count("examples", examples)
+    whole("examples", examples, 1)
     _require(0 <= input_correlation < 1, "input_correlation", input_correlation, "at least 0 and below 1")
     if activation != "relu":
         return fractions
-    c, (g, w) = input_correlation, _nodes()
+    c, (g, w) = input_correlation, _gaussian.nodes()
     for layer in range(len(fractions) - 1):
         off = activations.normal_cdf(-g * math.sqrt(c / (1 - c)))
         fractions[layer] = w @ off**examples
@@ -440,18 +376,13 @@ def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if len(sizes) < 2:
         raise ArgumentError(f"sizes={list(sizes)!r} must name at least an input and an output, such as [64, 32, 10]")
     for size in sizes:
-        _check_count("sizes", size)
+        whole("sizes", size, 1)
     return tuple(int(size) for size in sizes)
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
     if not holds:
         raise ArgumentError(f"{name}={value!r} must be {allowed}")
-
-
-def _check_count(name: str, value: int) -> None:
-    whole = isinstance(value, (int, np.integer)) and value >= 1
-    _require(whole, name, value, "a whole number of at least 1")
 
 
 def _check_positive(name: str, value: float) -> None:

@@ -45,7 +45,8 @@ ROOMS = {
         {"measures", "_measurer", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}
     ),
     "training": Room({"nn.*", "datasets", "recorder", "run", "errors"}, {"numpy", "threadpoolctl"}),
-    "theory": Room({"activations", "errors"}, {"numpy"}),
+    "theory": Room({"activations", "_gaussian", "errors"}, {"numpy"}),
+    "_gaussian": Room({"activations"}, {"numpy"}),
     "rules": Room(RULE, {"numpy"}),
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
     "diagnosis": Room({"rules", "rules.base", "run", "errors"}, {"numpy"}),
