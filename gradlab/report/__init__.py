@@ -35,21 +35,11 @@ def write_report(subject: Subject, path: str | Path) -> Path:
     RunError
         The file cannot be written.
     """
-    from gradlab import storage
-    from gradlab.errors import RunError
-    from gradlab.report.render import render
+    from gradlab.report.render import render, write_page
 
-    target = Path(path)
-    if target.is_dir():
-        raise RunError(f"{target} is a folder; give the name of an HTML file")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
     page = ""
     for scale in SCALES:
         page = render(build(subject, scale))
         if len(page.encode()) <= BUDGET:
             break
-    storage.write_text(target, page)
-    return target
+    return write_page(page, path)

@@ -1,81 +1,11 @@
-// Picks, themes and links the figures that came with the page. Text from the data enters the page as textContent alone.
+// Picks and links the figures that came with the report. Text from the data enters the page as textContent alone.
 "use strict";
 const gradlabPage = (() => {
-  const CONFIG = { displayModeBar: false, showSendToCloud: false, plotlyServerURL: "", displaylogo: false, responsive: true };
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const state = { data: null, cells: new Map(), cell: null, column: "delta_norm", layer: "all", when: "start", timer: 0 };
-  const $ = (selector) => document.querySelector(selector);
-  const all = (selector) => [...document.querySelectorAll(selector)];
-
-  function make(tag, text, className) {
-    const element = document.createElement(tag);
-    if (text !== undefined) element.textContent = text;
-    if (className) element.className = className;
-    return element;
-  }
-
-  async function unpack(id) {
-    const source = document.getElementById(id);
-    const text = atob(source.textContent);
-    source.remove();
-    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
-  }
-
-  // A heatmap travels as whole steps from each number of a row to the next; null is a gap that is stepped over.
-  function ungrid({ step, steps }) {
-    return steps.map((row) => {
-      let level = 0;
-      return row.map((change) => (change === null ? null : (level += change) * step));
-    });
-  }
-
-  function copy(figure) {
-    const fresh = structuredClone(figure);
-    for (const trace of fresh.data) if (trace.z && trace.z.steps) trace.z = ungrid(trace.z);
-    return fresh;
-  }
-
-  // ---- theme ----------------------------------------------------------------------------------------------------
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const isDark = () => (document.documentElement.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
-
-  function themed(layout) {
-    const [ink, soft, grid] = [colour("--ink"), colour("--soft"), colour("--grid")];
-    const font = { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: ink };
-    const change = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font, dragmode: false, autosize: true };
-    const own = { gridcolor: grid, zerolinecolor: soft, zerolinewidth: 1, linecolor: grid, tickcolor: grid, automargin: true };
-    for (const key of Object.keys(layout)) {
-      if (!/^[xy]axis/.test(key)) continue;
-      const title = layout[key].title;
-      const text = title && title.text !== undefined ? title.text : title;
-      change[key] = { ...layout[key], ...own, title: { text: text || "", font: { color: soft, size: 12.5 }, standoff: 8 } };
-    }
-    const hoverlabel = { bgcolor: colour("--raised"), bordercolor: soft, font: { color: ink, family: font.family } };
-    return { ...layout, ...change, hoverlabel, legend: { ...layout.legend, font: { color: ink, size: 12 }, bgcolor: "rgba(0,0,0,0)" } };
-  }
-
-  function labelTheme() {
-    const button = $("#theme");
-    button.textContent = isDark() ? "Light" : "Dark";
-    button.setAttribute("aria-label", isDark() ? "Switch to light colours" : "Switch to dark colours");
-  }
-
-  function retheme() {
-    labelTheme();
-    for (const place of all(".figure")) if (place.figure) draw(place, place.figure);
-  }
-
-  // ---- figures --------------------------------------------------------------------------------------------------
-  function draw(place, figure) {
-    place.figure = figure;
-    if (!window.Plotly || !figure) return;
-    const { data, layout } = copy(figure);
-    place.setAttribute("role", "img");
-    place.setAttribute("aria-label", (layout.meta && layout.meta.alt) || "");
-    return Plotly.react(place, data, themed(layout), CONFIG);
-  }
+  const { $, all, make, draw, framed, player, csv, start } = gradlabCommon;
+  const state = { data: null, cells: new Map(), cell: null, column: "delta_norm", layer: "all", when: "start" };
+  const replay = player($("#replay"), (name) => `iteration ${name}`, (index) => {
+    if (window.Plotly) draw($('[data-figure="profile"]'), framed(state.cell.figures.profile, index));
+  });
 
   function show(key, figure) {
     const place = $(`[data-figure="${key}"]`);
@@ -132,45 +62,10 @@ const gradlabPage = (() => {
     show("factors", figures[`factors_${when}`]);
   }
 
-  // ---- replay ---------------------------------------------------------------------------------------------------
-  function frameTo(index) {
-    const figure = state.cell.figures.profile;
-    const frame = figure.frames[index];
-    $("#time").value = index;
-    $("#time-word").textContent = `iteration ${frame.name}`;
-    if (!window.Plotly) return;
-    const next = structuredClone(figure);
-    frame.traces.forEach((number, k) => Object.assign(next.data[number], structuredClone(frame.data[k])));
-    draw($('[data-figure="profile"]'), next);
-  }
-
-  function stop() {
-    clearInterval(state.timer);
-    state.timer = 0;
-    $("#play").textContent = "Play";
-  }
-
-  function play() {
-    if (state.timer) return stop();
-    const last = Number($("#time").max);
-    let index = Number($("#time").value) >= last ? -1 : Number($("#time").value);
-    $("#play").textContent = "Pause";
-    state.timer = setInterval(() => {
-      index += 1;
-      frameTo(index);
-      if (index >= last) stop();
-    }, still.matches ? 1500 : 450);
-  }
-
   function showProfile() {
     const figure = state.cell.figures.profile;
-    stop();
     show("profile", figure);
-    const frames = (figure && figure.frames) || [];
-    $("#replay").hidden = frames.length < 2;
-    $("#time").max = Math.max(frames.length - 1, 0);
-    $("#time").value = 0;
-    $("#time-word").textContent = frames.length ? `iteration ${frames[0].name}` : "";
+    replay.load((figure && figure.frames) || []);
   }
 
   // ---- the card -------------------------------------------------------------------------------------------------
@@ -268,22 +163,6 @@ const gradlabPage = (() => {
     pick(next.dataset.id);
   }
 
-  function csv(key) {
-    const place = $(`[data-figure="${key}"]`);
-    const { data } = copy(place.figure);
-    const quote = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
-    const rows = [["series", "x", "y", "value"]];
-    for (const trace of data) {
-      if (trace.z) trace.z.forEach((line, r) => line.forEach((value, c) => rows.push([trace.name, trace.x[c], trace.y[r], value])));
-      else (trace.x || []).forEach((x, k) => rows.push([trace.name, x, trace.y[k], ""]));
-    }
-    const link = make("a");
-    link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(quote).join(",")).join("\r\n")], { type: "text/csv" }));
-    link.download = `${state.cell.id}-${key}.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-
   function listen() {
     document.addEventListener("click", (event) => {
       const button = event.target.closest("button");
@@ -293,36 +172,21 @@ const gradlabPage = (() => {
         state.when = button.dataset.when;
         showChain();
       }
-      if (button.dataset.csv) csv(button.dataset.csv);
+      if (button.dataset.csv) csv($(`[data-figure="${button.dataset.csv}"]`), `${state.cell.id}-${button.dataset.csv}`);
     });
     $("#matrix")?.addEventListener("keydown", move);
-    $("#theme").addEventListener("click", () => {
-      document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-      retheme();
-    });
-    dark.addEventListener("change", retheme);
-    $("#play").addEventListener("click", play);
-    $("#time").addEventListener("input", () => { const at = Number($("#time").value); stop(); frameTo(at); });
     $("#column").addEventListener("change", (event) => { state.column = event.target.value; showHeatmap(); });
     $("#layer").addEventListener("change", (event) => { state.layer = event.target.value; showWeights(); });
     addEventListener("hashchange", () => pick(fromAddress(), false));
   }
 
-  async function start() {
-    labelTheme();
-    const packed = unpack("payload");
-    const plotly = unpack("plotly");
-    state.data = JSON.parse(await packed);
-    for (const cell of state.data.cells) state.cells.set(cell.id, cell);
+  function begin(data) {
+    state.data = data;
+    for (const cell of data.cells) state.cells.set(cell.id, cell);
     listen();
     const wanted = fromAddress();
-    pick(state.cells.has(wanted) ? wanted : state.data.selected, state.cells.has(wanted));
-    await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
-    const script = make("script", await plotly);
-    document.head.append(script);
-    pick(state.cell.id, false);
-    document.documentElement.dataset.ready = "true";
+    pick(state.cells.has(wanted) ? wanted : data.selected, state.cells.has(wanted));
   }
 
-  return { start };
+  return { start: () => start(begin, () => pick(state.cell.id, false)) };
 })();

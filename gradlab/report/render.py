@@ -1,16 +1,23 @@
-"""`render(data)`: the page, one self-contained HTML file."""
+"""From plain data to pages: `render(data)` the report, `render_article` and `render_gallery` the course's pages."""
 
 from __future__ import annotations
 
+import base64
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
+import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from gradlab.report import pack
+from gradlab import __version__, storage
+from gradlab.errors import RunError
+from gradlab.report import draw, pack
+from gradlab.report.article import Article
 
 FOLDER = Path(__file__).parent
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -29,20 +36,94 @@ def render(data: dict[str, Any], packed: str | None = None) -> str:
     packed : str, optional
         `pack.payload(data)`, where that is known already.
     """
-    cells = {cell["id"]: cell for cell in data["cells"]}
+    return _page(
+        "page.html",
+        data["title"],
+        payload=Markup(packed or pack.payload(data)),
+        script="page.js",
+        data=data,
+        cells={cell["id"]: cell for cell in data["cells"]},
+    )
+
+
+def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> str:
+    """Write an article as HTML.
+
+    Parameters
+    ----------
+    article : Article
+    links : sequence of (label, address)
+        The way back first, then the neighbours; none for a page that stands alone.
+    """
+    figures = {
+        str(number): _figure(section.figure, section.alt)
+        for number, section in enumerate(article.sections, 1)
+        if section.figure is not None
+    }
+    payload = Markup(pack.payload({"name": article.name, "figures": figures}))
+    return _page("article.html", article.title, payload=payload, script="article.js", article=article, links=links)
+
+
+def render_gallery(entries: Sequence[dict[str, Any]], title: str) -> str:
+    """Write the page that lists all others; an entry has step, title, question, and address and answer or error."""
+    return _page("gallery.html", title, payload=None, script="gallery.js", entries=entries)
+
+
+def write_page(page: str, path: str | Path) -> Path:
+    """Write a page whole or not at all, into a folder made where it is missing; RunError where that fails."""
+    target = Path(path)
+    if target.is_dir():
+        raise RunError(f"{target} is a folder; give the name of an HTML file")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
+    storage.write_text(target, page)
+    return target
+
+
+def _page(template: str, title: str, *, payload: Markup | None, script: str, **more: Any) -> str:
     return (
         _environment()
-        .get_template("page.html")
+        .get_template(template)
         .render(
-            data=data,
-            cells=cells,
+            title=title,
             policy=Markup(POLICY),
             style=Markup(_own("page.css")),
-            script=Markup(_own("page.js")),
-            payload=Markup(packed or pack.payload(data)),
-            plotly=Markup(_plotly()),
+            script=Markup(_own("common.js") + _own(script)),
+            payload=payload,
+            plotly=Markup(_plotly()) if payload else None,
+            version=__version__,
+            **more,
         )
     )
+
+
+def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
+    """Strip a figure of its template, whose colours would fight the page's, and give it the page's margins."""
+    given = _arrays(figure.to_plotly_json())
+    layout = {key: value for key, value in given["layout"].items() if key not in ("template", "height", "width")}
+    return pack.plain({**given, "layout": {**draw.spec([], alt)["layout"], **layout, "meta": {"alt": alt}}})
+
+
+def _arrays(value: Any) -> Any:
+    """Undo Plotly's own packing of arrays, {"dtype", "bdata", "shape"}: ours rounds, and the page's CSV reads it."""
+    if isinstance(value, dict):
+        if "bdata" not in value:
+            return {key: _arrays(each) for key, each in value.items()}
+        flat = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+        return flat.reshape([int(n) for n in str(value.get("shape", flat.size)).split(",")])
+    return [_arrays(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def paragraphs(text: str) -> list[str]:
+    """Part a text at its empty lines."""
+    return [part.strip() for part in text.split("\n\n") if part.strip()]
+
+
+def cell(value: Any) -> str:
+    """Write a table's value; a float with five significant digits."""
+    return f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)
 
 
 @functools.cache
@@ -56,6 +137,8 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["sparkline"] = sparkline
     environment.filters["percent"] = percent
+    environment.filters["paragraphs"] = paragraphs
+    environment.filters["cell"] = cell
     return environment
 
 

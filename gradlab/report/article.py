@@ -1,0 +1,97 @@
+"""An article: one question, its answer with a number, and the pictures that show it. What an experiment becomes.
+
+article = Article(name="gradient_descent", title="...", question="...?", answer="...", sections=[Section(...)])
+write_article(article, "reports/gradient_descent.html")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from gradlab.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Section:
+    """One step of an article.
+
+    Attributes
+    ----------
+    heading : str
+    text : str
+        Paragraphs, parted by empty lines; plain text.
+    figure : Figure, optional
+        An ordinary Plotly figure without a template; `alt` says in words what it shows.
+    alt : str
+    table : DataFrame, optional
+        Shown as it is, its columns as headings.
+    formula : str
+        In plain text with Unicode signs, one line a formula; shown behind "The formula".
+    code : str
+        Python to try it oneself.
+    """
+
+    heading: str
+    text: str = ""
+    figure: go.Figure | None = None
+    alt: str = ""
+    table: pd.DataFrame | None = None
+    formula: str = ""
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        if self.figure is not None and not self.alt:
+            raise ArgumentError(f"section {self.heading!r} has a figure without alt; say in words what it shows")
+
+
+@dataclass(frozen=True)
+class Article:
+    """A page that asks one question and answers it.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, without ending: letters, digits, "-" and "_".
+    title, question, answer : str
+        One sentence each; the answer holds the number.
+    sections : sequence of Section
+    facts : dict
+        The numbers the article claims, by name: what tests assert on.
+    """
+
+    name: str
+    title: str
+    question: str
+    answer: str
+    sections: Sequence[Section]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name.replace("-", "").replace("_", "").isalnum():
+            raise ArgumentError(f"name={self.name!r} must be letters, digits, '-' and '_': it becomes a file's name")
+
+
+def write_article(article: Article, path: str | Path, links: Sequence[tuple[str, str]] = ()) -> Path:
+    """Write an article as one self-contained HTML page, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    article : Article
+    path : path
+    links : sequence of (label, address)
+        Where the page leads: the way back first, then its neighbours.
+
+    Raises
+    ------
+    RunError
+        The file cannot be written.
+    """
+    from gradlab.report.render import render_article, write_page
+
+    return write_page(render_article(article, links), path)

@@ -1,0 +1,164 @@
+// What every page does: unpack its data, draw figures in the reader's colours, write a figure's numbers as CSV.
+"use strict";
+const gradlabCommon = (() => {
+  const CONFIG = { displayModeBar: false, showSendToCloud: false, plotlyServerURL: "", displaylogo: false, responsive: true };
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const $ = (selector) => document.querySelector(selector);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+
+  function make(tag, text, className) {
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    if (className) element.className = className;
+    return element;
+  }
+
+  async function unpack(id) {
+    const source = document.getElementById(id);
+    const text = atob(source.textContent);
+    source.remove();
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+  }
+
+  // A heatmap travels as whole steps from each number of a row to the next; null is a gap that is stepped over.
+  function ungrid({ step, steps }) {
+    return steps.map((row) => {
+      let level = 0;
+      return row.map((change) => (change === null ? null : (level += change) * step));
+    });
+  }
+
+  function copy(figure) {
+    const fresh = structuredClone(figure);
+    for (const trace of fresh.data) if (trace.z && trace.z.steps) trace.z = ungrid(trace.z);
+    return fresh;
+  }
+
+  // ---- theme ----------------------------------------------------------------------------------------------------
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const isDark = () => (document.documentElement.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
+
+  function themed(layout) {
+    const [ink, soft, grid] = [colour("--ink"), colour("--soft"), colour("--grid")];
+    const font = { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: ink };
+    const change = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font, dragmode: false, autosize: true };
+    const own = { gridcolor: grid, zerolinecolor: soft, zerolinewidth: 1, linecolor: grid, tickcolor: grid, automargin: true };
+    for (const key of Object.keys(layout)) {
+      if (!/^[xy]axis/.test(key)) continue;
+      const title = layout[key].title;
+      const text = title && title.text !== undefined ? title.text : title;
+      change[key] = { ...layout[key], ...own, title: { text: text || "", font: { color: soft, size: 12.5 }, standoff: 8 } };
+    }
+    const hoverlabel = { bgcolor: colour("--raised"), bordercolor: soft, font: { color: ink, family: font.family } };
+    return { ...layout, ...change, hoverlabel, legend: { ...layout.legend, font: { color: ink, size: 12 }, bgcolor: "rgba(0,0,0,0)" } };
+  }
+
+  function labelTheme() {
+    const button = $("#theme");
+    button.textContent = isDark() ? "Light" : "Dark";
+    button.setAttribute("aria-label", isDark() ? "Switch to light colours" : "Switch to dark colours");
+  }
+
+  function retheme() {
+    labelTheme();
+    for (const place of all(".figure")) if (place.figure) draw(place, place.figure);
+  }
+
+  // ---- figures --------------------------------------------------------------------------------------------------
+  function draw(place, figure) {
+    place.figure = figure;
+    if (!window.Plotly || !figure) return;
+    const { data, layout } = copy(figure);
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", (layout.meta && layout.meta.alt) || "");
+    return Plotly.react(place, data, themed(layout), CONFIG);
+  }
+
+  // ---- replay ---------------------------------------------------------------------------------------------------
+  // The figure with the traces of one of its frames.
+  function framed(figure, index) {
+    const { data, traces } = figure.frames[index];
+    const next = structuredClone(figure);
+    (traces || data.map((_, k) => k)).forEach((number, k) => Object.assign(next.data[number], structuredClone(data[k])));
+    return next;
+  }
+
+  // A bar with a button, a slider and a word for the frame; `word(name)` says the frame, `onFrame(index)` shows it.
+  function player(bar, word, onFrame) {
+    const [button, slider, output] = ["button", "input", "output"].map((tag) => bar.querySelector(tag));
+    let [timer, names] = [0, []];
+    const tell = (index) => { slider.value = index; output.textContent = names.length ? word(names[index]) : ""; };
+    function show(index) {
+      tell(index);
+      onFrame(index);
+    }
+    function stop() {
+      clearInterval(timer);
+      timer = 0;
+      button.textContent = "Play";
+    }
+    function play() {
+      if (timer) return stop();
+      const last = Number(slider.max);
+      let index = Number(slider.value) >= last ? -1 : Number(slider.value);
+      button.textContent = "Pause";
+      timer = setInterval(() => {
+        index += 1;
+        show(index);
+        if (index >= last) stop();
+      }, still.matches ? 1500 : 450);
+    }
+    button.addEventListener("click", play);
+    slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
+    return {
+      load(frames) {
+        stop();
+        names = frames.map((frame) => frame.name);
+        bar.hidden = frames.length < 2;
+        slider.max = Math.max(frames.length - 1, 0);
+        tell(0);
+      },
+    };
+  }
+
+  // ---- numbers --------------------------------------------------------------------------------------------------
+  function csv(place, name) {
+    const { data } = copy(place.figure);
+    const quote = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
+    const rows = [["series", "x", "y", "value"]];
+    for (const trace of data) {
+      if (trace.z) trace.z.forEach((line, r) => line.forEach((value, c) => rows.push([trace.name, trace.x[c], trace.y[r], value])));
+      else (trace.x || []).forEach((x, k) => rows.push([trace.name, x, trace.y[k], ""]));
+    }
+    const link = make("a");
+    link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(quote).join(",")).join("\r\n")], { type: "text/csv" }));
+    link.download = `${name}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  function themes() {
+    labelTheme();
+    $("#theme").addEventListener("click", () => {
+      document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+      retheme();
+    });
+    dark.addEventListener("change", retheme);
+  }
+
+  // `first` shows the data, before Plotly is there; `then` draws.
+  async function start(first, then) {
+    themes();
+    const packed = unpack("payload");
+    const plotly = unpack("plotly");
+    first(JSON.parse(await packed));
+    await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+    document.head.append(make("script", await plotly));
+    await then();
+    document.documentElement.dataset.ready = "true";
+  }
+
+  return { $, all, make, draw, framed, player, csv, themes, start };
+})();
