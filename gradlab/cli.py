@@ -111,6 +111,7 @@ Runs = Annotated[Path, typer.Option("--runs", help="Folder that keeps finished t
 Force = Annotated[bool, typer.Option("--force", help="Train anew even what is finished.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the verdicts to this file.")]
 RunFolders = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of recorded runs.")]
+OpenIt = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
 Codes = Annotated[str | None, typer.Option(help="Rule codes, separated by commas, such as GL101,GL102.")]
 
 NETWORK_HELP = "ACTIVATION[:INIT[:gain=X]], such as relu:he_normal:gain=2"
@@ -228,16 +229,41 @@ def check(
 def report(
     run_folders: RunFolders,
     output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file.")] = Path("reports/report.html"),
-    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    open_it: OpenIt = False,
 ) -> int:
     """Write recorded runs as one interactive HTML page."""
     _check_writable(output, None)
     path = _finish(_load(run_folders), output, None, None)
     if open_it:
-        import webbrowser
-
-        webbrowser.open(path.resolve().as_uri())
+        _open(path)
     return 0
+
+
+@app.command()
+def gallery(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Only these experiments.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the pages.")] = Path("reports"),
+    folder: Annotated[Path, typer.Option("--experiments", help="The folder of experiments.")] = Path("experiments"),
+    quick: Annotated[bool, typer.Option("--quick", help="The short form of each, in seconds.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", help="Processes to run them in; -1: one a core.")] = -1,
+    open_it: OpenIt = False,
+) -> int:
+    """Run the course: every experiment a page, and index.html, which opens them all. Takes a few minutes."""
+    from gradlab import gallery as course
+
+    every = course.experiments(folder)
+    chosen = course.choose(every, names or [])
+    _check_writable(output / course.INDEX, None)
+    built = []
+    for done in course.build(chosen, output, course=every, quick=quick, jobs=jobs):
+        built.append(done)
+        said = f"failed: {done.error}" if done.error else str(output / done.experiment.page)
+        print(f"[{len(built)}/{len(chosen)}] {done.experiment.name} ({done.seconds:.0f} s): {said}", flush=True)
+    path = output / chosen[0].page if names else course.write_index(built, output)
+    print(f"open {path}")
+    if open_it:
+        _open(path)
+    return 2 if any(done.error for done in built) else 0
 
 
 @app.command()
@@ -322,6 +348,12 @@ def _check_writable(*paths: Path | None) -> None:
             ) from None
         if not os.access(path.parent, os.W_OK):
             raise GradlabError(f"output {str(path)!r} cannot be written: no permission; choose another folder")
+
+
+def _open(path: Path) -> None:
+    import webbrowser
+
+    webbrowser.open(path.resolve().as_uri())
 
 
 def _finish(subjects: list[Any], output: Path, json_file: Path | None, make_json) -> Path:
