@@ -44,7 +44,7 @@ class Measurer:
         if "slopes" in tensors:
             row["slope_rms"] = self._with_output(self._each(_rms, tensors["slopes"]), 1.0)
         if "backs" in tensors and {"slope_rms", "delta_norm"} <= row.keys():
-            row |= self._log_gains(tensors["backs"], row)
+            row |= self._log_gains(tensors, row)
         row["nonfinite_count"] = self._count_nonfinite(tensors, row)
         return row
 
@@ -59,6 +59,9 @@ class Measurer:
                 for update, (_, gradient) in zip(self._updates[age], groups(tensors["gradients"]), strict=True)
             ),
         }
+        if "second_moments" in tensors:
+            scale = tensors.get("second_moment_scale", 1.0)
+            row["second_moment_rms"] = np.sqrt(scale * self._each(measures.mean, tensors["second_moments"]))
         if self._updates[age + 1]:
             row["update_cosine"] = self._update_cosine(age)
         if "activations" in tensors:
@@ -78,6 +81,9 @@ class Measurer:
             stacks = (groups(tensors[name]) for name in ("bias_gradients", "biases", "biases_after"))
             for (_, gradient), (_, before), (_, after) in zip(*stacks, strict=True):
                 total += measures.inner(gradient, before - after).sum(axis=0)
+        others = (tensors.get(name, ()) for name in ("other_gradients", "others", "others_after"))
+        for gradient, before, after in zip(*others, strict=True):
+            total += measures.inner(gradient, before - after)
         return total
 
     def gradient_norm(self, tensors: Tensors, row: Mapping[str, Any]) -> Array:
@@ -85,6 +91,8 @@ class Measurer:
         parts = [row["grad_norm"]]
         if "bias_gradients" in tensors:
             parts.append(self._each(measures.norm, tensors["bias_gradients"]))
+        others = [measures.norm(gradient) for gradient in tensors.get("other_gradients", ())]
+        parts += [np.reshape(norm, (self._shape[0], 1)) for norm in others]
         return measures.total_norm(np.concatenate(parts, axis=1))
 
     def phases(self, loss: Array) -> list[str | None]:
@@ -146,15 +154,20 @@ class Measurer:
             examples = [np.vecdot(delta, h) for delta, h in zip(rows, h_rows, strict=True)]
             row["per_example_grad_norm"] = np.stack(examples, axis=-1).reshape(self._shape)
 
-    def _log_gains(self, backs: Sequence[Array], row: Mapping[str, Any]) -> Row:
+    def _log_gains(self, tensors: Tensors, row: Mapping[str, Any]) -> Row:
+        """Add the four terms of each step, and where a block follows them, its own: ln(||delta|| / ||u phi'||)."""
+        lower = row["delta_norm"][:, :-1]
+        ends = self._each(measures.norm, tensors["products"]) if "products" in tensors else lower
         gains = measures.log_gains(
             weight_norm=row["weight_norm"][:, 1:],
             fan_out=self._fan_out[1:],
-            back=self._each(measures.norm, backs),
+            back=self._each(measures.norm, tensors["backs"]),
             slope=row["slope_rms"][:, :-1],
             upper=row["delta_norm"][:, 1:],
-            lower=row["delta_norm"][:, :-1],
+            lower=ends,
         )
+        if "products" in tensors:
+            gains["log_gain_block"] = np.log(lower) - np.log(ends)
         padded = {name: self._with_output(gain, np.nan) for name, gain in gains.items()}
         return {name: _only_where(np.isfinite(gain), gain) for name, gain in padded.items()}
 

@@ -130,6 +130,7 @@ class Recorder:
         gradients: Sequence[Array],
         validation: tuple[Any, Any] | None = None,
         last: bool = False,
+        clipped_grad_norm: Array | float | None = None,
         **tensors: Any,
     ) -> bool:
         """Record one iteration, after its update. Arrays are measured at once and never kept.
@@ -156,7 +157,16 @@ class Recorder:
             phi'(z_l) of every layer but the last.
         backs : sequence of ndarray (B, n_l), optional
             u_l = delta_{l+1} W_{l+1}^T of every layer but the last; computed from `deltas` where it is not given.
+        products : sequence of ndarray (B, n_l), optional
+            u_l * phi' of every layer but the last, where a skip connection, a normalization or dropout stands between
+            it and delta_l: the terms of the log gain then end here, and the rest of the way is `log_gain_block`.
         biases, biases_after, bias_gradients : sequences of ndarray (1, fan_out), optional
+        others, others_after, other_gradients : sequences of ndarray (rows, columns), optional
+            Whatever else is trained, such as the scales of a norm: counted in the net's norms alone.
+        second_moments : sequence of ndarray (fan_in, fan_out), optional
+            v_l of an adaptive optimizer after this update; `second_moment_scale` (a number, 1) makes it v_hat.
+        clipped_grad_norm : float or ndarray (S,), optional
+            Norm of the whole gradient after clipping; `gradients` are those before.
 
         Returns
         -------
@@ -186,6 +196,8 @@ class Recorder:
             if costly:
                 row |= self._measurer.costly(tensors)
             step = self._step(tensors, row, loss, learning_rate, validation)
+            if clipped_grad_norm is not None:
+                step["clipped_grad_norm"] = self._per_replicate("clipped_grad_norm", clipped_grad_norm)
             self._block.add(row, step)
         self._trajectories.take(iteration, weights, weights_after, costly)
         self.iterations += 1
@@ -198,6 +210,7 @@ class Recorder:
 
         So the last finite iteration of a run that breaks is recorded in full, at no cost to all the others.
         """
+        tensors = {name: value for name, value in tensors.items() if value is not None}
         self._check(tensors)
         if len(self._block) < 2:
             raise ArgumentError("revisit comes right after a `record` that returned True; there is no row to complete")
@@ -273,10 +286,10 @@ class Recorder:
         missing = sorted({"weights", "gradients"} - tensors.keys())
         if missing:
             raise ArgumentError(f"revisit needs {missing[0]}, as `record` does")
-        unknown = sorted(set(tensors) - _PER_LAYER - _HIDDEN_ONLY - {"batch"})
+        unknown = sorted(set(tensors) - _PER_LAYER - _HIDDEN_ONLY - _OF_THE_NET)
         if unknown:
             raise ArgumentError(f"record got unknown arrays {', '.join(unknown)}; see help(gradlab.Recorder.record)")
-        for name in sorted(tensors.keys() - {"batch"}):
+        for name in sorted(tensors.keys() - _OF_THE_NET):
             expected = len(self.layers) - (name in _HIDDEN_ONLY)
             if len(tensors[name]) != expected:
                 raise ArgumentError(
@@ -289,6 +302,8 @@ class Recorder:
         """Raise ArgumentError for an array that is none or does not fit its layer: a transposed one, say."""
         batch_size = None
         for name, arrays in tensors.items():
+            if name in _OTHERS:
+                continue
             if self.iterations and isinstance(arrays, LayerStack):  # its shapes cannot change
                 continue
             for layer, array in enumerate([arrays] if name == "batch" else arrays):
@@ -321,10 +336,12 @@ class Recorder:
         }
 
 
-_OF_WEIGHTS = {"weights", "weights_after", "gradients"}
+_OF_WEIGHTS = {"weights", "weights_after", "gradients", "second_moments"}
 _OF_BIASES = {"biases", "biases_after", "bias_gradients"}
 _PER_LAYER = _OF_WEIGHTS | _OF_BIASES | {"preactivations", "activations", "deltas"}
-_HIDDEN_ONLY = {"slopes", "backs"}
+_HIDDEN_ONLY = {"slopes", "backs", "products"}
+_OTHERS = {"others", "others_after", "other_gradients", "second_moment_scale"}
+_OF_THE_NET = {"batch"} | _OTHERS
 
 
 def _single_batch(table: pa.Table) -> pa.RecordBatch:

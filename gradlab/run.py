@@ -31,11 +31,13 @@ STATISTICS = (
     "update_cosine", "activation_mean", "activation_std", "activation_rms", "slope_rms", "dead_fraction",
     "saturated_fraction", "unit_similarity", "second_moment_rms", "nonfinite_count", "lost_fraction",
     "log_gain_weight", "log_gain_alignment", "log_gain_slope", "log_gain_slope_alignment",
+    "log_gain_block",
 )  # fmt: skip
-LOG_GAINS = STATISTICS[-4:]
+LOG_GAINS = STATISTICS[-5:-1]  # the four terms of a plain layer
+BLOCK_GAIN = STATISTICS[-1]  # what a skip connection, a norm or dropout adds to them; not recorded where there is none
 STEP_COLUMNS = (
     "iteration", "replicate", "loss", "learning_rate", "grad_norm", "expected_decrease", "validation_loss",
-    "validation_accuracy", "nonfinite_phase",
+    "validation_accuracy", "nonfinite_phase", "clipped_grad_norm",
 )  # fmt: skip
 WEIGHT_COLUMNS = ("iteration", "replicate", "layer", "row", "column", "value")
 LAYER_COLUMNS = ("layer", "name", "kind", "activation", "fan_in", "fan_out", "parameters")

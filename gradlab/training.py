@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError, whole
-from gradlab.nn import losses, optimizers
+from gradlab.nn import clipping, losses, optimizers, schedules
 from gradlab.nn.loop import Step, Trainer
 from gradlab.nn.losses import Loss
 from gradlab.nn.mlp import MLP
@@ -29,6 +29,8 @@ def train(
     learning_rate: float = 0.03,
     batch_size: int = 64,
     iterations: int = 500,
+    schedule: str = "constant",
+    clip: str | None = None,
     name: str | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -48,13 +50,20 @@ def train(
     loss : str
         "cross_entropy" (class numbers) or "squared_error" (real targets).
     optimizer : str
-        "sgd".
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam" or "adamw", with settings where they are to differ
+        from PyTorch's defaults, such as "adam:beta1=0.8:epsilon=1e-6"; see `gradlab.nn.optimizers`.
     learning_rate : float
         Above 0.
     batch_size : int
         Examples a mini-batch; at most the number of training examples, which makes it gradient descent.
     iterations : int
         Updates, 0 or more.
+    schedule : str
+        What becomes of the learning rate: "constant", "step:every=100", "exponential:factor=0.999" or "cosine", each
+        with a linear `warmup` of so many iterations, such as "cosine:end=0.01:warmup=50"; see `gradlab.nn.schedules`.
+    clip : str, optional
+        "norm:most=X" or "value:most=X": the gradients of a seed, taken together, are clipped before the update; what is
+        recorded are those before, and their norm afterwards; see `gradlab.nn.clipping`.
     name : str, optional
         Of the run; made from the configuration by default.
     out : path, optional
@@ -74,6 +83,9 @@ def train(
     criterion = losses.get(loss)
     _check(model, data, criterion, batch_size, iterations, validate_every)
     updater = optimizers.create(optimizer, learning_rate)
+    optimizer_name, optimizer_settings = optimizers.describe(optimizer)
+    plan = schedules.create(schedule, iterations)
+    limiter = None if clip is None else clipping.create(clip, model.replicates)
     hidden = model.sizes[1:-1]
     config = {
         "activation": model.activation.name,
@@ -81,13 +93,15 @@ def train(
         "width": hidden[0] if hidden else 0,
         "init": model.init,
         "gain": model.gain,
-        "optimizer": optimizer,
+        "optimizer": optimizer_name,
+        **optimizer_settings,
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "iterations": iterations,
         "seeds": len(model.seeds),
         "seed": model.seed,
         "loss": loss,
+        **_stated({"schedule": (schedule, "constant"), "clip": (clip, None), **_block(model)}),
         "dtype": model.dtype.name,
         "sizes": list(model.sizes),
         "data": data.name,
@@ -108,7 +122,7 @@ def train(
         seed=model.seed,
     )
     with recorder, threadpool_limits(1, "blas"):  # more BLAS threads make these small products slower, not faster
-        trainer = Trainer(model, data.x_train, data.y_train, criterion, updater, batch_size)
+        trainer = Trainer(model, data.x_train, data.y_train, criterion, updater, batch_size, plan, limiter)
         ran = trainer.fit(iterations, _Observer(recorder), _Validator(data, criterion), validate_every)
         if ran < iterations:
             recorder.close(f"stopped at iteration {ran - 1}: no finite weights were left")
@@ -132,8 +146,24 @@ class _Observer:
             biases=step.biases_before,
             biases_after=step.model.biases,
             bias_gradients=step.model.bias_gradients,
+            clipped_grad_norm=step.clipped_norm,
+            second_moments=step.second_moments,
+            second_moment_scale=None if step.second_moments is None else step.second_moment_scale,
+            **self._of_the_net(step),
             **self._tensors(step),
         )
+
+    @staticmethod
+    def _of_the_net(step: Step) -> dict[str, Any]:
+        """What only some nets have: the scales and shifts of a norm."""
+        model = step.model
+        if not len(model.scales):
+            return {}
+        return {
+            "others": [*step.scales_before, *step.shifts_before],
+            "others_after": [*model.scales, *model.shifts],
+            "other_gradients": [*model.scale_gradients, *model.shift_gradients],
+        }
 
     def revisit(self, step: Step) -> None:
         """Complete the iteration before the last one recorded."""
@@ -151,6 +181,7 @@ class _Observer:
             "deltas": work.deltas,
             "backs": work.backs,
             "slopes": work.slopes,
+            "products": work.block.products if work.block else None,
         }
 
 
@@ -170,6 +201,16 @@ class _Validator:
             return value, None
         accuracy = (logits.argmax(axis=-1) == target).mean(axis=-1)
         return value, np.where(np.isfinite(logits).all(axis=(-1, -2)), accuracy, np.nan)
+
+
+def _block(model: MLP) -> dict[str, tuple[Any, Any]]:
+    block = model.block
+    return {"norm": (block.norm, None), "residual": (block.residual, None), "dropout": (block.dropout, 0.0)}
+
+
+def _stated(options: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
+    """Keep of `name -> (value, default)` what is not left at its default."""
+    return {name: value for name, (value, default) in options.items() if value != default}
 
 
 def _mean_cosine(x: Array) -> float:
@@ -203,5 +244,7 @@ def _check(model: MLP, data: Data, loss: Loss, batch_size: int, iterations: int,
     loss.check_targets(np.concatenate([data.y_train, data.y_test]), model.sizes[-1])
     for argument, value in (("iterations", iterations), ("validate_every", validate_every), ("batch_size", batch_size)):
         whole(argument, value, 0 if argument == "iterations" else 1)
+    if model.block.norm == "batch" and batch_size == 1:
+        raise ArgumentError("batch_size=1 leaves BatchNorm nothing to average over; use 2 or more, or norm='layer'")
     if batch_size > examples:
         raise ArgumentError(f"batch_size={batch_size!r} must be 1 to {examples}, the number of training examples")

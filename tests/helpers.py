@@ -180,4 +180,5 @@ def _signals(now, singly, weights, after, update, last_update, bound) -> dict[st
         lambda k: np.log(length(now.u[k] * now.slope[k]) / length(now.u[k])) - rows["log_gain_slope"][k],
         of=hidden,
     )
+    column("log_gain_block", lambda k: None)
     return rows

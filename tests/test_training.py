@@ -18,7 +18,7 @@ COSTLY = (
     "grad_max", "update_cosine", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction",
     "unit_similarity", "lost_fraction",
 )  # fmt: skip
-ALWAYS = tuple(set(STATISTICS) - set(COSTLY) - {"second_moment_rms"})
+ALWAYS = tuple(set(STATISTICS) - set(COSTLY) - {"second_moment_rms", "log_gain_block"})
 
 
 def compare_with_plain(replicates, activation, loss, *, every, iterations, dtype="float64", sizes=(3, 4, 4, 3)):

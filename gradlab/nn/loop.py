@@ -9,9 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from gradlab.layerstack import LayerStack
+from gradlab.nn.clipping import Clip
 from gradlab.nn.losses import Loss
 from gradlab.nn.mlp import MLP, Workspace
 from gradlab.nn.optimizers import Optimizer
+from gradlab.nn.schedules import Schedule
 
 Array = np.ndarray
 
@@ -28,7 +30,7 @@ class Step:
         Its gradients are this step's, its parameters those AFTER the update.
     work : Workspace
         z, h, u, phi'(z) and delta of this step's batch.
-    weights_before, biases_before : LayerStack
+    weights_before, biases_before, scales_before, shifts_before : LayerStack
         The parameters the forward pass used.
     loss : ndarray (S,) or ()
         The batch's mean loss before the update.
@@ -38,6 +40,10 @@ class Step:
         off its cadence.
     last : bool
         Whether it is the last iteration asked for.
+    clipped_norm : ndarray (S,) or (), optional
+        Norm of the whole gradient after clipping, where there is any; the model's gradients are those before.
+    second_moments : LayerStack, optional
+        v of the weights, where the optimizer has one; `second_moment_scale` makes it v_hat.
     """
 
     iteration: int
@@ -45,10 +51,15 @@ class Step:
     work: Workspace
     weights_before: LayerStack
     biases_before: LayerStack
+    scales_before: LayerStack
+    shifts_before: LayerStack
     loss: Array
     learning_rate: float
     validation: tuple[Array, Array | None] | None
     last: bool
+    clipped_norm: Array | None = None
+    second_moments: LayerStack | None = None
+    second_moment_scale: float = 1.0
 
 
 class Observer(Protocol):
@@ -87,14 +98,29 @@ class BatchOrder:
 class Trainer:
     """Trains one model on one data set; `fit` is the loop, the rest is what it says."""
 
-    def __init__(self, model: MLP, x: Array, y: Array, loss: Loss, optimizer: Optimizer, batch_size: int):
+    def __init__(
+        self,
+        model: MLP,
+        x: Array,
+        y: Array,
+        loss: Loss,
+        optimizer: Optimizer,
+        batch_size: int,
+        schedule: Schedule | None = None,
+        clip: Clip | None = None,
+    ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self._x = np.ascontiguousarray(x, model.dtype)
         self._y = y if loss.classification else np.ascontiguousarray(y, model.dtype)
         self._work = model.workspace(batch_size)
         self._order = BatchOrder(len(x), batch_size, model.seeds, stacked=model.replicates is not None)
         # Two generations of parameters: the ones before this update, and the ones before the last.
-        self._before = [self._parameter_views(np.empty_like(model.parameters)) for _ in range(2)]
+        self._before = [_Generation(model) for _ in range(2)]
+        self._schedule, self._base_rate = schedule, optimizer.learning_rate
+        self._clip = clip
+        self._clipped = np.empty_like(model.gradients) if clip else model.gradients
+        self._clipped_parts = model.views(self._clipped)
+        self._moments: LayerStack | None = None
 
     def fit(
         self,
@@ -111,25 +137,12 @@ class Trainer:
         with np.errstate(all="ignore"):  # overflow and NaN are data here, recorded and judged
             for iteration in range(iterations):
                 batch = self._order.take()
-                loss = self._compute(batch)
+                loss = self._compute(batch, iteration)
+                self.model.settle(self._work)
                 last = iteration == iterations - 1
                 due = iteration % validate_every == 0 or last
                 validation = validate(self.model) if validate is not None and due else None
-                before, weights_before, biases_before = self._before[iteration % 2]
-                np.copyto(before, self.model.parameters)
-                learning_rate = self.optimizer.learning_rate
-                self.optimizer.step(self.model.parameters, self.model.gradients)
-                step = Step(
-                    iteration,
-                    self.model,
-                    self._work,
-                    weights_before,
-                    biases_before,
-                    loss,
-                    learning_rate,
-                    validation,
-                    last,
-                )
+                step = self._update(iteration, loss, validation, last)
                 if observer.observe(step) and previous is not None:
                     self._show_again(observer, *previous)
                 previous = step, batch
@@ -137,10 +150,41 @@ class Trainer:
                     return iteration + 1
         return iterations
 
-    def _compute(self, batch: Array) -> Array:
+    def _update(self, iteration: int, loss: Array, validation: tuple[Array, Array | None] | None, last: bool) -> Step:
+        """Clip, step, and tell what happened."""
+        model, optimizer, before = self.model, self.optimizer, self._before[iteration % 2]
+        np.copyto(before.flat, model.parameters)
+        if self._schedule is not None:
+            optimizer.learning_rate = self._base_rate * self._schedule(iteration)
+        clipped_norm = None
+        if self._clip is not None:
+            np.copyto(self._clipped, model.gradients)
+            clipped_norm = self._clip(self._clipped_parts)
+        optimizer.step(model.parameters, self._clipped)
+        if self._moments is None and optimizer.second_moment is not None:
+            self._moments = model.views(optimizer.second_moment)[0]
+        return Step(
+            iteration=iteration,
+            model=model,
+            work=self._work,
+            weights_before=before.weights,
+            biases_before=before.biases,
+            scales_before=before.scales,
+            shifts_before=before.shifts,
+            loss=loss,
+            learning_rate=optimizer.learning_rate,
+            validation=validation,
+            last=last,
+            clipped_norm=clipped_norm,
+            second_moments=self._moments,
+            second_moment_scale=optimizer.second_moment_scale,
+        )
+
+    def _compute(self, batch: Array, iteration: int) -> Array:
         """Forward and backward on one batch; leaves gradients in the model, returns the mean loss (S,) or ()."""
         work, target = self._work, self._y[batch]
         np.take(self._x, batch, axis=0, out=work.batch, mode="clip")  # 'clip' writes straight into `out`
+        self.model.draw_masks(work, iteration)
         logits = self.model.forward(work)
         loss = self.loss.value(logits, target).mean(axis=-1)
         self.loss.gradient(logits, target, work.deltas[-1])
@@ -150,9 +194,8 @@ class Trainer:
     def _show_again(self, observer: Observer, step: Step, batch: Array) -> None:
         """Recompute `step` from the parameters it had, show it, and put today's parameters back."""
         today = self.model.parameters.copy()
-        before, _, _ = self._before[step.iteration % 2]
-        np.copyto(self.model.parameters, before)
-        self._compute(batch)
+        np.copyto(self.model.parameters, self._before[step.iteration % 2].flat)
+        self._compute(batch, step.iteration)
         observer.revisit(step)
         np.copyto(self.model.parameters, today)
 
@@ -162,7 +205,10 @@ class Trainer:
         finite = np.stack([np.isfinite(weight).all(axis=1) for weight in stacked]).all(axis=0)
         return not finite.any()
 
-    def _parameter_views(self, flat: Array) -> tuple[Array, LayerStack, LayerStack]:
-        model, split = self.model, self.model.weights.flat.size
-        weights = LayerStack([w.shape for w in model.weights], model.dtype, flat[:split])
-        return flat, weights, LayerStack([b.shape for b in model.biases], model.dtype, flat[split:])
+
+class _Generation:
+    """A copy of a model's parameters, and the views that name them."""
+
+    def __init__(self, model: MLP):
+        self.flat = np.empty_like(model.parameters)
+        self.weights, self.biases, self.scales, self.shifts = model.views(self.flat)

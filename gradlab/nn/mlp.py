@@ -5,6 +5,8 @@ In the course's notation, for layers l = 1..L and row vectors:
     z_l = h_{l-1} W_l + b_l         h_l = phi(z_l), the last layer linear: h_L = z_L, the logits
     delta_l = dLoss/dz_l            delta_l = (delta_{l+1} W_{l+1}^T) * phi'(z_l)
     dLoss/dW_l = h_{l-1}^T delta_l  dLoss/db_l = sum of the rows of delta_l
+
+`gradlab.nn.blocks` says what skip connections, normalization and dropout put between z_l and h_l.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import numpy as np
 from gradlab import activations
 from gradlab.errors import ArgumentError, whole
 from gradlab.layerstack import LayerStack
-from gradlab.nn import initializers
+from gradlab.nn import blocks, initializers
+from gradlab.nn.blocks import AXES, RUNNING, Block, BlockWorkspace
 
 Array = np.ndarray
 
@@ -37,6 +40,8 @@ class Workspace:
         delta_l = dLoss/dz_l of the batch's mean loss, (*lead, B, n_l).
     backs, slopes : LayerStack
         For the hidden layers, u_l = delta_{l+1} W_{l+1}^T before the slope, and phi'(z_l).
+    block : BlockWorkspace, optional
+        What a net with skip connections, normalization or dropout needs on top.
     """
 
     def __init__(self, model: MLP, batch_size: int):
@@ -52,6 +57,7 @@ class Workspace:
         self.inputs_transposed = [array.swapaxes(-1, -2) for array in self.inputs]
         self.logits = self.activations[-1]
         self.ones = np.ones((1, batch_size), model.dtype)
+        self.block = BlockWorkspace(shapes[1:-1], model.dtype) if model.block else None
 
 
 class MLP:
@@ -74,6 +80,13 @@ class MLP:
         gains a leading axis. None: one net, no leading axis.
     dtype : str
         "float32" or "float64".
+    norm : str, optional
+        "batch" or "layer": normalizes what every hidden layer's activation reads.
+    residual : float, optional
+        Adds to each hidden layer the one before it, where their widths are equal; the number scales the layer's own
+        part, 1 leaves it as it is.
+    dropout : float
+        The share of each hidden layer's units set to 0 in training, from 0 to below 1.
 
     Attributes
     ----------
@@ -83,8 +96,12 @@ class MLP:
         b_l (1, fan_out), or (S, 1, fan_out): the axis of the batch broadcasts.
     weight_gradients, bias_gradients : LayerStack
         dLoss/dW_l and dLoss/db_l of the last backward pass, shaped alike.
+    scales, shifts, scale_gradients, shift_gradients : LayerStack
+        gamma_l and beta_l (1, n_l), or (S, 1, n_l), of the hidden layers where there is a norm; else empty.
     parameters, gradients : ndarray (P,)
-        All of the above as one flat buffer each; weights first, then biases.
+        All of the above as one flat buffer each; weights first, then biases, scales and shifts.
+    running_means, running_variances : LayerStack
+        What BatchNorm uses in evaluation; no parameters.
 
     Raises
     ------
@@ -101,6 +118,10 @@ class MLP:
         seed: int = 0,
         replicates: int | None = None,
         dtype: str = "float32",
+        *,
+        norm: str | None = None,
+        residual: float | None = None,
+        dropout: float = 0.0,
     ):
         self.sizes = _check_sizes(sizes)
         self.activation = activations.get(activation)
@@ -114,11 +135,23 @@ class MLP:
         whole("seed", seed, 0)
         self.init, self.gain, self.seed, self.replicates = init, float(gain), int(seed), replicates
         self.dtype = np.dtype(dtype)
+        self.block = Block(norm, residual, dropout)
+        self.block.check(self.sizes)
+        self.skips = self.block.skips(self.sizes)
 
         lead = () if replicates is None else (replicates,)
         fans = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
-        self.parameters, self.weights, self.biases = _parameter_buffer(lead, fans, self.dtype)
-        self.gradients, self.weight_gradients, self.bias_gradients = _parameter_buffer(lead, fans, self.dtype)
+        normed = self.sizes[1:-1] if norm else ()
+        shapes = [[(*lead, *fan) for fan in fans], [(*lead, 1, fan_out) for _, fan_out in fans]]
+        shapes += [[(*lead, 1, n) for n in normed]] * 2
+        self._shapes = shapes
+        size = sum(math.prod(shape) for part in shapes for shape in part)
+        self.parameters, self.gradients = np.zeros(size, self.dtype), np.zeros(size, self.dtype)
+        self.weights, self.biases, self.scales, self.shifts = self.views(self.parameters)
+        self.weight_gradients, self.bias_gradients, self.scale_gradients, self.shift_gradients = self.views(
+            self.gradients
+        )
+        self.running_means, self.running_variances = (LayerStack(shapes[2], self.dtype) for _ in range(2))
         self._weights_transposed = [weight.swapaxes(-1, -2) for weight in self.weights]
         self._workspaces: dict[int, Workspace] = {}
         self.initialize()
@@ -128,9 +161,21 @@ class MLP:
         """The seed of each replicate."""
         return [self.seed + k for k in range(self.replicates or 1)]
 
+    def views(self, flat: Array) -> list[LayerStack]:
+        """Lay weights, biases, scales and shifts over a buffer as long as `parameters`."""
+        return _views(self._shapes, flat)
+
+    @property
+    def gradient_parts(self) -> tuple[LayerStack, ...]:
+        """Their gradients: together, in this order, `gradients`."""
+        return self.weight_gradients, self.bias_gradients, self.scale_gradients, self.shift_gradients
+
     def initialize(self) -> None:
-        """Draw every weight anew from the seed, layer by layer, and set the biases to 0."""
+        """Draw every weight anew from the seed, layer by layer; biases and shifts are 0, scales 1."""
         self.parameters.fill(0)
+        self.scales.flat.fill(1)
+        self.running_means.flat.fill(0)
+        self.running_variances.flat.fill(1)
         for k, seed in enumerate(self.seeds):
             rng = np.random.default_rng(seed)
             for weight in self.weights:
@@ -153,9 +198,46 @@ class MLP:
             z += bias
             if layer == last:
                 np.copyto(work.logits, z)
-            else:
+            elif work.block is None:
                 self.activation.function(z, work.activations[layer])
+            else:
+                self._block_forward(work, work.block, layer)
         return work.logits
+
+    def _block_forward(self, work: Workspace, block: BlockWorkspace, layer: int) -> None:
+        """From z_l to h_l, by way of x_l, n_l and phi(n_l)."""
+        x = block.streams[layer]
+        if self.skips[layer]:
+            np.multiply(work.preactivations[layer], self.block.branch, out=x)
+            x += block.streams[layer - 1]  # x_l = x_{l-1} + a z_l
+        else:
+            np.copyto(x, work.preactivations[layer])
+        n = block.normalized[layer]
+        if self.block.norm is None:
+            np.copyto(n, x)
+        else:
+            hat = block.hats[layer]
+            block.means[layer], block.variances[layer] = blocks.normalize(x, AXES[self.block.norm], hat)
+            np.multiply(hat, self.scales[layer], out=n)
+            n += self.shifts[layer]
+        self.activation.function(n, block.responses[layer])
+        np.multiply(block.responses[layer], block.masks[layer], out=work.activations[layer])
+
+    def settle(self, work: Workspace) -> None:
+        """Take a training batch into BatchNorm's running statistics: once a step, after `forward`."""
+        if work.block is None or self.block.norm != "batch":
+            return
+        batch = work.batch.shape[-2]
+        for layer, (mean, variance) in enumerate(zip(self.running_means, self.running_variances, strict=True)):
+            mean += RUNNING * (work.block.means[layer] - mean)
+            unbiased = work.block.variances[layer] * (batch / (batch - 1))
+            variance += RUNNING * (unbiased - variance)
+
+    def draw_masks(self, work: Workspace, iteration: int) -> None:
+        """Draw the dropout masks of a training step: the same again for the same iteration."""
+        if self.block.dropout and work.block is not None:
+            stacked = self.replicates is not None
+            blocks.draw(work.block.masks, self.block.dropout, self.seeds, iteration, stacked)
 
     def backward(self, work: Workspace) -> None:
         """Fill the gradients from `work.deltas[-1]` = dLoss/dlogits, which the loss has written."""
@@ -166,18 +248,57 @@ class MLP:
             if layer > 0:
                 back, slope = work.backs[layer - 1], work.slopes[layer - 1]
                 np.matmul(delta, self._weights_transposed[layer], out=back)  # u = delta W^T
-                z, h = work.preactivations[layer - 1], work.activations[layer - 1]
-                self.activation.derivative(z, h, slope)
-                np.multiply(back, slope, out=work.deltas[layer - 1])  # u * phi'(z)
+                if work.block is None:
+                    z, h = work.preactivations[layer - 1], work.activations[layer - 1]
+                    self.activation.derivative(z, h, slope)
+                    np.multiply(back, slope, out=work.deltas[layer - 1])  # u * phi'(z)
+                else:
+                    self._block_backward(work, work.block, layer - 1)
+
+    def _block_backward(self, work: Workspace, block: BlockWorkspace, layer: int) -> None:
+        """From u_l to delta_l, back through what `_block_forward` did."""
+        self.activation.derivative(block.normalized[layer], block.responses[layer], work.slopes[layer])
+        product, x_delta, scratch = block.products[layer], block.stream_deltas[layer], block.scratch[layer]
+        np.multiply(work.backs[layer], work.slopes[layer], out=product)
+        np.multiply(product, block.masks[layer], out=x_delta)  # dLoss/dn_l = u m phi'(n)
+        if self.block.norm is not None:
+            np.sum(x_delta, axis=-2, keepdims=True, out=self.shift_gradients[layer])
+            np.multiply(x_delta, block.hats[layer], out=scratch)
+            np.sum(scratch, axis=-2, keepdims=True, out=self.scale_gradients[layer])
+            np.multiply(x_delta, self.scales[layer], out=scratch)  # dLoss/dx^
+            axis = AXES[self.block.norm]
+            blocks.normalize_backward(scratch, block.hats[layer], block.variances[layer], axis, x_delta)
+        if layer + 1 < len(self.skips) and self.skips[layer + 1]:
+            x_delta += block.stream_deltas[layer + 1]
+        scale = self.block.branch if self.skips[layer] else 1.0
+        np.multiply(x_delta, scale, out=work.deltas[layer])  # dx_l/dz_l = a
 
     def predict(self, x: Array) -> Array:
-        """Return the logits for `x` (n, n_0): (n, n_L), or (S, n, n_L) with replicates; nothing is kept."""
+        """Return the logits for `x` (n, n_0): (n, n_L), or (S, n, n_L) with replicates; nothing is kept.
+
+        In evaluation: nothing is dropped, and BatchNorm uses its running statistics.
+        """
         h = np.asarray(x, self.dtype)
         if h.ndim != 2 or h.shape[1] != self.sizes[0]:
             raise ArgumentError(f"x has shape {h.shape}; the net reads (examples, {self.sizes[0]})")
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            h = self.activation(h @ weight + bias)
+        stream = h
+        for layer, (weight, bias) in enumerate(zip(self.weights[:-1], self.biases[:-1], strict=True)):
+            z = h @ weight + bias
+            stream = stream + self.block.branch * z if self.skips[layer] else z
+            h = self.activation(self._normalized(stream, layer))
         return h @ self.weights[-1] + self.biases[-1]
+
+    def _normalized(self, x: Array, layer: int) -> Array:
+        """n_l in evaluation."""
+        if self.block.norm is None:
+            return x
+        hat = np.empty_like(x)
+        if self.block.norm == "layer":
+            blocks.normalize(x, AXES["layer"], hat)
+        else:
+            np.subtract(x, self.running_means[layer], out=hat)
+            hat /= np.sqrt(self.running_variances[layer] + blocks.EPSILON)
+        return hat * self.scales[layer] + self.shifts[layer]
 
 
 def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
@@ -189,13 +310,11 @@ def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-def _parameter_buffer(
-    lead: tuple[int, ...], fans: list[tuple[int, int]], dtype: np.dtype
-) -> tuple[Array, LayerStack, LayerStack]:
-    """Return one flat buffer and its views: the weights of all layers, then the biases."""
-    replicates = math.prod(lead)
-    n_weights = replicates * sum(fan_in * fan_out for fan_in, fan_out in fans)
-    flat = np.zeros(n_weights + replicates * sum(fan_out for _, fan_out in fans), dtype)
-    weights = LayerStack([(*lead, *fan) for fan in fans], dtype, flat[:n_weights])
-    biases = LayerStack([(*lead, 1, fan_out) for _, fan_out in fans], dtype, flat[n_weights:])
-    return flat, weights, biases
+def _views(parts: Sequence[Sequence[tuple[int, ...]]], flat: Array) -> list[LayerStack]:
+    """For each list of shapes, a LayerStack over its share of `flat`: one part after the other."""
+    stacks, start = [], 0
+    for shapes in parts:
+        stop = start + sum(math.prod(shape) for shape in shapes)
+        stacks.append(LayerStack(shapes, flat.dtype, flat[start:stop]))
+        start = stop
+    return stacks

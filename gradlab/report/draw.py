@@ -21,7 +21,13 @@ Spec = dict[str, Any]
 
 # Legible on white and on near-black alike, and apart for colour-blind readers.
 MEASURED, PREDICTED, LATER, BROKEN, NEUTRAL = "#2b7cd3", "#c2691c", "#8a63c9", "#d6336c", "#7b8794"
-TERM_COLOURS = {"weight": "#c2691c", "alignment": "#b08a1e", "slope": "#2b7cd3", "slope_alignment": "#2f8f7f"}
+TERM_COLOURS = {
+    "weight": "#c2691c",
+    "alignment": "#b08a1e",
+    "slope": "#2b7cd3",
+    "slope_alignment": "#2f8f7f",
+    "block": "#8a63c9",
+}
 LINES = ("#2b7cd3", "#c2691c", "#2f8f7f", "#8a63c9", "#d6336c", "#b08a1e", "#7b8794", "#5c7f2e")
 DASHES = ("solid", "dash", "dot", "dashdot")
 BAND_OPACITY = 0.18

@@ -163,7 +163,8 @@ def _waterfall(sums: dict[str, float], total: float) -> Spec:
     values = [*sums.values(), total]
     return {
         "type": "bar", "orientation": "h", "y": [*(TERM_WORDS[term] for term in sums), "all together"], "x": values,
-        "base": [0.0, *ends[:-1], 0.0], "marker": {"color": [*TERM_COLOURS.values(), NEUTRAL]}, "showlegend": False,
+        "base": [0.0, *ends[:-1], 0.0], "marker": {"color": [*(TERM_COLOURS[term] for term in sums), NEUTRAL]},
+        "showlegend": False,
         "text": [f"× {power(value)}" for value in values], "textposition": "outside", "cliponaxis": False,
         "hovertemplate": "%{y}: %{text}<extra></extra>", "name": "all layers together",
     }  # fmt: skip

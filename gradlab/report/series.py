@@ -8,7 +8,7 @@ import numpy as np
 
 from gradlab import theory
 from gradlab.errors import GradlabError
-from gradlab.run import LOG_GAINS, Run
+from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 Array = np.ndarray
 
@@ -135,7 +135,8 @@ class Factors:
     steps : ndarray of int
         The lower layer l of each step from l + 1 to l, in the order the signal travels: L-1 .. 1.
     terms : dict of str to ndarray
-        Natural logarithm of each of the four factors of a step; weight, alignment, slope, slope_alignment.
+        Natural logarithm of each factor of a step: weight, alignment, slope, slope_alignment, and block where the net
+        has skip connections, a norm or dropout.
     total : ndarray
         Their sum, ln ||delta_l|| / ||delta_{l+1}||; -inf where nothing passes.
     """
@@ -153,7 +154,8 @@ def factors(run: Run, iteration: int) -> Factors | None:
     length = run.shape[2]
     if run.iterations == 0 or length < 2 or any(name not in run for name in TERMS.values()):
         return None
-    raw = {term: run[name][iteration, :, : length - 1] for term, name in TERMS.items()}
+    names = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
+    raw = {term: run[name][iteration, :, : length - 1] for term, name in names.items()}
     whole = np.all([np.isfinite(value).all(axis=1) for value in raw.values()], axis=0)
     if whole.any():
         terms = {term: value[whole].mean(axis=0)[::-1] for term, value in raw.items()}
@@ -174,6 +176,8 @@ def prediction(run: Run) -> Predicted | None:
     """Ask `gradlab.theory` what this run's configuration should have given; None where it does not say enough."""
     config = run.config
     if any(config.get(key) is None for key in ("sizes", "activation", "init", "input_rms")):
+        return None
+    if any(config.get(key) for key in ("norm", "residual", "dropout")):  # theory knows plain layers alone
         return None
     try:
         with np.errstate(all="ignore"):

@@ -13,6 +13,7 @@ TERM_WORDS = {
     "alignment": "weight alignment",
     "slope": "activation slope",
     "slope_alignment": "slope alignment",
+    "block": "blocks",
 }
 STATISTIC_WORDS = {
     "delta_norm": "gradient signal ‖δ‖",
@@ -22,6 +23,7 @@ STATISTIC_WORDS = {
     "update_ratio": "update ‖ΔW‖ / ‖W‖",
     "dead_fraction": "dead units (fraction)",
     "slope_rms": "activation slope (rms)",
+    "second_moment_rms": "Adam's √v̂ (rms)",
 }
 LOGARITHMIC = (
     "delta_norm", "grad_norm", "grad_max", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.rules.base import Window, number
-from gradlab.run import LOG_GAINS, Run
+from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 TERMS = {
     "weight": "log_gain_weight",
@@ -26,6 +26,14 @@ WORDS = {
     "alignment": "how the weights are aligned with the signal",
     "slope": "the slope of the activation",
     "slope_alignment": "how the slopes are aligned with the signal",
+    "block": "what stands between the layers (skip connections, a norm, dropout)",
+}
+NAMES = {
+    "weight": "weight scale",
+    "alignment": "weight alignment",
+    "slope": "slope",
+    "slope_alignment": "slope alignment",
+    "block": "blocks",
 }
 HARMLESS = np.log(10)  # a total within a factor of 10 explains no pathology
 
@@ -33,7 +41,7 @@ HARMLESS = np.log(10)  # a total within a factor of 10 explains no pathology
 def explain(
     run: Run, layers: Sequence[int], which: Sequence[int], window: Window, *, grows: bool
 ) -> dict[str, Any] | None:
-    """Split the signal's way from the last layer to the lowest of `layers` into four summed terms.
+    """Split the signal's way from the last layer to the lowest of `layers` into four summed terms, and that of blocks.
 
     Parameters
     ----------
@@ -62,7 +70,8 @@ def explain(
     if not defined.any(axis=2).all(axis=0).any():
         return None
     with np.errstate(all="ignore"):
-        sums = {term: np.nansum(run[name][part], axis=2) for term, name in TERMS.items()}
+        terms = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
+        sums = {term: np.nansum(run[name][part], axis=2) for term, name in terms.items()}
         gain = {term: float(np.mean(np.median(value, axis=0))) for term, value in sums.items()}
     dominant = max(gain, key=lambda term: gain[term]) if grows else min(gain, key=lambda term: gain[term])
     complete = bool(defined.all())
@@ -77,10 +86,7 @@ def _sentence(
     run: Run, gain: dict[str, float], dominant: str, lowest: int, last: int, grows: bool, complete: bool
 ) -> str:
     total, steps = sum(gain.values()), last - lowest
-    product = (
-        f"weight scale {_factor(gain['weight'])} x weight alignment {_factor(gain['alignment'])} x "
-        f"slope {_factor(gain['slope'])} x slope alignment {_factor(gain['slope_alignment'])}"
-    )
+    product = " x ".join(f"{NAMES[term]} {_factor(value)}" for term, value in gain.items())
     way = f"from layer {last} back to layer {lowest} the signal is multiplied by {_factor(total)} = {product}"
     if not complete:
         way += " (over the layers it reaches: below them it is exactly 0)"
