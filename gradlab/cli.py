@@ -104,7 +104,32 @@ Loss = Annotated[
 ]
 Seeds = Annotated[int, typer.Option("--seeds", help="How many seeds to train at once.")]
 Iterations = Annotated[int, typer.Option("--iterations", help="Updates to train for.")]
-Optimizer = Annotated[str, typer.Option("--optimizer", help="How weights are updated: sgd.")]
+Optimizer = Annotated[
+    str,
+    typer.Option(
+        "--optimizer",
+        metavar="NAME[:KEY=VALUE]",
+        help="How weights are updated: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw; with settings of its "
+        "own, such as adam:epsilon=1e-6.",
+    ),
+]
+Schedule = Annotated[
+    str,
+    typer.Option(
+        "--schedule",
+        metavar="NAME[:KEY=VALUE]",
+        help="How the learning rate changes: constant, step:every=N, exponential:factor=X, cosine; each may begin with "
+        "a warm-up, such as cosine:warmup=50.",
+    ),
+]
+Clip = Annotated[
+    str | None,
+    typer.Option(
+        "--clip",
+        metavar="norm:most=X|value:most=X",
+        help="Shorten a gradient whose norm (or entries whose value) is above X before the update.",
+    ),
+]
 LearningRate = Annotated[float, typer.Option("--learning-rate", help="Step size of an update.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Examples an update sees.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that keeps finished trainings, to find them again.")]
@@ -114,7 +139,10 @@ RunFolders = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folder
 OpenIt = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
 Codes = Annotated[str | None, typer.Option(help="Rule codes, separated by commas, such as GL101,GL102.")]
 
-NETWORK_HELP = "ACTIVATION[:INIT[:gain=X]], such as relu:he_normal:gain=2"
+NETWORK_HELP = (
+    "ACTIVATION[:INIT][:gain=X][:norm=batch|layer][:residual=A][:dropout=P], such as relu:he_normal:gain=2 or "
+    "sigmoid:norm=batch"
+)
 
 
 @app.command()
@@ -135,6 +163,8 @@ def compare(
     optimizer: Optimizer = "sgd",
     learning_rate: LearningRate = 0.03,
     batch_size: BatchSize = 64,
+    schedule: Schedule = "constant",
+    clip: Clip = None,
     jobs: Annotated[int, typer.Option("--jobs", help="Processes to train with; -1: one a core.")] = -1,
     runs: Runs = Path("runs"),
     force: Force = False,
@@ -152,7 +182,7 @@ def compare(
     _check_writable(output, json_file)
     settings: dict[str, Any] = {
         "width": width, "seeds": seeds, "iterations": iterations, "optimizer": optimizer,
-        "learning_rate": learning_rate, "batch_size": batch_size, "loss": loss,
+        "learning_rate": learning_rate, "batch_size": batch_size, "loss": loss, "schedule": schedule, "clip": clip,
     }  # fmt: skip
     source = _data(data, target)
     plans = comparison.plan(networks, depths, data=source, **settings)
@@ -176,6 +206,8 @@ def train(
     optimizer: Optimizer = "sgd",
     learning_rate: LearningRate = 0.03,
     batch_size: BatchSize = 64,
+    schedule: Schedule = "constant",
+    clip: Clip = None,
     runs: Runs = Path("runs"),
     force: Force = False,
     output: Annotated[
@@ -190,7 +222,7 @@ def train(
     source = _data(data, target)
     plans = comparison.plan(
         [network], [depth], width=width, data=source, seeds=seeds, iterations=iterations, optimizer=optimizer,
-        learning_rate=learning_rate, batch_size=batch_size, loss=loss,
+        learning_rate=learning_rate, batch_size=batch_size, loss=loss, schedule=schedule, clip=clip,
     )  # fmt: skip
     output = output or Path("reports") / f"{plans[0].name.replace(' ', '-').replace(':', '-')}.html"
     _check_writable(output, json_file)

@@ -10,18 +10,19 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from gradlab import __version__, activations, datasets, storage
+from gradlab import __version__, datasets, storage
 from gradlab.datasets import Data
 from gradlab.diagnosis import Diagnosis, accuracy, diagnose, outcome, summary
 from gradlab.errors import ArgumentError, GradlabError, RunError, whole
-from gradlab.nn import initializers
-from gradlab.nn.mlp import MLP
+from gradlab.networks import Network
+from gradlab.nn import schedules
+from gradlab.nn.blocks import Block
 from gradlab.run import Run, load
 from gradlab.training import train
 
@@ -30,53 +31,16 @@ DEFAULT_DEPTHS = (2, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True)
-class Network:
-    """One row of the comparison: an activation, its initializer and gain."""
+class Settings:
+    """How every cell is trained: the options of `gradlab.train`, which says what they mean."""
 
-    activation: str
-    init: str
-    gain: float = 1.0
-
-    @property
-    def label(self) -> str:
-        """A short name: the activation, the initializer where it is not the usual one, the gain where it is not 1."""
-        usual = self.init == usual_init(self.activation)
-        gain = "" if self.gain == 1 else f" x{self.gain:g}"
-        return f"{self.activation}{'' if usual else ':' + self.init}{gain}"
-
-    @classmethod
-    def parse(cls, text: str) -> Network:
-        """Read `ACTIVATION[:INIT[:gain=X]]`.
-
-        Raises
-        ------
-        ArgumentError
-            An unknown activation or initializer, or a gain that is no number above 0.
-        """
-        name, *rest = text.split(":")
-        activations.get(name)
-        init, gain = usual_init(name), 1.0
-        for number, part in enumerate(rest):
-            value = re.fullmatch(r"(?:gain=)?([-+0-9.eE]+|nan|inf)", part)
-            if value is None and number == 0:
-                initializers.check(part)
-                init = part
-                continue
-            try:
-                gain = float(value[1]) if value else float("nan")
-            except ValueError:
-                gain = float("nan")
-            if not 0 < gain < float("inf") or number != len(rest) - 1:
-                raise ArgumentError(
-                    f"network {text!r} cannot be read: {part!r} is no gain above 0; write ACTIVATION:INIT:gain=X, "
-                    "such as relu:he_normal:gain=2"
-                )
-        return cls(name, init, gain)
-
-
-def usual_init(activation: str) -> str:
-    """He for the relu kind, whose slope is 0 on half of the inputs; Glorot for the rest."""
-    return "he_normal" if activation in ("relu", "leaky_relu", "elu", "gelu", "silu") else "glorot_normal"
+    loss: str = "cross_entropy"
+    optimizer: str = "sgd"
+    learning_rate: float = 0.03
+    batch_size: int = 64
+    iterations: int = 500
+    schedule: str = "constant"
+    clip: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,11 +51,7 @@ class Plan:
     depth: int
     width: int
     seeds: int
-    iterations: int
-    optimizer: str
-    learning_rate: float
-    batch_size: int
-    loss: str
+    settings: Settings
     data_fingerprint: str
     seed: int = 0
 
@@ -99,6 +59,10 @@ class Plan:
     def name(self) -> str:
         """What the cell is called in tables and reports."""
         return f"{self.network.label} depth {self.depth}"
+
+    def sizes(self, data: Data) -> list[int]:
+        """Units a layer, input first."""
+        return [data.n_features, *[self.width] * self.depth, data.n_outputs]
 
     @property
     def folder(self) -> str:
@@ -110,7 +74,7 @@ class Plan:
     @property
     def cost(self) -> float:
         """Proportional to the work: which cells to start first."""
-        return self.depth * self.width**2 * self.seeds * self.iterations
+        return self.depth * self.width**2 * self.seeds * self.settings.iterations
 
 
 @dataclass(frozen=True)
@@ -216,15 +180,11 @@ def compare(
     width: int = 64,
     data: Data | None = None,
     seeds: int = 8,
-    iterations: int = 500,
-    optimizer: str = "sgd",
-    learning_rate: float = 0.03,
-    batch_size: int = 64,
-    loss: str | None = None,
     jobs: int = -1,
     runs: str | Path = "runs",
     force: bool = False,
     on_cell: Callable[[Cell], None] | None = None,
+    **training: Any,
 ) -> Comparison:
     """Train every network at every depth, `seeds` seeds each, and return the verdicts.
 
@@ -234,13 +194,11 @@ def compare(
     Parameters
     ----------
     networks : sequence of str
-        `ACTIVATION[:INIT[:gain=X]]` each.
+        `ACTIVATION[:INIT][:gain=X][:norm=batch|layer][:residual=A][:dropout=P]` each; see `gradlab.MLP`.
     depths : sequence of int
         Numbers of hidden layers, each at least 1.
     data : Data, optional
         Handwritten digits by default.
-    loss : str, optional
-        By the data: "cross_entropy" for class numbers, else "squared_error".
     jobs : int
         Processes; -1 = one a core.
     runs : path
@@ -249,6 +207,9 @@ def compare(
         Train every cell anew.
     on_cell : callable, optional
         Called with each Cell as soon as it is there, reused ones first.
+    **training
+        Options of `gradlab.train`: iterations, optimizer, learning_rate, batch_size, schedule, clip, and loss, which is
+        by default "cross_entropy" for class numbers, else "squared_error".
 
     Raises
     ------
@@ -256,10 +217,7 @@ def compare(
         A bad argument or data set, before anything is trained; a folder that cannot be written.
     """
     data = datasets.digits() if data is None else data
-    plans = plan(
-        networks, depths, width=width, data=data, seeds=seeds, iterations=iterations, optimizer=optimizer,
-        learning_rate=learning_rate, batch_size=batch_size, loss=loss,
-    )  # fmt: skip
+    plans = plan(networks, depths, width=width, data=data, seeds=seeds, **training)
     done: dict[Plan, Cell] = {}
     for cell in train_cells(plans, data, jobs=jobs, runs=runs, force=force):
         done[cell.plan] = cell
@@ -275,46 +233,42 @@ def plan(
     width: int,
     data: Data,
     seeds: int,
-    iterations: int,
-    optimizer: str,
-    learning_rate: float,
-    batch_size: int,
-    loss: str | None,
+    **training: Any,
 ) -> list[Plan]:
     """Return the cells of a grid, row by row, and check every argument before anything is trained."""
     if not networks or not depths:
         raise ArgumentError("give at least one network and one depth")
-    for argument, values in (("depth", depths), ("width", [width]), ("seeds", [seeds]), ("iterations", [iterations])):
+    settings = _settings(data, training)
+    counts = (("depth", depths), ("width", [width]), ("seeds", [seeds]), ("iterations", [settings.iterations]))
+    for argument, values in counts:
         for value in values:
             whole(argument, value, 1)
-    loss = loss or ("cross_entropy" if data.task == "classification" else "squared_error")
     plans = [
-        Plan(
-            network,
-            depth,
-            width,
-            seeds,
-            iterations,
-            optimizer,
-            float(learning_rate),
-            batch_size,
-            loss,
-            data.fingerprint,
-        )
+        Plan(network, depth, width, seeds, settings, data.fingerprint)
         for network in dict.fromkeys(Network.parse(text) for text in networks)
         for depth in sorted(set(depths))
     ]
-    _rehearse(plans[0], data)
+    for each in plans:
+        _rehearse(each, data)
     return plans
 
 
-def _rehearse(first: Plan, data: Data) -> None:
-    """Train one tiny net of the plan for no iteration: what is wrong with data, loss or rates shows here, at once."""
-    model = MLP([data.n_features, 1, data.n_outputs], first.network.activation, first.network.init)
-    train(
-        model, data, loss=first.loss, optimizer=first.optimizer, learning_rate=first.learning_rate,
-        batch_size=first.batch_size, iterations=0,
-    )  # fmt: skip
+def _settings(data: Data, training: dict[str, Any]) -> Settings:
+    known = [field.name for field in fields(Settings)]
+    for name in training:
+        if name not in known:
+            raise ArgumentError(f"{name} is no option of a comparison; choose from: {', '.join(known)}")
+    usual = "cross_entropy" if data.task == "classification" else "squared_error"
+    rate = float(training.get("learning_rate", Settings.learning_rate))
+    return Settings(**{**training, "loss": training.get("loss") or usual, "learning_rate": rate})
+
+
+def _rehearse(each: Plan, data: Data) -> None:
+    """Train a net like the plan's for no iteration: what is wrong with it, data, loss or rates shows here, at once."""
+    Block(each.network.norm, each.network.residual, each.network.dropout).check(each.sizes(data))
+    model = each.network.build([data.n_features, 2, 2, data.n_outputs])
+    schedules.create(each.settings.schedule, each.settings.iterations)
+    train(model, data, **asdict(each.settings) | {"iterations": 0, "schedule": "constant"})
 
 
 def train_cells(
@@ -366,26 +320,8 @@ def train_cell(each: Plan, data: Data, runs: Path) -> str:
     """Train one cell into its folder, which appears only once it is complete; return the folder's path."""
     target = runs / each.folder
     part = runs / f".{each.folder}.{os.getpid()}.part"  # its own, so that two comparisons may share a folder
-    model = MLP(
-        [data.n_features, *[each.width] * each.depth, data.n_outputs],
-        activation=each.network.activation,
-        init=each.network.init,
-        gain=each.network.gain,
-        seed=each.seed,
-        replicates=each.seeds,
-    )
-    train(
-        model,
-        data,
-        loss=each.loss,
-        optimizer=each.optimizer,
-        learning_rate=each.learning_rate,
-        batch_size=each.batch_size,
-        iterations=each.iterations,
-        name=each.name,
-        out=part,
-        overwrite=True,
-    )
+    model = each.network.build(each.sizes(data), seed=each.seed, replicates=each.seeds)
+    train(model, data, name=each.name, out=part, overwrite=True, **asdict(each.settings))
     storage.replace_folder(part, target)
     return str(target)
 

@@ -155,7 +155,7 @@ def test_report_of_one_and_of_several_runs(capsys, tmp_path, healthy, sick):
         (["compare", "--seeds", "0"], ["seeds=0"]),
         (["compare", "--learning-rate", "0"], ["learning_rate=0", "above 0"]),
         (["compare", "--learning-rate", "nan"], ["learning_rate=nan"]),
-        (["compare", "--optimizer", "adamw"], ["adamw", "sgd"]),
+        (["compare", "--optimizer", "lion"], ["adamw", "sgd"]),
         (["compare", "--batch-size", "100000"], ["batch_size=100000", "1437"]),
         (["compare", "--loss", "mse"], ["mse", "squared_error"]),
         (["compare", "--loss", "squared_error"], ["squared_error", "cross_entropy"]),

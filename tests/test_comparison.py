@@ -3,8 +3,9 @@ import pytest
 
 import gradlab
 from gradlab import datasets
-from gradlab.comparison import Network, plan
+from gradlab.comparison import plan
 from gradlab.errors import ArgumentError
+from gradlab.networks import Network
 
 SETTINGS = {
     "width": 8, "seeds": 2, "iterations": 20, "optimizer": "sgd", "learning_rate": 0.03, "batch_size": 64, "loss": None,
@@ -20,6 +21,13 @@ SETTINGS = {
         ("relu:he_normal:gain=2", Network("relu", "he_normal", 2.0), "relu x2"),
         ("relu:he_normal:2", Network("relu", "he_normal", 2.0), "relu x2"),
         ("tanh:gain=0.5", Network("tanh", "glorot_normal", 0.5), "tanh x0.5"),
+        ("relu:norm=batch", Network("relu", "he_normal", norm="batch"), "relu +batchnorm"),
+        ("relu:residual=1", Network("relu", "he_normal", residual=1.0), "relu +skip"),
+        (
+            "sigmoid:lecun_uniform:gain=2:norm=layer:residual=0.5:dropout=0.1",
+            Network("sigmoid", "lecun_uniform", 2.0, "layer", 0.5, 0.1),
+            "sigmoid:lecun_uniform x2 +layernorm +skip 0.5 +dropout 0.1",
+        ),
     ],
 )
 def test_networks_are_read(text, network, label):
@@ -28,11 +36,36 @@ def test_networks_are_read(text, network, label):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "relu:", "relu:he_normal:gain=x", "relu:gain=2:he_normal", "relu:he_normal:gain=-1"]
+    ("text", "sentence"),
+    [
+        ("", "activation='' is unknown"),
+        ("relu:", "init='' is unknown"),
+        ("relu:he_normal:gain=x", "gain=x must be a number above 0"),
+        ("relu:gain=2:he_normal", "gain=he_normal must be"),
+        ("relu:he_normal:gain=-1", "gain=-1 must be"),
+        ("relu:he_normal:0", "gain=0 must be"),
+        ("relu:norm=group", "norm=group must be batch or layer"),
+        ("relu:dropout=1", "dropout=1 must be a number of at least 0 and below 1"),
+        ("relu:residual=0", "residual=0 must be a number above 0"),
+        ("relu:bias=1", "'bias=1' is none of gain=, norm=, residual=, dropout="),
+    ],
 )
-def test_unreadable_networks_are_refused(text):
-    with pytest.raises(ArgumentError):
+def test_unreadable_networks_are_refused(text, sentence):
+    with pytest.raises(ArgumentError, match=sentence):
         Network.parse(text)
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path):
+    data = datasets.digits(seed=0)
+    for arguments, sentence in [
+        ({"networks": ["relu", "relu:residual=1"], "depths": [1]}, "residual=1.0 needs two neighbouring"),
+        ({"networks": ["relu:norm=layer"], "depths": [2], "width": 1}, "norm='layer' makes a layer of one unit"),
+        ({"networks": ["relu:norm=batch"], "depths": [2], "batch_size": 1}, "batch_size=1 leaves BatchNorm"),
+        ({"networks": ["relu"], "depths": [2], "schedule": "constant:warmup=20"}, "warms up for 20 iterations"),
+        ({"networks": ["relu"], "depths": [2], "momentum": 0.9}, "momentum is no option of a comparison"),
+    ]:
+        with pytest.raises(ArgumentError, match=sentence):
+            plan(**{"data": data, **SETTINGS, **arguments})
 
 
 def test_a_cell_is_known_by_configuration_and_data():

@@ -51,8 +51,9 @@ ROOMS = {
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
     "diagnosis": Room({"rules", "rules.base", "run", "errors"}, {"numpy"}),
     "audit": Room({"training", "diagnosis", "errors"}, {"numpy"}),
+    "networks": Room({"nn.*", "activations", "errors"}, set()),
     "comparison": Room(
-        {"training", "run", "diagnosis", "nn.*", "datasets", "activations", "storage", "errors"},
+        {"training", "run", "diagnosis", "nn.*", "networks", "datasets", "activations", "storage", "errors"},
         {"numpy", "pandas", "joblib"},
     ),
     "report": Room(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab.comparison import Cell, Comparison, Network, Plan
+from gradlab.comparison import Cell, Comparison, Plan, Settings
 from gradlab.errors import ArgumentError
+from gradlab.networks import Network
 from gradlab.report import series
 from gradlab.report.data import Detail, build
 from gradlab.report.wording import STATISTIC_WORDS, plainly
@@ -197,7 +198,7 @@ def cells_of(tmp_path):
     for label, rate in (("sigmoid", 0.2), ("relu", 1.0)):
         for depth in (2, 5):
             network = Network(label, "he_normal" if label == "relu" else "glorot_normal")
-            plan = Plan(network, depth, 8, 3, 30, "sgd", 0.1, 8, "cross_entropy", "none")
+            plan = Plan(network, depth, 8, 3, Settings("cross_entropy", "sgd", 0.1, 8, 30), "none")
             cells.append(Cell(plan, made(layers=depth + 1, rate=rate, name=plan.name).save(tmp_path / plan.folder)))
     return Comparison(tuple(cells), details={"data": "made up"})
 
