@@ -100,7 +100,22 @@ Width = Annotated[int, typer.Option("--width", help="Units in each hidden layer.
 DataOption = Annotated[str, typer.Option("--data", help="'digits', or a CSV or npz file.", metavar="digits|FILE")]
 Target = Annotated[str | None, typer.Option("--target", help="The column of the file to predict; default: the last.")]
 Loss = Annotated[
-    str | None, typer.Option("--loss", help="cross_entropy or squared_error; default: what fits the data.")
+    str | None,
+    typer.Option(
+        "--loss",
+        metavar="NAME",
+        help="For classes cross_entropy, for numbers squared_error, mean_absolute_error or huber; default: what fits "
+        "the data.",
+    ),
+]
+L1 = Annotated[float, typer.Option("--l1", help="Penalty on the size of weights that makes some exactly 0.")]
+L2 = Annotated[float, typer.Option("--l2", help="Penalty on the square of weights that keeps them small.")]
+ClassWeights = Annotated[
+    str | None,
+    typer.Option("--class-weights", metavar="balanced", help="Let rare classes count as much as frequent ones."),
+]
+LabelSmoothing = Annotated[
+    float, typer.Option("--label-smoothing", help="Share of each target that is spread over all classes.")
 ]
 Seeds = Annotated[int, typer.Option("--seeds", help="How many seeds to train at once.")]
 Iterations = Annotated[int, typer.Option("--iterations", help="Updates to train for.")]
@@ -165,6 +180,10 @@ def compare(
     batch_size: BatchSize = 64,
     schedule: Schedule = "constant",
     clip: Clip = None,
+    l1: L1 = 0.0,
+    l2: L2 = 0.0,
+    class_weights: ClassWeights = None,
+    label_smoothing: LabelSmoothing = 0.0,
     jobs: Annotated[int, typer.Option("--jobs", help="Processes to train with; -1: one a core.")] = -1,
     runs: Runs = Path("runs"),
     force: Force = False,
@@ -183,6 +202,7 @@ def compare(
     settings: dict[str, Any] = {
         "width": width, "seeds": seeds, "iterations": iterations, "optimizer": optimizer,
         "learning_rate": learning_rate, "batch_size": batch_size, "loss": loss, "schedule": schedule, "clip": clip,
+        "l1": l1, "l2": l2, "class_weights": class_weights, "label_smoothing": label_smoothing,
     }  # fmt: skip
     source = _data(data, target)
     plans = comparison.plan(networks, depths, data=source, **settings)
@@ -208,6 +228,10 @@ def train(
     batch_size: BatchSize = 64,
     schedule: Schedule = "constant",
     clip: Clip = None,
+    l1: L1 = 0.0,
+    l2: L2 = 0.0,
+    class_weights: ClassWeights = None,
+    label_smoothing: LabelSmoothing = 0.0,
     runs: Runs = Path("runs"),
     force: Force = False,
     output: Annotated[
@@ -222,7 +246,8 @@ def train(
     source = _data(data, target)
     plans = comparison.plan(
         [network], [depth], width=width, data=source, seeds=seeds, iterations=iterations, optimizer=optimizer,
-        learning_rate=learning_rate, batch_size=batch_size, loss=loss, schedule=schedule, clip=clip,
+        learning_rate=learning_rate, batch_size=batch_size, loss=loss, schedule=schedule, clip=clip, l1=l1, l2=l2,
+        class_weights=class_weights, label_smoothing=label_smoothing,
     )  # fmt: skip
     output = output or Path("reports") / f"{plans[0].name.replace(' ', '-').replace(':', '-')}.html"
     _check_writable(output, json_file)

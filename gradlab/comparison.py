@@ -41,6 +41,10 @@ class Settings:
     iterations: int = 500
     schedule: str = "constant"
     clip: str | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    class_weights: str | None = None
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -208,8 +212,8 @@ def compare(
     on_cell : callable, optional
         Called with each Cell as soon as it is there, reused ones first.
     **training
-        Options of `gradlab.train`: iterations, optimizer, learning_rate, batch_size, schedule, clip, and loss, which is
-        by default "cross_entropy" for class numbers, else "squared_error".
+        Options of `gradlab.train`: iterations, optimizer, learning_rate, batch_size, schedule, clip, l1, l2,
+        class_weights, label_smoothing, and loss, by default "cross_entropy" for class numbers, else "squared_error".
 
     Raises
     ------

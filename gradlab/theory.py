@@ -32,8 +32,14 @@ _SIGMA2 = {
     "glorot": lambda fan_in, fan_out: 2 * fan_in / (fan_in + fan_out),  # Glorot & Bengio 2010, eq. 16
     "he": lambda fan_in, fan_out: 2.0,  # He et al. 2015, eq. 10
     "lecun": lambda fan_in, fan_out: 1.0,  # LeCun et al. 1998, section 4.6
+    "orthogonal": lambda fan_in, fan_out: fan_in / max(fan_in, fan_out),  # Saxe et al. 2014
+    "pytorch_linear": lambda fan_in, fan_out: 1 / 3,
 }
-INITIALIZERS = (*(f"{scheme}_{shape}" for scheme in _SIGMA2 for shape in ("normal", "uniform")), "pytorch_linear")
+_PLAIN = ("orthogonal", "pytorch_linear")
+INITIALIZERS = (
+    *(f"{scheme}_{shape}" for scheme in _SIGMA2 if scheme not in _PLAIN for shape in ("normal", "uniform")),
+    *_PLAIN,
+)
 
 
 def weight_variance(init: str, fan_in: int, fan_out: int, gain: float = 1.0) -> float:
@@ -42,7 +48,8 @@ def weight_variance(init: str, fan_in: int, fan_out: int, gain: float = 1.0) -> 
     Parameters
     ----------
     init : str
-        Glorot, He or LeCun, "_normal" or "_uniform", or "pytorch_linear": U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
+        Glorot, He or LeCun, "_normal" or "_uniform"; "orthogonal", of which mean field theory knows the same; or
+        "pytorch_linear": U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
     fan_in, fan_out : int
         Units read and units written.
     gain : float
@@ -62,8 +69,8 @@ def weight_variance(init: str, fan_in: int, fan_out: int, gain: float = 1.0) -> 
     whole("fan_in", fan_in, 1)
     whole("fan_out", fan_out, 1)
     _check_positive("gain", gain)
-    sigma2 = 1 / 3 if init == "pytorch_linear" else _SIGMA2[init.split("_")[0]](fan_in, fan_out)
-    return gain * gain * sigma2
+    scheme = init if init in _PLAIN else init.split("_")[0]
+    return gain * gain * _SIGMA2[scheme](fan_in, fan_out)
 
 
 @dataclass(frozen=True)

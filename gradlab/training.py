@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from gradlab.nn import clipping, losses, optimizers, schedules
 from gradlab.nn.loop import Step, Trainer
 from gradlab.nn.losses import Loss
 from gradlab.nn.mlp import MLP
+from gradlab.nn.penalties import Penalty
 from gradlab.recorder import Recorder
 from gradlab.run import Run
 
 Array = np.ndarray
+
+CALIBRATED_ON = 256  # training examples, for initializers that need data
 
 
 def train(
@@ -31,6 +35,10 @@ def train(
     iterations: int = 500,
     schedule: str = "constant",
     clip: str | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    class_weights: str | Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
     name: str | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -48,7 +56,8 @@ def train(
     data : Data
         What `gradlab.datasets` returns.
     loss : str
-        "cross_entropy" (class numbers) or "squared_error" (real targets).
+        For class numbers: "cross_entropy" (one output a class), "binary_cross_entropy" or "perceptron" (classes 0 and
+        1, one output); for real targets: "squared_error", "mean_absolute_error" or "huber".
     optimizer : str
         "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam" or "adamw", with settings where they are to differ
         from PyTorch's defaults, such as "adam:beta1=0.8:epsilon=1e-6"; see `gradlab.nn.optimizers`.
@@ -64,6 +73,13 @@ def train(
     clip : str, optional
         "norm:most=X" or "value:most=X": the gradients of a seed, taken together, are clipped before the update; what is
         recorded are those before, and their norm afterwards; see `gradlab.nn.clipping`.
+    l1, l2 : float
+        Penalties on the weights, 0 or more: l2/2 ||W||^2 shrinks them, l1 ||W||_1 makes some exactly 0; see
+        `gradlab.nn.penalties`. The recorded loss and gradients are the data's alone.
+    class_weights : "balanced" or sequence of float, optional
+        How much each class's examples count, on average 1; "balanced": every class as much as the others.
+    label_smoothing : float
+        Share of the target that is spread over all classes, 0 or more and below 1.
     name : str, optional
         Of the run; made from the configuration by default.
     out : path, optional
@@ -82,6 +98,8 @@ def train(
     """
     criterion = losses.get(loss)
     _check(model, data, criterion, batch_size, iterations, validate_every)
+    criterion = losses.adapted(loss, data.y_train, class_weights=class_weights, label_smoothing=label_smoothing)
+    penalty = Penalty(l1, l2)
     updater = optimizers.create(optimizer, learning_rate)
     optimizer_name, optimizer_settings = optimizers.describe(optimizer)
     plan = schedules.create(schedule, iterations)
@@ -101,7 +119,17 @@ def train(
         "seeds": len(model.seeds),
         "seed": model.seed,
         "loss": loss,
-        **_stated({"schedule": (schedule, "constant"), "clip": (clip, None), **_block(model)}),
+        **_stated(
+            schedule=(schedule, "constant"),
+            clip=(clip, None),
+            l1=(penalty.l1, 0.0),
+            l2=(penalty.l2, 0.0),
+            class_weights=(class_weights if isinstance(class_weights, str | None) else [*class_weights], None),
+            label_smoothing=(label_smoothing, 0.0),
+            norm=(model.block.norm, None),
+            residual=(model.block.residual, None),
+            dropout=(model.block.dropout, 0.0),
+        ),
         "dtype": model.dtype.name,
         "sizes": list(model.sizes),
         "data": data.name,
@@ -121,8 +149,10 @@ def train(
         weights=weights,
         seed=model.seed,
     )
+    if model.init == "lsuv" and not model.calibrated:
+        model.calibrate(data.x_train[:CALIBRATED_ON])
     with recorder, threadpool_limits(1, "blas"):  # more BLAS threads make these small products slower, not faster
-        trainer = Trainer(model, data.x_train, data.y_train, criterion, updater, batch_size, plan, limiter)
+        trainer = Trainer(model, data.x_train, data.y_train, criterion, updater, batch_size, plan, limiter, penalty)
         ran = trainer.fit(iterations, _Observer(recorder), _Validator(data, criterion), validate_every)
         if ran < iterations:
             recorder.close(f"stopped at iteration {ran - 1}: no finite weights were left")
@@ -199,16 +229,11 @@ class _Validator:
         value = self._loss.value(logits, target).mean(axis=-1)
         if not self._loss.classification:
             return value, None
-        accuracy = (logits.argmax(axis=-1) == target).mean(axis=-1)
+        accuracy = (self._loss.decide(logits) == target).mean(axis=-1)
         return value, np.where(np.isfinite(logits).all(axis=(-1, -2)), accuracy, np.nan)
 
 
-def _block(model: MLP) -> dict[str, tuple[Any, Any]]:
-    block = model.block
-    return {"norm": (block.norm, None), "residual": (block.residual, None), "dropout": (block.dropout, 0.0)}
-
-
-def _stated(options: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
+def _stated(**options: tuple[Any, Any]) -> dict[str, Any]:
     """Keep of `name -> (value, default)` what is not left at its default."""
     return {name: value for name, (value, default) in options.items() if value != default}
 

@@ -45,7 +45,7 @@ def gaussian_batch(features, classes, batch=64):
 # ---------------------------------------------------------------- initializers
 
 
-@pytest.mark.parametrize("init", initializers.INITIALIZERS)
+@pytest.mark.parametrize("init", [init for init in initializers.INITIALIZERS if init != "lsuv"])
 def test_weight_variance_is_what_the_engine_draws(init):
     draw = initializers.draw(init, 300, 200, 1.7, np.random.default_rng(0))
     assert 300 * draw.var() == pytest.approx(theory.weight_variance(init, 300, 200, 1.7), rel=0.02)

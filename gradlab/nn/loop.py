@@ -13,6 +13,7 @@ from gradlab.nn.clipping import Clip
 from gradlab.nn.losses import Loss
 from gradlab.nn.mlp import MLP, Workspace
 from gradlab.nn.optimizers import Optimizer
+from gradlab.nn.penalties import Penalty
 from gradlab.nn.schedules import Schedule
 
 Array = np.ndarray
@@ -108,6 +109,7 @@ class Trainer:
         batch_size: int,
         schedule: Schedule | None = None,
         clip: Clip | None = None,
+        penalty: Penalty | None = None,
     ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self._x = np.ascontiguousarray(x, model.dtype)
@@ -117,9 +119,11 @@ class Trainer:
         # Two generations of parameters: the ones before this update, and the ones before the last.
         self._before = [_Generation(model) for _ in range(2)]
         self._schedule, self._base_rate = schedule, optimizer.learning_rate
-        self._clip = clip
-        self._clipped = np.empty_like(model.gradients) if clip else model.gradients
-        self._clipped_parts = model.views(self._clipped)
+        self._clip, self._penalty = clip, penalty or Penalty()
+        # What the optimizer gets: the recorded gradients themselves, or a copy where something is done to them.
+        changed = clip is not None or self._penalty.l2 > 0
+        self._used = np.empty_like(model.gradients) if changed else model.gradients
+        self._used_parts = model.views(self._used)
         self._moments: LayerStack | None = None
 
     def fit(
@@ -151,16 +155,21 @@ class Trainer:
         return iterations
 
     def _update(self, iteration: int, loss: Array, validation: tuple[Array, Array | None] | None, last: bool) -> Step:
-        """Clip, step, and tell what happened."""
+        """Clip, add the penalties, step, and tell what happened."""
         model, optimizer, before = self.model, self.optimizer, self._before[iteration % 2]
         np.copyto(before.flat, model.parameters)
         if self._schedule is not None:
             optimizer.learning_rate = self._base_rate * self._schedule(iteration)
         clipped_norm = None
+        if self._used is not model.gradients:
+            np.copyto(self._used, model.gradients)
         if self._clip is not None:
-            np.copyto(self._clipped, model.gradients)
-            clipped_norm = self._clip(self._clipped_parts)
-        optimizer.step(model.parameters, self._clipped)
+            clipped_norm = self._clip(self._used_parts)
+        if self._penalty.l2:
+            self._penalty.add_gradient(model.weights.flat, self._used_parts[0].flat)
+        optimizer.step(model.parameters, self._used)
+        if self._penalty.l1:
+            self._penalty.shrink(model.weights.flat, optimizer.learning_rate)
         if self._moments is None and optimizer.second_moment is not None:
             self._moments = model.views(optimizer.second_moment)[0]
         return Step(

@@ -70,7 +70,8 @@ class MLP:
     activation : str
         Of every hidden layer; see `gradlab.activations`.
     init : str
-        Glorot, He or LeCun, normal or uniform, such as "glorot_uniform".
+        Glorot, He or LeCun, normal or uniform, such as "glorot_uniform"; "orthogonal", or "lsuv", which also needs
+        `calibrate`.
     gain : float
         Multiplies the standard deviation of every layer's weights, the output's too.
     seed : int
@@ -172,6 +173,7 @@ class MLP:
 
     def initialize(self) -> None:
         """Draw every weight anew from the seed, layer by layer; biases and shifts are 0, scales 1."""
+        self.calibrated = False
         self.parameters.fill(0)
         self.scales.flat.fill(1)
         self.running_means.flat.fill(0)
@@ -182,6 +184,20 @@ class MLP:
                 target = weight if self.replicates is None else weight[k]
                 fan_in, fan_out = target.shape
                 target[...] = initializers.draw(self.init, fan_in, fan_out, self.gain, rng)
+
+    def calibrate(self, x: Array) -> None:
+        """Scale the weights, layer by layer, so that z_l of the batch `x` (n, n_0) has a deviation of `gain`.
+
+        Layer-sequential unit variance (Mishkin & Matas 2016); what is linear in W needs one step, not several. A layer
+        whose z_l is 0 throughout is left as it is.
+        """
+        work = self.workspace(len(x))
+        work.batch[...] = x
+        for layer, weight in enumerate(self.weights):
+            self.forward(work)
+            deviation = work.preactivations[layer].std(axis=(-2, -1), keepdims=True)
+            weight *= np.where(deviation > 0, self.gain / np.where(deviation > 0, deviation, 1), 1)
+        self.calibrated = True
 
     def workspace(self, batch_size: int) -> Workspace:
         """Return the arrays of a step on `batch_size` examples, made on first use."""

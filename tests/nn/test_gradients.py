@@ -19,7 +19,7 @@ STEP, KINK_MARGIN = 1e-6, 1e-4
 def problems(draw):
     """A net with biases away from 0, a batch and its targets."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=2, max_size=5))
-    loss = draw(st.sampled_from(sorted(losses.LOSSES)))
+    loss = draw(st.sampled_from(["cross_entropy", "squared_error"]))
     if loss == "cross_entropy":
         sizes[-1] += 1
     model = MLP(
@@ -105,7 +105,7 @@ def torch_loss(torch, name, logits, target):
     return torch.nn.functional.mse_loss(logits, target.reshape(logits.shape))
 
 
-@pytest.mark.parametrize("loss_name", sorted(losses.LOSSES))
+@pytest.mark.parametrize("loss_name", ["cross_entropy", "squared_error"])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 @pytest.mark.parametrize("replicates", [None, 2])
 def test_loss_gradients_and_one_step_equal_pytorch(activation, loss_name, replicates):
