@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ def train(
     every: int | None = None,
     weights: int = 50,
     validate_every: int = 50,
+    on_step: Callable[[Step], None] | None = None,
 ) -> Run:
     """Train `model` in place and return the Run: every layer's statistics at every iteration.
 
@@ -90,6 +91,8 @@ def train(
         As for `Recorder`.
     validate_every : int
         Cadence of the loss and accuracy on the held-out part of the data; the last iteration is always among them.
+    on_step : callable, optional
+        Called with the `gradlab.nn.loop.Step` of each iteration after it was recorded; copy what you keep of it.
 
     Raises
     ------
@@ -153,7 +156,7 @@ def train(
         model.calibrate(data.x_train[:CALIBRATED_ON])
     with recorder, threadpool_limits(1, "blas"):  # more BLAS threads make these small products slower, not faster
         trainer = Trainer(model, data.x_train, data.y_train, criterion, updater, batch_size, plan, limiter, penalty)
-        ran = trainer.fit(iterations, _Observer(recorder), _Validator(data, criterion), validate_every)
+        ran = trainer.fit(iterations, _Observer(recorder, on_step), _Validator(data, criterion), validate_every)
         if ran < iterations:
             recorder.close(f"stopped at iteration {ran - 1}: no finite weights were left")
     return recorder.run
@@ -162,12 +165,12 @@ def train(
 class _Observer:
     """Hands what the loop tells to the recorder, by the recorder's names."""
 
-    def __init__(self, recorder: Recorder):
-        self._recorder = recorder
+    def __init__(self, recorder: Recorder, on_step: Callable[[Step], None] | None):
+        self._recorder, self._on_step = recorder, on_step
 
     def observe(self, step: Step) -> bool:
         """Record one iteration."""
-        return self._recorder.record(
+        wanted = self._recorder.record(
             loss=step.loss,
             learning_rate=step.learning_rate,
             validation=step.validation,
@@ -182,6 +185,9 @@ class _Observer:
             **self._of_the_net(step),
             **self._tensors(step),
         )
+        if self._on_step is not None:
+            self._on_step(step)
+        return wanted
 
     @staticmethod
     def _of_the_net(step: Step) -> dict[str, Any]:
