@@ -64,7 +64,7 @@ def boundary(weights: Array, bias: float, reach: float) -> tuple[Array, Array]:
     return ends[:, 0], ends[:, 1]
 
 
-def boundary_figure(data: Data, way: Way, oracle: tuple[Array, float]) -> go.Figure:
+def boundary_figure(data: Data, way: Way, oracle: tuple[Array, float], name: str) -> go.Figure:
     """Draw both classes, the line between them as it moves, and the line it should become."""
     reach = float(np.abs(data.x_train).max()) + 0.3
     traces = [
@@ -75,7 +75,7 @@ def boundary_figure(data: Data, way: Way, oracle: tuple[Array, float]) -> go.Fig
         for label in (0, 1)
     ]  # fmt: skip
     x, y = boundary(*oracle, reach)
-    traces.append(go.Scatter(x=x, y=y, mode="lines", name="oracle", line={"color": NEUTRAL, "dash": "dash"}))
+    traces.append(go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": NEUTRAL, "dash": "dash"}))
     moments = way.moments()
     lines = [boundary(way.weights[t], float(way.bias[t]), reach) for t in moments]
     x, y = lines[-1]

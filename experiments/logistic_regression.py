@@ -96,7 +96,7 @@ print(neuron.weights[0].ravel(), neuron.biases[0].item())
             "The boundary turns into place",
             "Press Play. The direction of the line is found within a few steps; after that the neuron mostly grows surer: "
             "its weights get longer, and the line hardly moves.",
-            neuron.boundary_figure(result.data, way, (result.weights, result.bias)),
+            neuron.boundary_figure(result.data, way, (result.weights, result.bias), "maximum likelihood"),
             "Two overlapping clouds and a line between them that turns onto the dashed line.",
             code=code,
         ),

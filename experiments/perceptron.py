@@ -134,7 +134,7 @@ print((run["update_norm"][:, 0, 0] > 0).sum(), "updates")
             "The line jumps until nothing is wrong",
             "Press Play. Each jump of the line is one mistake. Once all points are on their side, it rests for ever; any "
             "line that separates will do, so it need not be the one in the middle (dashed: the widest).",
-            neuron.boundary_figure(result.data, result.way, (result.widest[:2], result.widest[2])),
+            neuron.boundary_figure(result.data, result.way, (result.widest[:2], result.widest[2]), "widest"),
             "Two separate clouds; the line jumps a few times and stops between them.",
         ),
         Section(

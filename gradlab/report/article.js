@@ -9,7 +9,9 @@ const gradlabPage = (() => {
     for (const bar of all("[data-replay]")) {
       const figure = figures[bar.dataset.replay];
       const place = $(`[data-figure="${bar.dataset.replay}"]`);
-      player(bar, String, (index) => { if (window.Plotly) draw(place, framed(figure, index)); }).load(figure.frames || []);
+      const frames = figure.frames || [];
+      // The figure itself is the last moment: what a still page, or a printed one, should show.
+      player(bar, String, (index) => { if (window.Plotly) draw(place, framed(figure, index)); }).load(frames, frames.length - 1);
     }
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-csv]");

@@ -113,12 +113,12 @@ const gradlabCommon = (() => {
     button.addEventListener("click", play);
     slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
     return {
-      load(frames) {
+      load(frames, at = 0) {
         stop();
         names = frames.map((frame) => frame.name);
         bar.hidden = frames.length < 2;
         slider.max = Math.max(frames.length - 1, 0);
-        tell(0);
+        tell(at);
       },
     };
   }
