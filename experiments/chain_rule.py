@@ -7,6 +7,7 @@ be written down.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +61,8 @@ def article(result: Result) -> Article:
     first = result.sums[2]
     answer = (
         f"From every path it takes to the loss: ∂L/∂w¹₁₁ has {len(first.paths)}, and "
-        f"{' + '.join(f'{path.value:.6f}' for path in first.paths)} = {first.value:.6f}, which is backpropagation's number "
-        f"to {result.worst:.0e}."
+        f"{' + '.join(f'{path.value:.6f}' for path in first.paths)} = {first.value:.6f}, backpropagation's own "
+        f"number to {max(-math.log10(max(result.worst, 1e-16)), 0):.0f} digits."
     )
     code = """
 import numpy as np
@@ -153,15 +154,22 @@ def _network_figure() -> go.Figure:
         traces.append(go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": colour, "width": 4}))
     units = [(layer, unit) for layer, size in enumerate(SIZES) for unit in range(1, size + 1)]
     places = [_place(*each) for each in units]
-    names = [f"x{unit}" if layer == 0 else f"o<sup>{layer}</sup><sub>{unit}</sub>" for layer, unit in units]
+    names = [
+        f"x<sub>{unit}</sub>  " if layer == 0 else f"o<sup>{layer}</sup><sub>{unit}</sub>" for layer, unit in units
+    ]
     traces.append(
         go.Scatter(
             x=[x for x, _ in places], y=[y for _, y in places], mode="markers+text", text=names, showlegend=False,
-            textposition="top center", marker={"size": 16, "color": LINES[7]}, hoverinfo="skip", cliponaxis=False,
+            textposition=["middle left" if layer == 0 else "top center" for layer, _ in units], marker={"size": 16, "color": LINES[7]}, hoverinfo="skip", cliponaxis=False,
         )
     )  # fmt: skip
-    hidden = {"visible": False, "fixedrange": True}
-    ticks = {"tickvals": [0, 1, 2, 3], "ticktext": ["input", "layer 1", "layer 2", "output"], "showgrid": False}
+    hidden = {"visible": False, "zeroline": False}
+    ticks = {
+        "tickvals": [0, 1, 2, 3],
+        "ticktext": ["input", "layer 1", "layer 2", "output"],
+        "showgrid": False,
+        "zeroline": False,
+    }
     layout = {"xaxis": {**ticks, "range": [-0.3, 3.3], "title": ""}, "yaxis": {**hidden, "range": [-1.9, 2.1]}}
     return go.Figure(traces, layout)
 
@@ -174,7 +182,7 @@ def _factor_figure(each: PathSum) -> go.Figure:
         )
         for number, path in enumerate(each.paths, 1)
     ]  # fmt: skip
-    axis = {"title": "size of the factor", "type": "log", "dtick": 1}
+    axis = {"title": "size of the factor", "type": "log", "tickvals": [0.1, 0.25, 1, 4]}
     quarter = {
         "type": "line",
         "xref": "paper",
