@@ -142,7 +142,7 @@ print(gradlab.diagnose(run))
             "What moved in training",
             f"How far the weights of each layer went in {result.sigmoid.iterations} steps, relative to their own size. In the "
             "sigmoid network only the last layers moved; the first ones ended exactly, or almost, where they began. The "
-            "relu network moved everywhere.",
+            "relu network moved everywhere. A layer without a point did not move at all: every update was lost to rounding.",
             _moved_figure(result),
             "Relative movement of the weights by layer: falling by many powers of ten to the left for sigmoid, level for relu.",
         ),
