@@ -220,7 +220,13 @@ def _loss_figure(result: Result, against: str) -> go.Figure:
         line = {"color": LINES[(0, 1, 3, 2, 5)[k]], "width": 3 if size == result.points else 1.8}
         traces.append(go.Scatter(x=x, y=y, mode="lines", name=_name(result, size), line=line))
     x_axis = {"title": "steps" if against == "steps" else "seconds", "type": "log", "exponentformat": "power"}
-    y_axis = {"title": "loss above the lowest", "type": "log", "exponentformat": "power", "dtick": 1}
+    y_axis = {
+        "title": "loss above the lowest",
+        "type": "log",
+        "exponentformat": "power",
+        "dtick": 1,
+        "range": [-6, 1.5],
+    }
     return go.Figure(traces, {"xaxis": {**x_axis, "dtick": 1}, "yaxis": y_axis})
 
 
