@@ -28,6 +28,25 @@ ORDER = 4.0
 WIDTH = 4
 LONG_ENOUGH = 1.0  # seconds: where enumerating stops
 YEAR = 365.25 * 24 * 3600
+MOST_COUNTED = 2e6  # multiplications; counting one takes ten times as long as doing it
+
+
+class Counted(float):
+    """A float that counts the multiplications it takes part in; its products and sums count on."""
+
+    __slots__ = ()
+    multiplications = 0
+
+    def __mul__(self, other: float) -> Counted:
+        """Multiply, and count it."""
+        Counted.multiplications += 1
+        return Counted(float(self) * float(other))
+
+    def __add__(self, other: float) -> Counted:
+        """Add: not counted."""
+        return Counted(float(self) + float(other))
+
+    __rmul__, __radd__ = __mul__, __add__
 
 
 @dataclass(frozen=True)
@@ -42,10 +61,22 @@ class Chain:
     slopes: list[list[float]]
     x: float
 
+    def counted(self) -> Chain:
+        """The same numbers, which count their multiplications."""
+        return Chain(
+            Counted(self.start),
+            [[[Counted(weight) for weight in row] for row in layer] for layer in self.weights],
+            [[Counted(slope) for slope in layer] for layer in self.slopes],
+            Counted(self.x),
+        )
+
 
 @dataclass(frozen=True)
 class Result:
-    """Both ways by depth (number of weight layers): multiplications, seconds, bytes at the peak, and the derivative."""
+    """Both ways by depth (number of weight layers): multiplications, seconds, bytes at the peak, and the derivative.
+
+    NaN: not counted or not weighed, because that would take minutes.
+    """
 
     depths: np.ndarray
     multiplications: dict[str, np.ndarray]
@@ -60,8 +91,8 @@ class Result:
         return float(self.seconds["paths"][-1] / self.seconds["backprop"][-1])
 
 
-def by_paths(chain: Chain, count: list[int]) -> float:
-    """dL/dw^1_11 as the sum over all paths; `count[0]` gains the multiplications."""
+def by_paths(chain: Chain) -> float:
+    """dL/dw^1_11 as the sum over all paths."""
     total = 0.0
     for units in itertools.product(*(range(len(slopes)) for slopes in chain.slopes[1:])):
         product, above = chain.start, 0
@@ -71,11 +102,10 @@ def by_paths(chain: Chain, count: list[int]) -> float:
             above = below
         product = product * chain.weights[0][0][above] * chain.slopes[0][0] * chain.x
         total += product
-        count[0] += 2 * len(units) + 3
     return total
 
 
-def by_backprop(chain: Chain, count: list[int]) -> float:
+def by_backprop(chain: Chain) -> float:
     """The same derivative from deltas, each computed once and kept; it yields those of all other weights too."""
     memory = [[chain.start]]  # the deltas of every layer, the last layer's first
     for weights, slopes in zip(reversed(chain.weights), reversed(chain.slopes), strict=True):
@@ -86,8 +116,6 @@ def by_backprop(chain: Chain, count: list[int]) -> float:
                 for row, slope in zip(weights, slopes, strict=True)
             ]
         )
-        count[0] += len(slopes) * (len(weights[0]) + 1)
-    count[0] += 1
     return memory[-1][0] * chain.x
 
 
@@ -112,11 +140,11 @@ def run(*, quick: bool = False) -> Result:
     for depth in range(3, 40):
         chain, reference = _chain(depth)
         for name, way in (("paths", by_paths), ("backprop", by_backprop)):
-            value, count, seconds = _timed(way, chain, 1 if name == "paths" and depth > 6 else 5)
-            for key, each in zip(
-                ("count", "s", "peak", "value"), (count, seconds, _peak(way, chain), value), strict=True
-            ):
-                columns[key][name].append(each)
+            value, seconds = _timed(way, chain, 1 if name == "paths" and depth > 6 else 5)
+            columns["value"][name].append(value)
+            columns["s"][name].append(seconds)
+            columns["count"][name].append(_count(way, chain) if formula(name, depth, WIDTH) < MOST_COUNTED else np.nan)
+            columns["peak"][name].append(_peak(way, chain) if name == "backprop" or depth <= 7 else np.nan)
         depths.append(depth)
         engine.append(reference)
         if columns["s"]["paths"][-1] > limit:
@@ -140,32 +168,39 @@ def _chain(depth: int) -> tuple[Chain, float]:
     return chain, float(model.weight_gradients[0][0, 0])
 
 
-def _timed(way: Callable, chain: Chain, repeats: int) -> tuple[float, int, float]:
-    times, value, count = [], 0.0, [0]
+def _timed(way: Callable[[Chain], float], chain: Chain, repeats: int) -> tuple[float, float]:
+    times, value = [], 0.0
     for _ in range(repeats):
-        count = [0]
         start = time.perf_counter()
-        value = way(chain, count)
+        value = way(chain)
         times.append(time.perf_counter() - start)
-    return value, count[0], statistics.median(times)
+    return value, statistics.median(times)
 
 
-def _peak(way: Callable, chain: Chain) -> float:
-    """Bytes allocated at the peak, above those there at the start; NaN where tracing would take minutes."""
-    if way is by_paths and len(chain.weights) > 6:
-        return float("nan")
+def _count(way: Callable[[Chain], float], chain: Chain) -> int:
+    """Multiplications, counted by the numbers themselves."""
+    counted, before = chain.counted(), Counted.multiplications
+    way(counted)
+    return Counted.multiplications - before
+
+
+def _peak(way: Callable[[Chain], float], chain: Chain) -> float:
+    """Bytes allocated at the peak, above those there at the start."""
+    held = [[number + 0.5] for number in range(1000)]  # uses up CPython's free lists: what comes now is new memory
     tracemalloc.start()
-    way(chain, [0])
+    way(chain)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    del held
     return float(peak)
 
 
 def article(result: Result) -> Article:
     """Lay the result out as a page."""
     deepest = int(result.depths[-1])
-    each = result.seconds["paths"][-1] / result.multiplications["paths"][-1]
-    years = formula("paths", 20, 64) * each / YEAR
+    each = result.seconds["paths"][-1] / formula("paths", deepest, WIDTH)
+    years = formula("paths", 21, 64) * each / YEAR  # 20 hidden layers and the output's
+    bytes_a_layer = float(np.polyfit(result.depths, result.peak["backprop"], 1)[0])
     stored = sum([WIDTH] * (deepest - 1))
     answer = (
         f"At {deepest} layers of {WIDTH} units, all paths take {result.seconds['paths'][-1]:.1f} s and backpropagation "
@@ -184,30 +219,32 @@ for depth in (5, 10, 20):
             "A derivative by a weight of the first layer is a sum over paths, and with every layer each path splits into "
             f"{WIDTH}: the count grows by the factor {WIDTH} a layer. Backpropagation asks each unit once for its delta, "
             "writes it down, and uses it for all paths that go through: its count grows by the same small number a "
-            "layer. Dots: counted while it ran. Lines: the formula.",
+            "layer. Dots: counted by the numbers themselves, which keep a tally of each multiplication, as far as that takes "
+            "seconds. Lines: the formula.",
             _growth_figure(result, "multiplications", "multiplications"),
             "Two curves over depth on a logarithmic axis; the one of all paths rises steeply, the other is nearly level.",
-            formula="all paths: n^(L−2) · (2 (L−2) + 3)\nbackpropagation: (L−2) n (n+1) + 2 n + 1\nn units a layer, L layers",
+            formula="all paths: n^(L−2) · (2 (L−2) + 3)\nbackpropagation: (L−2) n (n+1) + 2 n + 1\nn units a layer, L layers of weights, the last with one unit",
             code=code,
         ),
         Section(
             "Time",
             "The same two programs, both plain Python, timed. The last point of the upper curve is where it takes more than "
-            f"a second. Each multiplication took about {1e9 * each:.0f} ns; for 20 layers of 64 units, the net of page 7, "
+            f"a second. Each multiplication took about {1e9 * each:.0f} ns; for 20 hidden layers of 64 units, the net of page 7, "
             f"all paths would take {years:.0e} years (computed, not waited for).",
             _growth_figure(result, "seconds", "seconds"),
             "The time of all paths rises by about the factor four with each layer; backpropagation stays in microseconds.",
         ),
         Section(
             "Memory: the price",
-            "Enumerating keeps one product at a time. Backpropagation keeps a delta for every unit it has asked: a few more "
-            "bytes with every layer, a few kilobytes here. That is all the huge speed-up costs. (Memory was traced up to 7 "
-            "layers for the paths. Both need the activations of the forward pass, which are not counted.)",
+            "Enumerating keeps one product at a time. Backpropagation keeps a delta for every unit it has asked: "
+            f"{bytes_a_layer:.0f} bytes more with every layer of {WIDTH} units (a Python number takes 24 bytes and a place in "
+            "a list 8). That is all the huge speed-up costs. (Memory was traced up to 7 layers for the paths. Both need the "
+            "activations of the forward pass, which are not counted.)",
             _memory_figure(result),
             "Peak memory of both ways over depth: level for the paths, rising by a little with every layer for backpropagation.",
         ),
     ]
-    facts = {"ratio": result.ratio, "years": years, "deepest": deepest}
+    facts = {"ratio": result.ratio, "years": years, "deepest": deepest, "bytes_a_layer": bytes_a_layer}
     return Article("memoization", TITLE, QUESTION, answer, sections, facts)
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, DataError
 from gradlab.nn import losses, paths
 from gradlab.nn.mlp import MLP
 
@@ -92,3 +92,49 @@ def test_too_many_paths_are_refused_and_the_most_are_not(monkeypatch):
     monkeypatch.setattr(paths, "MOST_PATHS", 19)
     with pytest.raises(ArgumentError, match="20 paths to the loss, more than 19"):
         paths.derivative(model, x, y, layer=1, row=1, column=1)
+
+
+@pytest.mark.parametrize(("loss", "sizes"), [("squared_error", [3, 4, 2]), ("cross_entropy", [3, 4, 3])])
+def test_a_batch_gives_the_mean_of_its_examples_derivatives(loss, sizes):
+    rng = np.random.default_rng(3)
+    model = MLP(sizes, "tanh", seed=2, dtype="float64")
+    x = rng.normal(size=(5, 3))
+    y = np.arange(5) % 3 if loss == "cross_entropy" else rng.normal(size=(5, 2))
+    chosen = {"layer": 1, "row": 2, "column": 3, "loss": loss}
+    found = paths.derivative(model, x, y, **chosen)
+    each = [paths.derivative(model, x[i], y[i], **chosen).value for i in range(5)]
+    assert found.value == pytest.approx(np.mean(each), rel=1e-12)
+    assert found.value == pytest.approx(found.backprop, rel=1e-12)
+    assert f"mean over 5 examples: {found.value:.6g}" in str(found)
+
+
+def test_the_models_own_gradients_stay():
+    model = MLP([2, 3, 1], "tanh")
+    model.gradients[...] = 7
+    paths.derivative(model, np.ones(2), np.ones(1), layer=1, row=1, column=1)
+    assert (model.gradients == 7).all()
+
+
+def test_what_is_printed_stays_readable_with_many_paths():
+    model = MLP([20, 12, 12, 12, 12, 1], "relu", dtype="float64")
+    text = str(paths.derivative(model, np.ones(20), np.ones(1), layer=1, row=11, column=12))
+    assert max(map(len, text.splitlines())) <= 96
+    assert len(text.splitlines()) < 80
+    assert "... and 1,724 more paths, together " in text
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"x": [1.0, np.nan]}, "x must hold finite numbers"),
+        ({"x": ["a", "b"]}, "x must hold finite numbers"),
+        ({"y": np.inf}, "y must hold finite numbers"),
+        ({"y": None}, "y must hold finite numbers"),
+        ({"x": np.ones((3, 2)), "y": np.ones((2, 1))}, "y has shape"),
+        ({"y": [1.0, 2.0]}, "one output a target column"),
+    ],
+)
+def test_values_that_do_not_fit_are_one_sentence(change, sentence):
+    given = {"x": np.ones(2), "y": np.ones(1)} | change
+    with pytest.raises(DataError, match=sentence):
+        paths.derivative(MLP([2, 3, 1]), given["x"], given["y"], layer=1, row=1, column=1)
