@@ -114,8 +114,8 @@ for node, derivative in f.derivatives().items():
     sections = [
         Section(
             "The function as a graph",
-            f"F is put together from five kinds of steps. At x = {AT} each node holds a value (first number), computed from "
-            "the left to the right, and the derivative of F by it (second number), computed from the right to the left: a "
+            f"F is put together from five kinds of steps. At x = {AT} each node holds a value, computed from "
+            "the left to the right, and below it ∂, the derivative of F by that value, computed from the right to the left: a "
             "node passes back its own derivative times its slope. x is used twice, so two parts come back, and they are "
             f"added: F({AT}) = {value:.4f}, F′({AT}) = {slope:.4f}.",
             _graph_figure(result),
@@ -165,7 +165,7 @@ EDGES = [
     ("x", "square"), ("square", "sin"), ("sin", "mul"), ("2", "mul"), ("x", "mul "), ("5", "mul "), ("mul ", "sqrt"),
     ("mul", "add"), ("sqrt", "add"),
 ]  # fmt: skip
-WORDS = {"square": "x²", "sin": "sin", "mul": "·", "mul ": "·", "sqrt": "√", "add": "+"}
+WORDS = {"square": "x²", "sin": "sin", "mul": "×", "mul ": "×", "sqrt": "√", "add": "+"}
 
 
 def _graph_figure(result: Result) -> go.Figure:
@@ -177,7 +177,7 @@ def _graph_figure(result: Result) -> go.Figure:
     for name, value, derivative in result.nodes:
         named[f"{name} " if name in named else name] = value, derivative
     shown = [name for name in PLACES if name in named]
-    texts = [f"{value:.3g} | {derivative:.3g}" for value, derivative in (named[name] for name in shown)]
+    texts = [f"{value:.3g}<br>∂ {derivative:.3g}" for value, derivative in (named[name] for name in shown)]
     x, y = [PLACES[name][0] for name in shown], [PLACES[name][1] for name in shown]
     traces = [
         go.Scatter(x=edges[0], y=edges[1], mode="lines", line={"color": NEUTRAL, "width": 1.5}, hoverinfo="skip"),
@@ -185,10 +185,12 @@ def _graph_figure(result: Result) -> go.Figure:
             x=x, y=y, mode="markers+text", text=[WORDS.get(name, name) for name in shown], textposition="top center",
             marker={"size": 14, "color": LINES[0]}, hoverinfo="skip", cliponaxis=False, textfont={"size": 16},
         ),
-        go.Scatter(x=x, y=np.array(y) - 0.3, mode="text", text=texts, hoverinfo="skip", cliponaxis=False),
+        go.Scatter(x=x, y=np.array(y) - 0.15, mode="text", textposition="bottom center", text=texts, hoverinfo="skip", cliponaxis=False),
     ]  # fmt: skip
     hidden = {"visible": False, "zeroline": False}
-    layout = {"xaxis": {**hidden, "range": [-0.5, 4.5]}, "yaxis": {**hidden, "range": [-0.6, 3.5]}, "showlegend": False}
+    layout = {
+        "xaxis": {**hidden, "range": [-0.5, 4.5]}, "yaxis": {**hidden, "range": [-0.7, 3.5]}, "showlegend": False, "height": 470,
+    }  # fmt: skip
     return go.Figure(traces, layout)
 
 
