@@ -96,16 +96,17 @@ def _spread_lists(arguments: Sequence[str]) -> list[str]:
     return spread
 
 
+DATA_HELP = "digits; iris, wine, breast_cancer or diabetes where scikit-learn is installed; or a CSV or npz file."
 Width = Annotated[int, typer.Option("--width", help="Units in each hidden layer.")]
-DataOption = Annotated[str, typer.Option("--data", help="'digits', or a CSV or npz file.", metavar="digits|FILE")]
+DataOption = Annotated[str, typer.Option("--data", help=DATA_HELP, metavar="NAME|FILE")]
 Target = Annotated[str | None, typer.Option("--target", help="The column of the file to predict; default: the last.")]
 Loss = Annotated[
     str | None,
     typer.Option(
         "--loss",
         metavar="NAME",
-        help="For classes cross_entropy, for numbers squared_error, mean_absolute_error or huber; default: what fits "
-        "the data.",
+        help="For classes cross_entropy (for two classes also binary_cross_entropy or perceptron), for numbers "
+        "squared_error, mean_absolute_error or huber; default: what fits the data.",
     ),
 ]
 L1 = Annotated[float, typer.Option("--l1", help="Penalty on the size of weights that makes some exactly 0.")]
@@ -371,11 +372,11 @@ def _codes(text: str | None) -> list[str] | None:
 def _data(source: str, target: str | None) -> Data:
     from gradlab import datasets
 
-    if source == "digits":
-        if target is not None:
-            raise GradlabError("--target is for --data FILE; the digits' target is the digit")
-        return datasets.digits()
-    return datasets.from_file(source, target)
+    if source not in ("digits", *datasets.BUNDLED):
+        return datasets.from_file(source, target)
+    if target is not None:
+        raise GradlabError(f"--target is for --data FILE; what {source} predicts is fixed")
+    return datasets.digits() if source == "digits" else datasets.bundled(source)
 
 
 def _load(folders: Sequence[Path]) -> list[Run]:

@@ -21,7 +21,7 @@ from gradlab.datasets import Data
 from gradlab.diagnosis import Diagnosis, accuracy, diagnose, outcome, summary
 from gradlab.errors import ArgumentError, GradlabError, RunError, whole
 from gradlab.networks import Network
-from gradlab.nn import schedules
+from gradlab.nn import losses, schedules
 from gradlab.nn.blocks import Block
 from gradlab.run import Run, load
 from gradlab.training import train
@@ -66,7 +66,7 @@ class Plan:
 
     def sizes(self, data: Data) -> list[int]:
         """Units a layer, input first."""
-        return [data.n_features, *[self.width] * self.depth, data.n_outputs]
+        return [data.n_features, *[self.width] * self.depth, _outputs(self.settings.loss, data)]
 
     @property
     def folder(self) -> str:
@@ -267,10 +267,15 @@ def _settings(data: Data, training: dict[str, Any]) -> Settings:
     return Settings(**{**training, "loss": training.get("loss") or usual, "learning_rate": rate})
 
 
+def _outputs(loss: str, data: Data) -> int:
+    """Units of the last layer: one a class or target column; a loss for two classes reads the sign of a single one."""
+    return 1 if losses.get(loss).binary and data.n_outputs == 2 else data.n_outputs
+
+
 def _rehearse(each: Plan, data: Data) -> None:
     """Train a net like the plan's for no iteration: what is wrong with it, data, loss or rates shows here, at once."""
     Block(each.network.norm, each.network.residual, each.network.dropout).check(each.sizes(data))
-    model = each.network.build([data.n_features, 2, 2, data.n_outputs])
+    model = each.network.build([data.n_features, 2, 2, _outputs(each.settings.loss, data)])
     schedules.create(each.settings.schedule, each.settings.iterations)
     train(model, data, **asdict(each.settings) | {"iterations": 0, "schedule": "constant"})
 

@@ -3,6 +3,7 @@
 import io
 import math
 import pickle
+import sys
 import zipfile
 from importlib import resources
 
@@ -627,3 +628,38 @@ def test_the_pickle_of_an_npz_never_runs(save, tmp_path):
     trap[:] = [Trap() for _ in range(10)]
     assert "pickled" in refusal(save(x=X, y=trap))
     assert not (tmp_path / "ran").exists()
+
+
+def test_shares_make_classes_rare():
+    data = datasets.blobs(200, classes=3, shares=(90, 9, 1), seed=1)
+    counts = np.bincount(np.concatenate([data.y_train, data.y_test]))
+    np.testing.assert_array_equal(counts, [180, 18, 2])
+    tiny = datasets.blobs(10, classes=2, shares=(1000, 1), seed=0)
+    assert np.bincount(np.concatenate([tiny.y_train, tiny.y_test])).tolist() == [9, 1]
+
+
+@pytest.mark.parametrize("shares", [(1, 2), (1, 0, 1), (1, -1, 1), (1, np.nan, 1)])
+def test_shares_that_are_none_are_one_sentence(shares):
+    with pytest.raises(ArgumentError, match="one number above 0 for each of the 3 classes"):
+        datasets.blobs(100, classes=3, shares=shares)
+
+
+@pytest.mark.parametrize("name", datasets.BUNDLED)
+def test_scikit_learns_sets_are_those_of_scikit_learn(name):
+    sets = pytest.importorskip("sklearn.datasets")
+    expected, target = getattr(sets, f"load_{name}")(return_X_y=True)
+    data = datasets.bundled(name, seed=2)
+    x, y = np.concatenate([data.x_train, data.x_test]), np.concatenate([data.y_train, data.y_test])
+    assert x.shape == expected.shape
+    np.testing.assert_array_equal(np.sort(y), np.sort(target))
+    assert data.task == ("regression" if name == "diabetes" else "classification")
+    np.testing.assert_allclose(data.x_train.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.x_train.std(axis=0), 1, rtol=1e-12)
+
+
+def test_without_scikit_learn_its_sets_are_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(DataError, match="pip install scikit-learn"):
+        datasets.bundled("iris")
+    with pytest.raises(ArgumentError, match="iris"):
+        datasets.bundled("iri")
