@@ -188,17 +188,14 @@ def _fold(found: list[tuple[Rule, Finding]]) -> tuple[Finding, ...]:
     """
     findings = {rule.code: finding for rule, finding in found}
     effects = {
-        rule.code: [code for code in rule.explains if _covers(finding, findings.get(code))] for rule, finding in found
+        rule.code: [code for code in rule.effects(finding) if _covers(finding, findings.get(code))]
+        for rule, finding in found
     }
-    explained = {code for codes in effects.values() for code in codes}
-    folded: dict[str, list[Finding]] = {code: [] for code in findings if code not in explained}
+    reach = {code: _reachable(code, effects) for code in findings}
+    folded: dict[str, list[Finding]] = {code: [] for code in findings if _is_root(code, reach)}
     for code in findings:
-        if code in folded:
-            continue
-        root = next((root for root in folded if code in _reachable(root, effects)), None)
-        folded.setdefault(root or code, [])  # in a circle of third-party rules, its first member is the root
-        if root is not None:
-            folded[root].append(findings[code])
+        if code not in folded:
+            folded[next(root for root in folded if code in reach[root])].append(findings[code])
     complete = [findings[code].with_consequences(consequences) for code, consequences in folded.items()]
     return tuple(sorted(complete, key=lambda f: (f.severity != ERROR, -len(f.consequences), f.rule)))
 
@@ -208,6 +205,12 @@ def _covers(cause: Finding, effect: Finding | None) -> bool:
         return False
     hit = set(effect.replicates["which"])
     return 2 * len(hit & set(cause.replicates["which"])) >= len(hit)
+
+
+def _is_root(code: str, reach: Mapping[str, set[str]]) -> bool:
+    """Whether nothing explains it but what it explains itself; of such a circle, its first member is the root."""
+    causes = [other for other in reach if code in reach[other] and other != code]
+    return all(other in reach[code] and code < other for other in causes)
 
 
 def _reachable(root: str, effects: Mapping[str, list[str]]) -> set[str]:

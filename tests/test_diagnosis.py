@@ -16,7 +16,9 @@ def test_a_healthy_run_is_ok_and_says_so():
     diagnosis = diagnose(make_run())
     assert diagnosis.ok
     assert diagnosis.findings == ()
-    assert set(diagnosis.statuses.values()) == {"passed"}
+    lacking = {"GL301", "GL305", "GL306", "GL403"}  # whose columns a hand-made run does not hold
+    assert {code for code, status in diagnosis.statuses.items() if status == "skipped"} == lacking
+    assert {status for code, status in diagnosis.statuses.items() if code not in lacking} == {"passed"}
     assert "healthy" in str(diagnosis)
 
 
@@ -167,16 +169,34 @@ def test_every_rule_is_documented(rule):
     assert set(rule.explains).isdisjoint({rule.code})
 
 
-def test_explains_has_no_circle():
-    table = {rule.code: set(rule.explains) for rule in BUILT_IN}
+def test_what_a_rule_explains_exists():
+    codes = {rule.code for rule in BUILT_IN}
+    for rule in BUILT_IN:
+        assert set(rule.explains) <= codes, rule.code
 
-    def reach(code, seen=frozenset()):
-        assert code not in seen, f"{code} explains itself"
-        for effect in table.get(code, ()):
-            reach(effect, seen | {code})
 
-    for code in table:
-        reach(code)
+class Circular(Rule):
+    """A rule that fires and explains what it is told to."""
+
+    def __init__(self, code, explains):
+        self.code, self.name, self.explains = code, code.lower(), explains
+
+    def judge(self, run):
+        return self.finding(Hits(np.ones((2, 1), bool)), Window(0, 1), value=1.0, limit=0.0, message="it fired")
+
+
+@pytest.mark.parametrize(
+    ("edges", "roots"),
+    [
+        ({"A": "B", "B": "A", "C": ""}, {"A": ["B"], "C": []}),  # the first of a circle is its root
+        ({"A": "", "B": "C", "C": "BA"}, {"B": ["A", "C"]}),  # what a circle explains is no root
+        ({"A": "B", "B": "A", "C": "B"}, {"C": ["A", "B"]}),  # a circle that something else explains has none
+        ({"A": "B", "B": "C", "C": ""}, {"A": ["B", "C"]}),  # through a third
+    ],
+)
+def test_roots_of_circles_and_chains(edges, roots):
+    found = diagnose(make_run(), rules=[Circular(code, tuple(effects)) for code, effects in edges.items()])
+    assert {root.rule: [each.rule for each in root.consequences] for root in found.findings} == roots
 
 
 def test_windows_cover_everything_and_overlap_by_half():

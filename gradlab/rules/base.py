@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ Array = np.ndarray
 
 ERROR, WARNING = "error", "warning"
 WINDOW = 50  # iterations: long enough that one bad batch decides nothing, short against a training
+NOT_LEARNED = 0.95  # of the best constant predictor's loss
+FINISHED = 0.01  # of that loss: what is left to learn no longer shows in float32's updates
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,89 @@ def learning(run: Run) -> Array | None:
     return np.where(prefix < run.iterations, np.inf, shares)
 
 
+def starting_loss(run: Run) -> Array:
+    """Return what a replicate's loss is measured against (S,): the best constant predictor's, else its own first."""
+    baseline = run.config.get("baseline_loss")
+    first = np.abs(run.step("loss")[0])
+    return np.full_like(first, baseline) if baseline else np.where(np.isfinite(first), first, np.inf)
+
+
+def unfinished(run: Run) -> Array:
+    """Where an iteration of a replicate still has something to learn (T, S): its loss is above 1 % of the start's.
+
+    A median over 11 iterations, so that one lucky batch ends nothing.
+    """
+    loss = np.abs(run.step("loss"))
+    padded = np.pad(loss, ((5, 5), (0, 0)), mode="edge")
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 11, axis=0), axis=-1)
+    return ~(smooth <= FINISHED * starting_loss(run))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `worst_window` found: medians (S, L) of the worst window, who is hit, how badly, against which limit."""
+
+    values: Array
+    window: Window
+    hits: Hits
+    severity: str
+    limit: float
+
+    @property
+    def worst(self) -> tuple[int, float]:
+        """The layer, from 1, that is worst in the hit replicates, and its median over them."""
+        median = np.nanmedian(np.where(self.hits.mask, self.values, np.nan)[self.hits.which], axis=0)
+        layer = int(np.nanargmax(median))
+        return layer + 1, float(median[layer])
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Those hit in most of the hit replicates, or the worst one."""
+        return self.hits.layers or (self.worst[0],)
+
+
+def worst_window(run: Run, values: Array, warn: float, alarm: float, *, last: bool = False) -> Verdict | None:
+    """Find the window of finite iterations whose medians of `values` (T, S, L) are worst: above `alarm`, or `warn`.
+
+    An error where at least half of the replicates are above `alarm`, or above `warn` without having learned anything;
+    else a warning. NaN entries are not judged. `last`: each replicate's last window only.
+    """
+    prefix = finite_prefix(run)
+    spans = [Window(max(0, int(prefix.max()) - WINDOW), int(prefix.max()))] if last else windows(int(prefix.max()))
+    best: tuple[tuple[int, int, float], Array, Window] | None = None
+    for window in spans:
+        part = values[window.start : window.stop].copy()
+        for k, stop in enumerate(prefix):  # a replicate that has ended is not judged beyond its end
+            part[max(0, int(stop) - window.start) :, k] = np.nan
+        ended = prefix <= window.start if last else prefix < window.stop
+        median = _nanmedian(part)
+        median[ended] = np.nan
+        known = np.nan_to_num(median, nan=-np.inf)
+        score = int((known > alarm).any(axis=1).sum()), int((known > warn).any(axis=1).sum()), float(known.max())
+        if best is None or score > best[0]:
+            best = score, median, window
+    if best is None or best[0][1] == 0:
+        return None
+    return _verdict(run, best[1], best[2], warn, alarm)
+
+
+def _verdict(run: Run, median: Array, window: Window, warn: float, alarm: float) -> Verdict:
+    known = np.nan_to_num(median, nan=-np.inf)
+    loud, seen = Hits(known > alarm), Hits(known > warn)
+    if loud.which and loud.severity == ERROR:
+        return Verdict(median, window, loud, ERROR, alarm)
+    share = learning(run)
+    stuck = share is not None and 2 * (share[seen.which] >= NOT_LEARNED).sum() >= len(median)
+    return Verdict(median, window, seen, ERROR if stuck else WARNING, warn)
+
+
+def _nanmedian(values: Array) -> Array:
+    """Median over the first axis without the NaNs; NaN where there is nothing else."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN slice": that is the NaN we return
+        return np.nanmedian(values, axis=0)
+
+
 class Rule(ABC):
     """One pathology: what it needs, what it explains, and how it judges a run.
 
@@ -194,6 +280,10 @@ class Rule(ABC):
     @abstractmethod
     def judge(self, run: Run) -> Finding | None:
         """Return what is wrong with `run`, or None; called only on runs of at least one iteration that lack nothing."""
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """Return the codes of findings that would be consequences of this one; all of `explains` by default."""
+        return self.explains
 
     def finding(self, hits: Hits, window: Window, **details: Any) -> Finding:
         """Make this rule's Finding from what it hit, where, and the details."""
@@ -225,6 +315,11 @@ def number(value: float) -> str:
     if 1e-3 <= abs(value) < 1000:
         return f"{value:.3g}"
     return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def are_hit(layers: Sequence[int]) -> str:
+    """Word which layers are hit: "layers 1-3 are hit"."""
+    return f"{span(layers)} {'are' if len(layers) > 1 else 'is'} hit"
 
 
 def span(layers: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.rules import cause
-from gradlab.rules.base import WINDOW, Finding, Hits, Rule, Window, finite_prefix, number, seeds, span
+from gradlab.rules.base import WINDOW, Finding, Hits, Rule, Window, are_hit, finite_prefix, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -47,7 +47,7 @@ class DeadUnits(Rule):
     name = "dead-units"
     summary = "layers of units that are silent on every example, beyond what relu's sparsity explains"
     needs = ("dead_fraction",)
-    explains = ("GL101", "GL302", "GL305", "GL402")
+    explains = ("GL101", "GL302", "GL305", "GL306", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the last window of finite iterations of each replicate."""
@@ -75,7 +75,7 @@ class DeadUnits(Rule):
         message = (
             f"{100 * median[worst]:.0f} % of the units of layer {worst + 1} are silent on every example"
             f"{seeds(hits.replicates)} (a healthy net of this depth: {100 * baseline[worst]:.0f} %, limit "
-            f"{number(100 * limit)} %); {span(layers)} {'are' if len(layers) > 1 else 'is'} hit."
+            f"{number(100 * limit)} %); {are_hit(layers)}."
         )
         return self.finding(
             hits, window, layers=layers, value=float(median[worst]), limit=limit, message=message,

@@ -41,7 +41,7 @@ class ExplodingActivations(Rule):
     name = "exploding-activations"
     summary = "a forward signal that grows past 100 times from the first to the last hidden layer"
     needs = ("activation_rms",)
-    explains = ("GL001", "GL103", "GL201", "GL202", "GL304", "GL401", "GL402")
+    explains = ("GL001", "GL103", "GL201", "GL202", "GL303", "GL304", "GL401", "GL402")
 
     def missing(self, run: Run) -> str | None:
         """Two hidden layers at least are needed to compare."""

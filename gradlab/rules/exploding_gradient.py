@@ -50,7 +50,15 @@ class ExplodingGradient(Rule):
     name = "exploding-gradient"
     summary = "a backward signal that grows past 100 times, or updates that overshoot the loss"
     needs = ("delta_norm",)
-    explains = ("GL001", "GL103", "GL201", "GL202", "GL203", "GL303", "GL304", "GL401", "GL402")
+    explains = (
+        "GL001", "GL101", "GL103", "GL201", "GL202", "GL203", "GL303", "GL304", "GL401", "GL402",
+    )  # fmt: skip
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """By construction, it explains whatever the weights do next; while training, it comes of their steps."""
+        if finding.iterations == (0, 0):
+            return self.explains
+        return tuple(code for code in self.explains if code not in ("GL101", "GL303", "GL304"))
 
     def judge(self, run: Run) -> Finding | None:
         """Judge iteration 0 first: an explosion by construction is the cause of one while training."""

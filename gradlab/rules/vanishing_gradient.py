@@ -7,6 +7,7 @@ import numpy as np
 from gradlab.rules import cause
 from gradlab.rules.base import (
     ERROR,
+    NOT_LEARNED,
     WARNING,
     Finding,
     Hits,
@@ -24,7 +25,6 @@ from gradlab.run import Run
 Array = np.ndarray
 
 ALARM, WARN = 0.01, 0.1  # healthy runs of 8 kinds, converged ones too: >= 3.4; sick ones <= 0.087
-NOT_LEARNED = 0.95  # of the best constant predictor's loss
 
 
 class VanishingGradient(Rule):
@@ -62,7 +62,7 @@ class VanishingGradient(Rule):
     name = "vanishing-gradient"
     summary = "layers whose weights cannot change the loss, whatever the learning rate"
     needs = ("per_example_grad_norm", "weight_norm")
-    explains = ("GL202", "GL301", "GL302", "GL402")
+    explains = ("GL301", "GL302", "GL306", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst half-overlapping window of 50 finite iterations."""

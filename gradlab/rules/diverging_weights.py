@@ -1,0 +1,147 @@
+"""GL303 diverging-weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, number, seeds, span
+from gradlab.run import Run
+
+Array = np.ndarray
+
+RATIOS = 3  # steps in a row, each larger than the one before
+GROWTH = 10.0  # from the first of them to the last
+STRAIGHT = 0.7  # |cosine| between neighbouring steps from which they count as along one line
+FELL = 0.5  # a loss that fell by half says that the growing steps were good ones
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    start: int
+    stop: int
+    ratio: float  # geometric mean of neighbouring step sizes
+    cosine: float  # NaN where none was recorded
+    layer: int
+
+    @property
+    def kind(self) -> str:
+        if self.cosine > STRAIGHT:
+            return "runaway"
+        return "overshoot" if self.cosine < -STRAIGHT else "divergence"
+
+
+class DivergingWeights(Rule):
+    """Diverging weights (GL303).
+
+    What it does
+    ------------
+    Looks for steps of a layer that grow in a row, three times at least and tenfold in all, carry the weights farther
+    than their own length, and do not bring the loss down by half. The cosine between neighbouring steps tells two
+    kinds apart: near +1 the weights run away in one direction; near -1 they jump over the minimum and back, farther
+    each time.
+
+    Why it is bad
+    -------------
+    Neither ever comes back. A runaway follows a loss without a floor, or a product of weights that feeds itself; an
+    overshoot is what a learning rate past 2/lambda does on a curvature of lambda. A smaller rate cures the second,
+    and only delays the first.
+
+    Example
+    -------
+    2.2 -> 10.8 -> 100.6: steps of 8.6 and 89.8, ratio 10.44, the same sign: a runaway; the next value would be 1038.3.
+    2.2 -> 10.8 -> -79.0: the same sizes with alternating signs: an overshoot.
+
+    What to try
+    -----------
+    Overshoot: a learning rate below 2 over the largest curvature: divide it by the ratio plus 1 at least. Runaway:
+    look for a loss without a floor or targets out of reach; clip the gradient; a penalty on the weights.
+
+    References
+    ----------
+    LeCun et al. 1998, section 4.7 (eta < 2/lambda_max); Cohen et al. 2021; Pascanu, Mikolov, Bengio 2013.
+    """
+
+    code = "GL303"
+    name = "diverging-weights"
+    summary = "steps that grow without end: a runaway in one direction, or an overshoot to and fro"
+    needs = ("update_norm", "weight_norm")
+    explains = ("GL001", "GL102", "GL103", "GL201", "GL202", "GL203", "GL304", "GL401", "GL402")
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge each layer of each replicate over its finite iterations."""
+        prefix = finite_prefix(run)
+        found: dict[tuple[int, int], _Stretch] = {}
+        mask = np.zeros(run.shape[1:], bool)
+        for k, stop in enumerate(prefix):
+            for layer in range(run.shape[2]):
+                stretch = _stretch(run, int(stop), k, layer)
+                if stretch is not None:
+                    found[k, layer], mask[k, layer] = stretch, True
+        hits = Hits(mask)
+        if not hits.which:
+            return None
+        worst = max(found.values(), key=lambda each: each.ratio ** (each.stop - each.start))
+        layers = hits.layers or (worst.layer,)
+        window = Window(min(each.start for each in found.values()), max(each.stop for each in found.values()))
+        return self.finding(
+            hits, window, layers=layers, value=worst.ratio, limit=1.0,
+            message=_message(worst, layers, seeds(hits.replicates)), remedies=_remedies(worst),
+            columns=("update_norm", "update_cosine", "weight_norm"),
+        )  # fmt: skip
+
+
+def _stretch(run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
+    """Return the growing steps of one layer that go farthest, or None."""
+    step = run["update_norm"][:stop, k, layer]
+    if len(step) <= RATIOS or not step.any():
+        return None
+    weight, loss = run["weight_norm"][:stop, k, layer], np.abs(run.step("loss")[:stop, k])
+    rising = step[1:] > step[:-1]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))
+    best: _Stretch | None = None
+    for start, end in zip(edges[::2], edges[1::2], strict=True):  # steps start..end, each larger than the last
+        first = step[start : end + 1]
+        first = first[first > 0]
+        growth = first[-1] / first[0]
+        far = first.sum() > weight[start]
+        if len(first) <= RATIOS or growth < GROWTH or not far or loss[end] < FELL * loss[start]:
+            continue
+        ratio = float(growth ** (1 / (len(first) - 1)))
+        if best is None or ratio ** (end - start) > best.ratio ** (best.stop - best.start):
+            best = _Stretch(int(start), int(end) + 1, ratio, _cosine(run, start, end, k, layer), layer + 1)
+    return best
+
+
+def _cosine(run: Run, start: int, end: int, k: int, layer: int) -> float:
+    """Mean cosine of the stretch's steps with the ones before them; NaN where none was recorded."""
+    if "update_cosine" not in run:
+        return float("nan")
+    part = run["update_cosine"][start + 1 : end + 1, k, layer]
+    part = part[np.isfinite(part)]
+    return float(part.mean()) if len(part) else float("nan")
+
+
+def _message(worst: _Stretch, layers: tuple[int, ...], share: str) -> str:
+    grow = f"each step of layer {worst.layer} is {number(worst.ratio)} times the one before it"
+    when = f"iterations {worst.start}-{worst.stop - 1}"
+    if worst.kind == "runaway":
+        return (
+            f"The weights of {span(layers)} run away{share}: {grow} in {when}, always the same way (cosine "
+            f"{worst.cosine:+.2f})."
+        )
+    if worst.kind == "overshoot":
+        return (
+            f"The weights of {span(layers)} overshoot{share}: {grow} in {when}, to and fro (cosine "
+            f"{worst.cosine:+.2f}): the learning rate is past 2 over the curvature."
+        )
+    tail = "" if np.isnan(worst.cosine) else f" (cosine {worst.cosine:+.2f})"
+    return f"The weights of {span(layers)} diverge{share}: {grow} in {when}{tail}."
+
+
+def _remedies(worst: _Stretch) -> tuple[str, ...]:
+    lower = f"lower the learning rate, at least by the factor {number((1 + worst.ratio) / 2)}"
+    floor = "look for a loss without a floor, or targets out of reach: in other units, unscaled"
+    clip = "clip the gradient by its norm, or put a penalty on the weights"
+    return (floor, clip, lower) if worst.kind == "runaway" else (lower, clip, floor)

@@ -1,0 +1,113 @@
+"""GL302 frozen-layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules.base import (
+    ERROR,
+    NOT_LEARNED,
+    WARNING,
+    Finding,
+    Hits,
+    Rule,
+    Window,
+    finite_prefix,
+    learning,
+    number,
+    seeds,
+    span,
+    unfinished,
+)
+from gradlab.run import Run
+
+Array = np.ndarray
+
+CAP = 0.01  # of the loss: what the layer can still take off it, to first order, in a run as long as this one
+MATTERS = 0.1  # elasticity below which the layer does not matter at all: GL101's
+MINIMUM = 20  # iterations
+
+
+class FrozenLayer(Rule):
+    """Frozen layer (GL302).
+
+    What it does
+    ------------
+    Asks of every layer that matters (its elasticity e = p ||W|| / loss is at least 0.1) how much it can contribute in a
+    run of T iterations at the pace it moves: c = e min(1, T u), u the median actual update ratio. Below 0.01 it might
+    as well be frozen. Where all layers are, the learning rate is too small, and it is a warning.
+
+    Why it is bad
+    -------------
+    The gradient is there and nobody takes the step: a layer left out of the optimizer, a learning rate of its own that
+    is 0, a schedule that ended at 0, or a rate a hundred times too small.
+
+    Example
+    -------
+    The first layer is not among the parameters given to the optimizer: gradients as large as everywhere, update 0.
+
+    What to try
+    -----------
+    One layer: see that the optimizer holds its weights and that their learning rate is above 0. All layers: raise
+    the learning rate tenfold.
+
+    References
+    ----------
+    First-order Taylor expansion of the loss along the step; compare the update ratios of You, Gitman, Ginsburg 2017.
+    """
+
+    code = "GL302"
+    name = "frozen-layer"
+    summary = "layers that matter and do not move; all of them: a learning rate far too small"
+    needs = ("per_example_grad_norm", "weight_norm", "update_ratio")
+    explains = ("GL402",)
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the whole of each replicate's finite iterations."""
+        prefix, left = finite_prefix(run), unfinished(run)
+        loss = np.abs(run.step("loss"))[:, :, None]
+        with np.errstate(all="ignore"):
+            elasticity = run["per_example_grad_norm"] * run["weight_norm"] / loss
+        elasticity = np.where(np.isfinite(elasticity) & left[:, :, None], elasticity, np.nan)
+        cap = np.full(run.shape[1:], np.nan)
+        pace = np.full(run.shape[1:], np.nan)
+        for k, stop in enumerate(prefix):
+            if stop < MINIMUM or not left[:stop, k].all():
+                continue  # too short to tell, or it has learned: what stands still then is done
+            e, u = np.nanmedian(elasticity[:stop, k], axis=0), np.nanmedian(run["update_ratio"][:stop, k], axis=0)
+            pace[k] = u
+            cap[k] = np.where(e >= MATTERS, e * np.minimum(1, stop * u), np.nan)
+        hits = Hits(np.nan_to_num(cap, nan=np.inf) < CAP)
+        return self._finding(run, hits, cap, pace) if hits.which else None
+
+    def _finding(self, run: Run, hits: Hits, cap: Array, pace: Array) -> Finding:
+        which = hits.which
+        value = float(np.nanmin(np.nanmedian(np.where(hits.mask, cap, np.nan)[which], axis=0)))
+        layers = hits.layers or tuple(int(n) + 1 for n in np.flatnonzero(hits.mask[which[0]]))
+        whole = len(layers) == run.shape[2]
+        numbers = [layer - 1 for layer in layers]
+        moved = number(float(np.nanmedian(pace[np.ix_(which, numbers)])))
+        share = learning(run)
+        stuck = share is not None and bool((share[which] >= NOT_LEARNED).all())
+        others = [layer for layer in range(run.shape[2]) if layer not in numbers]
+        beside = f", the other layers' by {number(float(np.nanmedian(pace[np.ix_(which, others)])))}" if others else ""
+        verb = "does" if len(layers) == 1 else "do"
+        subject = "No layer moves" if whole else f"{span(layers).capitalize()} {verb} not move"
+        rate = (
+            "raise the learning rate tenfold: it is too small for a run of this length",
+            "train for more iterations",
+            "if the rate is a schedule's, see that it does not end at 0 too early",
+        )
+        one = (
+            f"see that the optimizer holds the weights of {span(layers)} and that their learning rate is above 0",
+            "if the layer is frozen on purpose, ignore GL302",
+        )
+        return self.finding(
+            hits, Window(0, run.iterations), layers=() if whole else layers, value=value, limit=CAP,
+            severity=ERROR if stuck and not whole and hits.severity == ERROR else WARNING,
+            message=f"{subject}{seeds(hits.replicates)}, though gradients are there: an update changes the weights by "
+            f"{moved} of their norm{beside}, which can take at most {number(100 * value)} % off the loss in "
+            f"{run.iterations} iterations (limit {100 * CAP:g} %).",
+            remedies=rate if whole else one,
+            columns=("update_ratio", "grad_norm"),
+        )  # fmt: skip

@@ -1,0 +1,72 @@
+"""GL301 lost-update."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, unfinished, worst_window
+from gradlab.run import Run
+
+WARN, ALARM = 0.5, 0.9  # share of the weights with a gradient that the update left as they were
+
+
+class LostUpdate(Rule):
+    """Lost update (GL301).
+
+    What it does
+    ------------
+    Takes the share of weights that have a gradient and yet are the same number after the update: w + dw was rounded
+    back to w. A median over 50 iterations above a half is a warning, above 90 % in half of the seeds an error. Judged
+    only while the loss is above 1 % of the constant predictor's: where nothing is left to learn, steps are too small
+    for any format.
+
+    Why it is bad
+    -------------
+    The gradient is right and the learning rate is above 0, and still nothing happens. In bfloat16, with 8 bits of
+    precision, a healthy step of a thousandth of the weight is lost whole.
+
+    Example
+    -------
+    2.5 - 0.001 = 2.499 in float32, and 2.5 in bfloat16: numbers near 2.5 are 1/64 apart there.
+
+    What to try
+    -----------
+    Keep the weights in a wider format (float32 beside half precision, float64 beside float32); a larger learning
+    rate; an optimizer that scales its steps (Adam).
+
+    References
+    ----------
+    Micikevicius et al. 2018, section 3.1 (master weights); IEEE 754-2019, section 4.3 (rounding).
+    """
+
+    code = "GL301"
+    name = "lost-update"
+    summary = "updates that rounding swallows: w + dw == w"
+    needs = ("lost_fraction",)
+    explains = ("GL302", "GL402")
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge every window in which something is left to learn."""
+        values = np.where(unfinished(run)[:, :, None], run["lost_fraction"], np.nan)
+        found = worst_window(run, values, WARN, ALARM)
+        if found is None:
+            return None
+        layer, value = found.worst
+        precision = run.config.get("dtype", "their number format")
+        ratio = ""
+        if "update_ratio" in run:
+            part = run["update_ratio"][found.window.start : found.window.stop][:, found.hits.which, layer - 1]
+            ratio = f", a step being {number(float(np.nanmedian(part)))} of the weights' norm"
+        return self.finding(
+            found.hits, found.window, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            message=f"Rounding swallows {100 * value:.0f} % of the updates of layer {layer}"
+            f"{seeds(found.hits.replicates)}: the weights, in {precision}, stay the same number{ratio} (limit "
+            f"{number(100 * found.limit)} %); "
+            f"{are_hit(found.layers)}.",
+            remedies=(
+                "keep the weights in a wider format (float32 master weights, or float64)",
+                "raise the learning rate, if steps this small were not meant",
+                "use an optimizer that scales its steps, such as Adam",
+            ),
+            columns=("lost_fraction", "update_ratio"),
+        )  # fmt: skip

@@ -1,0 +1,82 @@
+"""GL202 saturated-units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules import cause
+from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, worst_window
+from gradlab.run import Run
+
+WARN, ALARM = 0.5, 0.8  # share of entries; healthy nets that interpolate their data stay below 0.3
+SATURATING = ("sigmoid", "tanh")  # flat on both sides; where one side is flat by design, GL201 judges
+
+
+class SaturatedUnits(Rule):
+    """Saturated units (GL202).
+
+    What it does
+    ------------
+    Takes, for each hidden sigmoid or tanh layer, the share of (example, unit) entries whose slope is below 1 % of the
+    largest one (|z| beyond 6 for a sigmoid, 3 for tanh), as a median over the last 50 iterations. Above a half it is a
+    warning, above 80 % in half of the seeds an error. The slope decides, not a fixed range of outputs.
+
+    Why it is bad
+    -------------
+    Every gradient that passes such a unit is multiplied by almost nothing, in both directions of training: it is slow
+    to saturate further and slow to come back.
+
+    Example
+    -------
+    Inputs in the hundreds, not standardized: the first tanh layer answers -1 or 1 to everything.
+
+    What to try
+    -----------
+    Standardize the inputs; smaller initial weights (gain 1, Glorot); a smaller learning rate where it came with
+    training; normalization.
+
+    References
+    ----------
+    Glorot & Bengio 2010, section 3; LeCun et al. 1998, section 4.4.
+    """
+
+    code = "GL202"
+    name = "saturated-units"
+    summary = "sigmoid or tanh layers that answer almost everything from their flat ends"
+    needs = ("saturated_fraction",)
+    explains = ("GL101", "GL302", "GL306", "GL402")
+
+    def missing(self, run: Run) -> str | None:
+        """A net without a layer that is flat on both sides has nothing to saturate, and lacks nothing."""
+        return super().missing(run) if run.layers["activation"].isin(SATURATING).any() else None
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the last window of finite iterations."""
+        judged = run.layers["activation"].isin(SATURATING).to_numpy()
+        if not judged.any():
+            return None
+        values = np.where(judged, run["saturated_fraction"], np.nan)
+        found = worst_window(run, values, WARN, ALARM, last=True)
+        if found is None:
+            return None
+        layer, value = found.worst
+        hits, window = found.hits, found.window
+        early = float(np.nanmedian(run["saturated_fraction"][0][hits.which, layer - 1])) > WARN
+        since = "already before the first update" if early else "since training began"
+        return self.finding(
+            hits, window, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            message=f"{100 * value:.0f} % of layer {layer}'s answers come from the flat ends of its activation"
+            f"{seeds(hits.replicates)}, {since} (limit {number(100 * found.limit)} %); {are_hit(found.layers)}.",
+            cause=cause.explain(run, found.layers, hits.which, window, grows=False),
+            remedies=_remedies(early, layer),
+            columns=("saturated_fraction", "slope_rms", "activation_rms"),
+        )  # fmt: skip
+
+
+def _remedies(early: bool, layer: int) -> tuple[str, ...]:
+    scale = "start with smaller weights: gain 1 with glorot_normal"
+    if not early:
+        return "lower the learning rate: the steps pushed the units into their flat ends", scale, "normalize the layers"
+    if layer == 1:
+        return "standardize the inputs: mean 0, deviation 1", scale, "normalize the layers"
+    return scale, "normalize the layers", "standardize the inputs: mean 0, deviation 1"

@@ -1,0 +1,74 @@
+"""GL306 stalled-optimizer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, unfinished, worst_window
+from gradlab.run import Run
+
+WARN, ALARM = 0.1, 1.0  # epsilon over sqrt(v_hat): from 0.1 on it shortens the steps, from 1 on it rules them
+WITHOUT = ("sgd", "momentum", "nesterov")  # no second moments
+DEFAULT = 1e-8  # Adam's, where a run does not say
+
+
+class StalledOptimizer(Rule):
+    """Stalled optimizer (GL306).
+
+    What it does
+    ------------
+    Adam, AdamW, RMSprop and AdaGrad divide each gradient by sqrt(v) + epsilon, so that its size does not matter, until
+    epsilon does. Compares epsilon with sqrt(v_hat), as a median over 50 iterations: above a tenth a warning, above 1
+    in half of the seeds an error. Judged only while the loss is above 1 % of the constant predictor's.
+
+    Why it is bad
+    -------------
+    Below epsilon an adaptive optimizer is plain gradient descent with a tiny step: small gradients, which it was chosen
+    for, stop the training after all.
+
+    Example
+    -------
+    epsilon = 1 from a recipe for another network; or gradients of 1e-9, scaled down by a mean over millions.
+
+    What to try
+    -----------
+    A smaller epsilon (1e-8); scale the loss up; cure what makes the gradient small.
+
+    References
+    ----------
+    Kingma & Ba 2015, section 2.1; Choi et al. 2019 (epsilon as a hyperparameter).
+    """
+
+    code = "GL306"
+    name = "stalled-optimizer"
+    summary = "an adaptive optimizer whose epsilon is larger than the gradients it divides by"
+    needs = ("second_moment_rms",)
+    explains = ("GL302", "GL402")
+
+    def missing(self, run: Run) -> str | None:
+        """Optimizers without second moments cannot stall in this way, and lack nothing."""
+        return None if run.config.get("optimizer") in WITHOUT else super().missing(run)
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge every window in which something is left to learn."""
+        if "second_moment_rms" not in run:
+            return None
+        epsilon = float(run.config.get("epsilon", DEFAULT))
+        with np.errstate(all="ignore"):
+            share = epsilon / run["second_moment_rms"]
+        found = worst_window(run, np.where(unfinished(run)[:, :, None], share, np.nan), WARN, ALARM)
+        if found is None:
+            return None
+        layer, value = found.worst
+        return self.finding(
+            found.hits, found.window, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            message=f"The optimizer's epsilon of {number(epsilon)} stands against second moments of "
+            f"{number(epsilon / value)} in layer {layer}{seeds(found.hits.replicates)}: {number(value)} times as much, "
+            f"so that the steps shrink with the gradient (limit {found.limit:g}); {are_hit(found.layers)}.",
+            remedies=(
+                f"make epsilon smaller than a tenth of the gradients: {number(epsilon / value / 100)}",
+                "scale the loss up: an adaptive optimizer's steps do not mind",
+                "raise the learning rate by the same factor",
+            ),
+            columns=("second_moment_rms", "update_ratio", "grad_norm"),
+        )  # fmt: skip

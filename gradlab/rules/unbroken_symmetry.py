@@ -1,0 +1,73 @@
+"""GL305 unbroken-symmetry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules.base import WINDOW, Finding, Hits, Rule, Window, finite_prefix, seeds, span
+from gradlab.run import Run
+
+SAME = 1 - 1e-5  # cosine between two units' weights; rounding in float32 leaves 1e-7
+LEAST_INPUTS = 4  # with fewer, two of 64 random units are this parallel by chance
+
+
+class UnbrokenSymmetry(Rule):
+    """Unbroken symmetry (GL305).
+
+    What it does
+    ------------
+    Looks for hidden layers in which two units read their inputs by the same weights (a cosine of 0.99999) from the
+    first iteration to the last. Layers of fewer than four inputs are not judged: there, chance makes such pairs.
+
+    Why it is bad
+    -------------
+    Units that start alike get the same gradient and stay alike for ever: a layer of a hundred is worth one.
+
+    Example
+    -------
+    All weights initialized to 0, or to the same constant.
+
+    What to try
+    -----------
+    A random initialization: he_normal for relu, glorot_normal for tanh and sigmoid.
+
+    References
+    ----------
+    Goodfellow, Bengio, Courville 2016, section 8.4.
+    """
+
+    code = "GL305"
+    name = "unbroken-symmetry"
+    summary = "units of a layer that started alike and stay alike"
+    needs = ("unit_similarity",)
+    explains = ("GL101", "GL302", "GL402")
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the recorded iterations of each replicate, first and last included."""
+        similarity, prefix = run["unit_similarity"], finite_prefix(run)
+        judged = (run.layers["fan_in"].to_numpy() >= LEAST_INPUTS) & (np.arange(run.shape[2]) < run.shape[2] - 1)
+        mask = np.zeros(run.shape[1:], bool)
+        lowest = np.ones(run.shape[1:])
+        for k, stop in enumerate(prefix):
+            known = similarity[: int(stop), k]
+            known = known[np.isfinite(known).any(axis=1)]
+            if len(known):
+                lowest[k] = np.nan_to_num(known.min(axis=0))
+                mask[k] = judged & (lowest[k] >= SAME)
+        hits = Hits(mask)
+        if not hits.which:
+            return None
+        layers = hits.layers or (int(mask[hits.which[0]].argmax()) + 1,)
+        stop = int(prefix[hits.which].max())
+        holds = "holds" if len(layers) == 1 else "hold"
+        return self.finding(
+            hits, Window(max(0, stop - WINDOW), max(1, stop)), layers=layers,
+            value=float(lowest[hits.which][:, layers[0] - 1].max()), limit=SAME,
+            message=f"{span(layers).capitalize()} {holds} units with the same weights from the "
+            f"first iteration to the last{seeds(hits.replicates)}: what starts alike learns alike.",
+            remedies=(
+                "initialize at random: he_normal for relu, glorot_normal for tanh and sigmoid",
+                "see that no later step sets the weights to a constant",
+            ),
+            columns=("unit_similarity", "weight_norm"),
+        )  # fmt: skip

@@ -1,0 +1,87 @@
+"""GL401 unstable-loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules.base import WINDOW, Finding, Hits, Rule, Window, finite_prefix, number, seeds, starting_loss, windows
+from gradlab.run import Run
+
+Array = np.ndarray
+
+HIGH = 1.5  # times the constant predictor's loss: worse than knowing nothing
+OFTEN = 0.2  # of the iterations of a window
+SWING = 1.5  # the highest tenth of the window over its lowest
+SKIP = 10  # first iterations: a start far from the constant predictor is no instability
+
+
+class UnstableLoss(Rule):
+    """Unstable loss (GL401).
+
+    What it does
+    ------------
+    Counts, in windows of 50 iterations after the first 10, how often the loss stands above 1.5 times that of the best
+    constant prediction: in a fifth of the iterations or more, while it swings by a factor of 1.5, the training is
+    thrown back again and again. A loss that is high and still is not meant, nor one that falls from a bad start.
+
+    Why it is bad
+    -------------
+    A net that is worse than knowing nothing is not on its way anywhere: each step is too large for the valley it is in.
+
+    Example
+    -------
+    Learning rate 1 on a deep tanh net: the loss goes to 7, back to 2, and up again.
+
+    What to try
+    -----------
+    A third of the learning rate; warm-up; a larger batch; clipping.
+
+    References
+    ----------
+    Cohen et al. 2021 (edge of stability); Goyal et al. 2017, section 2.2 (warm-up).
+    """
+
+    code = "GL401"
+    name = "unstable-loss"
+    summary = "a loss that is thrown back above the constant predictor's again and again"
+    explains = ("GL402",)
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the worst window of each replicate."""
+        loss, prefix, reference = np.abs(run.step("loss")), finite_prefix(run), starting_loss(run)
+        shares = np.zeros(len(prefix))
+        spans: list[Window] = [Window(0, 1)] * len(prefix)
+        for k, stop in enumerate(prefix):
+            for window in windows(int(stop) - SKIP) if stop >= SKIP + WINDOW // 2 else []:
+                part = loss[SKIP + window.start : SKIP + window.stop, k]
+                share = _share(part, float(reference[k]))
+                if share > shares[k]:
+                    shares[k], spans[k] = share, Window(SKIP + window.start, SKIP + window.stop)
+        hits = Hits((shares >= OFTEN)[:, None])
+        if not hits.which:
+            return None
+        worst = max(hits.which, key=lambda k: shares[k])
+        window = spans[worst]
+        part = loss[window.start : window.stop, worst]
+        return self.finding(
+            hits, window, layers=(), value=float(shares[worst]), limit=OFTEN,
+            message=f"The loss is unstable{seeds(hits.replicates)}: in iterations {window.start}-{window.stop - 1} it "
+            f"swings between {number(float(part.min()))} and {number(float(part.max()))} and stands above "
+            f"{number(HIGH * float(reference[worst]))}, 1.5 times the constant predictor's, in "
+            f"{100 * shares[worst]:.0f} % of them (limit {100 * OFTEN:.0f} %).",
+            remedies=(
+                "lower the learning rate to a third",
+                "warm the learning rate up, or let it fall by a schedule",
+                "use a larger batch, or clip the gradient by its norm",
+            ),
+            columns=("update_ratio", "grad_norm"),
+        )  # fmt: skip
+
+
+def _share(part: Array, reference: float) -> float:
+    """How often the loss stands too high; 0 where it does not swing, or where it only falls."""
+    low, high = np.quantile(part, [0.1, 0.9])
+    if not reference > 0 or high < SWING * low:
+        return 0.0
+    rises = np.maximum(np.diff(part), 0).sum()  # falling from a bad start, it does not climb back
+    return float((part > HIGH * reference).mean()) if rises > (part.max() - part.min()) else 0.0

@@ -1,0 +1,62 @@
+"""GL304 update-too-large."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, worst_window
+from gradlab.run import Run
+
+WARN, ALARM = 0.1, 1.0  # of the weights' norm in one step; healthy trainings: about 1e-3
+
+
+class UpdateTooLarge(Rule):
+    """Update too large (GL304).
+
+    What it does
+    ------------
+    Takes ||W_after - W_before|| / ||W||, the update as it really was, as a median over 50 iterations: above 0.1 a
+    warning (an error where nothing is learned either), above 1 in half of the seeds an error: each step then replaces
+    the layer.
+
+    Why it is bad
+    -------------
+    A gradient tells the slope here, and nothing of what is a weight's length away. Layers that are thrown about kill
+    relu units, saturate sigmoids and never settle.
+
+    Example
+    -------
+    A learning rate a hundred times too large; or Adam, whose steps do not shrink with the gradient, at 0.1.
+
+    What to try
+    -----------
+    Divide the learning rate by the ratio over 0.001; warm it up; clip the gradient.
+
+    References
+    ----------
+    You, Gitman, Ginsburg 2017 (layer-wise ratios); Bottou, Curtis, Nocedal 2018, section 4.
+    """
+
+    code = "GL304"
+    name = "update-too-large"
+    summary = "steps of a tenth of the weights' own length and more"
+    needs = ("update_ratio",)
+    explains = ("GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL401", "GL402")
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the worst window; a layer that starts at 0 has no ratio then."""
+        ratio = np.where(np.isfinite(run["update_ratio"]), run["update_ratio"], np.nan)
+        found = worst_window(run, ratio, WARN, ALARM)
+        if found is None:
+            return None
+        layer, value = found.worst
+        rate = run.config.get("learning_rate")
+        tried = f", such as {number(rate * 1e-2 / value)}" if isinstance(rate, float) else ""
+        return self.finding(
+            found.hits, found.window, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of their norm"
+            f"{seeds(found.hits.replicates)} (limit {100 * found.limit:g} %; about 0.1 % is usual); "
+            f"{are_hit(found.layers)}.",
+            remedies=(f"lower the learning rate{tried}", "warm the learning rate up", "clip the gradient by its norm"),
+            columns=("update_ratio", "weight_norm", "grad_norm"),
+        )  # fmt: skip
