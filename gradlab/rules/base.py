@@ -205,7 +205,7 @@ class Verdict:
     @property
     def worst(self) -> tuple[int, float]:
         """The layer, from 1, that is worst in the hit replicates, and its median over them."""
-        median = np.nanmedian(np.where(self.hits.mask, self.values, np.nan)[self.hits.which], axis=0)
+        median = nanmedian(np.where(self.hits.mask, self.values, np.nan)[self.hits.which])
         layer = int(np.nanargmax(median))
         return layer + 1, float(median[layer])
 
@@ -229,7 +229,7 @@ def worst_window(run: Run, values: Array, warn: float, alarm: float, *, last: bo
         for k, stop in enumerate(prefix):  # a replicate that has ended is not judged beyond its end
             part[max(0, int(stop) - window.start) :, k] = np.nan
         ended = prefix <= window.start if last else prefix < window.stop
-        median = _nanmedian(part)
+        median = nanmedian(part)
         median[ended] = np.nan
         known = np.nan_to_num(median, nan=-np.inf)
         score = int((known > alarm).any(axis=1).sum()), int((known > warn).any(axis=1).sum()), float(known.max())
@@ -250,7 +250,7 @@ def _verdict(run: Run, median: Array, window: Window, warn: float, alarm: float)
     return Verdict(median, window, seen, ERROR if stuck else WARNING, warn)
 
 
-def _nanmedian(values: Array) -> Array:
+def nanmedian(values: Array) -> Array:
     """Median over the first axis without the NaNs; NaN where there is nothing else."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN slice": that is the NaN we return
@@ -315,6 +315,11 @@ def number(value: float) -> str:
     if 1e-3 <= abs(value) < 1000:
         return f"{value:.3g}"
     return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def explosive_severity(run: Run, hits: Hits) -> str:
+    """What ends in NaN is an error in one replicate already, as every non-finite number is."""
+    return ERROR if (finite_prefix(run)[hits.which] < run.iterations).any() else hits.severity
 
 
 def are_hit(layers: Sequence[int]) -> str:

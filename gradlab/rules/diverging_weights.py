@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, number, seeds, span
+from gradlab.rules.base import Finding, Hits, Rule, Window, explosive_severity, finite_prefix, number, seeds, span
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -86,7 +86,7 @@ class DivergingWeights(Rule):
         layers = hits.layers or (worst.layer,)
         window = Window(min(each.start for each in found.values()), max(each.stop for each in found.values()))
         return self.finding(
-            hits, window, layers=layers, value=worst.ratio, limit=1.0,
+            hits, window, severity=explosive_severity(run, hits), layers=layers, value=worst.ratio, limit=1.0,
             message=_message(worst, layers, seeds(hits.replicates)), remedies=_remedies(worst),
             columns=("update_norm", "update_cosine", "weight_norm"),
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import ERROR, Finding, Hits, Rule, Window, finite_prefix, number, seeds
+from gradlab.rules.base import Finding, Hits, Rule, Window, explosive_severity, finite_prefix, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -82,7 +82,7 @@ class ExplodingGradient(Rule):
             f"{number(value)} times from layer {run.shape[2]} back to layer {layer} (limit {AT_INIT:g})."
         )
         return self.finding(
-            hits, window, severity=_severity(run, hits), layers=layers, value=value, limit=AT_INIT,
+            hits, window, severity=explosive_severity(run, hits), layers=layers, value=value, limit=AT_INIT,
             message=message, cause=why, remedies=_remedies(run, why),
             columns=("delta_norm", "grad_norm", "log_gain_weight"),
         )  # fmt: skip
@@ -109,15 +109,10 @@ class ExplodingGradient(Rule):
             f"loss by {number(value)} times its own value (limit {STEP_ALARM:g} twice, {STEP_HIGH:g} while it rises)."
         )
         return self.finding(
-            hits, window, severity=_severity(run, hits), layers=(), value=value, limit=STEP_ALARM,
+            hits, window, severity=explosive_severity(run, hits), layers=(), value=value, limit=STEP_ALARM,
             message=message, cause=why, remedies=_remedies(run, why),
             columns=("grad_norm", "update_ratio", "delta_norm"),
         )  # fmt: skip
-
-
-def _severity(run: Run, hits: Hits) -> str:
-    """An explosion that ends in NaN is an error in one replicate already, as every non-finite number is."""
-    return ERROR if (finite_prefix(run)[hits.which] < run.iterations).any() else hits.severity
 
 
 def _explosion(share: Array, loss: Array) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from gradlab.rules.base import (
     Window,
     finite_prefix,
     learning,
+    nanmedian,
     number,
     seeds,
     span,
@@ -74,7 +75,7 @@ class FrozenLayer(Rule):
         for k, stop in enumerate(prefix):
             if stop < MINIMUM or not left[:stop, k].all():
                 continue  # too short to tell, or it has learned: what stands still then is done
-            e, u = np.nanmedian(elasticity[:stop, k], axis=0), np.nanmedian(run["update_ratio"][:stop, k], axis=0)
+            e, u = nanmedian(elasticity[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
             pace[k] = u
             cap[k] = np.where(e >= MATTERS, e * np.minimum(1, stop * u), np.nan)
         hits = Hits(np.nan_to_num(cap, nan=np.inf) < CAP)
@@ -82,7 +83,7 @@ class FrozenLayer(Rule):
 
     def _finding(self, run: Run, hits: Hits, cap: Array, pace: Array) -> Finding:
         which = hits.which
-        value = float(np.nanmin(np.nanmedian(np.where(hits.mask, cap, np.nan)[which], axis=0)))
+        value = float(np.nanmin(nanmedian(np.where(hits.mask, cap, np.nan)[which])))
         layers = hits.layers or tuple(int(n) + 1 for n in np.flatnonzero(hits.mask[which[0]]))
         whole = len(layers) == run.shape[2]
         numbers = [layer - 1 for layer in layers]

@@ -40,7 +40,7 @@ class NonFinite(Rule):
     code = "GL001"
     name = "non-finite"
     summary = "a NaN or infinity: the first one's iteration, layer and phase"
-    explains = ("GL101", "GL103", "GL201", "GL202", "GL302", "GL304", "GL401", "GL402")
+    explains = ("GL101", "GL103", "GL201", "GL202", "GL302", "GL401", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
         """Find the first non-finite number of each replicate; report the earliest."""
