@@ -188,7 +188,7 @@ def _fold(found: list[tuple[Rule, Finding]]) -> tuple[Finding, ...]:
     """
     findings = {rule.code: finding for rule, finding in found}
     effects = {
-        rule.code: [code for code in rule.effects(finding) if _covers(finding, findings.get(code))]
+        rule.code: [code for code, other in findings.items() if code != rule.code and rule.explains_it(finding, other)]
         for rule, finding in found
     }
     reach = {code: _reachable(code, effects) for code in findings}
@@ -198,13 +198,6 @@ def _fold(found: list[tuple[Rule, Finding]]) -> tuple[Finding, ...]:
             folded[next(root for root in folded if code in reach[root])].append(findings[code])
     complete = [findings[code].with_consequences(consequences) for code, consequences in folded.items()]
     return tuple(sorted(complete, key=lambda f: (f.severity != ERROR, -len(f.consequences), f.rule)))
-
-
-def _covers(cause: Finding, effect: Finding | None) -> bool:
-    if effect is None:
-        return False
-    hit = set(effect.replicates["which"])
-    return 2 * len(hit & set(cause.replicates["which"])) >= len(hit)
 
 
 def _is_root(code: str, reach: Mapping[str, set[str]]) -> bool:

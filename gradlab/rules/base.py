@@ -215,21 +215,32 @@ class Verdict:
         return self.hits.layers or (self.worst[0],)
 
 
-def worst_window(run: Run, values: Array, warn: float, alarm: float, *, last: bool = False) -> Verdict | None:
+def worst_window(
+    run: Run,
+    values: Array,
+    warn: float,
+    alarm: float,
+    *,
+    last: bool = False,
+    size: int = WINDOW,
+    mean: bool = False,
+) -> Verdict | None:
     """Find the window of finite iterations whose medians of `values` (T, S, L) are worst: above `alarm`, or `warn`.
 
     An error where at least half of the replicates are above `alarm`, or above `warn` without having learned anything;
-    else a warning. NaN entries are not judged. `last`: each replicate's last window only.
+    else a warning. NaN entries are not judged. `last`: each replicate's last window only; `size`: of a window; `mean`:
+    means, not medians.
     """
     prefix = finite_prefix(run)
-    spans = [Window(max(0, int(prefix.max()) - WINDOW), int(prefix.max()))] if last else windows(int(prefix.max()))
+    end = int(prefix.max())
+    spans = [Window(max(0, end - size), end)] if last else windows(end, size)
     best: tuple[tuple[int, int, float], Array, Window] | None = None
     for window in spans:
         part = values[window.start : window.stop].copy()
         for k, stop in enumerate(prefix):  # a replicate that has ended is not judged beyond its end
             part[max(0, int(stop) - window.start) :, k] = np.nan
         ended = prefix <= window.start if last else prefix < window.stop
-        median = nanmedian(part)
+        median = nanmedian(part, mean=mean)
         median[ended] = np.nan
         known = np.nan_to_num(median, nan=-np.inf)
         score = int((known > alarm).any(axis=1).sum()), int((known > warn).any(axis=1).sum()), float(known.max())
@@ -250,11 +261,11 @@ def _verdict(run: Run, median: Array, window: Window, warn: float, alarm: float)
     return Verdict(median, window, seen, ERROR if stuck else WARNING, warn)
 
 
-def nanmedian(values: Array) -> Array:
-    """Median over the first axis without the NaNs; NaN where there is nothing else."""
+def nanmedian(values: Array, *, mean: bool = False) -> Array:
+    """Median (or mean) over the first axis without the NaNs; NaN where there is nothing else."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN slice": that is the NaN we return
-        return np.nanmedian(values, axis=0)
+        return np.nanmean(values, axis=0) if mean else np.nanmedian(values, axis=0)
 
 
 class Rule(ABC):
@@ -269,6 +280,7 @@ class Rule(ABC):
     summary: ClassVar[str] = ""  # one line for lists of rules
     needs: ClassVar[tuple[str, ...]] = ()  # statistics without which the rule is skipped
     explains: ClassVar[tuple[str, ...]] = ()  # codes of findings that are consequences of this one
+    explains_later: ClassVar[tuple[str, ...]] = ()  # the same, of findings that began after this one
 
     def missing(self, run: Run) -> str | None:
         """Say what this run lacks for the rule to judge it, and how to record it; None if nothing."""
@@ -284,6 +296,13 @@ class Rule(ABC):
     def effects(self, finding: Finding) -> tuple[str, ...]:
         """Return the codes of findings that would be consequences of this one; all of `explains` by default."""
         return self.explains
+
+    def explains_it(self, finding: Finding, other: Finding) -> bool:
+        """Whether `other` is a consequence of `finding`, which is this rule's: by its code, its time and its seeds."""
+        later = other.rule in self.explains_later and other.iterations[0] > finding.iterations[0]
+        hit = set(other.replicates["which"])
+        shared = hit & set(finding.replicates["which"])
+        return (later or other.rule in self.effects(finding)) and 2 * len(shared) >= len(hit)
 
     def finding(self, hits: Hits, window: Window, **details: Any) -> Finding:
         """Make this rule's Finding from what it hit, where, and the details."""

@@ -12,6 +12,7 @@ from gradlab.run import Run
 Array = np.ndarray
 
 EXCESS = 0.5  # of the units that the initialization alone would leave alive
+SATURATING = ("sigmoid", "tanh")  # their slope of 0 is saturation: GL202's
 RECORDS = 3  # a unit silent on one batch is no proof of death
 
 
@@ -47,27 +48,29 @@ class DeadUnits(Rule):
     name = "dead-units"
     summary = "layers of units that are silent on every example, beyond what relu's sparsity explains"
     needs = ("dead_fraction",)
-    explains = ("GL101", "GL302", "GL305", "GL306", "GL402")
+    explains = ("GL101", "GL301", "GL302", "GL305", "GL306", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the last window of finite iterations of each replicate."""
         prefix = finite_prefix(run)
         dead, recorded = run["dead_fraction"], run.recorded("dead_fraction")
+        judged = ~run.layers["activation"].isin(SATURATING).to_numpy()
         shares = np.zeros(run.shape[1:])
-        start = run.iterations
         for k, stop in enumerate(prefix):
             first = max(0, int(stop) - WINDOW)
             rows = dead[first:stop, k][recorded[first:stop, k].any(axis=1)]
             if len(rows) >= min(RECORDS, int(stop)) and len(rows):
                 shares[k] = np.nan_to_num(np.median(rows, axis=0))
-                start = min(start, first)
         baseline = _baseline(run)
-        hits = Hits(shares > baseline + EXCESS * (1 - baseline))
+        limit = baseline + EXCESS * (1 - baseline)
+        hits = Hits((shares > limit) & judged)
         if not hits.which:
             return None
+        start = min(_since(dead[: prefix[k], k][:, hits.mask[k]], limit[hits.mask[k]]) for k in hits.which)
         return self._finding(run, hits, shares, baseline, Window(start, max(1, int(prefix[hits.which].max()))))
 
     def _finding(self, run: Run, hits: Hits, shares: Array, baseline: Array, window: Window) -> Finding:
+        latest = Window(max(window.start, window.stop - WINDOW), window.stop)
         median = np.median(shares[hits.which], axis=0)
         worst = int((median - baseline).argmax())
         layers = hits.layers or (worst + 1,)
@@ -79,7 +82,7 @@ class DeadUnits(Rule):
         )
         return self.finding(
             hits, window, layers=layers, value=float(median[worst]), limit=limit, message=message,
-            cause=cause.explain(run, layers, hits.which, window, grows=False),
+            cause=cause.explain(run, layers, hits.which, latest, grows=False),
             remedies=(
                 "lower the learning rate: one large step can push every unit below 0 for good",
                 "start biases at 0 and weights with he_normal",
@@ -87,6 +90,13 @@ class DeadUnits(Rule):
             ),
             columns=("dead_fraction", "slope_rms", "activation_mean"),
         )  # fmt: skip
+
+
+def _since(dead: Array, limit: Array) -> int:
+    """Return the iteration from which some layer of (T, layers) stays above its limit until the end."""
+    alive = (dead <= limit) & np.isfinite(dead)
+    last = np.where(alive.any(axis=0), len(dead) - 1 - alive[::-1].argmax(axis=0), -1)
+    return int(last.min()) + 1
 
 
 def _baseline(run: Run) -> Array:

@@ -47,7 +47,7 @@ class LostUpdate(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge every window in which something is left to learn."""
-        values = np.where(unfinished(run)[:, :, None], run["lost_fraction"], np.nan)
+        values = np.where(unfinished(run)[:, :, None] & ~_held(run), run["lost_fraction"], np.nan)
         found = worst_window(run, values, WARN, ALARM)
         if found is None:
             return None
@@ -70,3 +70,18 @@ class LostUpdate(Rule):
             ),
             columns=("lost_fraction", "update_ratio"),
         )  # fmt: skip
+
+
+def _held(run: Run) -> np.ndarray:
+    """Where a layer stands still whole though its step is far above rounding (T, S, L): frozen, GL302's matter.
+
+    The step meant is the learning rate times the largest gradient (1 for an optimizer that scales it); rounding can
+    swallow it in every weight only below about 4 units in the last place of a usual weight.
+    """
+    if any(name not in run for name in ("update_norm", "weight_norm", "grad_max")):
+        return np.zeros(run.shape, bool)
+    entries = (run.layers["fan_in"] * run.layers["fan_out"]).to_numpy(float)
+    unit = np.finfo(run.config.get("dtype", "float32")).eps * run["weight_norm"] / np.sqrt(entries)
+    adaptive = "second_moment_rms" in run
+    meant = run.step("learning_rate")[:, :, None] * (1.0 if adaptive else run["grad_max"])
+    return (run["update_norm"] == 0) & (meant > 4 * unit)

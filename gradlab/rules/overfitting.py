@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, WINDOW, Finding, Hits, Rule, Window, finite_prefix, number, seeds
+from gradlab.rules.base import (
+    NOT_LEARNED,
+    WARNING,
+    WINDOW,
+    Finding,
+    Hits,
+    Rule,
+    Window,
+    finite_prefix,
+    number,
+    seeds,
+    starting_loss,
+)
 from gradlab.run import Run
 
-RISE = 1.25  # the last held-out loss over its lowest
+Array = np.ndarray
+
+RISE = 1.5  # the last held-out loss over its lowest
 GAP = 2.0  # the last held-out loss over the last training loss
 
 
@@ -16,8 +30,9 @@ class Overfitting(Rule):
 
     What it does
     ------------
-    Compares the last loss on held-out data with its own minimum and with the training loss: it fires where the
-    held-out loss has risen by a quarter from its minimum and is more than twice the training loss. Always a warning.
+    Compares the loss on held-out data (a median over the last quarter of its values) with its own minimum and with the
+    training loss: it fires where it stands at 1.5 times that minimum and twice the training loss, which is below the
+    constant predictor's. Always a warning.
 
     Why it is bad
     -------------
@@ -51,6 +66,7 @@ class Overfitting(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge each replicate's last held-out loss."""
         held_out, loss, prefix = run.step("validation_loss"), run.step("loss"), finite_prefix(run)
+        reference = starting_loss(run)
         mask = np.zeros((len(prefix), 1), bool)
         rows: dict[int, tuple[float, int, float, float]] = {}
         for k, stop in enumerate(prefix):
@@ -59,9 +75,11 @@ class Overfitting(Rule):
                 continue
             values = held_out[known, k]
             best = int(values.argmin())
+            end = float(np.median(values[-max(1, len(values) // 4) :]))
             train = float(np.median(loss[max(0, stop - WINDOW) : stop, k]))
-            mask[k] = values[best] > 0 and values[-1] > RISE * values[best] and values[-1] > GAP * train
-            rows[k] = float(values[best]), int(known[best]), float(values[-1]), train
+            rises = values[best] > 0 and end > RISE * values[best] and end > GAP * train
+            mask[k] = rises and train < NOT_LEARNED * reference[k]
+            rows[k] = float(values[best]), int(known[best]), end, train
         hits = Hits(mask)
         if not hits.which:
             return None

@@ -12,6 +12,7 @@ Array = np.ndarray
 HIGH = 1.5  # times the constant predictor's loss: worse than knowing nothing
 OFTEN = 0.2  # of the iterations of a window
 SWING = 1.5  # the highest tenth of the window over its lowest
+EXAMPLES = 32  # that a loss should rest on: of smaller batches, neighbours are averaged
 SKIP = 10  # first iterations: a start far from the constant predictor is no instability
 
 
@@ -20,9 +21,10 @@ class UnstableLoss(Rule):
 
     What it does
     ------------
-    Counts, in windows of 50 iterations after the first 10, how often the loss stands above 1.5 times that of the best
-    constant prediction: in a fifth of the iterations or more, while it swings by a factor of 1.5, the training is
-    thrown back again and again. A loss that is high and still is not meant, nor one that falls from a bad start.
+    Counts, in windows of 50 iterations after the first 10, how often the loss (of 32 examples at least) stands above
+    1.5 times that of the best constant prediction: in a fifth of the iterations or more, while it swings by a factor
+    of 1.5, the training is thrown back again and again. A loss that is high and still is not meant, nor one that
+    falls from a bad start.
 
     Why it is bad
     -------------
@@ -49,11 +51,12 @@ class UnstableLoss(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window of each replicate."""
         loss, prefix, reference = np.abs(run.step("loss")), finite_prefix(run), starting_loss(run)
+        smooth = _averaged(loss, max(1, EXAMPLES // int(run.config.get("batch_size") or EXAMPLES)))
         shares = np.zeros(len(prefix))
         spans: list[Window] = [Window(0, 1)] * len(prefix)
         for k, stop in enumerate(prefix):
             for window in windows(int(stop) - SKIP) if stop >= SKIP + WINDOW // 2 else []:
-                part = loss[SKIP + window.start : SKIP + window.stop, k]
+                part = smooth[SKIP + window.start : SKIP + window.stop, k]
                 share = _share(part, float(reference[k]))
                 if share > shares[k]:
                     shares[k], spans[k] = share, Window(SKIP + window.start, SKIP + window.stop)
@@ -62,7 +65,7 @@ class UnstableLoss(Rule):
             return None
         worst = max(hits.which, key=lambda k: shares[k])
         window = spans[worst]
-        part = loss[window.start : window.stop, worst]
+        part = smooth[window.start : window.stop, worst]
         return self.finding(
             hits, window, layers=(), value=float(shares[worst]), limit=OFTEN,
             message=f"The loss is unstable{seeds(hits.replicates)}: in iterations {window.start}-{window.stop - 1} it "
@@ -76,6 +79,16 @@ class UnstableLoss(Rule):
             ),
             columns=("update_ratio", "grad_norm"),
         )  # fmt: skip
+
+
+def _averaged(loss: Array, count: int) -> Array:
+    """Return the mean of each loss and the `count` - 1 before it."""
+    if count == 1:
+        return loss
+    total = np.cumsum(np.concatenate([np.zeros((1, loss.shape[1])), loss]), axis=0)
+    last = np.arange(1, len(total))
+    first = np.maximum(0, last - count)
+    return (total[last] - total[first]) / (last - first)[:, None]
 
 
 def _share(part: Array, reference: float) -> float:

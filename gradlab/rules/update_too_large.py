@@ -7,6 +7,7 @@ import numpy as np
 from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, worst_window
 from gradlab.run import Run
 
+FEW, BURST = 10, 0.3  # ten such steps in a row go three times the weights' length
 WARN, ALARM = 0.1, 1.0  # of the weights' norm in one step; healthy trainings: about 1e-3
 
 
@@ -17,7 +18,8 @@ class UpdateTooLarge(Rule):
     ------------
     Takes ||W_after - W_before|| / ||W||, the update as it really was, as a median over 50 iterations: above 0.1 a
     warning (an error where nothing is learned either), above 1 in half of the seeds an error: each step then replaces
-    the layer.
+    the layer. A mean above 0.3 over 10 iterations is a warning too: a burst at the start, from which the weights come
+    out large, makes the ratios after it look harmless.
 
     Why it is bad
     -------------
@@ -41,12 +43,14 @@ class UpdateTooLarge(Rule):
     name = "update-too-large"
     summary = "steps of a tenth of the weights' own length and more"
     needs = ("update_ratio",)
-    explains = ("GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL401", "GL402")
+    explains = (
+        "GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL301", "GL303", "GL401", "GL402",
+    )  # fmt: skip
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window; a layer that starts at 0 has no ratio then."""
         ratio = np.where(np.isfinite(run["update_ratio"]), run["update_ratio"], np.nan)
-        found = worst_window(run, ratio, WARN, ALARM)
+        found = worst_window(run, ratio, WARN, ALARM) or worst_window(run, ratio, BURST, ALARM, size=FEW, mean=True)
         if found is None:
             return None
         layer, value = found.worst

@@ -63,24 +63,28 @@ class VanishingGradient(Rule):
     summary = "layers whose weights cannot change the loss, whatever the learning rate"
     needs = ("per_example_grad_norm", "weight_norm")
     explains = ("GL301", "GL302", "GL306", "GL402")
+    explains_later = ("GL201",)  # where the signal is almost nothing, biases rule the units, and kill them
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst half-overlapping window of 50 finite iterations."""
         elasticity = _elasticity(run)
         prefix = finite_prefix(run)
         best: tuple[Array, Window] | None = None
+        since: int | None = None
         for window in windows(int(prefix.max(initial=0))):
             with np.errstate(all="ignore"):
                 values = np.median(elasticity[window.start : window.stop], axis=0)
             values[prefix < window.stop] = np.inf  # a replicate that has ended is not judged beyond its end
             values[np.isnan(values)] = np.inf
+            if since is None and _badness(values)[1]:
+                since = window.start
             if best is None or _badness(values) > _badness(best[0]):
                 best = values, window
         if best is None:
             return None
-        return self._finding(run, *best)
+        return self._finding(run, *best, since or 0)
 
-    def _finding(self, run: Run, values: Array, window: Window) -> Finding | None:
+    def _finding(self, run: Run, values: Array, window: Window, since: int) -> Finding | None:
         alarm, warn = Hits(values < ALARM), Hits(values < WARN)
         if not warn.which:
             return None
@@ -101,7 +105,8 @@ class VanishingGradient(Rule):
             f"(limit {limit:g})."
         )
         return self.finding(
-            hits, window, severity=severity, layers=layers, value=value, limit=limit, message=message, cause=why,
+            hits, Window(since, window.stop), severity=severity, layers=layers, value=value, limit=limit,
+            message=message, cause=why,
             remedies=_remedies(run, why), columns=("delta_norm", "per_example_grad_norm", "log_gain_slope"),
         )  # fmt: skip
 

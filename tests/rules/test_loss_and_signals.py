@@ -103,7 +103,7 @@ def held_out(last, train):
 
 
 @pytest.mark.parametrize(
-    ("last", "train", "hit"), [(1.24, 0.1, False), (1.26, 0.1, True), (1.26, 0.62, True), (1.26, 0.64, False)]
+    ("last", "train", "hit"), [(1.49, 0.1, False), (1.51, 0.1, True), (1.51, 0.75, True), (1.51, 0.76, False)]
 )
 def test_overfitting_is_a_rise_of_the_held_out_loss_and_a_gap(last, train, hit):
     found = only(make_run(101, steps=held_out(last, train)), "GL403")
