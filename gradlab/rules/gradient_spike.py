@@ -21,8 +21,8 @@ class GradientSpike(Rule):
     What it does
     ------------
     Follows ln ||G||, the logarithm of the whole gradient's norm, by an exponential mean and variance (decay 0.97) and
-    looks for an iteration that stands more than 4 deviations AND more than 10 times above that mean. A warning; an
-    error where the loss of the 10 iterations after it stands 1.5 times above that of the 10 before, so that the spike
+    looks for an iteration that stands more than 4 deviations AND more than 10 times above that mean, and above the
+    first 20 iterations, when all was new. A warning; an error where the loss of the 10 iterations after it stands 1.5 times above that of the 10 before, so that the spike
     did damage.
 
     Why it is bad
@@ -82,12 +82,13 @@ def _spikes(norm: Array) -> Array:
     """Return the iterations at which one replicate's log norm leaves its running mean upwards."""
     logs = np.log(np.where(norm > 0, norm, np.nan))
     found: list[int] = []
+    start = np.nanmax(logs[:SETTLE], initial=-np.inf)
     mean, variance, seen = 0.0, 0.0, 0
     for t, value in enumerate(logs):
         if np.isnan(value):
             continue
         rise = value - mean
-        if seen >= SETTLE and rise > max(Z * np.sqrt(variance), np.log(FACTOR)):
+        if seen >= SETTLE and rise > max(Z * np.sqrt(variance), np.log(FACTOR)) and value > start:
             found.append(t)
             continue  # a spike does not teach what is usual
         weight = max(1 - DECAY, 1 / (seen + 1))  # a plain mean until the memory is full

@@ -22,9 +22,9 @@ class UnstableLoss(Rule):
     What it does
     ------------
     Counts, in windows of 50 iterations after the first 10, how often the loss (of 32 examples at least) stands above
-    1.5 times that of the best constant prediction: in a fifth of the iterations or more, while it swings by a factor
-    of 1.5, the training is thrown back again and again. A loss that is high and still is not meant, nor one that
-    falls from a bad start.
+    1.5 times that of the best constant prediction and of its own start: in a fifth of the iterations or more, while it
+    swings by a factor of 1.5, the training is thrown back again and again. A loss that is high and still is not
+    meant, nor one that falls from a bad start.
 
     Why it is bad
     -------------
@@ -50,7 +50,8 @@ class UnstableLoss(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window of each replicate."""
-        loss, prefix, reference = np.abs(run.step("loss")), finite_prefix(run), starting_loss(run)
+        loss, prefix = np.abs(run.step("loss")), finite_prefix(run)
+        reference = np.maximum(starting_loss(run), np.median(loss[:SKIP], axis=0))
         smooth = _averaged(loss, max(1, EXAMPLES // int(run.config.get("batch_size") or EXAMPLES)))
         shares = np.zeros(len(prefix))
         spans: list[Window] = [Window(0, 1)] * len(prefix)
@@ -70,7 +71,7 @@ class UnstableLoss(Rule):
             hits, window, layers=(), value=float(shares[worst]), limit=OFTEN,
             message=f"The loss is unstable{seeds(hits.replicates)}: in iterations {window.start}-{window.stop - 1} it "
             f"swings between {number(float(part.min()))} and {number(float(part.max()))} and stands above "
-            f"{number(HIGH * float(reference[worst]))}, 1.5 times the constant predictor's, in "
+            f"{number(HIGH * float(reference[worst]))}, 1.5 times what it began with or guessing costs, in "
             f"{100 * shares[worst]:.0f} % of them (limit {100 * OFTEN:.0f} %).",
             remedies=(
                 "lower the learning rate to a third",

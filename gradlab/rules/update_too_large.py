@@ -7,8 +7,9 @@ import numpy as np
 from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, worst_window
 from gradlab.run import Run
 
+FELL = 0.5
 FEW, BURST = 10, 0.3  # ten such steps in a row go three times the weights' length
-WARN, ALARM = 0.1, 1.0  # of the weights' norm in one step; healthy trainings: about 1e-3
+WARN, ALARM = 0.2, 1.0  # of the weights' norm in one step; healthy trainings: about 1e-3
 
 
 class UpdateTooLarge(Rule):
@@ -16,10 +17,11 @@ class UpdateTooLarge(Rule):
 
     What it does
     ------------
-    Takes ||W_after - W_before|| / ||W||, the update as it really was, as a median over 50 iterations: above 0.1 a
+    Takes ||W_after - W_before|| / ||W||, the update as it really was, as a median over 50 iterations: above 0.2 a
     warning (an error where nothing is learned either), above 1 in half of the seeds an error: each step then replaces
     the layer. A mean above 0.3 over 10 iterations is a warning too: a burst at the start, from which the weights come
-    out large, makes the ratios after it look harmless.
+    out large, makes the ratios after it look harmless. Steps on which the loss falls by half within 10 iterations are
+    good ones, however large.
 
     Why it is bad
     -------------
@@ -41,7 +43,7 @@ class UpdateTooLarge(Rule):
 
     code = "GL304"
     name = "update-too-large"
-    summary = "steps of a tenth of the weights' own length and more"
+    summary = "steps of a fifth of the weights' own length and more"
     needs = ("update_ratio",)
     explains = (
         "GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL301", "GL303", "GL401", "GL402",
@@ -49,7 +51,7 @@ class UpdateTooLarge(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window; a layer that starts at 0 has no ratio then."""
-        ratio = np.where(np.isfinite(run["update_ratio"]), run["update_ratio"], np.nan)
+        ratio = np.where(np.isfinite(run["update_ratio"]) & ~_falling(run)[:, :, None], run["update_ratio"], np.nan)
         found = worst_window(run, ratio, WARN, ALARM) or worst_window(run, ratio, BURST, ALARM, size=FEW, mean=True)
         if found is None:
             return None
@@ -64,3 +66,11 @@ class UpdateTooLarge(Rule):
             remedies=(f"lower the learning rate{tried}", "warm the learning rate up", "clip the gradient by its norm"),
             columns=("update_ratio", "weight_norm", "grad_norm"),
         )  # fmt: skip
+
+
+def _falling(run: Run) -> np.ndarray:
+    """Where the loss of the next 10 iterations comes to half of what it is now (T, S)."""
+    loss = np.abs(run.step("loss"))
+    padded = np.pad(loss, ((0, FEW), (0, 0)), constant_values=np.inf)
+    ahead = np.lib.stride_tricks.sliding_window_view(padded, FEW, axis=0)[1 : len(loss) + 1]
+    return np.median(ahead, axis=-1) < FELL * loss

@@ -14,7 +14,7 @@ FLAT = {"loss": np.full((60, 1), 2.25)}  # nothing learned, everything left to l
     ("code", "column", "warn", "alarm"),
     [
         ("GL301", "lost_fraction", 0.5, 0.9),
-        ("GL304", "update_ratio", 0.1, 1.0),
+        ("GL304", "update_ratio", 0.2, 1.0),
     ],
 )
 def test_a_share_above_its_limits_warns_and_alarms(code, column, warn, alarm):
