@@ -194,13 +194,17 @@ def unfinished(run: Run) -> Array:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `worst_window` found: medians (S, L) of the worst window, who is hit, how badly, against which limit."""
+    """What `worst_window` found: medians (S, L) of the worst window, who is hit, how badly, against which limit.
+
+    `since`: the window that reports name, from the first iteration of the first window that was hit.
+    """
 
     values: Array
     window: Window
     hits: Hits
     severity: str
     limit: float
+    since: Window
 
     @property
     def worst(self) -> tuple[int, float]:
@@ -233,32 +237,45 @@ def worst_window(
     """
     prefix = finite_prefix(run)
     end = int(prefix.max())
-    spans = [Window(max(0, end - size), end)] if last else windows(end, size)
+    spans = windows(end, size)
+    if last and end:
+        spans = [*spans, Window(max(0, end - size), end)]
     best: tuple[tuple[int, int, float], Array, Window] | None = None
+    since: int | None = None
     for window in spans:
-        part = values[window.start : window.stop].copy()
-        for k, stop in enumerate(prefix):  # a replicate that has ended is not judged beyond its end
-            part[max(0, int(stop) - window.start) :, k] = np.nan
-        ended = prefix <= window.start if last else prefix < window.stop
-        median = nanmedian(part, mean=mean)
-        median[ended] = np.nan
+        median = _median_of(values, window, prefix, mean=mean, cut=last)
         known = np.nan_to_num(median, nan=-np.inf)
         score = int((known > alarm).any(axis=1).sum()), int((known > warn).any(axis=1).sum()), float(known.max())
-        if best is None or score > best[0]:
+        if last or best is None or score > best[0]:
             best = score, median, window
-    if best is None or best[0][1] == 0:
+        if score[1] == 0 and last:
+            since = None  # it recovered
+        elif score[1] and since is None:
+            since = window.start
+    if best is None or best[0][1] == 0 or since is None:
         return None
-    return _verdict(run, best[1], best[2], warn, alarm)
+    return _verdict(run, best[1], best[2], since, warn, alarm)
 
 
-def _verdict(run: Run, median: Array, window: Window, warn: float, alarm: float) -> Verdict:
+def _median_of(values: Array, window: Window, prefix: Array, *, mean: bool, cut: bool) -> Array:
+    """Return the medians (S, L) of a window; NaN for a replicate that ended before it, or (not `cut`) within it."""
+    part = values[window.start : window.stop].copy()
+    for k, stop in enumerate(prefix):
+        part[max(0, int(stop) - window.start) :, k] = np.nan
+    median = nanmedian(part, mean=mean)
+    median[prefix <= window.start if cut else prefix < window.stop] = np.nan
+    return median
+
+
+def _verdict(run: Run, median: Array, window: Window, since: int, warn: float, alarm: float) -> Verdict:
     known = np.nan_to_num(median, nan=-np.inf)
     loud, seen = Hits(known > alarm), Hits(known > warn)
+    whole = Window(since, window.stop)
     if loud.which and loud.severity == ERROR:
-        return Verdict(median, window, loud, ERROR, alarm)
+        return Verdict(median, window, loud, ERROR, alarm, whole)
     share = learning(run)
     stuck = share is not None and 2 * (share[seen.which] >= NOT_LEARNED).sum() >= len(median)
-    return Verdict(median, window, seen, ERROR if stuck else WARNING, warn)
+    return Verdict(median, window, seen, ERROR if stuck else WARNING, warn, whole)
 
 
 def nanmedian(values: Array, *, mean: bool = False) -> Array:

@@ -58,7 +58,7 @@ class LostUpdate(Rule):
             part = run["update_ratio"][found.window.start : found.window.stop][:, found.hits.which, layer - 1]
             ratio = f", a step being {number(float(np.nanmedian(part)))} of the weights' norm"
         return self.finding(
-            found.hits, found.window, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
             message=f"Rounding swallows {100 * value:.0f} % of the updates of layer {layer}"
             f"{seeds(found.hits.replicates)}: the weights, in {precision}, stay the same number{ratio} (limit "
             f"{number(100 * found.limit)} %); "

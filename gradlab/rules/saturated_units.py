@@ -64,7 +64,7 @@ class SaturatedUnits(Rule):
         early = float(np.nanmedian(run["saturated_fraction"][0][hits.which, layer - 1])) > WARN
         since = "already before the first update" if early else "since training began"
         return self.finding(
-            hits, window, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
             message=f"{100 * value:.0f} % of layer {layer}'s answers come from the flat ends of its activation"
             f"{seeds(hits.replicates)}, {since} (limit {number(100 * found.limit)} %); {are_hit(found.layers)}.",
             cause=cause.explain(run, found.layers, hits.which, window, grows=False),

@@ -61,7 +61,7 @@ class StalledOptimizer(Rule):
             return None
         layer, value = found.worst
         return self.finding(
-            found.hits, found.window, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
             message=f"The optimizer's epsilon of {number(epsilon)} stands against second moments of "
             f"{number(epsilon / value)} in layer {layer}{seeds(found.hits.replicates)}: {number(value)} times as much, "
             f"so that the steps shrink with the gradient (limit {found.limit:g}); {are_hit(found.layers)}.",

@@ -59,7 +59,7 @@ class UpdateTooLarge(Rule):
         rate = run.config.get("learning_rate")
         tried = f", such as {number(rate * 1e-2 / value)}" if isinstance(rate, float) else ""
         return self.finding(
-            found.hits, found.window, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
             message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of their norm"
             f"{seeds(found.hits.replicates)} (limit {100 * found.limit:g} %; about 0.1 % is usual); "
             f"{are_hit(found.layers)}.",

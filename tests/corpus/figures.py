@@ -1,0 +1,133 @@
+"""Precision, recall and the rest, counted over the corpus: what the README's table and its test are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import gradlab
+from tests.corpus.corpus import Case, train
+from tests.corpus.proofs import PROOFS
+
+STARTED = 50  # iterations: every fault is planted before the first; a finding must have begun in the first window
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found in one case.
+
+    Attributes
+    ----------
+    case : Case
+    fired, roots, errors : tuple of str
+        Codes of all findings, of the roots, and of those at error level.
+    layers : dict
+        Code -> the layers named.
+    since : dict
+        Code -> the first iteration named.
+    crashed : tuple of str
+    unproved : str
+        Why the label's proof failed; empty where it holds.
+    published : dict
+        Peer -> the codes its published rules amount to; see benchmarks/published_rules.py.
+    """
+
+    case: Case
+    fired: tuple[str, ...]
+    roots: tuple[str, ...]
+    errors: tuple[str, ...]
+    layers: dict[str, tuple[int, ...]]
+    since: dict[str, int]
+    crashed: tuple[str, ...] = ()
+    unproved: str = ""
+
+    @property
+    def false(self) -> set[str]:
+        """Codes that must not have fired."""
+        return set(self.fired) - set(self.case.required) - set(self.case.acceptable)
+
+    @property
+    def missed(self) -> set[str]:
+        """Codes that had to fire."""
+        return set(self.case.required) - set(self.fired)
+
+
+def judge(case: Case) -> tuple[Outcome, gradlab.Run]:
+    """Train a case, prove its label, and diagnose it."""
+    evidence = train(case)
+    unproved = ""
+    if case.fault:
+        try:
+            PROOFS[case.fault](evidence)
+        except AssertionError as error:
+            unproved = str(error).splitlines()[0] if str(error) else "the measurement says otherwise"
+    diagnosis = gradlab.diagnose(evidence.run)
+    every = diagnosis.every_finding
+    outcome = Outcome(
+        case,
+        tuple(each.rule for each in every),
+        tuple(each.rule for each in diagnosis.findings),
+        tuple(each.rule for each in every if each.severity == "error"),
+        {each.rule: each.layers for each in every},
+        {each.rule: each.iterations[0] for each in every},
+        tuple(code for code, status in diagnosis.statuses.items() if status == "crashed"),
+        unproved,
+    )
+    return outcome, evidence.run
+
+
+@dataclass(frozen=True)
+class Counts:
+    """True and false alarms of one rule, or of all."""
+
+    right: int
+    false: int
+    missed: int
+
+    @property
+    def precision(self) -> float:
+        return self.right / (self.right + self.false) if self.right + self.false else 1.0
+
+    @property
+    def recall(self) -> float:
+        return self.right / (self.right + self.missed) if self.right + self.missed else 1.0
+
+
+def count(outcomes: Sequence[Outcome], codes: Iterable[str]) -> Counts:
+    """Count over some rules: right where required, false where neither required nor acceptable."""
+    codes = set(codes)
+    right = sum(len(set(each.case.required) & set(each.fired) & codes) for each in outcomes)
+    return Counts(
+        right, sum(len(each.false & codes) for each in outcomes), sum(len(each.missed & codes) for each in outcomes)
+    )
+
+
+def root_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
+    """How many faulty cases have the right root and no other, of how many."""
+    faulty = [each for each in outcomes if each.case.fault]
+    return sum(bool(each.roots) and set(each.roots) <= set(each.case.roots) for each in faulty), len(faulty)
+
+
+def layer_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
+    """How many cases with a known layer name one within one of it as their lowest, of how many."""
+    known = [each for each in outcomes if each.case.layer]
+    right = 0
+    for each in known:
+        named = [each.layers[code] for code in each.case.required if each.layers.get(code)]
+        right += bool(named) and abs(min(named[0]) - each.case.layer) <= 1
+    return right, len(known)
+
+
+def iteration_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
+    """How many cases whose fault is there from the start have a finding that began in the first window, of how many."""
+    known = [
+        each for each in outcomes if each.case.fault and each.case.fault not in ("spike", "overfitted", "uninformative")
+    ]
+    right = sum(any(each.since.get(code, STARTED) < STARTED for code in each.case.required) for each in known)
+    return right, len(known)
+
+
+def healthy_alarms(outcomes: Sequence[Outcome]) -> tuple[int, int, int]:
+    """Healthy cases with an error, with any finding that is not acceptable, and how many there are."""
+    healthy = [each for each in outcomes if each.case.healthy]
+    return sum(bool(each.errors) for each in healthy), sum(bool(each.false) for each in healthy), len(healthy)
