@@ -14,6 +14,7 @@ Array = np.ndarray
 RATIOS = 3  # steps in a row, each larger than the one before
 GROWTH = 10.0  # from the first of them to the last
 STRAIGHT = 0.7  # |cosine| between neighbouring steps from which they count as along one line
+OVERFLOWING = 1e3  # growth from which the direction does not matter: products of weights feed themselves
 FELL = 0.5  # a loss that fell by half says that the growing steps were good ones
 
 
@@ -109,8 +110,13 @@ def _stretch(run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
         if len(first) <= RATIOS or growth < GROWTH or not far or loss[end] < FELL * loss[start]:
             continue
         ratio = float(growth ** (1 / (len(first) - 1)))
+        cosine = _cosine(run, start, end, k, layer)
+        if (
+            abs(cosine) < STRAIGHT and growth < OVERFLOWING
+        ):  # thrown about, neither away nor to and fro: GL304's and GL401's matter
+            continue
         if best is None or ratio ** (end - start) > best.ratio ** (best.stop - best.start):
-            best = _Stretch(int(start), int(end) + 1, ratio, _cosine(run, start, end, k, layer), layer + 1)
+            best = _Stretch(int(start), int(end) + 1, ratio, cosine, layer + 1)
     return best
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules.base import (
+    FINISHED,
     NOT_LEARNED,
     WARNING,
     WINDOW,
@@ -31,8 +32,8 @@ class Overfitting(Rule):
     What it does
     ------------
     Compares the loss on held-out data (a median over the last quarter of its values) with its own minimum and with the
-    training loss: it fires where it stands at 1.5 times that minimum and twice the training loss, which is below the
-    constant predictor's. Always a warning.
+    training loss: it fires where it stands at 1.5 times that minimum, at twice the training loss, which is below the
+    constant predictor's, and above 1 % of the latter: two losses near 0 differ by rounding. Always a warning.
 
     Why it is bad
     -------------
@@ -78,7 +79,7 @@ class Overfitting(Rule):
             end = float(np.median(values[-max(1, len(values) // 4) :]))
             train = float(np.median(loss[max(0, stop - WINDOW) : stop, k]))
             rises = values[best] > 0 and end > RISE * values[best] and end > GAP * train
-            mask[k] = rises and train < NOT_LEARNED * reference[k]
+            mask[k] = rises and train < NOT_LEARNED * reference[k] and end > FINISHED * reference[k]
             rows[k] = float(values[best]), int(known[best]), end, train
         hits = Hits(mask)
         if not hits.which:

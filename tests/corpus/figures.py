@@ -76,6 +76,11 @@ def judge(case: Case) -> tuple[Outcome, gradlab.Run]:
     return outcome, evidence.run
 
 
+def verdict(case: Case) -> Outcome:
+    """Return the outcome of a case alone."""
+    return judge(case)[0]
+
+
 @dataclass(frozen=True)
 class Counts:
     """True and false alarms of one rule, or of all."""
