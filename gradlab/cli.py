@@ -324,6 +324,40 @@ def gallery(
     return 2 if any(done.error for done in built) else 0
 
 
+@app.command(name="theory")
+def theory_(
+    activation: Annotated[str, typer.Option("--activation", help="sigmoid, tanh, relu, ...")] = "relu",
+    init: Annotated[
+        str | None,
+        typer.Option("--init", help="Of the weights; default: he_normal or glorot_normal, as it fits."),
+    ] = None,
+    gain: Annotated[float, typer.Option("--gain", help="Multiplies the weights' deviation.")] = 1.0,
+    depth: Annotated[int, typer.Option("--depth", help="Hidden layers.")] = 20,
+    width: Width = 64,
+    norm: Annotated[str | None, typer.Option("--norm", help="batch or layer.")] = None,
+    residual: Annotated[
+        float | None, typer.Option("--residual", help="Scale of the branches of skip connections.")
+    ] = None,
+    dropout: Annotated[float, typer.Option("--dropout", help="Share of the units that is dropped.")] = 0.0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Also write a page with the pictures.")] = None,
+) -> int:
+    """Predict, before anyone trains: how deep can I go? The gradient by layer, its limits and its band."""
+    from gradlab.networks import usual_init
+    from gradlab.report import forecast
+
+    forecast.check_depth(depth, width)
+    found = forecast.forecast(
+        activation, init or usual_init(activation), gain, depth, width, norm=norm, residual=residual, dropout=dropout
+    )
+    print(forecast.text(found))
+    if output is not None:
+        from gradlab.report.article import write_article
+
+        _check_writable(output)
+        print(f"\npage: {write_article(forecast.article(found), output)}")
+    return 0
+
+
 @app.command()
 def rules() -> int:
     """List every rule: code, name and what it does."""

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab import _gaussian, activations
+from gradlab import _layered as _layered_theory
 from gradlab.errors import ArgumentError, one_of, whole
 
 Array = np.ndarray
@@ -97,6 +98,8 @@ class Prediction:
     """ln(||W_{l+1}||_F / sqrt(n_{l+1})) = ln sigma_{l+1}."""
     log_gain_slope: Array
     """ln of the root mean square of phi'(z_l)."""
+    log_gain_block: Array
+    """What skip connections, a norm and dropout add to these two; 0 without them."""
     log_delta_ratio: Array
     """ln(||delta_l|| / ||delta_L||) in the limit of wide layers: half the sum of ln chi over l..L-1."""
     lower: Array
@@ -113,6 +116,10 @@ def predict(
     *,
     q_input: float = 1.0,
     bias_variance: float = 0.0,
+    norm: str | None = None,
+    residual: float | None = None,
+    dropout: float = 0.0,
+    input_correlation: float = 0.0,
 ) -> Prediction:
     """Predict the forward and the backward signal at initialization, layer by layer.
 
@@ -129,7 +136,11 @@ def predict(
     q_input : float
         Mean of the squared inputs over features and examples; 1 for standardized data.
     bias_variance : float
-        sigma_b^2 of every layer.
+        sigma_b^2 of every layer; 0 where there is a norm, a skip connection or dropout.
+    norm, residual, dropout
+        As for `gradlab.MLP`.
+    input_correlation : float
+        Mean cosine between two inputs: BatchNorm sees only in what they differ.
 
     Returns
     -------
@@ -161,6 +172,9 @@ def predict(
     _check_not_negative("bias_variance", bias_variance)
     fans = list(itertools.pairwise(sizes))
     sigma2 = np.array([weight_variance(init, fan_in, fan_out, gain) for fan_in, fan_out in fans])
+    if norm is not None or residual is not None or dropout:
+        net = _layered(sizes, norm, residual, dropout, bias_variance, q_input, input_correlation)
+        return _predict_layered(sizes, activation, init, gain, sigma2, net)
     q, moments = np.empty(len(fans)), []
     q[0] = sigma2[0] * q_input + bias_variance
     for layer in range(len(fans) - 1):
@@ -176,8 +190,42 @@ def predict(
         sizes=sizes, activation=activation, init=init, gain=gain, weight_variances=sigma2, q=q,
         activation_rms=np.sqrt([*(m.signal for m in moments), q[-1]]),
         chi=np.exp(2 * (log_gain_weight + log_gain_slope)),
-        log_gain_weight=log_gain_weight, log_gain_slope=log_gain_slope, log_delta_ratio=log_delta_ratio,
+        log_gain_weight=log_gain_weight, log_gain_slope=log_gain_slope,
+        log_gain_block=np.append(np.zeros(len(moments)), np.nan), log_delta_ratio=log_delta_ratio,
         lower=log_delta_ratio - beta / 4 - half_width, upper=log_delta_ratio - beta / 4 + half_width,
+    )  # fmt: skip
+
+
+def _layered(
+    sizes: tuple[int, ...], norm: str | None, residual: float | None, dropout: float, bias_variance: float,
+    q_input: float, input_correlation: float,
+) -> _layered_theory.Layered:  # fmt: skip
+    if norm is not None:
+        one_of("norm", norm, ("batch", "layer"))
+    if residual is not None:
+        _check_positive("residual", residual)
+    _require(0 <= dropout < 1, "dropout", dropout, "at least 0 and below 1")
+    _require(0 <= input_correlation < 1, "input_correlation", input_correlation, "at least 0 and below 1")
+    _require(bias_variance == 0, "bias_variance", bias_variance, "0 in a net with a norm, skip connections or dropout")
+    hidden = sizes[1:-1]
+    skips = [residual is not None and k > 0 and n == hidden[k - 1] for k, n in enumerate(hidden)]
+    return _layered_theory.Layered(norm, residual or 1.0, skips, dropout, q_input, input_correlation)
+
+
+def _predict_layered(
+    sizes: tuple[int, ...], activation: str, init: str, gain: float, sigma2: Array, net: _layered_theory.Layered
+) -> Prediction:
+    """Predict a net with blocks; the band is that of the branches' fluctuations, its ends as in `predict`."""
+    found = _layered_theory.profile(activations.get(activation), sigma2, sizes[1:-1], net)
+    weight = np.append(0.5 * np.log(sigma2[1:]), np.nan)
+    slope = np.append([0.5 * math.log(m.slope) for m in found.moments], np.nan)
+    step = np.append(found.log_delta_ratio[:-1] - found.log_delta_ratio[1:], np.nan)
+    centre, half = found.log_delta_ratio - found.log_variance / 4, 0.5 * np.sqrt(found.log_variance)
+    return Prediction(
+        sizes=sizes, activation=activation, init=init, gain=gain, weight_variances=sigma2, q=found.q,
+        activation_rms=np.sqrt(found.signal), chi=np.exp(2 * step), log_gain_weight=weight, log_gain_slope=slope,
+        log_gain_block=step - weight - slope, log_delta_ratio=found.log_delta_ratio,
+        lower=centre - half, upper=centre + half,
     )  # fmt: skip
 
 

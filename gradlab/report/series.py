@@ -177,8 +177,6 @@ def prediction(run: Run) -> Predicted | None:
     config = run.config
     if any(config.get(key) is None for key in ("sizes", "activation", "init", "input_rms")):
         return None
-    if any(config.get(key) for key in ("norm", "residual", "dropout")):  # theory knows plain layers alone
-        return None
     try:
         with np.errstate(all="ignore"):
             found = theory.predict(
@@ -187,6 +185,10 @@ def prediction(run: Run) -> Predicted | None:
                 config["init"],
                 gain=config.get("gain", 1.0),
                 q_input=config["input_rms"] ** 2,
+                norm=config.get("norm"),
+                residual=config.get("residual"),
+                dropout=config.get("dropout", 0.0),
+                input_correlation=min(max(config.get("input_correlation", 0.0), 0.0), 0.999),
             )
     except GradlabError:  # an activation or initializer theory does not know: the measurement stands alone
         return None
