@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from gradlab import datasets as datasets
     from gradlab import theory as theory
+    from gradlab.auditing import audit as audit
     from gradlab.comparison import Comparison as Comparison
     from gradlab.comparison import compare as compare
     from gradlab.diagnosis import Diagnosis as Diagnosis
@@ -43,6 +44,7 @@ _ATTRIBUTES = {
     "Recorder": "gradlab.recorder",
     "Run": "gradlab.run",
     "load": "gradlab.run",
+    "audit": "gradlab.auditing",
     "diagnose": "gradlab.diagnosis",
     "Diagnosis": "gradlab.diagnosis",
     "Finding": "gradlab.rules",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradlab import expectation
 from gradlab.errors import RuleError
 from gradlab.rules import BUILT_IN, Finding, Rule
 from gradlab.rules.base import ERROR, broken, finite_prefix, learning
@@ -38,6 +39,8 @@ class Diagnosis:
         Code -> why a rule was skipped (what it lacks, how to record it) or how it crashed.
     nonfinite : bool
         Whether the run holds a NaN or an infinity: it is then never ok, whatever rules were asked.
+    notes : tuple of str
+        Where iteration 0 is not what theory expects of the configuration: no verdict, but a place to look at.
     """
 
     run: str
@@ -45,6 +48,7 @@ class Diagnosis:
     statuses: Mapping[str, str]
     reasons: Mapping[str, str] = field(default_factory=dict)
     nonfinite: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -85,12 +89,15 @@ class Diagnosis:
             "findings": [finding.to_dict() for finding in self.findings],
             "statuses": dict(self.statuses),
             "reasons": dict(self.reasons),
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
         lines = [f"{self.run}: {self._headline()}"]
         for finding in self.findings:
             lines += ["", *_finding_lines(finding)]
+        for note in self.notes:
+            lines += ["", *_wrapped("note: ", note)]
         skipped = [code for code, status in self.statuses.items() if status == "skipped"]
         troubled = [code for code, status in self.statuses.items() if status == "crashed"]
         lines += [f"  {code} {self.statuses[code]}: {self.reasons.get(code, '')}" for code in [*troubled, *skipped]]
@@ -163,7 +170,15 @@ def diagnose(
         if finding is not None:
             found.append((rule, finding))
     nonfinite = run.iterations > 0 and bool(broken(run).any())
-    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite)
+    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite, _notes(run))
+
+
+def _notes(run: Run) -> tuple[str, ...]:
+    """What theory has to say; a run file that misleads it is no reason to lose the verdict."""
+    try:
+        return expectation.parting(run)
+    except Exception as error:
+        return (f"theory could not be compared: {type(error).__name__}: {error}"[:300],)
 
 
 def _ask(rule: Rule, run: Run) -> tuple[str, str, Finding | None]:

@@ -305,3 +305,54 @@ def test_a_killed_worker_is_one_sentence_and_keeps_finished_cells(tmp_path, inte
     assert "worker process was killed" in said
     assert "Traceback" not in said
     assert len(finished(tmp_path / "runs")) == 1
+
+
+def test_theory_says_how_deep_one_can_go(capsys):
+    """The depths are theory.md's: a sigmoid with Glorot falls below 1e-3 at 6 layers and below 1e-6 at 11."""
+    code, out, _ = call(capsys, "theory", "--activation", "sigmoid", "--depth", "20")
+    assert code == 0
+    assert "The gradient vanishes: times 0.238 a layer" in out
+    assert "First depth below 0.001: 6 layers" in out
+    assert "First depth below 1e-06: 11 layers" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--gain", "2"], "explodes: times 2 a layer"),
+        (["--norm", "layer"], "about as large as it left (times "),
+        (["--activation", "tanh", "--residual", "0.5"], "about as large as it left (times "),
+        (["--depth", "1"], "about as large as it left (times "),
+        (["--depth", "300", "--gain", "3"], "explodes"),
+    ],
+)
+def test_theory_of_other_nets(capsys, arguments, says):
+    code, out, _ = call(capsys, "theory", *arguments)
+    assert code == 0
+    assert says in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_theory_writes_a_page(capsys, tmp_path):
+    code, _, _ = call(capsys, "theory", "--depth", "5", "-o", tmp_path / "theory.html")
+    assert code == 0
+    page = (tmp_path / "theory.html").read_text(encoding="utf-8")
+    assert "How deep can I go?" in page
+    assert "First depth below 0.001" in page
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--activation", "step"], ["--init", "zeros"], ["--gain", "0"], ["--depth", "0"], ["--norm", "group"],
+     ["--residual", "-1"], ["--dropout", "1"]],
+)  # fmt: skip
+def test_theory_of_nothing_is_one_sentence(capsys, arguments):
+    error(capsys, "theory", *arguments)
+
+
+def test_two_classes_can_be_trained_on_one_output(capsys):
+    code, out, _ = call(capsys, "train", "--data", "breast_cancer", "--loss", "binary_cross_entropy", "--depth", "1",
+                        *QUICK)  # fmt: skip
+    assert code == 0
+    assert "healthy" in out

@@ -47,19 +47,22 @@ ROOMS = {
         {"measures", "_measurer", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}
     ),
     "training": Room({"nn.*", "datasets", "recorder", "run", "errors"}, {"numpy", "threadpoolctl"}),
-    "theory": Room({"activations", "_gaussian", "errors"}, {"numpy"}),
+    "theory": Room({"activations", "_gaussian", "_layered", "errors"}, {"numpy"}),
+    "_layered": Room({"activations", "_gaussian"}, {"numpy"}),
     "_gaussian": Room({"activations"}, {"numpy"}),
     "rules": Room(RULE, {"numpy"}),
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
-    "diagnosis": Room({"rules", "rules.base", "run", "errors"}, {"numpy"}),
-    "audit": Room({"training", "diagnosis", "errors"}, {"numpy"}),
+    "expectation": Room({"theory", "rules.base", "run", "errors"}, {"numpy"}),
+    "diagnosis": Room({"rules", "rules.base", "expectation", "run", "errors"}, {"numpy"}),
+    "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
     "networks": Room({"nn.*", "activations", "errors"}, set()),
     "comparison": Room(
         {"training", "run", "diagnosis", "nn.*", "networks", "datasets", "activations", "storage", "errors"},
         {"numpy", "pandas", "joblib"},
     ),
     "report": Room(
-        {"report.*", "run", "diagnosis", "comparison", "theory", "rules", "rules.base", "storage", "errors"},
+        {"report.*", "run", "diagnosis", "comparison", "theory", "expectation", "rules", "rules.base", "storage",
+         "errors"},
         {"numpy", "pandas", "plotly", "jinja2", "markupsafe", "tsdownsample"},
     ),
     "gallery": Room({"report.article", "report.render", "errors"}, {"joblib"}),
@@ -69,7 +72,7 @@ ROOMS = {
     "pytest_plugin": Room({"testing", "diagnosis", "run", "report", "errors"}, {"pytest"}),
     "cli": Room(
         {"run", "storage", "diagnosis", "comparison", "report", "theory", "datasets", "training", "nn.*", "rules",
-         "activations", "errors", "recorder", "gallery"},
+         "activations", "errors", "recorder", "gallery", "networks", "report.forecast", "report.article"},
         {"numpy", "pandas", "typer", "rich", "click"},
     ),
     "__main__": Room({"cli"}, set()),

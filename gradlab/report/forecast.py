@@ -52,7 +52,7 @@ class Forecast:
         steps = max(1, len(self.prediction.sizes) - 2)
         each = math.exp(log / steps)
         if abs(log) <= math.log(10):
-            return f"The gradient reaches layer 1 about as large as it left the last layer (times {_power(log)})."
+            return f"The gradient arrives at layer 1 about as large as it left (times {_power(log)})."
         verb, left = ("vanishes", f"{_power(log)} of it") if log < 0 else ("explodes", f"{_power(log)} times it")
         return f"The gradient {verb}: times {each:.3g} a layer, {left} at layer 1."
 
@@ -152,7 +152,7 @@ def _table(p: theory.Prediction) -> list[str]:
     last = len(p.log_delta_ratio)
     step = max(1, math.ceil((last - 1) / (SHOWN - 1)))
     rows = sorted({1, last, *range(1, last, step)})
-    span = max(1e-9, float(np.abs(p.log_delta_ratio).max()))
+    span = max(math.log(1e3), float(np.abs(p.log_delta_ratio).max()))
     lines = ["layer   gradient   68 % of nets           activation"]
     for layer in rows:
         log, rms = float(p.log_delta_ratio[layer - 1]), float(p.activation_rms[layer - 1])

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab import theory
-from gradlab.errors import GradlabError
+from gradlab import expectation
 from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 Array = np.ndarray
@@ -174,23 +173,8 @@ class Predicted:
 
 def prediction(run: Run) -> Predicted | None:
     """Ask `gradlab.theory` what this run's configuration should have given; None where it does not say enough."""
-    config = run.config
-    if any(config.get(key) is None for key in ("sizes", "activation", "init", "input_rms")):
-        return None
-    try:
-        with np.errstate(all="ignore"):
-            found = theory.predict(
-                config["sizes"],
-                config["activation"],
-                config["init"],
-                gain=config.get("gain", 1.0),
-                q_input=config["input_rms"] ** 2,
-                norm=config.get("norm"),
-                residual=config.get("residual"),
-                dropout=config.get("dropout", 0.0),
-                input_correlation=min(max(config.get("input_correlation", 0.0), 0.0), 0.999),
-            )
-    except GradlabError:  # an activation or initializer theory does not know: the measurement stands alone
+    found = expectation.expected(run)
+    if found is None:
         return None
     with np.errstate(all="ignore"):
         return Predicted(np.exp(found.log_delta_ratio), np.exp(found.lower), np.exp(found.upper))

@@ -79,4 +79,4 @@ def _remedies(early: bool, layer: int) -> tuple[str, ...]:
         return "lower the learning rate: the steps pushed the units into their flat ends", scale, "normalize the layers"
     if layer == 1:
         return "standardize the inputs: mean 0, deviation 1", scale, "normalize the layers"
-    return scale, "normalize the layers", "standardize the inputs: mean 0, deviation 1"
+    return scale, "start the biases at 0", "standardize the inputs: mean 0, deviation 1"
