@@ -289,3 +289,32 @@ def test_a_registered_rule_must_not_take_a_known_code(installed):
     installed(_Entry("thief", Thief))
     with pytest.raises(RuleError, match="GL101"):
         diagnose(make_run())
+
+
+EVERYTHING = {
+    "saturated_fraction": 0.1, "lost_fraction": 0.0, "unit_similarity": 0.5, "second_moment_rms": 1e-3,
+    "update_cosine": 0.5, "grad_max": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("iterations", [0, 1, 2, 9, 51])
+@pytest.mark.parametrize("layers", [1, 2, 5])
+@pytest.mark.parametrize("loss", [0.0, -3.0, 1e-300, 1e300, np.nan, np.inf, "its own"])
+@pytest.mark.parametrize("value", [None, 0.0, np.nan, np.inf, 1e-300, 1e300])
+def test_no_run_however_odd_crashes_a_rule(iterations, layers, loss, value):
+    columns = {
+        name: value if value is not None else usual
+        for name, usual in (EVERYTHING | {"delta_norm": 1.0, "grad_norm": 1.0, "update_ratio": 1e-3}).items()
+    }
+    steps = {} if loss == "its own" else {"loss": np.full((iterations, 1), loss)}
+    held_out = np.full((iterations, 1), 1.0 if loss == "its own" else loss)
+    run = make_run(iterations, 2, layers, activation="tanh", steps=steps | {"validation_loss": held_out}, **columns)
+    diagnosis = diagnose(run)
+    assert "crashed" not in diagnosis.statuses.values(), diagnosis.reasons
+    assert str(diagnosis)
+    json.dumps(diagnosis.to_dict(), allow_nan=False)
+    if iterations == 0:
+        assert not diagnosis.ok
+        assert set(diagnosis.statuses.values()) == {"skipped"}
+    elif loss in (np.nan, np.inf) or value in (np.nan, np.inf):
+        assert not diagnosis.ok

@@ -91,6 +91,7 @@ class ExplodingGradient(Rule):
         loss, prefix = run.step("loss"), finite_prefix(run)
         with np.errstate(all="ignore"):
             share = run.step("expected_decrease") / np.abs(loss)
+        share[~np.isfinite(share)] = 0  # a loss of 0 cannot fall: no step explodes there
         spans = [_explosion(share[:n, k], loss[:n, k]) for k, n in enumerate(prefix)]
         which = [k for k, found in enumerate(spans) if found is not None]
         if not which:
@@ -100,9 +101,7 @@ class ExplodingGradient(Rule):
         hits = Hits(mask)
         starts, stops = zip(*(found for found in spans if found is not None), strict=True)
         window = Window(min(starts), max(stops))
-        value = float(
-            np.max(share[window.start : window.stop, which][np.isfinite(share[window.start : window.stop, which])])
-        )
+        value = float(share[window.start : window.stop, which].max())
         why = cause.explain(run, (), which, Window(0, 1), grows=True)
         message = (
             f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update should change the "

@@ -15,6 +15,7 @@ from gradlab.rules.base import (
     Window,
     finite_prefix,
     learning,
+    nanmedian,
     number,
     seeds,
     span,
@@ -129,7 +130,7 @@ def _ratio(run: Run, window: Window, which: list[int], layer: int) -> str:
     delta = run["delta_norm"][window.start : window.stop][:, which]
     last = run.shape[2]
     with np.errstate(all="ignore"):
-        ratio = np.nanmedian(delta[:, :, layer - 1] / delta[:, :, last - 1])
+        ratio = nanmedian((delta[:, :, layer - 1] / delta[:, :, last - 1]).reshape(-1))
     if layer == last or not np.isfinite(ratio):
         return ""
     return f"{number(float(ratio))} of the signal at layer {last} is left at layer {layer}, and "
