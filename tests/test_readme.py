@@ -32,7 +32,7 @@ def test_python_blocks_and_then_command_lines_run(capsys, tmp_path, monkeypatch)
     rows = [f"{a:.3f},{b:.3f},{2 * a - b:.3f}" for a, b in rng.normal(size=(200, 2))]
     Path("table.csv").write_text("\n".join(["size,age,price", *rows]))
     lines = [line for block in blocks("sh")[2:] for line in block.splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         words = shlex.split(line, comments=True)
         assert words[0] == "gradlab"
