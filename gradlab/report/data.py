@@ -15,7 +15,7 @@ from gradlab.diagnosis import Diagnosis
 from gradlab.errors import ArgumentError
 from gradlab.report import panels, profiles, series, story
 from gradlab.report.pack import plain
-from gradlab.report.wording import STATISTIC_WORDS, number, words
+from gradlab.report.wording import RARER_WORDS, STATISTIC_WORDS, number, words
 from gradlab.rules import Finding
 from gradlab.run import Run
 
@@ -201,6 +201,7 @@ def _cell(
 ) -> dict[str, Any]:
     known = [value for value in accuracy if value is not None]
     iterations, seeds, layers = run.shape
+    pointed_at = {column for finding in verdict.every_finding for column in finding.columns}
     return {
         "id": identifier,
         "name": run.name,
@@ -222,7 +223,8 @@ def _cell(
         "config": {key: _written(value) for key, value in run.config.items()},
         "provenance": {key: _written(value) for key, value in run.provenance.items()},
         "chains": _chains(run),
-        "figures": _figures(run, detail),
+        "notes": list(verdict.notes),
+        "figures": _figures(run, detail, pointed_at),
     }
 
 
@@ -288,8 +290,8 @@ def _chains(run: Run) -> dict[str, Any]:
     return chains
 
 
-def _figures(run: Run, detail: Detail) -> dict[str, Any]:
-    """Draw every picture that this run has the numbers for."""
+def _figures(run: Run, detail: Detail, pointed_at: set[str]) -> dict[str, Any]:
+    """Draw every picture that this run has the numbers for; of rarer statistics, those that findings point at."""
     made: dict[str, Any] = {"heatmaps": {}}
     if not run.iterations:
         return made
@@ -310,7 +312,7 @@ def _figures(run: Run, detail: Detail) -> dict[str, Any]:
     made |= {name: plain(draw()) for name, draw in pictures.items() if not lacking.get(name, False)}
     made["heatmaps"] = {
         column: {"words": words, "figure": plain(panels.heatmap(run, column, detail.columns))}
-        for column, words in STATISTIC_WORDS.items()
-        if column in run and run.recorded(column).any()
+        for column, words in {**STATISTIC_WORDS, **RARER_WORDS}.items()
+        if column in run and run.recorded(column).any() and (column in STATISTIC_WORDS or column in pointed_at)
     }
     return made

@@ -2,7 +2,7 @@
 "use strict";
 const gradlabPage = (() => {
   const { $, all, make, draw, framed, player, csv, start } = gradlabCommon;
-  const state = { data: null, cells: new Map(), cell: null, column: "delta_norm", layer: "all", when: "start" };
+  const state = { data: null, cells: new Map(), cell: null, column: null, layer: "all", when: "start" };
   const replay = player($("#replay"), (name) => `iteration ${name}`, (index) => {
     if (window.Plotly) draw($('[data-figure="profile"]'), framed(state.cell.figures.profile, index));
   });
@@ -19,7 +19,8 @@ const gradlabPage = (() => {
     const names = Object.keys(heatmaps);
     const select = $("#column");
     select.replaceChildren(...names.map((name) => Object.assign(make("option", heatmaps[name].words), { value: name })));
-    const chosen = names.includes(state.column) ? state.column : names[0];
+    const telling = (state.cell.findings[0]?.columns || []).find((name) => names.includes(name));
+    const chosen = names.includes(state.column) ? state.column : telling || names[0];
     select.value = chosen || "";
     show("heatmap", chosen && heatmaps[chosen].figure);
   }
@@ -46,6 +47,8 @@ const gradlabPage = (() => {
     const chain = chains[when];
     $("#chain").hidden = !chain;
     if (!chain) return;
+    $("#chain-title").textContent = !state.cell.findings.length || state.cell.findings[0].cause
+      ? "The product that explains it" : "The gradient's way back, layer by layer";
     const parts = [];
     const factors = (steps) => steps.forEach(({ into, factor }) => {
       const span = make("span", factor, "factor");
@@ -103,6 +106,7 @@ const gradlabPage = (() => {
     const told = cell.findings.some((found) => cell.sentence.endsWith(found.message));
     if (state.data.kind !== "run" && !told) parts.push(make("p", cell.sentence, "answer"));
     parts.push(...cell.findings.map(finding));
+    for (const note of cell.notes) parts.push(make("p", "Note", "label"), make("p", note));
     const known = cell.accuracies.filter((value) => value !== null).map((value) => `${Math.round(100 * value)}`);
     const { iterations, seeds, layers } = cell.shape;
     const each = known.length ? ` Accuracy of the seeds, in per cent: ${known.join(", ")}.` : "";

@@ -25,7 +25,7 @@ from gradlab.report.draw import (
     title,
     whole_ticks,
 )
-from gradlab.report.wording import LOGARITHMIC, STATISTIC_WORDS, number
+from gradlab.report.wording import LOGARITHMIC, RARER_WORDS, STATISTIC_WORDS, number
 from gradlab.run import STATISTICS, Run
 
 Array = np.ndarray
@@ -58,7 +58,7 @@ def heatmap(run: Run, column: str, columns: int) -> Spec:
         data.append(_first_broken(*first, run.replicates))
     last = int(times[-1]) if len(times) else 0
     return spec(
-        data, _heatmap_alt(STATISTIC_WORDS.get(column, column), median, times, first),
+        data, _heatmap_alt((STATISTIC_WORDS | RARER_WORDS).get(column, column), median, times, first),
         xaxis=time_axis(last, edge=max(0.5, 0.008 * last)),
         yaxis={"title": title("layer"), "range": [0.5, len(median) + 0.5], **whole_ticks(len(median))},
     )  # fmt: skip

@@ -6,7 +6,17 @@ import math
 
 from gradlab.rules.base import number
 
-__all__ = ["LOGARITHMIC", "STATISTIC_WORDS", "TERM_WORDS", "escape", "number", "plainly", "power", "words"]
+__all__ = [
+    "LOGARITHMIC",
+    "RARER_WORDS",
+    "STATISTIC_WORDS",
+    "TERM_WORDS",
+    "escape",
+    "number",
+    "plainly",
+    "power",
+    "words",
+]
 
 TERM_WORDS = {
     "weight": "weight scale",
@@ -24,6 +34,14 @@ STATISTIC_WORDS = {
     "dead_fraction": "dead units (fraction)",
     "slope_rms": "activation slope (rms)",
     "second_moment_rms": "Adam's √v̂ (rms)",
+}
+RARER_WORDS = {  # shown where a finding points at them
+    "saturated_fraction": "saturated units (fraction)",
+    "lost_fraction": "updates lost to rounding (fraction)",
+    "unit_similarity": "likeness of the two most alike units",
+    "update_cosine": "update's direction against the one before",
+    "update_norm": "update ‖ΔW‖",
+    "weight_norm": "weights ‖W‖",
 }
 LOGARITHMIC = (
     "delta_norm", "grad_norm", "grad_max", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",

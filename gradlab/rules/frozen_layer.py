@@ -91,7 +91,7 @@ class FrozenLayer(Rule):
         share = learning(run)
         stuck = share is not None and bool((share[which] >= NOT_LEARNED).all())
         others = [layer for layer in range(run.shape[2]) if layer not in numbers]
-        beside = f", the other layers' by {number(float(np.nanmedian(pace[np.ix_(which, others)])))}" if others else ""
+        beside = f" (elsewhere {number(float(np.nanmedian(pace[np.ix_(which, others)])))})" if others else ""
         verb = "does" if len(layers) == 1 else "do"
         subject = "No layer moves" if whole else f"{span(layers).capitalize()} {verb} not move"
         rate = (
@@ -106,8 +106,8 @@ class FrozenLayer(Rule):
         return self.finding(
             hits, Window(0, run.iterations), layers=() if whole else layers, value=value, limit=CAP,
             severity=ERROR if stuck and not whole and hits.severity == ERROR else WARNING,
-            message=f"{subject}{seeds(hits.replicates)}, though gradients are there: an update changes the weights by "
-            f"{moved} of their norm{beside}, which can take at most {number(100 * value)} % off the loss in "
+            message=f"{subject}{seeds(hits.replicates)}, though gradients are there: updates are {moved} of the "
+            f"weights' norm{beside}, good for at most {number(100 * value)} % of the loss in "
             f"{run.iterations} iterations (limit {100 * CAP:g} %).",
             remedies=rate if whole else one,
             columns=("update_ratio", "grad_norm"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import WINDOW, Finding, Hits, Rule, Window, finite_prefix, seeds, span
+from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, seeds, span
 from gradlab.run import Run
 
 SAME = 1 - 1e-5  # cosine between two units' weights; rounding in float32 leaves 1e-7
@@ -42,8 +42,14 @@ class UnbrokenSymmetry(Rule):
     needs = ("unit_similarity",)
     explains = ("GL101", "GL302", "GL402")
 
+    def missing(self, run: Run) -> str | None:
+        """A net without hidden layers has no units to confuse, and lacks nothing."""
+        return super().missing(run) if run.shape[2] > 1 else None
+
     def judge(self, run: Run) -> Finding | None:
         """Judge the recorded iterations of each replicate, first and last included."""
+        if run.shape[2] < 2:
+            return None
         similarity, prefix = run["unit_similarity"], finite_prefix(run)
         judged = (run.layers["fan_in"].to_numpy() >= LEAST_INPUTS) & (np.arange(run.shape[2]) < run.shape[2] - 1)
         mask = np.zeros(run.shape[1:], bool)
@@ -61,7 +67,7 @@ class UnbrokenSymmetry(Rule):
         stop = int(prefix[hits.which].max())
         holds = "holds" if len(layers) == 1 else "hold"
         return self.finding(
-            hits, Window(max(0, stop - WINDOW), max(1, stop)), layers=layers,
+            hits, Window(0, max(1, stop)), layers=layers,
             value=float(lowest[hits.which][:, layers[0] - 1].max()), limit=SAME,
             message=f"{span(layers).capitalize()} {holds} units with the same weights from the "
             f"first iteration to the last{seeds(hits.replicates)}: what starts alike learns alike.",

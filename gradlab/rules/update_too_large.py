@@ -61,7 +61,8 @@ class UpdateTooLarge(Rule):
         return self.finding(
             found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
             message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of their norm"
-            f"{seeds(found.hits.replicates)} (limit {100 * found.limit:g} %; about 0.1 % is usual); "
+            f"{seeds(found.hits.replicates)}, in iterations {found.window.start}-{found.window.stop - 1} (limit "
+            f"{100 * found.limit:g} %; about 0.1 % is usual); "
             f"{are_hit(found.layers)}.",
             remedies=(f"lower the learning rate{tried}", "warm the learning rate up", "clip the gradient by its norm"),
             columns=("update_ratio", "weight_norm", "grad_norm"),
