@@ -133,7 +133,9 @@ def build(
     for each in chosen:
         if each.spreads:
             yield _build(each, folder, links[each.name], quick)
-    rest = [joblib.delayed(_build)(each, folder, links[each.name], quick) for each in chosen if not each.spreads]
+    # The course's last pages take longest; what takes longest must not start last.
+    alone = [each for each in reversed(chosen) if not each.spreads]
+    rest = [joblib.delayed(_build)(each, folder, links[each.name], quick) for each in alone]
     done: Any = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(rest)
     yield from done
 
