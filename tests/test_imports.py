@@ -51,7 +51,11 @@ ROOMS = {
     "_gaussian": Room({"activations"}, {"numpy"}),
     "rules": Room(RULE, {"numpy"}),
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
-    "diagnosis": Room({"rules", "rules.base", "run", "errors"}, {"numpy"}),
+    "limits": Room({"rules.base", "errors"}, set()),
+    "diagnosis": Room({"rules", "rules.base", "limits", "run", "errors"}, {"numpy"}),
+    "toml_lines": Room(set(), set()),
+    "settings": Room({"diagnosis", "limits", "toml_lines", "run", "errors"}, set()),
+    "check_formats": Room({"diagnosis", "rules", "rules.base", "run"}, set()),
     "audit": Room({"training", "diagnosis", "errors"}, {"numpy"}),
     "networks": Room({"nn.*", "activations", "errors"}, set()),
     "comparison": Room(
@@ -65,11 +69,13 @@ ROOMS = {
     "gallery": Room({"report.article", "report.render", "errors"}, {"joblib"}),
     "adapters": Room(ADAPTED, {"numpy"}),
     "adapters.torch": Room(ADAPTED, {"numpy", "torch"}),
-    "testing": Room({"diagnosis", "run", "report", "errors"}, {"numpy"}),
-    "pytest_plugin": Room({"testing", "diagnosis", "run", "report", "errors"}, {"pytest"}),
+    "testing": Room(
+        {"testing.*", "diagnosis", "settings", "rules", "rules.base", "recorder", "run", "errors"}, {"numpy"}
+    ),
+    "pytest_plugin": Room({"testing.*", "settings", "report", "errors"}, {"pytest"}),
     "cli": Room(
         {"run", "storage", "diagnosis", "comparison", "report", "theory", "datasets", "training", "nn.*", "rules",
-         "activations", "errors", "recorder", "gallery"},
+         "activations", "errors", "recorder", "gallery", "settings", "check_formats"},
         {"numpy", "pandas", "typer", "rich", "click"},
     ),
     "__main__": Room({"cli"}, set()),

@@ -27,3 +27,5 @@ __all__ = [
     "assert_profile",
     "assert_ratio",
 ]
+
+GradientError.__module__ = __name__  # where a traceback should say it lives

@@ -18,6 +18,7 @@ from gradlab.run import Run, load
 Array = np.ndarray
 
 Layers = str | re.Pattern[str] | int | Sequence[Any] | None
+Resolvable = Any  # a Run, the path of a run's folder, or what has a `snapshot`, a `recorder` or a `run`
 Iterations = slice | range | int | Sequence[int] | None
 
 
@@ -26,23 +27,24 @@ class GradientError(AssertionError):
 
 
 def as_run(subject: Any) -> Run:
-    """Return the Run that `subject` is, holds so far, or names by its folder; one without iterations is an error."""
-    run = _resolve(subject)
+    """Return the Run that `subject` stands for; one without iterations is an error."""
+    run = resolve(subject)
     if run.iterations == 0:
         raise GradientError(f"run {run.name!r} holds no iteration, so nothing can be judged; train it for at least one")
     return run
 
 
-def _resolve(subject: Any) -> Run:
+def resolve(subject: Resolvable) -> Run:
+    """Return the Run that `subject` is, holds so far, or names by its folder."""
     if isinstance(subject, Run):
         return subject
     if isinstance(subject, (str, Path)):
         return load(subject)
     if callable(snapshot := getattr(subject, "snapshot", None)):  # a recorder, its newest iteration included
-        return _resolve(snapshot())
+        return resolve(snapshot())
     for name in ("recorder", "run"):
         if (inner := getattr(subject, name, None)) is not None and not callable(inner):
-            return _resolve(inner)
+            return resolve(inner)
     raise ArgumentError(
         f"run is {type(subject).__name__}; give a Run, the path of a run's folder, or the recorder that records it"
     )
