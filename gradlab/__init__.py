@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gradlab import datasets as datasets
+    from gradlab import testing as testing
     from gradlab import theory as theory
     from gradlab.auditing import audit as audit
     from gradlab.comparison import Comparison as Comparison
@@ -53,7 +54,7 @@ _ATTRIBUTES = {
     "figures": "gradlab.report",
     "GradlabError": "gradlab.errors",
 }
-_MODULES = ("datasets", "theory")
+_MODULES = ("datasets", "testing", "theory")
 
 __all__ = sorted([*_ATTRIBUTES, *_MODULES])  # pyright: ignore[reportUnsupportedDunderAll]
 

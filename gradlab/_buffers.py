@@ -43,6 +43,12 @@ class Block:
         start, self.start = self.start, self.start + count
         return {"signals": self._signals(start, rows), "steps": self._step_table(start, steps)} if rows else {}
 
+    def peek(self) -> dict[str, pa.Table]:
+        """Return all rows in memory as tables and keep them."""
+        if not self._rows:
+            return {}
+        return {"signals": self._signals(self.start, self._rows), "steps": self._step_table(self.start, self._steps)}
+
     def _signals(self, start: int, rows: list[Row]) -> pa.Table:
         values, masks = {}, {}
         absent = np.full(self._shape, np.nan)

@@ -265,22 +265,24 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
     select: Codes = None,
     ignore: Codes = None,
-    format_: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format_: Annotated[str, typer.Option("--format", help="text, json, junit or github.")] = "text",
 ) -> int:
-    """Judge recorded runs: exit 0 if all are fine, 1 if one has an error."""
-    from gradlab.diagnosis import diagnose, summary
+    """Judge recorded runs: exit 0 if all are fine, 1 if one has an error.
 
-    if format_ not in ("text", "json"):
-        raise GradlabError(f"--format {format_!r} is unknown; choose text or json")
-    runs = _load(run_folders)
-    verdicts = [diagnose(run, select=_codes(select), ignore=_codes(ignore)) for run in runs]
-    if format_ == "json":
-        pairs = zip(runs, verdicts, strict=True)
-        print(json.dumps({"schema": 1, "runs": [summary(run, verdict) for run, verdict in pairs]}, allow_nan=False))
-    else:
-        print("\n\n".join(str(verdict) for verdict in verdicts))
-    failed = [not verdict.ok or (strict and bool(verdict.findings)) for verdict in verdicts]
-    return int(any(failed))
+    [tool.gradlab] in the nearest pyproject.toml sets rules, their limits, and what is muted.
+    """
+    from gradlab import settings
+    from gradlab.check_formats import FORMATS, Judged
+    from gradlab.errors import one_of
+
+    one_of("--format", format_, FORMATS)
+    project = settings.nearest()
+    judged = [
+        Judged(run, project.judge(run, select=_codes(select), ignore=_codes(ignore)), strict)
+        for run in _load(run_folders)
+    ]
+    print(FORMATS[format_](judged))
+    return int(any(each.failed for each in judged))
 
 
 @app.command()
@@ -289,9 +291,11 @@ def report(
     output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file.")] = Path("reports/report.html"),
     open_it: OpenIt = False,
 ) -> int:
-    """Write recorded runs as one interactive HTML page."""
+    """Write recorded runs as one interactive HTML page, judged as `check` judges them."""
+    from gradlab import settings
+
     _check_writable(output, None)
-    path = _finish(_load(run_folders), output, None, None)
+    path = _finish(_load(run_folders), output, None, None, judge=settings.nearest().judge)
     if open_it:
         _open(path)
     return 0
@@ -448,12 +452,12 @@ def _open(path: Path) -> None:
     webbrowser.open(path.resolve().as_uri())
 
 
-def _finish(subjects: list[Any], output: Path, json_file: Path | None, make_json) -> Path:
+def _finish(subjects: list[Any], output: Path, json_file: Path | None, make_json, judge=None) -> Path:
     """Write the report and the JSON file, and say where they are."""
     from gradlab import storage
     from gradlab.report import write_report
 
-    path = write_report(subjects[0] if len(subjects) == 1 else subjects, output)
+    path = write_report(subjects[0] if len(subjects) == 1 else subjects, output, judge=judge)
     print(f"report: {path}  ({path.stat().st_size / 1e6:.1f} MB, opens offline in any browser)")
     if json_file is not None:
         storage.write_text(json_file, json.dumps(make_json(), allow_nan=False, indent=1))

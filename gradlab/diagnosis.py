@@ -14,6 +14,7 @@ import numpy as np
 
 from gradlab import expectation
 from gradlab.errors import RuleError
+from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
 from gradlab.rules.base import ERROR, broken, finite_prefix, learning
 from gradlab.run import Run
@@ -34,9 +35,10 @@ class Diagnosis:
     findings : tuple of Finding
         The ROOTS, worst first; what they explain is folded under them as `consequences`.
     statuses : dict
-        Code -> "passed", "fired", "skipped" or "crashed", for every rule asked.
+        Code -> "passed", "fired", "skipped", "crashed" or "muted" (it fired, and was told not to count), for every
+        rule asked.
     reasons : dict
-        Code -> why a rule was skipped (what it lacks, how to record it) or how it crashed.
+        Code -> why a rule was skipped (what it lacks, how to record it) or muted, or how it crashed.
     nonfinite : bool
         Whether the run holds a NaN or an infinity: it is then never ok, whatever rules were asked.
     notes : tuple of str
@@ -53,7 +55,7 @@ class Diagnosis:
     @property
     def ok(self) -> bool:
         """No error, no crashed rule, no NaN, and something was judged at all."""
-        judged = any(status in ("passed", "fired") for status in self.statuses.values())
+        judged = any(status in ("passed", "fired", "muted") for status in self.statuses.values())
         errors = any(finding.severity == ERROR for finding in self.every_finding)
         return judged and not errors and not self.nonfinite and "crashed" not in self.statuses.values()
 
@@ -99,7 +101,7 @@ class Diagnosis:
         for note in self.notes:
             lines += ["", *_wrapped("note: ", note)]
         skipped = [code for code, status in self.statuses.items() if status == "skipped"]
-        troubled = [code for code, status in self.statuses.items() if status == "crashed"]
+        troubled = [code for code, status in self.statuses.items() if status in ("crashed", "muted")]
         lines += [f"  {code} {self.statuses[code]}: {self.reasons.get(code, '')}" for code in [*troubled, *skipped]]
         return "\n".join(lines)
 
@@ -110,7 +112,8 @@ class Diagnosis:
             return " and ".join(part for part in parts if part)
         passed = sum(status == "passed" for status in self.statuses.values())
         if self.ok:
-            return f"healthy, {passed} rules passed"
+            muted = sum(status == "muted" for status in self.statuses.values())
+            return f"healthy, {passed} rules passed" + (f", {muted} muted" if muted else "")
         if self.nonfinite:
             return "not healthy: it holds NaN or infinity, and no rule that was asked names it"
         crashed = [code for code, status in self.statuses.items() if status == "crashed"]
@@ -143,6 +146,8 @@ def diagnose(
     select: Iterable[str] | None = None,
     ignore: Iterable[str] | None = None,
     rules: Iterable[Rule] | None = None,
+    limits: Mapping[str, Mapping[str, float]] | None = None,
+    mute: Mapping[str, str] | None = None,
 ) -> Diagnosis:
     """Judge a run by every rule and return the verdict, root causes first.
 
@@ -153,18 +158,27 @@ def diagnose(
         Codes of the rules to ask, or not to ask; a root that is not asked leaves its consequences to stand alone.
     rules : iterable of Rule, optional
         Instead of the registered ones.
+    limits : mapping of str to mapping, optional
+        Code -> other limits for that rule, such as {"GL101": {"alarm": 0.001}}; see `gradlab.limits`.
+    mute : mapping of str to str, optional
+        Code -> why a finding of that rule does not count in this run; what it explains then stands alone. NaN and
+        infinity cannot be muted.
 
     Raises
     ------
     RuleError
-        A code that no rule has.
+        A code that no rule has, or a limit that the rule has not.
     """
-    asked = _choose(registry() if rules is None else _by_code(rules), select, ignore)
+    known = registry() if rules is None else _by_code(rules)
+    asked, limits, mute = _choose(known, select, ignore), limits or {}, mute or {}
+    _choose(known, [*limits, *mute], None)
     statuses: dict[str, str] = {}
     reasons: dict[str, str] = {}
     found: list[tuple[Rule, Finding]] = []
     for code, rule in asked.items():
-        statuses[code], reason, finding = _ask(rule, run)
+        statuses[code], reason, finding = _ask(adjusted(rule, limits.get(code, {})), run)
+        if finding is not None and code in mute:
+            statuses[code], reason, finding = "muted", f"{mute[code]} (it found: {finding.message})", None
         if reason:
             reasons[code] = reason
         if finding is not None:

@@ -27,6 +27,10 @@ class RuleError(GradlabError):
     """A rule cannot be used: an unknown or duplicate code, or a definition that lacks a part."""
 
 
+class SettingsError(GradlabError):
+    """A project's [tool.gradlab] holds a mistake; the message names the file and the line."""
+
+
 def whole(argument: str, value: object, least: int) -> None:
     """Raise ArgumentError unless `value` is a whole number of at least `least`."""
     try:

@@ -5,13 +5,14 @@ The built-in engine feeds it; so can any loop that has the arrays at hand.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import platform
 import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from gradlab._buffers import Block, Trajectories
 from gradlab._measurer import Measurer
 from gradlab.errors import ArgumentError
 from gradlab.layerstack import LayerStack
-from gradlab.run import LAYER_COLUMNS, FolderSource, Run, as_json, load
+from gradlab.run import LAYER_COLUMNS, FolderSource, MemorySource, Run, as_json, load
 
 Array = np.ndarray
 
@@ -114,6 +115,8 @@ class Recorder:
         self._broken = np.zeros(self._replicates, bool)
         self._flushed = time.monotonic()
         storage.write_description(self.folder, self._description(closed=False))
+        for told in tuple(_WATCHERS):
+            told(self)
 
     @property
     def acknowledged(self) -> int:
@@ -243,6 +246,19 @@ class Recorder:
         self.flush()
         return load(self.folder)
 
+    def snapshot(self) -> Run:
+        """Return all that was recorded so far, the newest iteration too, as a Run in memory; the recording goes on."""
+        if self._run is not None:
+            return self._run
+        self.flush()
+        waiting, tables = self._block.peek(), {}
+        for name in storage.TABLES:
+            parts = [storage.read_table(self.folder, name, closed=False), waiting.get(name)]
+            if known := [part for part in parts if part is not None]:
+                tables[name] = pa.concat_tables(known)
+        provenance = {**self.provenance, "status": "unfinished"}
+        return Run(self.name, self.config, provenance, self.layers, self._replicates, MemorySource(tables))
+
     def __enter__(self) -> Recorder:
         """Return itself; `close` is called at the end of the block, whatever happens."""
         return self
@@ -334,6 +350,19 @@ class Recorder:
             "provenance": {**self.provenance, **status},
             "layers": self.layers,
         }
+
+
+_WATCHERS: list[Callable[[Recorder], None]] = []
+
+
+@contextlib.contextmanager
+def watching(told: Callable[[Recorder], None]) -> Iterator[None]:
+    """Tell `told` of every Recorder that is made in this process inside the block: how a test finds what it trained."""
+    _WATCHERS.append(told)
+    try:
+        yield
+    finally:
+        _WATCHERS.remove(told)
 
 
 _OF_WEIGHTS = {"weights", "weights_after", "gradients", "second_moments"}

@@ -53,8 +53,12 @@ ROOMS = {
     "rules": Room(RULE, {"numpy"}),
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
     "expectation": Room({"theory", "rules.base", "run", "errors"}, {"numpy"}),
-    "diagnosis": Room({"rules", "rules.base", "expectation", "run", "errors"}, {"numpy"}),
+    "limits": Room({"rules.base", "errors"}, set()),
+    "diagnosis": Room({"rules", "rules.base", "expectation", "limits", "run", "errors"}, {"numpy"}),
     "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
+    "toml_lines": Room(set(), set()),
+    "settings": Room({"diagnosis", "limits", "toml_lines", "run", "errors"}, set()),
+    "check_formats": Room({"diagnosis", "rules", "rules.base", "run"}, set()),
     "networks": Room({"nn.*", "activations", "errors"}, set()),
     "comparison": Room(
         {"training", "run", "diagnosis", "nn.*", "networks", "datasets", "activations", "storage", "errors"},
@@ -68,11 +72,14 @@ ROOMS = {
     "gallery": Room({"report.article", "report.render", "errors"}, {"joblib"}),
     "adapters": Room(ADAPTED, {"numpy"}),
     "adapters.torch": Room(ADAPTED, {"numpy", "torch"}),
-    "testing": Room({"diagnosis", "run", "report", "errors"}, {"numpy"}),
-    "pytest_plugin": Room({"testing", "diagnosis", "run", "report", "errors"}, {"pytest"}),
+    "testing": Room(
+        {"testing.*", "diagnosis", "settings", "rules", "rules.base", "recorder", "run", "errors"}, {"numpy"}
+    ),
+    "pytest_plugin": Room({"testing.*", "settings", "report", "errors"}, {"pytest"}),
     "cli": Room(
         {"run", "storage", "diagnosis", "comparison", "report", "theory", "datasets", "training", "nn.*", "rules",
-         "activations", "errors", "recorder", "gallery", "networks", "report.forecast", "report.article"},
+         "activations", "errors", "recorder", "gallery", "networks", "settings", "check_formats", "report.forecast",
+         "report.article"},
         {"numpy", "pandas", "typer", "rich", "click"},
     ),
     "__main__": Room({"cli"}, set()),

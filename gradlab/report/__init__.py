@@ -8,10 +8,13 @@ It reads verdicts and never computes one. `data.build` collects plain data, `fig
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from gradlab.diagnosis import Diagnosis
 from gradlab.report import figures as figures
 from gradlab.report.data import Subject, build
+from gradlab.run import Run
 
 __all__ = ["figures", "write_report"]
 
@@ -19,7 +22,7 @@ BUDGET = 2_500_000  # bytes: a page one can send by mail
 SCALES = (1.0, 0.6, 0.35, 0.2, 0.1)
 
 
-def write_report(subject: Subject, path: str | Path) -> Path:
+def write_report(subject: Subject, path: str | Path, *, judge: Callable[[Run], Diagnosis] | None = None) -> Path:
     """Write the report of a Run, a Comparison or a list of Runs, whole or not at all, and return its path.
 
     Parameters
@@ -27,6 +30,9 @@ def write_report(subject: Subject, path: str | Path) -> Path:
     subject : Run, Comparison or sequence of Run
     path : path
         The HTML file; its folder is made where it is missing.
+    judge : callable, optional
+        Diagnoses each run in place of `gradlab.diagnose`: by a project's own limits, say. A Comparison's runs have
+        their verdicts already.
 
     Raises
     ------
@@ -39,7 +45,7 @@ def write_report(subject: Subject, path: str | Path) -> Path:
 
     page = ""
     for scale in SCALES:
-        page = render(build(subject, scale))
+        page = render(build(subject, scale, judge))
         if len(page.encode()) <= BUDGET:
             break
     return write_page(page, path)

@@ -52,7 +52,10 @@ class Detail:
         )
 
 
-def build(subject: Subject, scale: float = 1.0) -> dict[str, Any]:
+Judge = Callable[[Run], Diagnosis]
+
+
+def build(subject: Subject, scale: float = 1.0, judge: Judge | None = None) -> dict[str, Any]:
     """Collect what the report of a Run, a Comparison or a list of Runs shows.
 
     Parameters
@@ -60,6 +63,8 @@ def build(subject: Subject, scale: float = 1.0) -> dict[str, Any]:
     subject : Run, Comparison or sequence of Run
     scale : float
         Below 1: fewer points in every picture, for a smaller page.
+    judge : callable, optional
+        Diagnoses runs in place of `gradlab.diagnose`.
 
     Returns
     -------
@@ -75,9 +80,9 @@ def build(subject: Subject, scale: float = 1.0) -> dict[str, Any]:
     if isinstance(subject, Comparison):
         return _comparison(subject, scale)
     if isinstance(subject, Run):
-        return _runs([subject], scale)
+        return _runs([subject], scale, judge)
     if isinstance(subject, Sequence) and subject and all(isinstance(run, Run) for run in subject):
-        return _runs(subject, scale)
+        return _runs(subject, scale, judge)
     raise ArgumentError(f"a report is of a Run, a Comparison or a list of Runs; got {type(subject).__name__}")
 
 
@@ -125,10 +130,10 @@ def _overview(comparison: Comparison, depth: int) -> dict[str, Any] | None:
     return plain(profiles.gradient_profiles([cell.run for cell in cells], labels, 0))
 
 
-def _runs(runs: Sequence[Run], scale: float) -> dict[str, Any]:
+def _runs(runs: Sequence[Run], scale: float, judge: Judge | None) -> dict[str, Any]:
     detail = Detail.of(runs, scale)
     ids = _identifiers([run.name for run in runs])
-    verdicts = [diagnosis.diagnose(run) for run in runs]
+    verdicts = [(judge or diagnosis.diagnose)(run) for run in runs]
     told = [_told(r, v, diagnosis.outcome(r), r.name, None) for r, v in zip(runs, verdicts, strict=True)]
     cells = [
         _cell(run, verdict, each, identifier, diagnosis.accuracy(run), detail)

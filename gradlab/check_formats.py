@@ -1,0 +1,178 @@
+"""What `gradlab check` prints: text, JSON, JUnit XML and GitHub annotations, each made of runs and their verdicts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape as _escape
+from xml.sax.saxutils import quoteattr as _quoteattr
+
+from gradlab.diagnosis import Diagnosis, registry, summary
+from gradlab.rules import Finding
+from gradlab.rules.base import ERROR
+from gradlab.run import Run
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One run and its verdict; `strict` counts a warning as a failure."""
+
+    run: Run
+    diagnosis: Diagnosis
+    strict: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether this run makes the command exit with 1."""
+        return not self.diagnosis.ok or (self.strict and bool(self.diagnosis.findings))
+
+
+def text(judged: Sequence[Judged]) -> str:
+    """Write every diagnosis as it prints."""
+    return "\n\n".join(str(each.diagnosis) for each in judged)
+
+
+def as_json(judged: Sequence[Judged]) -> str:
+    """Write one JSON object: {"schema": 1, "runs": [...]}."""
+    runs = [summary(each.run, each.diagnosis) for each in judged]
+    return json.dumps({"schema": 1, "runs": runs}, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One rule's verdict on one run, as CI viewers list it: `kind` is passed, failure, error or skipped."""
+
+    name: str
+    kind: str = "passed"
+    message: str = ""
+    details: str = ""
+    output: str = ""  # of a case that passed
+
+
+def _cases(judged: Judged) -> list[_Case]:
+    """Return one case a rule; at least one is a failure or an error where the run fails."""
+    diagnosis = judged.diagnosis
+    found = {finding.rule: finding for finding in diagnosis.every_finding}
+    names = {code: f"{code} {rule.name}" for code, rule in registry().items()}
+    cases = []
+    for code, status in diagnosis.statuses.items():
+        name, reason = names.get(code, code), diagnosis.reasons.get(code, "")
+        if status == "fired":
+            cases.append(_fired(judged, name, found[code]))
+        elif status == "crashed":
+            cases.append(_Case(name, "error", reason, reason))
+        elif status in ("skipped", "muted"):
+            cases.append(_Case(name, "skipped", f"{status}: {reason}"))
+        else:
+            cases.append(_Case(name))
+    if judged.failed and not any(case.kind in ("failure", "error") for case in cases):
+        said = str(diagnosis)
+        cases.append(_Case("judged", "failure", said.partition("\n")[0], said))
+    return cases
+
+
+def _fired(judged: Judged, name: str, finding: Finding) -> _Case:
+    details = "\n".join(_details(finding))
+    if finding.severity == ERROR or judged.strict:
+        return _Case(name, "failure", finding.message, details)
+    return _Case(name, output=f"warning: {finding.message}\n{details}")
+
+
+def _details(finding: Finding) -> list[str]:
+    lines = [finding.message]
+    if finding.cause:
+        lines.append(f"why: {finding.cause['sentence']}")
+    lines += [f"try: {remedy}" for remedy in finding.remedies]
+    if finding.consequences:
+        lines.append(f"explains: {', '.join(f'{each.rule} {each.name}' for each in finding.consequences)}")
+    return lines
+
+
+def junit(judged: Sequence[Judged]) -> str:
+    """Write JUnit XML: a test suite a run, a test case a rule; what Jenkins, GitLab and others show."""
+    suites = [_suite(each, _cases(each)) for each in judged]
+    every = [case for each in judged for case in _cases(each)]
+    total = _counts(every, skipped=False)
+    head = '<?xml version="1.0" encoding="UTF-8"?>'
+    return "\n".join([head, f'<testsuites name="gradlab check" {total} time="0">', *suites, "</testsuites>"])
+
+
+def _counts(cases: Sequence[_Case], *, skipped: bool) -> str:
+    count = {kind: sum(case.kind == kind for case in cases) for kind in ("failure", "error", "skipped")}
+    tail = f' skipped="{count["skipped"]}"' if skipped else ""  # Jenkins' schema has no such sum over suites
+    return f'tests="{len(cases)}" failures="{count["failure"]}" errors="{count["error"]}"{tail}'
+
+
+def _suite(judged: Judged, cases: Sequence[_Case]) -> str:
+    name = _attribute(judged.run.name)
+    lines = [f'  <testsuite name={name} {_counts(cases, skipped=True)} time="0">']
+    lines += [_case(name, case) for case in cases]
+    return "\n".join([*lines, "  </testsuite>"])
+
+
+def _case(suite: str, case: _Case) -> str:
+    opening = f'    <testcase classname={suite} name={_attribute(case.name)} time="0"'
+    if case.kind == "passed":
+        return (
+            f"{opening}><system-out>{_content(case.output)}</system-out></testcase>" if case.output else f"{opening}/>"
+        )
+    if case.kind == "skipped":
+        return f"{opening}><skipped message={_attribute(case.message)}/></testcase>"
+    kind = _attribute(case.name.split(" ")[0])
+    inner = f"<{case.kind} message={_attribute(case.message)} type={kind}>{_content(case.details)}</{case.kind}>"
+    return f"{opening}>{inner}</testcase>"
+
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _content(value: str) -> str:
+    return _escape(_NOT_XML.sub("?", value))
+
+
+def _attribute(value: str) -> str:
+    return _quoteattr(_NOT_XML.sub("?", value))
+
+
+def github(judged: Sequence[Judged]) -> str:
+    """Write one workflow command a finding, which GitHub shows on the run's page, and a line that counts."""
+    lines = []
+    for each in judged:
+        lines += _annotations(each)
+    failed = sum(each.failed for each in judged)
+    lines.append(f"gradlab: {len(judged)} run{'' if len(judged) == 1 else 's'} checked, {failed} failed")
+    return "\n".join(lines)
+
+
+def _annotations(judged: Judged) -> list[str]:
+    lines, diagnosis = [], judged.diagnosis
+    for finding in diagnosis.findings:
+        level = "error" if finding.severity == ERROR or judged.strict else "warning"
+        lines.append(
+            _command(level, f"{finding.rule} {finding.name} in {judged.run.name}", "\n".join(_details(finding)))
+        )
+    for code, status in diagnosis.statuses.items():
+        if status in ("crashed", "muted"):
+            level = "error" if status == "crashed" else "notice"
+            title = f"{code} {status} in {judged.run.name}"
+            lines.append(_command(level, title, diagnosis.reasons.get(code, "")))
+    if judged.failed and not any(line.startswith("::error") for line in lines):
+        lines.append(_command("error", judged.run.name, str(diagnosis)))
+    return lines
+
+
+def _command(level: str, title: str, message: str) -> str:
+    """Write a workflow command; its syntax reserves %, line ends and, in the title, colon and comma."""
+    escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    head = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={head}::{escaped}"
+
+
+FORMATS: dict[str, Callable[[Sequence[Judged]], str]] = {
+    "text": text,
+    "json": as_json,
+    "junit": junit,
+    "github": github,
+}
