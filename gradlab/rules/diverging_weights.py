@@ -102,7 +102,9 @@ def _stretch(run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
     rising = step[1:] > step[:-1]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))
     best: _Stretch | None = None
-    for start, end in zip(edges[::2], edges[1::2], strict=True):  # steps start..end, each larger than the last
+    starts, ends = edges[::2], edges[1::2]  # steps start..end, each larger than the last
+    long = (ends - starts >= RATIOS) & (step[ends] >= GROWTH * step[starts])
+    for start, end in zip(starts[long], ends[long], strict=True):
         first = step[start : end + 1]
         first = first[first > 0]
         growth = first[-1] / first[0]
