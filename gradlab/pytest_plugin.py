@@ -2,6 +2,8 @@
 
 It loads with every pytest run of every project that has gradlab installed, so that nothing heavy may be imported before
 a test asks for it; tests/test_pytest_plugin.py and benchmarks/plugin_overhead.py watch over that.
+
+PYTEST_DONT_REWRITE: there is no assert in here to rewrite, and a test may have imported it before pytest does.
 """
 
 from __future__ import annotations
