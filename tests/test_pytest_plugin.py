@@ -97,8 +97,8 @@ def test_the_profile_of_the_page_is_missing_then_made_then_kept_then_left(pytest
     stored = pytester.path / "gradient_profiles" / "test_profile-relu-6.toml"
     example = next(block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.S) if "schema" in block)
     shows, holds = tomllib.loads(example), tomllib.loads(stored.read_text(encoding="utf-8"))
-    for name, value in shows["layers"].items():
-        assert holds["layers"][name] == pytest.approx(value, abs=0.01)
+    for layer, value in shows["layers"].items():
+        assert holds["layers"][layer] == pytest.approx(value, abs=0.01)
     assert example.splitlines()[:5] == stored.read_text(encoding="utf-8").splitlines()[:5]
     run_page(pytester, name, FILES[name]).assert_outcomes(passed=1)
     _, old, new, lines = BROKEN[2]
@@ -324,7 +324,7 @@ def test_under_xdist_reports_profiles_and_the_summary_come_through(inner, pytest
 
 def test_the_projects_settings_hold_for_the_marker(inner, pytester):
     source = "@pytest.mark.gradients\ndef test_bad():\n    sick()\n"
-    pytester.makepyprojecttoml('[tool.gradlab]\nignore = ["GL101", "GL402"]\n')
+    pytester.makepyprojecttoml('[tool.gradlab]\nignore = ["GL101", "GL301", "GL302", "GL402"]\n')
     inner("-c", "tox.ini", "--rootdir=.", test_it=source).assert_outcomes(passed=1)
     pytester.makepyprojecttoml('[tool.gradlab]\nignor = ["GL101"]\n')
     result = inner("-c", "tox.ini", "--rootdir=.")

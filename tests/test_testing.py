@@ -144,8 +144,19 @@ def test_a_quantile_spares_that_share_of_a_layers_values(outside, passes):
 
 @pytest.mark.parametrize(
     ("layers", "sees"),
-    [(None, True), ("hidden*", True), ("hidden2", True), ("hidden[13]", False), ("output", False), (2, True)]
-    + [([1, 3], False), ([1, "hidden2"], True), (re.compile("2$"), True), (r"hidden\d", True), ("hidden(1|3)", False)],
+    [
+        (None, True),
+        ("hidden*", True),
+        ("hidden2", True),
+        ("hidden[13]", False),
+        ("output", False),
+        (2, True),
+        ([1, 3], False),
+        ([1, "hidden2"], True),
+        (re.compile("2$"), True),
+        (r"hidden\d", True),
+        ("hidden(1|3)", False),
+    ],
 )
 def test_layers_are_chosen_by_pattern_regular_expression_or_number(layers, sees):
     run = planted(1e-6, (0, 0, 2))
@@ -157,8 +168,16 @@ def test_layers_are_chosen_by_pattern_regular_expression_or_number(layers, sees)
 
 @pytest.mark.parametrize(
     ("iterations", "sees"),
-    [(None, True), (slice(3, None), True), (slice(4, None), False), (slice(0, 3), False), (3, True), ([0, 5], False)]
-    + [(range(2, 4), True), (slice(-3, None), True)],
+    [
+        (None, True),
+        (slice(3, None), True),
+        (slice(4, None), False),
+        (slice(0, 3), False),
+        (3, True),
+        ([0, 5], False),
+        (range(2, 4), True),
+        (slice(-3, None), True),
+    ],
 )
 def test_iterations_are_chosen_by_slice_or_number_and_named_by_their_own(iterations, sees):
     run = planted(1e-6, (3, 1, 2))
@@ -268,8 +287,17 @@ def test_a_snapshot_equals_the_run_it_becomes():
 
 @pytest.mark.parametrize(
     ("allowed", "passes"),
-    [(0.25, True), (0.2501, False), (0.2499, True), ((None, 0.25), True), ((None, 0.2499), False)]
-    + [((0.25, 0.25), True), ((0.1, 0.2), False), ((0.3, 0.4), False), ((None, 0.2501), True)],
+    [
+        (0.25, True),
+        (0.2501, False),
+        (0.2499, True),
+        ((None, 0.25), True),
+        ((None, 0.2499), False),
+        ((0.25, 0.25), True),
+        ((0.1, 0.2), False),
+        ((0.3, 0.4), False),
+        ((None, 0.2501), True),
+    ],
 )
 def test_a_ratio_at_its_limit_and_on_either_side(allowed, passes):
     run = grads(0.5, 7, 2)

@@ -26,6 +26,7 @@ Array = np.ndarray
 
 CAP = 0.01  # of the loss: what the layer can still take off it, to first order, in a run as long as this one
 MATTERS = 0.1  # elasticity below which the layer does not matter at all: GL101's
+HARDLY = 0.05  # of its own length: what a layer that stands still goes at most in the whole run
 MINIMUM = 20  # iterations
 
 
@@ -36,7 +37,8 @@ class FrozenLayer(Rule):
     ------------
     Asks of every layer that matters (its elasticity e = p ||W|| / loss is at least 0.1) how much it can contribute in a
     run of T iterations at the pace it moves: c = e min(1, T u), u the median actual update ratio. Below 0.01 it might
-    as well be frozen. Where all layers are, the learning rate is too small, and it is a warning.
+    as well be frozen, if it also went less than 5 % of its own length. Where all layers are, the learning rate is too
+    small, and it is a warning.
 
     Why it is bad
     -------------
@@ -77,7 +79,7 @@ class FrozenLayer(Rule):
                 continue  # too short to tell, or it has learned: what stands still then is done
             e, u = nanmedian(elasticity[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
             pace[k] = u
-            cap[k] = np.where(e >= MATTERS, e * np.minimum(1, stop * u), np.nan)
+            cap[k] = np.where((e >= MATTERS) & (stop * u < HARDLY), e * stop * u, np.nan)
         hits = Hits(np.nan_to_num(cap, nan=np.inf) < CAP)
         return self._finding(run, hits, cap, pace) if hits.which else None
 

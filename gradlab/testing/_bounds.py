@@ -98,9 +98,9 @@ def _extreme(part: Part, k: int, minimum: float | None, maximum: float | None, q
     unfinite = np.flatnonzero(~np.isfinite(values))
     if len(unfinite):
         return _placed(part, k, at[unfinite[0]], values[unfinite[0]], "not finite", math.inf)
-    order = np.argsort(values, kind="stable")
+    order, from_top = (np.argsort(each, kind="stable") for each in (values, -values))  # of equals the earliest
     spared = math.floor((1 - quantile) * len(values) + 1e-9)  # values that may lie outside
-    low, high = order[spared], order[len(order) - 1 - spared]
+    low, high = order[spared], from_top[spared]
     below = 0.0 if minimum is None else _distance(values[low], minimum) if values[low] < minimum else 0.0
     above = 0.0 if maximum is None else _distance(maximum, values[high]) if values[high] > maximum else 0.0
     if above > below:

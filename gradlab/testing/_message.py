@@ -61,7 +61,8 @@ def table(
 
 def apart(value: float, bound: float) -> str:
     """Write `value` with so many digits that it does not look like the bound it crosses."""
-    return number(value) if number(value) != number(bound) else repr(float(value))
+    same = number(value) == number(bound) and value == value  # NaN is like nothing
+    return repr(float(value)) if same else number(value)
 
 
 def _shown(rows: Sequence[Row], worst: int) -> set[int]:
