@@ -63,17 +63,20 @@ const gradlabCommon = (() => {
 
   function retheme() {
     labelTheme();
-    for (const place of all(".figure")) if (place.figure) draw(place, place.figure);
+    for (const place of all(".figure")) if (place.figure) draw(place, place.figure, place.marks);
   }
 
   // ---- figures --------------------------------------------------------------------------------------------------
-  function draw(place, figure) {
-    place.figure = figure;
+  // `marks` are shapes in the accent colour, laid over the picture: where the reader looks now.
+  function draw(place, figure, marks = []) {
+    [place.figure, place.marks] = [figure, marks];
     if (!window.Plotly || !figure) return;
     const { data, layout } = copy(figure);
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", (layout.meta && layout.meta.alt) || "");
-    return Plotly.react(place, data, themed(layout), CONFIG);
+    const line = { color: colour("--accent"), width: 1.5, dash: "dot" };
+    const shapes = [...(layout.shapes || []), ...marks.map((mark) => ({ line, ...mark }))];
+    return Plotly.react(place, data, themed({ ...layout, shapes }), CONFIG);
   }
 
   // ---- replay ---------------------------------------------------------------------------------------------------
@@ -120,6 +123,8 @@ const gradlabCommon = (() => {
         slider.max = Math.max(frames.length - 1, 0);
         tell(at);
       },
+      stop,
+      tell,
     };
   }
 
@@ -132,9 +137,13 @@ const gradlabCommon = (() => {
       if (trace.z) trace.z.forEach((line, r) => line.forEach((value, c) => rows.push([trace.name, trace.x[c], trace.y[r], value])));
       else (trace.x || []).forEach((x, k) => rows.push([trace.name, x, trace.y[k], ""]));
     }
+    save(rows.map((row) => row.map(quote).join(",")).join("\r\n"), "text/csv", `${name}.csv`);
+  }
+
+  function save(text, type, name) {
     const link = make("a");
-    link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(quote).join(",")).join("\r\n")], { type: "text/csv" }));
-    link.download = `${name}.csv`;
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
@@ -146,6 +155,18 @@ const gradlabCommon = (() => {
       retheme();
     });
     dark.addEventListener("change", retheme);
+    // Paper is white: print in light colours, whatever is on the screen.
+    let chosen;
+    addEventListener("beforeprint", () => {
+      chosen = document.documentElement.dataset.theme;
+      document.documentElement.dataset.theme = "light";
+      retheme();
+    });
+    addEventListener("afterprint", () => {
+      if (chosen) document.documentElement.dataset.theme = chosen;
+      else delete document.documentElement.dataset.theme;
+      retheme();
+    });
   }
 
   // `first` shows the data, before Plotly is there; `then` draws.
@@ -160,5 +181,5 @@ const gradlabCommon = (() => {
     document.documentElement.dataset.ready = "true";
   }
 
-  return { $, all, make, draw, framed, player, csv, themes, start };
+  return { $, all, make, draw, framed, player, csv, save, themes, start };
 })();

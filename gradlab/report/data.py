@@ -13,11 +13,11 @@ from gradlab import __version__, diagnosis
 from gradlab.comparison import Comparison
 from gradlab.diagnosis import Diagnosis
 from gradlab.errors import ArgumentError
-from gradlab.report import panels, profiles, series, story
+from gradlab.report import layers, panels, profiles, series, story
 from gradlab.report.pack import plain
-from gradlab.report.wording import RARER_WORDS, STATISTIC_WORDS, number, words
+from gradlab.report.wording import FORMULAS, RARER_WORDS, STATISTIC_WORDS, number, words
 from gradlab.rules import Finding
-from gradlab.run import Run
+from gradlab.run import Run, as_json
 
 Subject = Run | Comparison | Sequence[Run]
 
@@ -69,7 +69,7 @@ def build(subject: Subject, scale: float = 1.0, judge: Judge | None = None) -> d
     Returns
     -------
     dict
-        kind, title, headline, lines, matrix (None for one run), overview, cells, selected, version: strings, numbers,
+        kind, title, headline, first_step, lines, matrix (None for one run), overview, cells, selected, version: strings, numbers,
         lists and dicts alone. `cells[i]["figures"]` holds Plotly figures as JSON.
 
     Raises
@@ -107,6 +107,7 @@ def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:
         "kind": "comparison",
         "title": comparison.title,
         "headline": story.comparison_sentence(by_row),
+        "first_step": "",
         "lines": [row["line"] for row in rows],
         "matrix": {
             "corner": "hidden layers",
@@ -153,6 +154,7 @@ def _runs(runs: Sequence[Run], scale: float, judge: Judge | None) -> dict[str, A
         "kind": "run" if single else "runs",
         "title": runs[0].name if single else f"{len(runs)} runs",
         "headline": story.run_sentence(told[0]) if single else story.runs_sentence(told),
+        "first_step": story.first_step(told[0]) if single else "",
         "lines": [],
         "matrix": None if single else matrix,
         "overview": {} if single or not drawn else {"all": plain(profiles.gradient_profiles(drawn[:8], None, 0))},
@@ -206,7 +208,6 @@ def _cell(
 ) -> dict[str, Any]:
     known = [value for value in accuracy if value is not None]
     iterations, seeds, layers = run.shape
-    pointed_at = {column for finding in verdict.every_finding for column in finding.columns}
     return {
         "id": identifier,
         "name": run.name,
@@ -221,6 +222,7 @@ def _cell(
         "shape": {"iterations": iterations, "seeds": seeds, "layers": layers},
         "sparkline": _sparkline(run),
         "findings": [_finding(finding) for finding in verdict.findings],
+        "diagnosis": as_json("diagnosis", diagnosis.summary(run, verdict)),
         "statuses": [
             {"code": code, "status": status, "reason": verdict.reasons.get(code, "")}
             for code, status in verdict.statuses.items()
@@ -229,7 +231,7 @@ def _cell(
         "provenance": {key: _written(value) for key, value in run.provenance.items()},
         "chains": _chains(run),
         "notes": list(verdict.notes),
-        "figures": _figures(run, detail, pointed_at),
+        "figures": _figures(run, detail, verdict),
     }
 
 
@@ -295,29 +297,39 @@ def _chains(run: Run) -> dict[str, Any]:
     return chains
 
 
-def _figures(run: Run, detail: Detail, pointed_at: set[str]) -> dict[str, Any]:
+def _figures(run: Run, detail: Detail, verdict: Diagnosis) -> dict[str, Any]:
     """Draw every picture that this run has the numbers for; of rarer statistics, those that findings point at."""
     made: dict[str, Any] = {"heatmaps": {}}
     if not run.iterations:
         return made
     last = series.last_finite(run)
+    findings = verdict.every_finding
+    pointed_at = {column for finding in findings for column in finding.columns}
+    times = series.moments(run, detail.frames, [finding.iterations[0] for finding in findings])
     pictures: dict[str, Callable[[], dict[str, Any]]] = {
-        "profile": lambda: profiles.gradient_profile(run, 0, detail.frames),
+        "profile": lambda: profiles.gradient_profile(run, 0, times),
+        "layers": lambda: layers.layer_statistics(run, 0, times),
         "factors_start": lambda: profiles.factors(run, 0),
         "factors_end": lambda: profiles.factors(run, last),
-        "loss": lambda: panels.loss(run, detail.points),
+        "loss": lambda: panels.loss(run, detail.points, findings),
         "weights": lambda: panels.weights(run, None, detail.weights, max(40, detail.points // 3)),
     }
     lacking = {
         "profile": "delta_norm" not in run,
+        "layers": not any(row.present(run) for row in layers.ROWS),
         "factors_start": series.factors(run, 0) is None,
         "factors_end": last == 0 or series.factors(run, last) is None,
         "weights": run.weights.empty,
     }
     made |= {name: plain(draw()) for name, draw in pictures.items() if not lacking.get(name, False)}
+    made["moments"] = [int(t) for t in times]
     made["heatmaps"] = {
-        column: {"words": words, "figure": plain(panels.heatmap(run, column, detail.columns))}
-        for column, words in {**STATISTIC_WORDS, **RARER_WORDS}.items()
+        column: {
+            "words": named,
+            "formula": FORMULAS[column],
+            "figure": plain(panels.heatmap(run, column, detail.columns)),
+        }
+        for column, named in {**STATISTIC_WORDS, **RARER_WORDS}.items()
         if column in run and run.recorded(column).any() and (column in STATISTIC_WORDS or column in pointed_at)
     }
     return made

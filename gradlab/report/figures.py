@@ -13,10 +13,12 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from gradlab.report import panels, profiles
+from gradlab.diagnosis import Diagnosis
+from gradlab.report import layers as by_layer
+from gradlab.report import panels, profiles, series
 from gradlab.run import Run
 
-__all__ = ["factors", "gradient_profile", "gradient_profiles", "heatmap", "loss", "weights"]
+__all__ = ["factors", "gradient_profile", "gradient_profiles", "heatmap", "layer_statistics", "loss", "weights"]
 
 
 def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Figure:
@@ -41,7 +43,8 @@ def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Fig
     ArgumentError
         The run does not have this iteration, or does not hold `delta_norm`.
     """
-    return go.Figure(profiles.gradient_profile(run, iteration, replay))
+    times = series.moments(run, replay) if replay > 1 and run.iterations else ()
+    return go.Figure(profiles.gradient_profile(run, iteration, times))
 
 
 def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None = None, iteration: int = 0) -> go.Figure:
@@ -114,7 +117,30 @@ def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Fi
     return go.Figure(panels.heatmap(run, column, columns))
 
 
-def loss(run: Run, *, points: int = 500) -> go.Figure:
+def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
+    """Draw one moment of every layer: its step, its dead and saturated units, the spread of its activations.
+
+    Parameters
+    ----------
+    run : Run
+    iteration : int
+        The one to draw; of a costly statistic, the last one up to it that was recorded. Negative: from the end.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Up to three pictures over the layers, of what the run holds: ||dW|| / ||W|| with its range over seeds, beside
+        the usual 10^-3; fractions of dead and saturated units; mean and standard deviation of the activations.
+
+    Raises
+    ------
+    ArgumentError
+        The run does not have this iteration, or holds none of these statistics.
+    """
+    return go.Figure({**by_layer.layer_statistics(run, iteration, ()), "frames": []})
+
+
+def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> go.Figure:
     """Draw the loss over the iterations, training and held-out, with the constant predictor's; accuracy below it.
 
     Parameters
@@ -122,6 +148,8 @@ def loss(run: Run, *, points: int = 500) -> go.Figure:
     run : Run
     points : int
         At most so many a line; spikes, gaps and both ends stay.
+    diagnosis : Diagnosis, optional
+        Its findings are marked below the loss, each from its first to its last iteration.
 
     Returns
     -------
@@ -129,7 +157,8 @@ def loss(run: Run, *, points: int = 500) -> go.Figure:
         Medians over seeds with the range; the dashed line is the loss of the best constant guess, below which a net
         has learned something about its input.
     """
-    return go.Figure(panels.loss(run, points))
+    findings = () if diagnosis is None else diagnosis.every_finding
+    return go.Figure(panels.loss(run, points, findings))
 
 
 def weights(run: Run, layers: Sequence[int] | None = None, *, lines: int = 50, points: int = 500) -> go.Figure:
@@ -148,6 +177,7 @@ def weights(run: Run, layers: Sequence[int] | None = None, *, lines: int = 50, p
     Returns
     -------
     plotly.graph_objects.Figure
-        w(t) - w(0) over t; the colour goes from the first layer to the last; `meta["layer"]` says which.
+        w(t) - w(0) over t, with arrows along the way; the colour goes from the first layer to the last; `meta` says
+        which weight it is: layer, row and column.
     """
     return go.Figure(panels.weights(run, layers, lines, points))

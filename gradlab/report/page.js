@@ -1,40 +1,70 @@
 // Picks and links the figures that came with the report. Text from the data enters the page as textContent alone.
 "use strict";
 const gradlabPage = (() => {
-  const { $, all, make, draw, framed, player, csv, start } = gradlabCommon;
-  const state = { data: null, cells: new Map(), cell: null, column: null, layer: "all", when: "start" };
+  const { $, all, make, framed, player, csv, save, start } = gradlabCommon;
+  const { fill, compare } = gradlabCard;
+  const { show } = gradlabPairs;
+  const PLACE = { layer: "all", time: 0, column: "", when: "start", weight: "all" };
+  const state = { data: null, cells: new Map(), cell: null, other: null, ...PLACE };
   const replay = player($("#replay"), (name) => `iteration ${name}`, (index) => {
-    if (window.Plotly) draw($('[data-figure="profile"]'), framed(state.cell.figures.profile, index));
+    state.time = state.cell.figures.moments[index];
+    showMoment();
+    remember();
   });
 
-  function show(key, figure) {
-    const place = $(`[data-figure="${key}"]`);
-    if (!place) return;
-    place.closest("section").hidden = !figure;
-    if (figure) draw(place, figure);
+  const sides = () => (state.other ? [state.cell, state.other] : [state.cell]);
+  const names = () => sides().map((cell) => cell.name);
+  const option = (value, text) => Object.assign(make("option", text), { value });
+
+  function nearest(list, value) {
+    return list.reduce((best, each, k) => (Math.abs(each - value) < Math.abs(list[best] - value) ? k : best), 0);
+  }
+
+  // ---- where the reader looks -----------------------------------------------------------------------------------
+  const atLayer = (axis = "x") => state.layer === "all" ? [] : [{ type: "line", x0: state.layer, x1: state.layer, y0: 0, y1: 1, xref: axis, yref: "paper" }];
+  const atTime = () => state.time ? [{ type: "line", x0: state.time, x1: state.time, y0: 0, y1: 1, yref: "paper" }] : [];
+  const row = () => state.layer === "all" ? [] : [{ type: "rect", x0: 0, x1: 1, xref: "paper", y0: state.layer - 0.5, y1: state.layer + 0.5 }];
+  const step = () => state.layer === "all" ? [] : [{ type: "rect", xref: "x2", yref: "y2 domain", x0: state.layer - 0.5, x1: state.layer + 0.5, y0: 0, y1: 1 }];
+
+  // ---- pictures -------------------------------------------------------------------------------------------------
+  function atMoment(figure) {
+    if (!figure || !figure.frames || !figure.frames.length) return figure;
+    return framed(figure, nearest(figure.frames.map((frame) => Number(frame.name)), state.time));
+  }
+
+  function showMoment() {
+    for (const key of ["profile", "layers"]) show(key, sides().map((cell) => atMoment(cell.figures[key])), names(), atLayer());
+    showHeatmap();
+    show("loss", sides().map((cell) => cell.figures.loss), names(), atTime());
+    showWeights();
   }
 
   function showHeatmap() {
     const { heatmaps } = state.cell.figures;
-    const names = Object.keys(heatmaps);
-    const select = $("#column");
-    select.replaceChildren(...names.map((name) => Object.assign(make("option", heatmaps[name].words), { value: name })));
-    const telling = (state.cell.findings[0]?.columns || []).find((name) => names.includes(name));
-    const chosen = names.includes(state.column) ? state.column : telling || names[0];
-    select.value = chosen || "";
-    show("heatmap", chosen && heatmaps[chosen].figure);
+    const known = Object.keys(heatmaps);
+    $("#column").replaceChildren(...known.map((name) => option(name, heatmaps[name].words)));
+    const telling = (state.cell.findings[0]?.columns || []).find((name) => known.includes(name));
+    const chosen = known.includes(state.column) ? state.column : telling || known[0];
+    $("#column").value = chosen || "";
+    $("#column-formula").textContent = chosen ? heatmaps[chosen].formula : "";
+    show("heatmap", sides().map((cell) => chosen && cell.figures.heatmaps[chosen]?.figure), names(), [...atTime(), ...row()]);
   }
+
+  const weightName = ({ layer, row: i, column }) => `${layer}.${i}.${column}`;
 
   function showWeights() {
     const figure = state.cell.figures.weights;
-    if (!figure) return show("weights", null);
-    const layers = [...new Set(figure.data.map((trace) => trace.meta.layer))];
-    const options = [["all", "all layers"], ...layers.map((layer) => [String(layer), `layer ${layer}`])];
-    $("#layer").replaceChildren(...options.map(([value, text]) => Object.assign(make("option", text), { value })));
-    if (state.layer !== "all" && !layers.includes(Number(state.layer))) state.layer = "all";
-    $("#layer").value = state.layer;
-    const data = figure.data.filter((trace) => state.layer === "all" || trace.meta.layer === Number(state.layer));
-    show("weights", { ...figure, data });
+    const here = figure ? figure.data.map((trace) => trace.meta).filter(({ layer }) => state.layer === "all" || layer === state.layer) : [];
+    const everywhere = here.length ? here : (figure ? figure.data.map((trace) => trace.meta) : []);
+    const whole = state.layer === "all" || !here.length ? "all weights followed" : `all followed in layer ${state.layer}`;
+    $("#weight").replaceChildren(option("all", whole),
+      ...everywhere.map((meta) => option(weightName(meta), `layer ${meta.layer}, w[${meta.row}, ${meta.column}]`)));
+    const chosen = everywhere.some((meta) => weightName(meta) === state.weight) ? state.weight : "all";
+    $("#weight").value = chosen;
+    const wanted = new Set(everywhere.map(weightName));
+    const shown = ({ meta }) => (chosen === "all" ? !here.length || meta.layer === state.layer || (state.layer === "all" && wanted.has(weightName(meta))) : weightName(meta) === chosen);
+    const only = (each) => each && { ...each, data: each.data.filter(shown) };
+    show("weights", sides().map((cell) => only(cell.figures.weights)), names(), atTime());
   }
 
   function showChain() {
@@ -62,92 +92,91 @@ const gradlabPage = (() => {
     parts.push(" = ", make("span", chain.total, "total"));
     const where = `\u2002times the gradient of layer ${chain.from} arrives at layer 1, at iteration ${chain.iteration}`;
     $("#product").replaceChildren(...parts, make("span", where, "elided"));
-    show("factors", figures[`factors_${when}`]);
+    show("factors", sides().map((cell) => cell.figures[`factors_${when}`]), names(), step());
   }
 
-  function showProfile() {
-    const figure = state.cell.figures.profile;
-    show("profile", figure);
-    replay.load((figure && figure.frames) || []);
+  function showPlace() {
+    const moments = state.cell.figures.moments || [];
+    const at = nearest(moments, state.time);
+    state.time = moments[at] || 0;
+    replay.load(moments.map((name) => ({ name })), at);
+    const layers = Array.from({ length: state.cell.shape.layers }, (_, k) => k + 1);
+    if (state.layer !== "all" && !layers.includes(state.layer)) state.layer = "all";
+    $("#layer").replaceChildren(option("all", "all"), ...layers.map((layer) => option(String(layer), String(layer))));
+    $("#layer").value = String(state.layer);
+    showChain();
+    showMoment();
   }
 
-  // ---- the card -------------------------------------------------------------------------------------------------
-  function list(kind, items) {
-    const element = make(kind);
-    element.append(...items.map((item) => make("li", item)));
-    return element;
-  }
-
-  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-
-  function finding(found) {
-    const article = make("article", undefined, "finding");
-    const heading = make("h3", sentence(found.name));
-    const seeds = found.total > 1 ? `, ${found.hit} of ${found.total} seeds` : "";
-    const [from, to] = found.iterations;
-    const when = from === to ? `iteration ${from}` : `iterations ${from} to ${to}`;
-    heading.append(make("span", ` ${found.rule}, ${found.severity}${seeds}, ${when}`, "tag"));
-    const [why, then] = [make("div"), make("div")];
-    why.append(make("p", found.message));
-    if (found.cause) why.append(make("p", "Why", "label"), make("p", `${sentence(found.cause)}.`));
-    if (found.remedies.length) then.append(make("p", "What to try", "label"), list("ol", found.remedies.map(sentence)));
-    if (found.consequences.length) {
-      const seen = found.consequences.map((each) => `${sentence(each.name)} (${each.rule}): ${each.message}`);
-      then.append(make("p", "Also seen, because of it", "label"), list("ul", seen));
-    }
-    article.append(heading, why, then);
-    return article;
-  }
-
-  const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-
-  function card(cell) {
-    const parts = [];
-    const told = cell.findings.some((found) => cell.sentence.endsWith(found.message));
-    if (state.data.kind !== "run" && !told) parts.push(make("p", cell.sentence, "answer"));
-    parts.push(...cell.findings.map(finding));
-    for (const note of cell.notes) parts.push(make("p", "Note", "label"), make("p", note));
-    const known = cell.accuracies.filter((value) => value !== null).map((value) => `${Math.round(100 * value)}`);
-    const { iterations, seeds, layers } = cell.shape;
-    const each = known.length ? ` Accuracy of the seeds, in per cent: ${known.join(", ")}.` : "";
-    const missing = cell.accuracies.length - known.length;
-    const ended = known.length && missing ? ` ${missing} of ${seeds} ended without one.` : "";
-    parts.push(make("p", `${sentence(cell.outcome)}; ${count(layers, "layer")}, ${count(seeds, "seed")}, ${count(iterations, "iteration")}.${each}${ended}`, "hint"));
-    $("#card").replaceChildren(...parts);
-  }
-
+  // ---- picking --------------------------------------------------------------------------------------------------
   function definitions(id, pairs) {
     $(id).replaceChildren(...pairs.flatMap(([term, text]) => [make("dt", term), make("dd", text)]));
   }
 
-  // ---- picking --------------------------------------------------------------------------------------------------
-  function pick(id, remember = true) {
-    const cell = state.cells.get(id);
-    if (!cell) return;
-    state.cell = cell;
+  function showCell() {
+    const { cell, data } = state;
     for (const button of all(".cell")) {
-      const chosen = button.dataset.id === id;
+      const chosen = button.dataset.id === cell.id;
       button.setAttribute("aria-pressed", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
     }
-    if (remember) history.replaceState(null, "", `#cell=${encodeURIComponent(id)}`);
-    if (state.data.kind !== "run") $("#cell-title").textContent = cell.name;
-    card(cell);
+    if (data.kind !== "run") $("#cell-title").textContent = cell.name;
+    fill(cell, data.kind === "run", go, (each) => save(JSON.stringify(each.diagnosis, null, 1), "application/json", `${each.id}-findings.json`));
+    const others = $("#other");
+    if (others) {
+      const rest = data.cells.filter((each) => each.id !== cell.id);
+      others.replaceChildren(option("", "nothing"), ...rest.map((each) => option(each.id, each.name)));
+      if (state.other === cell) state.other = data.cells.length === 2 ? rest[0] : null;
+      others.value = state.other ? state.other.id : "";
+    }
+    compare(cell, state.other);
     definitions("#config", Object.entries(cell.config));
     definitions("#rules", cell.statuses.map(({ code, status, reason }) => [code, reason ? `${status}: ${reason}` : status]));
     definitions("#provenance", Object.entries(cell.provenance));
-    if (state.data.kind === "comparison" && $("#overview-depth")) $("#overview-depth").textContent = `, ${cell.column} hidden layers`;
-    show("overview", state.data.overview[cell.column]);
-    showChain();
-    showProfile();
-    showHeatmap();
-    show("loss", cell.figures.loss);
-    showWeights();
+    if (data.kind === "comparison" && $("#overview-depth")) $("#overview-depth").textContent = `, ${cell.column} hidden layers`;
+    show("overview", [data.overview[cell.column]], [], atLayer());
+    showPlace();
+  }
+
+  function pick(id) {
+    if (!state.cells.has(id)) return;
+    state.cell = state.cells.get(id);
+    showCell();
+    remember();
+  }
+
+  // Move every picture to what a finding speaks of.
+  function go(found) {
+    state.layer = found.layers.length ? found.layers[0] : "all";
+    state.time = found.iterations[0];
+    state.column = found.columns.find((name) => name in state.cell.figures.heatmaps) || state.column;
+    showPlace();
+    remember();
+    const gentle = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    $("#where").scrollIntoView({ behavior: gentle ? "smooth" : "auto" });
+  }
+
+  // ---- the address ----------------------------------------------------------------------------------------------
+  function remember() {
+    const words = new URLSearchParams();
+    if (state.data.kind !== "run") words.set("cell", state.cell.id);
+    if (state.other) words.set("with", state.other.id);
+    if (state.time) words.set("iteration", state.time);
+    for (const key of ["layer", "column", "when", "weight"]) if (state[key] !== PLACE[key]) words.set(key, state[key]);
+    history.replaceState(null, "", `#${words}`);
   }
 
   function fromAddress() {
-    const found = /cell=([^&]*)/.exec(location.hash);
-    return found ? decodeURIComponent(found[1]) : "";
+    const words = new URLSearchParams(location.hash.slice(1));
+    const id = state.data.kind === "run" ? state.data.selected : words.get("cell");
+    state.cell = state.cells.get(id) || state.cell || state.cells.get(state.data.selected);
+    const pair = state.data.kind === "runs" && state.data.cells.length === 2 && !words.has("cell");
+    const beside = pair ? state.data.cells.find((cell) => cell !== state.cell) : null;
+    state.other = state.cells.get(words.get("with")) || beside;
+    const layer = Number(words.get("layer"));
+    state.layer = Number.isInteger(layer) && layer > 0 ? layer : "all";
+    state.time = Number(words.get("iteration")) || 0;
+    for (const key of ["column", "when", "weight"]) state[key] = words.get(key) || PLACE[key];
   }
 
   function move(event) {
@@ -155,16 +184,21 @@ const gradlabPage = (() => {
     const button = event.target.closest(".cell");
     if (!steps || !button) return;
     event.preventDefault();
-    const rows = all("#matrix tbody tr").map((row) => [...row.querySelectorAll("td")].map((td) => td.querySelector(".cell")));
-    let row = rows.findIndex((cells) => cells.includes(button));
-    let column = rows[row].indexOf(button);
+    const rows = all("#matrix tbody tr").map((line) => [...line.querySelectorAll("td")].map((td) => td.querySelector(".cell")));
+    let y = rows.findIndex((cells) => cells.includes(button));
+    let x = rows[y].indexOf(button);
     do {
-      [row, column] = [row + steps[0], column + steps[1]];
-    } while (rows[row] && column in rows[row] && !rows[row][column]);
-    const next = rows[row] && rows[row][column];
+      [y, x] = [y + steps[0], x + steps[1]];
+    } while (rows[y] && x in rows[y] && !rows[y][x]);
+    const next = rows[y] && rows[y][x];
     if (!next) return;
     next.focus();
     pick(next.dataset.id);
+  }
+
+  function choose(key, value) {
+    state[key] = value;
+    remember();
   }
 
   function listen() {
@@ -173,24 +207,43 @@ const gradlabPage = (() => {
       if (!button) return;
       if (button.dataset.id) pick(button.dataset.id);
       if (button.dataset.when) {
-        state.when = button.dataset.when;
+        choose("when", button.dataset.when);
         showChain();
       }
       if (button.dataset.csv) csv($(`[data-figure="${button.dataset.csv}"]`), `${state.cell.id}-${button.dataset.csv}`);
     });
     $("#matrix")?.addEventListener("keydown", move);
-    $("#column").addEventListener("change", (event) => { state.column = event.target.value; showHeatmap(); });
-    $("#layer").addEventListener("change", (event) => { state.layer = event.target.value; showWeights(); });
-    addEventListener("hashchange", () => pick(fromAddress(), false));
+    $("#column").addEventListener("change", ({ target }) => { choose("column", target.value); showHeatmap(); });
+    $("#weight").addEventListener("change", ({ target }) => { choose("weight", target.value); showWeights(); });
+    $("#layer").addEventListener("change", ({ target }) => {
+      choose("layer", target.value === "all" ? "all" : Number(target.value));
+      showPlace();
+    });
+    $("#other")?.addEventListener("change", ({ target }) => {
+      choose("other", state.cells.get(target.value) || null);
+      showCell();
+    });
+    addEventListener("hashchange", () => { fromAddress(); showCell(); });
+  }
+
+  // A square of the heatmap is a place to look at, too.
+  function listenToSquares() {
+    const place = $('[data-figure="heatmap"]');
+    if (!place.on) return;
+    place.on("plotly_click", ({ points }) => {
+      [state.time, state.layer] = [points[0].x, points[0].y];
+      showPlace();
+      remember();
+    });
   }
 
   function begin(data) {
     state.data = data;
     for (const cell of data.cells) state.cells.set(cell.id, cell);
     listen();
-    const wanted = fromAddress();
-    pick(state.cells.has(wanted) ? wanted : data.selected, state.cells.has(wanted));
+    fromAddress();
+    showCell();
   }
 
-  return { start: () => start(begin, () => pick(state.cell.id, false)) };
+  return { start: () => start(begin, () => { showCell(); listenToSquares(); }) };
 })();

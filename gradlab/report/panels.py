@@ -25,7 +25,9 @@ from gradlab.report.draw import (
     title,
     whole_ticks,
 )
-from gradlab.report.wording import LOGARITHMIC, RARER_WORDS, STATISTIC_WORDS, number
+from gradlab.report.wording import LOGARITHMIC, RARER_WORDS, STATISTIC_WORDS, number, words
+from gradlab.rules import Finding
+from gradlab.rules.base import ERROR
 from gradlab.run import STATISTICS, Run
 
 Array = np.ndarray
@@ -33,6 +35,9 @@ Array = np.ndarray
 COLOURS = "Cividis"
 # Cividis at seven places, for lines; its ends, which vanish on one of the two backgrounds, are left out.
 RAMP = ("#1f4d8c", "#45608f", "#667590", "#888886", "#a89c6f", "#c3a94f", "#d8b73a")
+ARROWS = 6  # on each trajectory
+ROWS_OF_FINDINGS = 6  # below the loss
+ROW, GAP, ACCURACY = 0.05, 0.07, 0.2  # of the height of the picture of the loss
 MARKED = 20  # a line of fewer points shows each of them
 
 
@@ -112,7 +117,7 @@ def _heatmap_alt(word: str, median: Array, times: Array, first: tuple[int, int, 
     return f"{text}; {len(times)} iterations drawn."
 
 
-def loss(run: Run, points: int) -> Spec:
+def loss(run: Run, points: int, findings: Sequence[Finding] = ()) -> Spec:
     """Draw `gradlab.figures.loss`."""
     last = max(run.iterations - 1, 0)
     over = series.over_seeds(run.step("loss"), np.ones((run.iterations, run.replicates), bool), axis=1)
@@ -134,15 +139,41 @@ def loss(run: Run, points: int) -> Spec:
         shapes.append({"type": "line", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": style})
         data.append(line(np.array([None]), np.array([None]), BROKEN, name, "", line=style))
     drawn = [over.median, *(trace["y"] for trace in held[-1:]), *([baseline] if baseline else [])]
-    domain = [0.4, 1] if accuracy else [0, 1]
+    marked = sorted(findings, key=lambda finding: finding.iterations)[:ROWS_OF_FINDINGS]
+    ground = (ROW * len(marked) + GAP) if marked else 0.0
     below: Spec = {}
     if accuracy:
-        below["yaxis2"] = {"title": title("accuracy"), "domain": [0, 0.3], "range": [-0.03, 1.03], "tickformat": ".0%"}
+        below["yaxis2"] = {
+            "title": title("accuracy"), "domain": [ground, ground + ACCURACY], "range": [-0.03, 1.03],
+            "tickformat": ".0%", "tickvals": [0, 0.5, 1],
+        }  # fmt: skip
+    floor = ground + (ACCURACY + GAP if accuracy else 0.0)
+    if marked:
+        data += _findings(marked, last)
+        below["yaxis3"] = {
+            "domain": [0, ROW * len(marked)], "range": [len(marked) - 0.5, -0.5], "showgrid": False, "zeroline": False,
+            "tickvals": list(range(len(marked))), "ticktext": [finding.rule for finding in marked],
+        }  # fmt: skip
     return spec(
-        [*data, *accuracy], _loss_alt(over.median, baseline, accuracy), shapes=shapes,
-        xaxis=time_axis(last, edge=0.02 * max(last, 1)) | {"anchor": "y2" if accuracy else "y"},
-        yaxis=_loss_axis(drawn, over.high) | {"domain": domain}, **below,
+        [*data, *accuracy], _loss_alt(over.median, baseline, accuracy, marked), shapes=shapes,
+        xaxis=time_axis(last, edge=0.02 * max(last, 1)) | {"anchor": "y3" if marked else "y2" if accuracy else "y"},
+        yaxis=_loss_axis(drawn, over.high) | {"domain": [floor, 1]}, **below,
     )  # fmt: skip
+
+
+def _findings(marked: Sequence[Finding], last: int) -> list[Spec]:
+    """A bar for each finding, from its first to its last iteration."""
+    bars = []
+    for row, finding in enumerate(marked):
+        first, end = (min(int(t), last) for t in finding.iterations)
+        when = f"iteration {first}" if first == end else f"iterations {first} to {end}"
+        text = f"{finding.rule} {words(finding.name)}, {finding.severity}: {when}<extra></extra>"
+        colour = BROKEN if finding.severity == ERROR else PREDICTED
+        bars.append(
+            line(np.array([first, end]), np.array([row, row]), colour, finding.rule, text, mode="lines+markers",
+                 yaxis="y3", showlegend=False, line={"width": 7}, marker={"size": 9, "color": colour})
+        )  # fmt: skip
+    return bars
 
 
 def _loss_axis(drawn: Sequence[Array | float], highest: Array) -> Spec:
@@ -178,13 +209,15 @@ def _held_out(run: Run, column: str, name: str, colour: str, axis: str) -> list[
     return [*band(known, over.low, over.high, colour, yaxis=axis), median]
 
 
-def _loss_alt(curve: Array, baseline: float | None, accuracy: list[Spec]) -> str:
+def _loss_alt(curve: Array, baseline: float | None, accuracy: list[Spec], marked: Sequence[Finding]) -> str:
     finite = curve[np.isfinite(curve)]
     if not len(finite):
         return "No finite loss was recorded."
     text = f"The training loss goes from {number(float(finite[0]))} to {number(float(finite[-1]))}"
     text += "" if not baseline else f"; the best constant guess has {number(baseline)}"
-    return f"{text}." + (f" Last accuracy: {accuracy[-1]['y'][-1]:.0%}." if accuracy else "")
+    text += f". Last accuracy: {accuracy[-1]['y'][-1]:.0%}" if accuracy else ""
+    seen = ", ".join(f"{finding.rule} from iteration {finding.iterations[0]}" for finding in marked)
+    return f"{text}. Findings: {seen}." if seen else f"{text}."
 
 
 def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> Spec:
@@ -204,7 +237,10 @@ def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> 
         name = f"layer {layer}, w[{row}, {column}]"
         hover = f"{name} = {number(value[0])} %{{y:+.3g}} at iteration %{{x}}<extra></extra>"
         colour = RAMP[round((len(RAMP) - 1) * (layer - 1) / (total - 1))]
-        style = {"line": {"width": 1.5}, "showlegend": False, "meta": {"layer": int(layer)}}
+        # An arrow points the way that the weight goes from the point before it.
+        arrow = {"symbol": "arrow", "angleref": "previous", "size": 9, "color": colour, "maxdisplayed": ARROWS}
+        place = {"layer": int(layer), "row": int(row), "column": int(column)}
+        style = {"line": {"width": 1.5}, "mode": "lines+markers", "marker": arrow, "showlegend": False, "meta": place}
         data.append(line(time[chosen], change[chosen], colour, name, hover, **style))
     ends = (
         [f"layer {layer} by up to {number(moved[layer])}" for layer in sorted({min(moved), max(moved)})]

@@ -36,12 +36,11 @@ Array = np.ndarray
 LAYER_HOVER = "layer %{x}: %{y:.3g}<extra>%{fullData.name}</extra>"
 
 
-def gradient_profile(run: Run, iteration: int, replay: int) -> Spec:
-    """Draw `gradlab.figures.gradient_profile`."""
+def gradient_profile(run: Run, iteration: int, times: Sequence[int]) -> Spec:
+    """Draw `gradlab.figures.gradient_profile`; `times` become frames."""
     iteration = existing(run, "delta_norm", iteration)
     x = np.arange(1, run.shape[2] + 1)
     last = series.last_finite(run)
-    times = series.early_sample(last, replay) if replay > 1 else []
     bands = {int(t): series.layer_band(run, "delta_norm", int(t)) for t in {iteration, last, *map(int, times)}}
     now, expected = bands[iteration], series.prediction(run)
     drawn = [now.low, now.high, *(each.median for each in bands.values())]  # one seed of many must not set the scale
@@ -66,7 +65,7 @@ def gradient_profile(run: Run, iteration: int, replay: int) -> Spec:
         xaxis=layer_axis(len(x)),
         yaxis=log_axis("gradient signal ‖δ‖", drawn),
     )
-    if len(times):
+    if len(times) > 1:
         figure["frames"] = [_frame(x, int(t), bands[int(t)], drawn) for t in times]
     return figure
 

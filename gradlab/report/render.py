@@ -40,7 +40,7 @@ def render(data: dict[str, Any], packed: str | None = None) -> str:
         "page.html",
         data["title"],
         payload=Markup(packed or pack.payload(data)),
-        script="page.js",
+        scripts=("card.js", "pairs.js", "page.js"),
         data=data,
         cells={cell["id"]: cell for cell in data["cells"]},
     )
@@ -61,12 +61,12 @@ def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> s
         if section.figure is not None
     }
     payload = Markup(pack.payload({"name": article.name, "figures": figures}))
-    return _page("article.html", article.title, payload=payload, script="article.js", article=article, links=links)
+    return _page("article.html", article.title, payload=payload, scripts=("article.js",), article=article, links=links)
 
 
 def render_gallery(entries: Sequence[dict[str, Any]], title: str) -> str:
     """Write the page that lists all others; an entry has step, title, question, and address and answer or error."""
-    return _page("gallery.html", title, payload=None, script="gallery.js", entries=entries)
+    return _page("gallery.html", title, payload=None, scripts=("gallery.js",), entries=entries)
 
 
 def write_page(page: str, path: str | Path) -> Path:
@@ -82,7 +82,7 @@ def write_page(page: str, path: str | Path) -> Path:
     return target
 
 
-def _page(template: str, title: str, *, payload: Markup | None, script: str, **more: Any) -> str:
+def _page(template: str, title: str, *, payload: Markup | None, scripts: Sequence[str], **more: Any) -> str:
     return (
         _environment()
         .get_template(template)
@@ -90,7 +90,7 @@ def _page(template: str, title: str, *, payload: Markup | None, script: str, **m
             title=title,
             policy=Markup(POLICY),
             style=Markup(_own("page.css")),
-            script=Markup(_own("common.js") + _own(script)),
+            script=Markup("".join(map(_own, ("common.js", *scripts)))),
             payload=payload,
             plotly=Markup(_plotly()) if payload else None,
             version=__version__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 Array = np.ndarray
 
+RECORDED_IN_FULL = ("activation_mean", "dead_fraction", "grad_max")  # one of them tells when the costly ones are there
 TERMS = dict(zip(("weight", "alignment", "slope", "slope_alignment"), LOG_GAINS, strict=True))
 
 
@@ -91,6 +93,23 @@ def early_sample(last: int, limit: int) -> Array:
     if last < limit:
         return np.arange(last + 1)
     return np.unique(np.concatenate([[0], np.geomspace(1, last, limit - 1).round()]).astype(int))
+
+
+def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> Array:
+    """Choose about `limit` iterations of a replay: those of `keep`, others denser at the start, up to the last finite.
+
+    Where costly statistics are recorded less often, moments at which they are.
+    """
+    last = last_finite(run)
+    chosen = early_sample(last, limit)
+    known = next((recorded_iterations(run, name) for name in RECORDED_IN_FULL if name in run), np.arange(last + 1))
+    known = known[known <= last]
+    if len(known):
+        after = np.searchsorted(known, chosen).clip(max=len(known) - 1)
+        before = (after - 1).clip(min=0)
+        nearer = np.abs(known[before] - chosen) < np.abs(known[after] - chosen)
+        chosen = np.where(nearer, known[before], known[after])
+    return np.unique([*chosen.tolist(), 0, last, *(t for t in keep if 0 <= t <= last)])
 
 
 def thin(lines: list[Array], limit: int) -> Array:

@@ -68,6 +68,11 @@ def run_sentence(told: Told) -> str:
     return f"{told.name} {told.status}: {reason}." if reason else f"{told.name} {told.status}. {told.root.message}"
 
 
+def first_step(told: Told) -> str:
+    """Say what to try first: the first remedy of the worst finding; nothing for a run in which nothing is wrong."""
+    return told.root.remedies[0] if told.root and told.root.remedies else ""
+
+
 def _healthy(told: Told) -> str:
     if not told.diagnosis.ok:
         return f", and it is {told.diagnosis.verdict}" if told.diagnosis.nonfinite else f": {told.diagnosis.verdict}"

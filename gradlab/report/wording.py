@@ -7,6 +7,7 @@ import math
 from gradlab.rules.base import number
 
 __all__ = [
+    "FORMULAS",
     "LOGARITHMIC",
     "RARER_WORDS",
     "STATISTIC_WORDS",
@@ -42,6 +43,22 @@ RARER_WORDS = {  # shown where a finding points at them
     "update_cosine": "update's direction against the one before",
     "update_norm": "update ‖ΔW‖",
     "weight_norm": "weights ‖W‖",
+}
+FORMULAS = {
+    "delta_norm": "‖δ‖ = ‖∂Loss/∂z‖, Frobenius norm over the batch and the units",
+    "grad_norm": "‖G‖ = ‖∂Loss/∂W‖, Frobenius norm",
+    "per_example_grad_norm": "mean over examples of ‖δᵢ‖ ‖hᵢ‖, δᵢ of example i's own loss, hᵢ what the layer reads",
+    "activation_rms": "√ mean h², over the batch and the units",
+    "update_ratio": "‖W after − W before‖ / ‖W before‖",
+    "dead_fraction": "units with φ′(z) = 0 on every example / units",
+    "slope_rms": "√ mean φ′(z)², over the batch and the units",
+    "second_moment_rms": "√ mean v̂, v̂ the optimizer's running mean of squared gradients",
+    "saturated_fraction": "entries with |φ′(z)| < 1 % of its maximum / entries",
+    "lost_fraction": "weights that stay the same number though their gradient is not 0 / such weights",
+    "unit_similarity": "largest cosine between the weights of two units of the layer",
+    "update_cosine": "⟨ΔW, ΔW before⟩ / (‖ΔW‖ ‖ΔW before‖)",
+    "update_norm": "‖W after − W before‖, Frobenius norm",
+    "weight_norm": "‖W‖, Frobenius norm",
 }
 LOGARITHMIC = (
     "delta_norm", "grad_norm", "grad_max", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",

@@ -1,0 +1,91 @@
+// The words on one net: its findings, what they explain and what to try; and how it differs from another one.
+"use strict";
+const gradlabCard = (() => {
+  const { $, make } = gradlabCommon;
+  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+  function list(kind, items) {
+    const element = make(kind);
+    element.append(...items.map((item) => make("li", item)));
+    return element;
+  }
+
+  function button(text, className, onClick) {
+    const element = Object.assign(make("button", text, className), { type: "button" });
+    element.addEventListener("click", onClick);
+    return element;
+  }
+
+  function where({ layers, iterations }) {
+    const place = layers.length ? `layer ${layers[0]}, ` : "";
+    return `${place}iteration ${iterations[0]}`;
+  }
+
+  function finding(found, go) {
+    const article = make("article", undefined, "finding");
+    const heading = make("h3", sentence(found.name));
+    const seeds = found.total > 1 ? `, ${found.hit} of ${found.total} seeds` : "";
+    const [from, to] = found.iterations;
+    const when = from === to ? `iteration ${from}` : `iterations ${from} to ${to}`;
+    heading.append(make("span", ` ${found.rule}, ${found.severity}${seeds}, ${when}`, "tag"));
+    const [why, then] = [make("div"), make("div")];
+    why.append(make("p", found.message));
+    if (found.cause) why.append(make("p", "Why", "label"), make("p", `${sentence(found.cause)}.`));
+    why.append(button(`Show it: ${where(found)}`, "quiet go", () => go(found)));
+    if (found.remedies.length) then.append(make("p", "What to try", "label"), list("ol", found.remedies.map(sentence)));
+    if (found.consequences.length) {
+      const seen = make("ul");
+      for (const each of found.consequences) {
+        const item = make("li");
+        item.append(button(`${sentence(each.name)} (${each.rule})`, "link", () => go(each)), `: ${each.message}`);
+        seen.append(item);
+      }
+      then.append(make("p", "Also seen, because of it", "label"), seen);
+    }
+    article.append(heading, why, then);
+    return article;
+  }
+
+  // `go(finding)` moves the pictures to it; `save(cell)` gives its findings as JSON.
+  function fill(cell, alone, go, save) {
+    const parts = [];
+    const told = cell.findings.some((found) => cell.sentence.endsWith(found.message));
+    if (!alone && !told) parts.push(make("p", cell.sentence, "answer"));
+    parts.push(...cell.findings.map((found) => finding(found, go)));
+    for (const note of cell.notes) parts.push(make("p", "Note", "label"), make("p", note));
+    const known = cell.accuracies.filter((value) => value !== null).map((value) => `${Math.round(100 * value)}`);
+    const { iterations, seeds, layers } = cell.shape;
+    const each = known.length ? ` Accuracy of the seeds, in per cent: ${known.join(", ")}.` : "";
+    const missing = cell.accuracies.length - known.length;
+    const ended = known.length && missing ? ` ${missing} of ${seeds} ended without one.` : "";
+    const size = `${count(layers, "layer")}, ${count(seeds, "seed")}, ${count(iterations, "iteration")}`;
+    const foot = make("div", undefined, "bar");
+    foot.append(make("p", `${sentence(cell.outcome)}; ${size}.${each}${ended}`, "hint"));
+    foot.append(button("Findings as JSON", "quiet json", () => save(cell)));
+    parts.push(foot);
+    $("#card").replaceChildren(...parts);
+  }
+
+  function row(kind, texts) {
+    const line = make("tr");
+    line.append(...texts.map((text) => make(kind, text)));
+    return line;
+  }
+
+  // What the configurations of two nets differ in.
+  function compare(cell, other) {
+    const box = $("#against");
+    if (!box) return;
+    box.hidden = !other;
+    if (!other) return;
+    const names = [...new Set([...Object.keys(cell.config), ...Object.keys(other.config)])];
+    const rows = names.map((name) => [name, cell.config[name] ?? "–", other.config[name] ?? "–"]).filter(([, a, b]) => a !== b);
+    $("#against-title").textContent = `Beside it: ${other.name}`;
+    $("#against-said").textContent = other.sentence;
+    if (!rows.length) rows.push(["configuration", "the same", "the same"]);
+    $("#differences").replaceChildren(row("th", ["differs in", cell.name, other.name]), ...rows.map((texts) => row("td", texts)));
+  }
+
+  return { fill, compare };
+})();

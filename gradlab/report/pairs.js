@@ -1,0 +1,88 @@
+// One picture, or two side by side: on the same scales, and what is pointed at in one is pointed at in the other.
+"use strict";
+const gradlabPairs = (() => {
+  const { $, make, draw } = gradlabCommon;
+  let mirroring = false;
+
+  // Both figures with every axis, and the colours of a heatmap, spanning what either needs.
+  function united(figures) {
+    if (figures.some((figure) => !figure)) return figures;
+    const [a, b] = figures.map((figure) => ({ ...figure, data: figure.data.map((trace) => ({ ...trace })), layout: { ...figure.layout } }));
+    for (const key of Object.keys(a.layout)) {
+      const [one, two] = [a.layout[key], b.layout[key]];
+      if (!/^[xy]axis/.test(key) || !one.range || !two || !two.range || one.type !== two.type) continue;
+      const ends = [...one.range, ...two.range];
+      const range = [Math.min(...ends), Math.max(...ends)];
+      if (one.range[0] > one.range[1]) range.reverse();
+      [a.layout[key], b.layout[key]] = [{ ...one, range }, { ...two, range }];
+    }
+    const [first, second] = [a.data[0], b.data[0]];
+    if (first.type === "heatmap" && second.type === "heatmap") {
+      first.zmin = second.zmin = Math.min(first.zmin, second.zmin);
+      first.zmax = second.zmax = Math.max(first.zmax, second.zmax);
+    }
+    return [a, b];
+  }
+
+  function nearest(list, value) {
+    let best = 0;
+    list.forEach((each, k) => { if (Math.abs(each - value) < Math.abs(list[best] - value)) best = k; });
+    return best;
+  }
+
+  function mirror(point, to) {
+    const trace = to.data[point.curveNumber];
+    if (!trace || !trace.x) return;
+    if (trace.type === "heatmap") return Plotly.Fx.hover(to, { xval: point.x, yval: point.y }, "xy");
+    const along = trace.orientation === "h" ? [trace.y.indexOf(point.y)] : [nearest([...trace.x], point.x)];
+    if (along[0] >= 0) Plotly.Fx.hover(to, [{ curveNumber: point.curveNumber, pointNumber: along[0] }]);
+  }
+
+  function link(from, to) {
+    if (from.linked || !from.on) return;
+    from.linked = true;
+    from.on("plotly_hover", ({ points }) => {
+      if (mirroring || to.hidden || !to.data) return;
+      mirroring = true;
+      try { mirror(points[0], to); } finally { mirroring = false; }
+    });
+    from.on("plotly_unhover", () => { if (!to.hidden && to.data) Plotly.Fx.unhover(to); });
+  }
+
+  function side(place) {
+    const pair = place.closest(".pair");
+    if (pair.children.length === 1) {
+      const second = make("div", undefined, "side");
+      second.append(make("p", undefined, "who"), make("div", undefined, place.className.replace("js-plotly-plot", "")));
+      second.lastChild.dataset.against = place.dataset.figure;
+      pair.append(second);
+    }
+    return pair.children[1];
+  }
+
+  // `figures` and `names` have one entry, or two; a picture that one of two lacks leaves its place empty.
+  function show(key, figures, names, marks) {
+    const place = $(`[data-figure="${key}"]`);
+    if (!place) return;
+    place.closest("section").hidden = !figures.some(Boolean);
+    const pair = place.closest(".pair");
+    const two = figures.length === 2;
+    if (pair) {
+      pair.classList.toggle("two", two);
+      pair.children[0].hidden = !figures[0];
+      pair.querySelector(".who").textContent = two ? names[0] : "";
+      if (pair.children[1]) pair.children[1].hidden = !two || !figures[1];
+    }
+    const [first, second] = two ? united(figures) : figures;
+    if (first) draw(place, first, marks);
+    if (!two || !second) return;
+    const beside = side(place);
+    beside.hidden = false;
+    beside.firstChild.textContent = names[1];
+    draw(beside.lastChild, second, marks);
+    link(place, beside.lastChild);
+    link(beside.lastChild, place);
+  }
+
+  return { show };
+})();
