@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from gradlab import __version__, datasets, storage
+from gradlab import __version__, _views, datasets, storage
 from gradlab.datasets import Data
 from gradlab.diagnosis import Diagnosis, accuracy, diagnose, outcome, summary
 from gradlab.errors import ArgumentError, GradlabError, RunError, whole
@@ -161,6 +161,21 @@ class Comparison:
 
     def __str__(self) -> str:
         return self.to_frame().to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        """A row a network, a column a depth: outcome, verdict and accuracy."""
+        rows = []
+        for network in self.networks:
+            at = {cell.plan.depth: cell for cell in self.cells if cell.plan.network == network}
+            rows.append([network.label, *(_told(at[depth]) if depth in at else "" for depth in self.depths)])
+        head = ["hidden layers", *map(str, self.depths)]
+        return _views.box(_views.paragraph(self.title, bold=True), _views.grid(head, rows))
+
+
+def _told(cell: Cell) -> str:
+    accuracy = row(cell)["accuracy"]
+    share = "" if accuracy is None else f" {100 * accuracy:.0f} %"
+    return f"{cell.outcome}{share}\n{cell.diagnosis.verdict}"
 
 
 def row(cell: Cell) -> dict[str, Any]:

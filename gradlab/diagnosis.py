@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab import expectation
+from gradlab import _views, expectation
 from gradlab.errors import RuleError
 from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
@@ -104,6 +104,23 @@ class Diagnosis:
         troubled = [code for code, status in self.statuses.items() if status in ("crashed", "muted")]
         lines += [f"  {code} {self.statuses[code]}: {self.reasons.get(code, '')}" for code in [*troubled, *skipped]]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        parts = [_views.paragraph(f"{self.run}: {self._headline()}", bold=True)]
+        for finding in self.findings:
+            parts.append(
+                _views.paragraph(f"{finding.rule} {finding.name} ({finding.severity})", colour=finding.severity)
+            )
+            parts.append(_views.paragraph(finding.message))
+            if finding.cause:
+                parts.append(_views.paragraph(f"Why: {finding.cause['sentence']}."))
+            if finding.remedies:
+                parts += [_views.paragraph("What to try:"), _views.listed(finding.remedies)]
+            if finding.consequences:
+                explained = ", ".join(f"{each.rule} {each.name}" for each in finding.consequences)
+                parts.append(_views.paragraph(f"It explains {explained}."))
+        parts += [_views.paragraph(f"Note: {note}") for note in self.notes]
+        return _views.box(*parts)
 
     def _headline(self) -> str:
         if self.findings:

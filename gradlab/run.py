@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradlab import storage
+from gradlab import _views, storage
 from gradlab.errors import ArgumentError, RunError
 
 Array = np.ndarray
@@ -317,6 +317,37 @@ class Run:
         iterations, replicates, layers = self.shape
         status = self._provenance.get("status", "")
         return f"<Run {self._name!r}: {iterations} iterations x {replicates} seeds x {layers} layers, {status}>"
+
+    def __str__(self) -> str:
+        lines = [*self._summary(), *_views.bars_text(self._bars())]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        first, *more = self._summary()
+        lines = [_views.paragraph(first, bold=True), *(_views.paragraph(line) for line in more)]
+        return _views.box(*lines, _views.bars_html(self._bars()))
+
+    def _summary(self) -> list[str]:
+        """Say in a few lines what was recorded and how it went."""
+        iterations, replicates, layers = self.shape
+        status = self._provenance.get("status", "")
+        lines = [f"{self._name}: {iterations} iterations x {replicates} seeds x {layers} layers, {status}"]
+        if not iterations:
+            return lines
+        first, last = (float(np.median(self.step("loss")[t])) for t in (0, -1))
+        guess = self._config.get("baseline_loss")
+        lines.append(
+            f"loss {first:.4g} at first, {last:.4g} at last" + (f" (a constant guess: {guess:.4g})" if guess else "")
+        )
+        if self._bars():
+            lines.append("||delta|| by layer at iteration 0 over the last layer's; bars: powers of ten")
+        return lines
+
+    def _bars(self) -> list[_views.Bar]:
+        if not self.iterations or "delta_norm" not in self:
+            return []
+        fall = _views.decades(self["delta_norm"][0])
+        return [_views.Bar(layer["layer"], str(layer["name"]), fall[k]) for k, layer in enumerate(self._layers)]
 
     @classmethod
     def from_arrays(

@@ -41,7 +41,8 @@ ROOMS = {
     "measures": Room(set(), {"numpy"}),
     "_measurer": Room({"measures", "layerstack"}, {"numpy"}),
     "storage": Room({"errors"}, {"numpy", "pandas", "pyarrow"}),
-    "run": Room({"storage", "errors"}, {"numpy", "pandas", "pyarrow"}),
+    "_views": Room(set(), {"numpy"}),
+    "run": Room({"storage", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),
     "_buffers": Room({"run"}, {"numpy", "pyarrow"}),
     "recorder": Room(
         {"measures", "_measurer", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}
@@ -54,14 +55,14 @@ ROOMS = {
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
     "expectation": Room({"theory", "rules.base", "run", "errors"}, {"numpy"}),
     "limits": Room({"rules.base", "errors"}, set()),
-    "diagnosis": Room({"rules", "rules.base", "expectation", "limits", "run", "errors"}, {"numpy"}),
+    "diagnosis": Room({"rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
     "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
     "toml_lines": Room(set(), set()),
     "settings": Room({"diagnosis", "limits", "toml_lines", "run", "errors"}, set()),
     "check_formats": Room({"diagnosis", "rules", "rules.base", "run"}, set()),
     "networks": Room({"nn.*", "activations", "errors"}, set()),
     "comparison": Room(
-        {"training", "run", "diagnosis", "nn.*", "networks", "datasets", "activations", "storage", "errors"},
+        {"training", "run", "diagnosis", "nn.*", "networks", "datasets", "activations", "storage", "_views", "errors"},
         {"numpy", "pandas", "joblib"},
     ),
     "report": Room(

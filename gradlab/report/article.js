@@ -15,7 +15,7 @@ const gradlabPage = (() => {
     }
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-csv]");
-      if (button) csv($(`[data-figure="${button.dataset.csv}"]`), `${data.name}-${button.dataset.csv}`);
+      if (button) csv([$(`[data-figure="${button.dataset.csv}"]`)], `${data.name}-${button.dataset.csv}`);
     });
   }
 

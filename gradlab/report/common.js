@@ -129,14 +129,19 @@ const gradlabCommon = (() => {
   }
 
   // ---- numbers --------------------------------------------------------------------------------------------------
-  function csv(place, name) {
-    const { data } = copy(place.figure);
+  // `places` are one figure or two; of two, each series tells which it is of.
+  function csv(places, name, whose = []) {
     const quote = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
     const rows = [["series", "x", "y", "value"]];
-    for (const trace of data) {
-      if (trace.z) trace.z.forEach((line, r) => line.forEach((value, c) => rows.push([trace.name, trace.x[c], trace.y[r], value])));
-      else (trace.x || []).forEach((x, k) => rows.push([trace.name, x, trace.y[k], ""]));
-    }
+    places.forEach((place, number) => {
+      const of = whose[number] ? `${whose[number]}: ` : "";
+      for (const trace of copy(place.figure).data) {
+        if (trace.mode === "markers" && trace.hoverinfo === "skip") continue; // an ornament
+        const series = `${of}${trace.name}`;
+        if (trace.z) trace.z.forEach((line, r) => line.forEach((value, c) => rows.push([series, trace.x[c], trace.y[r], value])));
+        else (trace.x || []).forEach((x, k) => rows.push([series, x, trace.y[k], ""]));
+      }
+    });
     save(rows.map((row) => row.map(quote).join(",")).join("\r\n"), "text/csv", `${name}.csv`);
   }
 

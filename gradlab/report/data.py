@@ -69,8 +69,8 @@ def build(subject: Subject, scale: float = 1.0, judge: Judge | None = None) -> d
     Returns
     -------
     dict
-        kind, title, headline, first_step, lines, matrix (None for one run), overview, cells, selected, version: strings, numbers,
-        lists and dicts alone. `cells[i]["figures"]` holds Plotly figures as JSON.
+        kind, title, headline, first_step, lines, matrix (None for one run), overview, cells, selected, version:
+        strings, numbers, lists and dicts alone. `cells[i]["figures"]` holds Plotly figures as JSON.
 
     Raises
     ------

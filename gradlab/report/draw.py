@@ -62,19 +62,19 @@ def time_axis(last: int, edge: float = 0.0) -> Spec:
     return {"title": title("iteration"), "range": [-edge, max(last, 1) + edge], **few}
 
 
-def log_axis(name: str, values: Sequence[Array | float], **more: Any) -> Spec:
-    """A logarithmic axis that holds every positive finite value, with ticks at whole powers of ten."""
+def log_axis(name: str, values: Sequence[Array | float], ticks: int = 7, **more: Any) -> Spec:
+    """A logarithmic axis that holds every positive finite value, with about so many ticks, at whole powers of ten."""
     given = np.concatenate([np.ravel(np.asarray(value, float)) for value in values]) if values else np.array([])
     logs = np.log10(given[np.isfinite(given) & (given > 0)])
     low, high = (float(logs.min()), float(logs.max())) if len(logs) else (-1.0, 1.0)
     margin = max(0.3, 0.06 * (high - low))
-    extent = {"range": [low - margin, high + margin], "dtick": decades(high - low + 2 * margin)}
+    extent = {"range": [low - margin, high + margin], "dtick": decades(high - low + 2 * margin, ticks)}
     return {"title": title(name), "type": "log", "exponentformat": "power", **extent, **more}
 
 
-def decades(spread: float) -> int:
-    """How many powers of ten lie between two ticks, so that there are at most eight."""
-    return next(size for size in (1, 2, 3, 5, 10, 20, 50, 100, 200, 1000) if spread / size <= 7)
+def decades(spread: float, ticks: int = 7) -> int:
+    """How many powers of ten lie between two ticks, so that there are at most one more than `ticks`."""
+    return next(size for size in (1, 2, 3, 5, 10, 20, 50, 100, 200, 1000) if spread / size <= ticks)
 
 
 def line(x: Array, y: Array, colour: str, name: str, hover: str, **more: Any) -> Spec:

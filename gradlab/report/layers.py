@@ -167,7 +167,7 @@ def _span(values: Array) -> str:
 
 
 ROWS = (
-    Row(("update_ratio",), _draw_step, lambda seen: log_axis("step ‖ΔW‖ / ‖W‖", [*seen, USUAL_STEP]),
+    Row(("update_ratio",), _draw_step, lambda seen: log_axis("step", [*seen, USUAL_STEP], ticks=3),
         lambda values: f"a step is {_span(values[0])} of the weights' norm"),
     Row(("dead_fraction", "saturated_fraction"), _draw_units,
         lambda seen: {"title": title("units"), "range": [-0.04, 1.04], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},

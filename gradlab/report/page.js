@@ -54,15 +54,16 @@ const gradlabPage = (() => {
 
   function showWeights() {
     const figure = state.cell.figures.weights;
-    const here = figure ? figure.data.map((trace) => trace.meta).filter(({ layer }) => state.layer === "all" || layer === state.layer) : [];
-    const everywhere = here.length ? here : (figure ? figure.data.map((trace) => trace.meta) : []);
+    const followed = figure ? figure.data.filter(({ mode }) => mode !== "markers").map(({ meta }) => meta) : [];
+    const here = followed.filter(({ layer }) => state.layer === "all" || layer === state.layer);
+    const everywhere = here.length ? here : followed;
     const whole = state.layer === "all" || !here.length ? "all weights followed" : `all followed in layer ${state.layer}`;
     $("#weight").replaceChildren(option("all", whole),
       ...everywhere.map((meta) => option(weightName(meta), `layer ${meta.layer}, w[${meta.row}, ${meta.column}]`)));
     const chosen = everywhere.some((meta) => weightName(meta) === state.weight) ? state.weight : "all";
     $("#weight").value = chosen;
-    const wanted = new Set(everywhere.map(weightName));
-    const shown = ({ meta }) => (chosen === "all" ? !here.length || meta.layer === state.layer || (state.layer === "all" && wanted.has(weightName(meta))) : weightName(meta) === chosen);
+    const inLayer = ({ layer }) => state.layer === "all" || !here.length || layer === state.layer;
+    const shown = ({ meta }) => (chosen === "all" ? inLayer(meta) : weightName(meta) === chosen);
     const only = (each) => each && { ...each, data: each.data.filter(shown) };
     show("weights", sides().map((cell) => only(cell.figures.weights)), names(), atTime());
   }
@@ -77,7 +78,7 @@ const gradlabPage = (() => {
     const chain = chains[when];
     $("#chain").hidden = !chain;
     if (!chain) return;
-    $("#chain-title").textContent = !state.cell.findings.length || state.cell.findings[0].cause
+    $("#chain-title").textContent = state.cell.findings[0]?.cause
       ? "The product that explains it" : "The gradient's way back, layer by layer";
     const parts = [];
     const factors = (steps) => steps.forEach(({ into, factor }) => {
@@ -201,6 +202,12 @@ const gradlabPage = (() => {
     remember();
   }
 
+  function saveNumbers(key) {
+    const places = [$(`[data-figure="${key}"]`), $(`[data-against="${key}"]`)];
+    const shown = places.map((place, k) => [place, state.other ? names()[k] : ""]).filter(([place]) => place && place.figure && place.offsetParent);
+    csv(shown.map(([place]) => place), `${state.cell.id}-${key}`, shown.map(([, name]) => name));
+  }
+
   function listen() {
     document.addEventListener("click", (event) => {
       const button = event.target.closest("button");
@@ -210,7 +217,7 @@ const gradlabPage = (() => {
         choose("when", button.dataset.when);
         showChain();
       }
-      if (button.dataset.csv) csv($(`[data-figure="${button.dataset.csv}"]`), `${state.cell.id}-${button.dataset.csv}`);
+      if (button.dataset.csv) saveNumbers(button.dataset.csv);
     });
     $("#matrix")?.addEventListener("keydown", move);
     $("#column").addEventListener("change", ({ target }) => { choose("column", target.value); showHeatmap(); });

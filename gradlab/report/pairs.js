@@ -4,6 +4,8 @@ const gradlabPairs = (() => {
   const { $, make, draw } = gradlabCommon;
   let mirroring = false;
 
+  const span = ({ range }) => Math.abs(range[1] - range[0]);
+
   // Both figures with every axis, and the colours of a heatmap, spanning what either needs.
   function united(figures) {
     if (figures.some((figure) => !figure)) return figures;
@@ -11,13 +13,18 @@ const gradlabPairs = (() => {
     for (const key of Object.keys(a.layout)) {
       const [one, two] = [a.layout[key], b.layout[key]];
       if (!/^[xy]axis/.test(key) || !one.range || !two || !two.range || one.type !== two.type) continue;
+      if (one.ticktext) continue; // rows of names, each picture's own
       const ends = [...one.range, ...two.range];
       const range = [Math.min(...ends), Math.max(...ends)];
       if (one.range[0] > one.range[1]) range.reverse();
-      [a.layout[key], b.layout[key]] = [{ ...one, range }, { ...two, range }];
+      const wider = span(one) > span(two) ? one : two; // its ticks fit, or nearly so
+      const ticks = Object.fromEntries(["dtick", "tickvals", "ticktext"].filter((name) => name in wider).map((name) => [name, wider[name]]));
+      if (one.type === "log") ticks.dtick = Math.ceil((wider.dtick * Math.abs(range[1] - range[0])) / span(wider));
+      [a.layout[key], b.layout[key]] = [{ ...one, range, ...ticks }, { ...two, range, ...ticks }];
     }
     const [first, second] = [a.data[0], b.data[0]];
     if (first.type === "heatmap" && second.type === "heatmap") {
+      first.colorbar = second.colorbar = (first.zmax - first.zmin > second.zmax - second.zmin ? first : second).colorbar;
       first.zmin = second.zmin = Math.min(first.zmin, second.zmin);
       first.zmax = second.zmax = Math.max(first.zmax, second.zmax);
     }

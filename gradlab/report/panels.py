@@ -237,11 +237,10 @@ def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> 
         name = f"layer {layer}, w[{row}, {column}]"
         hover = f"{name} = {number(value[0])} %{{y:+.3g}} at iteration %{{x}}<extra></extra>"
         colour = RAMP[round((len(RAMP) - 1) * (layer - 1) / (total - 1))]
-        # An arrow points the way that the weight goes from the point before it.
-        arrow = {"symbol": "arrow", "angleref": "previous", "size": 9, "color": colour, "maxdisplayed": ARROWS}
         place = {"layer": int(layer), "row": int(row), "column": int(column)}
-        style = {"line": {"width": 1.5}, "mode": "lines+markers", "marker": arrow, "showlegend": False, "meta": place}
+        style = {"line": {"width": 1.5}, "showlegend": False, "meta": place}
         data.append(line(time[chosen], change[chosen], colour, name, hover, **style))
+        data.append(_arrows(time[chosen], change[chosen], colour, style | {"name": f"{name}, arrows"}))
     ends = (
         [f"layer {layer} by up to {number(moved[layer])}" for layer in sorted({min(moved), max(moved)})]
         if moved
@@ -253,6 +252,16 @@ def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> 
         yaxis={"title": title("weight − its start"), "exponentformat": "power"},
         margin={"l": 64, "r": 12, "t": 8, "b": 44},
     )  # fmt: skip
+
+
+def _arrows(time: Array, change: Array, colour: str, style: Spec) -> Spec:
+    """A few arrow heads on a trajectory, each turned the way the weight went since the one before it."""
+    known = np.flatnonzero(np.isfinite(change))
+    few = known[np.unique(np.linspace(0, len(known) - 1, ARROWS + 1).round().astype(int))] if len(known) else known
+    return {
+        "type": "scatter", "mode": "markers", "x": time[few], "y": change[few], "hoverinfo": "skip",
+        "marker": {"symbol": "arrow", "angleref": "previous", "size": 10, "color": colour}, **style,
+    }  # fmt: skip
 
 
 def _spread(groups: list, limit: int) -> list:

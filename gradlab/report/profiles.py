@@ -160,11 +160,14 @@ def _waterfall(sums: dict[str, float], total: float) -> Spec:
     """Each bar starts where the one above it ends; the last one is the result."""
     ends = np.cumsum(list(sums.values()))
     values = [*sums.values(), total]
+    longest = max(map(abs, values)) or 1.0
+    beside = ["inside" if abs(value) > 0.4 * longest else "outside" for value in values]  # a phone has no room beside
     return {
         "type": "bar", "orientation": "h", "y": [*(TERM_WORDS[term] for term in sums), "all together"], "x": values,
         "base": [0.0, *ends[:-1], 0.0], "marker": {"color": [*(TERM_COLOURS[term] for term in sums), NEUTRAL]},
         "showlegend": False,
-        "text": [f"× {power(value)}" for value in values], "textposition": "outside", "cliponaxis": False,
+        "text": [f"× {power(value)}" for value in values], "textposition": beside,
+        "insidetextanchor": "middle", "cliponaxis": False,
         "hovertemplate": "%{y}: %{text}<extra></extra>", "name": "all layers together",
     }  # fmt: skip
 

@@ -363,6 +363,12 @@ def are_hit(layers: Sequence[int]) -> str:
     return f"{span(layers)} {'are' if len(layers) > 1 else 'is'} hit"
 
 
+def during(window: Window) -> str:
+    """Word a span of iterations: "in iterations 40-89", "in iteration 0"."""
+    first, last = window.iterations
+    return f"in iteration {first}" if first == last else f"in iterations {first}-{last}"
+
+
 def span(layers: Sequence[int]) -> str:
     """Write layer numbers compactly: "layers 1-9", "layers 1-3 and 7", "layer 4"."""
     if not layers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, number, seeds, windows
+from gradlab.rules.base import Finding, Hits, Rule, Window, during, finite_prefix, number, seeds, windows
 from gradlab.run import Run
 
 LIMIT = 100.0  # last over first hidden layer: healthy <= 1, relu at gain 2: 15 at depth 5, 421 at depth 10
@@ -68,7 +68,7 @@ class ExplodingActivations(Rule):
         value = float(np.median(growth[hits.which, -2]))
         hidden = run.shape[2] - 1
         layers = hits.layers or (hidden,)
-        when = "before the first update" if window.stop == 1 else f"in iterations {window.start}-{window.stop - 1}"
+        when = "before the first update" if window.stop == 1 else during(window)
         message = (
             f"The activations grow {number(value)} times from hidden layer 1 to hidden layer {hidden} {when}"
             f"{seeds(hits.replicates)} (limit {LIMIT:g})."

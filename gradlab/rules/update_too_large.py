@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, worst_window
+from gradlab.rules.base import Finding, Rule, are_hit, during, number, seeds, worst_window
 from gradlab.run import Run
 
 FELL = 0.5
@@ -61,7 +61,7 @@ class UpdateTooLarge(Rule):
         return self.finding(
             found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
             message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of their norm"
-            f"{seeds(found.hits.replicates)}, in iterations {found.window.start}-{found.window.stop - 1} (limit "
+            f"{seeds(found.hits.replicates)}, {during(found.window)} (limit "
             f"{100 * found.limit:g} %; about 0.1 % is usual); "
             f"{are_hit(found.layers)}.",
             remedies=(f"lower the learning rate{tried}", "warm the learning rate up", "clip the gradient by its norm"),

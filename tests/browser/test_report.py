@@ -1,5 +1,6 @@
 """The report as a reader sees it: picks, keys, themes, widths, and no request."""
 
+import json
 import re
 
 import pytest
@@ -49,7 +50,7 @@ def figures(page):
 
 def test_a_cell_shows_its_figures_and_nothing_is_asked_for(read, report, open_page):
     page = read(report)
-    assert figures(page) == ["overview", "factors", "profile", "heatmap", "loss", "weights"]
+    assert figures(page) == ["overview", "factors", "profile", "heatmap", "loss", "layers", "weights"]
     page.click('.cell[data-id="relu-depth-8"]')
     assert page.inner_text("#cell-title") == "relu depth 8"
     assert page.get_attribute('.cell[data-id="relu-depth-8"]', "aria-pressed") == "true"
@@ -124,7 +125,10 @@ def test_panels_switch_column_layer_and_moment_and_give_their_numbers(read, repo
     assert page.input_value("#column") == "slope_rms"
     lines = page.locator('[data-figure="weights"] .scatterlayer .trace').count()
     page.select_option("#layer", "1")
-    assert 0 < page.locator('[data-figure="weights"] .scatterlayer .trace').count() < lines
+    few = page.locator('[data-figure="weights"] .scatterlayer .trace').count()
+    assert 0 < few < lines
+    page.select_option("#weight", index=1)
+    assert page.locator('[data-figure="weights"] .scatterlayer .trace').count() == 2  # a line and its arrows
     page.click('[data-when="end"]')
     assert "iteration 39" in page.inner_text("#product")
     with page.expect_download() as download:
@@ -132,6 +136,90 @@ def test_panels_switch_column_layer_and_moment_and_give_their_numbers(read, repo
     lines = download.value.path().read_text(encoding="utf-8").splitlines()
     assert lines[0] == '"series","x","y","value"'
     assert any(line.startswith('"iteration 0","1",') for line in lines)
+
+
+def marks(page, key):
+    """What the accent-coloured shapes of a figure point at."""
+    return page.evaluate(f"document.querySelector('[data-figure={key}]').marks")
+
+
+def test_a_finding_leads_the_pictures_to_its_place_and_the_address_keeps_it(read, report):
+    page = read(report)
+    page.click('.cell[data-id="sigmoid-depth-8"]')
+    found = page.evaluate("gradlabCommon && JSON.parse(JSON.stringify(document.querySelector('#card').innerText))")
+    page.click("#card .go")
+    place = page.inner_text("#card .go")
+    layer, iteration = re.search(r"layer (\d+), iteration (\d+)", place).groups()
+    assert f"iterations {iteration} to" in found
+    assert page.input_value("#layer") == layer
+    assert marks(page, "profile")[0]["x0"] == int(layer)
+    assert page.inner_text("#time-word") == f"iteration {iteration}"
+    page.focus("#time")
+    page.keyboard.press("End")
+    assert marks(page, "loss")[0]["x0"] == 39
+    assert page.url.endswith(f"#cell=sigmoid-depth-8&iteration=39&layer={layer}&column=delta_norm")
+    page.reload()
+    page.wait_for_selector(READY, state="attached")
+    assert page.inner_text("#cell-title") == "sigmoid depth 8"
+    assert (page.input_value("#layer"), page.inner_text("#time-word")) == (layer, "iteration 39")
+    assert marks(page, "profile")[0]["x0"] == int(layer)
+
+
+def test_a_square_of_the_heatmap_is_a_place_too(read, report):
+    page = read(report)
+    page.locator('[data-figure="heatmap"]').scroll_into_view_if_needed()
+    box = page.locator('[data-figure="heatmap"] .heatmaplayer image').first.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 5)
+    assert page.input_value("#layer") == "1"
+    assert "iteration 0" not in page.inner_text("#time-word")
+
+
+def test_two_nets_side_by_side_share_scales_and_the_pointer(read, report):
+    page = read(report)
+    page.click('.cell[data-id="sigmoid-depth-8"]')
+    page.select_option("#other", "relu-depth-2")
+    ranges = page.evaluate(
+        """['[data-figure=profile]', '[data-against=profile]']
+        .map(place => document.querySelector(place)._fullLayout.yaxis.range.map(end => end.toFixed(6)).join())"""
+    )
+    assert ranges[0] == ranges[1]
+    told = page.inner_text("#differences")
+    assert all(word in told for word in ("activation", "sigmoid", "relu", "depth"))
+    assert "seed" not in told
+    page.locator('[data-figure="profile"]').scroll_into_view_if_needed()
+    point = page.locator('[data-figure="profile"] .scatterlayer .points path').nth(1).bounding_box()
+    page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    expect(page.locator('[data-against="profile"] .hovertext').first).to_be_visible()
+    assert "layer 2" in page.text_content("[data-against=profile] .hoverlayer")
+    assert page.url.endswith("with=relu-depth-2")
+    with page.expect_download() as download:
+        page.click('[data-csv="loss"]')
+    assert '"relu depth 2: training"' in download.value.path().read_text(encoding="utf-8")
+    assert serious_violations(page) == []
+    page.select_option("#other", "")
+    assert page.locator("[data-against]:visible").count() == 0
+
+
+def test_two_runs_open_side_by_side_and_findings_are_given_as_json(read, comparison, tmp_path):
+    page = read(gradlab.write_report([cell.run for cell in comparison.cells[:2]], tmp_path / "page.html"), width=380)
+    assert page.locator("[data-against]:visible").count() == 6
+    assert page.evaluate("document.documentElement.scrollWidth") == 380
+    with page.expect_download() as download:
+        page.click(".json")
+    shown = page.get_attribute('.cell[aria-pressed="true"]', "data-id")
+    cell = next(cell for cell in comparison.cells if shown == cell.name.replace(" ", "-"))
+    told = json.loads(download.value.path().read_text(encoding="utf-8"))
+    assert told["findings"] == json.loads(json.dumps(gradlab.diagnose(cell.run).to_dict()["findings"]))
+
+
+def test_paper_is_light_whatever_the_screen_is(read, report):
+    page = read(report, theme="dark")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.is_visible("#where")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
 
 
 def test_hostile_names_are_text(read, tmp_path):
@@ -147,7 +235,7 @@ def test_a_single_run_has_no_matrix(read, comparison, tmp_path):
     page = read(gradlab.write_report(comparison.cells[1].run, tmp_path / "page.html"), width=380)
     assert page.locator("#matrix").count() == 0
     assert page.inner_text("h1").startswith("sigmoid depth 8")
-    assert figures(page) == ["factors", "profile", "heatmap", "loss", "weights"]
+    assert figures(page) == ["factors", "profile", "heatmap", "loss", "layers", "weights"]
     assert page.evaluate("document.documentElement.scrollWidth") == 380
 
 
