@@ -322,7 +322,7 @@ def _figures(run: Run, detail: Detail, verdict: Diagnosis) -> dict[str, Any]:
         "weights": run.weights.empty,
     }
     made |= {name: plain(draw()) for name, draw in pictures.items() if not lacking.get(name, False)}
-    made["moments"] = [int(t) for t in times]
+    made["moments"] = times
     made["heatmaps"] = {
         column: {
             "words": named,

@@ -95,7 +95,7 @@ def early_sample(last: int, limit: int) -> Array:
     return np.unique(np.concatenate([[0], np.geomspace(1, last, limit - 1).round()]).astype(int))
 
 
-def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> Array:
+def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> list[int]:
     """Choose about `limit` iterations of a replay: those of `keep`, others denser at the start, up to the last finite.
 
     Where costly statistics are recorded less often, moments at which they are.
@@ -109,7 +109,7 @@ def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> Array:
         before = (after - 1).clip(min=0)
         nearer = np.abs(known[before] - chosen) < np.abs(known[after] - chosen)
         chosen = np.where(nearer, known[before], known[after])
-    return np.unique([*chosen.tolist(), 0, last, *(t for t in keep if 0 <= t <= last)])
+    return sorted({*chosen.tolist(), 0, last, *(t for t in keep if 0 <= t <= last)})
 
 
 def thin(lines: list[Array], limit: int) -> Array:

@@ -240,3 +240,79 @@ def test_what_is_no_subject_is_refused(subject):
 )
 def test_numbers_in_sentences(value, text):
     assert plainly(value) == text
+
+
+def with_statistics(**changes):
+    """A run of 4 layers whose costly statistics are recorded at iterations 0-9 and every 10th."""
+    shape = (60, 2, 4)
+    costly = np.zeros(shape, bool)
+    costly[[*range(10), *range(10, 60, 10)]] = True
+    signals = {
+        "delta_norm": np.ones(shape),
+        "update_ratio": 1e-3 * np.arange(1, 5.0) * np.ones(shape),
+        "dead_fraction": 0.25 * np.ones(shape),
+        "activation_mean": np.arange(60.0)[:, None, None] * np.ones(shape),
+        "activation_std": 2 * np.ones(shape),
+    }
+    recorded = {name: costly for name in ("dead_fraction", "activation_mean", "activation_std")}
+    steps = {"loss": np.linspace(2.3, 0.1, 60)[:, None] * np.ones(2)}
+    return Run.from_arrays(signals | changes, steps=steps, recorded=recorded)
+
+
+def test_steps_and_units_are_drawn_by_layer():
+    figure = gradlab.figures.layer_statistics(with_statistics(), 25)
+    drawn = {trace.name: trace for trace in figure.data}
+    assert list(drawn["step ‖ΔW‖ / ‖W‖"].y) == pytest.approx([1e-3, 2e-3, 3e-3, 4e-3])
+    assert list(drawn["dead units"].y) == [0.25] * 4
+    assert np.isnan(drawn["saturated units"].y).all()
+    assert list(drawn["activations: mean ± deviation"].y) == [20.0] * 4  # the last one recorded up to iteration 25
+    assert list(drawn["activations: mean ± deviation"].customdata) == [2.0] * 4
+    assert "dead units up to 25%" in figure.layout.meta["alt"]
+
+
+def test_what_was_not_recorded_has_no_picture_by_layer():
+    with pytest.raises(ArgumentError, match="holds no update ratio"):
+        gradlab.figures.layer_statistics(made())
+    assert "layers" not in only(made())["figures"]
+    only_steps = gradlab.figures.layer_statistics(made(update_ratio=np.full((30, 3, 6), 1e-3)))
+    assert len(only_steps.data) == 4
+
+
+def test_a_replay_stops_at_moments_that_hold_everything():
+    run = with_statistics()
+    assert set(series.moments(run, 12)) <= {*range(10), *range(10, 60, 10), 59}
+    assert 33 in series.moments(run, 12, [33, 70])
+    figures = only(run)["figures"]
+    assert [frame["name"] for frame in figures["layers"]["frames"]] == [str(t) for t in figures["moments"]]
+    assert [frame["name"] for frame in figures["profile"]["frames"]] == [str(t) for t in figures["moments"]]
+
+
+def test_findings_are_marked_on_the_axis_of_time():
+    run = made(per_example_grad_norm=1e-9 * np.ones((30, 3, 6)))
+    verdict = gradlab.diagnose(run)
+    figure = gradlab.figures.loss(run, diagnosis=verdict)
+    rows = [trace for trace in figure.data if trace.yaxis == "y3"]
+    assert {row.name for row in rows} == {finding.rule for finding in verdict.every_finding}
+    for row in rows:
+        finding = next(each for each in verdict.every_finding if each.rule == row.name)
+        assert tuple(row.x) == finding.iterations
+    assert "GL101 from iteration 0" in figure.layout.meta["alt"]
+    assert "yaxis3" not in gradlab.figures.loss(run).to_plotly_json()["layout"]
+
+
+def test_weights_have_arrows_and_say_which_they_are():
+    data = gradlab.datasets.digits(seed=0)
+    run = gradlab.train(gradlab.MLP([64, 4, 10], seed=0), data, iterations=20)
+    traces = gradlab.figures.weights(run, lines=6).data
+    lines, arrows = traces[0::2], traces[1::2]
+    for line, heads in zip(lines, arrows, strict=True):
+        assert heads.marker.angleref == "previous"
+        assert set(heads.x) <= set(line.x)
+        assert (heads.x[0], heads.x[-1]) == (line.x[0], line.x[-1])
+        assert line.name == f"layer {line.meta['layer']}, w[{line.meta['row']}, {line.meta['column']}]"
+
+
+def test_a_troubled_run_says_what_to_try_first_and_a_healthy_one_does_not():
+    run = made(per_example_grad_norm=1e-9 * np.ones((30, 3, 6)))
+    assert build(run)["first_step"] == gradlab.diagnose(run).findings[0].remedies[0]
+    assert build(with_statistics())["first_step"] == ""
