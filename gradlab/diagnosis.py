@@ -6,7 +6,7 @@ import functools
 import textwrap
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
@@ -192,8 +192,9 @@ def diagnose(
     statuses: dict[str, str] = {}
     reasons: dict[str, str] = {}
     found: list[tuple[Rule, Finding]] = []
+    part = run.condensed()
     for code, rule in asked.items():
-        statuses[code], reason, finding = _ask(adjusted(rule, limits.get(code, {})), run)
+        statuses[code], reason, finding = _ask(adjusted(rule, limits.get(code, {})), run if rule.whole else part)
         if finding is not None and code in mute:
             statuses[code], reason, finding = "muted", f"{mute[code]} (it found: {finding.message})", None
         if reason:
@@ -201,7 +202,18 @@ def diagnose(
         if finding is not None:
             found.append((rule, finding))
     nonfinite = run.iterations > 0 and bool(broken(run).any())
-    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite, _notes(run))
+    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite, (*_notes(run), *_how(run, part)))
+
+
+def _how(run: Run, part: Run) -> tuple[str, ...]:
+    """Say on how much of a long run the verdict rests."""
+    if part is run:
+        return ()
+    return (
+        f"The layers were judged on {part.iterations:,} of {run.iterations:,} iterations: the first and the last, "
+        "those with the largest and smallest values, the first NaN or infinity, and others evenly in between; the loss "
+        "on all.",
+    )
 
 
 def _notes(run: Run) -> tuple[str, ...]:
@@ -224,7 +236,10 @@ def _ask(rule: Rule, run: Run) -> tuple[str, str, Finding | None]:
             finding = rule.judge(run)
     except Exception as error:
         return "crashed", f"{type(error).__name__}: {error}"[:300], None
-    return ("passed", "", None) if finding is None else ("fired", "", finding)
+    if finding is None:
+        return "passed", "", None
+    first, last = (int(run.times[row]) for row in finding.iterations)
+    return "fired", "", replace(finding, iterations=(first, last))
 
 
 def _fold(found: list[tuple[Rule, Finding]]) -> tuple[Finding, ...]:

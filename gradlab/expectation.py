@@ -43,6 +43,7 @@ def parting(run: Run) -> tuple[str, ...]:
     """Say, one sentence each, where iteration 0 is not what theory expects of the configuration; empty where it is."""
     if run.iterations == 0 or (found := expected(run)) is None:
         return ()
+    run = run.condensed()
     with np.errstate(all="ignore"):
         weights = _weights(run, found)
         return (weights,) if weights else _signal(run, found)

@@ -9,16 +9,16 @@ import math
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradlab import _views, storage
+from gradlab import _groups, _views, storage
 from gradlab.errors import ArgumentError, RunError
 
 Array = np.ndarray
@@ -80,6 +80,11 @@ class FolderSource:
         """Whether to read the Parquet files: the streams of a live run go when its recorder closes it."""
         return self._closed or not storage.is_live(self.folder)
 
+    def row_groups(self, width: int) -> _groups.RowGroups | None:
+        """Return the row groups of the statistics, `width` rows an iteration; None before the run is closed."""
+        path = self.folder / "signals.parquet"
+        return _groups.RowGroups(path, width) if self._is_closed() and path.is_file() else None
+
     def columns(self, name: str) -> list[str]:
         """Name the columns of a table."""
         if not self._is_closed():
@@ -87,6 +92,33 @@ class FolderSource:
         if name not in self._names:
             self._names[name] = storage.column_names(self.folder, name)
         return self._names[name]
+
+
+class GroupSource:
+    """Reads some row groups of a closed run: those of the iterations `times`."""
+
+    def __init__(self, source: FolderSource, groups: _groups.RowGroups, chosen: list[int], replicates: int):
+        self._source, self._groups, self._chosen, self._replicates = source, groups, chosen, replicates
+        self.times = groups.iterations(chosen)
+
+    def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
+        """Return a table, or some of its columns, of the iterations chosen; the weights whole."""
+        if name == "signals":
+            return self._groups.read(self._chosen, columns or self._groups.names)
+        table = self._source.table(name, columns)
+        if table is None or name == "weights":
+            return table
+        return table.take(pa.array((self.times[:, None] * self._replicates + np.arange(self._replicates)).ravel()))
+
+    def columns(self, name: str) -> list[str]:
+        """Name the columns of a table."""
+        return self._source.columns(name)
+
+    def rows(self, name: str) -> int:
+        """Count the rows of a table."""
+        if name == "weights":
+            return self._source.rows(name)
+        return len(self.times) * (self._groups.width if name == "signals" else self._replicates)
 
 
 class MemorySource:
@@ -137,7 +169,9 @@ class Run:
         layers: list[dict[str, Any]],
         replicates: int,
         source: Source,
+        held: tuple[str, ...] | None = None,
     ):
+        self._held = held  # by a part of a run: the columns of the whole
         self._name, self._replicates, self._source = name, replicates, source
         self._config, self._provenance = as_json("config", dict(config)), as_json("provenance", dict(provenance))
         self._layers = as_json("layers", [dict(layer) for layer in layers])
@@ -209,7 +243,86 @@ class Run:
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The statistics this run has at least one value of, in the order of STATISTICS."""
+        if self._held is not None:
+            return self._held
+        if self._row_groups is not None:
+            return tuple(name for name in STATISTICS if self._row_groups.holds(name))
         return tuple(name for name in STATISTICS if self.recorded(name).any())
+
+    @functools.cached_property
+    def _row_groups(self) -> _groups.RowGroups | None:
+        """The row groups of a closed run's file; None where there is none."""
+        return (
+            self._source.row_groups(self.replicates * len(self._layers))
+            if isinstance(self._source, FolderSource)
+            else None
+        )
+
+    @functools.cached_property
+    def times(self) -> Array:
+        """The iteration of each row (T,): 0 .. T-1, except in a part of a run (see `condensed`)."""
+        return _frozen(self._source.times if isinstance(self._source, GroupSource) else np.arange(self.iterations))
+
+    def condensed(self, keep: Sequence[int] = ()) -> Run:
+        """Return the run itself, or of one too large for memory the part that rules and pictures work on.
+
+        Parameters
+        ----------
+        keep : sequence of int, optional
+            Iterations that must be in it.
+
+        Returns
+        -------
+        Run
+            Spans of consecutive iterations (`times` names them): the first and the last, those that hold the largest
+            and smallest values of the statistics, the first non-finite one of every replicate, and others evenly in
+            between; at most about 2.4 million values of each statistic.
+        """
+        groups = self._row_groups
+        if groups is None or math.prod(self.shape) <= _groups.BUDGET:
+            return self
+        usual = self._condensed_usually
+        if np.isin(keep, usual.times).all():
+            return usual
+        chosen = sorted({*groups.choose(self._breaks()), *groups.holding(keep)})
+        return self._part(groups, chosen)
+
+    @functools.cached_property
+    def _condensed_usually(self) -> Run:
+        groups = cast(_groups.RowGroups, self._row_groups)
+        chosen = groups.choose(self._breaks())
+        return self if len(chosen) == len(groups) else self._part(groups, chosen)
+
+    def _breaks(self) -> list[int]:
+        """The first iteration of each replicate that is not finite, and the one before."""
+        first = self.nonfinite.argmax(axis=0)[self.nonfinite.any(axis=0)]
+        return [*first.tolist(), *np.maximum(first - 1, 0).tolist()]
+
+    def _part(self, groups: _groups.RowGroups, chosen: list[int]) -> Run:
+        source = GroupSource(cast(FolderSource, self._source), groups, chosen, self.replicates)
+        return Run(self._name, self._config, self._provenance, self._layers, self._replicates, source, self.columns)
+
+    @functools.cached_property
+    def nonfinite(self) -> Array:
+        """Where an iteration of a replicate holds a NaN or infinity, in the loss or in any number recorded (T, S)."""
+        bad = ~np.isfinite(self.step("loss"))
+        for times, name, values, recorded in self._suspects():
+            wrong = (values > 0) if name == _groups.COUNT else ~np.isfinite(values)
+            bad[times] |= (wrong & recorded).any(axis=2)
+        return _frozen(bad)
+
+    def _suspects(self) -> Iterator[tuple[Any, str, Array, Array]]:
+        """Yield (rows, column, values, recorded) of what may not be finite; of a long run a few groups at a time."""
+        groups = self._row_groups
+        if groups is None or math.prod(self.shape) <= _groups.BUDGET:
+            for name in (_groups.COUNT, *_groups.NORMS):
+                if name in self:
+                    yield slice(None), name, self[name], self.recorded(name)
+            return
+        suspects, names = groups.suspects()
+        for few in _groups.in_turn(suspects):
+            part = self._part(groups, few)
+            yield from ((part.times, name, part[name], part.recorded(name)) for name in names)
 
     @functools.cached_property
     def iterations(self) -> int:
@@ -290,18 +403,24 @@ class Run:
             raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
         try:
             temporary.chmod(0o755)
-            writer = storage.Writer(temporary)
-            for name in storage.TABLES:
-                table = self._table(name)
-                for batch in [] if table is None else table.to_batches():
-                    writer.append(name, batch)
-            writer.close()
+            if self._row_groups is not None and isinstance(self._source, FolderSource):
+                storage.copy_tables(self._source.folder, temporary)
+            else:
+                self._write_tables(temporary)
             storage.write_description(temporary, self._description())
-            writer.remove_streams()
             storage.replace_folder(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return target
+
+    def _write_tables(self, folder: Path) -> None:
+        writer = storage.Writer(folder)
+        for name in storage.TABLES:
+            table = self._table(name)
+            for batch in [] if table is None else table.to_batches():
+                writer.append(name, batch)
+        writer.close()
+        writer.remove_streams()
 
     def _description(self) -> dict[str, Any]:
         return {

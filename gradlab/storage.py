@@ -27,7 +27,7 @@ from gradlab.errors import RunError
 SCHEMA_VERSION = 1
 DESCRIPTION = "run.json"
 TABLES = ("steps", "signals", "weights")
-ROW_GROUP = 1 << 17
+ROW_GROUP = 1 << 15  # rows, at least: a long run is judged and drawn from a few groups (gradlab/_groups.py)
 _VALID: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
     "config": lambda value: isinstance(value, dict),
@@ -174,6 +174,13 @@ def _stream_batches(folder: Path, table: str) -> Iterator[pa.RecordBatch]:
                     yield reader.read_next_batch()
         except (StopIteration, pa.ArrowInvalid, OSError):
             continue
+
+
+def copy_tables(folder: Path, target: Path) -> None:
+    """Copy the Parquet files of a closed run: a long one need not fit into memory."""
+    for table in TABLES:
+        if (folder / f"{table}.parquet").is_file():
+            shutil.copyfile(folder / f"{table}.parquet", target / f"{table}.parquet")
 
 
 def read_table(folder: Path, table: str, columns: list[str] | None = None, closed: bool = True) -> pa.Table | None:

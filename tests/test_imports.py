@@ -42,7 +42,8 @@ ROOMS = {
     "_measurer": Room({"measures", "layerstack"}, {"numpy"}),
     "storage": Room({"errors"}, {"numpy", "pandas", "pyarrow"}),
     "_views": Room(set(), {"numpy"}),
-    "run": Room({"storage", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),
+    "_groups": Room(set(), {"numpy", "pyarrow"}),
+    "run": Room({"storage", "_groups", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),
     "_buffers": Room({"run"}, {"numpy", "pyarrow"}),
     "recorder": Room(
         {"measures", "_measurer", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}

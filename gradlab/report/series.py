@@ -49,12 +49,18 @@ def over_seeds(values: Array, recorded: Array, axis: int) -> Band:
 
 def layer_band(run: Run, column: str, iteration: int) -> Band:
     """Return a statistic by layer at one iteration, over seeds (L,)."""
-    return over_seeds(run[column][iteration], run.recorded(column)[iteration], axis=0)
+    row = row_of(run, iteration)
+    return over_seeds(run[column][row], run.recorded(column)[row], axis=0)
+
+
+def row_of(run: Run, iteration: int) -> int:
+    """Return the row that holds an iteration: another number in a part of a long run (`Run.condensed`)."""
+    return int(np.searchsorted(run.times, iteration))
 
 
 def recorded_iterations(run: Run, column: str) -> Array:
     """Return the iterations at which a statistic was recorded in any seed and layer."""
-    return np.flatnonzero(run.recorded(column).any(axis=(1, 2)))
+    return run.times[run.recorded(column).any(axis=(1, 2))]
 
 
 def last_finite(run: Run) -> int:
@@ -63,7 +69,7 @@ def last_finite(run: Run) -> int:
     if "delta_norm" in run:
         fine &= (np.isfinite(run["delta_norm"]) | ~run.recorded("delta_norm")).all(axis=2)
     half = np.flatnonzero(2 * fine.sum(axis=1) >= run.replicates)
-    return int(half[-1]) if len(half) else 0
+    return int(run.times[half[-1]]) if len(half) else 0
 
 
 def first_broken(run: Run, column: str) -> tuple[int, int, int] | None:
@@ -74,9 +80,18 @@ def first_broken(run: Run, column: str) -> tuple[int, int, int] | None:
     bad = run.recorded(column) & ~np.isfinite(run[column])
     if not bad.any():
         return None
-    iteration = int(bad.any(axis=(1, 2)).argmax())
-    layer = int(bad[iteration].any(axis=0).argmax())
-    return iteration, int(bad[iteration, :, layer].argmax()), layer + 1
+    row = int(bad.any(axis=(1, 2)).argmax())
+    layer = int(bad[row].any(axis=0).argmax())
+    return int(run.times[row]), int(bad[row, :, layer].argmax()), layer + 1
+
+
+def extremes(run: Run, column: str) -> tuple[int, ...]:
+    """Return the iterations that hold the largest and the smallest finite number of a column: its spikes."""
+    known = np.where(run.recorded(column) & np.isfinite(run[column]), run[column], np.nan)
+    if np.isnan(known).all():
+        return ()
+    per_row = known.reshape(len(known), -1)
+    return tuple(int(run.times[int(k) // per_row.shape[1]]) for k in (np.nanargmax(per_row), np.nanargmin(per_row)))
 
 
 def sample(available: Array, limit: int, keep: tuple[int, ...] = ()) -> Array:
@@ -102,7 +117,7 @@ def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> list[int]:
     """
     last = last_finite(run)
     chosen = early_sample(last, limit)
-    known = next((recorded_iterations(run, name) for name in RECORDED_IN_FULL if name in run), np.arange(last + 1))
+    known = next((recorded_iterations(run, name) for name in RECORDED_IN_FULL if name in run), run.times)
     known = known[known <= last]
     if len(known):
         after = np.searchsorted(known, chosen).clip(max=len(known) - 1)
@@ -173,7 +188,8 @@ def factors(run: Run, iteration: int) -> Factors | None:
     if run.iterations == 0 or length < 2 or any(name not in run for name in TERMS.values()):
         return None
     names = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
-    raw = {term: run[name][iteration, :, : length - 1] for term, name in names.items()}
+    row = row_of(run, iteration)
+    raw = {term: run[name][row, :, : length - 1] for term, name in names.items()}
     whole = np.all([np.isfinite(value).all(axis=1) for value in raw.values()], axis=0)
     if whole.any():
         terms = {term: value[whole].mean(axis=0)[::-1] for term, value in raw.items()}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import warnings
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -125,12 +125,30 @@ class Window:
         return self.start, self.stop - 1
 
 
-def windows(length: int, size: int = WINDOW) -> list[Window]:
-    """Cut [0, length) into windows of `size`, half overlapping; a shorter span is one window, none is none."""
-    if length <= size:
-        return [Window(0, length)] if length else []
-    starts = [*range(0, length - size, size // 2), length - size]
-    return [Window(start, start + size) for start in starts]
+def windows(length: int, size: int = WINDOW, times: Array | None = None) -> list[Window]:
+    """Cut the rows [0, length) into windows of `size`, half overlapping; a shorter span is one window, none is none.
+
+    `times`: the iterations of the rows (`Run.times`); no window reaches over a gap in them.
+    """
+    edges = [0, *(gaps(times[:length]) + 1).tolist(), length] if times is not None else [0, length]
+    return [window for start, stop in pairwise(edges) for window in _cut(start, stop, size)]
+
+
+def _cut(start: int, stop: int, size: int) -> list[Window]:
+    if stop - start <= size:
+        return [Window(start, stop)] if stop > start else []
+    starts = [*range(start, stop - size, size // 2), stop - size]
+    return [Window(each, each + size) for each in starts]
+
+
+def gaps(times: Array) -> Array:
+    """Return the rows after which iterations are missing: none in a whole run, some in a part of a long one."""
+    return np.flatnonzero(np.diff(times) != 1)
+
+
+def elapsed(run: Run, rows: int) -> int:
+    """How many iterations passed by the end of so many rows."""
+    return int(run.times[rows - 1]) + 1 if rows else 0
 
 
 def finite_prefix(run: Run) -> Array:
@@ -138,25 +156,9 @@ def finite_prefix(run: Run) -> Array:
     return np.where(broken(run).any(axis=0), broken(run).argmax(axis=0), run.iterations)
 
 
-_BROKEN: weakref.WeakKeyDictionary[Run, Array] = weakref.WeakKeyDictionary()  # every rule asks for it
-
-
 def broken(run: Run) -> Array:
     """Where an iteration of a replicate holds a NaN or an infinity, in the loss or in any recorded number (T, S)."""
-    if run not in _BROKEN:
-        _BROKEN[run] = _find_broken(run)
-    return _BROKEN[run]
-
-
-def _find_broken(run: Run) -> Array:
-    loss = run.step("loss")
-    bad = ~np.isfinite(loss)
-    for name in ("nonfinite_count", "grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rms"):
-        if name in run:
-            values, recorded = run[name], run.recorded(name)
-            wrong = (values > 0) if name == "nonfinite_count" else ~np.isfinite(values)
-            bad |= (wrong & recorded).any(axis=2)
-    return bad
+    return run.nonfinite
 
 
 def learning(run: Run) -> Array | None:
@@ -237,7 +239,7 @@ def worst_window(
     """
     prefix = finite_prefix(run)
     end = int(prefix.max())
-    spans = windows(end, size)
+    spans = windows(end, size, run.times)
     if last and end:
         spans = [*spans, Window(max(0, end - size), end)]
     best: tuple[tuple[int, int, float], Array, Window] | None = None
@@ -298,10 +300,12 @@ class Rule(ABC):
     needs: ClassVar[tuple[str, ...]] = ()  # statistics without which the rule is skipped
     explains: ClassVar[tuple[str, ...]] = ()  # codes of findings that are consequences of this one
     explains_later: ClassVar[tuple[str, ...]] = ()  # the same, of findings that began after this one
+    whole: ClassVar[bool] = True  # False: of a run too large for memory, judge `Run.condensed()`; its rows are named by
+    # `run.times`, by which the finding's iterations are then told
 
     def missing(self, run: Run) -> str | None:
         """Say what this run lacks for the rule to judge it, and how to record it; None if nothing."""
-        absent = [name for name in self.needs if name not in run or not run.recorded(name).any()]
+        absent = [name for name in self.needs if name not in run]
         if not absent:
             return None
         return f"needs {', '.join(absent)}, which this run does not hold; pass the arrays to Recorder.record"
@@ -363,9 +367,9 @@ def are_hit(layers: Sequence[int]) -> str:
     return f"{span(layers)} {'are' if len(layers) > 1 else 'is'} hit"
 
 
-def during(window: Window) -> str:
-    """Word a span of iterations: "in iterations 40-89", "in iteration 0"."""
-    first, last = window.iterations
+def during(run: Run, window: Window) -> str:
+    """Word a span of rows by their iterations: "in iterations 40-89", "in iteration 0"."""
+    first, last = (int(run.times[row]) for row in window.iterations)
     return f"in iteration {first}" if first == last else f"in iterations {first}-{last}"
 
 

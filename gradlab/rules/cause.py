@@ -59,6 +59,7 @@ def explain(
     dict or None
         `log_gain`, `dominant` and `sentence`; None where the run does not hold the terms.
     """
+    run = run.condensed() if window.stop == 1 else run  # iteration 0 is in every part of a long run
     total_layers = run.shape[2]
     lowest = min(layers, default=1)
     if lowest >= total_layers:

@@ -45,6 +45,7 @@ class DeadUnits(Rule):
     """
 
     code = "GL201"
+    whole = False
     name = "dead-units"
     summary = "layers of units that are silent on every example, beyond what relu's sparsity explains"
     needs = ("dead_fraction",)

@@ -6,7 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Hits, Rule, Window, explosive_severity, finite_prefix, number, seeds, span
+from gradlab.rules.base import (
+    Finding,
+    Hits,
+    Rule,
+    Window,
+    during,
+    explosive_severity,
+    finite_prefix,
+    gaps,
+    number,
+    seeds,
+    span,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -65,6 +77,7 @@ class DivergingWeights(Rule):
     """
 
     code = "GL303"
+    whole = False
     name = "diverging-weights"
     summary = "steps that grow without end: a runaway in one direction, or an overshoot to and fro"
     needs = ("update_norm", "weight_norm")
@@ -86,9 +99,10 @@ class DivergingWeights(Rule):
         worst = max(found.values(), key=lambda each: each.ratio ** (each.stop - each.start))
         layers = hits.layers or (worst.layer,)
         window = Window(min(each.start for each in found.values()), max(each.stop for each in found.values()))
+        when = during(run, Window(worst.start, worst.stop))
         return self.finding(
             hits, window, severity=explosive_severity(run, hits), layers=layers, value=worst.ratio, limit=1.0,
-            message=_message(worst, layers, seeds(hits.replicates)), remedies=_remedies(worst),
+            message=_message(worst, layers, seeds(hits.replicates), when), remedies=_remedies(worst),
             columns=("update_norm", "update_cosine", "weight_norm"),
         )  # fmt: skip
 
@@ -100,6 +114,7 @@ def _stretch(run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
         return None
     weight, loss = run["weight_norm"][:stop, k, layer], np.abs(run.step("loss")[:stop, k])
     rising = step[1:] > step[:-1]
+    rising[gaps(run.times[:stop])] = False
     edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))
     best: _Stretch | None = None
     starts, ends = edges[::2], edges[1::2]  # steps start..end, each larger than the last
@@ -131,21 +146,20 @@ def _cosine(run: Run, start: int, end: int, k: int, layer: int) -> float:
     return float(part.mean()) if len(part) else float("nan")
 
 
-def _message(worst: _Stretch, layers: tuple[int, ...], share: str) -> str:
+def _message(worst: _Stretch, layers: tuple[int, ...], share: str, when: str) -> str:
     grow = f"each step of layer {worst.layer} is {number(worst.ratio)} times the one before it"
-    when = f"iterations {worst.start}-{worst.stop - 1}"
     if worst.kind == "runaway":
         return (
-            f"The weights of {span(layers)} run away{share}: {grow} in {when}, always the same way (cosine "
+            f"The weights of {span(layers)} run away{share}: {grow} {when}, always the same way (cosine "
             f"{worst.cosine:+.2f})."
         )
     if worst.kind == "overshoot":
         return (
-            f"The weights of {span(layers)} overshoot{share}: {grow} in {when}, to and fro (cosine "
+            f"The weights of {span(layers)} overshoot{share}: {grow} {when}, to and fro (cosine "
             f"{worst.cosine:+.2f}): the learning rate is past 2 over the curvature."
         )
     tail = "" if np.isnan(worst.cosine) else f" (cosine {worst.cosine:+.2f})"
-    return f"The weights of {span(layers)} diverge{share}: {grow} in {when}{tail}."
+    return f"The weights of {span(layers)} diverge{share}: {grow} {when}{tail}."
 
 
 def _remedies(worst: _Stretch) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class ExplodingActivations(Rule):
     """
 
     code = "GL203"
+    whole = False
     name = "exploding-activations"
     summary = "a forward signal that grows past 100 times from the first to the last hidden layer"
     needs = ("activation_rms",)
@@ -51,7 +52,7 @@ class ExplodingActivations(Rule):
         """Judge iteration 0, then each window of finite iterations."""
         rms = run["activation_rms"]
         prefix = finite_prefix(run)
-        for window in [Window(0, 1), *windows(int(prefix.max(initial=0)))]:
+        for window in [Window(0, 1), *windows(int(prefix.max(initial=0)), times=run.times)]:
             with np.errstate(all="ignore"):
                 growth = np.median(rms[window.start : window.stop] / rms[window.start : window.stop, :, :1], axis=0)
             growth[prefix < window.stop] = 0
@@ -68,7 +69,7 @@ class ExplodingActivations(Rule):
         value = float(np.median(growth[hits.which, -2]))
         hidden = run.shape[2] - 1
         layers = hits.layers or (hidden,)
-        when = "before the first update" if window.stop == 1 else during(window)
+        when = "before the first update" if window.stop == 1 else during(run, window)
         message = (
             f"The activations grow {number(value)} times from hidden layer 1 to hidden layer {hidden} {when}"
             f"{seeds(hits.replicates)} (limit {LIMIT:g})."

@@ -12,6 +12,7 @@ from gradlab.rules.base import (
     Hits,
     Rule,
     Window,
+    elapsed,
     finite_prefix,
     learning,
     nanmedian,
@@ -60,6 +61,7 @@ class FrozenLayer(Rule):
     """
 
     code = "GL302"
+    whole = False
     name = "frozen-layer"
     summary = "layers that matter and do not move; all of them: a learning rate far too small"
     needs = ("per_example_grad_norm", "weight_norm", "update_ratio")
@@ -79,7 +81,8 @@ class FrozenLayer(Rule):
                 continue  # too short to tell, or it has learned: what stands still then is done
             e, u = nanmedian(elasticity[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
             pace[k] = u
-            cap[k] = np.where((e >= MATTERS) & (stop * u < HARDLY), e * stop * u, np.nan)
+            steps = elapsed(run, int(stop))
+            cap[k] = np.where((e >= MATTERS) & (steps * u < HARDLY), e * steps * u, np.nan)
         hits = Hits(np.nan_to_num(cap, nan=np.inf) < CAP)
         return self._finding(run, hits, cap, pace) if hits.which else None
 
@@ -110,7 +113,7 @@ class FrozenLayer(Rule):
             severity=ERROR if stuck and not whole and hits.severity == ERROR else WARNING,
             message=f"{subject}{seeds(hits.replicates)}, though gradients are there: updates are {moved} of the "
             f"weights' norm{beside}, good for at most {number(100 * value)} % of the loss in "
-            f"{run.iterations} iterations (limit {100 * CAP:g} %).",
+            f"{elapsed(run, run.iterations)} iterations (limit {100 * CAP:g} %).",
             remedies=rate if whole else one,
             columns=("update_ratio", "grad_norm"),
         )  # fmt: skip

@@ -40,6 +40,7 @@ class LostUpdate(Rule):
     """
 
     code = "GL301"
+    whole = False
     name = "lost-update"
     summary = "updates that rounding swallows: w + dw == w"
     needs = ("lost_fraction",)

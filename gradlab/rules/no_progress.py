@@ -101,8 +101,9 @@ def _path_length(run: Run, which: list[int]) -> float | None:
     """How far the weights of the busiest layer went at most: the sum of its update ratios, median over replicates."""
     if "update_ratio" not in run:
         return None
-    ratio = np.nan_to_num(run["update_ratio"][:, which], nan=0.0, posinf=0.0)
-    return float(np.median(ratio.sum(axis=0).max(axis=1)))
+    part = run.condensed()
+    ratio = np.nan_to_num(part["update_ratio"][:, which], nan=0.0, posinf=0.0)
+    return float(np.median(ratio.sum(axis=0).max(axis=1))) * run.iterations / part.iterations
 
 
 def _remedies(still: bool) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ class SaturatedUnits(Rule):
     """
 
     code = "GL202"
+    whole = False
     name = "saturated-units"
     summary = "sigmoid or tanh layers that answer almost everything from their flat ends"
     needs = ("saturated_fraction",)

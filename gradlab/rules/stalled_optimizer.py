@@ -40,6 +40,7 @@ class StalledOptimizer(Rule):
     """
 
     code = "GL306"
+    whole = False
     name = "stalled-optimizer"
     summary = "an adaptive optimizer whose epsilon is larger than the gradients it divides by"
     needs = ("second_moment_rms",)

@@ -37,6 +37,7 @@ class UnbrokenSymmetry(Rule):
     """
 
     code = "GL305"
+    whole = False
     name = "unbroken-symmetry"
     summary = "units of a layer that started alike and stay alike"
     needs = ("unit_similarity",)

@@ -81,7 +81,7 @@ class UnstableLoss(Rule):
         part = smooth[window.start : window.stop, worst]
         return self.finding(
             hits, window, layers=(), value=float(shares[worst]), limit=OFTEN,
-            message=f"The loss is unstable{seeds(hits.replicates)}: {during(window)} it "
+            message=f"The loss is unstable{seeds(hits.replicates)}: {during(run, window)} it "
             f"swings between {number(float(part.min()))} and {number(float(part.max()))} and stands above "
             f"{number(HIGH * float(reference[worst]))}, 1.5 times what it began with or guessing costs, in "
             f"{100 * shares[worst]:.0f} % of them (limit {100 * OFTEN:.0f} %).",

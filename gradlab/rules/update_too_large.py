@@ -42,6 +42,7 @@ class UpdateTooLarge(Rule):
     """
 
     code = "GL304"
+    whole = False
     name = "update-too-large"
     summary = "steps of a fifth of the weights' own length and more"
     needs = ("update_ratio",)
@@ -61,7 +62,7 @@ class UpdateTooLarge(Rule):
         return self.finding(
             found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
             message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of their norm"
-            f"{seeds(found.hits.replicates)}, {during(found.window)} (limit "
+            f"{seeds(found.hits.replicates)}, {during(run, found.window)} (limit "
             f"{100 * found.limit:g} %; about 0.1 % is usual); "
             f"{are_hit(found.layers)}.",
             remedies=(f"lower the learning rate{tried}", "warm the learning rate up", "clip the gradient by its norm"),

@@ -60,6 +60,7 @@ class VanishingGradient(Rule):
     """
 
     code = "GL101"
+    whole = False
     name = "vanishing-gradient"
     summary = "layers whose weights cannot change the loss, whatever the learning rate"
     needs = ("per_example_grad_norm", "weight_norm")
@@ -72,7 +73,7 @@ class VanishingGradient(Rule):
         prefix = finite_prefix(run)
         best: tuple[Array, Window] | None = None
         since: int | None = None
-        for window in windows(int(prefix.max(initial=0))):
+        for window in windows(int(prefix.max(initial=0)), times=run.times):
             with np.errstate(all="ignore"):
                 values = np.median(elasticity[window.start : window.stop], axis=0)
             values[prefix < window.stop] = np.inf  # a replicate that has ended is not judged beyond its end
