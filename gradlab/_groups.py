@@ -19,7 +19,7 @@ Array = np.ndarray
 
 BUDGET = 2_400_000  # numbers of a statistic that are held at once: 20 MB
 AT_ONCE = 16  # groups that are read together where every group is looked through
-SHARE = 0.5  # of the budget that extremes may take
+SHARE = 0.6  # of the budget that the ends and the extremes may take
 COUNT = "nonfinite_count"
 NORMS = ("grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rms")  # not finite where something is not
 HIGH = (*NORMS, "update_ratio", "per_example_grad_norm", "dead_fraction", "saturated_fraction", "lost_fraction",
@@ -66,7 +66,7 @@ class RowGroups:
 
     def read(self, groups: Sequence[int], columns: list[str]) -> pa.Table:
         """Read the whole iterations that these groups hold, as `iterations` names them."""
-        with pq.ParquetFile(self._path) as file:
+        with pq.ParquetFile(self._path, metadata=self._meta) as file:  # parsing a long footer again takes 40 ms
             parts = []
             for block, (first, stop) in zip(_blocks(groups), self._whole(groups), strict=True):
                 table = file.read_row_groups(block, columns=columns)
@@ -108,13 +108,24 @@ class RowGroups:
         if room >= len(self):
             return list(range(len(self)))
         chosen = dict.fromkeys([0, 1, len(self) - 2, len(self) - 1, *self.holding(keep)])
-        for name, end in (*((name, 1) for name in HIGH), *((name, 0) for name in LOW)):
+        for group in self._outstanding():
             if len(chosen) >= SHARE * room:
                 break
-            if name in self._columns and np.isfinite(values := self.bounds(name)[end]).any():
-                chosen[int(np.nanargmax(values) if end else np.nanargmin(values))] = None
+            chosen[group] = None
         spread = np.linspace(0, len(self) - 1, max(2, room - len(chosen))).round().astype(int)
         return sorted({*chosen, *spread.tolist()})
+
+    def _outstanding(self) -> list[int]:
+        """Return the groups that hold a column's largest or smallest value, the farthest from the usual one first."""
+        found = []
+        for name, end in (*((name, 1) for name in HIGH), *((name, 0) for name in LOW)):
+            values = self.bounds(name)[end] if name in self._columns else np.zeros(0)
+            if not np.isfinite(values).any():
+                continue
+            group = int(np.nanargmax(values) if end else np.nanargmin(values))
+            with np.errstate(all="ignore"):
+                found.append((float(np.nan_to_num(abs(np.log(values[group] / np.nanmedian(values))), nan=0.0)), group))
+        return [group for _, group in sorted(found, reverse=True)]
 
     def _whole(self, groups: Sequence[int]) -> list[tuple[int, int]]:
         """The iterations [first, stop) that each block of neighbouring groups holds whole."""

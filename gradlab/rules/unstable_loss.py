@@ -106,8 +106,11 @@ def _averaged(loss: Array, count: int) -> Array:
 
 def _share(part: Array, reference: float) -> float:
     """How often the loss stands too high; 0 where it does not swing, or where it only falls."""
+    share = float((part > HIGH * reference).mean())
+    if not reference > 0 or not share:
+        return 0.0
     low, high = np.quantile(part, [0.1, 0.9])
-    if not reference > 0 or high < SWING * low:
+    if high < SWING * low:
         return 0.0
     rises = np.maximum(np.diff(part), 0).sum()  # falling from a bad start, it does not climb back
-    return float((part > HIGH * reference).mean()) if rises > (part.max() - part.min()) else 0.0
+    return share if rises > (part.max() - part.min()) else 0.0
