@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,14 @@ from gradlab.run import STATISTICS, STEP_COLUMNS, signals_table, steps_table
 
 Array = np.ndarray
 Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
+Derive = Callable[[Mapping[str, Array]], Mapping[str, tuple[Array, Array]]]  # columns that follow from others
 
 
 class Block:
     """The newest iterations in memory, waiting to be written together."""
 
-    def __init__(self, replicates: int, layers: int):
-        self._shape = replicates, layers
+    def __init__(self, replicates: int, layers: int, derive: Derive):
+        self._shape, self._derive = (replicates, layers), derive
         self.start = 0  # the iteration of the first row in memory
         self._rows: list[Row] = []
         self._steps: list[dict[str, Any]] = []
@@ -52,12 +53,17 @@ class Block:
 
     def _signals(self, start: int, rows: list[Row]) -> pa.Table:
         values, masks = {}, {}
-        absent = np.full(self._shape, np.nan)
-        for name in STATISTICS:
-            column = [_entry(row.get(name), absent) for row in rows]
+        nothing = np.full(self._shape, np.nan), np.zeros(self._shape, bool)
+        for name in {name: None for row in rows for name in row}:
+            column = [_entry(row[name]) if name in row else nothing for row in rows]
             values[name] = np.stack([array for array, _ in column])
             masks[name] = np.stack([defined for _, defined in column])
-        return signals_table(start, values, masks)
+        with np.errstate(all="ignore"):
+            for name, (value, defined) in self._derive(values).items():
+                values[name], masks[name] = value, np.broadcast_to(defined, value.shape)
+        absent = np.full((len(rows), *self._shape), np.nan), np.zeros((len(rows), *self._shape), bool)
+        shown = {name: (values[name], masks[name]) if name in values else absent for name in STATISTICS}
+        return signals_table(start, {k: v for k, (v, _) in shown.items()}, {k: m for k, (_, m) in shown.items()})
 
     def _step_table(self, start: int, steps: list[dict[str, Any]]) -> pa.Table:
         replicates = self._shape[0]
@@ -66,17 +72,20 @@ class Block:
             if name == "nonfinite_phase":
                 columns[name] = np.array([row[name] for row in steps], object).reshape(-1, replicates)
                 continue
-            given = [name in row for row in steps]
-            filled = [np.broadcast_to(np.asarray(row.get(name, 0.0), np.float64), (replicates,)) for row in steps]
-            mask = np.repeat(~np.array(given), replicates).reshape(-1, replicates)
-            columns[name] = np.ma.MaskedArray(np.stack(filled), mask)
+            given = [row.get(name) for row in steps]
+            missing = np.array([value is None for value in given])
+            if missing.all():
+                continue
+            if missing.any():
+                given = [np.broadcast_to(np.nan if value is None else value, (replicates,)) for value in given]
+            filled = np.array(given, np.float64)
+            table = np.broadcast_to(filled.reshape(len(steps), -1), (len(steps), replicates))
+            columns[name] = np.ma.MaskedArray(table, np.repeat(missing, replicates).reshape(-1, replicates))
         return steps_table(start, columns, replicates)
 
 
-def _entry(entry: Array | tuple[Array, Array] | None, absent: Array) -> tuple[Array, Array]:
-    """Return a statistic and where it was recorded: nowhere if its row lacks it, everywhere if nothing is said."""
-    if entry is None:
-        return absent, np.zeros(absent.shape, bool)
+def _entry(entry: Array | tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return a statistic and where it is defined: everywhere if nothing is said."""
     return entry if isinstance(entry, tuple) else (entry, np.ones(entry.shape, bool))
 
 

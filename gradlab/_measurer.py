@@ -15,6 +15,8 @@ Tensors = Mapping[str, Any]
 Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
 
 PHASES = ("forward", "loss", "backward", "update")
+BACK, PRODUCT = "||u||", "||u phi'||"  # of a row, but no columns: what the log gains are made of
+BIAS_LIMIT = 1e14  # with sums of squares in their safe range, no z is infinite then
 
 
 class Measurer:
@@ -36,17 +38,104 @@ class Measurer:
         self._nonfinite: dict[str, Array] = {}
 
     def norms(self, tensors: Tensors) -> Row:
-        """Return the statistics of every iteration, and remember its update."""
-        row = self._update(tensors)
-        row["update_ratio"] = _only_where(row["weight_norm"] != 0, row["update_norm"] / row["weight_norm"])
-        h_rows = self._activations(tensors, row)
-        self._deltas(tensors, row, h_rows)
-        if "slopes" in tensors:
-            row["slope_rms"] = self._with_output(self._each(_rms, tensors["slopes"]), 1.0)
-        if "backs" in tensors and {"slope_rms", "delta_norm"} <= row.keys():
-            row |= self._log_gains(tensors, row)
-        row["nonfinite_count"] = self._count_nonfinite(tensors, row)
+        """Return what is taken at every iteration, but for what `derived` makes of it; keep the update."""
+        self._updates = [self._updates[-1], *self._updates[:-1]]
+        row = self._swift(tensors) if _of_an_engine(tensors) else None
+        if row is None:
+            row = self._update(tensors)
+            h_rows = self._activations(tensors, row)
+            self._deltas(tensors, row, h_rows)
+            if "slopes" in tensors:
+                row["slope_rms"] = self._with_output(self._each(_rms, tensors["slopes"]), 1.0)
+            if "backs" in tensors and {"slope_rms", "delta_norm"} <= row.keys():
+                row[BACK] = self._with_output(self._each(measures.norm, tensors["backs"]), np.nan)
+                if "products" in tensors:
+                    row[PRODUCT] = self._with_output(self._each(measures.norm, tensors["products"]), np.nan)
+            row["nonfinite_count"] = self._count_nonfinite(tensors, row)
+        self._update_norms = [row["update_norm"], *self._update_norms[:-1]]
         return row
+
+    def _swift(self, tensors: Tensors) -> Row | None:
+        """Return the same from plain sums of squares, all roots at once; None where one of them may not be exact.
+
+        Sums within their safe range also prove that nothing is NaN or infinite: |z| <= ||h|| ||W|| + ||b|| included.
+        """
+        replicates, layers = self._shape
+        squares = np.ones((7, replicates, layers))
+        inner = np.empty(self._shape)
+        stacks = (groups(tensors[name]) for name in ("gradients", "weights", "weights_after"))
+        for number, ((here, gradient), (_, before), (_, after)) in enumerate(zip(*stacks, strict=True)):
+            if number == len(self._updates[0]):
+                self._updates[0].append(np.empty_like(before, order="C"))
+            sums = measures.update_squares(gradient, before, after, self._updates[0][number])
+            squares[:3, :, here], inner[:, here] = self._turned(sums[:3]), self._turned(sums[3])
+        h_rows, delta_rows = self._rows(tensors, squares)
+        for number, name in ((5, "slopes"), (6, "backs")):
+            for here, array in groups(tensors[name]):
+                flat = array.reshape(*array.shape[:-2], -1)
+                squares[number, :, here] = self._turned(np.vecdot(flat, flat))
+        dtype = tensors["weights"][0].dtype
+        biases = np.max([np.abs(array).max() for _, array in groups(tensors["biases"])])
+        if not (measures.all_safe(squares, dtype) and measures.all_safe(np.abs(inner), dtype) and biases < BIAS_LIMIT):
+            return None
+        roots = np.sqrt(squares)
+        examples = np.vecdot(np.sqrt(delta_rows, dtype=np.float64), np.sqrt(h_rows, dtype=np.float64))
+        zero = np.zeros(self._shape)
+        self._gradient_times_update = inner
+        self._nonfinite = dict.fromkeys(("gradients", "weights_after", "deltas", "preactivations"), zero)
+        batch = tensors["batch"].shape[-2]
+        hidden = self._fan_out * batch
+        slope_rms = roots[5] / np.sqrt(hidden)
+        slope_rms[:, -1] = 1.0
+        back = roots[6]
+        back[:, -1] = np.nan
+        return {
+            "grad_norm": roots[0], "weight_norm": roots[1], "update_norm": roots[2],
+            "activation_rms": roots[3] / np.sqrt(hidden), "delta_norm": roots[4],
+            "per_example_grad_norm": self._turned(examples), "slope_rms": slope_rms, BACK: back,
+            "nonfinite_count": zero,
+        }  # fmt: skip
+
+    def _rows(self, tensors: Tensors, squares: Array) -> tuple[Array, Array]:
+        """Add ||h_l||^2 and ||delta_l||^2; return the squared row norms of what each layer reads, and of its delta."""
+        batch = tensors["batch"]
+        shape = self._shape[1], *batch.shape[:-1]
+        h_rows, delta_rows = np.empty(shape, batch.dtype), np.empty(shape, batch.dtype)
+        h_rows[0] = np.vecdot(batch, batch)
+        for number, name in ((3, "activations"), (4, "deltas")):
+            for here, array in groups(tensors[name]):
+                rows = np.vecdot(array, array)
+                squares[number, :, here] = self._turned(rows.sum(axis=-1, dtype=np.float64))
+                if name == "deltas":
+                    delta_rows[here] = rows
+                else:
+                    stop = min(here.stop, self._shape[1] - 1)  # nobody reads what the last layer answers
+                    h_rows[here.start + 1 : stop + 1] = rows[: stop - here.start]
+        return h_rows, delta_rows
+
+    def _turned(self, values: Array) -> Array:
+        """From (..., layers, S), or (..., layers) without replicates, to (..., S, layers)."""
+        return values.swapaxes(-1, -2) if self._stacked else values[..., None, :]
+
+    def derived(self, columns: Mapping[str, Array]) -> dict[str, tuple[Array, Array]]:
+        """Make the columns that follow from others, for many iterations at once.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray (T, S, L)
+            NaN where nothing was recorded.
+
+        Returns
+        -------
+        dict of str to (values, defined)
+        """
+        result = {}
+        if {"update_norm", "weight_norm"} <= columns.keys():
+            weight = columns["weight_norm"]
+            result["update_ratio"] = _only_where(weight != 0, columns["update_norm"] / weight)
+        if BACK in columns:
+            result |= self._log_gains(columns)
+        return result
 
     def costly(self, tensors: Tensors, revisited: bool = False) -> Row:
         """Return the statistics that cost more than a norm; `revisited`: of the iteration before the newest update."""
@@ -154,26 +243,26 @@ class Measurer:
             examples = [np.vecdot(delta, h) for delta, h in zip(rows, h_rows, strict=True)]
             row["per_example_grad_norm"] = np.stack(examples, axis=-1).reshape(self._shape)
 
-    def _log_gains(self, tensors: Tensors, row: Mapping[str, Any]) -> Row:
-        """Add the four terms of each step, and where a block follows them, its own: ln(||delta|| / ||u phi'||)."""
-        lower = row["delta_norm"][:, :-1]
-        ends = self._each(measures.norm, tensors["products"]) if "products" in tensors else lower
+    def _log_gains(self, columns: Mapping[str, Array]) -> dict[str, tuple[Array, Array]]:
+        """Make the four terms of each step, and where a block follows them, its own: ln(||delta|| / ||u phi'||)."""
+        lower = columns["delta_norm"][..., :-1]
+        ends = columns[PRODUCT][..., :-1] if PRODUCT in columns else lower
         gains = measures.log_gains(
-            weight_norm=row["weight_norm"][:, 1:],
+            weight_norm=columns["weight_norm"][..., 1:],
             fan_out=self._fan_out[1:],
-            back=self._each(measures.norm, tensors["backs"]),
-            slope=row["slope_rms"][:, :-1],
-            upper=row["delta_norm"][:, 1:],
+            back=columns[BACK][..., :-1],
+            slope=columns["slope_rms"][..., :-1],
+            upper=columns["delta_norm"][..., 1:],
             lower=ends,
         )
-        if "products" in tensors:
+        if PRODUCT in columns:
             gains["log_gain_block"] = np.log(lower) - np.log(ends)
-        padded = {name: self._with_output(gain, np.nan) for name, gain in gains.items()}
+        last = np.full((*lower.shape[:-1], columns["delta_norm"].shape[-1] - lower.shape[-1]), np.nan)
+        padded = {name: np.concatenate([gain, last], axis=-1) for name, gain in gains.items()}
         return {name: _only_where(np.isfinite(gain), gain) for name, gain in padded.items()}
 
     def _update(self, tensors: Tensors) -> Row:
         """Measure gradient, weight and update; keep W_after - W_before, rounded as it was, in the oldest buffers."""
-        self._updates = [self._updates[-1], *self._updates[:-1]]
         newest = self._updates[0]
         stacks = (groups(tensors[name]) for name in ("gradients", "weights", "weights_after"))
         measured = []
@@ -183,7 +272,6 @@ class Measurer:
             measured.append(measures.of_update(gradient, before, after, newest[number]))
         grad_norm, weight_norm, update_norm, inner = (self._grouped(part) for part in zip(*measured, strict=True))
         self._gradient_times_update = inner
-        self._update_norms = [update_norm, *self._update_norms[:-1]]
         return {"grad_norm": grad_norm, "weight_norm": weight_norm, "update_norm": update_norm}
 
     def _update_cosine(self, age: int) -> tuple[Array, Array]:
@@ -231,6 +319,16 @@ class Measurer:
         norms[:, 1:] *= np.sqrt(roots[1:])
         bound = norms * row["weight_norm"] + self._each(measures.norm, tensors["biases"])
         return bool((bound < np.finfo(batch.dtype).max / 16).all())  # NaN compares as False
+
+
+def _of_an_engine(tensors: Tensors) -> bool:
+    """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer and the next."""
+    needed = ("activations", "preactivations", "deltas", "slopes", "backs", "biases", "gradients", "weights_after")
+    return (
+        "products" not in tensors
+        and "batch" in tensors
+        and all(isinstance(tensors.get(name), LayerStack) and len(tensors[name]) for name in needed)
+    )
 
 
 def _rms(x: Array) -> Array:

@@ -66,8 +66,18 @@ def _roots(squares: Array, flat: Array) -> Array:
 def of_update(gradient: Array, before: Array, after: Array, update: Array) -> tuple[Array, Array, Array, Array]:
     """Write after - before into `update`; return ||gradient||, ||before||, ||update|| and <gradient, update>.
 
-    All arrays are (layers, ..., fan_in, fan_out). The layers are taken a few at a time, so that each number is read
-    from memory once and met in the cache by all four measures.
+    All arrays are (layers, ..., fan_in, fan_out).
+    """
+    sums = update_squares(gradient, before, after, update)
+    flat = [_flatten(x) for x in (gradient, before, update)]
+    norms = [_roots(part, x) for part, x in zip(sums[:3], flat, strict=True)]
+    return norms[0], norms[1], norms[2], _products(sums[3], flat[0], flat[2])
+
+
+def update_squares(gradient: Array, before: Array, after: Array, update: Array) -> Array:
+    """Write after - before into `update`; return the sums of G^2, W^2, dW^2 and G dW, (4, layers, ...), as they come.
+
+    The layers are taken a few at a time, so that each number is read from memory once and met in the cache by all four.
     """
     arrays = [_flatten(x) for x in (gradient, before, after, update)]
     sums = np.empty((4, *arrays[0].shape[:-1]))
@@ -78,8 +88,13 @@ def of_update(gradient: Array, before: Array, after: Array, update: Array) -> tu
         np.subtract(new, old, out=change)
         for number, (x, y) in enumerate(((g, g), (old, old), (change, change), (g, change))):
             sums[number, part] = np.vecdot(x, y)
-    norms = _roots(sums[0], arrays[0]), _roots(sums[1], arrays[1]), _roots(sums[2], arrays[3])
-    return *norms, _products(sums[3], arrays[0], arrays[3])
+    return sums
+
+
+def all_safe(squares: Array, dtype: np.dtype) -> bool:
+    """Whether no sum of squares, summed in `dtype`, can have lost terms, overflowed, or is no number."""
+    low, high = _safe_range(dtype)
+    return bool(squares.min() > low and squares.max() < high)  # NaN compares as False
 
 
 def row_norms(x: Array) -> tuple[Array, Array]:

@@ -96,7 +96,7 @@ class Recorder:
         bounds = [layer.get("slope_bound") for layer in layers]
         self._replicates, self._lead = replicates or 1, () if replicates is None else (replicates,)
         self._measurer = Measurer(self.layers, bounds, self._replicates, stacked=replicates is not None)
-        self._block = Block(self._replicates, len(self.layers))
+        self._block = Block(self._replicates, len(self.layers), self._measurer.derived)
         self._trajectories = Trajectories(self.layers, self._replicates, weights, seed)
         self._every, self._temporary = every, out is None
         if out is None:
