@@ -48,12 +48,16 @@ class Parts(Protocol):
     starts: Array
     """Number of the first row of each part, and of the row after the last one (P + 1,)."""
 
-    def read(self, numbers: Sequence[int], column: str) -> pa.ChunkedArray:
-        """Return one column of some parts, in the order of their numbers."""
+    def each(self, column: str, ranges: Iterable[range]) -> Iterator[pa.ChunkedArray]:
+        """Yield one column of each of some ranges of parts."""
         ...
 
     def statistics(self, column: str) -> Statistics:
         """Return what each part holds of a column of numbers."""
+        ...
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the whole table, all columns, piece by piece."""
         ...
 
 
@@ -68,17 +72,18 @@ class ParquetParts:
         stored = (self._metadata.metadata or {}).get(NONFINITE.encode())
         self._nonfinite = None if stored is None else json.loads(stored)
 
-    def read(self, numbers: Sequence[int], column: str) -> pa.ChunkedArray:
-        """Return one column of some row groups."""
+    def each(self, column: str, ranges: Iterable[range]) -> Iterator[pa.ChunkedArray]:
+        """Yield one column of each of some ranges of row groups; the file is open meanwhile."""
         with pq.ParquetFile(self._path, metadata=self._metadata) as file:
-            return file.read_row_groups(list(numbers), columns=[column], use_threads=False).column(0)
+            for numbers in ranges:
+                yield file.read_row_groups(list(numbers), columns=[column], use_threads=False).column(0)
 
     def statistics(self, column: str) -> Statistics:
         """Return what the footer says; what a file by another writer lacks is found by reading the column in parts."""
         index, count = self.names.index(column), len(self.starts) - 1
         found = [self._metadata.row_group(k).column(index).statistics for k in range(count)]
         if self._nonfinite is None or any(each is None or not each.has_null_count for each in found):
-            return _measured(self.read([k], column) for k in range(count))
+            return _measured(self.each(column, (range(k, k + 1) for k in range(count))))
         low, high = (
             np.array([getattr(each, end) if each.has_min_max else np.nan for each in found], float)
             for end in ("min", "max")
@@ -87,6 +92,11 @@ class ParquetParts:
         for group, number in self._nonfinite.get(column, {}).items():
             nonfinite[int(group)] = number
         return Statistics(low, high, np.array([each.null_count for each in found], np.int64), nonfinite)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield one row group after the other."""
+        with pq.ParquetFile(self._path, metadata=self._metadata) as file:
+            yield from file.iter_batches(batch_size=MEMORY_PART)
 
 
 class BatchParts:
@@ -102,13 +112,18 @@ class BatchParts:
         """Cut a table in memory into parts of `MEMORY_PART` rows."""
         return cls(table.to_batches(max_chunksize=MEMORY_PART))
 
-    def read(self, numbers: Sequence[int], column: str) -> pa.ChunkedArray:
-        """Return one column of some batches."""
-        return pa.chunked_array([self._batches[k].column(column) for k in numbers])
+    def each(self, column: str, ranges: Iterable[range]) -> Iterator[pa.ChunkedArray]:
+        """Yield one column of each of some ranges of batches."""
+        for numbers in ranges:
+            yield pa.chunked_array([self._batches[k].column(column) for k in numbers])
 
     def statistics(self, column: str) -> Statistics:
         """Measure each batch."""
         return _measured(pa.chunked_array([batch.column(column)]) for batch in self._batches)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the batches."""
+        yield from self._batches
 
 
 def _measured(columns: Iterable[pa.ChunkedArray]) -> Statistics:
