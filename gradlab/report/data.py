@@ -330,6 +330,6 @@ def _figures(run: Run, detail: Detail, verdict: Diagnosis) -> dict[str, Any]:
             "figure": plain(panels.heatmap(run, column, detail.columns)),
         }
         for column, named in {**STATISTIC_WORDS, **RARER_WORDS}.items()
-        if column in run and run.recorded(column).any() and (column in STATISTIC_WORDS or column in pointed_at)
+        if column in run and (column in STATISTIC_WORDS or column in pointed_at)
     }
     return made
