@@ -15,6 +15,12 @@ Array = np.ndarray
 AROUND = 10  # iterations: as far as the next one at which the costly statistics are recorded
 
 
+def largest(values: Array) -> int:
+    """Return the row of the largest finite value of an array (n, S, L)."""
+    flat = values.reshape(len(values), -1)
+    return int(np.where(np.isfinite(flat), flat, -np.inf).max(axis=1).argmax())
+
+
 class Spans:
     """The `signals` of a run of T iterations, S replicates and L layers, cut into spans of whole iterations.
 
@@ -122,6 +128,19 @@ class Spans:
         for first, _, mask in self.each(column, np.flatnonzero(some & (nulls > 0))):
             found[first : first + len(mask)] = mask.any(axis=(1, 2))
         return found
+
+    def extreme(self, column: str, sign: int) -> int | None:
+        """Return the iteration of the largest (`sign` 1) or smallest (-1) finite value; None where there is none.
+
+        Spans in which an infinity hides the ends are passed over.
+        """
+        found = self.statistics(column)
+        ends = sign * (found.high if sign > 0 else found.low)
+        ends = np.where(np.isfinite(ends), ends, -np.inf)
+        if not np.isfinite(ends).any():
+            return None
+        first, values, _ = next(self.each(column, [int(ends.argmax())]))
+        return first + largest(sign * values)
 
     def holds(self, column: str) -> bool:
         """Whether it was recorded at all."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab import _views, expectation
+from gradlab import _views, condensing, expectation
 from gradlab.errors import RuleError
 from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
@@ -42,7 +42,8 @@ class Diagnosis:
     nonfinite : bool
         Whether the run holds a NaN or an infinity: it is then never ok, whatever rules were asked.
     notes : tuple of str
-        Where iteration 0 is not what theory expects of the configuration: no verdict, but a place to look at.
+        Where iteration 0 is not what theory expects of the configuration: no verdict, but a place to look at. Of a long
+        run, which of its iterations were judged.
     """
 
     run: str
@@ -165,6 +166,7 @@ def diagnose(
     rules: Iterable[Rule] | None = None,
     limits: Mapping[str, Mapping[str, float]] | None = None,
     mute: Mapping[str, str] | None = None,
+    cells: float = condensing.CELLS,
 ) -> Diagnosis:
     """Judge a run by every rule and return the verdict, root causes first.
 
@@ -180,6 +182,9 @@ def diagnose(
     mute : mapping of str to str, optional
         Code -> why a finding of that rule does not count in this run; what it explains then stands alone. NaN and
         infinity cannot be muted.
+    cells : float
+        Of a run of more iterations x replicates x layers, the rules that look at every layer judge an excerpt of about
+        this size (16 MiB a statistic by default), and `notes` says so; `float("inf")`: everything, in memory.
 
     Raises
     ------
@@ -192,8 +197,9 @@ def diagnose(
     statuses: dict[str, str] = {}
     reasons: dict[str, str] = {}
     found: list[tuple[Rule, Finding]] = []
+    part = condensing.excerpt(run, cells)
     for code, rule in asked.items():
-        statuses[code], reason, finding = _ask(adjusted(rule, limits.get(code, {})), run)
+        statuses[code], reason, finding = _ask(adjusted(rule, limits.get(code, {})), part if rule.excerpts else run)
         if finding is not None and code in mute:
             statuses[code], reason, finding = "muted", f"{mute[code]} (it found: {finding.message})", None
         if reason:
@@ -201,7 +207,7 @@ def diagnose(
         if finding is not None:
             found.append((rule, finding))
     nonfinite = run.iterations > 0 and bool(broken(run).any())
-    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite, _notes(run))
+    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite, (*_notes(run), *condensing.notes(part)))
 
 
 def _notes(run: Run) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from gradlab import _views, storage
 from gradlab._parts import BatchParts, Parts
-from gradlab._reading import Spans
+from gradlab._reading import Spans, largest
 from gradlab.errors import ArgumentError, RunError
 
 Array = np.ndarray
@@ -342,6 +342,13 @@ class Run:
         if near is not None:
             return np.flatnonzero(spans.recorded(name, np.asarray(near, int)))
         return np.flatnonzero(self._noted("recorded", name, spans.recorded))
+
+    def extreme(self, name: str, sign: int) -> int | None:
+        """Return the iteration of a statistic's largest (`sign` 1) or smallest (-1) finite value; None without any."""
+        if (spans := self._spans(name)) is None:
+            values = sign * self._column(name)[0]
+            return largest(values) if np.isfinite(values).any() else None
+        return spans.extreme(name, sign)
 
     def _noted(self, kind: str, name: str, find: Callable[[str], Array]) -> Array:
         """Keep what a look through a whole column found: one number an iteration and replicate at most."""

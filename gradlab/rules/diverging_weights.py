@@ -6,7 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Hits, Rule, Window, explosive_severity, finite_prefix, number, seeds, span
+from gradlab.rules.base import (
+    Finding,
+    Hits,
+    Rule,
+    Window,
+    during,
+    explosive_severity,
+    finite_prefix,
+    number,
+    seeds,
+    span,
+    window_of,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -68,6 +80,7 @@ class DivergingWeights(Rule):
     name = "diverging-weights"
     summary = "steps that grow without end: a runaway in one direction, or an overshoot to and fro"
     needs = ("update_norm", "weight_norm")
+    excerpts = True
     explains = ("GL001", "GL102", "GL103", "GL201", "GL202", "GL203", "GL304", "GL401", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
@@ -85,10 +98,11 @@ class DivergingWeights(Rule):
             return None
         worst = max(found.values(), key=lambda each: each.ratio ** (each.stop - each.start))
         layers = hits.layers or (worst.layer,)
-        window = Window(min(each.start for each in found.values()), max(each.stop for each in found.values()))
+        window = window_of(run, min(each.start for each in found.values()), max(each.stop for each in found.values()))
         return self.finding(
             hits, window, severity=explosive_severity(run, hits), layers=layers, value=worst.ratio, limit=1.0,
-            message=_message(worst, layers, seeds(hits.replicates)), remedies=_remedies(worst),
+            message=_message(worst, window_of(run, worst.start, worst.stop), layers, seeds(hits.replicates)),
+            remedies=_remedies(worst),
             columns=("update_norm", "update_cosine", "weight_norm"),
         )  # fmt: skip
 
@@ -99,7 +113,7 @@ def _stretch(run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
     if len(step) <= RATIOS or not step.any():
         return None
     weight, loss = run["weight_norm"][:stop, k, layer], np.abs(run.step("loss")[:stop, k])
-    rising = step[1:] > step[:-1]
+    rising = (step[1:] > step[:-1]) & (np.diff(run.times[:stop]) == 1)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))
     best: _Stretch | None = None
     starts, ends = edges[::2], edges[1::2]  # steps start..end, each larger than the last
@@ -131,21 +145,20 @@ def _cosine(run: Run, start: int, end: int, k: int, layer: int) -> float:
     return float(part.mean()) if len(part) else float("nan")
 
 
-def _message(worst: _Stretch, layers: tuple[int, ...], share: str) -> str:
+def _message(worst: _Stretch, when: Window, layers: tuple[int, ...], share: str) -> str:
     grow = f"each step of layer {worst.layer} is {number(worst.ratio)} times the one before it"
-    when = f"iterations {worst.start}-{worst.stop - 1}"
     if worst.kind == "runaway":
         return (
-            f"The weights of {span(layers)} run away{share}: {grow} in {when}, always the same way (cosine "
+            f"The weights of {span(layers)} run away{share}: {grow} {during(when)}, always the same way (cosine "
             f"{worst.cosine:+.2f})."
         )
     if worst.kind == "overshoot":
         return (
-            f"The weights of {span(layers)} overshoot{share}: {grow} in {when}, to and fro (cosine "
+            f"The weights of {span(layers)} overshoot{share}: {grow} {during(when)}, to and fro (cosine "
             f"{worst.cosine:+.2f}): the learning rate is past 2 over the curvature."
         )
     tail = "" if np.isnan(worst.cosine) else f" (cosine {worst.cosine:+.2f})"
-    return f"The weights of {span(layers)} diverge{share}: {grow} in {when}{tail}."
+    return f"The weights of {span(layers)} diverge{share}: {grow} {during(when)}{tail}."
 
 
 def _remedies(worst: _Stretch) -> tuple[str, ...]:

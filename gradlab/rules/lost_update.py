@@ -43,6 +43,7 @@ class LostUpdate(Rule):
     name = "lost-update"
     summary = "updates that rounding swallows: w + dw == w"
     needs = ("lost_fraction",)
+    excerpts = True
     explains = ("GL302", "GL402")
 
     def judge(self, run: Run) -> Finding | None:

@@ -101,8 +101,10 @@ def _path_length(run: Run, which: list[int]) -> float | None:
     """How far the weights of the busiest layer went at most: the sum of its update ratios, median over replicates."""
     if "update_ratio" not in run:
         return None
-    ratio = np.nan_to_num(run["update_ratio"][:, which], nan=0.0, posinf=0.0)
-    return float(np.median(ratio.sum(axis=0).max(axis=1)))
+    total = np.zeros((len(which), run.shape[2]))
+    for _, ratio, _ in run.in_spans("update_ratio"):
+        total += np.nan_to_num(ratio[:, which], nan=0.0, posinf=0.0).sum(axis=0)
+    return float(np.median(total.max(axis=1)))
 
 
 def _remedies(still: bool) -> tuple[str, ...]:

@@ -84,7 +84,8 @@ class NonFinite(Rule):
         def layers(*names: str) -> np.ndarray:
             found = np.zeros(run.shape[2], bool)
             for name in names:
-                found |= run.recorded(name)[iteration, replicate] & ~np.isfinite(run[name][iteration, replicate])
+                values, recorded = run.at(name, [iteration])
+                found |= recorded[0, replicate] & ~np.isfinite(values[0, replicate])
             return np.flatnonzero(found) + 1
 
         phase = self._phase(run, iteration, replicate)
@@ -96,13 +97,13 @@ class NonFinite(Rule):
             "update": layers("update_norm"),
         }[phase]
         if not len(found):
-            counted = np.flatnonzero(np.nan_to_num(run["nonfinite_count"][iteration, replicate]) > 0) + 1
+            counted = np.flatnonzero(np.nan_to_num(run.at("nonfinite_count", [iteration])[0][0, replicate]) > 0) + 1
             found = counted[::-1] if phase == "backward" else counted
         return int(found[0]) if len(found) else run.shape[2]
 
     @staticmethod
     def _count(run: Run, iteration: int, replicate: int) -> float:
-        count = np.nansum(run["nonfinite_count"][iteration, replicate])
+        count = np.nansum(run.at("nonfinite_count", [iteration])[0][0, replicate])
         return float(max(count, 1.0))
 
     def _message(self, run: Run, hits: Hits, iteration: int, replicate: int, layer: int) -> str:

@@ -43,6 +43,7 @@ class StalledOptimizer(Rule):
     name = "stalled-optimizer"
     summary = "an adaptive optimizer whose epsilon is larger than the gradients it divides by"
     needs = ("second_moment_rms",)
+    excerpts = True
     explains = ("GL302", "GL402")
 
     def missing(self, run: Run) -> str | None:

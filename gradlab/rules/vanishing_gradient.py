@@ -19,7 +19,8 @@ from gradlab.rules.base import (
     number,
     seeds,
     span,
-    windows,
+    window_of,
+    windows_of,
 )
 from gradlab.run import Run
 
@@ -64,6 +65,7 @@ class VanishingGradient(Rule):
     summary = "layers whose weights cannot change the loss, whatever the learning rate"
     needs = ("per_example_grad_norm", "weight_norm")
     explains = ("GL301", "GL302", "GL306", "GL402")
+    excerpts = True
     explains_later = ("GL201",)  # where the signal is almost nothing, biases rule the units, and kill them
 
     def judge(self, run: Run) -> Finding | None:
@@ -72,7 +74,7 @@ class VanishingGradient(Rule):
         prefix = finite_prefix(run)
         best: tuple[Array, Window] | None = None
         since: int | None = None
-        for window in windows(int(prefix.max(initial=0))):
+        for window in windows_of(run, int(prefix.max(initial=0))):
             with np.errstate(all="ignore"):
                 values = np.median(elasticity[window.start : window.stop], axis=0)
             values[prefix < window.stop] = np.inf  # a replicate that has ended is not judged beyond its end
@@ -106,7 +108,7 @@ class VanishingGradient(Rule):
             f"(limit {limit:g})."
         )
         return self.finding(
-            hits, Window(since, window.stop), severity=severity, layers=layers, value=value, limit=limit,
+            hits, window_of(run, since, window.stop), severity=severity, layers=layers, value=value, limit=limit,
             message=message, cause=why,
             remedies=_remedies(run, why), columns=("delta_norm", "per_example_grad_norm", "log_gain_slope"),
         )  # fmt: skip
