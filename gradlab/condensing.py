@@ -147,7 +147,7 @@ def notes(run: Run) -> tuple[str, ...]:
     spans = int((np.diff(run.times) > 1).sum()) + 1
     return (
         f"The run is long: rules that look at every layer judged {run.iterations} of its {whole.iterations} "
-        f"iterations, {spans} spans: the first and the last, those around the first NaN or infinity and around the smallest and "
-        "largest value of each statistic, and others spread evenly. Losses, the whole gradient's norm and the search "
-        "for NaN took in every iteration.",
+        f"iterations, {spans} spans: the first and the last, those around the first NaN or infinity and around the "
+        "smallest and largest value of each statistic, and others spread evenly. Losses, the whole gradient's norm and "
+        "the search for NaN took in every iteration.",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window, finite_prefix, number, seeds
@@ -82,13 +84,13 @@ def _spikes(norm: Array) -> Array:
     """Return the iterations at which one replicate's log norm leaves its running mean upwards."""
     logs = np.log(np.where(norm > 0, norm, np.nan))
     found: list[int] = []
-    start = np.nanmax(logs[:SETTLE], initial=-np.inf)
+    start, least = float(np.nanmax(logs[:SETTLE], initial=-np.inf)), math.log(FACTOR)
     mean, variance, seen = 0.0, 0.0, 0
-    for t, value in enumerate(logs):
-        if np.isnan(value):
+    for t, value in enumerate(logs.tolist()):  # Python's own numbers: a tenth of the time of NumPy's, one by one
+        if math.isnan(value):
             continue
         rise = value - mean
-        if seen >= SETTLE and rise > max(Z * np.sqrt(variance), np.log(FACTOR)) and value > start:
+        if seen >= SETTLE and rise > least and rise > Z * math.sqrt(variance) and value > start:
             found.append(t)
             continue  # a spike does not teach what is usual
         weight = max(1 - DECAY, 1 / (seen + 1))  # a plain mean until the memory is full

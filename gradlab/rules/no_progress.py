@@ -98,12 +98,17 @@ class NoProgress(Rule):
 
 
 def _path_length(run: Run, which: list[int]) -> float | None:
-    """How far the weights of the busiest layer went at most: the sum of its update ratios, median over replicates."""
+    """How far the weights of the busiest layer went at most: the sum of its update ratios, median over replicates.
+
+    Where they went farther than `HARDLY_MOVED`, the sum up to there: a long run is not read to its end.
+    """
     if "update_ratio" not in run:
         return None
     total = np.zeros((len(which), run.shape[2]))
     for _, ratio, _ in run.in_spans("update_ratio"):
         total += np.nan_to_num(ratio[:, which], nan=0.0, posinf=0.0).sum(axis=0)
+        if np.median(total.max(axis=1)) >= HARDLY_MOVED:
+            break
     return float(np.median(total.max(axis=1)))
 
 

@@ -68,7 +68,10 @@ class UnstableLoss(Rule):
         shares = np.zeros(len(prefix))
         spans: list[Window] = [Window(0, 1)] * len(prefix)
         for k, stop in enumerate(prefix):
+            high = np.cumsum(np.concatenate([[0], smooth[SKIP:, k] > HIGH * reference[k]]))
             for window in windows(int(stop) - SKIP) if stop >= SKIP + WINDOW // 2 else []:
+                if high[window.stop] - high[window.start] < OFTEN * (window.stop - window.start):
+                    continue  # whatever else it does, it is not high often enough
                 part = smooth[SKIP + window.start : SKIP + window.stop, k]
                 share = _share(part, float(reference[k]))
                 if share > shares[k]:
