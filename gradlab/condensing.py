@@ -108,7 +108,8 @@ def excerpt(run: Run, cells: float = CELLS) -> Run:
             break
         kept.add(iteration - WINDOW, iteration + WINDOW)
     span = 2 * WINDOW
-    for start in np.linspace(0, length - span, max(0, budget - kept.count) // span).astype(int):
+    between = max(0, budget - kept.count) // span
+    for start in np.linspace(0, length - span, between + 2)[1:-1].astype(int):
         kept.add(int(start), int(start) + span)
     return run if kept.count == length else Excerpt(run, np.flatnonzero(kept.mask))
 
