@@ -5,7 +5,8 @@
 
 Every run is written batch by batch as a recorder writes it (costly statistics at every 10th iteration, a NaN in one
 layer of one seed at 73 % of the way), closed, and then loaded, judged and reported by a fresh process (the report
-judges the run once more). `--live` leaves it as a killed process does, in streams. Runs lie in a temporary folder and are deleted.
+judges the run once more). `--live` leaves it as a killed process does, in streams. Runs lie in a temporary folder and
+are deleted.
 """
 
 from __future__ import annotations
