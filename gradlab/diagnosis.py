@@ -6,13 +6,13 @@ import functools
 import textwrap
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
 import numpy as np
 
-from gradlab import _views, condensing, expectation
+from gradlab import _views, expectation
 from gradlab.errors import RuleError
 from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
@@ -42,8 +42,7 @@ class Diagnosis:
     nonfinite : bool
         Whether the run holds a NaN or an infinity: it is then never ok, whatever rules were asked.
     notes : tuple of str
-        Where iteration 0 is not what theory expects of the configuration: no verdict, but a place to look at. Of a long
-        run, which of its iterations were judged.
+        Where iteration 0 is not what theory expects of the configuration: no verdict, but a place to look at.
     """
 
     run: str
@@ -166,7 +165,6 @@ def diagnose(
     rules: Iterable[Rule] | None = None,
     limits: Mapping[str, Mapping[str, float]] | None = None,
     mute: Mapping[str, str] | None = None,
-    cells: float = condensing.CELLS,
 ) -> Diagnosis:
     """Judge a run by every rule and return the verdict, root causes first.
 
@@ -182,9 +180,6 @@ def diagnose(
     mute : mapping of str to str, optional
         Code -> why a finding of that rule does not count in this run; what it explains then stands alone. NaN and
         infinity cannot be muted.
-    cells : float
-        Of a run of more iterations x replicates x layers, the rules that look at every layer judge an excerpt of about
-        this size (16 MiB a statistic by default), and `notes` says so; `float("inf")`: everything, in memory.
 
     Raises
     ------
@@ -197,9 +192,9 @@ def diagnose(
     statuses: dict[str, str] = {}
     reasons: dict[str, str] = {}
     found: list[tuple[Rule, Finding]] = []
-    part = condensing.excerpt(run, cells)
+    part = run.condensed()
     for code, rule in asked.items():
-        statuses[code], reason, finding = _ask(adjusted(rule, limits.get(code, {})), part if rule.excerpts else run)
+        statuses[code], reason, finding = _ask(adjusted(rule, limits.get(code, {})), run if rule.whole else part)
         if finding is not None and code in mute:
             statuses[code], reason, finding = "muted", f"{mute[code]} (it found: {finding.message})", None
         if reason:
@@ -207,7 +202,18 @@ def diagnose(
         if finding is not None:
             found.append((rule, finding))
     nonfinite = run.iterations > 0 and bool(broken(run).any())
-    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite, (*_notes(run), *condensing.notes(part)))
+    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite, (*_notes(run), *_how(run, part)))
+
+
+def _how(run: Run, part: Run) -> tuple[str, ...]:
+    """Say on how much of a long run the verdict rests."""
+    if part is run:
+        return ()
+    return (
+        f"The layers were judged on {part.iterations:,} of {run.iterations:,} iterations: the first and the last, "
+        "those with the largest and smallest values, the first NaN or infinity, and others evenly in between; the loss "
+        "on all.",
+    )
 
 
 def _notes(run: Run) -> tuple[str, ...]:
@@ -230,7 +236,10 @@ def _ask(rule: Rule, run: Run) -> tuple[str, str, Finding | None]:
             finding = rule.judge(run)
     except Exception as error:
         return "crashed", f"{type(error).__name__}: {error}"[:300], None
-    return ("passed", "", None) if finding is None else ("fired", "", finding)
+    if finding is None:
+        return "passed", "", None
+    first, last = (int(run.times[row]) for row in finding.iterations)
+    return "fired", "", replace(finding, iterations=(first, last))
 
 
 def _fold(found: list[tuple[Rule, Finding]]) -> tuple[Finding, ...]:

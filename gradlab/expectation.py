@@ -43,6 +43,7 @@ def parting(run: Run) -> tuple[str, ...]:
     """Say, one sentence each, where iteration 0 is not what theory expects of the configuration; empty where it is."""
     if run.iterations == 0 or (found := expected(run)) is None:
         return ()
+    run = run.condensed()
     with np.errstate(all="ignore"):
         weights = _weights(run, found)
         return (weights,) if weights else _signal(run, found)
@@ -53,7 +54,7 @@ def _weights(run: Run, found: theory.Prediction) -> str | None:
     if "weight_norm" not in run:
         return None
     fan_in, fan_out = (run.layers[name].to_numpy(float) for name in ("fan_in", "fan_out"))
-    times = np.median(run.at("weight_norm", [0])[0][0], axis=0) / np.sqrt(fan_out * found.weight_variances)
+    times = np.median(run["weight_norm"][0], axis=0) / np.sqrt(fan_out * found.weight_variances)
     # A matrix of few entries scatters more: 4 deviations of the norm of n m normal numbers.
     limit = np.maximum(np.log(WEIGHTS), 4 / np.sqrt(2 * fan_in * fan_out))
     off = ~(np.abs(np.log(times)) < limit)
@@ -74,7 +75,7 @@ def _signal(run: Run, found: theory.Prediction) -> tuple[str, ...]:
     deep = len(found.sizes) - 2 > DEEPEST
     if "delta_norm" not in run or len(found.sizes) < 3 or (found.activation in UNSTABLE and deep):
         return ()
-    delta = run.at("delta_norm", [0])[0][0]
+    delta = run["delta_norm"][0]
     measured = float(np.mean(np.log(delta[:, 0] / delta[:, -1])))
     predicted = float(found.log_delta_ratio[0])
     half = float(found.upper[0] - found.lower[0]) / 2

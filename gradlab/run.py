@@ -9,24 +9,21 @@ import math
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradlab import _views, storage
-from gradlab._parts import BatchParts, Parts
-from gradlab._reading import Spans, largest
+from gradlab import _groups, _views, storage
 from gradlab.errors import ArgumentError, RunError
 
 Array = np.ndarray
 
 KEYS = ("iteration", "replicate", "layer")
-WHOLE = 1 << 21  # cells T x S x L: what is asked of a longer run is read in spans, and only what it takes
 
 # The statistics of one layer at one iteration and replicate, in the order reports and files list them.
 STATISTICS = (
@@ -61,10 +58,6 @@ class Source(Protocol):
         """Count the rows of a table."""
         ...
 
-    def parts(self, name: str) -> Parts | None:
-        """Open a table to be read in parts; None where nothing of it was recorded."""
-        ...
-
 
 class FolderSource:
     """Reads a run folder: its Parquet files once it is closed, what its streams hold before."""
@@ -72,7 +65,6 @@ class FolderSource:
     def __init__(self, folder: Path, closed: bool, temporary: bool = False):
         self.folder, self._closed = folder, closed
         self._names: dict[str, list[str]] = {}  # of a closed run, whose files do not change any more
-        self._parts: dict[str, Parts | None] = {}  # likewise
         if temporary:  # recorded to no folder of the user's: the files live as long as the Run
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
@@ -84,17 +76,14 @@ class FolderSource:
         """Count the rows of a table."""
         return storage.row_count(self.folder, name, self._is_closed())
 
-    def parts(self, name: str) -> Parts | None:
-        """Open a table to be read in parts."""
-        if not self._is_closed():
-            return storage.parts(self.folder, name, closed=False)
-        if name not in self._parts:
-            self._parts[name] = storage.parts(self.folder, name)
-        return self._parts[name]
-
     def _is_closed(self) -> bool:
         """Whether to read the Parquet files: the streams of a live run go when its recorder closes it."""
         return self._closed or not storage.is_live(self.folder)
+
+    def row_groups(self, width: int) -> _groups.RowGroups | None:
+        """Return the row groups of the statistics, `width` rows an iteration; None before the run is closed."""
+        path = self.folder / "signals.parquet"
+        return _groups.RowGroups(path, width) if self._is_closed() and path.is_file() else None
 
     def columns(self, name: str) -> list[str]:
         """Name the columns of a table."""
@@ -103,6 +92,33 @@ class FolderSource:
         if name not in self._names:
             self._names[name] = storage.column_names(self.folder, name)
         return self._names[name]
+
+
+class GroupSource:
+    """Reads some row groups of a closed run: those of the iterations `times`."""
+
+    def __init__(self, source: FolderSource, groups: _groups.RowGroups, chosen: list[int], replicates: int):
+        self._source, self._groups, self._chosen, self._replicates = source, groups, chosen, replicates
+        self.times = groups.iterations(chosen)
+
+    def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
+        """Return a table, or some of its columns, of the iterations chosen; the weights whole."""
+        if name == "signals":
+            return self._groups.read(self._chosen, columns or self._groups.names)
+        table = self._source.table(name, columns)
+        if table is None or name == "weights":
+            return table
+        return table.take(pa.array((self.times[:, None] * self._replicates + np.arange(self._replicates)).ravel()))
+
+    def columns(self, name: str) -> list[str]:
+        """Name the columns of a table."""
+        return self._source.columns(name)
+
+    def rows(self, name: str) -> int:
+        """Count the rows of a table."""
+        if name == "weights":
+            return self._source.rows(name)
+        return len(self.times) * (self._groups.width if name == "signals" else self._replicates)
 
 
 class MemorySource:
@@ -123,10 +139,6 @@ class MemorySource:
     def rows(self, name: str) -> int:
         """Count the rows of a table."""
         return self._tables[name].num_rows if name in self._tables else 0
-
-    def parts(self, name: str) -> Parts | None:
-        """Open a table to be read in parts."""
-        return BatchParts.of(self._tables[name]) if name in self._tables else None
 
 
 class Run:
@@ -157,12 +169,12 @@ class Run:
         layers: list[dict[str, Any]],
         replicates: int,
         source: Source,
+        held: tuple[str, ...] | None = None,
     ):
+        self._held = held  # by a part of a run: the columns of the whole
         self._name, self._replicates, self._source = name, replicates, source
         self._config, self._provenance = as_json("config", dict(config)), as_json("provenance", dict(provenance))
         self._layers = as_json("layers", [dict(layer) for layer in layers])
-        self._found: dict[tuple[str, str], Array] = {}
-        self._opened: dict[str, Any] = {}  # the parts of the signals and their spans, of a long run
         self._read: dict[str, tuple[Array, Array]] = {}
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -218,19 +230,6 @@ class Run:
         table = self._table("weights")
         return pd.DataFrame(columns=list(WEIGHT_COLUMNS)) if table is None else table.to_pandas()
 
-    def _batches(self, name: str) -> Iterator[pa.RecordBatch]:
-        """Yield what `_table` returns batch by batch, so that memory does not grow with the run."""
-        parts = self._source.parts(name)
-        left = self.iterations * self.replicates * (len(self._layers) if name == "signals" else 1)
-        for batch in [] if parts is None else parts.batches():
-            if name == "weights":
-                part = batch.filter(pc.less_equal(batch["iteration"], self.iterations))  # pyright: ignore[reportAttributeAccessIssue]
-            else:
-                part = batch.slice(0, left)
-                left -= part.num_rows
-            if part.num_rows:
-                yield part
-
     def _table(self, name: str) -> pa.Table | None:
         """Return a table up to the last iteration that is whole: a killed run may hold parts of the next ones."""
         table = self._source.table(name)
@@ -244,10 +243,86 @@ class Run:
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The statistics this run has at least one value of, in the order of STATISTICS."""
-        if (spans := self._spans()) is None:
-            return tuple(name for name in STATISTICS if self.recorded(name).any())
-        held = self._source.columns("signals")
-        return tuple(name for name in STATISTICS if name in held and spans.holds(name))
+        if self._held is not None:
+            return self._held
+        if self._row_groups is not None:
+            return tuple(name for name in STATISTICS if self._row_groups.holds(name))
+        return tuple(name for name in STATISTICS if self.recorded(name).any())
+
+    @functools.cached_property
+    def _row_groups(self) -> _groups.RowGroups | None:
+        """The row groups of a closed run's file; None where there is none."""
+        return (
+            self._source.row_groups(self.replicates * len(self._layers))
+            if isinstance(self._source, FolderSource)
+            else None
+        )
+
+    @functools.cached_property
+    def times(self) -> Array:
+        """The iteration of each row (T,): 0 .. T-1, except in a part of a run (see `condensed`)."""
+        return _frozen(self._source.times if isinstance(self._source, GroupSource) else np.arange(self.iterations))
+
+    def condensed(self, keep: Sequence[int] = ()) -> Run:
+        """Return the run itself, or of one too large for memory the part that rules and pictures work on.
+
+        Parameters
+        ----------
+        keep : sequence of int, optional
+            Iterations that must be in it.
+
+        Returns
+        -------
+        Run
+            Spans of consecutive iterations (`times` names them): the first and the last, those that hold the largest
+            and smallest values of the statistics, the first non-finite one of every replicate, and others evenly in
+            between; at most about 2.4 million values of each statistic.
+        """
+        groups = self._row_groups
+        if groups is None or math.prod(self.shape) <= _groups.BUDGET:
+            return self
+        usual = self._condensed_usually
+        if np.isin(keep, usual.times).all():
+            return usual
+        chosen = sorted({*groups.choose(self._breaks()), *groups.holding(keep)})
+        return self._part(groups, chosen)
+
+    @functools.cached_property
+    def _condensed_usually(self) -> Run:
+        groups = cast(_groups.RowGroups, self._row_groups)
+        chosen = groups.choose(self._breaks())
+        return self if len(chosen) == len(groups) else self._part(groups, chosen)
+
+    def _breaks(self) -> list[int]:
+        """The first iteration of each replicate that is not finite, and the one before."""
+        first = self.nonfinite.argmax(axis=0)[self.nonfinite.any(axis=0)]
+        return [*first.tolist(), *np.maximum(first - 1, 0).tolist()]
+
+    def _part(self, groups: _groups.RowGroups, chosen: list[int]) -> Run:
+        source = GroupSource(cast(FolderSource, self._source), groups, chosen, self.replicates)
+        return Run(self._name, self._config, self._provenance, self._layers, self._replicates, source, self.columns)
+
+    @functools.cached_property
+    def nonfinite(self) -> Array:
+        """Where an iteration of a replicate holds a NaN or infinity, in the loss or in any number recorded (T, S)."""
+        bad = ~np.isfinite(self.step("loss"))
+        for times, name, values, recorded in self._suspects():
+            wrong = (values > 0) if name == _groups.COUNT else ~np.isfinite(values)
+            bad[times] |= (wrong & recorded).any(axis=2)
+        return _frozen(bad)
+
+    def _suspects(self) -> Iterator[tuple[Any, str, Array, Array]]:
+        """Yield (rows, column, values, recorded) of what may not be finite; of a long run a few groups at a time."""
+        groups = self._row_groups
+        if groups is None or math.prod(self.shape) <= _groups.BUDGET:
+            for name in (_groups.COUNT, *_groups.NORMS):
+                if name in self:
+                    yield slice(None), name, self[name], self.recorded(name)
+            return
+        suspects, names = groups.suspects()
+        for few in _groups.in_turn(suspects):
+            part = self._part(groups, few)
+            yield from ((part.times, name, part[name], part.recorded(name)) for name in names)
 
     @functools.cached_property
     def iterations(self) -> int:
@@ -259,16 +334,6 @@ class Run:
     def shape(self) -> tuple[int, int, int]:
         """(T, S, L)."""
         return self.iterations, self.replicates, len(self._layers)
-
-    @property
-    def whole(self) -> Run:
-        """The run itself; of an excerpt that rules judge in place of a long run, that long run."""
-        return self
-
-    @property
-    def times(self) -> Array:
-        """The iteration that each row of its arrays belongs to (T,): 0 .. T-1, but for an excerpt."""
-        return np.arange(self.iterations)
 
     def step(self, name: str) -> Array:
         """Return a numeric column of `steps` as an array (iteration, replicate); NaN where it was not recorded."""
@@ -290,85 +355,6 @@ class Run:
         """Return the boolean mask (iteration, replicate, layer) of where `name` was recorded."""
         return self._column(name)[1]
 
-    def at(self, name: str, iterations: Sequence[int] | Array) -> tuple[Array, Array]:
-        """Return a statistic at some iterations, and where it was recorded: two arrays (n, replicate, layer).
-
-        What `run[name][iterations]` and `run.recorded(name)[iterations]` are; of a long run, no more is read.
-
-        Raises
-        ------
-        ArgumentError
-            The name is no statistic, or the run has no such iteration.
-        """
-        asked = np.asarray(iterations, int)
-        if len(asked) and not (-self.iterations <= asked.min() and asked.max() < self.iterations):
-            raise ArgumentError(
-                f"iterations={asked[[asked.argmin(), asked.argmax()]].tolist()} must lie in 0 to {self.iterations - 1}"
-            )
-        if (spans := self._spans(name)) is None:
-            values, recorded = self._column(name)
-            return values[asked], recorded[asked]
-        return spans.at(name, asked % self.iterations)
-
-    def in_spans(self, name: str) -> Iterator[tuple[int, Array, Array]]:
-        """Yield a statistic span by span: first iteration, values and where recorded (n, replicate, layer)."""
-        if (spans := self._spans(name)) is None:
-            yield 0, *self._column(name)
-        else:
-            yield from spans.every(name)
-
-    def nonfinite(self, name: str) -> Array:
-        """Return where a replicate holds a NaN or an infinity in any layer (iteration, replicate)."""
-        if (spans := self._spans(name)) is None:
-            values, recorded = self._column(name)
-            return np.any(recorded & ~np.isfinite(values), axis=2)
-        return self._noted("nonfinite", name, spans.nonfinite)
-
-    def positive(self, name: str) -> Array:
-        """Return where a replicate holds a number above 0 in any layer (iteration, replicate)."""
-        if (spans := self._spans(name)) is None:
-            values, recorded = self._column(name)
-            return np.any(recorded & (values > 0), axis=2)
-        return self._noted("positive", name, spans.positive)
-
-    def recorded_iterations(self, name: str, near: Sequence[int] | Array | None = None) -> Array:
-        """Return the iterations at which a statistic was recorded in any replicate and layer, ascending.
-
-        `near`: where it is enough to know those close to some iterations, and the first and last of all: of a long run,
-        others are left out.
-        """
-        if (spans := self._spans(name)) is None:
-            return np.flatnonzero(self.recorded(name).any(axis=(1, 2)))
-        if near is not None:
-            return np.flatnonzero(spans.recorded(name, np.asarray(near, int)))
-        return np.flatnonzero(self._noted("recorded", name, spans.recorded))
-
-    def extreme(self, name: str, sign: int) -> int | None:
-        """Return the iteration of a statistic's largest (`sign` 1) or smallest (-1) finite value; None without any."""
-        if (spans := self._spans(name)) is None:
-            values = sign * self._column(name)[0]
-            return largest(values) if np.isfinite(values).any() else None
-        return spans.extreme(name, sign)
-
-    def _noted(self, kind: str, name: str, find: Callable[[str], Array]) -> Array:
-        """Keep what a look through a whole column found: one number an iteration and replicate at most."""
-        if (kind, name) not in self._found:
-            self._found[kind, name] = _frozen(find(name))
-        return self._found[kind, name]
-
-    def _spans(self, name: str | None = None) -> Spans | None:
-        """Open the run to be read in spans; None for a short one, and a column that is read or was not written."""
-        if name is not None and name not in STATISTICS:
-            raise ArgumentError(f"a run has no statistic {name!r}; choose one of: {', '.join(STATISTICS)}")
-        if math.prod(self.shape) <= WHOLE or name in self._read:
-            return None
-        parts = self._source.parts("signals")
-        if parts is None or (name is not None and name not in self._source.columns("signals")):
-            return None
-        if self._opened.get("parts") is not parts:
-            self._opened.update(parts=parts, spans=Spans(parts, self.shape))
-        return self._opened["spans"]
-
     def _column(self, name: str) -> tuple[Array, Array]:
         if name not in self._read:
             self._read[name] = self._read_column(name)
@@ -378,7 +364,8 @@ class Run:
         if name not in STATISTICS:
             raise ArgumentError(f"a run has no statistic {name!r}; choose one of: {', '.join(STATISTICS)}")
         if name not in self._source.columns("signals"):
-            return np.broadcast_to(np.nan, self.shape), np.broadcast_to(False, self.shape)  # frozen, and no memory
+            empty = np.full(self.shape, np.nan)
+            return _frozen(empty), _frozen(np.zeros(self.shape, bool))
         table = self._source.table("signals", [name])
         column = table[name].combine_chunks() if table is not None else pa.array([], pa.float64())
         shape = (self.iterations, self.replicates, len(self._layers))
@@ -416,17 +403,24 @@ class Run:
             raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
         try:
             temporary.chmod(0o755)
-            writer = storage.Writer(temporary)
-            for name in storage.TABLES:
-                for batch in self._batches(name):
-                    writer.append(name, batch)
-            writer.close()
+            if self._row_groups is not None and isinstance(self._source, FolderSource):
+                storage.copy_tables(self._source.folder, temporary)
+            else:
+                self._write_tables(temporary)
             storage.write_description(temporary, self._description())
-            writer.remove_streams()
             storage.replace_folder(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return target
+
+    def _write_tables(self, folder: Path) -> None:
+        writer = storage.Writer(folder)
+        for name in storage.TABLES:
+            table = self._table(name)
+            for batch in [] if table is None else table.to_batches():
+                writer.append(name, batch)
+        writer.close()
+        writer.remove_streams()
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -471,7 +465,7 @@ class Run:
     def _bars(self) -> list[_views.Bar]:
         if not self.iterations or "delta_norm" not in self:
             return []
-        fall = _views.decades(self.at("delta_norm", [0])[0][0])
+        fall = _views.decades(self["delta_norm"][0])
         return [_views.Bar(layer["layer"], str(layer["name"]), fall[k]) for k, layer in enumerate(self._layers)]
 
     @classmethod

@@ -22,13 +22,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gradlab._parts import BatchParts, NonfiniteCounts, ParquetParts, Parts, regroup
 from gradlab.errors import RunError
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "run.json"
 TABLES = ("steps", "signals", "weights")
-ROW_GROUP = 1 << 16  # rows: what one picture of one moment costs to read, and what closing holds in memory
+ROW_GROUP = 1 << 15  # rows, at least: a long run is judged and drawn from a few groups (gradlab/_groups.py)
 _VALID: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
     "config": lambda value: isinstance(value, dict),
@@ -142,13 +141,17 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 def _compact(folder: Path, table: str) -> None:
     target, temporary = folder / f"{table}.parquet", folder / f".{table}.parquet.part"
-    writer, counts = None, NonfiniteCounts()
-    for group in regroup(_stream_batches(folder, table), ROW_GROUP):
-        writer = writer or _parquet_writer(temporary, group.schema)
-        writer.write_table(group, row_group_size=len(group))
-        counts.add(group)
+    writer = None
+    pending: list[pa.RecordBatch] = []
+    for batch in _stream_batches(folder, table):
+        writer = writer or _parquet_writer(temporary, batch.schema)
+        pending.append(batch)
+        if sum(part.num_rows for part in pending) >= ROW_GROUP:
+            writer.write_table(pa.Table.from_batches(pending))
+            pending = []
     if writer is not None:
-        writer.add_key_value_metadata(counts.footer())
+        if pending:
+            writer.write_table(pa.Table.from_batches(pending))
         writer.close()
         os.replace(temporary, target)
 
@@ -161,19 +164,23 @@ def _segments(folder: Path, table: str) -> list[Path]:
     return sorted(folder.glob(f"{table}.*.arrow"), key=number)
 
 
-def _stream_batches(folder: Path, table: str, mapped: bool = False) -> Iterator[pa.RecordBatch]:
-    """Yield every whole batch of a table's streams; a torn tail ends its segment.
-
-    `mapped`: batches are views of the files, which the system reads when a number is looked at, and may drop again.
-    """
+def _stream_batches(folder: Path, table: str) -> Iterator[pa.RecordBatch]:
+    """Yield every whole batch of a table's streams; a torn tail ends its segment."""
     for segment in _segments(folder, table):
         try:
-            with pa.memory_map(str(segment)) if mapped else pa.OSFile(str(segment)) as file:
+            with pa.OSFile(str(segment)) as file:
                 reader = pa.ipc.open_stream(file)
                 while True:
                     yield reader.read_next_batch()
         except (StopIteration, pa.ArrowInvalid, OSError):
             continue
+
+
+def copy_tables(folder: Path, target: Path) -> None:
+    """Copy the Parquet files of a closed run: a long one need not fit into memory."""
+    for table in TABLES:
+        if (folder / f"{table}.parquet").is_file():
+            shutil.copyfile(folder / f"{table}.parquet", target / f"{table}.parquet")
 
 
 def read_table(folder: Path, table: str, columns: list[str] | None = None, closed: bool = True) -> pa.Table | None:
@@ -185,21 +192,12 @@ def read_table(folder: Path, table: str, columns: list[str] | None = None, close
         try:
             return pq.read_table(path, columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
-            raise _damaged(path, error) from None
+            reason = str(error).splitlines()[0][:120]
+            raise RunError(
+                f"{path} is truncated or damaged and cannot be read ({reason}); record the run again"
+            ) from None
     batches = [batch if columns is None else batch.select(columns) for batch in _stream_batches(folder, table)]
     return pa.Table.from_batches(batches) if batches else None
-
-
-def parts(folder: Path, table: str, closed: bool = True) -> Parts | None:
-    """Open a table to be read in parts; None where nothing of it was ever written."""
-    if not closed:
-        batches = BatchParts(list(_stream_batches(folder, table, mapped=True)))
-        return batches if batches.names else None
-    path = folder / f"{table}.parquet"
-    try:
-        return ParquetParts(path) if path.exists() else None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(path, error) from None
 
 
 def column_names(folder: Path, table: str, closed: bool = True) -> list[str]:
@@ -209,7 +207,10 @@ def column_names(folder: Path, table: str, closed: bool = True) -> list[str]:
         try:
             return list(pq.read_schema(path).names) if path.exists() else []
         except (pa.ArrowInvalid, OSError) as error:
-            raise _damaged(path, error) from None
+            raise RunError(
+                f"{path} is truncated or damaged and cannot be read ({str(error).splitlines()[0][:120]}); "
+                "record the run again"
+            ) from None
     first = next(_stream_batches(folder, table), None)
     return [] if first is None else list(first.schema.names)
 
@@ -217,14 +218,9 @@ def column_names(folder: Path, table: str, closed: bool = True) -> list[str]:
 def row_count(folder: Path, table: str, closed: bool = True) -> int:
     """Count the rows of a table; 0 where nothing of it was ever written."""
     if not closed:
-        return sum(batch.num_rows for batch in _stream_batches(folder, table, mapped=True))
+        return sum(batch.num_rows for batch in _stream_batches(folder, table))
     path = folder / f"{table}.parquet"
     return pq.read_metadata(path).num_rows if path.exists() else 0
-
-
-def _damaged(path: Path, error: Exception) -> RunError:
-    reason = str(error).splitlines()[0][:120]
-    return RunError(f"{path} is truncated or damaged and cannot be read ({reason}); record the run again")
 
 
 def is_live(folder: Path) -> bool:

@@ -40,11 +40,10 @@ ROOMS = {
     "datasets": Room({"_tables", "_data", "_examples", "errors"}, set()),
     "measures": Room(set(), {"numpy"}),
     "_measurer": Room({"measures", "layerstack"}, {"numpy"}),
-    "_parts": Room(set(), {"numpy", "pyarrow"}),
-    "_reading": Room({"_parts"}, {"numpy", "pyarrow"}),
-    "storage": Room({"_parts", "errors"}, {"numpy", "pandas", "pyarrow"}),
+    "storage": Room({"errors"}, {"numpy", "pandas", "pyarrow"}),
     "_views": Room(set(), {"numpy"}),
-    "run": Room({"storage", "_parts", "_reading", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),
+    "_groups": Room(set(), {"numpy", "pyarrow"}),
+    "run": Room({"storage", "_groups", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),
     "_buffers": Room({"run"}, {"numpy", "pyarrow"}),
     "recorder": Room(
         {"measures", "_measurer", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}
@@ -56,11 +55,8 @@ ROOMS = {
     "rules": Room(RULE, {"numpy"}),
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
     "expectation": Room({"theory", "rules.base", "run", "errors"}, {"numpy"}),
-    "condensing": Room({"rules.base", "run"}, {"numpy", "pandas"}),
     "limits": Room({"rules.base", "errors"}, set()),
-    "diagnosis": Room(
-        {"rules", "rules.base", "expectation", "condensing", "limits", "run", "_views", "errors"}, {"numpy"}
-    ),
+    "diagnosis": Room({"rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
     "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
     "toml_lines": Room(set(), set()),
     "settings": Room({"diagnosis", "limits", "toml_lines", "run", "errors"}, set()),

@@ -210,10 +210,10 @@ def test_closing_holds_no_more_than_one_row_group_in_memory(tmp_path, monkeypatc
         before, peak = pa.total_allocated_bytes(), 0
         table = pq.ParquetWriter.write_table
 
-        def noting(self, *arguments, table=table, before=before, **options):
+        def noting(self, *arguments, table=table, before=before):
             nonlocal peak
             peak = max(peak, pa.total_allocated_bytes() - before)
-            return table(self, *arguments, **options)
+            return table(self, *arguments)
 
         monkeypatch.setattr(pq.ParquetWriter, "write_table", noting)
         writer.close()

@@ -19,5 +19,5 @@ const gradlabPage = (() => {
     });
   }
 
-  return { start: () => start(begin, () => Promise.all(all(".figure").map((place) => draw(place, figures[place.dataset.figure])))) };
+  return { start: () => start(begin, () => all(".figure").forEach((place) => draw(place, figures[place.dataset.figure]))) };
 })();

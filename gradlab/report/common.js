@@ -16,9 +16,9 @@ const gradlabCommon = (() => {
 
   async function unpack(id) {
     const source = document.getElementById(id);
-    const text = atob(source.textContent);
+    const text = source.textContent;
     source.remove();
-    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
   }
 
@@ -68,16 +68,33 @@ const gradlabCommon = (() => {
 
   // ---- figures --------------------------------------------------------------------------------------------------
   // `marks` are shapes in the accent colour, laid over the picture: where the reader looks now.
+  const queue = { open: false, places: [] };
+
   function draw(place, figure, marks = []) {
     [place.figure, place.marks] = [figure, marks];
+    if (queue.open) return queue.places.push(place);
     if (!window.Plotly || !figure) return;
     const { data, layout } = copy(figure);
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", (layout.meta && layout.meta.alt) || "");
     const line = { color: colour("--accent"), width: 1.5, dash: "dot" };
     const shapes = [...(layout.shapes || []), ...marks.map((mark) => ({ line, ...mark }))];
-    return Plotly.react(place, data, themed({ ...layout, shapes }), CONFIG);
+    Plotly.react(place, data, themed({ ...layout, shapes }), CONFIG);
+    if (place.drawn) place.drawn();
   }
+
+  // What `show` draws, a picture a task: the first one is seen while the others are made.
+  async function oneByOne(show) {
+    queue.open = true;
+    show();
+    queue.open = false;
+    for (const place of new Set(queue.places.splice(0))) {
+      draw(place, place.figure, place.marks);
+      await painted();
+    }
+  }
+
+  const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
   // ---- replay ---------------------------------------------------------------------------------------------------
   // The figure with the traces of one of its frames.
@@ -174,15 +191,16 @@ const gradlabCommon = (() => {
     });
   }
 
-  // `first` shows the data, before Plotly is there; `then` draws.
-  async function start(first, then) {
+  // `first` shows the data, before Plotly is there; `show` draws; `last` comes when all is drawn.
+  async function start(first, show, last = () => {}) {
     themes();
     const packed = unpack("payload");
     const plotly = unpack("plotly");
     first(JSON.parse(await packed));
-    await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+    await painted();
     document.head.append(make("script", await plotly));
-    await then();
+    await oneByOne(show);
+    last();
     document.documentElement.dataset.ready = "true";
   }
 

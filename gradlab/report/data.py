@@ -128,7 +128,7 @@ def _overview(comparison: Comparison, depth: int) -> dict[str, Any] | None:
     if not cells:
         return None
     labels = [cell.plan.network.label for cell in cells]
-    return plain(profiles.gradient_profiles([cell.run for cell in cells], labels, 0))
+    return plain(profiles.gradient_profiles([cell.run.condensed() for cell in cells], labels, 0))
 
 
 def _runs(runs: Sequence[Run], scale: float, judge: Judge | None) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _runs(runs: Sequence[Run], scale: float, judge: Judge | None) -> dict[str, A
             for run, each, identifier in zip(runs, told, ids, strict=True)
         ],
     }
-    drawn = [run for run in runs if "delta_norm" in run and run.iterations]
+    drawn = [run.condensed() for run in runs if "delta_norm" in run and run.iterations]
     return {
         "kind": "run" if single else "runs",
         "title": runs[0].name if single else f"{len(runs)} runs",
@@ -181,7 +181,7 @@ def _fraction(verdict: Diagnosis) -> str:
 
 def _told(run: Run, verdict: Diagnosis, outcome: str, name: str, depth: int | None) -> story.Told:
     known = "delta_norm" in run and run.iterations
-    arrives = float(profiles.relative_decades(run)[0]) if known else float("nan")
+    arrives = float(profiles.relative_decades(run.condensed())[0]) if known else float("nan")
     return story.Told(name, outcome, verdict, run.shape[2], arrives, depth)
 
 
@@ -220,7 +220,7 @@ def _cell(
         "accuracy": plain(float(np.mean(known))) if known else None,
         "accuracies": plain(accuracy),
         "shape": {"iterations": iterations, "seeds": seeds, "layers": layers},
-        "sparkline": _sparkline(run),
+        "sparkline": _sparkline(run.condensed()),
         "findings": [_finding(finding) for finding in verdict.findings],
         "diagnosis": as_json("diagnosis", diagnosis.summary(run, verdict)),
         "statuses": [
@@ -229,7 +229,7 @@ def _cell(
         ],
         "config": {key: _written(value) for key, value in run.config.items()},
         "provenance": {key: _written(value) for key, value in run.provenance.items()},
-        "chains": _chains(run),
+        "chains": _chains(run.condensed()),
         "notes": list(verdict.notes),
         "figures": _figures(run, detail, verdict),
     }
@@ -302,17 +302,19 @@ def _figures(run: Run, detail: Detail, verdict: Diagnosis) -> dict[str, Any]:
     made: dict[str, Any] = {"heatmaps": {}}
     if not run.iterations:
         return made
-    last = series.last_finite(run)
     findings = verdict.every_finding
+    seen = [finding.iterations[0] for finding in findings]
+    whole, run = run, run.condensed(seen)
+    last = series.last_finite(run)
     pointed_at = {column for finding in findings for column in finding.columns}
-    times = series.moments(run, detail.frames, [finding.iterations[0] for finding in findings])
+    times = series.moments(run, detail.frames, seen)
     pictures: dict[str, Callable[[], dict[str, Any]]] = {
         "profile": lambda: profiles.gradient_profile(run, 0, times),
         "layers": lambda: layers.layer_statistics(run, 0, times),
         "factors_start": lambda: profiles.factors(run, 0),
         "factors_end": lambda: profiles.factors(run, last),
-        "loss": lambda: panels.loss(run, detail.points, findings),
-        "weights": lambda: panels.weights(run, None, detail.weights, max(40, detail.points // 3)),
+        "loss": lambda: panels.loss(whole, detail.points, findings),
+        "weights": lambda: panels.weights(whole, None, detail.weights, max(40, detail.points // 3)),
     }
     lacking = {
         "profile": "delta_norm" not in run,
@@ -330,6 +332,6 @@ def _figures(run: Run, detail: Detail, verdict: Diagnosis) -> dict[str, Any]:
             "figure": plain(panels.heatmap(run, column, detail.columns)),
         }
         for column, named in {**STATISTIC_WORDS, **RARER_WORDS}.items()
-        if column in run and (column in STATISTIC_WORDS or column in pointed_at)
+        if column in run and run.recorded(column).any() and (column in STATISTIC_WORDS or column in pointed_at)
     }
     return made

@@ -114,10 +114,17 @@ def flags(x: Array, measured: Band, drawn: Sequence[Array]) -> Spec:
     }  # fmt: skip
 
 
+def part(run: Run, iteration: int) -> Run:
+    """Return the part of a long run that pictures are drawn from, with this iteration in it; a short run is its own."""
+    total = run.iterations
+    return run.condensed([iteration % total] if -total <= iteration < total else ())
+
+
 def existing(run: Run, column: str, iteration: int) -> int:
     """Return the iteration counted from 0; ArgumentError where the run has none such, or does not hold the column."""
     if column not in run or run.iterations == 0:
         raise ArgumentError(f"run {run.name!r} holds no {column}; record at least one iteration with it")
-    if not -run.iterations <= iteration < run.iterations:
-        raise ArgumentError(f"iteration={iteration!r} must be 0 to {run.iterations - 1}, or negative from the end")
-    return iteration % run.iterations
+    total = int(run.times[-1]) + 1
+    if not -total <= iteration < total:
+        raise ArgumentError(f"iteration={iteration!r} must be 0 to {total - 1}, or negative from the end")
+    return iteration % total

@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 from gradlab.diagnosis import Diagnosis
 from gradlab.report import layers as by_layer
 from gradlab.report import panels, profiles, series
+from gradlab.report.draw import part
 from gradlab.run import Run
 
 __all__ = ["factors", "gradient_profile", "gradient_profiles", "heatmap", "layer_statistics", "loss", "weights"]
@@ -43,6 +44,7 @@ def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Fig
     ArgumentError
         The run does not have this iteration, or does not hold `delta_norm`.
     """
+    run = part(run, iteration)
     times = series.moments(run, replay) if replay > 1 and run.iterations else ()
     return go.Figure(profiles.gradient_profile(run, iteration, times))
 
@@ -67,7 +69,7 @@ def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None = None, i
     ArgumentError
         A run does not have this iteration, or does not hold `delta_norm`.
     """
-    return go.Figure(profiles.gradient_profiles(runs, names, iteration))
+    return go.Figure(profiles.gradient_profiles([part(run, iteration) for run in runs], names, iteration))
 
 
 def factors(run: Run, iteration: int = 0) -> go.Figure:
@@ -89,7 +91,7 @@ def factors(run: Run, iteration: int = 0) -> go.Figure:
     ArgumentError
         The run does not hold finite log gains at this iteration.
     """
-    return go.Figure(profiles.factors(run, iteration))
+    return go.Figure(profiles.factors(part(run, iteration), iteration))
 
 
 def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Figure:
@@ -114,7 +116,7 @@ def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Fi
     ArgumentError
         An unknown statistic, or one that this run does not hold.
     """
-    return go.Figure(panels.heatmap(run, column, columns))
+    return go.Figure(panels.heatmap(run.condensed(), column, columns))
 
 
 def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
@@ -137,7 +139,7 @@ def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
     ArgumentError
         The run does not have this iteration, or holds none of these statistics.
     """
-    return go.Figure({**by_layer.layer_statistics(run, iteration, ()), "frames": []})
+    return go.Figure({**by_layer.layer_statistics(part(run, iteration), iteration, ()), "frames": []})
 
 
 def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> go.Figure:

@@ -103,7 +103,7 @@ class Row:
 
 def recorded_before(run: Run, column: str, iteration: int) -> int:
     """Return the last iteration up to this one at which a statistic was recorded; the first one where none was."""
-    known = series.recorded_iterations(run, column, [iteration])
+    known = series.recorded_iterations(run, column)
     return int(known[max(int(np.searchsorted(known, iteration, side="right")) - 1, 0)])
 
 

@@ -105,8 +105,8 @@ const gradlabPage = (() => {
     if (state.layer !== "all" && !layers.includes(state.layer)) state.layer = "all";
     $("#layer").replaceChildren(option("all", "all"), ...layers.map((layer) => option(String(layer), String(layer))));
     $("#layer").value = String(state.layer);
-    showChain();
     showMoment();
+    showChain();
   }
 
   // ---- picking --------------------------------------------------------------------------------------------------
@@ -252,5 +252,5 @@ const gradlabPage = (() => {
     showCell();
   }
 
-  return { start: () => start(begin, () => { showCell(); listenToSquares(); }) };
+  return { start: () => start(begin, showCell, listenToSquares) };
 })();

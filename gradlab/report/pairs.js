@@ -86,9 +86,10 @@ const gradlabPairs = (() => {
     const beside = side(place);
     beside.hidden = false;
     beside.firstChild.textContent = names[1];
+    place.drawn = () => link(place, beside.lastChild);
+    beside.lastChild.drawn = () => link(beside.lastChild, place);
     draw(beside.lastChild, second, marks);
-    link(place, beside.lastChild);
-    link(beside.lastChild, place);
+    place.drawn();
   }
 
   return { show };

@@ -47,10 +47,14 @@ def heatmap(run: Run, column: str, columns: int) -> Spec:
         raise ArgumentError(f"column={column!r} is no statistic; choose one of: {', '.join(STATISTICS)}")
     existing(run, column, 0)
     first = series.first_broken(run, column)
-    keep = (series.last_finite(run), *(() if first is None else (first[0] - 1, first[0])))
-    near = np.concatenate([np.linspace(0, run.iterations - 1, 2 * columns).round(), np.maximum(keep, 0)])
-    times = series.sample(series.recorded_iterations(run, column, near.astype(int)), columns, keep)
-    over = series.over_seeds(*run.at(column, times), axis=1)
+    keep = (
+        series.last_finite(run),
+        *series.extremes(run, column),
+        *(() if first is None else (first[0] - 1, first[0])),
+    )
+    times = series.sample(series.recorded_iterations(run, column), columns, keep)
+    rows = np.searchsorted(run.times, times)
+    over = series.over_seeds(run[column][rows], run.recorded(column)[rows], axis=1)
     logarithmic, median = column in LOGARITHMIC, over.median.T
     with np.errstate(all="ignore"):
         values = np.where(median > 0, np.log10(median), np.nan) if logarithmic else median

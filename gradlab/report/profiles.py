@@ -96,11 +96,11 @@ def relative_decades(run: Run, iteration: int = 0) -> Array:
 
     As a difference of logarithms: 1e300 over 1e-300 is 600 decades, and no float.
     """
-    values, recorded = run.at("delta_norm", [iteration])
+    row = series.row_of(run, iteration)
     with np.errstate(all="ignore"):
-        logs = np.log10(values[0])
+        logs = np.log10(run["delta_norm"][row])
         fall = logs - logs[:, -1:]
-    return series.over_seeds(fall, recorded[0], axis=0).median
+    return series.over_seeds(fall, run.recorded("delta_norm")[row], axis=0).median
 
 
 def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None, iteration: int) -> Spec:

@@ -49,22 +49,27 @@ def over_seeds(values: Array, recorded: Array, axis: int) -> Band:
 
 def layer_band(run: Run, column: str, iteration: int) -> Band:
     """Return a statistic by layer at one iteration, over seeds (L,)."""
-    values, recorded = run.at(column, [iteration])
-    return over_seeds(values[0], recorded[0], axis=0)
+    row = row_of(run, iteration)
+    return over_seeds(run[column][row], run.recorded(column)[row], axis=0)
 
 
-def recorded_iterations(run: Run, column: str, near: Sequence[int] | Array) -> Array:
-    """Return the iterations at which a statistic was recorded in any seed and layer; of a long run, those near some."""
-    return run.recorded_iterations(column, near)
+def row_of(run: Run, iteration: int) -> int:
+    """Return the row that holds an iteration: another number in a part of a long run (`Run.condensed`)."""
+    return int(np.searchsorted(run.times, iteration))
+
+
+def recorded_iterations(run: Run, column: str) -> Array:
+    """Return the iterations at which a statistic was recorded in any seed and layer."""
+    return run.times[run.recorded(column).any(axis=(1, 2))]
 
 
 def last_finite(run: Run) -> int:
     """Return the last iteration at which at least half of the seeds hold a finite loss and signal; 0 if none does."""
     fine = np.isfinite(run.step("loss"))
     if "delta_norm" in run:
-        fine &= ~run.nonfinite("delta_norm")
+        fine &= (np.isfinite(run["delta_norm"]) | ~run.recorded("delta_norm")).all(axis=2)
     half = np.flatnonzero(2 * fine.sum(axis=1) >= run.replicates)
-    return int(half[-1]) if len(half) else 0
+    return int(run.times[half[-1]]) if len(half) else 0
 
 
 def first_broken(run: Run, column: str) -> tuple[int, int, int] | None:
@@ -72,14 +77,21 @@ def first_broken(run: Run, column: str) -> tuple[int, int, int] | None:
 
     Within the iteration it is the layer nearest the input; None where every recorded number is finite.
     """
-    found = run.nonfinite(column).any(axis=1)
-    if not found.any():
+    bad = run.recorded(column) & ~np.isfinite(run[column])
+    if not bad.any():
         return None
-    iteration = int(found.argmax())
-    values, recorded = run.at(column, [iteration])
-    bad = (recorded & ~np.isfinite(values))[0]
-    layer = int(bad.any(axis=0).argmax())
-    return iteration, int(bad[:, layer].argmax()), layer + 1
+    row = int(bad.any(axis=(1, 2)).argmax())
+    layer = int(bad[row].any(axis=0).argmax())
+    return int(run.times[row]), int(bad[row, :, layer].argmax()), layer + 1
+
+
+def extremes(run: Run, column: str) -> tuple[int, ...]:
+    """Return the iterations that hold the largest and the smallest finite number of a column: its spikes."""
+    known = np.where(run.recorded(column) & np.isfinite(run[column]), run[column], np.nan)
+    if np.isnan(known).all():
+        return ()
+    per_row = known.reshape(len(known), -1)
+    return tuple(int(run.times[int(k) // per_row.shape[1]]) for k in (np.nanargmax(per_row), np.nanargmin(per_row)))
 
 
 def sample(available: Array, limit: int, keep: tuple[int, ...] = ()) -> Array:
@@ -105,8 +117,7 @@ def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> list[int]:
     """
     last = last_finite(run)
     chosen = early_sample(last, limit)
-    named = next((name for name in RECORDED_IN_FULL if name in run), None)
-    known = np.arange(last + 1) if named is None else recorded_iterations(run, named, chosen)
+    known = next((recorded_iterations(run, name) for name in RECORDED_IN_FULL if name in run), run.times)
     known = known[known <= last]
     if len(known):
         after = np.searchsorted(known, chosen).clip(max=len(known) - 1)
@@ -177,7 +188,8 @@ def factors(run: Run, iteration: int) -> Factors | None:
     if run.iterations == 0 or length < 2 or any(name not in run for name in TERMS.values()):
         return None
     names = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
-    raw = {term: run.at(name, [iteration])[0][0, :, : length - 1] for term, name in names.items()}
+    row = row_of(run, iteration)
+    raw = {term: run[name][row, :, : length - 1] for term, name in names.items()}
     whole = np.all([np.isfinite(value).all(axis=1) for value in raw.values()], axis=0)
     if whole.any():
         terms = {term: value[whole].mean(axis=0)[::-1] for term, value in raw.items()}

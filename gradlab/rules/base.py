@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import warnings
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -119,93 +118,47 @@ class Window:
 
     start: int
     stop: int
-    times: tuple[int, int] | None = None  # of an excerpt, the iterations of its first and last row
 
     @property
     def iterations(self) -> tuple[int, int]:
         """(first, last), as a Finding holds them."""
-        return self.times or (self.start, self.stop - 1)
+        return self.start, self.stop - 1
 
 
-def windows(length: int, size: int = WINDOW) -> list[Window]:
-    """Cut [0, length) into windows of `size`, half overlapping; a shorter span is one window, none is none."""
-    if length <= size:
-        return [Window(0, length)] if length else []
-    starts = [*range(0, length - size, size // 2), length - size]
-    return [Window(start, start + size) for start in starts]
+def windows(length: int, size: int = WINDOW, times: Array | None = None) -> list[Window]:
+    """Cut the rows [0, length) into windows of `size`, half overlapping; a shorter span is one window, none is none.
 
-
-def window_of(run: Run, start: int, stop: int) -> Window:
-    """Return the window of rows [start, stop) of a run, which names the iterations of the whole one."""
-    if run is run.whole:
-        return Window(start, stop)
-    return Window(start, stop, (int(run.times[start]), int(run.times[stop - 1])))
-
-
-def windows_of(run: Run, stop: int, size: int = WINDOW) -> list[Window]:
-    """Cut the first `stop` rows into windows as `windows` does; none reaches over a gap of an excerpt.
-
-    Those of an excerpt are windows of the whole run too: they begin at the same iterations.
+    `times`: the iterations of the rows (`Run.times`); no window reaches over a gap in them.
     """
-    if run is run.whole:
-        return windows(stop, size)
-    times, step, found = run.times[:stop], size // 2, []
-    edges = [0, *(np.flatnonzero(np.diff(times) > 1) + 1).tolist(), stop]
-    for first, end in itertools.pairwise(edges):
-        starts = [*range(first + int(-times[first] % step), end - size + 1, step)] if end > first else []
-        if end == stop and end > first:
-            starts.append(max(first, end - size))  # the newest window ends where the run does
-        found += [window_of(run, start, min(start + size, end)) for start in dict.fromkeys(starts)]
-    return found
+    edges = [0, *(gaps(times[:length]) + 1).tolist(), length] if times is not None else [0, length]
+    return [window for start, stop in pairwise(edges) for window in _cut(start, stop, size)]
 
 
-def tail_of(run: Run, stop: int, size: int = WINDOW) -> Window:
-    """Return the last `size` rows before `stop`, or fewer: of an excerpt, those without a gap."""
-    gaps = np.flatnonzero(np.diff(run.times[:stop]) > 1)
-    return window_of(run, max(0, stop - size, int(gaps[-1]) + 1 if len(gaps) else 0), stop)
+def _cut(start: int, stop: int, size: int) -> list[Window]:
+    if stop - start <= size:
+        return [Window(start, stop)] if stop > start else []
+    starts = [*range(start, stop - size, size // 2), stop - size]
+    return [Window(each, each + size) for each in starts]
 
 
-def evenly(run: Run, stop: int) -> Array | slice:
-    """Return the rows that stand for the first `stop` iterations of the whole run, each for as many as any other.
+def gaps(times: Array) -> Array:
+    """Return the rows after which iterations are missing: none in a whole run, some in a part of a long one."""
+    return np.flatnonzero(np.diff(times) != 1)
 
-    Of an excerpt: for each of as many iterations as it keeps, evenly spread, the nearest row. A median over the rows
-    themselves would count the spans around extremes as if all were like them.
-    """
-    if run is run.whole:
-        return slice(0, stop)
-    times = run.times[: int(np.searchsorted(run.times, stop))]
-    asked = np.linspace(0, stop - 1, len(times))
-    after = np.searchsorted(times, asked).clip(max=len(times) - 1)
-    before = (after - 1).clip(min=0)
-    return np.where(asked - times[before] < times[after] - asked, before, after)
+
+def elapsed(run: Run, rows: int) -> int:
+    """How many iterations passed by the end of so many rows."""
+    return int(run.times[rows - 1]) + 1 if rows else 0
 
 
 def finite_prefix(run: Run) -> Array:
     """Return, for each replicate, how many iterations pass before its first NaN or infinity (S,)."""
-    bad = broken(run.whole)
-    prefix = np.where(bad.any(axis=0), bad.argmax(axis=0), len(bad))
-    return prefix if run is run.whole else np.searchsorted(run.times, prefix)
-
-
-_BROKEN: weakref.WeakKeyDictionary[Run, Array] = weakref.WeakKeyDictionary()  # every rule asks for it
+    return np.where(broken(run).any(axis=0), broken(run).argmax(axis=0), run.iterations)
 
 
 def broken(run: Run) -> Array:
     """Where an iteration of a replicate holds a NaN or an infinity, in the loss or in any recorded number (T, S)."""
-    if run is not run.whole:
-        return broken(run.whole)[run.times]
-    if run not in _BROKEN:
-        _BROKEN[run] = _find_broken(run)
-    return _BROKEN[run]
-
-
-def _find_broken(run: Run) -> Array:
-    loss = run.step("loss")
-    bad = ~np.isfinite(loss)
-    for name in ("nonfinite_count", "grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rms"):
-        if name in run:
-            bad |= run.positive(name) if name == "nonfinite_count" else run.nonfinite(name)
-    return bad
+    return run.nonfinite
 
 
 def learning(run: Run) -> Array | None:
@@ -214,7 +167,7 @@ def learning(run: Run) -> Array | None:
     The median of the last 50 finite batch losses over `config["baseline_loss"]`: 1 = no better than predicting the
     class frequencies (the mean target) whatever the input. Infinite for a replicate that ended in NaN.
     """
-    run, baseline = run.whole, run.config.get("baseline_loss")
+    baseline = run.config.get("baseline_loss")
     if not baseline or run.iterations == 0:
         return None
     loss = run.step("loss")
@@ -226,25 +179,19 @@ def learning(run: Run) -> Array | None:
 def starting_loss(run: Run) -> Array:
     """Return what a replicate's loss is measured against (S,): the best constant predictor's, else its own first."""
     baseline = run.config.get("baseline_loss")
-    first = np.abs(run.whole.step("loss")[0])
+    first = np.abs(run.step("loss")[0])
     return np.full_like(first, baseline) if baseline else np.where(np.isfinite(first), first, np.inf)
 
 
 def unfinished(run: Run) -> Array:
     """Where an iteration of a replicate still has something to learn (T, S): its loss is above 1 % of the start's.
 
-    By the median over 11 iterations, so that one lucky batch ends nothing; a NaN among them ends nothing either.
+    A median over 11 iterations, so that one lucky batch ends nothing.
     """
-    padded = np.pad(np.abs(run.whole.step("loss")), ((5, 5), (0, 0)), mode="edge")
-    # The median of 11 numbers is at most a limit where at least 6 of them are.
-    low, unknown = padded <= FINISHED * starting_loss(run), np.isnan(padded)
-    return ~((_sliding_count(low) >= 6) & (_sliding_count(unknown) == 0))[run.times]
-
-
-def _sliding_count(mask: Array, size: int = 11) -> Array:
-    """Count True in every `size` neighbours along the first axis."""
-    total = np.cumsum(mask, axis=0)
-    return total[size - 1 :] - np.concatenate([np.zeros_like(total[:1]), total[:-size]])
+    loss = np.abs(run.step("loss"))
+    padded = np.pad(loss, ((5, 5), (0, 0)), mode="edge")
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 11, axis=0), axis=-1)
+    return ~(smooth <= FINISHED * starting_loss(run))
 
 
 @dataclass(frozen=True)
@@ -292,9 +239,9 @@ def worst_window(
     """
     prefix = finite_prefix(run)
     end = int(prefix.max())
-    spans = windows_of(run, end, size)
+    spans = windows(end, size, run.times)
     if last and end:
-        spans = [*spans, tail_of(run, end, size)]
+        spans = [*spans, Window(max(0, end - size), end)]
     best: tuple[tuple[int, int, float], Array, Window] | None = None
     since: int | None = None
     for window in spans:
@@ -325,7 +272,7 @@ def _median_of(values: Array, window: Window, prefix: Array, *, mean: bool, cut:
 def _verdict(run: Run, median: Array, window: Window, since: int, warn: float, alarm: float) -> Verdict:
     known = np.nan_to_num(median, nan=-np.inf)
     loud, seen = Hits(known > alarm), Hits(known > warn)
-    whole = window_of(run, since, window.stop)
+    whole = Window(since, window.stop)
     if loud.which and loud.severity == ERROR:
         return Verdict(median, window, loud, ERROR, alarm, whole)
     share = learning(run)
@@ -353,7 +300,8 @@ class Rule(ABC):
     needs: ClassVar[tuple[str, ...]] = ()  # statistics without which the rule is skipped
     explains: ClassVar[tuple[str, ...]] = ()  # codes of findings that are consequences of this one
     explains_later: ClassVar[tuple[str, ...]] = ()  # the same, of findings that began after this one
-    excerpts: ClassVar[bool] = False  # whether `judge` can do with some spans of a long run, and asks `run.times`
+    whole: ClassVar[bool] = True  # False: of a run too large for memory, judge `Run.condensed()`; its rows are named by
+    # `run.times`, by which the finding's iterations are then told
 
     def missing(self, run: Run) -> str | None:
         """Say what this run lacks for the rule to judge it, and how to record it; None if nothing."""
@@ -419,9 +367,9 @@ def are_hit(layers: Sequence[int]) -> str:
     return f"{span(layers)} {'are' if len(layers) > 1 else 'is'} hit"
 
 
-def during(window: Window) -> str:
-    """Word a span of iterations: "in iterations 40-89", "in iteration 0"."""
-    first, last = window.iterations
+def during(run: Run, window: Window) -> str:
+    """Word a span of rows by their iterations: "in iterations 40-89", "in iteration 0"."""
+    first, last = (int(run.times[row]) for row in window.iterations)
     return f"in iteration {first}" if first == last else f"in iterations {first}-{last}"
 
 

@@ -59,19 +59,20 @@ def explain(
     dict or None
         `log_gain`, `dominant` and `sentence`; None where the run does not hold the terms.
     """
+    run = run.condensed() if window.stop == 1 else run  # iteration 0 is in every part of a long run
     total_layers = run.shape[2]
     lowest = min(layers, default=1)
     if lowest >= total_layers:
         lowest = 1
     if total_layers < 2 or any(name not in run for name in TERMS.values()):
         return None
-    rows, part = np.arange(window.start, window.stop), np.s_[:, list(which), lowest - 1 : total_layers - 1]
-    defined = np.isfinite(run.at(LOG_GAINS[0], rows)[0][part])
+    part = np.s_[window.start : window.stop, list(which), lowest - 1 : total_layers - 1]
+    defined = np.isfinite(run[LOG_GAINS[0]][part])
     if not defined.any(axis=2).all(axis=0).any():
         return None
     with np.errstate(all="ignore"):
         terms = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
-        sums = {term: np.nansum(run.at(name, rows)[0][part], axis=2) for term, name in terms.items()}
+        sums = {term: np.nansum(run[name][part], axis=2) for term, name in terms.items()}
         gain = {term: float(np.mean(np.median(value, axis=0))) for term, value in sums.items()}
     dominant = max(gain, key=lambda term: gain[term]) if grows else min(gain, key=lambda term: gain[term])
     complete = bool(defined.all())

@@ -6,19 +6,7 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.rules import cause
-from gradlab.rules.base import (
-    WINDOW,
-    Finding,
-    Hits,
-    Rule,
-    Window,
-    are_hit,
-    finite_prefix,
-    number,
-    seeds,
-    tail_of,
-    window_of,
-)
+from gradlab.rules.base import WINDOW, Finding, Hits, Rule, Window, are_hit, finite_prefix, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -57,10 +45,10 @@ class DeadUnits(Rule):
     """
 
     code = "GL201"
+    whole = False
     name = "dead-units"
     summary = "layers of units that are silent on every example, beyond what relu's sparsity explains"
     needs = ("dead_fraction",)
-    excerpts = True
     explains = ("GL101", "GL301", "GL302", "GL305", "GL306", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
@@ -70,7 +58,7 @@ class DeadUnits(Rule):
         judged = ~run.layers["activation"].isin(SATURATING).to_numpy()
         shares = np.zeros(run.shape[1:])
         for k, stop in enumerate(prefix):
-            first = tail_of(run, int(stop)).start if stop else 0
+            first = max(0, int(stop) - WINDOW)
             rows = dead[first:stop, k][recorded[first:stop, k].any(axis=1)]
             if len(rows) >= min(RECORDS, int(stop)) and len(rows):
                 shares[k] = np.nan_to_num(np.median(rows, axis=0))
@@ -80,10 +68,10 @@ class DeadUnits(Rule):
         if not hits.which:
             return None
         start = min(_since(dead[: prefix[k], k][:, hits.mask[k]], limit[hits.mask[k]]) for k in hits.which)
-        return self._finding(run, hits, shares, baseline, window_of(run, start, max(1, int(prefix[hits.which].max()))))
+        return self._finding(run, hits, shares, baseline, Window(start, max(1, int(prefix[hits.which].max()))))
 
     def _finding(self, run: Run, hits: Hits, shares: Array, baseline: Array, window: Window) -> Finding:
-        latest = tail_of(run, window.stop, min(WINDOW, window.stop - window.start))
+        latest = Window(max(window.start, window.stop - WINDOW), window.stop)
         median = np.median(shares[hits.which], axis=0)
         worst = int((median - baseline).argmax())
         layers = hits.layers or (worst + 1,)

@@ -14,10 +14,10 @@ from gradlab.rules.base import (
     during,
     explosive_severity,
     finite_prefix,
+    gaps,
     number,
     seeds,
     span,
-    window_of,
 )
 from gradlab.run import Run
 
@@ -77,10 +77,10 @@ class DivergingWeights(Rule):
     """
 
     code = "GL303"
+    whole = False
     name = "diverging-weights"
     summary = "steps that grow without end: a runaway in one direction, or an overshoot to and fro"
     needs = ("update_norm", "weight_norm")
-    excerpts = True
     explains = ("GL001", "GL102", "GL103", "GL201", "GL202", "GL203", "GL304", "GL401", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
@@ -98,11 +98,11 @@ class DivergingWeights(Rule):
             return None
         worst = max(found.values(), key=lambda each: each.ratio ** (each.stop - each.start))
         layers = hits.layers or (worst.layer,)
-        window = window_of(run, min(each.start for each in found.values()), max(each.stop for each in found.values()))
+        window = Window(min(each.start for each in found.values()), max(each.stop for each in found.values()))
+        when = during(run, Window(worst.start, worst.stop))
         return self.finding(
             hits, window, severity=explosive_severity(run, hits), layers=layers, value=worst.ratio, limit=1.0,
-            message=_message(worst, window_of(run, worst.start, worst.stop), layers, seeds(hits.replicates)),
-            remedies=_remedies(worst),
+            message=_message(worst, layers, seeds(hits.replicates), when), remedies=_remedies(worst),
             columns=("update_norm", "update_cosine", "weight_norm"),
         )  # fmt: skip
 
@@ -113,7 +113,8 @@ def _stretch(run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
     if len(step) <= RATIOS or not step.any():
         return None
     weight, loss = run["weight_norm"][:stop, k, layer], np.abs(run.step("loss")[:stop, k])
-    rising = (step[1:] > step[:-1]) & (np.diff(run.times[:stop]) == 1)
+    rising = step[1:] > step[:-1]
+    rising[gaps(run.times[:stop])] = False
     edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))
     best: _Stretch | None = None
     starts, ends = edges[::2], edges[1::2]  # steps start..end, each larger than the last
@@ -145,20 +146,20 @@ def _cosine(run: Run, start: int, end: int, k: int, layer: int) -> float:
     return float(part.mean()) if len(part) else float("nan")
 
 
-def _message(worst: _Stretch, when: Window, layers: tuple[int, ...], share: str) -> str:
+def _message(worst: _Stretch, layers: tuple[int, ...], share: str, when: str) -> str:
     grow = f"each step of layer {worst.layer} is {number(worst.ratio)} times the one before it"
     if worst.kind == "runaway":
         return (
-            f"The weights of {span(layers)} run away{share}: {grow} {during(when)}, always the same way (cosine "
+            f"The weights of {span(layers)} run away{share}: {grow} {when}, always the same way (cosine "
             f"{worst.cosine:+.2f})."
         )
     if worst.kind == "overshoot":
         return (
-            f"The weights of {span(layers)} overshoot{share}: {grow} {during(when)}, to and fro (cosine "
+            f"The weights of {span(layers)} overshoot{share}: {grow} {when}, to and fro (cosine "
             f"{worst.cosine:+.2f}): the learning rate is past 2 over the curvature."
         )
     tail = "" if np.isnan(worst.cosine) else f" (cosine {worst.cosine:+.2f})"
-    return f"The weights of {span(layers)} diverge{share}: {grow} {during(when)}{tail}."
+    return f"The weights of {span(layers)} diverge{share}: {grow} {when}{tail}."
 
 
 def _remedies(worst: _Stretch) -> tuple[str, ...]:

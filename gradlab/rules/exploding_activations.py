@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window, during, finite_prefix, number, seeds, windows_of
+from gradlab.rules.base import Finding, Hits, Rule, Window, during, finite_prefix, number, seeds, windows
 from gradlab.run import Run
 
 LIMIT = 100.0  # last over first hidden layer: healthy <= 1, relu at gain 2: 15 at depth 5, 421 at depth 10
@@ -38,10 +38,10 @@ class ExplodingActivations(Rule):
     """
 
     code = "GL203"
+    whole = False
     name = "exploding-activations"
     summary = "a forward signal that grows past 100 times from the first to the last hidden layer"
     needs = ("activation_rms",)
-    excerpts = True
     explains = ("GL001", "GL103", "GL201", "GL202", "GL303", "GL304", "GL401", "GL402")
 
     def missing(self, run: Run) -> str | None:
@@ -52,7 +52,7 @@ class ExplodingActivations(Rule):
         """Judge iteration 0, then each window of finite iterations."""
         rms = run["activation_rms"]
         prefix = finite_prefix(run)
-        for window in [Window(0, 1), *windows_of(run, int(prefix.max(initial=0)))]:
+        for window in [Window(0, 1), *windows(int(prefix.max(initial=0)), times=run.times)]:
             with np.errstate(all="ignore"):
                 growth = np.median(rms[window.start : window.stop] / rms[window.start : window.stop, :, :1], axis=0)
             growth[prefix < window.stop] = 0
@@ -69,7 +69,7 @@ class ExplodingActivations(Rule):
         value = float(np.median(growth[hits.which, -2]))
         hidden = run.shape[2] - 1
         layers = hits.layers or (hidden,)
-        when = "before the first update" if window.stop == 1 else during(window)
+        when = "before the first update" if window.stop == 1 else during(run, window)
         message = (
             f"The activations grow {number(value)} times from hidden layer 1 to hidden layer {hidden} {when}"
             f"{seeds(hits.replicates)} (limit {LIMIT:g})."

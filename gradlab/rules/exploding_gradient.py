@@ -65,7 +65,7 @@ class ExplodingGradient(Rule):
         return self._at_init(run) or self._while_training(run)
 
     def _at_init(self, run: Run) -> Finding | None:
-        delta = run.at("delta_norm", [0])[0][0]
+        delta = run.condensed()["delta_norm"][0]
         with np.errstate(all="ignore"):
             growth = delta / delta[:, -1:]
         growth[~np.isfinite(delta).all(axis=1)] = 0  # GL001's matter

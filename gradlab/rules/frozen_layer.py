@@ -11,7 +11,8 @@ from gradlab.rules.base import (
     Finding,
     Hits,
     Rule,
-    evenly,
+    Window,
+    elapsed,
     finite_prefix,
     learning,
     nanmedian,
@@ -19,7 +20,6 @@ from gradlab.rules.base import (
     seeds,
     span,
     unfinished,
-    window_of,
 )
 from gradlab.run import Run
 
@@ -61,28 +61,28 @@ class FrozenLayer(Rule):
     """
 
     code = "GL302"
+    whole = False
     name = "frozen-layer"
     summary = "layers that matter and do not move; all of them: a learning rate far too small"
     needs = ("per_example_grad_norm", "weight_norm", "update_ratio")
-    excerpts = True
     explains = ("GL402",)
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the whole of each replicate's finite iterations."""
-        prefix, left = finite_prefix(run.whole), unfinished(run.whole)
+        prefix, left = finite_prefix(run), unfinished(run)
         loss = np.abs(run.step("loss"))[:, :, None]
         with np.errstate(all="ignore"):
             elasticity = run["per_example_grad_norm"] * run["weight_norm"] / loss
-        elasticity = np.where(np.isfinite(elasticity) & left[run.times][:, :, None], elasticity, np.nan)
+        elasticity = np.where(np.isfinite(elasticity) & left[:, :, None], elasticity, np.nan)
         cap = np.full(run.shape[1:], np.nan)
         pace = np.full(run.shape[1:], np.nan)
         for k, stop in enumerate(prefix):
             if stop < MINIMUM or not left[:stop, k].all():
                 continue  # too short to tell, or it has learned: what stands still then is done
-            rows = evenly(run, int(stop))
-            e, u = nanmedian(elasticity[rows, k]), nanmedian(run["update_ratio"][rows, k])
+            e, u = nanmedian(elasticity[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
             pace[k] = u
-            cap[k] = np.where((e >= MATTERS) & (stop * u < HARDLY), e * stop * u, np.nan)
+            steps = elapsed(run, int(stop))
+            cap[k] = np.where((e >= MATTERS) & (steps * u < HARDLY), e * steps * u, np.nan)
         hits = Hits(np.nan_to_num(cap, nan=np.inf) < CAP)
         return self._finding(run, hits, cap, pace) if hits.which else None
 
@@ -109,11 +109,11 @@ class FrozenLayer(Rule):
             "if the layer is frozen on purpose, ignore GL302",
         )
         return self.finding(
-            hits, window_of(run, 0, run.iterations), layers=() if whole else layers, value=value, limit=CAP,
+            hits, Window(0, run.iterations), layers=() if whole else layers, value=value, limit=CAP,
             severity=ERROR if stuck and not whole and hits.severity == ERROR else WARNING,
             message=f"{subject}{seeds(hits.replicates)}, though gradients are there: updates are {moved} of the "
             f"weights' norm{beside}, good for at most {number(100 * value)} % of the loss in "
-            f"{run.whole.iterations} iterations (limit {100 * CAP:g} %).",
+            f"{elapsed(run, run.iterations)} iterations (limit {100 * CAP:g} %).",
             remedies=rate if whole else one,
             columns=("update_ratio", "grad_norm"),
         )  # fmt: skip

@@ -40,10 +40,10 @@ class LostUpdate(Rule):
     """
 
     code = "GL301"
+    whole = False
     name = "lost-update"
     summary = "updates that rounding swallows: w + dw == w"
     needs = ("lost_fraction",)
-    excerpts = True
     explains = ("GL302", "GL402")
 
     def judge(self, run: Run) -> Finding | None:

@@ -98,18 +98,12 @@ class NoProgress(Rule):
 
 
 def _path_length(run: Run, which: list[int]) -> float | None:
-    """How far the weights of the busiest layer went at most: the sum of its update ratios, median over replicates.
-
-    Where they went farther than `HARDLY_MOVED`, the sum up to there: a long run is not read to its end.
-    """
+    """How far the weights of the busiest layer went at most: the sum of its update ratios, median over replicates."""
     if "update_ratio" not in run:
         return None
-    total = np.zeros((len(which), run.shape[2]))
-    for _, ratio, _ in run.in_spans("update_ratio"):
-        total += np.nan_to_num(ratio[:, which], nan=0.0, posinf=0.0).sum(axis=0)
-        if np.median(total.max(axis=1)) >= HARDLY_MOVED:
-            break
-    return float(np.median(total.max(axis=1)))
+    part = run.condensed()
+    ratio = np.nan_to_num(part["update_ratio"][:, which], nan=0.0, posinf=0.0)
+    return float(np.median(ratio.sum(axis=0).max(axis=1))) * run.iterations / part.iterations
 
 
 def _remedies(still: bool) -> tuple[str, ...]:

@@ -81,11 +81,13 @@ class NonFinite(Rule):
     def _layer(self, run: Run, iteration: int, replicate: int) -> int:
         """The layer, from 1, where it appeared first: the lowest in a forward pass, the highest in a backward one."""
 
+        part = run.condensed()
+        row = int(np.searchsorted(part.times, iteration))
+
         def layers(*names: str) -> np.ndarray:
             found = np.zeros(run.shape[2], bool)
             for name in names:
-                values, recorded = run.at(name, [iteration])
-                found |= recorded[0, replicate] & ~np.isfinite(values[0, replicate])
+                found |= part.recorded(name)[row, replicate] & ~np.isfinite(part[name][row, replicate])
             return np.flatnonzero(found) + 1
 
         phase = self._phase(run, iteration, replicate)
@@ -97,13 +99,14 @@ class NonFinite(Rule):
             "update": layers("update_norm"),
         }[phase]
         if not len(found):
-            counted = np.flatnonzero(np.nan_to_num(run.at("nonfinite_count", [iteration])[0][0, replicate]) > 0) + 1
+            counted = np.flatnonzero(np.nan_to_num(part["nonfinite_count"][row, replicate]) > 0) + 1
             found = counted[::-1] if phase == "backward" else counted
         return int(found[0]) if len(found) else run.shape[2]
 
     @staticmethod
     def _count(run: Run, iteration: int, replicate: int) -> float:
-        count = np.nansum(run.at("nonfinite_count", [iteration])[0][0, replicate])
+        part = run.condensed()
+        count = np.nansum(part["nonfinite_count"][np.searchsorted(part.times, iteration), replicate])
         return float(max(count, 1.0))
 
     def _message(self, run: Run, hits: Hits, iteration: int, replicate: int, layer: int) -> str:

@@ -41,10 +41,10 @@ class SaturatedUnits(Rule):
     """
 
     code = "GL202"
+    whole = False
     name = "saturated-units"
     summary = "sigmoid or tanh layers that answer almost everything from their flat ends"
     needs = ("saturated_fraction",)
-    excerpts = True
     explains = ("GL101", "GL103", "GL301", "GL302", "GL306", "GL402")
 
     def missing(self, run: Run) -> str | None:

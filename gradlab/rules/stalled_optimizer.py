@@ -40,10 +40,10 @@ class StalledOptimizer(Rule):
     """
 
     code = "GL306"
+    whole = False
     name = "stalled-optimizer"
     summary = "an adaptive optimizer whose epsilon is larger than the gradients it divides by"
     needs = ("second_moment_rms",)
-    excerpts = True
     explains = ("GL302", "GL402")
 
     def missing(self, run: Run) -> str | None:

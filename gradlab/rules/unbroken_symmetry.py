@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Hits, Rule, finite_prefix, seeds, span, window_of
+from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, seeds, span
 from gradlab.run import Run
 
 SAME = 1 - 1e-5  # cosine between two units' weights; rounding in float32 leaves 1e-7
@@ -37,10 +37,10 @@ class UnbrokenSymmetry(Rule):
     """
 
     code = "GL305"
+    whole = False
     name = "unbroken-symmetry"
     summary = "units of a layer that started alike and stay alike"
     needs = ("unit_similarity",)
-    excerpts = True
     explains = ("GL101", "GL302", "GL402")
 
     def missing(self, run: Run) -> str | None:
@@ -68,7 +68,7 @@ class UnbrokenSymmetry(Rule):
         stop = int(prefix[hits.which].max())
         holds = "holds" if len(layers) == 1 else "hold"
         return self.finding(
-            hits, window_of(run, 0, max(1, stop)), layers=layers,
+            hits, Window(0, max(1, stop)), layers=layers,
             value=float(lowest[hits.which][:, layers[0] - 1].max()), limit=SAME,
             message=f"{span(layers).capitalize()} {holds} units with the same weights from the "
             f"first iteration to the last{seeds(hits.replicates)}: what starts alike learns alike.",

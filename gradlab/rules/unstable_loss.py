@@ -68,10 +68,7 @@ class UnstableLoss(Rule):
         shares = np.zeros(len(prefix))
         spans: list[Window] = [Window(0, 1)] * len(prefix)
         for k, stop in enumerate(prefix):
-            high = np.cumsum(np.concatenate([[0], smooth[SKIP:, k] > HIGH * reference[k]]))
             for window in windows(int(stop) - SKIP) if stop >= SKIP + WINDOW // 2 else []:
-                if high[window.stop] - high[window.start] < OFTEN * (window.stop - window.start):
-                    continue  # whatever else it does, it is not high often enough
                 part = smooth[SKIP + window.start : SKIP + window.stop, k]
                 share = _share(part, float(reference[k]))
                 if share > shares[k]:
@@ -84,7 +81,7 @@ class UnstableLoss(Rule):
         part = smooth[window.start : window.stop, worst]
         return self.finding(
             hits, window, layers=(), value=float(shares[worst]), limit=OFTEN,
-            message=f"The loss is unstable{seeds(hits.replicates)}: {during(window)} it "
+            message=f"The loss is unstable{seeds(hits.replicates)}: {during(run, window)} it "
             f"swings between {number(float(part.min()))} and {number(float(part.max()))} and stands above "
             f"{number(HIGH * float(reference[worst]))}, 1.5 times what it began with or guessing costs, in "
             f"{100 * shares[worst]:.0f} % of them (limit {100 * OFTEN:.0f} %).",
@@ -109,8 +106,11 @@ def _averaged(loss: Array, count: int) -> Array:
 
 def _share(part: Array, reference: float) -> float:
     """How often the loss stands too high; 0 where it does not swing, or where it only falls."""
+    share = float((part > HIGH * reference).mean())
+    if not reference > 0 or not share:
+        return 0.0
     low, high = np.quantile(part, [0.1, 0.9])
-    if not reference > 0 or high < SWING * low:
+    if high < SWING * low:
         return 0.0
     rises = np.maximum(np.diff(part), 0).sum()  # falling from a bad start, it does not climb back
-    return float((part > HIGH * reference).mean()) if rises > (part.max() - part.min()) else 0.0
+    return share if rises > (part.max() - part.min()) else 0.0

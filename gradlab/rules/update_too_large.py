@@ -42,10 +42,10 @@ class UpdateTooLarge(Rule):
     """
 
     code = "GL304"
+    whole = False
     name = "update-too-large"
     summary = "steps of a fifth of the weights' own length and more"
     needs = ("update_ratio",)
-    excerpts = True
     explains = (
         "GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL301", "GL303", "GL401", "GL402",
     )  # fmt: skip
@@ -62,7 +62,7 @@ class UpdateTooLarge(Rule):
         return self.finding(
             found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
             message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of their norm"
-            f"{seeds(found.hits.replicates)}, {during(found.window)} (limit "
+            f"{seeds(found.hits.replicates)}, {during(run, found.window)} (limit "
             f"{100 * found.limit:g} %; about 0.1 % is usual); "
             f"{are_hit(found.layers)}.",
             remedies=(f"lower the learning rate{tried}", "warm the learning rate up", "clip the gradient by its norm"),
@@ -72,7 +72,7 @@ class UpdateTooLarge(Rule):
 
 def _falling(run: Run) -> np.ndarray:
     """Where the loss of the next 10 iterations comes to half of what it is now (T, S)."""
-    loss = np.abs(run.whole.step("loss"))
+    loss = np.abs(run.step("loss"))
     padded = np.pad(loss, ((0, FEW), (0, 0)), constant_values=np.inf)
-    ahead = np.lib.stride_tricks.sliding_window_view(padded, FEW, axis=0)[1 + run.times]
-    return np.median(ahead, axis=-1) < FELL * loss[run.times]
+    ahead = np.lib.stride_tricks.sliding_window_view(padded, FEW, axis=0)[1 : len(loss) + 1]
+    return np.median(ahead, axis=-1) < FELL * loss

@@ -19,8 +19,7 @@ from gradlab.rules.base import (
     number,
     seeds,
     span,
-    window_of,
-    windows_of,
+    windows,
 )
 from gradlab.run import Run
 
@@ -61,11 +60,11 @@ class VanishingGradient(Rule):
     """
 
     code = "GL101"
+    whole = False
     name = "vanishing-gradient"
     summary = "layers whose weights cannot change the loss, whatever the learning rate"
     needs = ("per_example_grad_norm", "weight_norm")
     explains = ("GL301", "GL302", "GL306", "GL402")
-    excerpts = True
     explains_later = ("GL201",)  # where the signal is almost nothing, biases rule the units, and kill them
 
     def judge(self, run: Run) -> Finding | None:
@@ -74,7 +73,7 @@ class VanishingGradient(Rule):
         prefix = finite_prefix(run)
         best: tuple[Array, Window] | None = None
         since: int | None = None
-        for window in windows_of(run, int(prefix.max(initial=0))):
+        for window in windows(int(prefix.max(initial=0)), times=run.times):
             with np.errstate(all="ignore"):
                 values = np.median(elasticity[window.start : window.stop], axis=0)
             values[prefix < window.stop] = np.inf  # a replicate that has ended is not judged beyond its end
@@ -108,7 +107,7 @@ class VanishingGradient(Rule):
             f"(limit {limit:g})."
         )
         return self.finding(
-            hits, window_of(run, since, window.stop), severity=severity, layers=layers, value=value, limit=limit,
+            hits, Window(since, window.stop), severity=severity, layers=layers, value=value, limit=limit,
             message=message, cause=why,
             remedies=_remedies(run, why), columns=("delta_norm", "per_example_grad_norm", "log_gain_slope"),
         )  # fmt: skip

@@ -1,0 +1,152 @@
+"""Long runs in parts: the row groups of `signals.parquet`, and which of them are worth reading.
+
+A row group holds whole iterations, some hundred thousand bytes a column; the footer tells the smallest and the largest
+value of each without reading it. Of a run that is too large for memory, a few groups are read: the first and the last,
+those that hold the extremes of a statistic, those in which a replicate breaks, and others evenly in between.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Array = np.ndarray
+
+BUDGET = 2_400_000  # numbers of a statistic that are held at once: 20 MB
+AT_ONCE = 16  # groups that are read together where every group is looked through
+SHARE = 0.6  # of the budget that the ends and the extremes may take
+COUNT = "nonfinite_count"
+NORMS = ("grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rms")  # not finite where something is not
+HIGH = (*NORMS, "update_ratio", "per_example_grad_norm", "dead_fraction", "saturated_fraction", "lost_fraction",
+        "unit_similarity", "activation_std")  # fmt: skip
+LOW = ("delta_norm", "grad_norm", "per_example_grad_norm", "update_norm", "update_ratio", "second_moment_rms")
+
+
+class RowGroups:
+    """The row groups of a closed run's statistics.
+
+    Parameters
+    ----------
+    path : Path
+        `signals.parquet`.
+    width : int
+        Rows of one iteration: replicates times layers.
+    """
+
+    def __init__(self, path: Path, width: int):
+        self._path, self.width = path, width
+        self._meta = pq.read_metadata(path)
+        counts = [self._meta.row_group(k).num_rows for k in range(self._meta.num_row_groups)]
+        self._ends = np.cumsum(counts)
+        self._starts = self._ends - counts
+        names = self._meta.schema.names
+        self._columns = {name: number for number, name in enumerate(names)}
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of the file."""
+        return list(self._columns)
+
+    def iterations(self, groups: Sequence[int]) -> Array:
+        """Return the iterations that these groups hold whole, ascending."""
+        spans = [np.arange(first, stop) for first, stop in self._whole(groups)]
+        return np.concatenate(spans) if spans else np.zeros(0, int)
+
+    def holding(self, iterations: Iterable[int]) -> list[int]:
+        """Return the groups in which these iterations start."""
+        return np.searchsorted(self._ends, np.fromiter(iterations, int) * self.width, side="right").tolist()
+
+    def read(self, groups: Sequence[int], columns: list[str]) -> pa.Table:
+        """Read the whole iterations that these groups hold, as `iterations` names them."""
+        with pq.ParquetFile(self._path, metadata=self._meta) as file:  # parsing a long footer again takes 40 ms
+            parts = []
+            for block, (first, stop) in zip(_blocks(groups), self._whole(groups), strict=True):
+                table = file.read_row_groups(block, columns=columns)
+                parts.append(table.slice(first * self.width - self._starts[block[0]], (stop - first) * self.width))
+        return pa.concat_tables(parts)
+
+    @functools.cache  # noqa: B019 -- as long as the run that owns it
+    def bounds(self, column: str) -> tuple[Array, Array, Array]:
+        """Return the smallest and largest value and the number of nulls of each group; NaN where it is not told.
+
+        Parquet's statistics leave NaN out.
+        """
+        low, high, nulls = (np.full(len(self), np.nan) for _ in range(3))
+        for k in range(len(self)):
+            told = self._meta.row_group(k).column(self._columns[column]).statistics
+            if told is not None and told.has_min_max:
+                low[k], high[k] = told.min, told.max
+            if told is not None and told.has_null_count:
+                nulls[k] = told.null_count
+        return low, high, nulls
+
+    def holds(self, column: str) -> bool:
+        """Whether a column has any value that is not null."""
+        rows = self._ends - self._starts
+        return column in self._columns and not (self.bounds(column)[2] == rows).all()
+
+    def suspects(self) -> tuple[list[int], list[str]]:
+        """Return the groups that may hold a NaN or an infinity, and the columns that tell."""
+        norms = [name for name in NORMS if self.holds(name)]
+        if not self.holds(COUNT) or self.bounds(COUNT)[2].any():
+            return list(range(len(self))), [name for name in (COUNT, *NORMS) if self.holds(name)]
+        suspect = self.bounds(COUNT)[1] != 0
+        overflowing = np.any([np.isinf(self.bounds(name)[1]) for name in norms], axis=0) if norms else False
+        return np.flatnonzero(suspect | overflowing).tolist(), [COUNT, *(norms if np.any(overflowing) else ())]
+
+    def choose(self, keep: Iterable[int]) -> list[int]:
+        """Choose groups within the budget: first, last, those of the iterations to `keep`, extremes, evenly spread."""
+        room = max(4, BUDGET // max(int(np.diff([0, *self._ends]).max()), 1))
+        if room >= len(self):
+            return list(range(len(self)))
+        chosen = dict.fromkeys([0, 1, len(self) - 2, len(self) - 1, *self.holding(keep)])
+        for group in self._outstanding():
+            if len(chosen) >= SHARE * room:
+                break
+            chosen[group] = None
+        spread = np.linspace(0, len(self) - 1, max(2, room - len(chosen))).round().astype(int)
+        return sorted({*chosen, *spread.tolist()})
+
+    def _outstanding(self) -> list[int]:
+        """Return the groups that hold a column's largest or smallest value, the farthest from the usual one first."""
+        found = []
+        for name, end in (*((name, 1) for name in HIGH), *((name, 0) for name in LOW)):
+            values = self.bounds(name)[end] if name in self._columns else np.zeros(0)
+            if not np.isfinite(values).any():
+                continue
+            group = int(np.nanargmax(values) if end else np.nanargmin(values))
+            with np.errstate(all="ignore"):
+                found.append((float(np.nan_to_num(abs(np.log(values[group] / np.nanmedian(values))), nan=0.0)), group))
+        return [group for _, group in sorted(found, reverse=True)]
+
+    def _whole(self, groups: Sequence[int]) -> list[tuple[int, int]]:
+        """The iterations [first, stop) that each block of neighbouring groups holds whole."""
+        return [
+            (-(-int(self._starts[block[0]]) // self.width), int(self._ends[block[-1]]) // self.width)
+            for block in _blocks(groups)
+        ]
+
+
+def _blocks(groups: Sequence[int]) -> list[list[int]]:
+    """Part ascending numbers into blocks of neighbours."""
+    blocks: list[list[int]] = []
+    for group in groups:
+        if blocks and blocks[-1][-1] == group - 1:
+            blocks[-1].append(group)
+        else:
+            blocks.append([group])
+    return blocks
+
+
+def in_turn(groups: Sequence[int]) -> Iterator[list[int]]:
+    """Yield a few groups at a time; neighbours overlap by one, so that no iteration falls between two readings."""
+    for start in range(0, len(groups), AT_ONCE):
+        yield list(groups[max(0, start - 1) : start + AT_ONCE])

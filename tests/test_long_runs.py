@@ -1,0 +1,200 @@
+"""Runs too large for memory: judged and drawn from the row groups that matter, to the same verdict."""
+
+import re
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import gradlab
+from gradlab import _groups
+from gradlab.report import series
+from gradlab.report.data import build
+from gradlab.rules.base import Window, gaps, windows
+from gradlab.run import Run
+
+GROUP = 40  # iterations, in these tests
+
+
+def folder_of(path, iterations=2000, seeds=2, layers=3, *, change=None, counted=True):
+    """Write a closed run of made-up healthy numbers, GROUP iterations a row group; `change(signals, steps)` first."""
+    shape = (iterations, seeds, layers)
+    rng = np.random.default_rng(1)
+    signals = {
+        name: size * np.exp(0.05 * rng.normal(size=shape))
+        for name, size in (("grad_norm", 1.0), ("delta_norm", 1.0), ("weight_norm", 8.0), ("update_norm", 8e-3),
+                           ("update_ratio", 1e-3), ("per_example_grad_norm", 1.0), ("activation_rms", 1.0))
+    }  # fmt: skip
+    if counted:
+        signals["nonfinite_count"] = np.zeros(shape)
+    loss = 2.3 * np.exp(-3 * np.arange(iterations) / iterations)[:, None] * np.ones(seeds)
+    steps = {"loss": loss, "grad_norm": np.sqrt(layers) * np.ones_like(loss)}
+    if change:
+        change(signals, steps)
+    run = Run.from_arrays(signals, steps=steps, config={"baseline_loss": 2.3}, name="made up")
+    write_in_groups(run, path, GROUP)
+    return path
+
+
+def write_in_groups(run, path, iterations):
+    """Save a run so that each row group of its statistics holds so many iterations."""
+    run.save(path)
+    rows = iterations * run.shape[1] * run.shape[2]
+    pq.write_table(pq.read_table(path / "signals.parquet"), path / "signals.parquet", row_group_size=rows)
+
+
+@pytest.fixture
+def short_of_memory(monkeypatch):
+    """From here on, a run of more than 12 row groups of these tests is long."""
+    monkeypatch.setattr(_groups, "BUDGET", 12 * GROUP * 2 * 3)
+
+
+def test_a_part_holds_whole_spans_first_and_last_among_them(tmp_path, short_of_memory):
+    run = gradlab.load(folder_of(tmp_path / "run"))
+    part = run.condensed()
+    times = part.times
+    assert part.iterations < run.iterations / 3
+    assert {0, GROUP, run.iterations - 1} <= set(times.tolist())
+    assert len(times) % GROUP == 0
+    assert (np.diff(times) >= 1).all()
+    assert np.array_equal(part["grad_norm"], run["grad_norm"][times])
+    assert np.array_equal(part.step("loss"), run.step("loss")[times])
+    assert part.columns == run.columns
+    assert part.condensed() is part
+    assert 777 in run.condensed([777]).times
+
+
+def test_a_run_that_fits_is_its_own_part(tmp_path):
+    run = gradlab.load(folder_of(tmp_path / "run", 200))
+    assert run.condensed() is run
+    assert np.array_equal(run.times, np.arange(200))
+
+
+@pytest.mark.parametrize("where", [0, 39, 40, 733, 1999])
+@pytest.mark.parametrize("column", ["grad_norm", "update_ratio", "delta_norm"])
+@pytest.mark.parametrize("value", [1e6, 0.0])
+def test_a_single_extreme_number_is_kept_and_drawn(where, column, value, tmp_path, short_of_memory):
+    def change(signals, steps):
+        signals[column][where, 1, 2] = value
+
+    run = gradlab.load(folder_of(tmp_path / "run", change=change))
+    assert where in run.condensed().times
+    figure = gradlab.figures.heatmap(run, column, columns=20)
+    assert where in figure.data[0].x
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("where", [0, 733, 1999])
+def test_a_single_nonfinite_number_is_found_where_it_is(where, counted, value, tmp_path, short_of_memory):
+    def change(signals, steps):
+        signals["delta_norm"][where, 1, 2] = value
+        if counted:
+            signals["nonfinite_count"][where, 1, 2] = 1
+
+    run = gradlab.load(folder_of(tmp_path / "run", change=change, counted=counted))
+    verdict = gradlab.diagnose(run)
+    assert not verdict.ok
+    finding = next(each for each in verdict.every_finding if each.rule == "GL001")
+    assert (finding.iterations, finding.layers, finding.replicates["which"]) == ((where, where), (3,), [1])
+    assert f"iteration {where} in layer 3" in finding.message
+    assert where in run.condensed().times
+
+
+def test_an_infinite_norm_without_a_count_of_it_is_found_too(tmp_path, short_of_memory):
+    def change(signals, steps):
+        signals["weight_norm"][900, 0, 1] = np.inf  # the norm overflows, no entry does
+
+    run = gradlab.load(folder_of(tmp_path / "run", change=change))
+    assert np.flatnonzero(run.nonfinite[:, 0]).tolist() == [900]
+
+
+def test_a_spike_is_told_by_its_iteration_and_a_note_says_how_much_was_read(tmp_path, short_of_memory):
+    def change(signals, steps):
+        signals["grad_norm"][1111] *= 1e3
+        steps["grad_norm"][1111] *= 1e3
+
+    run = gradlab.load(folder_of(tmp_path / "run", change=change))
+    verdict = gradlab.diagnose(run)
+    assert [(finding.rule, finding.iterations) for finding in verdict.findings] == [("GL103", (1111, 1111))]
+    assert any("of 2,000 iterations" in note for note in verdict.notes)
+    data = build(run)
+    assert 1111 in data["cells"][0]["figures"]["moments"]
+    assert data["cells"][0]["shape"]["iterations"] == 2000
+    heatmap = data["cells"][0]["figures"]["heatmaps"]["grad_norm"]["figure"]
+    assert {0, 1111, 1999} <= set(heatmap["data"][0]["x"])
+
+
+def test_findings_are_told_by_iterations_not_by_rows(tmp_path, short_of_memory):
+    def change(signals, steps):
+        signals["update_ratio"][1300:] = 2.0  # from then on every step is twice the weights
+        signals["update_norm"][1300:] = 16.0
+
+    verdict = gradlab.diagnose(gradlab.load(folder_of(tmp_path / "run", change=change)))
+    finding = next(each for each in verdict.every_finding if each.rule == "GL304")
+    first, last = finding.iterations
+    kept = gradlab.load(tmp_path / "run").condensed().times
+    since = int(kept[kept >= 1300][0])  # the first that was read of those that are hit
+    assert first - GROUP <= since <= first + GROUP
+    assert since <= last <= 1999
+    said = [int(number) for number in re.search(r"in iterations (\d+)-(\d+)", finding.message).groups()]
+    assert 1300 <= said[1] <= last
+    assert said[0] in kept
+
+
+def test_growth_is_not_read_across_a_gap():
+    times = np.array([0, 1, 2, 10, 11, 12])
+    assert gaps(times).tolist() == [2]
+    assert windows(6, 2, times) == [Window(0, 2), Window(1, 3), Window(3, 5), Window(4, 6)]
+    assert windows(6, 50, times) == [Window(0, 3), Window(3, 6)]
+    assert windows(4, 50, times) == [Window(0, 3), Window(3, 4)]
+
+
+NETS = {
+    "healthy": (dict(activation="tanh", init="glorot_normal"), 6, {}),
+    "vanishing": (dict(activation="sigmoid", init="glorot_normal"), 12, {}),
+    "exploding": (dict(activation="relu", init="he_normal", gain=2.0), 12, {}),
+    "unlearned": (dict(activation="tanh", init="glorot_normal"), 4, {"learning_rate": 1e-7}),
+    "thrown about": (dict(activation="relu", init="he_normal"), 4, {"learning_rate": 3.0}),
+    "adam": (dict(activation="relu", init="he_normal"), 4, {"learning_rate": 0.002, "optimizer": "adam"}),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_verdict_on_a_part_is_the_verdict_on_the_whole(name, tmp_path, monkeypatch):
+    model, depth, training = NETS[name]
+    net = gradlab.MLP([64] + [16] * depth + [10], seed=0, replicates=2, **model)
+    trained = gradlab.train(
+        net, gradlab.datasets.digits(seed=0), **{"learning_rate": 0.05, "iterations": 900} | training
+    )
+    write_in_groups(trained, tmp_path / "run", 50)
+    whole = gradlab.diagnose(gradlab.load(tmp_path / "run"))
+    monkeypatch.setattr(_groups, "BUDGET", 9 * 50 * 2 * (depth + 1))
+    run = gradlab.load(tmp_path / "run")
+    part = gradlab.diagnose(run)
+    if trained.iterations == 900:
+        assert run.condensed().iterations < 600
+        assert any("of 900 iterations" in note for note in part.notes)
+    told = [[(f.rule, f.severity, f.layers) for f in verdict.findings] for verdict in (whole, part)]
+    assert told[0] == told[1]
+    assert {f.rule for f in whole.every_finding} == {f.rule for f in part.every_finding}
+
+
+def test_a_long_run_is_copied_file_by_file(tmp_path, short_of_memory):
+    run = gradlab.load(folder_of(tmp_path / "run"))
+    again = gradlab.load(run.save(tmp_path / "copy"))
+    assert again.to_frame().equals(run.to_frame())
+    assert again.steps.equals(run.steps)
+
+
+def test_a_row_group_need_not_hold_whole_iterations(tmp_path, monkeypatch):
+    folder_of(tmp_path / "run", 400)
+    table = pq.read_table(tmp_path / "run" / "signals.parquet")
+    pq.write_table(table, tmp_path / "run" / "signals.parquet", row_group_size=100)  # 16 iterations and 4 rows
+    monkeypatch.setattr(_groups, "BUDGET", 8 * 100)
+    run = gradlab.load(tmp_path / "run")
+    part = run.condensed()
+    assert part is not run
+    assert np.array_equal(part["grad_norm"], run["grad_norm"][part.times])
+    assert series.row_of(part, int(part.times[-1])) == part.iterations - 1
+    assert gradlab.diagnose(run).ok
