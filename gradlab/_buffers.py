@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from gradlab.layerstack import groups
 from gradlab.run import STATISTICS, STEP_COLUMNS, signals_table, steps_table
 
 Array = np.ndarray
@@ -88,11 +89,7 @@ class Trajectories:
         chosen = range(total) if self._all else _sample(layers, count, seed)
         positions = np.array([_position(layers, flat) for flat in chosen], np.int32).reshape(-1, 3)
         self._layer, self._row, self._column = positions.T
-        self._places = [
-            (int(layer), here, self._row[here], self._column[here])
-            for layer in np.unique(self._layer)
-            for here in [np.flatnonzero(self._layer == layer)]
-        ]
+        self._places: dict[tuple[int, int], tuple[Array, ...]] = {}
         self._taken: list[tuple[int, Array]] = []
         self._last: Array | None = None
 
@@ -129,9 +126,19 @@ class Trajectories:
 
     def _values(self, weights: Sequence[Array]) -> Array:
         values = np.empty((self._replicates, len(self._layer)))
-        for layer, here, row, column in self._places:
-            values[:, here] = weights[layer][..., row, column]
+        for layers, stack in groups(weights):  # (layers, [S,] fan_in, fan_out): one call for equal neighbours
+            here, layer, row, column = self._place(layers)
+            if len(here):
+                values[:, here] = stack[layer, ..., row, column].T
         return values
+
+    def _place(self, layers: slice) -> tuple[Array, ...]:
+        """Which of the weights followed lie in these layers, and where in their stack."""
+        key = layers.start, layers.stop
+        if key not in self._places:
+            here = np.flatnonzero((self._layer >= layers.start) & (self._layer < layers.stop))
+            self._places[key] = here, self._layer[here] - layers.start, self._row[here], self._column[here]
+        return self._places[key]
 
 
 def _sample(layers: list[dict[str, Any]], count: int, seed: int) -> list[int]:

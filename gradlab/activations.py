@@ -20,6 +20,10 @@ SELU_SCALE = 1.0507009873554805  # lambda and alpha of the fixed point (0, 1), K
 SELU_ALPHA = 1.6732632423543772
 LEAKY_SLOPE = 0.01
 
+# Underflow to 0 and the overflow of e^-z on the way to 0 are the right limits here, so neither is worth a warning. To
+# enter it costs as much as a small array's arithmetic: whoever calls `function` for many layers enters it once.
+to_its_limit = np.errstate(over="ignore", under="ignore")
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -30,7 +34,7 @@ class Activation:
     name : str
         The name users type.
     function : callable
-        `function(z, out)` writes phi(z) into `out`.
+        `function(z, out)` writes phi(z) into `out`; to be called within `to_its_limit`.
     derivative : callable
         `derivative(z, h, out)` writes phi'(z) into `out`, given z and h = phi(z): whichever is cheaper is used.
     slope_bound : float
@@ -49,22 +53,20 @@ class Activation:
     saturates: bool
     formula: str
 
+    @to_its_limit
     def __call__(self, z: Array, out: Array | None = None) -> Array:
         """Return phi(z), an array of the shape of `z`, in `out` where that is given."""
         out = np.empty_like(z) if out is None else out
         self.function(z, out)
         return out
 
+    @to_its_limit
     def slope(self, z: Array, h: Array | None = None, out: Array | None = None) -> Array:
         """Return phi'(z), an array of the shape of `z`; `h` = phi(z) saves computing it again."""
         h = self(z) if h is None else h
         out = np.empty_like(z) if out is None else out
         self.derivative(z, h, out)
         return out
-
-
-# Underflow to 0 and the overflow of e^-z on the way to 0 are the right limits here, so neither is worth a warning.
-_to_its_limit = np.errstate(over="ignore", under="ignore")
 
 
 def _identity(z, out):
@@ -75,7 +77,6 @@ def _identity_slope(z, h, out):
     out.fill(1)
 
 
-@_to_its_limit
 def _sigmoid(z, out):
     np.negative(z, out=out)  # 1 / (1 + e^-z); e^-z is inf below z = -88 (float32), and 1/inf = 0
     np.exp(out, out=out)
@@ -83,18 +84,15 @@ def _sigmoid(z, out):
     np.reciprocal(out, out=out)
 
 
-@_to_its_limit
 def _sigmoid_slope(z, h, out):
     np.multiply(h, h, out=out)  # phi' = h - h^2 = h (1 - h)
     np.subtract(h, out, out=out)
 
 
-@_to_its_limit
 def _tanh(z, out):
     np.tanh(z, out=out)
 
 
-@_to_its_limit
 def _tanh_slope(z, h, out):
     np.multiply(h, h, out=out)  # phi' = 1 - h^2
     np.subtract(1, out, out=out)
@@ -109,7 +107,6 @@ def _relu_slope(z, h, out):
     np.greater(z, 0, out=out, casting="unsafe")
 
 
-@_to_its_limit
 def _leaky_relu(z, out):
     np.multiply(z, LEAKY_SLOPE, out=out)
     np.maximum(z, out, out=out)
@@ -121,20 +118,17 @@ def _leaky_relu_slope(z, h, out):
     out += LEAKY_SLOPE
 
 
-@_to_its_limit
 def _elu(z, out):
     np.minimum(z, 0, out=out)  # expm1 of the negative side only: no overflow
     np.expm1(out, out=out)
     np.copyto(out, z, where=z > 0)
 
 
-@_to_its_limit
 def _elu_slope(z, h, out):
     np.add(h, 1, out=out)  # z <= 0: e^z = h + 1
     np.copyto(out, 1, where=z > 0)
 
 
-@_to_its_limit
 def _selu(z, out):
     np.minimum(z, 0, out=out)
     np.expm1(out, out=out)
@@ -143,7 +137,6 @@ def _selu(z, out):
     out *= SELU_SCALE
 
 
-@_to_its_limit
 def _selu_slope(z, h, out):
     np.minimum(z, 0, out=out)
     np.exp(out, out=out)  # z <= 0: lambda alpha e^z; float32's h + lambda alpha would end in 1e-7 instead of 0
@@ -204,7 +197,6 @@ def _scaled_erfc(x: Array) -> Array:
     return result
 
 
-@_to_its_limit
 def normal_cdf(z: Array) -> Array:
     """Return the standard normal cumulative distribution Phi(z) = erfc(-z / sqrt(2)) / 2.
 
@@ -237,25 +229,21 @@ def normal_cdf(z: Array) -> Array:
 _FAR = 1000
 
 
-@_to_its_limit
 def _gelu(z, out):
     np.multiply(np.maximum(z, -_FAR), normal_cdf(z), out=out)  # z Phi(z), Hendrycks & Gimpel 2016
 
 
-@_to_its_limit
 def _gelu_slope(z, h, out):
     near = np.clip(z, -_FAR, _FAR)
     density = np.exp(-0.5 * near * near) / math.sqrt(2 * math.pi)
     np.add(normal_cdf(z), near * density, out=out)  # Phi(z) + z Phi'(z)
 
 
-@_to_its_limit
 def _silu(z, out):
     _sigmoid(z, out)
     out *= np.maximum(z, -_FAR)  # z s, s = sigmoid(z)
 
 
-@_to_its_limit
 def _silu_slope(z, h, out):
     _sigmoid(z, out)
     factor = np.clip(z, -_FAR, _FAR)

@@ -44,7 +44,7 @@ ROOMS = {
     "_views": Room(set(), {"numpy"}),
     "_groups": Room(set(), {"numpy", "pyarrow"}),
     "run": Room({"storage", "_groups", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),
-    "_buffers": Room({"run"}, {"numpy", "pyarrow"}),
+    "_buffers": Room({"run", "layerstack"}, {"numpy", "pyarrow"}),
     "recorder": Room(
         {"measures", "_measurer", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}
     ),

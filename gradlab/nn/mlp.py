@@ -205,6 +205,7 @@ class MLP:
             self._workspaces[batch_size] = Workspace(self, batch_size)
         return self._workspaces[batch_size]
 
+    @activations.to_its_limit
     def forward(self, work: Workspace) -> Array:
         """Run `work.batch` (*lead, B, n_0) through the net; return the logits (*lead, B, n_L)."""
         last = len(self.weights) - 1
@@ -255,6 +256,7 @@ class MLP:
             stacked = self.replicates is not None
             blocks.draw(work.block.masks, self.block.dropout, self.seeds, iteration, stacked)
 
+    @activations.to_its_limit
     def backward(self, work: Workspace) -> None:
         """Fill the gradients from `work.deltas[-1]` = dLoss/dlogits, which the loss has written."""
         for layer in range(len(self.weights) - 1, -1, -1):
