@@ -8,11 +8,13 @@ those that hold the extremes of a statistic, those in which a replicate breaks, 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 Array = np.ndarray
@@ -25,6 +27,30 @@ NORMS = ("grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rm
 HIGH = (*NORMS, "update_ratio", "per_example_grad_norm", "dead_fraction", "saturated_fraction", "lost_fraction",
         "unit_similarity", "activation_std")  # fmt: skip
 LOW = ("delta_norm", "grad_norm", "per_example_grad_norm", "update_norm", "update_ratio", "second_moment_rms")
+
+NONFINITE = "gradlab.nonfinite"  # in the footer: how many row groups, and column -> {group: NaN and infinities in it}
+
+
+class NonfiniteCounts:
+    """What a footer says of NaN and infinity, which Parquet's statistics leave out; collected as groups are written."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[int, int]] = {}
+        self._groups = 0
+
+    def add(self, group: pa.Table) -> None:
+        """Count in the next row group; null is neither."""
+        for field in group.schema:
+            if pa.types.is_floating(field.type):
+                column = group[field.name]
+                finite = pc.sum(pc.is_finite(column)).as_py() or 0  # pyright: ignore[reportAttributeAccessIssue]
+                if count := len(column) - column.null_count - finite:
+                    self._counts.setdefault(field.name, {})[self._groups] = count
+        self._groups += 1
+
+    def footer(self) -> dict[str, str]:
+        """Return what to write into the footer."""
+        return {NONFINITE: json.dumps({"groups": self._groups, "columns": self._counts})}
 
 
 class RowGroups:
@@ -96,11 +122,28 @@ class RowGroups:
     def suspects(self) -> tuple[list[int], list[str]]:
         """Return the groups that may hold a NaN or an infinity, and the columns that tell."""
         norms = [name for name in NORMS if self.holds(name)]
+        if (counted := self._nonfinite()) is not None:
+            return self._counted(counted)
         if not self.holds(COUNT) or self.bounds(COUNT)[2].any():
             return list(range(len(self))), [name for name in (COUNT, *NORMS) if self.holds(name)]
         suspect = self.bounds(COUNT)[1] != 0
         overflowing = np.any([np.isinf(self.bounds(name)[1]) for name in norms], axis=0) if norms else False
         return np.flatnonzero(suspect | overflowing).tolist(), [COUNT, *(norms if np.any(overflowing) else ())]
+
+    def _nonfinite(self) -> dict[str, dict[str, int]] | None:
+        """Return the NaN and infinities counted in each column by group; None where the footer does not tell."""
+        stored = json.loads((self._meta.metadata or {}).get(NONFINITE.encode(), b"{}"))
+        return stored["columns"] if stored.get("groups") == len(self) else None
+
+    def _counted(self, nonfinite: dict[str, dict[str, int]]) -> tuple[list[int], list[str]]:
+        telling = [name for name in NORMS if name in nonfinite]
+        suspect = np.zeros(len(self), bool)
+        for name in telling:
+            suspect[[int(group) for group in nonfinite[name]]] = True
+        if not self.holds(COUNT):
+            return np.flatnonzero(suspect).tolist(), telling
+        suspect |= self.bounds(COUNT)[1] > 0
+        return np.flatnonzero(suspect).tolist(), [COUNT, *telling]
 
     def choose(self, keep: Iterable[int]) -> list[int]:
         """Choose groups within the budget: first, last, those of the iterations to `keep`, extremes, evenly spread."""

@@ -22,6 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gradlab._groups import NonfiniteCounts
 from gradlab.errors import RunError
 
 SCHEMA_VERSION = 1
@@ -141,19 +142,27 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 def _compact(folder: Path, table: str) -> None:
     target, temporary = folder / f"{table}.parquet", folder / f".{table}.parquet.part"
-    writer = None
-    pending: list[pa.RecordBatch] = []
-    for batch in _stream_batches(folder, table):
-        writer = writer or _parquet_writer(temporary, batch.schema)
-        pending.append(batch)
-        if sum(part.num_rows for part in pending) >= ROW_GROUP:
-            writer.write_table(pa.Table.from_batches(pending))
-            pending = []
+    writer, counts = None, NonfiniteCounts()
+    for group in _joined(_stream_batches(folder, table)):
+        writer = writer or _parquet_writer(temporary, group.schema)
+        writer.write_table(group)
+        counts.add(group)
     if writer is not None:
-        if pending:
-            writer.write_table(pa.Table.from_batches(pending))
+        writer.add_key_value_metadata(counts.footer())
         writer.close()
         os.replace(temporary, target)
+
+
+def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Join batches to tables of at least `ROW_GROUP` rows; the last one may be shorter."""
+    pending: list[pa.RecordBatch] = []
+    for batch in batches:
+        pending.append(batch)
+        if sum(part.num_rows for part in pending) >= ROW_GROUP:
+            yield pa.Table.from_batches(pending)
+            pending = []
+    if pending:
+        yield pa.Table.from_batches(pending)
 
 
 def _segments(folder: Path, table: str) -> list[Path]:

@@ -40,7 +40,7 @@ ROOMS = {
     "datasets": Room({"_tables", "_data", "_examples", "errors"}, set()),
     "measures": Room(set(), {"numpy"}),
     "_measurer": Room({"measures", "layerstack"}, {"numpy"}),
-    "storage": Room({"errors"}, {"numpy", "pandas", "pyarrow"}),
+    "storage": Room({"_groups", "errors"}, {"numpy", "pandas", "pyarrow"}),
     "_views": Room(set(), {"numpy"}),
     "_groups": Room(set(), {"numpy", "pyarrow"}),
     "run": Room({"storage", "_groups", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),

@@ -1,5 +1,6 @@
 """Runs too large for memory: judged and drawn from the row groups that matter, to the same verdict."""
 
+import json
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradlab
-from gradlab import _groups
+from gradlab import _groups, storage
 from gradlab.report import series
 from gradlab.report.data import build
 from gradlab.rules.base import Window, gaps, windows
@@ -198,3 +199,51 @@ def test_a_row_group_need_not_hold_whole_iterations(tmp_path, monkeypatch):
     assert np.array_equal(part["grad_norm"], run["grad_norm"][part.times])
     assert series.row_of(part, int(part.times[-1])) == part.iterations - 1
     assert gradlab.diagnose(run).ok
+
+
+def closed_by_gradlab(path, change, **options):
+    """Close the run as a recorder does, so that the footer counts NaN and infinity."""
+    run = gradlab.load(folder_of(path, change=change, **options))
+    rows = GROUP * run.shape[1] * run.shape[2]
+    writer = storage.Writer(path)
+    for batch in pq.read_table(path / "signals.parquet").combine_chunks().to_batches(max_chunksize=rows):
+        writer.append("signals", batch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "ROW_GROUP", rows)
+        writer.close()
+    writer.remove_streams()
+    return gradlab.load(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("column", ["delta_norm", "weight_norm"])
+def test_the_footer_tells_in_which_group_a_number_is_not_finite(
+    column, counted, value, tmp_path, short_of_memory, monkeypatch
+):
+    def change(signals, steps):
+        signals[column][733, 1, 2] = value  # nobody counted it: a norm that overflowed, a loop of one's own
+
+    run = closed_by_gradlab(tmp_path / "run", change, counted=counted)
+    read, usual = [], _groups.RowGroups.read
+    monkeypatch.setattr(
+        _groups.RowGroups, "read", lambda self, groups, names: read.extend(groups) or usual(self, groups, names)
+    )
+    assert np.argwhere(run.nonfinite).tolist() == [[733, 1]]
+    assert set(read) == {733 // GROUP}
+    (root,) = gradlab.diagnose(run).findings
+    assert (root.rule, root.iterations, root.layers) == ("GL001", (733, 733), (3,))
+
+
+def test_a_count_in_the_footer_of_other_groups_than_these_is_not_believed(tmp_path, short_of_memory):
+    def change(signals, steps):
+        signals["delta_norm"][733, 1, 2] = np.nan
+
+    path = tmp_path / "run"
+    closed_by_gradlab(path, change, counted=False)
+    stored = pq.read_metadata(path / "signals.parquet").metadata[_groups.NONFINITE.encode()]
+    assert json.loads(stored) == {"groups": 50, "columns": {"delta_norm": {str(733 // GROUP): 1}}}
+    table = pq.read_table(path / "signals.parquet")
+    table = table.replace_schema_metadata({_groups.NONFINITE: stored.decode()})
+    pq.write_table(table, path / "signals.parquet", row_group_size=6 * 25)  # by another tool, in groups of its own
+    assert np.argwhere(gradlab.load(path).nonfinite).tolist() == [[733, 1]]
