@@ -132,8 +132,13 @@ class RowGroups:
 
     def _nonfinite(self) -> dict[str, dict[str, int]] | None:
         """Return the NaN and infinities counted in each column by group; None where the footer does not tell."""
-        stored = json.loads((self._meta.metadata or {}).get(NONFINITE.encode(), b"{}"))
-        return stored["columns"] if stored.get("groups") == len(self) else None
+        try:
+            stored = json.loads((self._meta.metadata or {}).get(NONFINITE.encode(), b"{}"))
+            counted = stored["columns"] if stored.get("groups") == len(self) else None
+            whole = counted is None or all(0 <= int(group) < len(self) for each in counted.values() for group in each)
+        except (ValueError, TypeError, KeyError, AttributeError):  # another tool's, or damaged: look for oneself
+            return None
+        return counted if whole else None
 
     def _counted(self, nonfinite: dict[str, dict[str, int]]) -> tuple[list[int], list[str]]:
         telling = [name for name in NORMS if name in nonfinite]

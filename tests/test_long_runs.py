@@ -247,3 +247,35 @@ def test_a_count_in_the_footer_of_other_groups_than_these_is_not_believed(tmp_pa
     table = table.replace_schema_metadata({_groups.NONFINITE: stored.decode()})
     pq.write_table(table, path / "signals.parquet", row_group_size=6 * 25)  # by another tool, in groups of its own
     assert np.argwhere(gradlab.load(path).nonfinite).tolist() == [[733, 1]]
+
+
+@pytest.mark.parametrize(
+    "footer", [b"{", b"[1]", b'{"groups": 50, "columns": {"delta_norm": {"999": 1}}}', b'{"groups": 50}']
+)
+def test_a_footer_that_makes_no_sense_is_no_obstacle(footer, tmp_path, short_of_memory):
+    def change(signals, steps):
+        signals["delta_norm"][733, 1, 2] = np.nan
+
+    path = folder_of(tmp_path / "run", change=change, counted=False) / "signals.parquet"
+    table = pq.read_table(path)
+    marked = table.replace_schema_metadata({_groups.NONFINITE: footer})
+    pq.write_table(marked, path, row_group_size=GROUP * 2 * 3)
+    run = gradlab.load(path.parent)
+    assert len(run._row_groups) == 50
+    assert np.flatnonzero(run.nonfinite[:, 1]).tolist() == [733]
+
+
+def test_the_way_that_weights_went_is_the_wholes_not_the_parts(tmp_path, short_of_memory):
+    """GL402 says whether the weights moved at all: an early burst, all of it read, must not count for the rest."""
+
+    def change(signals, steps):
+        signals["update_ratio"][:] = 1e-6
+        signals["update_ratio"][:GROUP] = 1e-3  # adds up to 0.042 in all; as if it had gone on so, 0.1 and more
+        signals["update_ratio"][700, 0, 0] = 5e-3
+        steps["loss"][:] = 2.3
+
+    run = gradlab.load(folder_of(tmp_path / "run", change=change))
+    finding = next(each for each in gradlab.diagnose(run).every_finding if each.rule == "GL402")
+    assert "no layer's weights moved by more than" in finding.message
+    said = float(re.search(r"more than ([\d.]+) %", finding.message)[1])
+    assert said == pytest.approx(100 * run["update_ratio"].sum(axis=0).max(axis=1).mean(), rel=0.1)

@@ -103,7 +103,9 @@ def _path_length(run: Run, which: list[int]) -> float | None:
         return None
     part = run.condensed()
     ratio = np.nan_to_num(part["update_ratio"][:, which], nan=0.0, posinf=0.0)
-    return float(np.median(ratio.sum(axis=0).max(axis=1))) * run.iterations / part.iterations
+    # Of a part of a long run, each row stands for the iterations that are nearer to it than to another.
+    weight = np.gradient(part.times) if part.iterations > 1 else np.ones(part.iterations)
+    return float(np.median((ratio * weight[:, None, None]).sum(axis=0).max(axis=1)))
 
 
 def _remedies(still: bool) -> tuple[str, ...]:
