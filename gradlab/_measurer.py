@@ -36,11 +36,13 @@ class Measurer:
         self._update_norms = [np.full(self._shape, np.nan)] * 3
         self._gradient_times_update = np.zeros(self._shape)
         self._nonfinite: dict[str, Array] = {}
+        self._swiftly_done = False  # whether the newest iteration's numbers are proved to be in a safe range
 
     def norms(self, tensors: Tensors) -> Row:
         """Return what is taken at every iteration, but for what `derived` makes of it; keep the update."""
         self._updates = [self._updates[-1], *self._updates[:-1]]
         row = self._swift(tensors) if _of_an_engine(tensors) else None
+        self._swiftly_done = row is not None and "others" not in tensors
         if row is None:
             row = self._update(tensors)
             h_rows = self._activations(tensors, row)
@@ -166,7 +168,10 @@ class Measurer:
     def expected_decrease(self, tensors: Tensors) -> Array:
         """<G, W_before - W_after> over all parameters given, (S,): what this update should take off the loss."""
         total = -self._gradient_times_update.sum(axis=1)
-        if {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
+        if self._swiftly_done and not self._stacked:
+            gradient, before, after = (tensors[name].flat for name in ("bias_gradients", "biases", "biases_after"))
+            total += np.vecdot(gradient, before - after)
+        elif {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
             stacks = (groups(tensors[name]) for name in ("bias_gradients", "biases", "biases_after"))
             for (_, gradient), (_, before), (_, after) in zip(*stacks, strict=True):
                 total += measures.inner(gradient, before - after).sum(axis=0)
@@ -178,6 +183,11 @@ class Measurer:
     def gradient_norm(self, tensors: Tensors, row: Mapping[str, Any]) -> Array:
         """Return the norm of the gradient by all parameters given, (S,)."""
         parts = [row["grad_norm"]]
+        if self._swiftly_done and not self._stacked:
+            biases = tensors["bias_gradients"].flat
+            square = np.vecdot(biases, biases, dtype=np.float64)
+            if measures.all_safe(square, biases.dtype):
+                return np.sqrt(np.square(row["grad_norm"]).sum(axis=1) + square)
         if "bias_gradients" in tensors:
             parts.append(self._each(measures.norm, tensors["bias_gradients"]))
         others = [measures.norm(gradient) for gradient in tensors.get("other_gradients", ())]
@@ -186,6 +196,8 @@ class Measurer:
 
     def phases(self, loss: Array) -> list[str | None]:
         """For each replicate, where a non-finite number appeared first in this iteration; None where nowhere."""
+        if self._swiftly_done and np.isfinite(loss).all():
+            return [None] * self._shape[0]
         counts = {name: array.sum(axis=1) for name, array in self._nonfinite.items()}
         none = np.zeros(self._shape[0])
         found = (
@@ -323,7 +335,8 @@ class Measurer:
 
 def _of_an_engine(tensors: Tensors) -> bool:
     """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer and the next."""
-    needed = ("activations", "preactivations", "deltas", "slopes", "backs", "biases", "gradients", "weights_after")
+    needed = ("activations", "preactivations", "deltas", "slopes", "backs", "gradients", "weights_after", "biases",
+              "biases_after", "bias_gradients")  # fmt: skip
     return (
         "products" not in tensors
         and "batch" in tensors
