@@ -246,8 +246,9 @@ def _silu(z, out):
 
 def _silu_slope(z, h, out):
     _sigmoid(z, out)
-    factor = np.clip(z, -_FAR, _FAR)
-    factor *= 1 - out
+    factor = -z
+    _sigmoid(factor, factor)  # 1 - s = sigmoid(-z) to every digit; 1 - out loses up to z eps where s is near 1
+    factor *= np.clip(z, -_FAR, _FAR)
     factor += 1
     out *= factor  # s + z s (1 - s) = s (1 + z (1 - s))
 
