@@ -113,7 +113,11 @@ L1 = Annotated[float, typer.Option("--l1", help="Penalty on the size of weights 
 L2 = Annotated[float, typer.Option("--l2", help="Penalty on the square of weights that keeps them small.")]
 ClassWeights = Annotated[
     str | None,
-    typer.Option("--class-weights", metavar="balanced", help="Let rare classes count as much as frequent ones."),
+    typer.Option(
+        "--class-weights",
+        metavar="balanced|X,X,...",
+        help="Let rare classes count as much as frequent ones (balanced), or say how much each class counts.",
+    ),
 ]
 LabelSmoothing = Annotated[
     float, typer.Option("--label-smoothing", help="Share of each target that is spread over all classes.")
@@ -203,7 +207,7 @@ def compare(
     settings: dict[str, Any] = {
         "width": width, "seeds": seeds, "iterations": iterations, "optimizer": optimizer,
         "learning_rate": learning_rate, "batch_size": batch_size, "loss": loss, "schedule": schedule, "clip": clip,
-        "l1": l1, "l2": l2, "class_weights": class_weights, "label_smoothing": label_smoothing,
+        "l1": l1, "l2": l2, "class_weights": _class_weights(class_weights), "label_smoothing": label_smoothing,
     }  # fmt: skip
     source = _data(data, target)
     plans = comparison.plan(networks, depths, data=source, **settings)
@@ -248,7 +252,7 @@ def train(
     plans = comparison.plan(
         [network], [depth], width=width, data=source, seeds=seeds, iterations=iterations, optimizer=optimizer,
         learning_rate=learning_rate, batch_size=batch_size, loss=loss, schedule=schedule, clip=clip, l1=l1, l2=l2,
-        class_weights=class_weights, label_smoothing=label_smoothing,
+        class_weights=_class_weights(class_weights), label_smoothing=label_smoothing,
     )  # fmt: skip
     output = output or Path("reports") / f"{plans[0].name.replace(' ', '-').replace(':', '-')}.html"
     _check_writable(output, json_file)
@@ -401,6 +405,15 @@ def _whole(option: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise GradlabError(f"{option} {text!r} must be a whole number of at least 1") from None
+
+
+def _class_weights(text: str | None) -> str | tuple[float, ...] | None:
+    if text is None or text == "balanced":
+        return text
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise GradlabError(f"--class-weights {text!r} must be balanced or one number a class, such as 1,2.5") from None
 
 
 def _codes(text: str | None) -> list[str] | None:

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pandas as pd
 from gradlab import __version__, _views, datasets, storage
 from gradlab.datasets import Data
 from gradlab.diagnosis import Diagnosis, accuracy, diagnose, outcome, summary
-from gradlab.errors import ArgumentError, GradlabError, RunError, whole
+from gradlab.errors import ArgumentError, GradlabError, RunError, is_number, whole
 from gradlab.networks import Network
 from gradlab.nn import losses, schedules
 from gradlab.nn.blocks import Block
@@ -43,7 +43,7 @@ class Settings:
     clip: str | None = None
     l1: float = 0.0
     l2: float = 0.0
-    class_weights: str | None = None
+    class_weights: str | tuple[float, ...] | None = None
     label_smoothing: float = 0.0
 
 
@@ -255,6 +255,9 @@ def plan(
     **training: Any,
 ) -> list[Plan]:
     """Return the cells of a grid, row by row, and check every argument before anything is trained."""
+    for argument, given, example in (("networks", networks, '["relu", "tanh"]'), ("depths", depths, "[2, 5, 10]")):
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise ArgumentError(f"{argument}={given!r} must be a list, such as {example}")
     if not networks or not depths:
         raise ArgumentError("give at least one network and one depth")
     settings = _settings(data, training)
@@ -278,8 +281,13 @@ def _settings(data: Data, training: dict[str, Any]) -> Settings:
         if name not in known:
             raise ArgumentError(f"{name} is no option of a comparison; choose from: {', '.join(known)}")
     usual = "cross_entropy" if data.task == "classification" else "squared_error"
-    rate = float(training.get("learning_rate", Settings.learning_rate))
-    return Settings(**{**training, "loss": training.get("loss") or usual, "learning_rate": rate})
+    rate, weights = (training.get(name, getattr(Settings, name)) for name in ("learning_rate", "class_weights"))
+    kept = {
+        "loss": training.get("loss") or usual,
+        "learning_rate": float(rate) if is_number(rate) else rate,  # 1 and 1.0 are one cell
+        "class_weights": tuple(weights) if isinstance(weights, Sequence) and not isinstance(weights, str) else weights,
+    }
+    return Settings(**{**training, **kept})
 
 
 def _outputs(loss: str, data: Data) -> int:

@@ -1,6 +1,8 @@
 """Errors a user can act on: what is wrong, where, what is allowed, what to do."""
 
+import math
 import operator
+from numbers import Real
 
 
 class GradlabError(Exception):
@@ -39,6 +41,18 @@ def whole(argument: str, value: object, least: int) -> None:
         number = None
     if number is None or number < least:
         raise ArgumentError(f"{argument}={value!r} must be a whole number of at least {least}")
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is one finite number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def above_zero(argument: str, value: object, more: str = "") -> float:
+    """Return `value` as a float; raise ArgumentError, with `more` to say, unless it is a finite number above 0."""
+    if not (is_number(value) and value > 0):  # type: ignore[operator]
+        raise ArgumentError(f"{argument}={value!r} must be a finite number above 0{more}")
+    return float(value)  # type: ignore[arg-type]
 
 
 def one_of(argument: str, value: object, allowed) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from gradlab import _gaussian, activations
 from gradlab import _layered as _layered_theory
-from gradlab.errors import ArgumentError, one_of, whole
+from gradlab.errors import ArgumentError, above_zero, one_of, whole
 
 Array = np.ndarray
 
@@ -69,7 +69,7 @@ def weight_variance(init: str, fan_in: int, fan_out: int, gain: float = 1.0) -> 
     one_of("init", init, INITIALIZERS)
     whole("fan_in", fan_in, 1)
     whole("fan_out", fan_out, 1)
-    _check_positive("gain", gain)
+    above_zero("gain", gain)
     scheme = init if init in _PLAIN else init.split("_")[0]
     return gain * gain * _SIGMA2[scheme](fan_in, fan_out)
 
@@ -168,7 +168,7 @@ def predict(
     -28.71
     """
     sizes, phi = _check_sizes(sizes), activations.get(activation)
-    _check_positive("q_input", q_input)
+    above_zero("q_input", q_input)
     _check_not_negative("bias_variance", bias_variance)
     fans = list(itertools.pairwise(sizes))
     sigma2 = np.array([weight_variance(init, fan_in, fan_out, gain) for fan_in, fan_out in fans])
@@ -203,7 +203,7 @@ def _layered(
     if norm is not None:
         one_of("norm", norm, ("batch", "layer"))
     if residual is not None:
-        _check_positive("residual", residual)
+        above_zero("residual", residual)
     _require(0 <= dropout < 1, "dropout", dropout, "at least 0 and below 1")
     _require(0 <= input_correlation < 1, "input_correlation", input_correlation, "at least 0 and below 1")
     _require(bias_variance == 0, "bias_variance", bias_variance, "0 in a net with a norm, skip connections or dropout")
@@ -271,7 +271,7 @@ def fixed_point(activation: str, sigma_w2: float, bias_variance: float = 0.0) ->
     bias_variance : float
     """
     phi = activations.get(activation)
-    _check_positive("sigma_w2", sigma_w2)
+    above_zero("sigma_w2", sigma_w2)
     _check_not_negative("bias_variance", bias_variance)
 
     def signal_and_slope(q: float) -> tuple[float, float]:
@@ -318,7 +318,7 @@ def critical_gain(activation: str, init_variance: float = 1.0) -> float:
     1.414214
     """
     activations.get(activation)
-    _check_positive("init_variance", init_variance)
+    above_zero("init_variance", init_variance)
     low = 2.0**-6
     while fixed_point(activation, (2 * low) ** 2)[1] < 1:
         low *= 2
@@ -355,7 +355,7 @@ def depth_below(activation: str, sigma_w2: float, threshold: float, *, deepest: 
     11
     """
     phi = activations.get(activation)
-    _check_positive("sigma_w2", sigma_w2)
+    above_zero("sigma_w2", sigma_w2)
     whole("deepest", deepest, 1)
     _require(0 < threshold < 1, "threshold", threshold, "between 0 and 1, such as 1e-3")
     q, log_ratio, log_threshold, w = sigma_w2, 0.0, math.log(threshold), _gaussian.nodes()[1]
@@ -438,10 +438,6 @@ def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
     if not holds:
         raise ArgumentError(f"{name}={value!r} must be {allowed}")
-
-
-def _check_positive(name: str, value: float) -> None:
-    _require(math.isfinite(value) and value > 0, name, value, "a finite number above 0")
 
 
 def _check_not_negative(name: str, value: float) -> None:

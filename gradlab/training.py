@@ -99,6 +99,7 @@ def train(
     ArgumentError, DataError, RunError
         An argument outside its range, data that do not fit the model or the loss, a folder that cannot be written.
     """
+    _check_kinds(model, data)
     criterion = losses.get(loss)
     _check(model, data, criterion, batch_size, iterations, validate_every)
     criterion = losses.adapted(loss, data.y_train, class_weights=class_weights, label_smoothing=label_smoothing)
@@ -263,6 +264,18 @@ def _layers(model: MLP) -> list[dict[str, Any]]:
         }
         for layer, (fan_in, fan_out) in enumerate(zip(model.sizes[:-1], model.sizes[1:], strict=True))
     ]
+
+
+def _check_kinds(model: object, data: object) -> None:
+    if not isinstance(model, MLP):
+        raise ArgumentError(
+            f"model is a {type(model).__name__} and must be a gradlab.MLP; a loop of your own feeds a gradlab.Recorder"
+        )
+    if not isinstance(data, Data):
+        raise ArgumentError(
+            f"data is a {type(data).__name__} and must be a Data; make one of arrays x and y by "
+            "gradlab.datasets.split('mine', x, y, seed=0)"
+        )
 
 
 def _check(model: MLP, data: Data, loss: Loss, batch_size: int, iterations: int, validate_every: int) -> None:

@@ -162,6 +162,16 @@ def test_report_of_one_and_of_several_runs(capsys, tmp_path, healthy, sick):
         (["compare", "--data", "missing.csv"], ["missing.csv"]),
         (["compare", "--target", "x"], ["--target"]),
         (["compare", "--jobs", "0"], ["jobs=0"]),
+        (["compare", "--l1", "-1"], ["l1=-1", "at least 0"]),
+        (["compare", "--clip", "norm:most=0"], ["most=0", "above 0"]),
+        (["compare", "--clip", "norm"], ["needs most", "norm:most="]),
+        (["compare", "--schedule", "cosine:length=1000"], ["1000 iterations", "only 500", "end=0"]),
+        (["compare", "--network", "relu:dropout=1"], ["dropout=1", "below 1"]),
+        (["compare", "--network", "relu:norm=batch", "--batch-size", "1"], ["batch_size=1", "BatchNorm"]),
+        (["compare", "--class-weights", "even"], ["even", "balanced"]),
+        (["compare", "--class-weights", "1,2"], ["10 finite numbers above 0"]),
+        (["compare", "--label-smoothing", "1"], ["label_smoothing=1", "below 1"]),
+        (["train", "--optimizer", "adam:beta1=1"], ["beta1=1", "below 1"]),
         (["train", "--depth", "0"], ["depth=0"]),
         (["train", "--nonsense"], ["--nonsense"]),
         (["check", "nowhere"], ["nowhere", "does not exist"]),
@@ -356,3 +366,23 @@ def test_two_classes_can_be_trained_on_one_output(capsys):
                         *QUICK)  # fmt: skip
     assert code == 0
     assert "healthy" in out
+
+
+def test_every_option_of_a_training_reaches_it(capsys):
+    """One command that uses them all; the run's own record says what it was trained with."""
+    code, _, _ = call(
+        capsys, "train", "--data", "iris", "--network", "gelu:lsuv:gain=1.5:norm=layer:residual=0.5:dropout=0.1",
+        "--depth", "3", "--optimizer", "adamw:weight_decay=0.1", "--learning-rate", "0.002", "--batch-size", "16",
+        "--schedule", "cosine:end=0.1:warmup=5", "--clip", "norm:most=0.5", "--l1", "1e-4", "--l2", "1e-3",
+        "--class-weights", "1,2,3", "--label-smoothing", "0.1", *QUICK,
+    )  # fmt: skip
+    assert code == 0
+    run = gradlab.load(next(Path("runs").glob("gelu-*")))
+    expected = {
+        "activation": "gelu", "init": "lsuv", "gain": 1.5, "norm": "layer", "residual": 0.5, "dropout": 0.1,
+        "depth": 3, "width": 8, "optimizer": "adamw", "weight_decay": 0.1, "learning_rate": 0.002, "batch_size": 16,
+        "schedule": "cosine:end=0.1:warmup=5", "clip": "norm:most=0.5", "l1": 1e-4, "l2": 1e-3,
+        "class_weights": [1.0, 2.0, 3.0], "label_smoothing": 0.1, "seeds": 2, "iterations": 30,
+    }  # fmt: skip
+    assert {name: run.config.get(name) for name in expected} == expected
+    assert run.steps["clipped_grad_norm"].max() <= 0.5 * (1 + 1e-6)

@@ -62,6 +62,10 @@ def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path):
         ({"networks": ["relu:norm=layer"], "depths": [2], "width": 1}, "norm='layer' makes a layer of one unit"),
         ({"networks": ["relu:norm=batch"], "depths": [2], "batch_size": 1}, "batch_size=1 leaves BatchNorm"),
         ({"networks": ["relu"], "depths": [2], "schedule": "constant:warmup=20"}, "warms up for 20 iterations"),
+        ({"networks": "relu", "depths": [2]}, "networks='relu' must be a list"),
+        ({"networks": ["relu"], "depths": 2}, r"depths=2 must be a list, such as \[2, 5, 10\]"),
+        ({"networks": ["relu"], "depths": [2], "learning_rate": "fast"}, "learning_rate='fast' must be a finite"),
+        ({"networks": ["relu"], "depths": [2], "class_weights": [1.0, 2.0]}, "10 finite numbers above 0"),
         ({"networks": ["relu"], "depths": [2], "momentum": 0.9}, "momentum is no option of a comparison"),
     ]:
         with pytest.raises(ArgumentError, match=sentence):

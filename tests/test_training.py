@@ -298,6 +298,10 @@ def test_the_model_is_trained_in_place_and_the_data_are_left_alone():
         ([3, 3], {"loss": "squared_error"}, DataError, "real targets"),
         ([3, 3], {"optimizer": "lion"}, ArgumentError, "optimizer='lion'"),
         ([3, 3], {"learning_rate": 0.0}, ArgumentError, "learning_rate=0.0"),
+        ([3, 3], {"learning_rate": "0.1"}, ArgumentError, "learning_rate='0.1' must be a finite number above 0"),
+        ([3, 3], {"learning_rate": None}, ArgumentError, "learning_rate=None"),
+        ([3, 3], {"l2": -1e-9}, ArgumentError, "l2=-1e-09 must be a number of at least 0"),
+        ([3, 3], {"l1": float("nan")}, ArgumentError, "l1=nan"),
         ([3, 3], {"batch_size": 0}, ArgumentError, "batch_size=0"),
         ([3, 3], {"batch_size": 13}, ArgumentError, "batch_size=13 must be 1 to 12"),
         ([3, 3], {"iterations": -1}, ArgumentError, "iterations=-1"),
@@ -311,6 +315,14 @@ def test_an_argument_that_does_not_fit_is_named_and_costs_nothing(sizes, options
     with pytest.raises(error, match=match):
         train(MLP(sizes), make_data(), **{"batch_size": 5, "out": tmp_path / "run", "overwrite": True, **options})
     assert gradlab.load(tmp_path / "run").to_frame().equals(kept.to_frame())
+
+
+def test_what_is_no_model_and_no_data_is_said():
+    data = make_data()
+    with pytest.raises(ArgumentError, match="model is a str and must be a gradlab"):
+        train("relu", data)
+    with pytest.raises(ArgumentError, match="data is a tuple and must be a Data; make one of arrays"):
+        train(MLP([3, 3]), (data.x_train, data.y_train))
 
 
 @pytest.mark.parametrize("batch_size", [1, 12])

@@ -13,13 +13,12 @@ et al. 2016) takes those of each example over the units. Dropout is the inverted
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, one_of
+from gradlab.errors import ArgumentError, above_zero, is_number, one_of
 from gradlab.layerstack import LayerStack
 
 Array = np.ndarray
@@ -54,15 +53,19 @@ class Block:
             if self.norm == "layer" and 1 in hidden:
                 raise ArgumentError("norm='layer' makes a layer of one unit 0 for every input; use 2 units or more")
         if self.residual is not None:
-            if not (math.isfinite(self.residual) and self.residual > 0):
-                raise ArgumentError(f"residual={self.residual!r} must be a finite number above 0, the branch's scale")
+            above_zero("residual", self.residual, ", the branch's scale")
             if not any(self.skips(sizes)):
                 raise ArgumentError(
                     f"residual={self.residual!r} needs two neighbouring hidden layers of one width, but the hidden "
                     f"layers are {hidden}; nothing could be skipped"
                 )
-        if not 0 <= self.dropout < 1:
-            raise ArgumentError(f"dropout={self.dropout!r} must be at least 0 and below 1; 1 would drop every unit")
+        if not (is_number(self.dropout) and 0 <= self.dropout < 1):
+            raise ArgumentError(
+                f"dropout={self.dropout!r} must be a number of at least 0 and below 1; 1 would drop every unit"
+            )
+        if not hidden and (self.norm is not None or self.dropout > 0):
+            given = f"norm={self.norm!r}" if self.norm is not None else f"dropout={self.dropout!r}"
+            raise ArgumentError(f"{given} acts on hidden layers, and the net has none; add one, or leave it out")
 
     def __bool__(self) -> bool:
         """Whether anything at all is done."""

@@ -7,12 +7,12 @@ batch's MEAN loss. Arrays are (..., B, n_out); a leading replicate axis broadcas
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, DataError, one_of
+from gradlab.errors import ArgumentError, DataError, is_number, one_of
 from gradlab.nn import _regression
 from gradlab.nn.settings import Setting, check
 
@@ -250,12 +250,14 @@ def adapted(
 def _weights(given: str | Sequence[float] | None, target: Array, classes: int | None) -> Array:
     """Return the weight of each class, with a mean of 1 over the examples."""
     counts = np.bincount(target, minlength=classes or 0)
-    if isinstance(given, str):
-        one_of("class_weights", given, ("balanced",))
+    if given is None:
+        weights = np.ones(len(counts))
+    elif isinstance(given, str) and given == "balanced":
         weights = np.where(counts > 0, 1 / np.maximum(counts, 1), 1.0)
     else:
-        weights = np.ones(len(counts)) if given is None else np.asarray(given, np.float64)
-    if weights.shape != counts.shape or not (np.isfinite(weights).all() and (weights > 0).all()):
+        values = list(given) if isinstance(given, Iterable) else []
+        weights = np.array([float(value) if is_number(value) else np.nan for value in values])
+    if weights.shape != counts.shape or not (weights > 0).all():  # NaN is not above 0 either
         raise ArgumentError(
             f"class_weights={given!r} must be 'balanced' or {len(counts)} finite numbers above 0, one a class"
         )

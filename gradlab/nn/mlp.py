@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradlab import activations
-from gradlab.errors import ArgumentError, whole
+from gradlab.errors import ArgumentError, above_zero, whole
 from gradlab.layerstack import LayerStack
 from gradlab.nn import blocks, initializers
 from gradlab.nn.blocks import AXES, RUNNING, Block, BlockWorkspace
@@ -127,8 +127,7 @@ class MLP:
         self.sizes = _check_sizes(sizes)
         self.activation = activations.get(activation)
         initializers.check(init)
-        if not (math.isfinite(gain) and gain > 0):
-            raise ArgumentError(f"gain={gain!r} must be a finite number above 0; 1 leaves the initializer as published")
+        above_zero("gain", gain, "; 1 leaves the initializer as published")
         if replicates is not None:
             whole("replicates", replicates, 1)
         if dtype not in ("float32", "float64"):
@@ -320,7 +319,7 @@ class MLP:
 
 
 def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    if not isinstance(sizes, Sequence) or len(sizes) < 2:
+    if not isinstance(sizes, Sequence | np.ndarray) or len(sizes) < 2:
         raise ArgumentError(f"sizes={sizes!r} must name at least an input and an output, such as [64, 32, 10]")
     for size in sizes:
         if not isinstance(size, (int, np.integer)) or size < 1:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gradlab.errors import ArgumentError
+from gradlab.errors import above_zero
 from gradlab.nn import settings
 from gradlab.nn.settings import Setting
 
@@ -258,6 +258,4 @@ def create(text: str, learning_rate: float) -> Optimizer:
         An unknown name or setting, a value outside its range, or a rate that is not above 0.
     """
     name, values = describe(text)
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise ArgumentError(f"learning_rate={learning_rate!r} must be a finite number above 0; try 0.03")
-    return OPTIMIZERS[name](float(learning_rate), **values)
+    return OPTIMIZERS[name](above_zero("learning_rate", learning_rate, "; try 0.03"), **values)

@@ -151,9 +151,14 @@ def test_dropout_keeps_the_mean_and_drops_its_share():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),
+        ({"dropout": 1.0}, "dropout=1.0 must be a number of at least 0 and below 1; 1 would drop every unit"),
         ({"dropout": -0.1}, "dropout=-0.1 must be"),
         ({"dropout": float("nan")}, "dropout=nan must be"),
+        ({"dropout": "0.5"}, "dropout='0.5' must be a number"),
+        ({"dropout": None}, "dropout=None must be a number"),
+        ({"residual": "1"}, "residual='1' must be a finite number above 0"),
+        ({"residual": True}, "residual=True must be a finite number above 0"),
+        ({"gain": "2"}, "gain='2' must be a finite number above 0"),
         ({"norm": "group"}, "norm='group' is unknown"),
         ({"residual": 0.0}, "residual=0.0 must be a finite number above 0"),
         ({"residual": float("inf")}, "residual=inf must be"),
@@ -169,6 +174,9 @@ def test_what_makes_no_sense_in_a_net_of_these_sizes():
         MLP([4, 5, 6, 2], residual=1.0)
     with pytest.raises(ArgumentError, match="norm='layer' makes a layer of one unit 0"):
         MLP([4, 1, 2], norm="layer")
+    for options in ({"norm": "batch"}, {"dropout": 0.5}):
+        with pytest.raises(ArgumentError, match="acts on hidden layers, and the net has none"):
+            MLP([4, 2], **options)
     assert MLP([4, 5, 5, 2], dropout=0.999).block.dropout == 0.999
 
 

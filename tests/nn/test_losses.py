@@ -220,7 +220,9 @@ def test_balanced_weights_make_every_class_count_the_same():
         ("perceptron", {"class_weights": "balanced"}, "class_weights is for loss='cross_entropy'"),
         ("cross_entropy", {"class_weights": [1.0]}, "2 finite numbers above 0, one a class"),
         ("cross_entropy", {"class_weights": [1.0, 0.0]}, "above 0"),
-        ("cross_entropy", {"class_weights": "even"}, "class_weights='even' is unknown"),
+        ("cross_entropy", {"class_weights": "even"}, "class_weights='even' must be 'balanced' or 2 finite numbers"),
+        ("cross_entropy", {"class_weights": 3}, "class_weights=3 must be"),
+        ("cross_entropy", {"class_weights": ["a", "b"]}, "must be 'balanced' or 2 finite numbers"),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(name, options, sentence):
