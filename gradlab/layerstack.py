@@ -52,6 +52,13 @@ class LayerStack(Sequence[Array]):
             start = stop
         self.groups = tuple(groups)
 
+    def together(self, layers: slice) -> Array:
+        """Return neighbours of equal shape as one array `(layers, *shape)`; they must lie in one group."""
+        for here, array in self.groups:
+            if here.start <= layers.start and layers.stop <= here.stop:
+                return array[layers.start - here.start : layers.stop - here.start]
+        raise ValueError(f"layers {layers.start} to {layers.stop - 1} are not of one shape")
+
     @overload
     def __getitem__(self, layer: int) -> Array: ...
     @overload

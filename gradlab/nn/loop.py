@@ -85,14 +85,16 @@ class BatchOrder:
     def __init__(self, examples: int, batch_size: int, seeds: list[int], stacked: bool):
         self._examples, self._batch_size, self._stacked = examples, batch_size, stacked
         self._rngs = [np.random.default_rng([seed, 1]) for seed in seeds]  # apart from the weights' stream
-        self._queue = np.empty((len(seeds), 0), np.intp)
+        self._queue, self._next = np.empty((len(seeds), 0), np.intp), 0
 
     def take(self) -> Array:
         """Return the next batch's example numbers: (S, B) where replicates are stacked, else (B,)."""
-        while self._queue.shape[1] < self._batch_size:
+        while self._queue.shape[1] - self._next < self._batch_size:
             epoch = np.stack([rng.permutation(self._examples) for rng in self._rngs])
-            self._queue = np.concatenate([self._queue, epoch], axis=1)
-        batch, self._queue = np.split(self._queue, [self._batch_size], axis=1)
+            self._queue = np.concatenate([self._queue[:, self._next :], epoch], axis=1)
+            self._next = 0
+        batch = self._queue[:, self._next : self._next + self._batch_size]
+        self._next += self._batch_size
         return batch if self._stacked else batch[0]
 
 
@@ -195,8 +197,7 @@ class Trainer:
         np.take(self._x, batch, axis=0, out=work.batch, mode="clip")  # 'clip' writes straight into `out`
         self.model.draw_masks(work, iteration)
         logits = self.model.forward(work)
-        loss = self.loss.value(logits, target).mean(axis=-1)
-        self.loss.gradient(logits, target, work.deltas[-1])
+        loss = self.loss.step(logits, target, work.deltas[-1])
         self.model.backward(work)
         return loss
 

@@ -35,6 +35,8 @@ class Loss:
         `gradient(logits, target, out)` writes d(mean loss)/d(logits) into `out` (..., B, n_out).
     constant : callable
         `constant(target)` -> float, the loss of the best constant prediction on all of `target`.
+    together : callable, optional
+        `together(logits, target, out)` writes the gradient and returns the loss of each example, where that saves work.
     binary : bool
         Whether the classes are 0 and 1 and the net has one output, z: class 1 where z > 0.
     """
@@ -45,6 +47,16 @@ class Loss:
     gradient: Callable[[Array, Array, Array], None]
     constant: Callable[[Array], float]
     binary: bool = False
+    together: Callable[[Array, Array, Array], Array] | None = None
+
+    def step(self, logits: Array, target: Array, out: Array) -> Array:
+        """Write d(mean loss)/d(logits) into `out`; return the batch's mean loss (...)."""
+        if self.together is not None:
+            values = self.together(logits, target, out)
+        else:
+            values = self.value(logits, target)
+            self.gradient(logits, target, out)
+        return np.add.reduce(values, axis=-1) / values.shape[-1]
 
     def decide(self, logits: Array) -> Array:
         """Return the class numbers (..., B) that logits (..., B, n_out) stand for."""
@@ -97,13 +109,22 @@ def _cross_entropy(logits: Array, target: Array) -> Array:
     return -np.take_along_axis(_log_softmax(logits), target[..., None], axis=-1)[..., 0]
 
 
-def _cross_entropy_gradient(logits: Array, target: Array, out: Array) -> None:
-    np.subtract(logits, logits.max(axis=-1, keepdims=True), out=out)
-    np.exp(out, out=out)
-    out /= out.sum(axis=-1, keepdims=True)  # softmax(z) ...
+def _cross_entropy_together(logits: Array, target: Array, out: Array) -> Array:
+    """Write the gradient; return -ln softmax(logits)[target]: the exponentials serve both."""
+    np.subtract(logits, logits.max(axis=-1, keepdims=True), out=out)  # e^x cannot overflow
     flat = out.reshape(-1, out.shape[-1])
-    flat[np.arange(len(flat)), target.reshape(-1)] -= 1  # ... minus one-hot(y) ...
+    wanted = np.arange(len(flat)), target.reshape(-1)
+    logit = flat[wanted]
+    np.exp(out, out=out)
+    total = np.add.reduce(out, axis=-1, keepdims=True)
+    out /= total  # softmax(z) ...
+    flat[wanted] -= 1  # ... minus one-hot(y) ...
     out /= out.shape[-2]  # ... over B: the gradient of the mean
+    return np.log(total[..., 0]) - logit.reshape(target.shape)
+
+
+def _cross_entropy_gradient(logits: Array, target: Array, out: Array) -> None:
+    _cross_entropy_together(logits, target, out)
 
 
 def _class_entropy(target: Array) -> float:
@@ -177,7 +198,14 @@ _EVEN = np.ones(2)
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
-        Loss("cross_entropy", True, _cross_entropy, _cross_entropy_gradient, _class_entropy),
+        Loss(
+            "cross_entropy",
+            True,
+            _cross_entropy,
+            _cross_entropy_gradient,
+            _class_entropy,
+            together=_cross_entropy_together,
+        ),
         Loss(
             "binary_cross_entropy",
             True,

@@ -25,6 +25,9 @@ from gradlab.nn.blocks import AXES, RUNNING, Block, BlockWorkspace
 Array = np.ndarray
 
 
+CHUNK = 1 << 15  # entries of one kind that are worked on together: some arrays of so many fit into a core's cache
+
+
 class Workspace:
     """Every array that a training step on a batch of one size writes, made once.
 
@@ -32,6 +35,8 @@ class Workspace:
 
     Attributes
     ----------
+    batch : ndarray
+        h_0 (*lead, B, n_0).
     preactivations, activations : LayerStack
         z_l and h_l, each (*lead, B, n_l).
     inputs : list of ndarray
@@ -42,22 +47,63 @@ class Workspace:
         For the hidden layers, u_l = delta_{l+1} W_{l+1}^T before the slope, and phi'(z_l).
     block : BlockWorkspace, optional
         What a net with skip connections, normalization or dropout needs on top.
+    chunks : list of Chunk
+        The layers, last ones first, a few neighbours of equal shape at a time.
     """
 
     def __init__(self, model: MLP, batch_size: int):
         lead = () if model.replicates is None else (model.replicates,)
         shapes = [(*lead, batch_size, n) for n in model.sizes]
-        self.batch = np.empty(shapes[0], model.dtype)
+        signals = LayerStack(shapes, model.dtype)
+        self.batch, self.inputs = signals[0], signals[:-1]
+        self.activations = LayerStack(shapes[1:], model.dtype, signals.flat[self.batch.size :])
         self.preactivations = LayerStack(shapes[1:], model.dtype)
-        self.activations = LayerStack(shapes[1:], model.dtype)
         self.deltas = LayerStack(shapes[1:], model.dtype)
         self.backs = LayerStack(shapes[1:-1], model.dtype)
         self.slopes = LayerStack(shapes[1:-1], model.dtype)
-        self.inputs = [self.batch, *self.activations[:-1]]
-        self.inputs_transposed = [array.swapaxes(-1, -2) for array in self.inputs]
         self.logits = self.activations[-1]
         self.ones = np.ones((1, batch_size), model.dtype)
         self.block = BlockWorkspace(shapes[1:-1], model.dtype) if model.block else None
+        parts = self.inputs, model.weights, model.biases, self.preactivations, self.activations
+        self.forwards = list(zip(*parts, strict=True))  # h, W, b, z and where phi(z) goes, layer by layer
+        transposed = [weight.swapaxes(-1, -2) for weight in model.weights[1:]]
+        backwards = list(zip(self.deltas[1:], transposed, self.backs, self.slopes, self.deltas[:-1], strict=True))
+        self.chunks = [Chunk(model, self, signals, layers, backwards) for layers in _chunks(model.weights, batch_size)]
+
+
+class Chunk:
+    """A few neighbouring layers of equal shape, whose arrays meet in the cache and in one NumPy call.
+
+    Attributes
+    ----------
+    layers : slice
+    steps : list of tuple
+        From the last of the layers down: delta_l, W_l^T, and u, phi' and delta of the layer below.
+    below : tuple of ndarray
+        z, h and phi' of the layers that these read from, but for the batch.
+    inputs_transposed, deltas, weight_gradients, bias_gradients : ndarray (layers, ...)
+    """
+
+    def __init__(self, model: MLP, work: Workspace, signals: LayerStack, layers: slice, backwards: list):
+        self.layers = layers
+        lower = slice(max(layers.start - 1, 0), layers.stop - 1)
+        self.steps = backwards[lower][::-1]
+        stacks = (work.preactivations, work.activations, work.slopes) if self.steps else ()
+        self.below = tuple(stack.together(lower) for stack in stacks)
+        self.inputs_transposed = signals.together(layers).swapaxes(-1, -2)
+        self.deltas = work.deltas.together(layers)
+        self.weight_gradients = model.weight_gradients.together(layers)
+        self.bias_gradients = model.bias_gradients.together(layers)
+
+
+def _chunks(weights: LayerStack, batch_size: int) -> list[slice]:
+    """Cut the layers, last ones first, into runs of one shape and at most about CHUNK entries."""
+    found = []
+    for here, stack in weights.groups:
+        entries = stack[0].size // stack.shape[-2] * max(stack.shape[-2], batch_size)
+        few = max(1, CHUNK // entries)
+        found += [slice(start, min(start + few, here.stop)) for start in range(here.start, here.stop, few)]
+    return found[::-1]
 
 
 class MLP:
@@ -152,7 +198,6 @@ class MLP:
             self.gradients
         )
         self.running_means, self.running_variances = (LayerStack(shapes[2], self.dtype) for _ in range(2))
-        self._weights_transposed = [weight.swapaxes(-1, -2) for weight in self.weights]
         self._workspaces: dict[int, Workspace] = {}
         self.initialize()
 
@@ -208,14 +253,14 @@ class MLP:
     def forward(self, work: Workspace) -> Array:
         """Run `work.batch` (*lead, B, n_0) through the net; return the logits (*lead, B, n_L)."""
         last = len(self.weights) - 1
-        for layer, (h, weight, bias) in enumerate(zip(work.inputs, self.weights, self.biases, strict=True)):
-            z = work.preactivations[layer]
+        phi = self.activation.function
+        for layer, (h, weight, bias, z, following) in enumerate(work.forwards):
             np.matmul(h, weight, out=z)
-            z += bias
+            np.add(z, bias, out=z)
             if layer == last:
-                np.copyto(work.logits, z)
+                np.copyto(following, z)
             elif work.block is None:
-                self.activation.function(z, work.activations[layer])
+                phi(z, following)
             else:
                 self._block_forward(work, work.block, layer)
         return work.logits
@@ -258,19 +303,17 @@ class MLP:
     @activations.to_its_limit
     def backward(self, work: Workspace) -> None:
         """Fill the gradients from `work.deltas[-1]` = dLoss/dlogits, which the loss has written."""
-        for layer in range(len(self.weights) - 1, -1, -1):
-            delta = work.deltas[layer]
-            np.matmul(work.inputs_transposed[layer], delta, out=self.weight_gradients[layer])  # h^T delta
-            np.matmul(work.ones, delta, out=self.bias_gradients[layer])  # a sum of rows, four times as fast
-            if layer > 0:
-                back, slope = work.backs[layer - 1], work.slopes[layer - 1]
-                np.matmul(delta, self._weights_transposed[layer], out=back)  # u = delta W^T
+        for chunk in work.chunks:
+            if work.block is None and chunk.below:
+                self.activation.derivative(*chunk.below)  # phi'(z), from z and h
+            for number, (delta, weight_transposed, back, slope, lower) in enumerate(chunk.steps):
+                np.matmul(delta, weight_transposed, out=back)  # u = delta W^T
                 if work.block is None:
-                    z, h = work.preactivations[layer - 1], work.activations[layer - 1]
-                    self.activation.derivative(z, h, slope)
-                    np.multiply(back, slope, out=work.deltas[layer - 1])  # u * phi'(z)
+                    np.multiply(back, slope, out=lower)  # u * phi'(z)
                 else:
-                    self._block_backward(work, work.block, layer - 1)
+                    self._block_backward(work, work.block, chunk.layers.stop - 2 - number)
+            np.matmul(chunk.inputs_transposed, chunk.deltas, out=chunk.weight_gradients)  # h^T delta
+            np.matmul(work.ones, chunk.deltas, out=chunk.bias_gradients)  # a sum of rows, four times as fast
 
     def _block_backward(self, work: Workspace, block: BlockWorkspace, layer: int) -> None:
         """From u_l to delta_l, back through what `_block_forward` did."""

@@ -77,7 +77,7 @@ def test_the_check_would_see_a_wrong_gradient():
     right = differentiate(model, work, loss, target)
     work.slopes.flat[:] *= 1 + 1e-5
     np.multiply(work.backs[0], work.slopes[0], out=work.deltas[0])
-    wrong = work.inputs_transposed[0] @ work.deltas[0]
+    wrong = work.inputs[0].T @ work.deltas[0]
     error = np.linalg.norm(wrong - model.weight_gradients[0]) / np.linalg.norm(right)
     assert error > 1e-6
 
