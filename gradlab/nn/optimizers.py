@@ -16,7 +16,7 @@ from gradlab.nn.settings import Setting
 
 Array = np.ndarray
 
-CHUNK = 1 << 15  # entries updated at a time: they stay in the cache from the first line of a formula to the last
+CHUNK = 1 << 16  # entries updated at a time: they stay in the cache from the first line of a formula to the last
 
 
 class Optimizer(Protocol):
