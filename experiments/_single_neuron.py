@@ -101,5 +101,5 @@ def weights_figure(way: Way, oracle: tuple[Array, float], *, logarithmic: bool =
     for k, value in enumerate([*oracle[0], oracle[1]]):
         line = {"color": LINES[k], "dash": "dash", "width": 1}
         traces.append(go.Scatter(x=shown[[0, -1]], y=[value, value], mode="lines", showlegend=False, line=line))
-    kind = {"type": "log"} if logarithmic else {}
+    kind = {"type": "log", "exponentformat": "power", "dtick": 1} if logarithmic else {}
     return go.Figure(traces, {"xaxis": {"title": "iteration", **kind}, "yaxis": {"title": "value"}})

@@ -7,6 +7,7 @@ tanh and relu learn down to twenty layers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradlab
@@ -17,11 +18,13 @@ QUESTION = "What does depth do to sigmoid, tanh and relu networks?"
 ORDER = 10.0
 SPREADS = True  # trains on every core
 
+VERBS = {"learned": "learns", "slow": "learns slowly", "not learned": "does not learn"}
+
 
 def run(*, quick: bool = False, runs: str | Path = "runs") -> Comparison:
     """Train the default grid, or a small one where `quick`; finished cells are found again in `runs`."""
     if quick:
-        return gradlab.compare(depths=[2, 20], seeds=2, iterations=150, runs=runs)
+        return gradlab.compare(depths=[2, 20], seeds=2, iterations=400, runs=runs)
     return gradlab.compare(runs=runs)
 
 
@@ -32,19 +35,18 @@ def causes(comparison: Comparison) -> dict[str, tuple[str, str]]:
 
 
 def answer(comparison: Comparison) -> str:
-    """Say what came out at 20 hidden layers: accuracy and verdict of each network."""
-    frame = comparison.to_frame().query("depth == 20")
-    known = frame["accuracy"].notna()
-    right = [
-        f" ({100 * value:.0f} % right)" if has else "" for value, has in zip(frame["accuracy"], known, strict=True)
-    ]
-    parts = [f"{n} {v}{r}" for n, v, r in zip(frame["network"], frame["verdict"], right, strict=True)]
-    return f"At 20 hidden layers: {', '.join(parts)}."
+    """Say what came out at 20 hidden layers: who learns, how well, and why the others do not."""
+    parts = []
+    for row in comparison.to_frame().query("depth == 20").to_dict("records"):
+        known = [f"{100 * row['accuracy']:.0f} % right"] if row["accuracy"] == row["accuracy"] else []
+        why = [] if row["outcome"] == "learned" else [row["verdict"].replace("-", " ")]
+        parts.append(f"{row['network']} {VERBS[row['outcome']]} ({', '.join([*known, *why])})")
+    return f"At 20 hidden layers, {', '.join(parts[:-1])} and {parts[-1]}."
 
 
-def write(comparison: Comparison, path: str | Path) -> Path:
+def write(comparison: Comparison, path: str | Path, links: Sequence[tuple[str, str]] = ()) -> Path:
     """Write the report: one interactive page of all networks and depths."""
-    return gradlab.write_report(comparison, path)
+    return gradlab.write_report(comparison, path, links=links)
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ def article(result: Result) -> Article:
     left = {name: result.typical[name] ** DEPTH for name in NAMES}
     answer = (
         f"After {DEPTH} typical slopes, sigmoid leaves {left['sigmoid']:.0e} of it, tanh {left['tanh']:.0e} and relu "
-        f"{left['relu']:.0e}; at best, sigmoid could leave 0.25^{DEPTH} = {0.25**DEPTH:.0e}."
+        f"{left['relu']:.0e}; at best, sigmoid could leave ¼ to the power {DEPTH}, which is {0.25**DEPTH:.0e}."
     )
     code = """
 from gradlab.activations import get
@@ -128,9 +128,9 @@ print(sigmoid.slope(__import__("numpy").array([0.0, 2.0, 4.0])))
             f"A product of {DEPTH} slopes",
             "A gradient that goes back through L layers meets L slopes. Shown is what they leave of it if each is typical: the "
             "root mean square of φ′ over inputs from a normal distribution of deviation 1. On this axis a product is a "
-            "straight line. The dashed line is the best sigmoid could ever do, 1/4 a layer. Weights multiply in too: that "
-            "relu loses half of its signal here is what He's initialization, with its factor √2, makes up for. No usual "
-            "initialization makes up for sigmoid's.",
+            "straight line. The dashed line is the best sigmoid could ever do, 1/4 a layer. Weights multiply in too: relu's "
+            "0.71 a layer, half of the signal's power, is what He's initialization makes up for with its factor √2. No "
+            "usual initialization makes up for sigmoid's 0.21.",
             _product_figure(result),
             "Straight falling lines over layers; sigmoid falls fastest, relu by about a factor of a thousand in twenty layers.",
             table=_table(result, left),

@@ -129,7 +129,7 @@ def article(result: Result) -> Article:
     ratio = result.noise[1][0] / result.noise[100][0]
     answer = (
         f"About a hundred: steps of {best} examples come within 1 % of the lowest loss after {small} steps, as steps of all "
-        f"{points:,} do ({whole}), for {best / points:.0%} of the work; a step of one example is {ratio:.0f} times as noisy."
+        f"{points:,} do ({whole}), for {100 * best / points:.0f} % of the work; a step of one example is {ratio:.0f} times as noisy."
     )
     code = """
 import gradlab
@@ -256,7 +256,7 @@ def _noise_figure(result: Result) -> go.Figure:
     axis = {"type": "log", "exponentformat": "power", "dtick": 1}
     layout = {
         "xaxis": {"title": "batch size", **axis},
-        "yaxis": {"title": "deviation of ∂L/∂w₁", **axis},
+        "yaxis": {"title": "deviation of ∂L/∂w₁", **axis, "dtick": "D2"},
         "height": 320,
     }
     return go.Figure(traces, layout)

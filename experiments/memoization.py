@@ -241,7 +241,7 @@ for depth in (5, 10, 20):
             "a list 8). That is all the huge speed-up costs. (Memory was traced up to 7 layers for the paths. Both need the "
             "activations of the forward pass, which are not counted.)",
             _memory_figure(result),
-            "Peak memory of both ways over depth: level for the paths, rising by a little with every layer for backpropagation.",
+            "Peak memory of both ways over depth: nearly level for the paths, rising with every layer for backpropagation.",
         ),
     ]
     facts = {"ratio": result.ratio, "years": years, "deepest": deepest, "bytes_a_layer": bytes_a_layer}

@@ -1,7 +1,7 @@
 """The gallery: every experiment of a folder run, each a page, and one page that opens them all in the course's order.
 
 An experiment is a Python file with `TITLE`, `QUESTION`, `ORDER` and `run(quick=...)`; `article(result)` makes its
-page, or `write(result, path)` writes one of its own and `answer(result)` says what came out. `experiments/README.md`
+page, or `write(result, path, links)` writes one of its own and `answer(result)` says what came out. `experiments/README.md`
 shows one.
 """
 
@@ -181,7 +181,7 @@ def _build(each: Experiment, folder: Path, links: list[tuple[str, str]], quick: 
             write_article(article, folder / each.page, links)
             answer = article.answer
         else:
-            module.write(result, folder / each.page)
+            module.write(result, folder / each.page, links)
             answer = module.answer(result)
     except GradlabError as failure:
         error = str(failure)

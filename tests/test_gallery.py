@@ -55,6 +55,25 @@ def test_builds_pages_that_link_to_their_neighbours_and_an_index(folder, tmp_pat
     assert set(re.findall(r'<a href="([^"]*)"', page)) == {"index.html", "second.html"}
 
 
+def test_a_page_of_its_own_gets_the_way_through_the_course_too(tmp_path):
+    text = """
+TITLE, QUESTION, ORDER = "Own", "How?", 1
+def run(*, quick=False):
+    return 7
+def write(result, path, links):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(str(links))
+def answer(result):
+    return f"So: {result}."
+"""
+    write(tmp_path / "own_course", "own", 1, text=text)
+    write(tmp_path / "own_course", "later", 2)
+    course = gallery.experiments(tmp_path / "own_course")
+    own = next(each for each in gallery.build(course, tmp_path / "out", jobs=1) if each.experiment.name == "own")
+    assert (own.answer, own.error) == ("So: 7.", "")
+    assert (tmp_path / "out" / "own.html").read_text() == "[('The course', 'index.html'), ('later →', 'later.html')]"
+
+
 def test_a_broken_experiment_is_one_row_and_exit_2(folder, tmp_path, capsys):
     broken = 'TITLE, QUESTION, ORDER = "T", "Q?", 3\ndef run(*, quick=False):\n    raise ValueError("no <luck>")\n'
     write(folder, "broken", 3, text=broken)

@@ -8,7 +8,7 @@ It reads verdicts and never computes one. `data.build` collects plain data, `fig
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gradlab.diagnosis import Diagnosis
@@ -22,7 +22,13 @@ BUDGET = 2_500_000  # bytes: a page one can send by mail
 SCALES = (1.0, 0.6, 0.35, 0.2, 0.1)
 
 
-def write_report(subject: Subject, path: str | Path, *, judge: Callable[[Run], Diagnosis] | None = None) -> Path:
+def write_report(
+    subject: Subject,
+    path: str | Path,
+    *,
+    judge: Callable[[Run], Diagnosis] | None = None,
+    links: Sequence[tuple[str, str]] = (),
+) -> Path:
     """Write the report of a Run, a Comparison or a list of Runs, whole or not at all, and return its path.
 
     Parameters
@@ -33,6 +39,8 @@ def write_report(subject: Subject, path: str | Path, *, judge: Callable[[Run], D
     judge : callable, optional
         Diagnoses each run in place of `gradlab.diagnose`: by a project's own limits, say. A Comparison's runs have
         their verdicts already.
+    links : sequence of (label, address)
+        Where the page leads, as one page of several: the way back first, then its neighbours.
 
     Raises
     ------
@@ -45,7 +53,7 @@ def write_report(subject: Subject, path: str | Path, *, judge: Callable[[Run], D
 
     page = ""
     for scale in SCALES:
-        page = render(build(subject, scale, judge))
+        page = render(build(subject, scale, judge), links=links)
         if len(page.encode()) <= BUDGET:
             break
     return write_page(page, path)

@@ -25,7 +25,7 @@ SPARK_WIDTH, SPARK_HEIGHT = 100.0, 40.0
 SPARK_HALF = 2.5  # decades that fill half of the room: a fall by 3 is seen as well as one by 30, and both straight
 
 
-def render(data: dict[str, Any], packed: str | None = None) -> str:
+def render(data: dict[str, Any], packed: str | None = None, links: Sequence[tuple[str, str]] = ()) -> str:
     """Write what `gradlab.report.data.build` returned as HTML.
 
     Every string of `data` is escaped; the figures travel as base64, which holds no character of HTML.
@@ -35,6 +35,8 @@ def render(data: dict[str, Any], packed: str | None = None) -> str:
     data : dict
     packed : str, optional
         `pack.payload(data)`, where that is known already.
+    links : sequence of (label, address)
+        As for `render_article`.
     """
     return _page(
         "page.html",
@@ -43,6 +45,7 @@ def render(data: dict[str, Any], packed: str | None = None) -> str:
         scripts=("card.js", "pairs.js", "page.js"),
         data=data,
         cells={cell["id"]: cell for cell in data["cells"]},
+        links=links,
     )
 
 

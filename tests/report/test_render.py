@@ -118,3 +118,14 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path):
     for path in (tmp_path, tmp_path / "file" / "page.html"):
         with pytest.raises(GradlabError, match=re.escape(str(path))):
             gradlab.write_report(made(), path)
+
+
+def test_a_page_of_several_leads_back_and_on_and_one_alone_nowhere(tmp_path):
+    links = [("The <course>", "index.html"), ("next →", "next.html")]
+    page = gradlab.write_report(made(), tmp_path / "page.html", links=links).read_text(encoding="utf-8")
+    assert re.findall(r'<a href="([^"]*)">([^<]*)</a>', page) == [
+        ("index.html", "The &lt;course&gt;"),
+        ("next.html", "next →"),
+    ]
+    alone = gradlab.write_report(made(), tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<a href=" not in alone
