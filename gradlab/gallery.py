@@ -1,8 +1,8 @@
 """The gallery: every experiment of a folder run, each a page, and one page that opens them all in the course's order.
 
 An experiment is a Python file with `TITLE`, `QUESTION`, `ORDER` and `run(quick=...)`; `article(result)` makes its
-page, or `write(result, path, links)` writes one of its own and `answer(result)` says what came out. `experiments/README.md`
-shows one.
+page, or `write(result, path, links)` writes one of its own and `answer(result)` says what came out.
+`experiments/README.md` shows one.
 """
 
 from __future__ import annotations
