@@ -59,7 +59,8 @@ class Block:
             values[name] = np.stack([array for array, _ in column])
             masks[name] = np.stack([defined for _, defined in column])
         with np.errstate(all="ignore"):
-            for name, (value, defined) in self._derive(values).items():
+            derived = {name: made for name, made in self._derive(values).items() if name not in values}
+            for name, (value, defined) in derived.items():
                 values[name], masks[name] = value, np.broadcast_to(defined, value.shape)
         absent = np.full((len(rows), *self._shape), np.nan), np.zeros((len(rows), *self._shape), bool)
         shown = {name: (values[name], masks[name]) if name in values else absent for name in STATISTICS}
@@ -109,6 +110,15 @@ class Trajectories:
         if self._all or costly:
             self._taken.append((iteration, self._values(weights)))
         self._last = self._values(after)
+
+    @property
+    def positions(self) -> Array:
+        """(layer from 1, row, column) of each weight that is followed, (W, 3)."""
+        return np.stack([self._layer + 1, self._row, self._column], axis=1)
+
+    def add(self, iteration: int, values: Array) -> None:
+        """Note values (W,) or (S, W) that were read elsewhere, as they are before this update."""
+        self._taken.append((iteration, np.broadcast_to(values, (self._replicates, len(self._layer)))))
 
     def finish(self, iteration: int) -> None:
         """Add what came out of the last update."""

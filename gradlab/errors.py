@@ -25,6 +25,10 @@ class RunError(GradlabError):
     """A run cannot be read or written: no run folder, a truncated file, a newer schema."""
 
 
+class NonFiniteError(GradlabError, ArithmeticError):
+    """A training was stopped at its first NaN or infinity; the text is the diagnosis."""
+
+
 class RuleError(GradlabError):
     """A rule cannot be used: an unknown or duplicate code, or a definition that lacks a part."""
 

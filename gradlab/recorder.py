@@ -24,7 +24,16 @@ from gradlab._buffers import Block, Trajectories
 from gradlab._measurer import Measurer
 from gradlab.errors import ArgumentError
 from gradlab.layerstack import LayerStack
-from gradlab.run import LAYER_COLUMNS, FolderSource, MemorySource, Run, as_json, load
+from gradlab.run import (
+    LAYER_COLUMNS,
+    STATISTICS,
+    STEP_COLUMNS,
+    FolderSource,
+    MemorySource,
+    Run,
+    as_json,
+    load,
+)
 
 Array = np.ndarray
 
@@ -208,6 +217,63 @@ class Recorder:
         newly, self._broken = broken & ~self._broken, broken | self._broken
         return bool(newly.any()) and iteration > 0 and not self._costly(iteration - 1)
 
+    def add(
+        self,
+        columns: Mapping[str, Array],
+        *,
+        loss: Array | float | None = None,
+        learning_rate: float | None = None,
+        phase: Sequence[str | None] | str | None = None,
+        followed: Array | None = None,
+        **steps: Array | float | None,
+    ) -> None:
+        """Record one iteration whose statistics were measured elsewhere: on a device, in another framework.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray (L,) or (S, L)
+            Statistics by name, as in `Run`; of a masked array (`numpy.ma`) what is masked counts as not recorded.
+        loss : float or ndarray (S,), optional
+        learning_rate : float, optional
+        phase : str, optional
+            "forward", "loss", "backward" or "update", where a non-finite number appeared first; one for each replicate
+            where there are several.
+        followed : ndarray (W,) or (S, W), optional
+            The values before this update of the weights at `positions`.
+        **steps
+            `grad_norm`, `expected_decrease`, `clipped_grad_norm`, `validation_loss`, `validation_accuracy`.
+
+        Raises
+        ------
+        ArgumentError
+            The recorder is closed, a name is unknown, or an array does not have the shape named above.
+        """
+        if self._run is not None:
+            raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
+        unknown = sorted((columns.keys() - set(STATISTICS)) | (steps.keys() - set(STEP_COLUMNS)))
+        if unknown:
+            raise ArgumentError(f"add got unknown columns {', '.join(unknown)}; see help(gradlab.Recorder.add)")
+        if len(self._block) >= BLOCK_ITERATIONS or time.monotonic() - self._flushed > BLOCK_SECONDS:
+            self.flush()
+        given = {"loss": loss, "learning_rate": learning_rate, **steps}
+        step: dict[str, Any] = {k: self._per_replicate(k, v) for k, v in given.items() if v is not None}
+        step["nonfinite_phase"] = [phase] * self._replicates if phase is None or isinstance(phase, str) else [*phase]
+        self._block.add({name: self._per_layer(name, values) for name, values in columns.items()}, step)
+        if followed is not None:
+            self._trajectories.add(self.iterations, followed)
+        self.iterations += 1
+
+    @property
+    def positions(self) -> Array:
+        """The weights it follows: (layer from 1, row, column) each, (W, 3)."""
+        return self._trajectories.positions
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to the provenance, those of a live run too."""
+        self.provenance |= as_json("provenance", facts)
+        if self._run is None:
+            storage.write_description(self.folder, self._description(closed=False))
+
     def revisit(self, **tensors: Any) -> None:
         """Add the costly statistics of the iteration BEFORE the newest; arrays as for `record`.
 
@@ -224,10 +290,15 @@ class Recorder:
         """Write all complete rows to disk: all but the newest, which `revisit` may still amend."""
         self._write(keep=1)
 
-    def close(self, status: str = "complete") -> Run:
-        """End the recording and return the Run; calling it again returns the same Run."""
+    def close(self, status: str = "complete", *, followed: Array | None = None) -> Run:
+        """End the recording and return the Run; calling it again returns the same Run.
+
+        `followed`: the weights at `positions` as the last update left them, where `add` was given their values.
+        """
         if self._run is None:
             self.provenance["status"] = status
+            if followed is not None:
+                self._trajectories.add(self.iterations, followed)
             self._trajectories.finish(self.iterations)
             self._write(keep=0)
             self._writer.close()
@@ -297,6 +368,15 @@ class Recorder:
         if array.shape not in ((), (self._replicates,)):
             raise ArgumentError(f"{name} has shape {array.shape}; give one number, or one for each replicate")
         return np.broadcast_to(array, (self._replicates,))
+
+    def _per_layer(self, name: str, values: Array) -> tuple[Array, Array]:
+        """Return a column as (values, recorded), (S, L) each."""
+        shape = self._replicates, len(self.layers)
+        data = np.asarray(np.ma.getdata(values), np.float64)
+        if data.shape not in (shape, shape[1:]):
+            raise ArgumentError(f"{name} has shape {data.shape}; give one number a layer, ({shape[1]},) or {shape}")
+        recorded = ~np.ma.getmaskarray(values)
+        return np.broadcast_to(data, shape), np.broadcast_to(recorded, shape)
 
     def _check(self, tensors: Mapping[str, Any]) -> None:
         missing = sorted({"weights", "gradients"} - tensors.keys())

@@ -25,7 +25,8 @@ class Room:
     others: set[str]
 
 
-ADAPTED = {"recorder", "measures", "activations", "errors", "adapters.*"}
+# `diagnosis` only to word the exception of a training that is stopped at its first NaN
+ADAPTED = {"recorder", "run", "measures", "activations", "errors", "diagnosis", "adapters.*"}
 RULE = {"run", "measures", "theory", "activations", "errors", "rules.base", "rules.cause"}
 
 # The longest key that a module's name starts with is its room.

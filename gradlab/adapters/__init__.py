@@ -1,0 +1,1 @@
+"""Adapters: the record and the verdicts of the built-in engine for trainings in other frameworks."""

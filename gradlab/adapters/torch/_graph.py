@@ -1,0 +1,118 @@
+"""What the autograd graph tells: which layer a signal comes from, and which activation it went through on the way.
+
+A functional activation leaves no module to hook. Its node in the graph does: `ReluBackward0` and its kin hold the
+tensor from which the slope follows, and lead back to the layer whose output they were given.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradlab.activations import SELU_SCALE
+
+NODES_SEEN = 64  # of the graph behind one input: past a block, and not down a whole residual stream
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Applied:
+    """An activation as the graph holds it: its name, settings, and the tensor that its slope follows from."""
+
+    name: str
+    settings: tuple[Any, ...]
+    saved: Tensor
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What two of them must share to be computed in one call."""
+        return self.name, self.settings, tuple(self.saved.shape), self.saved.dtype
+
+    def slope(self, saved: Tensor) -> Tensor:
+        """Return phi' from `saved`, this activation's or several of its kin stacked."""
+        return _SLOPES[self.name](saved, *self.settings)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A layer that an input comes from: its number, what was applied to its output, and whether nothing else was."""
+
+    module: int
+    node: Any
+    plain: bool
+
+
+def sources(node: Any, producers: Mapping[Any, int]) -> list[Source]:
+    """Walk the graph behind an input, breadth first, and return the nearest layers on every way."""
+    found: dict[int, Source] = {}
+    queue, seen = deque([(node, None, True)]), {node}
+    while queue and len(seen) < NODES_SEEN:
+        here, activation, plain = queue.popleft()
+        if here in producers:
+            module = producers[here]
+            found.setdefault(module, Source(module, activation, plain))
+            continue
+        if type(here).__name__ in _READERS:
+            activation, plain = here, plain and activation is None
+        elif type(here).__name__ not in ("AliasBackward0", "DetachBackward0"):
+            plain = False
+        for parent, _ in here.next_functions:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                queue.append((parent, activation, plain))
+    return list(found.values())
+
+
+def applied(node: Any) -> Applied | None:
+    """Read an activation from its node; None where autograd has packed its tensors away."""
+    try:
+        return _READERS[type(node).__name__](node)
+    except (RuntimeError, AttributeError):  # freed, changed in place since, or another release's names
+        return None
+
+
+def saves_elsewhere() -> bool:
+    """Whether saved tensors are packed away now (checkpointing, offloading): to read one would unpack it."""
+    inside: Any = torch._C
+    top = getattr(inside._autograd, "_top_saved_tensors_default_hooks", None)
+    return top is not None and top(False) is not None
+
+
+def _elu(node: Any, saved: Tensor, is_result: bool) -> Applied:
+    settings = node._saved_alpha, node._saved_scale, node._saved_input_scale, is_result
+    selu = abs(float(node._saved_scale) - SELU_SCALE) < 1e-6  # PyTorch's selu is an elu with other settings
+    return Applied("selu" if selu else "elu", settings, saved)
+
+
+_READERS: dict[str, Callable[[Any], Applied]] = {
+    "ReluBackward0": lambda node: Applied("relu", (), node._saved_result),
+    "TanhBackward0": lambda node: Applied("tanh", (), node._saved_result),
+    "SigmoidBackward0": lambda node: Applied("sigmoid", (), node._saved_result),
+    "GeluBackward0": lambda node: Applied("gelu", (node._saved_approximate,), node._saved_self),
+    "SiluBackward0": lambda node: Applied("silu", (), node._saved_self),
+    "EluBackward0": lambda node: _elu(node, node._saved_self, False),
+    "EluBackward1": lambda node: _elu(node, node._saved_result, True),  # computed in place
+    "LeakyReluBackward0": lambda node: Applied("leaky_relu", (float(node._saved_negative_slope),), node._saved_self),
+    "LeakyReluBackward1": lambda node: Applied("leaky_relu", (float(node._saved_negative_slope),), node._saved_result),
+    "SoftplusBackward0": lambda node: Applied(
+        "softplus", (float(node._saved_beta), float(node._saved_threshold)), node._saved_self
+    ),
+}
+
+_SLOPES: dict[str, Callable[..., Tensor]] = {
+    "relu": lambda h: (h > 0).to(h.dtype),
+    "tanh": lambda h: 1 - h * h,
+    "sigmoid": lambda h: h - h * h,
+    "gelu": lambda z, approximate: aten.gelu_backward(torch.ones_like(z), z, approximate=approximate),
+    "silu": lambda z: aten.silu_backward(torch.ones_like(z), z),
+    "elu": lambda z, *settings: aten.elu_backward(torch.ones_like(z), *settings, z),
+    "selu": lambda z, *settings: aten.elu_backward(torch.ones_like(z), *settings, z),
+    "leaky_relu": lambda z, slope: torch.where(z > 0, torch.ones_like(z), torch.full_like(z, slope)),
+    "softplus": lambda z, beta, threshold: aten.softplus_backward(torch.ones_like(z), z, beta, threshold),
+}

@@ -1,0 +1,91 @@
+"""Two functions of PyTorch are wrapped while something is watched: what they do leaves no other trace.
+
+Clipping scales the gradients before the optimizer's hook sees them; a GradScaler that meets an infinity does not call
+the optimizer at all. Both are put back when the last watch ends.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Listener(Protocol):
+    """What is told."""
+
+    def clipping(self, parameters: list[Tensor]) -> None:
+        """Gradients of these parameters are about to be clipped."""
+        ...
+
+    def scaled_step(self, optimizer: Any, scale: Tensor | None, step: Callable[[], Any]) -> Any:
+        """A GradScaler is about to step an optimizer: call `step` and return what it returns."""
+        ...
+
+
+_listeners: list[Listener] = []
+_originals: list[tuple[Any, str, Any]] = []
+
+
+def listen(listener: Listener) -> None:
+    """Tell `listener` of clippings and scaled steps from now on."""
+    if not _listeners:
+        _wrap_all()
+    _listeners.append(listener)
+
+
+def leave(listener: Listener) -> None:
+    """Tell it no more; with the last one, PyTorch's own functions are put back."""
+    _listeners.remove(listener)
+    if not _listeners:
+        for place, name, original in reversed(_originals):
+            setattr(place, name, original)
+        _originals.clear()
+
+
+def _wrap_all() -> None:
+    utils, module = torch.nn.utils, torch.nn.utils.clip_grad
+    # The function inside: whoever imported clip_grad_norm_ by name calls it all the same.
+    inner = "_clip_grads_with_norm_"
+    _wrap(module, inner if hasattr(module, inner) else "clip_grad_norm_", _clipping)
+    for place in (utils, module):
+        _wrap(place, "clip_grad_value_", _clipping)
+    if not hasattr(module, inner):
+        _wrap(utils, "clip_grad_norm_", _clipping)
+    _wrap(torch.amp.GradScaler, "step", _scaled_step)
+
+
+def _wrap(place: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    original = getattr(place, name)
+    _originals.append((place, name, original))
+    setattr(place, name, functools.wraps(original)(functools.partial(wrapper, original)) if wrapper is _clipping
+            else _method(original, wrapper))  # fmt: skip
+
+
+def _method(original: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        return wrapper(original, self, *arguments, **keywords)
+
+    return method
+
+
+def _clipping(original: Callable[..., Any], parameters: Tensor | Iterable[Tensor], *rest: Any, **keywords: Any) -> Any:
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for listener in tuple(_listeners):
+        listener.clipping(parameters)
+    return original(parameters, *rest, **keywords)
+
+
+def _scaled_step(original: Callable[..., Any], scaler: Any, optimizer: Any, *rest: Any, **keywords: Any) -> Any:
+    scale = getattr(scaler, "_scale", None)
+
+    def step() -> Any:
+        return original(scaler, optimizer, *rest, **keywords)
+
+    for listener in tuple(_listeners):
+        step = functools.partial(listener.scaled_step, optimizer, scale, step)
+    return step()

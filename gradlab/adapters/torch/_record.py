@@ -1,0 +1,135 @@
+"""What was measured becomes a Run: the ledger is emptied in blocks, assembled, and handed to a Recorder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradlab.adapters.torch import _describe
+from gradlab.adapters.torch._assembly import Assembler
+from gradlab.adapters.torch._distributed import Ranks
+from gradlab.adapters.torch._ledger import Ledger
+from gradlab.adapters.torch._parameters import Parameters
+from gradlab.adapters.torch._rows import Row, ordered
+from gradlab.adapters.torch._signals import Signals
+from gradlab.errors import RunError
+from gradlab.recorder import Recorder
+from gradlab.run import Run
+
+BLOCK_ITERATIONS, BLOCK_SECONDS = 64, 1.0  # numbers leave the device when either is reached
+
+
+class Record:
+    """The record of one watched training, in the process that writes it and in those beside it.
+
+    Parameters
+    ----------
+    options : dict
+        For the Recorder.
+    config : mapping
+        What the user tells of the training; the rest is read off model and optimizers.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        rows: Sequence[Row],
+        parameters: Parameters,
+        signals: Signals,
+        ledger: Ledger,
+        ranks: Ranks,
+        options: dict[str, Any],
+        config: Mapping[str, Any],
+    ):
+        self._model, self._optimizers, self._rows = model, optimizers, rows
+        self._parameters, self._signals, self._ledger, self._ranks = parameters, signals, ledger, ranks
+        self._options, self._config = options, config
+        self._assembler: Assembler | None = None
+        self._recorder: Recorder | None = None
+        self._done = 0  # iterations handed over
+        self._moved = time.monotonic()
+        self._facts: dict[str, Any] = {}
+        self._first_broken: tuple[int, str] | None = None  # in this process alone
+
+    @property
+    def recorder(self) -> Recorder:
+        """The Recorder, from the first step on."""
+        if self._recorder is None:
+            if self._ranks.number:
+                raise RunError(f"process {self._ranks.number} holds no record; the one of rank 0 does")
+            raise RunError("nothing was recorded yet: no optimizer has stepped inside the watch")
+        return self._recorder
+
+    @property
+    def writes(self) -> bool:
+        """Whether the record is written by this process."""
+        return not self._ranks.number
+
+    def begin(self) -> None:
+        """Fix the order of the layers, which the first iteration has shown, and open the record."""
+        if self._assembler is not None:
+            return
+        signals = self._signals
+        rows = ordered(self._rows, signals.settle())
+        numbers = self._parameters.numbers_of(rows)
+        self._assembler = Assembler(rows, numbers, len(self._parameters.all), signals, self._ranks)
+        if not self.writes:
+            return
+        names = [signals.activations.get(signals.number_of(row.module), "identity") for row in rows]
+        layers = [row.describe(name) for row, name in zip(rows, names, strict=True)]
+        known = _describe.config(self._model, self._optimizers, layers, signals, self._ranks.size)
+        self._recorder = Recorder(
+            layers, config={**known, **self._config}, provenance={"torch": torch.__version__}, **self._options
+        )
+        self._parameters.follow(rows, self._recorder.positions)
+
+    def due(self, iterations: int) -> bool:
+        """Whether it is time to move a block; among several processes the clock has no say, since they must agree."""
+        late = self._ranks.size == 1 and time.monotonic() - self._moved > BLOCK_SECONDS
+        return late or iterations - self._done > BLOCK_ITERATIONS
+
+    def hand_over(self, limit: int) -> None:
+        """Record the iterations below `limit`."""
+        self.begin()
+        assert self._assembler is not None
+        frames = self._ledger.take(limit)
+        for iteration in range(self._done, limit):
+            frame = frames.get(iteration, {})
+            columns, step, phase = self._assembler.assemble(frame)
+            if phase is not None and self._first_broken is None:
+                self._first_broken = iteration, phase
+            if self._recorder is not None:
+                followed = frame.get("followed")
+                values = None if followed is None else self._parameters.followed(followed)
+                self._recorder.add(columns, followed=values, **step)
+        self._done, self._moved = max(self._done, limit), time.monotonic()
+        if self._ranks.size > 1:
+            broken = self._ranks.gathered(self._first_broken)
+            if any(broken):
+                self.note(nonfinite_by_rank={str(rank): list(found) for rank, found in enumerate(broken) if found})
+        if self._recorder is not None:
+            self._recorder.flush()
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to the provenance, where they are new."""
+        new = {name: value for name, value in facts.items() if self._facts.get(name) != value}
+        self._facts |= new
+        if new and self._recorder is not None:
+            self._recorder.note(**new)
+
+    def snapshot(self, limit: int) -> Run:
+        """Return what was recorded so far as a Run in memory."""
+        self.hand_over(limit)
+        return self.recorder.snapshot()
+
+    def close(self, limit: int, status: str) -> Run | None:
+        """Record what is left and end the record."""
+        self.hand_over(limit)
+        if self._recorder is None:
+            return None
+        return self._recorder.close(status, followed=self._parameters.follow_now())

@@ -1,0 +1,145 @@
+"""Which operation made the first NaN or infinity: a forward pass is run again and every operation looked at."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gradlab.adapters.torch._rows import clean, tensors_of
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a number stopped being finite.
+
+    Attributes
+    ----------
+    operation : str
+        PyTorch's name of it, such as "aten.log".
+    module : str
+        The innermost module that was running; "" for the loss, or whatever runs outside the model.
+    phase : str
+        "forward" or "backward".
+    inputs : str
+        The range of what the operation was given, all of it finite.
+    """
+
+    operation: str
+    module: str
+    phase: str
+    inputs: str
+
+    def __str__(self) -> str:
+        where = f"in module {self.module}" if self.module else "outside the model (the loss)"
+        return f"{self.operation} {where}, in the {self.phase} pass, given {self.inputs}"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return plain data."""
+        return {"operation": self.operation, "module": self.module, "phase": self.phase, "inputs": self.inputs}
+
+
+class _Looking(TorchDispatchMode):
+    """Looks at what every operation returns; the first one to make a non-finite number of finite ones is the origin."""
+
+    def __init__(self, running: list[str]):
+        super().__init__()
+        self.origin: Origin | None = None
+        self.backward = False
+        self._running = running
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if self.origin is None and _broken(result) and not _makes_uninitialized(func):
+            given = [tensor for tensor in tensors_of((args, kwargs or {}))]
+            if not any(_broken(tensor) for tensor in given if not _same(tensor, result)):
+                name = str(func).removesuffix(".default")
+                module = self._running[-1] if self._running else ""
+                phase = "backward" if self.backward else "forward"
+                self.origin = Origin(name, module, phase, _ranges(given))
+        return result
+
+
+def of_forward(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Origin | None:
+    """Run a forward pass again, without a trace in the model, and return where it broke; None where it did not.
+
+    Random numbers are drawn from a copy of the generators, and buffers (BatchNorm's running statistics) are put back.
+    """
+    devices = [d for d in {p.device for p in model.parameters()} if d.type == "cuda"]
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    with (
+        torch.random.fork_rng(devices),
+        torch.no_grad(),
+        _running_modules(model) as running,
+        _Looking(running) as look,
+        contextlib.suppress(Exception),  # a model that cannot be run twice keeps its secret
+    ):
+        model(*arguments, **keywords)
+    with torch.no_grad():
+        for buffer, kept in buffers:
+            buffer.copy_(kept)
+    return look.origin
+
+
+def of_call(model: nn.Module, function: Callable[[], Any]) -> Origin | None:
+    """Call `function`, which returns a loss, and its backward pass; return where it broke. Gradients are put back."""
+    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    devices = [d for d in {p.device for p in model.parameters()} if d.type == "cuda"]
+    try:
+        for parameter, _ in gradients:
+            parameter.grad = None
+        with torch.random.fork_rng(devices), _running_modules(model) as running, _Looking(running) as look:
+            loss = function()
+            look.backward = True
+            if look.origin is None and isinstance(loss, Tensor) and loss.requires_grad:
+                loss.sum().backward()
+    finally:
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+        with torch.no_grad():
+            for buffer, kept in buffers:
+                buffer.copy_(kept)
+    return look.origin
+
+
+@contextlib.contextmanager
+def _running_modules(model: nn.Module) -> Iterator[list[str]]:
+    """Keep the names of the modules that are running, innermost last."""
+    running: list[str] = []
+    handles = []
+    for name, module in model.named_modules():
+        label = clean(name) or type(module).__name__
+        handles.append(module.register_forward_pre_hook(lambda *_, label=label: running.append(label)))
+        handles.append(module.register_forward_hook(lambda *_: running.pop() and None, always_call=True))
+    try:
+        yield running
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _broken(value: Any) -> bool:
+    return any(not bool(torch.isfinite(tensor).all()) for tensor in tensors_of(value) if tensor.numel())
+
+
+def _same(tensor: Tensor, result: Any) -> bool:
+    """Whether an operation wrote into what it was given."""
+    return any(tensor is other for other in tensors_of(result))
+
+
+def _makes_uninitialized(func: Any) -> bool:
+    return "empty" in str(func) or "new_" in str(func)
+
+
+def _ranges(tensors: list[Tensor]) -> str:
+    """Word what an operation was given: "numbers from -0.3 to 12"."""
+    filled = [tensor.detach().float() for tensor in tensors if tensor.numel()]
+    finite = [tensor[torch.isfinite(tensor)] for tensor in filled]
+    spans = [f"numbers from {float(t.min()):.3g} to {float(t.max()):.3g}" for t in finite if t.numel()]
+    return " and ".join(spans[:3]) or "nothing"

@@ -1,0 +1,373 @@
+"""`watch`: two lines in a PyTorch training loop, and every layer is recorded."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradlab.adapters.torch import _describe, _patches, _trace
+from gradlab.adapters.torch._distributed import Ranks
+from gradlab.adapters.torch._ledger import Ledger
+from gradlab.adapters.torch._parameters import Parameters
+from gradlab.adapters.torch._record import Record
+from gradlab.adapters.torch._rows import find_rows, is_seen, unwrapped
+from gradlab.adapters.torch._signals import Signals
+from gradlab.errors import ArgumentError, NonFiniteError
+from gradlab.recorder import COSTLY_EVERY, COSTLY_FIRST, Recorder
+from gradlab.run import Run
+
+Array = np.ndarray
+Optimizer = torch.optim.Optimizer
+
+_FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
+_watched: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+
+
+class Watch:
+    """Records a training while it is open; made by `watch`, used in a `with` block."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: Sequence[Optimizer],
+        *,
+        every: int | None,
+        modules: bool,
+        updates: bool,
+        on_nonfinite: str,
+        baseline_loss: float | None,
+        options: dict[str, Any],
+        config: Mapping[str, Any],
+    ):
+        self._outer, self._model = model, unwrapped(model)
+        self._optimizers = [_innermost(optimizer) for optimizer in optimizers]
+        self._every, self._modules, self._on_nonfinite = every, modules, on_nonfinite
+        rows = find_rows(self._model)
+        trained = [p for optimizer in self._optimizers for group in optimizer.param_groups for p in group["params"]]
+        self._parameters = Parameters(rows, self._model, trained, updates=updates)
+        self._numbers = [self._parameters.of(optimizer) for optimizer in self._optimizers]
+        self._ranks, self._ledger = Ranks(self._outer), Ledger()
+        seen = list(dict.fromkeys(row.module for row in rows if is_seen(row.module)))
+        self._signals = Signals(seen, self._ledger)
+        if baseline_loss is not None:
+            config = {"baseline_loss": float(baseline_loss), **config}
+        self._record = Record(
+            self._model, self._optimizers, rows, self._parameters, self._signals, self._ledger, self._ranks,
+            options, config,
+        )  # fmt: skip
+        self._iteration = 0
+        self._stepped: set[int] = set()  # optimizers, in this iteration
+        self._clipped: set[int] = set()  # parameters, whose gradients were taken before
+        self._ran_forward = False
+        self._last_call: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self._nonfinite = self._closed = False
+        self._skipped: list[int] = []
+        self._handles: list[Any] = []
+        self._eager: Any = None
+        self._compiled = _describe.compiled_inside(model)
+
+    # -- what users call ---------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Watch:
+        if self._closed or self._handles:
+            raise ArgumentError("a watch is used once; call watch(model, optimizer) again for another training")
+        if self._model in _watched:
+            raise ArgumentError(
+                f"model {type(self._model).__name__} is being watched already; leave the other `with` block first, or "
+                "give both optimizers to one watch: watch(model, [first, second])"
+            )
+        _watched.add(self._model)
+        _patches.listen(self)
+        for number, optimizer in enumerate(self._optimizers):
+            self._handles.append(optimizer.register_step_pre_hook(self._bound(self._before_step, number)))
+            self._handles.append(optimizer.register_step_post_hook(self._bound(self._after_step, number)))
+        if not _describe.compiled_in_place(self._outer):  # a hook would be compiled along, and break the graph
+            self._handles.append(self._outer.register_forward_pre_hook(self._before_forward, with_kwargs=True))
+        self._prepare()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        self._leave()
+        if kind is None:
+            self.close()
+        elif not self._closed and self._iteration:
+            self._closed = True
+            self._record.close(self._iteration, f"interrupted by {kind.__name__}")
+
+    def log(
+        self,
+        *,
+        loss: Tensor | float | None = None,
+        validation_loss: Tensor | float | None = None,
+        validation_accuracy: Tensor | float | None = None,
+    ) -> None:
+        """Record numbers of the iteration at hand: before or after `optimizer.step()`, but before the next forward.
+
+        Parameters
+        ----------
+        loss : Tensor or float, optional
+            What `backward` was called on. Several before one step add up, as their gradients do. A Tensor stays on its
+            device: nothing is synchronised.
+        validation_loss, validation_accuracy : Tensor or float, optional
+            On held-out data.
+
+        Raises
+        ------
+        ArgumentError
+            A value is not a single number.
+        """
+        # After a step and before the next forward pass, the iteration that has just ended is meant.
+        ended = self._iteration - 1
+        late = not self._ran_forward and not self._stepped and ended >= 0
+        iteration = ended if late else self._iteration
+        given = {"loss": loss, "validation_loss": validation_loss, "validation_accuracy": validation_accuracy}
+        for name, value in given.items():
+            if value is not None:
+                self._put_single(iteration, name, _scalar(name, value))
+
+    @property
+    def run(self) -> Run:
+        """The Run: all of it once the block has ended, else what is on disk.
+
+        Raises
+        ------
+        RunError
+            No optimizer has stepped yet, or this process does not hold the record: the one of rank 0 does.
+        """
+        return self.recorder.run
+
+    @property
+    def recorder(self) -> Recorder:
+        """The Recorder that this feeds, from the first step on."""
+        return self._record.recorder
+
+    @property
+    def iterations(self) -> int:
+        """How many optimizer steps were seen."""
+        return self._iteration
+
+    def snapshot(self) -> Run:
+        """Return all that was recorded so far as a Run in memory; the recording goes on."""
+        return self.recorder.run if self._closed else self._record.snapshot(self._iteration)
+
+    def trace(self, function: Callable[[], Tensor]) -> str:
+        """Run `function`, which returns a loss, and its backward pass, and say where a number first is not finite.
+
+        `recorder.trace(lambda: criterion(model(x), y))`: on demand, for a batch at hand. Gradients, buffers and random
+        generators are afterwards as before.
+        """
+        origin = _trace.of_call(self._model, function)
+        return "every number is finite, forward and backward" if origin is None else f"first non-finite: {origin}"
+
+    def close(self) -> Run | None:
+        """End the recording; `with` does it. Returns the Run where this process holds it.
+
+        Raises
+        ------
+        ArgumentError
+            Nothing was recorded: the optimizer never stepped.
+        """
+        self._leave()
+        if self._closed:
+            return self.run if self._record.writes and self._iteration else None
+        self._closed = True
+        if self._iteration == 0:
+            raise ArgumentError(
+                f"{type(self._optimizers[0]).__name__} never stepped inside the watch, so nothing was recorded; call "
+                "optimizer.step() of the very optimizer that was given"
+            )
+        return self._record.close(self._iteration, "complete")
+
+    # -- what PyTorch calls ------------------------------------------------------------------------------------------
+
+    def _bound(self, method: Callable[..., None], number: int) -> Callable[..., None]:
+        def hook(optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+            closure = keywords.get("closure", arguments[0] if arguments and callable(arguments[0]) else None)
+            method(number, closure is not None)
+
+        return hook
+
+    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        if not torch.is_grad_enabled():
+            return
+        if self._ran_forward and self._costly(self._iteration):
+            self._signals.measure()  # of a micro-batch that has gone through already
+        self._ran_forward = True
+        if self._on_nonfinite != "record":
+            self._last_call = arguments, keywords
+
+    def _before_step(self, number: int, closure: bool) -> None:
+        if number in self._stepped:
+            self._end_iteration()  # the others do not step in every iteration
+        if not closure:
+            self._record.begin()
+            self._take_gradients(number)
+        if self._costly(self._iteration):
+            self._parameters.before(self._ledger, self._iteration, self._numbers[number])
+
+    def _after_step(self, number: int, closure: bool) -> None:
+        optimizer, iteration = self._optimizers[number], self._iteration
+        if closure:
+            self._take_gradients(number)
+        if self._costly(iteration):
+            self._parameters.after(self._ledger, iteration, self._numbers[number])
+            self._parameters.second_moments(self._ledger, iteration, optimizer)
+        if not self._stepped:
+            self._put_single(iteration, "learning_rate", _scalar("lr", optimizer.param_groups[0]["lr"]))
+        self._stepped.add(number)
+        if len(self._stepped) == len(self._optimizers):
+            self._end_iteration()
+
+    def clipping(self, parameters: list[Tensor]) -> None:
+        """Take the gradients before they are clipped."""
+        mine = {id(p): n for n, p in enumerate(self._parameters.all)}
+        numbers = [n for p in parameters if (n := mine.get(id(p))) is not None and n not in self._clipped]
+        found = self._parameters.gradients(numbers)
+        if found is not None:
+            self._ledger.put(self._iteration, "grad_norm", *found)
+            self._clipped.update(numbers)
+            if self._costly(self._iteration):
+                self._parameters.keep_gradients(numbers)
+
+    def scaled_step(self, optimizer: Any, scale: Tensor | None, step: Callable[[], Any]) -> Any:
+        """Note the scale of a step under a GradScaler, and whether it was skipped."""
+        if _innermost(optimizer) not in self._optimizers:
+            return step()
+        number = self._optimizers.index(_innermost(optimizer))
+        iteration, before = self._iteration, number in self._stepped
+        if scale is not None:
+            self._put_single(iteration, "scale", scale.detach().clone())
+        result = step()
+        if self._iteration == iteration and (number in self._stepped) == before:
+            self._skip()
+        return result
+
+    # -- iterations --------------------------------------------------------------------------------------------------
+
+    def _costly(self, iteration: int) -> bool:
+        if self._every is not None:
+            return iteration % self._every == 0
+        return iteration < COSTLY_FIRST or iteration % COSTLY_EVERY == 0
+
+    def _take_gradients(self, number: int) -> None:
+        numbers, iteration = self._numbers[number], self._iteration
+        found = self._parameters.gradients(numbers)
+        if found is None:
+            return
+        places, norms = found
+        clipped = np.isin(places, list(self._clipped))
+        if clipped.any():
+            self._ledger.put(iteration, "after_norm", places, norms)
+            fresh = np.flatnonzero(~clipped)
+            if len(fresh):
+                self._ledger.put(iteration, "grad_norm", places[fresh], norms[fresh])
+        else:
+            self._ledger.put(iteration, "grad_norm", places, norms)
+        looks = self._on_nonfinite == "stop" or (self._on_nonfinite == "trace" and norms.device.type == "cpu")
+        if looks and not self._nonfinite:
+            self._look(norms)
+
+    def _look(self, norms: Tensor) -> None:
+        """At the first non-finite gradient, before it reaches the weights, find out where it came from."""
+        broken = not math.isfinite(float(norms.sum()))
+        if self._on_nonfinite == "stop":
+            broken = self._ranks.any(broken)
+        if not broken:
+            return
+        self._nonfinite = True
+        if self._last_call is not None and not self._ranks.sharded:
+            origin = _trace.of_forward(self._model, *self._last_call)
+            if origin is not None:
+                self._record.note(nonfinite_origin={"iteration": self._iteration, **origin.to_dict()})
+                self._put_single(self._iteration, "broke_forward", _scalar("broke_forward", 1.0))
+        if self._on_nonfinite == "stop":
+            self._stop()
+
+    def _end_iteration(self) -> None:
+        if self._costly(self._iteration):
+            self._signals.measure()
+        self._signals.detach()
+        self._iteration += 1
+        self._stepped, self._clipped, self._ran_forward = set(), set(), False
+        self._prepare()
+        if self._record.due(self._iteration):
+            self._record.hand_over(self._iteration - 1)  # the newest waits, since its loss may follow
+
+    def _prepare(self) -> None:
+        """Hang hooks on the modules if the iteration to come is to be measured in full."""
+        costly = self._modules and self._costly(self._iteration)
+        if costly:
+            self._signals.attach(self._iteration)
+        if self._compiled and costly and self._eager is None:
+            self._eager = torch.compiler.set_stance("force_eager")  # compiled code would not call the hooks
+            self._eager.__enter__()
+        elif not costly:
+            self._leave_eager()
+
+    def _skip(self) -> None:
+        """A GradScaler met an infinity: nothing was updated, and the iteration begins anew."""
+        self._skipped.append(self._iteration)
+        self._record.note(skipped_steps={"count": len(self._skipped), "before_iterations": self._skipped[-100:]})
+        self._signals.detach()
+        self._ledger.drop(self._iteration)
+        self._clipped, self._ran_forward = set(), False
+        self._prepare()
+
+    def _stop(self) -> None:
+        """End the recording before the update that would carry the NaN into the weights, and say why."""
+        if self._costly(self._iteration):
+            self._signals.measure()
+        self._iteration, self._closed = self._iteration + 1, True
+        self._leave()
+        run = self._record.close(self._iteration, f"stopped at iteration {self._iteration - 1}: a non-finite gradient")
+        raise NonFiniteError(_describe.last_words(run, self._iteration - 1))
+
+    def _leave(self) -> None:
+        """Take away every hook and wrapper."""
+        if self._model in _watched and self._handles:
+            _watched.discard(self._model)
+            _patches.leave(self)
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._signals.detach()
+        self._leave_eager()
+        self._last_call = None
+
+    def _leave_eager(self) -> None:
+        if self._eager is not None:
+            self._eager.__exit__(None, None, None)
+            self._eager = None
+
+    def _put_single(self, iteration: int, name: str, value: Tensor) -> None:
+        self._ledger.put(iteration, name, _FIRST, value)
+
+
+def _scalar(name: str, value: Any) -> Tensor:
+    """Return a number as a tensor of one entry, wherever it lies."""
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ArgumentError(
+                f"{name} has shape {tuple(value.shape)}; give a single number, such as the mean that backward is "
+                "called on"
+            )
+        return value.detach().clone()
+    try:
+        return torch.tensor([float(value)], dtype=torch.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}={value!r} must be a number or a tensor of one") from None
+
+
+def _innermost(optimizer: Any) -> Any:
+    """Return the optimizer inside what Accelerate and Lightning wrap around it."""
+    for name in ("optimizer", "_optimizer"):
+        inner = getattr(optimizer, name, None)
+        if isinstance(inner, Optimizer) and inner is not optimizer:
+            return _innermost(inner)
+    return optimizer
