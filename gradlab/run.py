@@ -305,7 +305,7 @@ class Run:
     @functools.cached_property
     def nonfinite(self) -> Array:
         """Where an iteration of a replicate holds a NaN or infinity, in the loss or in any number recorded (T, S)."""
-        bad = ~np.isfinite(self.step("loss"))
+        bad = ~np.isfinite(self.step("loss")) & self.step_recorded("loss")
         for times, name, values, recorded in self._suspects():
             wrong = (values > 0) if name == _groups.COUNT else ~np.isfinite(values)
             bad[times] |= (wrong & recorded).any(axis=2)
@@ -340,6 +340,19 @@ class Run:
         if name not in STEP_COLUMNS:
             raise ArgumentError(f"steps have no column {name!r}; choose one of: {', '.join(STEP_COLUMNS)}")
         return self._steps[name].to_numpy().reshape(-1, self.replicates)
+
+    def step_recorded(self, name: str) -> Array:
+        """Return the boolean mask (iteration, replicate) of where a column of `steps` was recorded."""
+        self.step(name)  # refuses a name that is none
+        return self._steps_recorded[name].reshape(-1, self.replicates)
+
+    @functools.cached_property
+    def _steps_recorded(self) -> dict[str, Array]:
+        table = self._table("steps")
+        if table is None:
+            return dict.fromkeys(STEP_COLUMNS, np.zeros(0, bool))
+        valid = {name: table[name].combine_chunks().is_valid() for name in table.column_names}
+        return {name: _frozen(mask.to_numpy(zero_copy_only=False)) for name, mask in valid.items()}
 
     def __contains__(self, name: object) -> bool:
         return name in self.columns
@@ -453,11 +466,12 @@ class Run:
         lines = [f"{self._name}: {iterations} iterations x {replicates} seeds x {layers} layers, {status}"]
         if not iterations:
             return lines
-        first, last = (float(np.median(self.step("loss")[t])) for t in (0, -1))
-        guess = self._config.get("baseline_loss")
-        lines.append(
-            f"loss {first:.4g} at first, {last:.4g} at last" + (f" (a constant guess: {guess:.4g})" if guess else "")
-        )
+        recorded = np.flatnonzero(self.step_recorded("loss").any(axis=1))
+        if len(recorded):
+            first, last = (float(np.median(self.step("loss")[t])) for t in recorded[[0, -1]])
+            guess = self._config.get("baseline_loss")
+            tail = f" (a constant guess: {guess:.4g})" if guess else ""
+            lines.append(f"loss {first:.4g} at first, {last:.4g} at last{tail}")
         if self._bars():
             lines.append("||delta|| by layer at iteration 0 over the last layer's; bars: powers of ten")
         return lines

@@ -161,6 +161,20 @@ def broken(run: Run) -> Array:
     return run.nonfinite
 
 
+def losses(run: Run) -> Array:
+    """Return the batch losses (T, S); where none was recorded, the one before it, or the first one after.
+
+    NaN that was recorded stays NaN; a run without any loss has NaN throughout.
+    """
+    loss, recorded = run.step("loss"), run.step_recorded("loss")
+    if recorded.all() or not recorded.any():
+        return loss
+    rows = np.where(recorded, np.arange(len(loss))[:, None], -1)
+    rows = np.maximum.accumulate(rows, axis=0)
+    rows = np.where(rows < 0, recorded.argmax(axis=0), rows)
+    return np.take_along_axis(loss, rows, axis=0)
+
+
 def learning(run: Run) -> Array | None:
     """Return each replicate's loss, as a share of the best constant predictor's (S,); None where that is unknown.
 
@@ -168,9 +182,9 @@ def learning(run: Run) -> Array | None:
     class frequencies (the mean target) whatever the input. Infinite for a replicate that ended in NaN.
     """
     baseline = run.config.get("baseline_loss")
-    if not baseline or run.iterations == 0:
+    if not baseline or run.iterations == 0 or not run.step_recorded("loss").any():
         return None
-    loss = run.step("loss")
+    loss = losses(run)
     prefix = finite_prefix(run)
     shares = [np.median(loss[max(0, n - WINDOW) : n, k]) / baseline if n else np.inf for k, n in enumerate(prefix)]
     return np.where(prefix < run.iterations, np.inf, shares)
@@ -179,7 +193,7 @@ def learning(run: Run) -> Array | None:
 def starting_loss(run: Run) -> Array:
     """Return what a replicate's loss is measured against (S,): the best constant predictor's, else its own first."""
     baseline = run.config.get("baseline_loss")
-    first = np.abs(run.step("loss")[0])
+    first = np.abs(losses(run)[0])
     return np.full_like(first, baseline) if baseline else np.where(np.isfinite(first), first, np.inf)
 
 
@@ -188,7 +202,7 @@ def unfinished(run: Run) -> Array:
 
     A median over 11 iterations, so that one lucky batch ends nothing.
     """
-    loss = np.abs(run.step("loss"))
+    loss = np.abs(losses(run))
     padded = np.pad(loss, ((5, 5), (0, 0)), mode="edge")
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 11, axis=0), axis=-1)
     return ~(smooth <= FINISHED * starting_loss(run))
@@ -298,6 +312,7 @@ class Rule(ABC):
     name: ClassVar[str]
     summary: ClassVar[str] = ""  # one line for lists of rules
     needs: ClassVar[tuple[str, ...]] = ()  # statistics without which the rule is skipped
+    needs_loss: ClassVar[bool] = False
     explains: ClassVar[tuple[str, ...]] = ()  # codes of findings that are consequences of this one
     explains_later: ClassVar[tuple[str, ...]] = ()  # the same, of findings that began after this one
     whole: ClassVar[bool] = True  # False: of a run too large for memory, judge `Run.condensed()`; its rows are named by
@@ -307,8 +322,14 @@ class Rule(ABC):
         """Say what this run lacks for the rule to judge it, and how to record it; None if nothing."""
         absent = [name for name in self.needs if name not in run]
         if not absent:
-            return None
+            return self.missing_loss(run)
         return f"needs {', '.join(absent)}, which this run does not hold; pass the arrays to Recorder.record"
+
+    def missing_loss(self, run: Run) -> str | None:
+        """Say that the loss is missing, and how to record it; None where it is not, or is not needed."""
+        if not self.needs_loss or run.step_recorded("loss").any():
+            return None
+        return "needs the loss, which this run does not hold; pass it to Recorder.record, or call log(loss=loss)"
 
     @abstractmethod
     def judge(self, run: Run) -> Finding | None:

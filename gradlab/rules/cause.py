@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradlab import activations
-from gradlab.rules.base import Window, number
+from gradlab.rules.base import Window, nanmedian, number
 from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 TERMS = {
@@ -67,15 +67,18 @@ def explain(
     if total_layers < 2 or any(name not in run for name in TERMS.values()):
         return None
     part = np.s_[window.start : window.stop, list(which), lowest - 1 : total_layers - 1]
+    terms = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
     defined = np.isfinite(run[LOG_GAINS[0]][part])
-    if not defined.any(axis=2).all(axis=0).any():
+    some = defined.any(axis=2)  # the iterations at which they were measured
+    if not some.any(axis=0).any():
         return None
+    if BLOCK_GAIN in run:
+        defined = defined | np.isfinite(run[BLOCK_GAIN][part])
     with np.errstate(all="ignore"):
-        terms = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
-        sums = {term: np.nansum(run[name][part], axis=2) for term, name in terms.items()}
-        gain = {term: float(np.mean(np.median(value, axis=0))) for term, value in sums.items()}
+        sums = {term: np.where(some, np.nansum(run[name][part], axis=2), np.nan) for term, name in terms.items()}
+        gain = {term: float(np.nanmean(nanmedian(value))) for term, value in sums.items()}
     dominant = max(gain, key=lambda term: gain[term]) if grows else min(gain, key=lambda term: gain[term])
-    complete = bool(defined.all())
+    complete = bool(defined[some].all())
     return {
         "log_gain": gain,
         "dominant": dominant,

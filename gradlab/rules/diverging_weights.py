@@ -15,6 +15,7 @@ from gradlab.rules.base import (
     explosive_severity,
     finite_prefix,
     gaps,
+    losses,
     number,
     seeds,
     span,
@@ -112,7 +113,7 @@ def _stretch(run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
     step = run["update_norm"][:stop, k, layer]
     if len(step) <= RATIOS or not step.any():
         return None
-    weight, loss = run["weight_norm"][:stop, k, layer], np.abs(run.step("loss")[:stop, k])
+    weight, loss = run["weight_norm"][:stop, k, layer], np.abs(losses(run)[:stop, k])
     rising = step[1:] > step[:-1]
     rising[gaps(run.times[:stop])] = False
     edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window, during, finite_prefix, number, seeds, windows
+from gradlab.rules.base import Finding, Hits, Rule, Window, during, finite_prefix, nanmedian, number, seeds, windows
 from gradlab.run import Run
 
+LOOKUPS = ("Embedding", "EmbeddingBag")  # tables of vectors, whose scale says nothing of a layer's gain
 LIMIT = 100.0  # last over first hidden layer: healthy <= 1, relu at gain 2: 15 at depth 5, 421 at depth 10
 
 
@@ -51,27 +52,30 @@ class ExplodingActivations(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge iteration 0, then each window of finite iterations."""
         rms = run["activation_rms"]
+        first = _first(run)
         prefix = finite_prefix(run)
         for window in [Window(0, 1), *windows(int(prefix.max(initial=0)), times=run.times)]:
             with np.errstate(all="ignore"):
-                growth = np.median(rms[window.start : window.stop] / rms[window.start : window.stop, :, :1], axis=0)
+                part = rms[window.start : window.stop]
+                growth = nanmedian(part / part[:, :, first : first + 1])  # of what was recorded
             growth[prefix < window.stop] = 0
             growth = np.nan_to_num(growth, nan=0.0, posinf=0.0)
             mask = growth > LIMIT
             mask[growth[:, -2] <= LIMIT] = False
+            mask[:, :first] = False
             mask[:, -1] = False  # the output is the loss's matter
             hits = Hits(mask)
             if hits.which:
-                return self._finding(run, hits, growth, window)
+                return self._finding(run, hits, growth, window, first + 1)
         return None
 
-    def _finding(self, run: Run, hits: Hits, growth: np.ndarray, window: Window) -> Finding:
+    def _finding(self, run: Run, hits: Hits, growth: np.ndarray, window: Window, first: int) -> Finding:
         value = float(np.median(growth[hits.which, -2]))
         hidden = run.shape[2] - 1
         layers = hits.layers or (hidden,)
         when = "before the first update" if window.stop == 1 else during(run, window)
         message = (
-            f"The activations grow {number(value)} times from hidden layer 1 to hidden layer {hidden} {when}"
+            f"The activations grow {number(value)} times from hidden layer {first} to hidden layer {hidden} {when}"
             f"{seeds(hits.replicates)} (limit {LIMIT:g})."
         )
         return self.finding(
@@ -84,3 +88,9 @@ class ExplodingActivations(Rule):
             ),
             columns=("activation_rms", "log_gain_weight", "delta_norm"),
         )  # fmt: skip
+
+
+def _first(run: Run) -> int:
+    """The first layer (from 0) whose activations were recorded and that looks nothing up."""
+    seen = run.recorded("activation_rms").any(axis=(0, 1)) & ~run.layers["kind"].isin(LOOKUPS).to_numpy()
+    return int(seen.argmax())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window, explosive_severity, finite_prefix, number, seeds
+from gradlab.rules.base import Finding, Hits, Rule, Window, explosive_severity, finite_prefix, losses, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -65,10 +65,15 @@ class ExplodingGradient(Rule):
         return self._at_init(run) or self._while_training(run)
 
     def _at_init(self, run: Run) -> Finding | None:
-        delta = run.condensed()["delta_norm"][0]
+        part = run.condensed()
+        delta, recorded = part["delta_norm"][0], part.recorded("delta_norm")[0]
+        last = (
+            recorded.shape[1] - 1 - recorded[:, ::-1].argmax(axis=1)
+        )  # not every layer of a framework shows its delta
         with np.errstate(all="ignore"):
-            growth = delta / delta[:, -1:]
-        growth[~np.isfinite(delta).all(axis=1)] = 0  # GL001's matter
+            growth = delta / np.take_along_axis(delta, last[:, None], axis=1)
+        growth[~recorded] = 0
+        growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = 0  # GL001's matter
         hits = Hits(np.nan_to_num(growth, posinf=np.inf) > AT_INIT)
         if not hits.which:
             return None
@@ -88,11 +93,12 @@ class ExplodingGradient(Rule):
         )  # fmt: skip
 
     def _while_training(self, run: Run) -> Finding | None:
-        loss, prefix = run.step("loss"), finite_prefix(run)
+        loss, prefix = losses(run), finite_prefix(run)
         with np.errstate(all="ignore"):
             share = run.step("expected_decrease") / np.abs(loss)
         share[~np.isfinite(share)] = 0  # a loss of 0 cannot fall: no step explodes there
-        spans = [_explosion(share[:n, k], loss[:n, k]) for k, n in enumerate(prefix)]
+        known = run.step_recorded("expected_decrease")
+        spans = [_explosion(share[:n, k], loss[:n, k], np.flatnonzero(known[:n, k])) for k, n in enumerate(prefix)]
         which = [k for k, found in enumerate(spans) if found is not None]
         if not which:
             return None
@@ -114,8 +120,13 @@ class ExplodingGradient(Rule):
         )  # fmt: skip
 
 
-def _explosion(share: Array, loss: Array) -> tuple[int, int] | None:
-    """Return the iterations [start, stop) in which one replicate explodes, or None."""
+def _explosion(share: Array, loss: Array, known: Array) -> tuple[int, int] | None:
+    """Return the iterations [start, stop) in which one replicate explodes, or None; `known`: those with an s."""
+    found = _explosion_of(share[known], loss[known]) if len(known) else None
+    return None if found is None else (int(known[found[0]]), int(known[found[1] - 1]) + 1)
+
+
+def _explosion_of(share: Array, loss: Array) -> tuple[int, int] | None:
     alarms = np.flatnonzero(share > STEP_ALARM)
     if len(alarms) >= 2:
         return int(alarms[0]), int(alarms[-1]) + 1

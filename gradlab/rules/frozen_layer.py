@@ -15,6 +15,7 @@ from gradlab.rules.base import (
     elapsed,
     finite_prefix,
     learning,
+    losses,
     nanmedian,
     number,
     seeds,
@@ -65,12 +66,13 @@ class FrozenLayer(Rule):
     name = "frozen-layer"
     summary = "layers that matter and do not move; all of them: a learning rate far too small"
     needs = ("per_example_grad_norm", "weight_norm", "update_ratio")
+    needs_loss = True
     explains = ("GL402",)
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the whole of each replicate's finite iterations."""
         prefix, left = finite_prefix(run), unfinished(run)
-        loss = np.abs(run.step("loss"))[:, :, None]
+        loss = np.abs(losses(run))[:, :, None]
         with np.errstate(all="ignore"):
             elasticity = run["per_example_grad_norm"] * run["weight_norm"] / loss
         elasticity = np.where(np.isfinite(elasticity) & left[:, :, None], elasticity, np.nan)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window, finite_prefix, number, seeds
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window, finite_prefix, losses, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -53,7 +53,7 @@ class GradientSpike(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge each replicate's finite iterations."""
-        norm, loss, prefix = run.step("grad_norm"), run.step("loss"), finite_prefix(run)
+        norm, loss, prefix = run.step("grad_norm"), losses(run), finite_prefix(run)
         spikes = [_spikes(norm[:stop, k]) for k, stop in enumerate(prefix)]
         hits = Hits(np.array([[len(found) > 0] for found in spikes]))
         if not hits.which:

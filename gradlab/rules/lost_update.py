@@ -82,7 +82,12 @@ def _held(run: Run) -> np.ndarray:
     if any(name not in run for name in ("update_norm", "weight_norm", "grad_max")):
         return np.zeros(run.shape, bool)
     entries = (run.layers["fan_in"] * run.layers["fan_out"]).to_numpy(float)
-    unit = np.finfo(run.config.get("dtype", "float32")).eps * run["weight_norm"] / np.sqrt(entries)
+    unit = _precision(str(run.config.get("dtype", "float32"))) * run["weight_norm"] / np.sqrt(entries)
     adaptive = "second_moment_rms" in run
     meant = run.step("learning_rate")[:, :, None] * (1.0 if adaptive else run["grad_max"])
     return (run["update_norm"] == 0) & (meant > 4 * unit)
+
+
+def _precision(dtype: str) -> float:
+    """Return the distance from 1 to the next number of a format; bfloat16, which NumPy has not, keeps 8 bits."""
+    return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)

@@ -56,12 +56,13 @@ class NoProgress(Rule):
 
     code = "GL402"
     name = "no-progress"
+    needs_loss = True
     summary = "a loss no better than the best constant prediction's: a symptom, folded under its cause"
 
     def missing(self, run: Run) -> str | None:
         """Without the constant predictor's loss there is nothing to compare with."""
         if run.config.get("baseline_loss"):
-            return None
+            return self.missing_loss(run)
         return "needs config['baseline_loss'], the loss of the best constant prediction; pass it to the Recorder"
 
     def judge(self, run: Run) -> Finding | None:

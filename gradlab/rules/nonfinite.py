@@ -113,7 +113,7 @@ class NonFinite(Rule):
         name = run.layers["name"].iloc[layer - 1]
         phase = {"forward": "in the forward pass", "loss": "in the loss", "backward": "in the backward pass"}
         where = phase.get(self._phase(run, iteration, replicate), "in the update")
-        first = f"first at iteration {iteration} in layer {layer} ({name}), {where}"
+        first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{_origin(run, iteration)}"
         sentence = f"NaN or infinity{seeds(hits.replicates)}, {first}"
         if iteration == 0:
             return sentence + ": already there before the first update."
@@ -138,3 +138,12 @@ class NonFinite(Rule):
         rate = "lower the learning rate tenfold, or warm it up"
         clip = "clip the gradient by its norm while you look for the cause"
         return (scale, rate, clip) if grown else (rate, clip, "check the data for rows far outside the rest")
+
+
+def _origin(run: Run, iteration: int) -> str:
+    """Word the operation that made it, where the record names one."""
+    origin = run.provenance.get("nonfinite_origin")
+    if not isinstance(origin, dict) or origin.get("iteration") != iteration:
+        return ""
+    where = f"module {origin.get('module')}" if origin.get("module") else "what runs outside the model"
+    return f": made by {origin.get('operation')} in {where}, given {origin.get('inputs')}"

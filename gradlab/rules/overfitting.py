@@ -14,6 +14,7 @@ from gradlab.rules.base import (
     Rule,
     Window,
     finite_prefix,
+    losses,
     number,
     seeds,
     starting_loss,
@@ -66,7 +67,7 @@ class Overfitting(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge each replicate's last held-out loss."""
-        held_out, loss, prefix = run.step("validation_loss"), run.step("loss"), finite_prefix(run)
+        held_out, loss, prefix = run.step("validation_loss"), losses(run), finite_prefix(run)
         reference = starting_loss(run)
         mask = np.zeros((len(prefix), 1), bool)
         rows: dict[int, tuple[float, int, float, float]] = {}

@@ -12,6 +12,7 @@ from gradlab.rules.base import (
     Window,
     during,
     finite_prefix,
+    losses,
     number,
     seeds,
     starting_loss,
@@ -58,11 +59,12 @@ class UnstableLoss(Rule):
     code = "GL401"
     name = "unstable-loss"
     summary = "a loss that is thrown back above the constant predictor's again and again"
+    needs_loss = True
     explains = ("GL402",)
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window of each replicate."""
-        loss, prefix = np.abs(run.step("loss")), finite_prefix(run)
+        loss, prefix = np.abs(losses(run)), finite_prefix(run)
         reference = np.maximum(starting_loss(run), np.median(loss[:SKIP], axis=0))
         smooth = _averaged(loss, max(1, EXAMPLES // int(run.config.get("batch_size") or EXAMPLES)))
         shares = np.zeros(len(prefix))

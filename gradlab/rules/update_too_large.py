@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule, are_hit, during, number, seeds, worst_window
+from gradlab.rules.base import Finding, Rule, are_hit, during, losses, number, seeds, worst_window
 from gradlab.run import Run
 
 FELL = 0.5
@@ -72,7 +72,7 @@ class UpdateTooLarge(Rule):
 
 def _falling(run: Run) -> np.ndarray:
     """Where the loss of the next 10 iterations comes to half of what it is now (T, S)."""
-    loss = np.abs(run.step("loss"))
+    loss = np.abs(losses(run))
     padded = np.pad(loss, ((0, FEW), (0, 0)), constant_values=np.inf)
     ahead = np.lib.stride_tricks.sliding_window_view(padded, FEW, axis=0)[1 : len(loss) + 1]
     return np.median(ahead, axis=-1) < FELL * loss

@@ -15,6 +15,7 @@ from gradlab.rules.base import (
     Window,
     finite_prefix,
     learning,
+    losses,
     nanmedian,
     number,
     seeds,
@@ -64,6 +65,7 @@ class VanishingGradient(Rule):
     name = "vanishing-gradient"
     summary = "layers whose weights cannot change the loss, whatever the learning rate"
     needs = ("per_example_grad_norm", "weight_norm")
+    needs_loss = True
     explains = ("GL301", "GL302", "GL306", "GL402")
     explains_later = ("GL201",)  # where the signal is almost nothing, biases rule the units, and kill them
 
@@ -75,7 +77,7 @@ class VanishingGradient(Rule):
         since: int | None = None
         for window in windows(int(prefix.max(initial=0)), times=run.times):
             with np.errstate(all="ignore"):
-                values = np.median(elasticity[window.start : window.stop], axis=0)
+                values = nanmedian(elasticity[window.start : window.stop])  # of what was recorded
             values[prefix < window.stop] = np.inf  # a replicate that has ended is not judged beyond its end
             values[np.isnan(values)] = np.inf
             if since is None and _badness(values)[1]:
@@ -115,7 +117,7 @@ class VanishingGradient(Rule):
 
 def _elasticity(run: Run) -> Array:
     """e_l = p_l ||W_l|| / |loss| (T, S, L); infinite at a loss of 0, where nothing is left to learn."""
-    loss = np.abs(run.step("loss"))[:, :, None]
+    loss = np.abs(losses(run))[:, :, None]
     with np.errstate(all="ignore"):
         return np.where(loss > 0, run["per_example_grad_norm"] * run["weight_norm"] / loss, np.inf)
 
@@ -138,7 +140,7 @@ def _ratio(run: Run, window: Window, which: list[int], layer: int) -> str:
 
 
 def _remedies(run: Run, why) -> tuple[str, ...]:
-    name = run.layers["activation"].iloc[0]
+    name = run.config.get("activation") or run.layers["activation"].iloc[0]
     activation = "use relu with he_normal (or tanh with glorot_normal): slopes near 1 instead of at most 1/4"
     if name != "sigmoid":
         activation = "use an activation whose slope stays near 1, and keep its inputs away from saturation"
