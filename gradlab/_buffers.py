@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gradlab.layerstack import groups
+from gradlab._sums import SUMS
+from gradlab.layerstack import LayerStack
 from gradlab.run import STATISTICS, STEP_COLUMNS, signals_table, steps_table
 
 Array = np.ndarray
 Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
+Unfold = Callable[[Sequence[Any]], Mapping[str, Array]]  # what rows hold in short, as columns (T, S, L)
 Derive = Callable[[Mapping[str, Array]], Mapping[str, tuple[Array, Array]]]  # columns that follow from others
 
 
 class Block:
     """The newest iterations in memory, waiting to be written together."""
 
-    def __init__(self, replicates: int, layers: int, derive: Derive):
-        self._shape, self._derive = (replicates, layers), derive
+    def __init__(self, replicates: int, layers: int, unfold: Unfold, derive: Derive):
+        self._shape, self._unfold, self._derive = (replicates, layers), unfold, derive
         self.start = 0  # the iteration of the first row in memory
         self._rows: list[Row] = []
         self._steps: list[dict[str, Any]] = []
@@ -52,19 +54,31 @@ class Block:
         return {"signals": self._signals(self.start, self._rows), "steps": self._step_table(self.start, self._steps)}
 
     def _signals(self, start: int, rows: list[Row]) -> pa.Table:
-        values, masks = {}, {}
-        nothing = np.full(self._shape, np.nan), np.zeros(self._shape, bool)
-        for name in {name: None for row in rows for name in row}:
-            column = [_entry(row[name]) if name in row else nothing for row in rows]
-            values[name] = np.stack([array for array, _ in column])
-            masks[name] = np.stack([defined for _, defined in column])
         with np.errstate(all="ignore"):
+            values, masks = self._columns(rows)
             derived = {name: made for name, made in self._derive(values).items() if name not in values}
             for name, (value, defined) in derived.items():
                 values[name], masks[name] = value, np.broadcast_to(defined, value.shape)
         absent = np.full((len(rows), *self._shape), np.nan), np.zeros((len(rows), *self._shape), bool)
         shown = {name: (values[name], masks[name]) if name in values else absent for name in STATISTICS}
         return signals_table(start, {k: v for k, (v, _) in shown.items()}, {k: m for k, (_, m) in shown.items()})
+
+    def _columns(self, rows: list[Row]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return every statistic (T, S, L) and where it is defined: nowhere where it was not taken."""
+        shape = len(rows), *self._shape
+        summed = [k for k, row in enumerate(rows) if SUMS in row]
+        unfolded = self._unfold([rows[k][SUMS] for k in summed]) if summed else {}
+        names = dict.fromkeys([*unfolded, *(name for row in rows for name in row if name != SUMS)])
+        values = {name: np.full(shape, np.nan) for name in names}
+        masks = {name: np.zeros(shape, bool) for name in names}
+        for name, column in unfolded.items():
+            values[name][summed], masks[name][summed] = column, True
+        for k, row in enumerate(rows):
+            for name, entry in row.items():
+                if name != SUMS:  # an entry is defined everywhere if nothing is said
+                    pair = entry if isinstance(entry, tuple) else (entry, True)
+                    values[name][k], masks[name][k] = pair
+        return values, masks
 
     def _step_table(self, start: int, steps: list[dict[str, Any]]) -> pa.Table:
         replicates = self._shape[0]
@@ -85,11 +99,6 @@ class Block:
         return steps_table(start, columns, replicates)
 
 
-def _entry(entry: Array | tuple[Array, Array]) -> tuple[Array, Array]:
-    """Return a statistic and where it is defined: everywhere if nothing is said."""
-    return entry if isinstance(entry, tuple) else (entry, np.ones(entry.shape, bool))
-
-
 class Trajectories:
     """Follows single weights: all of a small net, a seeded sample of a larger one."""
 
@@ -99,7 +108,7 @@ class Trajectories:
         chosen = range(total) if self._all else _sample(layers, count, seed)
         positions = np.array([_position(layers, flat) for flat in chosen], np.int32).reshape(-1, 3)
         self._layer, self._row, self._column = positions.T
-        self._places: dict[tuple[int, int], tuple[Array, ...]] = {}
+        self._flat: Array | None = None
         self._taken: list[tuple[int, Array]] = []
         self._last: Array | None = None
 
@@ -144,20 +153,20 @@ class Trajectories:
         return {"weights": pa.table({**arrays, "value": pa.array(values, pa.float64(), from_pandas=False)})}
 
     def _values(self, weights: Sequence[Array]) -> Array:
+        if isinstance(weights, LayerStack):  # one look into the buffer that holds all layers
+            return weights.flat[self._places(weights)].astype(np.float64)
         values = np.empty((self._replicates, len(self._layer)))
-        for layers, stack in groups(weights):  # (layers, [S,] fan_in, fan_out): one call for equal neighbours
-            here, layer, row, column = self._place(layers)
-            if len(here):
-                values[:, here] = stack[layer, ..., row, column].T
+        for number, (layer, row, column) in enumerate(zip(self._layer, self._row, self._column, strict=True)):
+            values[:, number] = weights[layer][..., row, column]
         return values
 
-    def _place(self, layers: slice) -> tuple[Array, ...]:
-        """Which of the weights followed lie in these layers, and where in their stack."""
-        key = layers.start, layers.stop
-        if key not in self._places:
-            here = np.flatnonzero((self._layer >= layers.start) & (self._layer < layers.stop))
-            self._places[key] = here, self._layer[here] - layers.start, self._row[here], self._column[here]
-        return self._places[key]
+    def _places(self, weights: LayerStack) -> Array:
+        """Return where each weight lies in the buffer, (S, followed)."""
+        if self._flat is None:
+            numbers = LayerStack([weight.shape for weight in weights], np.intp)
+            numbers.flat[:] = np.arange(numbers.flat.size)
+            self._flat = self._values(list(numbers)).astype(np.intp)
+        return self._flat
 
 
 def _sample(layers: list[dict[str, Any]], count: int, seed: int) -> list[int]:

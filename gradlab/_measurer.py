@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradlab import measures
+from gradlab import _sums, measures
+from gradlab._sums import SUMS, Sums
 from gradlab.layerstack import LayerStack, groups
 
 Array = np.ndarray
@@ -16,7 +17,6 @@ Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
 
 PHASES = ("forward", "loss", "backward", "update")
 BACK, PRODUCT = "||u||", "||u phi'||"  # of a row, but no columns: what the log gains are made of
-BIAS_LIMIT = 1e14  # with sums of squares in their safe range, no z is infinite then
 
 
 class Measurer:
@@ -32,88 +32,55 @@ class Measurer:
         self._bounds, self._stacked = bounds, stacked
         self._shape = replicates, len(layers)
         self._fan_out = np.array([layer["fan_out"] for layer in layers], np.float64)
-        self._updates: list[list[Array]] = [[], [], []]  # the newest update first: an array a group of layers
+        self._updates: list[Any] = [None] * 3  # the newest update first, a LayerStack where the weights are one
         self._update_norms = [np.full(self._shape, np.nan)] * 3
         self._gradient_times_update = np.zeros(self._shape)
         self._nonfinite: dict[str, Array] = {}
-        self._swiftly_done = False  # whether the newest iteration's numbers are proved to be in a safe range
+        self._proved = False  # whether all numbers of the newest iteration are known to be finite
 
     def norms(self, tensors: Tensors) -> Row:
-        """Return what is taken at every iteration, but for what `derived` makes of it; keep the update."""
+        """Return what is taken at every iteration, but for what `unfold` and `derived` make of it; keep the update."""
         self._updates = [self._updates[-1], *self._updates[:-1]]
-        row = self._swift(tensors) if _of_an_engine(tensors) else None
-        self._swiftly_done = row is not None and "others" not in tensors
-        if row is None:
-            row = self._update(tensors)
-            h_rows = self._activations(tensors, row)
-            self._deltas(tensors, row, h_rows)
-            if "slopes" in tensors:
-                row["slope_rms"] = self._with_output(self._each(_rms, tensors["slopes"]), 1.0)
-            if "backs" in tensors and {"slope_rms", "delta_norm"} <= row.keys():
-                row[BACK] = self._with_output(self._each(measures.norm, tensors["backs"]), np.nan)
-                if "products" in tensors:
-                    row[PRODUCT] = self._with_output(self._each(measures.norm, tensors["products"]), np.nan)
-            row["nonfinite_count"] = self._count_nonfinite(tensors, row)
+        if self._updates[0] is None:
+            self._updates[0] = _empty_like(tensors["weights"])
+        newest: Any = self._updates[0]
+        sums = _sums.take(tensors, newest) if _sums.of_an_engine(tensors) else None
+        self._proved = sums is not None and "others" not in tensors
+        if sums is not None:
+            self._update_norms = [np.sqrt(self._turned(sums.layers[_sums.UPDATE])), *self._update_norms[:-1]]
+            self._gradient_times_update = self._turned(sums.layers[_sums.DESCENT])
+            return {SUMS: sums}
+        row = self._update(tensors)
+        h_rows = self._activations(tensors, row)
+        self._deltas(tensors, row, h_rows)
+        if "slopes" in tensors:
+            row["slope_rms"] = self._with_output(self._each(_rms, tensors["slopes"]), 1.0)
+        if "backs" in tensors and {"slope_rms", "delta_norm"} <= row.keys():
+            row[BACK] = self._with_output(self._each(measures.norm, tensors["backs"]), np.nan)
+            if "products" in tensors:
+                row[PRODUCT] = self._with_output(self._each(measures.norm, tensors["products"]), np.nan)
+        row["nonfinite_count"] = self._count_nonfinite(tensors, row)
         self._update_norms = [row["update_norm"], *self._update_norms[:-1]]
         return row
 
-    def _swift(self, tensors: Tensors) -> Row | None:
-        """Return the same from plain sums of squares, all roots at once; None where one of them may not be exact.
-
-        Sums within their safe range also prove that nothing is NaN or infinite: |z| <= ||h|| ||W|| + ||b|| included.
-        """
-        replicates, layers = self._shape
-        squares = np.ones((7, replicates, layers))
-        inner = np.empty(self._shape)
-        stacks = (groups(tensors[name]) for name in ("gradients", "weights", "weights_after"))
-        for number, ((here, gradient), (_, before), (_, after)) in enumerate(zip(*stacks, strict=True)):
-            if number == len(self._updates[0]):
-                self._updates[0].append(np.empty_like(before, order="C"))
-            sums = measures.update_squares(gradient, before, after, self._updates[0][number])
-            squares[:3, :, here], inner[:, here] = self._turned(sums[:3]), self._turned(sums[3])
-        h_rows, delta_rows = self._rows(tensors, squares)
-        for number, name in ((5, "slopes"), (6, "backs")):
-            for here, array in groups(tensors[name]):
-                flat = array.reshape(*array.shape[:-2], -1)
-                squares[number, :, here] = self._turned(np.vecdot(flat, flat))
-        dtype = tensors["weights"][0].dtype
-        biases = np.max([np.abs(array).max() for _, array in groups(tensors["biases"])])
-        if not (measures.all_safe(squares, dtype) and measures.all_safe(np.abs(inner), dtype) and biases < BIAS_LIMIT):
-            return None
-        roots = np.sqrt(squares)
-        examples = np.vecdot(np.sqrt(delta_rows, dtype=np.float64), np.sqrt(h_rows, dtype=np.float64))
-        zero = np.zeros(self._shape)
-        self._gradient_times_update = inner
-        self._nonfinite = dict.fromkeys(("gradients", "weights_after", "deltas", "preactivations"), zero)
-        batch = tensors["batch"].shape[-2]
-        hidden = self._fan_out * batch
-        slope_rms = roots[5] / np.sqrt(hidden)
-        slope_rms[:, -1] = 1.0
-        back = roots[6]
-        back[:, -1] = np.nan
-        return {
-            "grad_norm": roots[0], "weight_norm": roots[1], "update_norm": roots[2],
-            "activation_rms": roots[3] / np.sqrt(hidden), "delta_norm": roots[4],
-            "per_example_grad_norm": self._turned(examples), "slope_rms": slope_rms, BACK: back,
-            "nonfinite_count": zero,
-        }  # fmt: skip
-
-    def _rows(self, tensors: Tensors, squares: Array) -> tuple[Array, Array]:
-        """Add ||h_l||^2 and ||delta_l||^2; return the squared row norms of what each layer reads, and of its delta."""
-        batch = tensors["batch"]
-        shape = self._shape[1], *batch.shape[:-1]
-        h_rows, delta_rows = np.empty(shape, batch.dtype), np.empty(shape, batch.dtype)
-        h_rows[0] = np.vecdot(batch, batch)
-        for number, name in ((3, "activations"), (4, "deltas")):
-            for here, array in groups(tensors[name]):
-                rows = np.vecdot(array, array)
-                squares[number, :, here] = self._turned(rows.sum(axis=-1, dtype=np.float64))
-                if name == "deltas":
-                    delta_rows[here] = rows
-                else:
-                    stop = min(here.stop, self._shape[1] - 1)  # nobody reads what the last layer answers
-                    h_rows[here.start + 1 : stop + 1] = rows[: stop - here.start]
-        return h_rows, delta_rows
+    def unfold(self, sums: Sequence[Sums]) -> dict[str, Array]:
+        """Make columns (T, S, L) of the sums of many iterations at once."""
+        roots = np.sqrt(self._turned(np.stack([each.layers[: _sums.DESCENT] for each in sums], axis=1)))
+        entries = np.sqrt(self._fan_out * np.array([each.batch_size for each in sums])[:, None, None])
+        columns = {
+            "grad_norm": roots[_sums.GRADIENT],
+            "weight_norm": roots[_sums.WEIGHT],
+            "update_norm": roots[_sums.UPDATE],
+            "activation_rms": roots[_sums.SIGNAL] / entries,
+            "delta_norm": roots[_sums.DELTA],
+            "per_example_grad_norm": self._turned(np.stack([each.examples for each in sums])),
+            "slope_rms": roots[_sums.SLOPE] / entries,
+            BACK: roots[_sums.BACK],
+            "nonfinite_count": np.zeros((len(sums), *self._shape)),
+        }
+        columns["slope_rms"][..., -1] = 1.0
+        columns[BACK][..., -1] = np.nan
+        return columns
 
     def _turned(self, values: Array) -> Array:
         """From (..., layers, S), or (..., layers) without replicates, to (..., S, layers)."""
@@ -147,17 +114,23 @@ class Measurer:
             "unit_similarity": _only_where(self._fan_out > 1, self._each(measures.unit_similarity, tensors["weights"])),
             "lost_fraction": self._grouped(
                 measures.lost_fraction(update, gradient)
-                for update, (_, gradient) in zip(self._updates[age], groups(tensors["gradients"]), strict=True)
+                for (_, update), (_, gradient) in zip(
+                    groups(self._updates[age]), groups(tensors["gradients"]), strict=True
+                )
             ),
         }
         if "second_moments" in tensors:
             scale = tensors.get("second_moment_scale", 1.0)
             row["second_moment_rms"] = np.sqrt(scale * self._each(measures.mean, tensors["second_moments"]))
-        if self._updates[age + 1]:
+        if self._updates[age + 1] is not None:
             row["update_cosine"] = self._update_cosine(age)
         if "activations" in tensors:
-            row["activation_mean"] = self._each(measures.mean, tensors["activations"])
-            row["activation_std"] = self._each(measures.deviation, tensors["activations"])
+            centres = [measures.mean(h) for _, h in groups(tensors["activations"])]
+            row["activation_mean"] = self._grouped(centres)
+            row["activation_std"] = self._grouped(
+                measures.deviation(h, centre)
+                for (_, h), centre in zip(groups(tensors["activations"]), centres, strict=True)
+            )
         if "slopes" in tensors:
             slopes = tensors["slopes"]
             row["dead_fraction"] = self._with_output(self._each(measures.dead_fraction, slopes), 0.0)
@@ -165,12 +138,11 @@ class Measurer:
                 row["saturated_fraction"] = self._with_output(self._saturated(slopes), 0.0)
         return row
 
-    def expected_decrease(self, tensors: Tensors) -> Array:
+    def expected_decrease(self, tensors: Tensors, row: Row) -> Array:
         """<G, W_before - W_after> over all parameters given, (S,): what this update should take off the loss."""
         total = -self._gradient_times_update.sum(axis=1)
-        if self._swiftly_done and not self._stacked:
-            gradient, before, after = (tensors[name].flat for name in ("bias_gradients", "biases", "biases_after"))
-            total += np.vecdot(gradient, before - after)
+        if SUMS in row:
+            total -= row[SUMS].biases[1]
         elif {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
             stacks = (groups(tensors[name]) for name in ("bias_gradients", "biases", "biases_after"))
             for (_, gradient), (_, before), (_, after) in zip(*stacks, strict=True):
@@ -180,14 +152,17 @@ class Measurer:
             total += measures.inner(gradient, before - after)
         return total
 
-    def gradient_norm(self, tensors: Tensors, row: Mapping[str, Any]) -> Array:
+    def gradient_norm(self, tensors: Tensors, row: Row) -> Array:
         """Return the norm of the gradient by all parameters given, (S,)."""
-        parts = [row["grad_norm"]]
-        if self._swiftly_done and not self._stacked:
-            biases = tensors["bias_gradients"].flat
-            square = np.vecdot(biases, biases, dtype=np.float64)
-            if measures.all_safe(square, biases.dtype):
-                return np.sqrt(np.square(row["grad_norm"]).sum(axis=1) + square)
+        if SUMS in row:
+            sums: Sums = row[SUMS]
+            square = np.add.reduce(self._turned(sums.layers[_sums.GRADIENT]), axis=1) + sums.biases[0]
+            low, _ = measures.safe_range(np.dtype(np.float32))
+            if "others" not in tensors and square.min() > low:  # else the biases' own part may have underflowed
+                return np.sqrt(square)
+            parts = [np.sqrt(self._turned(sums.layers[_sums.GRADIENT]))]
+        else:
+            parts = [row["grad_norm"]]
         if "bias_gradients" in tensors:
             parts.append(self._each(measures.norm, tensors["bias_gradients"]))
         others = [measures.norm(gradient) for gradient in tensors.get("other_gradients", ())]
@@ -196,7 +171,7 @@ class Measurer:
 
     def phases(self, loss: Array) -> list[str | None]:
         """For each replicate, where a non-finite number appeared first in this iteration; None where nowhere."""
-        if self._swiftly_done and np.isfinite(loss).all():
+        if self._proved and np.isfinite(loss).all():
             return [None] * self._shape[0]
         counts = {name: array.sum(axis=1) for name, array in self._nonfinite.items()}
         none = np.zeros(self._shape[0])
@@ -275,13 +250,13 @@ class Measurer:
 
     def _update(self, tensors: Tensors) -> Row:
         """Measure gradient, weight and update; keep W_after - W_before, rounded as it was, in the oldest buffers."""
-        newest = self._updates[0]
         stacks = (groups(tensors[name]) for name in ("gradients", "weights", "weights_after"))
-        measured = []
-        for number, ((_, gradient), (_, before), (_, after)) in enumerate(zip(*stacks, strict=True)):
-            if number == len(newest):
-                newest.append(np.empty_like(before, order="C"))  # of_update writes through a flat view
-            measured.append(measures.of_update(gradient, before, after, newest[number]))
+        measured = [
+            measures.of_update(gradient, before, after, update)
+            for (_, gradient), (_, before), (_, after), (_, update) in zip(
+                *stacks, groups(self._updates[0]), strict=True
+            )
+        ]
         grad_norm, weight_norm, update_norm, inner = (self._grouped(part) for part in zip(*measured, strict=True))
         self._gradient_times_update = inner
         return {"grad_norm": grad_norm, "weight_norm": weight_norm, "update_norm": update_norm}
@@ -290,7 +265,7 @@ class Measurer:
         newest, last = self._update_norms[age : age + 2]
         norms = (newest, last) if self._stacked else (newest[0], last[0])
         values, start = [], 0
-        for one, other in zip(*self._updates[age : age + 2], strict=True):
+        for (_, one), (_, other) in zip(*map(groups, self._updates[age : age + 2]), strict=True):
             layers = slice(start, start := start + len(one))
             values.append(measures.cosine(one, other, *(np.ascontiguousarray(n[..., layers].T) for n in norms)))
         return _only_where((newest > 0) & (last > 0), self._grouped(values))
@@ -333,15 +308,11 @@ class Measurer:
         return bool((bound < np.finfo(batch.dtype).max / 16).all())  # NaN compares as False
 
 
-def _of_an_engine(tensors: Tensors) -> bool:
-    """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer and the next."""
-    needed = ("activations", "preactivations", "deltas", "slopes", "backs", "gradients", "weights_after", "biases",
-              "biases_after", "bias_gradients")  # fmt: skip
-    return (
-        "products" not in tensors
-        and "batch" in tensors
-        and all(isinstance(tensors.get(name), LayerStack) and len(tensors[name]) for name in needed)
-    )
+def _empty_like(weights: Sequence[Array]) -> Sequence[Array]:
+    """Make room for an update of these weights, side by side where they are."""
+    if isinstance(weights, LayerStack):
+        return LayerStack([weight.shape for weight in weights], weights.flat.dtype)
+    return [np.empty_like(weight, order="C") for weight in weights]
 
 
 def _rms(x: Array) -> Array:

@@ -6,6 +6,7 @@ than one over `(B, n)`, because at these sizes the price of a call dominates (be
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ import numpy as np
 
 Array = np.ndarray
 Shape = tuple[int, ...]
+
+CACHED = 1 << 15  # entries of four arrays that fit into a core's second-level cache together
 
 
 class LayerStack(Sequence[Array]):
@@ -51,6 +54,22 @@ class LayerStack(Sequence[Array]):
             self._views.extend(array)
             start = stop
         self.groups = tuple(groups)
+
+    @functools.cached_property
+    def flats(self) -> tuple[tuple[slice, Array], ...]:
+        """The groups cut to about CACHED entries each, every layer's matrix as one row: `(layers, *lead, entries)`.
+
+        Several arrays measured side by side, part by part, are read from memory once and then met in the cache.
+        """
+        parts = []
+        for here, array in self.groups:
+            rows = array.reshape(*array.shape[:-2], -1)
+            few = max(1, CACHED * len(rows) // max(1, rows.size))
+            parts += [
+                (slice(here.start + k, min(here.start + k + few, here.stop)), rows[k : k + few])
+                for k in range(0, len(rows), few)
+            ]
+        return tuple(parts)
 
     def together(self, layers: slice) -> Array:
         """Return neighbours of equal shape as one array `(layers, *shape)`; they must lie in one group."""

@@ -17,7 +17,6 @@ import numpy as np
 Array = np.ndarray
 
 SATURATED_BELOW = 0.01  # of the largest possible slope
-CACHED = 1 << 15  # entries of four arrays that fit into a core's second-level cache together
 
 
 def _flatten(x: Array) -> Array:
@@ -26,12 +25,13 @@ def _flatten(x: Array) -> Array:
 
 def _unsafe(square_sums: Array, dtype: np.dtype) -> Array:
     """Where a sum of squares may have lost terms to underflow, overflowed, or is not a number."""
-    low, high = _safe_range(dtype)
+    low, high = safe_range(dtype)
     return ~((square_sums > low) & (square_sums < high))
 
 
 @functools.cache
-def _safe_range(dtype: np.dtype) -> tuple[float, float]:
+def safe_range(dtype: np.dtype) -> tuple[float, float]:
+    """Between which limits a sum of squares, summed in `dtype`, has lost nothing worth naming."""
     info = np.finfo(dtype)
     if info.bits < 32:  # sums of half-precision squares lose their small terms anywhere
         return np.inf, 0.0
@@ -68,33 +68,8 @@ def of_update(gradient: Array, before: Array, after: Array, update: Array) -> tu
 
     All arrays are (layers, ..., fan_in, fan_out).
     """
-    sums = update_squares(gradient, before, after, update)
-    flat = [_flatten(x) for x in (gradient, before, update)]
-    norms = [_roots(part, x) for part, x in zip(sums[:3], flat, strict=True)]
-    return norms[0], norms[1], norms[2], _products(sums[3], flat[0], flat[2])
-
-
-def update_squares(gradient: Array, before: Array, after: Array, update: Array) -> Array:
-    """Write after - before into `update`; return the sums of G^2, W^2, dW^2 and G dW, (4, layers, ...), as they come.
-
-    The layers are taken a few at a time, so that each number is read from memory once and met in the cache by all four.
-    """
-    arrays = [_flatten(x) for x in (gradient, before, after, update)]
-    sums = np.empty((4, *arrays[0].shape[:-1]))
-    few = max(1, CACHED * len(before) // before.size)
-    for start in range(0, len(before), few):
-        part = slice(start, start + few)
-        g, old, new, change = (array[part] for array in arrays)
-        np.subtract(new, old, out=change)
-        for number, (x, y) in enumerate(((g, g), (old, old), (change, change), (g, change))):
-            sums[number, part] = np.vecdot(x, y)
-    return sums
-
-
-def all_safe(squares: Array, dtype: np.dtype) -> bool:
-    """Whether no sum of squares, summed in `dtype`, can have lost terms, overflowed, or is no number."""
-    low, high = _safe_range(dtype)
-    return bool(squares.min() > low and squares.max() < high)  # NaN compares as False
+    np.subtract(after, before, out=update)
+    return norm(gradient), norm(before), norm(update), inner(gradient, update)
 
 
 def row_norms(x: Array) -> tuple[Array, Array]:
@@ -162,20 +137,32 @@ def mean(x: Array) -> Array:
     return result
 
 
-def deviation(x: Array) -> Array:
-    """Standard deviation of all entries, about their mean."""
-    centred = x - mean(x)[..., None, None].astype(x.dtype)
+def deviation(x: Array, centre: Array | None = None) -> Array:
+    """Standard deviation of all entries, about `centre`: `mean(x)`, where that is known already."""
+    centre = mean(x) if centre is None else centre
+    centred = x - centre[..., None, None].astype(x.dtype)
     return norm(centred) / np.sqrt(x.shape[-1] * x.shape[-2])
+
+
+def _share(hits: Array) -> Array:
+    """Share of True entries over the last two axes; counted a matrix at a time, ten times as fast as a mean."""
+    rows = hits.reshape(-1, hits.shape[-2] * hits.shape[-1])
+    counts = np.array([np.count_nonzero(row) for row in rows])
+    return counts.reshape(hits.shape[:-2]) / rows.shape[1]
 
 
 def dead_fraction(slope: Array) -> Array:
     """Share of units (columns) whose slope phi' is 0 on every example of the batch."""
-    return (slope == 0).all(axis=-2).mean(axis=-1)
+    zero = slope == 0
+    if not zero.any():
+        return np.zeros(slope.shape[:-2])
+    return zero.all(axis=-2).mean(axis=-1)
 
 
 def saturated_fraction(slope: Array, bound: float | Array) -> Array:
     """Share of entries whose |phi'| is below 1 % of `bound`, the largest slope the activation has."""
-    return (np.abs(slope) < SATURATED_BELOW * bound).mean(axis=(-2, -1))
+    limit = SATURATED_BELOW * np.asarray(bound)
+    return _share(np.abs(slope) < limit.astype(slope.dtype))
 
 
 def unit_similarity(weight: Array) -> Array:
@@ -186,22 +173,40 @@ def unit_similarity(weight: Array) -> Array:
     n = weight.shape[-1]
     if n < 2:
         return np.full(weight.shape[:-2], np.nan)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        squares = np.add.reduce(np.square(weight), axis=-2, keepdims=True)
+    low, high = safe_range(weight.dtype)
+    if squares.min() > low and squares.max() < high:
+        gram = _gram(weight / np.sqrt(squares))
+    else:
+        gram = _gram_of_extremes(weight)
+    gram[..., np.arange(n), np.arange(n)] = -np.inf
+    return _flatten(gram).max(axis=-1).astype(np.float64)
+
+
+def _gram(units: Array) -> Array:
+    """Cosines of the columns of `units`, each of length 1."""
+    return units.swapaxes(-1, -2) @ units.copy()  # a copy, or a routine made for large matrices takes over
+
+
+def _gram_of_extremes(weight: Array) -> Array:
+    """Cosines of columns some of which are 0, or too small or large to be squared."""
     largest_entry = np.abs(weight).max(axis=-2, keepdims=True)
     zero = largest_entry == 0
     units = weight / np.where(zero, 1, largest_entry)  # entries up to 1: their squares neither over- nor underflow
     units /= np.sqrt(np.square(units).sum(axis=-2, keepdims=True)) + zero
-    gram = units.swapaxes(-1, -2) @ units
-    if zero.any():
-        gram[zero & zero.swapaxes(-1, -2)] = 1
-    gram[..., np.arange(n), np.arange(n)] = -np.inf
-    return gram.max(axis=(-2, -1)).astype(np.float64)
+    gram = _gram(units)
+    gram[zero & zero.swapaxes(-1, -2)] = 1
+    return gram
 
 
 def lost_fraction(update: Array, gradient: Array) -> Array:
     """Share of the entries with a gradient whose weight did not change at all: cast(w + dw) == w."""
     wanted = gradient != 0
-    lost = ((update == 0) & wanted).sum(axis=(-2, -1))
-    return lost / np.maximum(wanted.sum(axis=(-2, -1)), 1)
+    lost = _share((update == 0) & wanted)
+    if not np.any(lost):
+        return lost
+    return lost / np.where(lost > 0, _share(wanted), 1)  # of those with a gradient, not of all
 
 
 def nonfinite_count(x: Array) -> Array:

@@ -105,7 +105,7 @@ class Recorder:
         bounds = [layer.get("slope_bound") for layer in layers]
         self._replicates, self._lead = replicates or 1, () if replicates is None else (replicates,)
         self._measurer = Measurer(self.layers, bounds, self._replicates, stacked=replicates is not None)
-        self._block = Block(self._replicates, len(self.layers), self._measurer.derived)
+        self._block = Block(self._replicates, len(self.layers), self._measurer.unfold, self._measurer.derived)
         self._trajectories = Trajectories(self.layers, self._replicates, weights, seed)
         self._every, self._temporary = every, out is None
         if out is None:
@@ -120,6 +120,7 @@ class Recorder:
         if out is not None:
             self._abandon.detach()
         self._run: Run | None = None
+        self._checked: dict[tuple[Any, ...], Mapping[str, Any]] = {}
         self.iterations = 0
         self._broken = np.zeros(self._replicates, bool)
         self._flushed = time.monotonic()
@@ -214,6 +215,8 @@ class Recorder:
         self._trajectories.take(iteration, weights, weights_after, costly)
         self.iterations += 1
         broken = np.array([phase is not None for phase in step["nonfinite_phase"]])
+        if not broken.any():
+            return False
         newly, self._broken = broken & ~self._broken, broken | self._broken
         return bool(newly.any()) and iteration > 0 and not self._costly(iteration - 1)
 
@@ -299,6 +302,7 @@ class Recorder:
             self.provenance["status"] = status
             if followed is not None:
                 self._trajectories.add(self.iterations, followed)
+            self._checked.clear()
             self._trajectories.finish(self.iterations)
             self._write(keep=0)
             self._writer.close()
@@ -355,7 +359,7 @@ class Recorder:
             "loss": loss,
             "learning_rate": learning_rate,
             "grad_norm": self._measurer.gradient_norm(tensors, row),
-            "expected_decrease": self._measurer.expected_decrease(tensors),
+            "expected_decrease": self._measurer.expected_decrease(tensors, row),
             "nonfinite_phase": self._measurer.phases(loss),
         }
         for name, value in zip(("validation_loss", "validation_accuracy"), validation or (), strict=False):
@@ -379,6 +383,22 @@ class Recorder:
         return np.broadcast_to(data, shape), np.broadcast_to(recorded, shape)
 
     def _check(self, tensors: Mapping[str, Any]) -> None:
+        """Raise ArgumentError for what is missing, unknown, or does not fit its layer.
+
+        The engine hands over the same stacks again and again, whose shapes cannot change: they are checked once.
+        """
+        same = {name: arrays for name, arrays in tensors.items() if name != "second_moment_scale"}
+        key = (*same, *map(id, same.values()))
+        if key in self._checked:
+            return
+        self._check_names(tensors)
+        self._check_shapes(tensors)
+        if all(isinstance(arrays, LayerStack) for name, arrays in same.items() if name != "batch"):
+            if len(self._checked) > 8:  # somebody makes them anew each time
+                self._checked.clear()
+            self._checked[key] = same  # kept, so that no other object gets an id of theirs
+
+    def _check_names(self, tensors: Mapping[str, Any]) -> None:
         missing = sorted({"weights", "gradients"} - tensors.keys())
         if missing:
             raise ArgumentError(f"revisit needs {missing[0]}, as `record` does")
@@ -392,15 +412,12 @@ class Recorder:
                     f"{name} holds {len(tensors[name])} arrays, but the recorder has {len(self.layers)} layers "
                     f"and needs {expected} of them, first layer first"
                 )
-        self._check_shapes(tensors)
 
     def _check_shapes(self, tensors: Mapping[str, Any]) -> None:
         """Raise ArgumentError for an array that is none or does not fit its layer: a transposed one, say."""
         batch_size = None
         for name, arrays in tensors.items():
             if name in _OTHERS:
-                continue
-            if self.iterations and isinstance(arrays, LayerStack):  # its shapes cannot change
                 continue
             for layer, array in enumerate([arrays] if name == "batch" else arrays):
                 described = self.layers[layer]

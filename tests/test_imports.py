@@ -40,12 +40,13 @@ ROOMS = {
     "_examples": Room({"_data", "errors"}, {"numpy", "sklearn"}),
     "datasets": Room({"_tables", "_data", "_examples", "errors"}, set()),
     "measures": Room(set(), {"numpy"}),
-    "_measurer": Room({"measures", "layerstack"}, {"numpy"}),
+    "_sums": Room({"measures", "layerstack"}, {"numpy"}),
+    "_measurer": Room({"measures", "_sums", "layerstack"}, {"numpy"}),
     "storage": Room({"_groups", "errors"}, {"numpy", "pandas", "pyarrow"}),
     "_views": Room(set(), {"numpy"}),
     "_groups": Room(set(), {"numpy", "pyarrow"}),
     "run": Room({"storage", "_groups", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),
-    "_buffers": Room({"run", "layerstack"}, {"numpy", "pyarrow"}),
+    "_buffers": Room({"_sums", "run", "layerstack"}, {"numpy", "pyarrow"}),
     "recorder": Room(
         {"measures", "_measurer", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}
     ),

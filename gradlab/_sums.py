@@ -1,0 +1,154 @@
+"""What the norms of an engine's iteration are made of: sums of squares, each array read once, a few layers at a time.
+
+The roots are taken when a block of iterations is written (`Measurer.unfold`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradlab import measures
+from gradlab.layerstack import LayerStack
+
+Array = np.ndarray
+Tensors = Mapping[str, Any]
+
+SUMS = "sums"  # the entry of a row that holds them
+GRADIENT, WEIGHT, UPDATE, SLOPE, BACK, SIGNAL, DELTA, DESCENT = range(8)  # <G, dW> last: it alone may be negative
+BIAS_LIMIT = 1e14  # with all sums in their safe range, no z is infinite then: |z| <= ||h|| ||W|| + ||b||
+NEEDED = ("weights", "weights_after", "gradients", "biases", "biases_after", "bias_gradients", "batch", "activations",
+          "preactivations", "deltas", "slopes", "backs")  # fmt: skip
+
+
+class Sums(NamedTuple):
+    """Of one iteration, float64; `lead` stands for the replicate axis `(S,)` or nothing.
+
+    Attributes
+    ----------
+    layers : ndarray (8, L, *lead)
+        ||G||^2, ||W||^2, ||dW||^2, ||phi'||^2, ||u||^2, ||h||^2, ||delta||^2 and <G, dW>.
+    examples : ndarray (L, *lead)
+        sum_i ||delta_i|| ||h_i||, h being what the layer reads.
+    biases : ndarray (2, *lead)
+        ||db||^2 and <db, b_after - b>, over all layers.
+    batch_size : int
+    """
+
+    layers: Array
+    examples: Array
+    biases: Array
+    batch_size: int
+
+
+def of_an_engine(tensors: Tensors) -> bool:
+    """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer and the next."""
+    return (
+        "products" not in tensors
+        and all(name in tensors for name in NEEDED)
+        and all(isinstance(tensors[name], LayerStack) for name in NEEDED if name != "batch")
+        and len(tensors["backs"]) > 0
+    )
+
+
+def take(tensors: Tensors, update: LayerStack) -> Sums | None:
+    """Write W_after - W into `update` and return the sums; None where they are too large, or no numbers.
+
+    Sums in their safe range prove that nothing is NaN or infinite.
+    """
+    layers, lead = len(update), update[0].shape[:-2]
+    squares = np.ones((8, layers, *lead), update.flat.dtype)
+    parts = (tensors[name].flats for name in ("gradients", "weights", "weights_after"))
+    for (here, g), (_, before), (_, after), (_, change) in zip(*parts, update.flats, strict=True):
+        np.subtract(after, before, out=change)
+        np.vecdot(g, g, out=squares[GRADIENT, here])
+        np.vecdot(before, before, out=squares[WEIGHT, here])
+        np.vecdot(change, change, out=squares[UPDATE, here])
+        np.vecdot(g, change, out=squares[DESCENT, here])
+    for kind, name in ((SLOPE, "slopes"), (BACK, "backs")):
+        for here, x in tensors[name].flats:
+            np.vecdot(x, x, out=squares[kind, here])
+    rows = _rows(tensors, layers)
+    sums = squares.astype(np.float64)
+    sums[SIGNAL : DELTA + 1] = _totals(rows)
+    biases = _biases(tensors, lead)
+    low, high = measures.safe_range(update.flat.dtype)
+    positive = sums[:DESCENT]
+    if biases is None or not (positive.max() < high and biases[0].max() < high):  # NaN compares as False
+        return None
+    if not positive.min() > low:
+        if update.flat.dtype != np.float32:
+            return None
+        rows = _in_float64(tensors, update, sums, rows, low)
+    roots = np.sqrt(rows, dtype=np.float64)
+    return Sums(sums, np.vecdot(roots[1, :-1], roots[0, :-1]), biases, tensors["batch"].shape[-2])
+
+
+def _rows(tensors: Tensors, layers: int) -> Array:
+    """||h_i||^2 of the batch and of every layer, and ||delta_i||^2 of every layer: (2, L + 1, *lead, B)."""
+    batch = tensors["batch"]
+    rows = np.zeros((2, layers + 1, *batch.shape[:-1]), batch.dtype)
+    np.vecdot(batch, batch, out=rows[0, 0])
+    for here, h in tensors["activations"].groups:
+        np.vecdot(h, h, out=rows[0, here.start + 1 : here.stop + 1])
+    for here, delta in tensors["deltas"].groups:
+        np.vecdot(delta, delta, out=rows[1, here])
+    return rows
+
+
+def _totals(rows: Array) -> Array:
+    """||h||^2 and ||delta||^2 of every layer, (2, L, *lead)."""
+    totals = np.add.reduce(rows, axis=-1)
+    return np.stack([totals[0, 1:], totals[1, :-1]])
+
+
+def _biases(tensors: Tensors, lead: tuple[int, ...]) -> Array | None:
+    """Return the two sums of all biases together; None where one is out of proportion."""
+    stacks: list[LayerStack] = [tensors[name] for name in ("bias_gradients", "biases", "biases_after")]
+    if not lead:
+        g, before, after = (stack.flat for stack in stacks)
+        sums = np.array([np.vecdot(g, g), np.vecdot(g, after - before)], np.float64)
+        return sums if np.vecdot(before, before) < BIAS_LIMIT**2 else None
+    sums = np.zeros((2, *lead))
+    for (_, g), (_, before), (_, after) in zip(*(stack.flats for stack in stacks), strict=True):
+        if not np.vecdot(before, before).max() < BIAS_LIMIT**2:
+            return None
+        sums[0] += np.add.reduce(np.vecdot(g, g), axis=0)
+        sums[1] += np.add.reduce(np.vecdot(g, after - before), axis=0)
+    return sums
+
+
+def _in_float64(tensors: Tensors, update: LayerStack, sums: Array, rows: Array, low: float) -> Array:
+    """Sum anew, in float64, what may have lost terms to float32's underflow: of 1e-23, the square is 0.
+
+    Returns the squares of the rows, which need float64 too.
+    """
+    rows = rows.astype(np.float64)
+    small: Array = (sums[:DESCENT] <= low).reshape(DESCENT, sums.shape[1], -1).any(axis=2)  # pyright: ignore
+    stacks = {GRADIENT: tensors["gradients"], WEIGHT: tensors["weights"], UPDATE: update,
+              SLOPE: tensors["slopes"], BACK: tensors["backs"]}  # fmt: skip
+    for kind, stack in stacks.items():
+        for part, x in _wide(stack, small[kind]):
+            sums[kind, part] = np.vecdot(x, x)
+    for row, kind, name in ((0, SIGNAL, "activations"), (1, DELTA, "deltas")):
+        for part, x in _wide(tensors[name], small[kind], flat=False):
+            first = 1 - row  # the rows of h begin with the batch
+            rows[row, part.start + first : part.stop + first] = np.vecdot(x, x)
+    if small[SIGNAL].any() or small[DELTA].any():
+        sums[SIGNAL : DELTA + 1] = _totals(rows)
+    either = small[GRADIENT] | small[UPDATE]
+    for (part, g), (_, change) in zip(_wide(tensors["gradients"], either), _wide(update, either), strict=True):
+        sums[DESCENT, part] = np.vecdot(g, change)
+    return rows
+
+
+def _wide(stack: LayerStack, wanted: Array, flat: bool = True):
+    """Yield `(layers, array in float64)` from the first to the last layer that is wanted, group by group."""
+    for here, x in stack.groups:
+        hit = np.flatnonzero(wanted[here])
+        if hit.size:
+            first, stop = int(hit[0]), int(hit[-1]) + 1
+            part = x[first:stop].astype(np.float64)
+            yield slice(here.start + first, here.start + stop), part.reshape(*part.shape[:-2], -1) if flat else part
