@@ -5,8 +5,11 @@ import math
 import numpy as np
 import pytest
 
+import gradlab
 from experiments import cures
+from gradlab.networks import Network
 from tests.experiments.pages import check_page
+from tests.experiments.twins import Twin
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +68,32 @@ def test_changing_the_steps_leaves_the_signal_and_changing_the_layers_does_not(r
 
 
 def test_level_gradients_learn_where_the_untreated_do_not(result):
-    """In 101 steps; the full page says so of 300 and 500."""
+    """In 101 steps; the full page says so of 300 and 800."""
     for cure in ("tanh, not sigmoid", "BatchNorm", "skip connections"):
         assert find(result, 0, cure).level
         assert find(result, 0, cure).accuracy > find(result, 0, "untreated").accuracy + 0.2, cure
     for cure in ("momentum", "clipped gradient", "warm-up"):
         assert not find(result, 0, cure).level
         assert find(result, 0, cure).accuracy < 0.2
+
+
+@pytest.mark.parametrize(("network", "least", "most"), [("relu:glorot_normal", 0, 0.2), ("relu:he_normal", 0.4, 1)])
+def test_thirty_layers_stall_with_xavier_and_learn_with_he_here_and_in_pytorch(network, least, most):
+    """He et al. 2015, figure 3, at the page's depth and learning rate."""
+    torch = pytest.importorskip("torch")
+    patient, data = cures.PATIENTS[1], gradlab.datasets.digits()
+    twin = Twin(torch, network, patient.depth)
+    model = Network.parse(network).build([64] + [64] * patient.depth + [10])
+    run = gradlab.train(model, data, iterations=500, learning_rate=patient.learning_rate)
+    deltas = twin.train(data, 500, patient.learning_rate)
+    np.testing.assert_allclose(run["delta_norm"][0, 0], deltas, rtol=1e-3)
+    for accuracy in (run.steps["validation_accuracy"].dropna().iloc[-1], twin.accuracy(data)):
+        assert least <= accuracy <= most
+
+
+def test_warmup_settles_the_net_that_adams_first_steps_upset(result):
+    before, after = result.restless
+    assert after.accuracy > before.accuracy + 0.1  # by 0.25 to 0.31 on three processors
 
 
 def test_the_page(result):
