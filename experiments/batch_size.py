@@ -89,8 +89,8 @@ def run(*, quick: bool = False) -> Result:
     floor = float(np.mean((design @ solution - data.y_train) ** 2))
     ways = {}
     for size in (points, *SIZES):
-        steps = 600 if size == 1 else 150
-        ways[size] = _descend(data, size, steps if quick else 4 * steps, solution, hessian, floor)
+        steps = 2400 if size == 1 else 600
+        ways[size] = _descend(data, size, steps, solution, hessian, floor)
     noise = {size: _noise(design, data.y_train, size) for size in SIZES}
     return Result(points, solution, hessian, floor, ways, noise)
 

@@ -41,7 +41,10 @@ def test_small_batches_end_higher(result):
     def floor(size):
         return np.median(result.ways[size].loss[-50:]) - result.floor
 
-    assert floor(1) > floor(32) > floor(256) > floor(result.points)
+    # The gradient's noise has a variance of 1 / batch, and all examples together have none.
+    assert floor(1) > 4 * floor(32)
+    assert floor(32) > 4 * floor(256)
+    assert floor(256) > 1e6 * floor(result.points)
 
 
 def test_batches_need_as_many_steps_but_less_work(result):
