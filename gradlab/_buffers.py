@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from gradlab._sums import SUMS
 from gradlab.layerstack import LayerStack
-from gradlab.run import STATISTICS, STEP_COLUMNS, signals_table, steps_table
+from gradlab.run import STEP_COLUMNS, signals_table, steps_table
 
 Array = np.ndarray
 Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
@@ -21,8 +21,8 @@ Derive = Callable[[Mapping[str, Array]], Mapping[str, tuple[Array, Array]]]  # c
 class Block:
     """The newest iterations in memory, waiting to be written together."""
 
-    def __init__(self, replicates: int, layers: int, unfold: Unfold, derive: Derive):
-        self._shape, self._unfold, self._derive = (replicates, layers), unfold, derive
+    def __init__(self, replicates: int, layers: int, unfold: Unfold, unfold_steps: Unfold, derive: Derive):
+        self._shape, self._unfold, self._unfold_steps, self._derive = (replicates, layers), unfold, unfold_steps, derive
         self.start = 0  # the iteration of the first row in memory
         self._rows: list[Row] = []
         self._steps: list[dict[str, Any]] = []
@@ -45,13 +45,22 @@ class Block:
         rows, self._rows = self._rows[:count], self._rows[count:]
         steps, self._steps = self._steps[:count], self._steps[count:]
         start, self.start = self.start, self.start + count
-        return {"signals": self._signals(start, rows), "steps": self._step_table(start, steps)} if rows else {}
+        return self._tables(start, rows, steps)
 
     def peek(self) -> dict[str, pa.Table]:
         """Return all rows in memory as tables and keep them."""
-        if not self._rows:
+        return self._tables(self.start, self._rows, self._steps)
+
+    def _tables(self, start: int, rows: list[Row], steps: list[dict[str, Any]]) -> dict[str, pa.Table]:
+        if not rows:
             return {}
-        return {"signals": self._signals(self.start, self._rows), "steps": self._step_table(self.start, self._steps)}
+        summed = [k for k, row in enumerate(rows) if SUMS in row]
+        if summed:
+            columns = self._unfold_steps([rows[k][SUMS] for k in summed])
+            steps = list(steps)
+            for number, k in enumerate(summed):
+                steps[k] = steps[k] | {name: column[number] for name, column in columns.items()}
+        return {"signals": self._signals(start, rows), "steps": self._step_table(start, steps)}
 
     def _signals(self, start: int, rows: list[Row]) -> pa.Table:
         with np.errstate(all="ignore"):
@@ -59,9 +68,7 @@ class Block:
             derived = {name: made for name, made in self._derive(values).items() if name not in values}
             for name, (value, defined) in derived.items():
                 values[name], masks[name] = value, np.broadcast_to(defined, value.shape)
-        absent = np.full((len(rows), *self._shape), np.nan), np.zeros((len(rows), *self._shape), bool)
-        shown = {name: (values[name], masks[name]) if name in values else absent for name in STATISTICS}
-        return signals_table(start, {k: v for k, (v, _) in shown.items()}, {k: m for k, (_, m) in shown.items()})
+        return signals_table(start, values, masks, (len(rows), *self._shape))
 
     def _columns(self, rows: list[Row]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Return every statistic (T, S, L) and where it is defined: nowhere where it was not taken."""

@@ -36,7 +36,6 @@ class Measurer:
         self._update_norms = [np.full(self._shape, np.nan)] * 3
         self._gradient_times_update = np.zeros(self._shape)
         self._nonfinite: dict[str, Array] = {}
-        self._proved = False  # whether all numbers of the newest iteration are known to be finite
 
     def norms(self, tensors: Tensors) -> Row:
         """Return what is taken at every iteration, but for what `unfold` and `derived` make of it; keep the update."""
@@ -45,10 +44,9 @@ class Measurer:
             self._updates[0] = _empty_like(tensors["weights"])
         newest: Any = self._updates[0]
         sums = _sums.take(tensors, newest) if _sums.of_an_engine(tensors) else None
-        self._proved = sums is not None and "others" not in tensors
         if sums is not None:
+            self._nonfinite = {}
             self._update_norms = [np.sqrt(self._turned(sums.layers[_sums.UPDATE])), *self._update_norms[:-1]]
-            self._gradient_times_update = self._turned(sums.layers[_sums.DESCENT])
             return {SUMS: sums}
         row = self._update(tensors)
         h_rows = self._activations(tensors, row)
@@ -138,12 +136,19 @@ class Measurer:
                 row["saturated_fraction"] = self._with_output(self._saturated(slopes), 0.0)
         return row
 
-    def expected_decrease(self, tensors: Tensors, row: Row) -> Array:
+    def unfold_steps(self, sums: Sequence[Sums]) -> dict[str, Array]:
+        """Make columns of `steps`, (T, S), of the sums of many iterations at once."""
+        layers = self._turned(np.stack([each.layers for each in sums], axis=1)).sum(axis=-1)
+        biases = np.stack([each.biases for each in sums], axis=1).reshape(2, len(sums), -1)
+        return {
+            "grad_norm": np.sqrt(layers[_sums.GRADIENT] + biases[0]),
+            "expected_decrease": -layers[_sums.DESCENT] - biases[1],
+        }
+
+    def expected_decrease(self, tensors: Tensors) -> Array:
         """<G, W_before - W_after> over all parameters given, (S,): what this update should take off the loss."""
         total = -self._gradient_times_update.sum(axis=1)
-        if SUMS in row:
-            total -= row[SUMS].biases[1]
-        elif {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
+        if {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
             stacks = (groups(tensors[name]) for name in ("bias_gradients", "biases", "biases_after"))
             for (_, gradient), (_, before), (_, after) in zip(*stacks, strict=True):
                 total += measures.inner(gradient, before - after).sum(axis=0)
@@ -154,15 +159,7 @@ class Measurer:
 
     def gradient_norm(self, tensors: Tensors, row: Row) -> Array:
         """Return the norm of the gradient by all parameters given, (S,)."""
-        if SUMS in row:
-            sums: Sums = row[SUMS]
-            square = np.add.reduce(self._turned(sums.layers[_sums.GRADIENT]), axis=1) + sums.biases[0]
-            low, _ = measures.safe_range(np.dtype(np.float32))
-            if "others" not in tensors and square.min() > low:  # else the biases' own part may have underflowed
-                return np.sqrt(square)
-            parts = [np.sqrt(self._turned(sums.layers[_sums.GRADIENT]))]
-        else:
-            parts = [row["grad_norm"]]
+        parts = [row["grad_norm"]]
         if "bias_gradients" in tensors:
             parts.append(self._each(measures.norm, tensors["bias_gradients"]))
         others = [measures.norm(gradient) for gradient in tensors.get("other_gradients", ())]
@@ -171,15 +168,16 @@ class Measurer:
 
     def phases(self, loss: Array) -> list[str | None]:
         """For each replicate, where a non-finite number appeared first in this iteration; None where nowhere."""
-        if self._proved and np.isfinite(loss).all():
+        finite = np.isfinite(loss)
+        if not self._nonfinite and finite.all():
             return [None] * self._shape[0]
         counts = {name: array.sum(axis=1) for name, array in self._nonfinite.items()}
         none = np.zeros(self._shape[0])
         found = (
             counts.get("preactivations", none) > 0,
-            ~np.isfinite(loss),
-            counts.get("deltas", none) + counts["gradients"] > 0,
-            counts["weights_after"] > 0,
+            ~finite,
+            counts.get("deltas", none) + counts.get("gradients", none) > 0,
+            counts.get("weights_after", none) > 0,
         )
         return [next((p for p, hit in zip(PHASES, found, strict=True) if hit[k]), None) for k in range(self._shape[0])]
 

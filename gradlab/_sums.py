@@ -47,6 +47,7 @@ def of_an_engine(tensors: Tensors) -> bool:
     """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer and the next."""
     return (
         "products" not in tensors
+        and "others" not in tensors
         and all(name in tensors for name in NEEDED)
         and all(isinstance(tensors[name], LayerStack) for name in NEEDED if name != "batch")
         and len(tensors["backs"]) > 0
@@ -105,19 +106,18 @@ def _totals(rows: Array) -> Array:
 
 
 def _biases(tensors: Tensors, lead: tuple[int, ...]) -> Array | None:
-    """Return the two sums of all biases together; None where one is out of proportion."""
+    """Return the two sums of all biases together, in float64; None where one is out of proportion."""
     stacks: list[LayerStack] = [tensors[name] for name in ("bias_gradients", "biases", "biases_after")]
-    if not lead:
-        g, before, after = (stack.flat for stack in stacks)
-        sums = np.array([np.vecdot(g, g), np.vecdot(g, after - before)], np.float64)
-        return sums if np.vecdot(before, before) < BIAS_LIMIT**2 else None
-    sums = np.zeros((2, *lead))
-    for (_, g), (_, before), (_, after) in zip(*(stack.flats for stack in stacks), strict=True):
-        if not np.vecdot(before, before).max() < BIAS_LIMIT**2:
-            return None
-        sums[0] += np.add.reduce(np.vecdot(g, g), axis=0)
-        sums[1] += np.add.reduce(np.vecdot(g, after - before), axis=0)
-    return sums
+    parts = [[stack.flat[None]] for stack in stacks]  # all layers as one, unless replicates lie in between
+    if lead:
+        parts = [[array for _, array in stack.flats] for stack in stacks]
+    sums, largest = np.zeros((2, *lead)), 0.0
+    for g, before, after in zip(*parts, strict=True):
+        g, change = g.astype(np.float64), np.subtract(after, before, dtype=np.float64)
+        sums[0] += np.vecdot(g, g).sum(axis=0)
+        sums[1] += np.vecdot(g, change).sum(axis=0)
+        largest = max(largest, np.vecdot(before, before).max())
+    return sums if largest < BIAS_LIMIT**2 else None
 
 
 def _in_float64(tensors: Tensors, update: LayerStack, sums: Array, rows: Array, low: float) -> Array:

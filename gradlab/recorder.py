@@ -22,6 +22,7 @@ import pyarrow as pa
 from gradlab import storage
 from gradlab._buffers import Block, Trajectories
 from gradlab._measurer import Measurer
+from gradlab._sums import SUMS
 from gradlab.errors import ArgumentError
 from gradlab.layerstack import LayerStack
 from gradlab.run import (
@@ -105,7 +106,13 @@ class Recorder:
         bounds = [layer.get("slope_bound") for layer in layers]
         self._replicates, self._lead = replicates or 1, () if replicates is None else (replicates,)
         self._measurer = Measurer(self.layers, bounds, self._replicates, stacked=replicates is not None)
-        self._block = Block(self._replicates, len(self.layers), self._measurer.unfold, self._measurer.derived)
+        self._block = Block(
+            self._replicates,
+            len(self.layers),
+            self._measurer.unfold,
+            self._measurer.unfold_steps,
+            self._measurer.derived,
+        )
         self._trajectories = Trajectories(self.layers, self._replicates, weights, seed)
         self._every, self._temporary = every, out is None
         if out is None:
@@ -358,20 +365,21 @@ class Recorder:
         result: dict[str, Any] = {
             "loss": loss,
             "learning_rate": learning_rate,
-            "grad_norm": self._measurer.gradient_norm(tensors, row),
-            "expected_decrease": self._measurer.expected_decrease(tensors, row),
             "nonfinite_phase": self._measurer.phases(loss),
         }
+        if SUMS not in row:  # else they are made when the block is written
+            result["grad_norm"] = self._measurer.gradient_norm(tensors, row)
+            result["expected_decrease"] = self._measurer.expected_decrease(tensors)
         for name, value in zip(("validation_loss", "validation_accuracy"), validation or (), strict=False):
             if value is not None:
                 result[name] = self._per_replicate(name, value)
         return result
 
     def _per_replicate(self, name: str, value: Any) -> Array:
-        array = np.asarray(value, np.float64)
+        array = np.array(value, np.float64)
         if array.shape not in ((), (self._replicates,)):
             raise ArgumentError(f"{name} has shape {array.shape}; give one number, or one for each replicate")
-        return np.broadcast_to(array, (self._replicates,))
+        return np.full(self._replicates, array) if array.ndim == 0 else array
 
     def _per_layer(self, name: str, values: Array) -> tuple[Array, Array]:
         """Return a column as (values, recorded), (S, L) each."""
@@ -471,7 +479,8 @@ _OF_THE_NET = {"batch"} | _OTHERS
 
 
 def _single_batch(table: pa.Table) -> pa.RecordBatch:
-    return table.combine_chunks().to_batches()[0]
+    (batch,) = table.to_batches()
+    return batch
 
 
 def _describe(number: int, layer: Mapping[str, Any], total: int) -> dict[str, Any]:

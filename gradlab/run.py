@@ -590,9 +590,14 @@ def _frozen(array: Array) -> Array:
     return array
 
 
-def signals_table(start: int, values: Mapping[str, Array], masks: Mapping[str, Array]) -> pa.Table:
-    """Lay statistics (T, S, L) out as tidy rows, iteration by iteration from `start`; null where a mask is False."""
-    shape = next(iter(values.values())).shape
+def signals_table(
+    start: int, values: Mapping[str, Array], masks: Mapping[str, Array], shape: tuple[int, int, int] | None = None
+) -> pa.Table:
+    """Lay statistics (T, S, L) out as tidy rows, iteration by iteration from `start`; null where a mask is False.
+
+    With a `shape`, every statistic there is gets a column, of nulls where it has no values.
+    """
+    complete, shape = shape is not None, shape or next(iter(values.values())).shape
     iteration, replicate, layer = np.indices(shape, np.int32)
     columns = {
         "iteration": pa.array((iteration + start).ravel(), pa.int32()),
@@ -601,7 +606,10 @@ def signals_table(start: int, values: Mapping[str, Array], masks: Mapping[str, A
     }
     for name in STATISTICS:
         if name in values:
-            columns[name] = pa.array(values[name].ravel(), pa.float64(), mask=~masks[name].ravel(), from_pandas=False)
+            missing = None if masks[name].all() else ~masks[name].ravel()
+            columns[name] = pa.array(values[name].ravel(), pa.float64(), mask=missing, from_pandas=False)
+        elif complete:
+            columns[name] = pa.nulls(int(np.prod(shape)), pa.float64())
     return pa.table(columns)
 
 
