@@ -62,6 +62,23 @@ class Block:
                 steps[k] = steps[k] | {name: column[number] for name, column in columns.items()}
         return {"signals": self._signals(start, rows), "steps": self._step_table(start, steps)}
 
+    def tables(
+        self, columns: Mapping[str, Array], steps: Mapping[str, Array], phases: Sequence[str | None]
+    ) -> dict[str, pa.Table]:
+        """Return iterations of one net, (T, L) and (T,) arrays that may be masked, as tables; nothing may wait."""
+        start, count = self.start, len(phases)
+        self.start += count
+        shape = count, *self._shape
+        values = {name: np.ma.getdata(column).reshape(shape) for name, column in columns.items()}
+        masks = {name: ~np.ma.getmaskarray(column).reshape(shape) for name, column in columns.items()}
+        named = np.empty((count, 1), object)
+        named[:, 0] = phases
+        shown = {name: np.ma.asarray(steps[name])[:, None] for name in STEP_COLUMNS if name in steps}
+        return {
+            "signals": signals_table(start, values, masks, shape),
+            "steps": steps_table(start, {**shown, "nonfinite_phase": named}, 1),
+        }
+
     def _signals(self, start: int, rows: list[Row]) -> pa.Table:
         with np.errstate(all="ignore"):
             values, masks = self._columns(rows)

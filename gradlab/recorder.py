@@ -273,6 +273,53 @@ class Recorder:
             self._trajectories.add(self.iterations, followed)
         self.iterations += 1
 
+    def add_block(
+        self,
+        columns: Mapping[str, Array],
+        steps: Mapping[str, Array],
+        *,
+        phases: Sequence[str | None],
+        followed: tuple[Array, Array] | None = None,
+    ) -> None:
+        """Record T iterations of one net that were measured elsewhere, at once; they go to disk together.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray (T, L)
+            As for `add`.
+        steps : mapping of str to ndarray (T,)
+            `loss`, `learning_rate`, and the others that `add` takes; masked where not recorded.
+        phases : sequence of (str or None), (T,)
+            As `phase` of `add`.
+        followed : (ndarray (n,), ndarray (n, W)), optional
+            Which of the T iterations the weights at `positions` were read in, counted from 0, and their values.
+
+        Raises
+        ------
+        ArgumentError
+            The recorder is closed or records several replicates, a name is unknown, or an array has another shape.
+        """
+        if self._run is not None:
+            raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
+        if self._replicates != 1:
+            raise ArgumentError(f"add_block records one net, and this recorder {self._replicates}; use add")
+        unknown = sorted((columns.keys() - set(STATISTICS)) | (steps.keys() - set(STEP_COLUMNS)))
+        if unknown:
+            raise ArgumentError(f"add_block got unknown columns {', '.join(unknown)}")
+        count, layers = len(phases), len(self.layers)
+        if not count:
+            return
+        for names, shape in ((columns, (count, layers)), (steps, (count,))):
+            wrong = next((name for name, values in names.items() if np.shape(values) != shape), None)
+            if wrong is not None:
+                raise ArgumentError(f"{wrong} has shape {np.shape(names[wrong])}; with these phases it needs {shape}")
+        self._write(keep=0)
+        for number, values in zip(*(followed or ((), ())), strict=True):
+            self._trajectories.add(self.iterations + int(number), values)
+        self._append(self._block.tables(columns, steps, phases) | self._trajectories.table())
+        self._acknowledged, self._flushed = self._block.start, time.monotonic()
+        self.iterations += count
+
     @property
     def positions(self) -> Array:
         """The weights it follows: (layer from 1, row, column) each, (W, 3)."""
@@ -350,7 +397,10 @@ class Recorder:
 
     def _write(self, keep: int) -> None:
         # Signals before steps: a reader counts the iterations by the steps and drops signals that have none yet.
-        for name, table in (self._block.take(keep) | self._trajectories.table()).items():
+        self._append(self._block.take(keep) | self._trajectories.table())
+
+    def _append(self, tables: Mapping[str, pa.Table]) -> None:
+        for name, table in tables.items():
             self._writer.append(name, _single_batch(table))
         self._acknowledged = self._block.start
         self._flushed = time.monotonic()

@@ -406,3 +406,44 @@ def test_memory_does_not_grow_with_the_number_of_iterations(monkeypatch):
             tracemalloc.stop()
     assert sizes[1000] - sizes[100] < 40_000
     assert recorder.run.iterations == 1001
+
+
+def test_a_block_of_iterations_is_recorded_as_one_by_one():
+    rng = np.random.default_rng(0)
+    names = ("grad_norm", "update_cosine", "log_gain_block")
+    columns = {name: np.ma.masked_array(rng.normal(size=(5, 2)), rng.random((5, 2)) < 0.3) for name in names}
+    columns["grad_norm"][3] = np.nan
+    steps = {"loss": np.ma.masked_array(np.arange(5.0), [0, 0, 1, 0, 0]), "learning_rate": np.full(5, 0.1)}
+    phases = [None, None, None, "backward", "forward"]
+    one, many = Recorder(LAYERS, weights=3), Recorder(LAYERS, weights=3)
+    followed = rng.normal(size=(5, 3))
+    for t in range(5):
+        row = {name: None if column[t] is np.ma.masked else float(column[t]) for name, column in steps.items()}
+        here = {name: column[t] for name, column in columns.items()}
+        one.add(here, phase=phases[t], followed=followed[t] if t != 2 else None, **row)
+    many.add_block({}, {}, phases=[])
+    for rows in (slice(0, 2), slice(2, 5)):
+        read = np.flatnonzero(np.arange(5)[rows] != 2)
+        many.add_block(
+            {name: column[rows] for name, column in columns.items()},
+            {name: column[rows] for name, column in steps.items()},
+            phases=phases[rows], followed=(read, followed[rows][read]),
+        )  # fmt: skip
+    assert many.acknowledged == many.iterations == 5
+    first, second = one.close(), many.close()
+    assert first.steps.equals(second.steps)
+    assert first.weights.equals(second.weights)
+    assert first.to_frame().equals(second.to_frame())
+
+
+@pytest.mark.parametrize(
+    ("columns", "steps", "said"),
+    [
+        ({"grad_norm": np.zeros((2, 2))}, {}, "grad_norm has shape"),
+        ({}, {"loss": np.zeros(2)}, "loss has shape"),
+        ({"nonsense": np.zeros((3, 2))}, {}, "unknown columns nonsense"),
+    ],
+)
+def test_a_block_that_does_not_fit_is_named(columns, steps, said):
+    with pytest.raises(ArgumentError, match=said):
+        Recorder(LAYERS).add_block(columns, steps, phases=[None] * 3)

@@ -1,20 +1,19 @@
-"""From what was measured at one iteration to the columns of a Run."""
+"""From what was measured to the columns of a Run, many iterations at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from gradlab import measures
 from gradlab.adapters.torch._distributed import Ranks
-from gradlab.adapters.torch._ledger import Frame, collected, joined, latest, single, summed
+from gradlab.adapters.torch._ledger import Column, joined, latest, summed
 from gradlab.adapters.torch._rows import Row
 from gradlab.adapters.torch._signals import Signals
 
 Array = np.ndarray
-Column = tuple[Array, Array]  # values, and where they were recorded
 
 PHASES = ("forward", "loss", "backward", "update")
 
@@ -30,11 +29,35 @@ OF_MODULES = {
     "read_norm": joined, "read_deviation": joined, "read_sum": summed, "read_squares": summed, "read_n": summed,
     "z_norm": joined, "z_deviation": joined, "z_sum": summed, "z_squares": summed, "z_n": summed,
 }  # fmt: skip
+OF_NET = {
+    "loss": summed, "learning_rate": latest, "scale": latest, "validation_loss": latest, "validation_accuracy": latest,
+    "broke_forward": latest,
+}  # fmt: skip
 OF_LOSS = ("delta_norm", "back_norm", "product_norm", "per_example")  # as large as the loss was scaled
 
 
+@dataclass(frozen=True)
+class Assembled:
+    """Iterations as a Recorder takes them.
+
+    Attributes
+    ----------
+    columns : dict of str to masked array (T, L)
+    steps : dict of str to masked array (T,)
+    phases : list of (str or None)
+        Where a non-finite number appeared first, in any process.
+    own_phases : list of (str or None)
+        The same of this process alone.
+    """
+
+    columns: dict[str, np.ma.MaskedArray]
+    steps: dict[str, np.ma.MaskedArray]
+    phases: list[str | None]
+    own_phases: list[str | None]
+
+
 class Assembler:
-    """Makes the rows of a Run from frames of numbers by parameter and by module.
+    """Makes the rows of a Run from numbers by parameter and by module.
 
     Parameters
     ----------
@@ -51,41 +74,46 @@ class Assembler:
     """
 
     def __init__(self, rows: Sequence[Row], numbers: Array, parameters: int, signals: Signals, ranks: Ranks):
-        self._numbers, self._parameters, self._ranks = numbers, parameters, ranks
+        self._numbers, self._ranks = numbers, ranks
         self._modules = np.array([signals.number_of(row.module) for row in rows], np.intp)
-        self._size = len(signals.modules)
         self._fan_out = np.array([row.fans[1] for row in rows], np.float64)
         self._tied = [
             np.flatnonzero(numbers == n) for n in set(numbers.tolist()) if n >= 0 and (numbers == n).sum() > 1
         ]
-        self._last_update = np.full(parameters, np.nan)
+        self._last_update = np.full((1, parameters), np.nan)
         pairs = list(zip(self._modules[:-1].tolist(), self._modules[1:].tolist(), strict=True))
         self._follows = np.array([pair in signals.feeds for pair in pairs], bool)
         self._plain = np.array([signals.is_plain(*pair) for pair in pairs], bool)
         self._identity = np.array([m not in signals.activations for m in self._modules.tolist()], bool)
 
-    def assemble(self, frame: Frame) -> tuple[dict[str, np.ma.MaskedArray], dict[str, Any], str | None]:
-        """Return the columns (L,), masked where nothing was recorded, the row of `steps`, and this process's phase."""
-        of_parameters = {name: collected(frame, name, self._parameters, how) for name, how in OF_PARAMETERS.items()}
-        of_modules = {name: collected(frame, name, self._size, how) for name, how in OF_MODULES.items()}
-        mine = _phase(of_modules, of_parameters, single(frame, "loss", summed))
-        of_parameters, of_modules = self._ranks.joined(of_parameters, of_modules)
-        scale = single(frame, "scale") or 1.0
+    def assemble(self, tables: Mapping[str, Mapping[str, Column]]) -> Assembled:
+        """Return the columns of T iterations in turn, masked where nothing was recorded."""
+        net = {name: (values[:, 0], known[:, 0]) for name, (values, known) in tables["net"].items()}
+        mine = _phases(tables["modules"], tables["parameters"], net["loss"])
+        of_parameters, of_modules = self._ranks.joined(tables["parameters"], tables["modules"])
+        scale = np.where(net["scale"][1] & (net["scale"][0] != 0), net["scale"][0], 1.0)[:, None]
         of_modules |= {name: (of_modules[name][0] / scale, of_modules[name][1]) for name in OF_LOSS}
+        net["loss"] = self._ranks.mean(net["loss"])
         with np.errstate(all="ignore"):
-            step = self._step(of_parameters, frame)
             p = {name: _taken(column, self._numbers) for name, column in of_parameters.items()}
             m = {name: _taken(column, self._modules) for name, column in of_modules.items()}
             columns = self._of_weights(p, of_parameters["update_norm"]) | self._of_signals(m, p)
             columns |= self._log_gains(m, columns)
             columns["nonfinite_count"] = _counted([m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]])
-            step["phase"] = "forward" if "broke_forward" in frame else _phase(m, p, step["loss"])
-        return {name: np.ma.masked_array(values, ~known) for name, (values, known) in columns.items()}, step, mine
+            steps = _steps(of_parameters, net)
+        phases = _phases(m, p, net["loss"])
+        phases = ["forward" if broke else p for p, broke in zip(phases, net["broke_forward"][1].tolist(), strict=True)]
+        return Assembled(
+            {name: _masked(column) for name, column in columns.items()},
+            {name: _masked(column) for name, column in steps.items()},
+            phases, mine,
+        )  # fmt: skip
 
     def _of_weights(self, p: Mapping[str, Column], update: Column) -> dict[str, Column]:
         (norm, known), (weight, weighed) = p["update_norm"], p["weight_norm"]
-        before = np.where(self._numbers >= 0, self._last_update[self._numbers], np.nan)
-        self._last_update = np.where(update[1], update[0], np.nan)
+        all_norms = np.concatenate([self._last_update, np.where(update[1], update[0], np.nan)])
+        self._last_update = all_norms[-1:]
+        before, _ = _taken((all_norms[:-1], np.ones_like(update[1])), self._numbers)
         lost, wanted = p["lost"][0], p["wanted"][0]
         mean = p["moment_sum"][0] / p["moment_n"][0]
         return {
@@ -107,7 +135,8 @@ class Assembler:
             result[name] = np.where(none, identity, column[0]), none | column[1]
         per_example, known = m["per_example"][0].copy(), m["per_example"][1].copy()
         for rows in self._tied:  # one matrix, read in several places: its gradient is the sum, and so is its bound
-            per_example[rows], known[rows] = np.nansum(per_example[rows]), known[rows].all()
+            per_example[:, rows] = np.nansum(per_example[:, rows], axis=1, keepdims=True)
+            known[:, rows] = known[:, rows].all(axis=1, keepdims=True)
         result["per_example_grad_norm"] = per_example, known & p["grad_norm"][1]
         return result
 
@@ -117,8 +146,8 @@ class Assembler:
         def of(what: str) -> Column:
             (values, known), (read, read_known) = m[f"z_{what}"], m[f"read_{what}"]
             values, known = values.copy(), known.copy()
-            values[:-1] = np.where(self._follows, read[1:], values[:-1])
-            known[:-1] = np.where(self._follows, read_known[1:], known[:-1])
+            values[:, :-1] = np.where(self._follows, read[:, 1:], values[:, :-1])
+            known[:, :-1] = np.where(self._follows, read_known[:, 1:], known[:, :-1])
             return values, known
 
         (norm, known), (n, _) = of("norm"), of("n")
@@ -133,41 +162,50 @@ class Assembler:
 
     def _log_gains(self, m: Mapping[str, Column], columns: Mapping[str, Column]) -> dict[str, Column]:
         """Split each step from row l+1 to l; what is no chain of weights and slopes goes into `log_gain_block`."""
-        delta, slope = columns["delta_norm"][0], columns["slope_rms"][0]
-        lower, upper, back = delta[:-1], delta[1:], np.where(self._follows, m["back_norm"][0][1:], np.nan)
-        product = np.where(m["product_norm"][1][:-1], m["product_norm"][0][:-1], back * slope[:-1])
+        delta, slope = columns["delta_norm"][0], columns["slope_rms"][0][:, :-1]
+        lower, upper = delta[:, :-1], delta[:, 1:]
+        back = np.where(self._follows, m["back_norm"][0][:, 1:], np.nan)
+        product = np.where(m["product_norm"][1][:, :-1], m["product_norm"][0][:, :-1], back * slope)
         ends = np.where(self._plain, lower, product)  # ||u phi'||: where the weights and the slope end
-        terms = measures.log_gains(columns["weight_norm"][0][1:], self._fan_out[1:], back, slope[:-1], upper, ends)
+        terms = measures.log_gains(columns["weight_norm"][0][:, 1:], self._fan_out[1:], back, slope, upper, ends)
         chained = np.isfinite(terms["log_gain_weight"])
         terms["log_gain_block"] = np.log(lower) - np.where(chained, np.log(ends), np.log(upper))
         terms["log_gain_block"][self._plain & chained] = np.nan  # nothing stands between
-        padded = {name: np.append(term, np.nan) for name, term in terms.items()}
+        last = np.full((len(delta), 1), np.nan)
+        padded = {name: np.concatenate([term, last], axis=1) for name, term in terms.items()}
         return {name: (term, np.isfinite(term)) for name, term in padded.items()}
 
-    def _step(self, whole: Mapping[str, Column], frame: Frame) -> dict[str, Any]:
-        """Make the row of `steps`: norms of the net as a whole, over all parameters, biases too."""
-        before, known = whole["grad_norm"]
-        after = np.where(whole["after_norm"][1], whole["after_norm"][0], before)
-        step: dict[str, Any] = {
-            "loss": self._ranks.mean(single(frame, "loss", summed)),
-            "learning_rate": single(frame, "learning_rate"),
-            "grad_norm": measures.total_norm(before[known]) if known.any() else None,
-        }
-        if "after_norm" in frame:
-            step["clipped_grad_norm"] = measures.total_norm(after[known])
-        if "decrease" in frame:
-            step["expected_decrease"] = whole["decrease"][0][whole["decrease"][1]].sum()
-        for name in ("validation_loss", "validation_accuracy"):
-            step[name] = single(frame, name)
-        return step
+
+def _steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str, Column]:
+    """Make the rows of `steps`: norms of the net as a whole, over all parameters, biases too."""
+    before, known = whole["grad_norm"]
+    after, clipped = whole["after_norm"]
+    decrease, measured = whole["decrease"]
+    after = np.where(clipped, after, before)
+    names = "loss", "learning_rate", "validation_loss", "validation_accuracy"
+    return {
+        **{name: net[name] for name in names},
+        "grad_norm": (measures.total_norm(np.where(known, before, 0)), _anywhere(known)),
+        "clipped_grad_norm": (measures.total_norm(np.where(known, after, 0)), _anywhere(clipped)),
+        "expected_decrease": (np.where(measured, decrease, 0).sum(axis=1), _anywhere(measured)),
+    }
+
+
+def _anywhere(flags: Array) -> Array:
+    return np.asarray(np.any(flags, axis=1))
+
+
+def _masked(column: Column) -> np.ma.MaskedArray:
+    return np.ma.masked_array(column[0], ~column[1])
 
 
 def _taken(column: Column, numbers: Array) -> Column:
     """Return the numbers of layers from those of parameters or modules; a layer without one has none."""
-    if not len(column[0]):
-        return np.full(len(numbers), np.nan), np.zeros(len(numbers), bool)
+    values, known = column
+    if not values.shape[1]:
+        return np.full((len(values), len(numbers)), np.nan), np.zeros((len(values), len(numbers)), bool)
     has = numbers >= 0
-    return np.where(has, column[0][numbers], np.nan), has & column[1][numbers]
+    return np.where(has, values[:, numbers], np.nan), has & known[:, numbers]
 
 
 def _counted(columns: Sequence[Column]) -> Column:
@@ -175,17 +213,19 @@ def _counted(columns: Sequence[Column]) -> Column:
     return np.asarray(total), np.any([known for _, known in columns], axis=0)
 
 
-def _phase(m: Mapping[str, Column], p: Mapping[str, Column], loss: float | None) -> str | None:
-    """Say where a non-finite number appeared first in this iteration; None where nowhere."""
+def _phases(m: Mapping[str, Column], p: Mapping[str, Column], loss: Column) -> list[str | None]:
+    """Say where a non-finite number appeared first in each iteration; None where nowhere."""
 
-    def any_of(*columns: Column) -> bool:
-        return any(bool((values[known] > 0).any()) for values, known in columns)
+    def counted(column: Column) -> Array:
+        return _anywhere(column[1] & (column[0] > 0))
 
     gradient, known = p["grad_norm"]
-    hit = (
-        any_of(m["z_bad"]),
-        loss is not None and not np.isfinite(loss),
-        any_of(m["delta_bad"], p["grad_bad"]) or not np.isfinite(gradient[known]).all(),
-        any_of(p["after_bad"]),
+    hits = (
+        counted(m["z_bad"]),
+        loss[1] & ~np.isfinite(loss[0]),
+        counted(m["delta_bad"]) | counted(p["grad_bad"]) | _anywhere(known & ~np.isfinite(gradient)),
+        counted(p["after_bad"]),
     )
-    return next((phase for phase, found in zip(PHASES, hit, strict=True) if found), None)
+    if not np.any(hits):
+        return [None] * len(gradient)
+    return [next((PHASES[k] for k, hit in enumerate(row) if hit), None) for row in np.transpose(hits).tolist()]

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
+from gradlab.adapters.torch._ledger import Column
+
 Array = np.ndarray
-Column = tuple[Array, Array]
 
 SQUARED = {
     "grad_norm", "after_norm", "weight_norm", "update_norm", "delta_norm", "back_norm", "product_norm", "slope_norm",
@@ -59,12 +60,13 @@ class Ranks:
         whole = self._joined(parameters) if self.sharded else dict(parameters)
         return whole, self._joined(modules)
 
-    def mean(self, value: float | None) -> float | None:
-        """Return the mean of a number over the processes; all of them must have it, or none."""
+    def mean(self, column: Column) -> Column:
+        """Return the means of numbers (T,) over the processes; all of them must have one, or none."""
         if self.size == 1:
-            return value
-        sums, count = self._reduced(np.array([value or 0.0, value is not None]))
-        return sums / count if count else None
+            return column
+        values, known = column
+        sums, count = self._reduced(np.stack([np.where(known, values, 0.0), known.astype(np.float64)]))
+        return sums / np.maximum(count, 1), count > 0
 
     def any(self, flag: bool) -> bool:
         """Whether a flag is set in any of the processes."""
@@ -79,7 +81,8 @@ class Ranks:
         return values
 
     def _joined(self, columns: Mapping[str, Column]) -> dict[str, Column]:
-        names = list(columns)
+        names, shape = list(columns), next(iter(columns.values()))[0].shape
+        columns = {name: (values.ravel(), known.ravel()) for name, (values, known) in columns.items()}
         known = np.stack([columns[name][1] for name in names]).astype(np.float64)
         values = np.stack([np.where(columns[name][1], columns[name][0], 0.0) for name in names])
         for row, name in enumerate(names):
@@ -98,7 +101,8 @@ class Ranks:
             total = np.where(extreme[row], most[row], totals[row])
             total = np.sqrt(total) if name in SQUARED else -total if name in SMALLEST else total
             total = total / np.maximum(counts[row], 1) if name in MEAN else total
-            result[name] = np.where(counts[row] > 0, total, np.nan), counts[row] > 0
+            total = np.where(counts[row] > 0, total, np.nan)
+            result[name] = total.reshape(shape), (counts[row] > 0).reshape(shape)
         return result
 
     def _reduced(self, values: Array, operation: Any = None) -> Array:

@@ -1,58 +1,23 @@
-"""Numbers stay on the device they were measured on, and move to the host many iterations at a time."""
+"""Numbers wait here, row by row, for the iterations that they belong to, and leave many iterations at a time.
+
+A number that lies on a device stays there until then: to put it in synchronises nothing.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 Array = np.ndarray
-Frame = dict[str, list[tuple[Array, Array]]]  # name -> (places, values), as often as something was put there
+Column = tuple[Array, Array]  # values, and where they were recorded
+How = Callable[[Array, Array], Array]  # makes one number of those that several calls put in
 
-
-class Ledger:
-    """What was measured at which iteration, waiting to be moved: no synchronisation happens when a number is put in."""
-
-    def __init__(self):
-        self._entries: list[tuple[int, str, Array, Tensor]] = []
-
-    def put(self, iteration: int, name: str, places: Array, values: Tensor) -> None:
-        """Keep `values` (n,), which belong to the `places` (n,) of `name`."""
-        self._entries.append((iteration, name, places, values.detach().reshape(-1)))
-
-    def drop(self, iteration: int) -> None:
-        """Forget what was put in for an iteration: it begins anew."""
-        self._entries = [entry for entry in self._entries if entry[0] != iteration]
-
-    def take(self, before: int) -> dict[int, Frame]:
-        """Remove what belongs to iterations below `before` and return it, moved in one transfer a device and dtype."""
-        taken = [entry for entry in self._entries if entry[0] < before]
-        self._entries = [entry for entry in self._entries if entry[0] >= before]
-        values = _moved([tensor for *_, tensor in taken])
-        frames: dict[int, Frame] = defaultdict(dict)
-        for (iteration, name, places, _), array in zip(taken, values, strict=True):
-            frames[iteration].setdefault(name, []).append((places, array))
-        return frames
-
-
-def _moved(tensors: Sequence[Tensor]) -> list[Array]:
-    """Move tensors to the host as float64 arrays."""
-    kinds: dict[tuple[torch.device, torch.dtype], list[int]] = defaultdict(list)
-    for index, tensor in enumerate(tensors):
-        kinds[tensor.device, tensor.dtype].append(index)
-    result: list[Array] = [np.zeros(0)] * len(tensors)
-    for indices in kinds.values():
-        joined = torch.cat([tensors[index] for index in indices]).cpu()
-        if joined.dtype in (torch.bfloat16, torch.float16):
-            joined = joined.float()
-        flat = joined.numpy().astype(np.float64)
-        stops = np.cumsum([tensors[index].numel() for index in indices])[:-1]
-        for index, part in zip(indices, np.split(flat, stops), strict=True):
-            result[index] = part
-    return result
+ROWS = 16  # at first; their number grows as needed
 
 
 def summed(total: Array, values: Array) -> Array:
@@ -70,15 +35,138 @@ def latest(total: Array, values: Array) -> Array:
     return values
 
 
-def collected(frame: Frame, name: str, size: int, how: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
-    """Return the numbers of a name by place (size,), NaN where nothing was put, and where something was."""
-    total, known = np.full(size, np.nan), np.zeros(size, bool)
-    for places, values in frame.get(name, ()):
-        total[places] = np.where(known[places], how(total[places], values), values)
-        known[places] = True
-    return total, known
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """Where in a row of a table a block of numbers belongs: so many names, each at the same places."""
+
+    table: Table
+    columns: Array
+    flat: Array
 
 
-def single(frame: Frame, name: str, how: Callable[[Array, Array], Array] = latest) -> float | None:
-    """Return the one number of a name that belongs to the net as a whole; None where nothing was put."""
-    return float(collected(frame, name, 1, how)[0][0]) if name in frame else None
+class Table:
+    """So many numbers for each name, an iteration a row: by parameter, by module, or one of the net as a whole."""
+
+    def __init__(self, names: Mapping[str, How], size: int):
+        self.size, self._hows = size, list(names.values())
+        self._columns = {name: column for column, name in enumerate(names)}
+        self.values = np.full((ROWS, len(names) * size), np.nan)
+        self.known = np.zeros((ROWS, len(names) * size), bool)
+        self._slots: dict[tuple[tuple[str, ...], bytes], Slot] = {}
+
+    def slot(self, names: tuple[str, ...], places: Array) -> Slot:
+        """Return the slot of `names` at `places` (n,)."""
+        key = names, places.tobytes()
+        if key not in self._slots:
+            columns = np.array([self._columns[name] for name in names], np.intp)
+            self._slots[key] = Slot(self, columns, (columns[:, None] * self.size + places).ravel())
+        return self._slots[key]
+
+    def reserve(self, rows: int) -> None:
+        """Have room for so many rows."""
+        while rows > len(self.values):
+            self.values = np.concatenate([self.values, np.full_like(self.values, np.nan)])
+            self.known = np.concatenate([self.known, np.zeros_like(self.known)])
+
+    def store(self, row: int, slot: Slot, values: Array) -> None:
+        """Keep `values`, (names, places) or flat, and join them with what is there already."""
+        self.reserve(row + 1)
+        known, flat = self.known[row], slot.flat
+        values = values.reshape(-1)
+        there = known[flat]
+        if there.any():
+            values = self._merged(self.values[row][flat], values, there, slot)
+        self.values[row][flat] = values
+        known[flat] = True
+
+    def _merged(self, old: Array, new: Array, there: Array, slot: Slot) -> Array:
+        parts = [part.reshape(len(slot.columns), -1) for part in (old, new, there)]
+        with np.errstate(all="ignore"):
+            merged = [
+                np.where(t, self._hows[column](o, n), n)
+                for column, o, n, t in zip(slot.columns.tolist(), *parts, strict=True)
+            ]
+        return np.concatenate(merged)
+
+    def forget(self, first: int, last: int) -> None:
+        """Empty the rows from `first` to before `last`."""
+        self.values[first:last], self.known[first:last] = np.nan, False
+
+    def take(self, rows: int, used: int) -> dict[str, Column]:
+        """Remove the first `rows` of `used` rows and return them by name, (rows, size) each; NaN where nothing is."""
+        taken = self.values[:rows].copy(), self.known[:rows].copy()
+        for array in (self.values, self.known):
+            array[: used - rows] = array[rows:used]
+        self.forget(used - rows, used)
+        parts = [array.reshape(rows, len(self._columns), self.size) for array in taken]
+        return {name: (parts[0][:, column], parts[1][:, column]) for name, column in self._columns.items()}
+
+
+class Ledger:
+    """What was measured at which iteration, waiting to be handed over."""
+
+    def __init__(self):
+        self.tables: dict[str, Table] = {}
+        self._start = self._stop = 0  # iterations that have a row
+        self._away: list[tuple[int, Slot, Tensor]] = []  # on other devices
+
+    def table(self, name: str, names: Mapping[str, How], size: int) -> Table:
+        """Make a table."""
+        self.tables[name] = Table(names, size)
+        return self.tables[name]
+
+    @property
+    def row_bytes(self) -> int:
+        """How much memory an iteration takes."""
+        return sum((table.values[0].nbytes + table.known[0].nbytes) for table in self.tables.values())
+
+    def put(self, iteration: int, table: str, names: tuple[str, ...], places: Array, values: Array | Tensor) -> None:
+        """Keep `values` (names, places) of an iteration."""
+        self.put_at(iteration, self.tables[table].slot(names, places), values)
+
+    def put_at(self, iteration: int, slot: Slot, values: Array | Tensor) -> None:
+        """Keep the values of a slot that the caller has at hand."""
+        if isinstance(values, Tensor):
+            if values.device.type != "cpu":
+                self._away.append((iteration, slot, values.detach().reshape(-1)))
+                return
+            values = values.detach().double().numpy()
+        self._store(iteration, slot, values)
+
+    def _store(self, iteration: int, slot: Slot, values: Array) -> None:
+        if iteration >= self._start:  # else it was handed over already
+            slot.table.store(iteration - self._start, slot, values)
+            self._stop = max(self._stop, iteration + 1)
+
+    def drop(self, iteration: int) -> None:
+        """Forget what was put in for an iteration: it begins anew."""
+        self._away = [entry for entry in self._away if entry[0] != iteration]
+        if iteration >= self._start:
+            for table in self.tables.values():
+                table.forget(iteration - self._start, iteration - self._start + 1)
+
+    def take(self, before: int) -> dict[str, dict[str, Column]]:
+        """Remove the iterations below `before` and return their numbers by table and name, an iteration a row."""
+        here = [entry for entry in self._away if entry[0] < before]
+        self._away = [entry for entry in self._away if entry[0] >= before]
+        for (iteration, slot, _), values in zip(here, _moved([tensor for *_, tensor in here]), strict=True):
+            self._store(iteration, slot, values)
+        rows, used = before - self._start, max(before, self._stop) - self._start
+        for table in self.tables.values():
+            table.reserve(used)
+        self._start, self._stop = before, max(before, self._stop)
+        return {name: table.take(rows, used) for name, table in self.tables.items()}
+
+
+def _moved(tensors: Sequence[Tensor]) -> list[Array]:
+    """Move tensors to the host as float64 arrays, in one transfer a device and dtype."""
+    kinds: dict[tuple[torch.device, torch.dtype], list[int]] = defaultdict(list)
+    for index, tensor in enumerate(tensors):
+        kinds[tensor.device, tensor.dtype].append(index)
+    result: list[Array] = [np.zeros(0)] * len(tensors)
+    for indices in kinds.values():
+        flat = torch.cat([tensors[index] for index in indices]).cpu().double().numpy()
+        stops = np.cumsum([tensors[index].numel() for index in indices])[:-1]
+        for index, part in zip(indices, np.split(flat, stops), strict=True):
+            result[index] = part
+    return result

@@ -130,13 +130,13 @@ class Parameters:
             if group.matrices:
                 places = np.array(group.numbers, np.intp)
                 weight = statistics.wide(stack)
-                ledger.put(iteration, "weight_norm", places, statistics.whole_norms(weight))
+                ledger.put(iteration, "parameters", ("weight_norm",), places, statistics.whole_norms(weight))
                 units = weight.transpose(1, 2) if group.transposed else weight
                 if units.shape[-1] > 1:
-                    ledger.put(iteration, "unit_similarity", places, statistics.unit_similarity(units))
+                    ledger.put(iteration, "parameters", ("unit_similarity",), places, statistics.unit_similarity(units))
             if group.followed is not None:
                 numbers_followed, flat = group.followed
-                ledger.put(iteration, "followed", numbers_followed, stack.reshape(-1)[flat])
+                ledger.put(iteration, "followed", ("value",), numbers_followed, stack.reshape(-1)[flat])
             if self._updates:
                 group.change, group.last_change = group.last_change, group.change
                 if group.change is None:
@@ -167,11 +167,11 @@ class Parameters:
         group.change.sub_(self._stacked(group))
         change, places = statistics.wide(group.change), np.array(group.numbers, np.intp)
         if group.matrices:
-            ledger.put(iteration, "update_norm", places, statistics.whole_norms(change))
-            ledger.put(iteration, "after_bad", places, statistics.nonfinite_count(change))
+            ledger.put(iteration, "parameters", ("update_norm",), places, statistics.whole_norms(change))
+            ledger.put(iteration, "parameters", ("after_bad",), places, statistics.nonfinite_count(change))
             if follows and group.last_change is not None:
                 last = statistics.wide(group.last_change)
-                ledger.put(iteration, "update_inner", places, statistics.inner(change, last))
+                ledger.put(iteration, "parameters", ("update_inner",), places, statistics.inner(change, last))
         return change
 
     def _of_gradients(self, group: Group, ledger: Ledger, iteration: int, change: Tensor | None) -> None:
@@ -182,16 +182,16 @@ class Parameters:
         places = np.array(group.numbers, np.intp)[present]
         gradient = statistics.wide(torch.stack([_flat(_dense(kept[number])) for number in places.tolist()]))
         if group.matrices:
-            ledger.put(iteration, "grad_max", places, statistics.largest(gradient))
-            ledger.put(iteration, "grad_bad", places, statistics.nonfinite_count(gradient))
+            ledger.put(iteration, "parameters", ("grad_max",), places, statistics.largest(gradient))
+            ledger.put(iteration, "parameters", ("grad_bad",), places, statistics.nonfinite_count(gradient))
         if change is None:
             return
         change = change if len(present) == len(change) else change[present]
-        ledger.put(iteration, "decrease", places, statistics.inner(gradient, change))
+        ledger.put(iteration, "parameters", ("decrease",), places, statistics.inner(gradient, change))
         if group.matrices:
             lost, wanted = statistics.lost(change, gradient)
-            ledger.put(iteration, "lost", places, lost)
-            ledger.put(iteration, "wanted", places, wanted)
+            ledger.put(iteration, "parameters", ("lost",), places, lost)
+            ledger.put(iteration, "parameters", ("wanted",), places, wanted)
 
     @torch.no_grad()
     def second_moments(self, ledger: Ledger, iteration: int, optimizer: torch.optim.Optimizer) -> None:
@@ -208,9 +208,11 @@ class Parameters:
         moments = [local(moment) for _, moment, _ in found]
         sums = torch.stack(statistics.foreach_norm([statistics.wide(moment) for moment in moments], 1))  # v >= 0
         places = np.array([number for number, *_ in found], np.intp)
-        ledger.put(iteration, "moment_sum", places, sums)
-        ledger.put(iteration, "moment_scale", places, torch.stack([scale for *_, scale in found]))
-        ledger.put(iteration, "moment_n", places, torch.tensor([float(moment.numel()) for moment in moments]))
+        ledger.put(iteration, "parameters", ("moment_sum",), places, sums)
+        ledger.put(iteration, "parameters", ("moment_scale",), places, torch.stack([scale for *_, scale in found]))
+        ledger.put(
+            iteration, "parameters", ("moment_n",), places, torch.tensor([float(moment.numel()) for moment in moments])
+        )
 
     def _touched(self, numbers: Iterable[int]) -> list[Group]:
         wanted = set(numbers)

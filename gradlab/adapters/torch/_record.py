@@ -6,13 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from gradlab.adapters.torch import _describe
-from gradlab.adapters.torch._assembly import Assembler
+from gradlab.adapters.torch._assembly import Assembled, Assembler
 from gradlab.adapters.torch._distributed import Ranks
-from gradlab.adapters.torch._ledger import Ledger
+from gradlab.adapters.torch._ledger import Column, Ledger, latest
 from gradlab.adapters.torch._parameters import Parameters
 from gradlab.adapters.torch._rows import Row, ordered
 from gradlab.adapters.torch._signals import Signals
@@ -20,7 +21,8 @@ from gradlab.errors import RunError
 from gradlab.recorder import Recorder
 from gradlab.run import Run
 
-BLOCK_ITERATIONS, BLOCK_SECONDS = 64, 1.0  # numbers leave the device when either is reached
+BLOCK_BYTES, BLOCK_SECONDS = 1 << 21, 1.0  # numbers are handed over when either is reached
+BLOCK_ITERATIONS = 16, 256  # at least, at most
 
 
 class Record:
@@ -51,6 +53,8 @@ class Record:
         self._options, self._config = options, config
         self._assembler: Assembler | None = None
         self._recorder: Recorder | None = None
+        least, most = BLOCK_ITERATIONS
+        self._block = min(max(least, BLOCK_BYTES // max(1, ledger.row_bytes)), most)
         self._done = 0  # iterations handed over
         self._moved = time.monotonic()
         self._facts: dict[str, Any] = {}
@@ -86,27 +90,23 @@ class Record:
         self._recorder = Recorder(
             layers, config={**known, **self._config}, provenance={"torch": torch.__version__}, **self._options
         )
-        self._parameters.follow(rows, self._recorder.positions)
+        positions = self._recorder.positions
+        if len(positions):
+            self._ledger.table("followed", {"value": latest}, len(positions))
+            self._parameters.follow(rows, positions)
 
     def due(self, iterations: int) -> bool:
         """Whether it is time to move a block; among several processes the clock has no say, since they must agree."""
         late = self._ranks.size == 1 and time.monotonic() - self._moved > BLOCK_SECONDS
-        return late or iterations - self._done > BLOCK_ITERATIONS
+        return late or iterations - self._done > self._block
 
     def hand_over(self, limit: int) -> None:
         """Record the iterations below `limit`."""
         self.begin()
         assert self._assembler is not None
-        frames = self._ledger.take(limit)
-        for iteration in range(self._done, limit):
-            frame = frames.get(iteration, {})
-            columns, step, phase = self._assembler.assemble(frame)
-            if phase is not None and self._first_broken is None:
-                self._first_broken = iteration, phase
-            if self._recorder is not None:
-                followed = frame.get("followed")
-                values = None if followed is None else self._parameters.followed(followed)
-                self._recorder.add(columns, followed=values, **step)
+        if limit > self._done:
+            tables = self._ledger.take(limit)
+            self._keep(self._assembler.assemble(tables), tables.get("followed"))
         self._done, self._moved = max(self._done, limit), time.monotonic()
         if self._ranks.size > 1:
             broken = self._ranks.gathered(self._first_broken)
@@ -114,6 +114,17 @@ class Record:
                 self.note(nonfinite_by_rank={str(rank): list(found) for rank, found in enumerate(broken) if found})
         if self._recorder is not None:
             self._recorder.flush()
+
+    def _keep(self, made: Assembled, followed: Mapping[str, Column] | None) -> None:
+        broken = (k for k, phase in enumerate(made.own_phases) if phase is not None)
+        if self._first_broken is None and (first := next(broken, None)) is not None:
+            self._first_broken = self._done + first, str(made.own_phases[first])
+        if self._recorder is not None:
+            values, known = followed["value"] if followed else (None, np.zeros((len(made.phases), 0), bool))
+            read = np.flatnonzero(known.any(axis=1))
+            self._recorder.add_block(
+                made.columns, made.steps, phases=made.phases, followed=None if values is None else (read, values[read])
+            )
 
     def note(self, **facts: Any) -> None:
         """Add facts to the provenance, where they are new."""

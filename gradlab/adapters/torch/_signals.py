@@ -313,7 +313,7 @@ class Signals:
                 self._put("product_norm", places, _statistics.whole_norms(product * slope.reshape(len(found), 1, -1)))
 
     def _put(self, name: str, places: Array, values: Tensor) -> None:
-        self._ledger.put(self._iteration, name, places, values)
+        self._ledger.put(self._iteration, "modules", (name,), places, values)
 
     def _count(self, name: str, places: Array, count: int) -> None:
         self._put(name, places, torch.full((len(places),), float(count), dtype=torch.float64))

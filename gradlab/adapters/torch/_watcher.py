@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gradlab.adapters.torch import _describe, _patches, _trace
+from gradlab.adapters.torch._assembly import OF_MODULES, OF_NET, OF_PARAMETERS
 from gradlab.adapters.torch._distributed import Ranks
 from gradlab.adapters.torch._ledger import Ledger
 from gradlab.adapters.torch._parameters import Parameters
@@ -55,6 +56,9 @@ class Watch:
         self._ranks, self._ledger = Ranks(self._outer), Ledger()
         seen = list(dict.fromkeys(row.module for row in rows if is_seen(row.module)))
         self._signals = Signals(seen, self._ledger)
+        self._ledger.table("parameters", OF_PARAMETERS, len(self._parameters.all))
+        self._ledger.table("modules", OF_MODULES, len(seen))
+        self._ledger.table("net", OF_NET, 1)
         if baseline_loss is not None:
             config = {"baseline_loss": float(baseline_loss), **config}
         self._record = Record(
@@ -230,7 +234,7 @@ class Watch:
         numbers = [n for p in parameters if (n := mine.get(id(p))) is not None and n not in self._clipped]
         found = self._parameters.gradients(numbers)
         if found is not None:
-            self._ledger.put(self._iteration, "grad_norm", *found)
+            self._ledger.put(self._iteration, "parameters", ("grad_norm",), *found)
             self._clipped.update(numbers)
             if self._costly(self._iteration):
                 self._parameters.keep_gradients(numbers)
@@ -263,12 +267,12 @@ class Watch:
         places, norms = found
         clipped = np.isin(places, list(self._clipped))
         if clipped.any():
-            self._ledger.put(iteration, "after_norm", places, norms)
+            self._ledger.put(iteration, "parameters", ("after_norm",), places, norms)
             fresh = np.flatnonzero(~clipped)
             if len(fresh):
-                self._ledger.put(iteration, "grad_norm", places[fresh], norms[fresh])
+                self._ledger.put(iteration, "parameters", ("grad_norm",), places[fresh], norms[fresh])
         else:
-            self._ledger.put(iteration, "grad_norm", places, norms)
+            self._ledger.put(iteration, "parameters", ("grad_norm",), places, norms)
         looks = self._on_nonfinite == "stop" or (self._on_nonfinite == "trace" and norms.device.type == "cpu")
         if looks and not self._nonfinite:
             self._look(norms)
@@ -346,7 +350,7 @@ class Watch:
             self._eager = None
 
     def _put_single(self, iteration: int, name: str, value: Tensor) -> None:
-        self._ledger.put(iteration, name, _FIRST, value)
+        self._ledger.put(iteration, "net", (name,), _FIRST, value)
 
 
 def _scalar(name: str, value: Any) -> Tensor:
