@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradlab.adapters.torch._rows import find_rows, unwrapped
 from gradlab.adapters.torch._watcher import Watch
 from gradlab.errors import ArgumentError, one_of
 
@@ -100,11 +101,12 @@ def watch(
         raise ArgumentError(
             f"optimizer is a {type(optimizer).__name__}; give a torch.optim.Optimizer, or a list of them"
         )
+    find_rows(unwrapped(model))  # refuses a model without parameters, or with lazy ones
     held = {id(parameter) for parameter in model.parameters()}
     for each in optimizers:
         if not isinstance(each, torch.optim.Optimizer):
             raise ArgumentError(f"optimizer holds a {type(each).__name__}; give torch.optim.Optimizer objects")
-        if held and held.isdisjoint(id(p) for group in each.param_groups for p in group["params"]):
+        if held.isdisjoint(id(p) for group in each.param_groups for p in group["params"]):
             raise ArgumentError(
                 f"{type(each).__name__} holds none of the parameters of {type(model).__name__}; give the optimizer "
                 "that was made with model.parameters(), after the model was moved or wrapped"

@@ -192,7 +192,9 @@ class Watch:
 
     def _bound(self, method: Callable[..., None], number: int) -> Callable[..., None]:
         def hook(optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-            closure = keywords.get("closure", arguments[0] if arguments and callable(arguments[0]) else None)
+            closure = keywords.get(
+                "closure", arguments[1] if len(arguments) > 1 else None
+            )  # the first is the optimizer
             method(number, closure is not None)
 
         return hook
