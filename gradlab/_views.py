@@ -14,6 +14,7 @@ import numpy as np
 Array = np.ndarray
 
 COLUMNS = 40  # of the longest bar
+NAME = 18  # characters of a layer's name in text: of a longer one its end, which tells most
 HEAD, TAIL = 10, 10  # rows shown of a long table
 BOX = 'style="font: 14px/1.5 system-ui, sans-serif; max-width: 60em"'
 CELL = 'style="text-align: left; padding: 1px 12px 1px 0"'
@@ -59,6 +60,10 @@ def _shown(count: int) -> tuple[list[int], int]:
     return [*range(HEAD), *range(count - TAIL, count)], count - HEAD - TAIL
 
 
+def _elided(name: str) -> str:
+    return name if len(name) <= NAME else f"…{name[1 - NAME :]}"
+
+
 def bars_text(bars: Sequence[Bar]) -> list[str]:
     """Draw a line a layer, powers of ten lost to the left of the | and powers gained to its right."""
     finite = [bar.decades for bar in bars if np.isfinite(bar.decades)]
@@ -74,7 +79,7 @@ def bars_text(bars: Sequence[Bar]) -> list[str]:
         length = round(scale * abs(bar.decades)) if np.isfinite(bar.decades) else 0
         left = ("-" * length if bar.decades < 0 else "").rjust(room)
         right = "+" * length if bar.decades > 0 else ""
-        lines.append(f"  {bar.layer:>4}  {bar.name[:18]:<{min(width, 18)}}  {bar.value:>8}  {left}|{right}")
+        lines.append(f"  {bar.layer:>4}  {_elided(bar.name):<{min(width, NAME)}}  {bar.value:>8}  {left}|{right}")
     return lines
 
 

@@ -16,11 +16,11 @@ from gradlab import _views, expectation
 from gradlab.errors import RuleError
 from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
-from gradlab.rules.base import ERROR, broken, finite_prefix, learning
+from gradlab.rules.base import ERROR, broken, final_loss, finite_prefix, learning
 from gradlab.run import Run
 
 LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"
-WIDTH = 100  # of a printed line
+WIDTH = 80  # of a printed line
 LEARNED_BELOW, NOT_LEARNED_FROM = 0.5, 0.95  # of the best constant predictor's loss
 
 
@@ -281,10 +281,15 @@ def outcomes(run: Run) -> list[str]:
     """Say of each replicate whether it "learned", is "slow", or has "not learned" anything about its input.
 
     By its final loss as a share of the best constant predictor's: below a half, in between, or 95 % and more (or NaN).
+    Where that one is not known, by how much of its own first loss is gone, in the same shares.
     """
+    if run.iterations == 0:
+        return [NOT_LEARNED] * run.replicates
     share = learning(run)
     if share is None:
-        return [NOT_LEARNED] * run.replicates
+        first = run.step("loss")[0]
+        with np.errstate(all="ignore"):
+            share = 1 - (first - final_loss(run)) / np.abs(first)  # a loss may be negative: a log-likelihood, say
     return [LEARNED if s <= LEARNED_BELOW else NOT_LEARNED if not s < NOT_LEARNED_FROM else SLOW for s in share]
 
 

@@ -17,12 +17,13 @@ const gradlabCard = (() => {
     return element;
   }
 
-  function where({ layers, iterations }) {
-    const place = layers.length ? `layer ${layers[0]}, ` : "";
+  function where({ layers, iterations }, names) {
+    const called = layers.length && names.length ? ` (${names[layers[0] - 1]})` : "";
+    const place = layers.length ? `layer ${layers[0]}${called}, ` : "";
     return `${place}iteration ${iterations[0]}`;
   }
 
-  function finding(found, go) {
+  function finding(found, names, go) {
     const article = make("article", undefined, "finding");
     const heading = make("h3", sentence(found.name));
     const seeds = found.total > 1 ? `, ${found.hit} of ${found.total} seeds` : "";
@@ -32,18 +33,19 @@ const gradlabCard = (() => {
     const [why, then] = [make("div"), make("div")];
     why.append(make("p", found.message));
     if (found.cause) why.append(make("p", "Why", "label"), make("p", `${sentence(found.cause)}.`));
-    why.append(button(`Show it: ${where(found)}`, "quiet go", () => go(found)));
+    why.append(button(`Show it: ${where(found, names)}`, "quiet go", () => go(found)));
     if (found.remedies.length) then.append(make("p", "What to try", "label"), list("ol", found.remedies.map(sentence)));
+    article.append(heading, why, then);
     if (found.consequences.length) {
-      const seen = make("ul");
+      const [also, seen] = [make("div", undefined, "also"), make("ul")];
       for (const each of found.consequences) {
         const item = make("li");
         item.append(button(`${sentence(each.name)} (${each.rule})`, "link", () => go(each)), `: ${each.message}`);
         seen.append(item);
       }
-      then.append(make("p", "Also seen, because of it", "label"), seen);
+      also.append(make("p", "Also seen, because of it", "label"), seen);
+      article.append(also);
     }
-    article.append(heading, why, then);
     return article;
   }
 
@@ -52,7 +54,7 @@ const gradlabCard = (() => {
     const parts = [];
     const told = cell.findings.some((found) => cell.sentence.endsWith(found.message));
     if (!alone && !told) parts.push(make("p", cell.sentence, "answer"));
-    parts.push(...cell.findings.map((found) => finding(found, go)));
+    parts.push(...cell.findings.map((found) => finding(found, cell.layers, go)));
     for (const note of cell.notes) parts.push(make("p", "Note", "label"), make("p", note));
     const known = cell.accuracies.filter((value) => value !== null).map((value) => `${Math.round(100 * value)}`);
     const { iterations, seeds, layers } = cell.shape;

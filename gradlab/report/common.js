@@ -32,7 +32,13 @@ const gradlabCommon = (() => {
 
   function copy(figure) {
     const fresh = structuredClone(figure);
-    for (const trace of fresh.data) if (trace.z && trace.z.steps) trace.z = ungrid(trace.z);
+    const names = fresh.layout.meta && fresh.layout.meta.layers;
+    for (const trace of fresh.data) {
+      if (trace.z && trace.z.steps) trace.z = ungrid(trace.z);
+      if (!names || trace.type !== "heatmap") continue;
+      trace.text = names.map((name, k) => trace.x.map(() => `${k + 1}, ${name}`));
+      trace.hovertemplate = trace.hovertemplate.replace("layer %{y}", "layer %{text}");
+    }
     return fresh;
   }
 
@@ -40,19 +46,35 @@ const gradlabCommon = (() => {
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const isDark = () => (document.documentElement.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
 
-  function themed(layout) {
+  // How much larger than usual letters are: on a wall screen, or because the reader wants them so.
+  const larger = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+
+  function grown(trace) {
+    const by = larger();
+    for (const [part, key] of [["line", "width"], ["marker", "size"]]) {
+      if (by !== 1 && trace[part] && trace[part][key]) trace[part][key] *= by;
+    }
+    return trace;
+  }
+
+  function themed(layout, narrow) {
     const [ink, soft, grid] = [colour("--ink"), colour("--soft"), colour("--grid")];
-    const font = { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: ink };
+    const size = 12.5 * larger();
+    const font = { family: getComputedStyle(document.body).fontFamily, size, color: ink };
     const change = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font, dragmode: false, autosize: true };
     const own = { gridcolor: grid, zerolinecolor: soft, zerolinewidth: 1, linecolor: grid, tickcolor: grid, automargin: true };
     for (const key of Object.keys(layout)) {
       if (!/^[xy]axis/.test(key)) continue;
       const title = layout[key].title;
       const text = title && title.text !== undefined ? title.text : title;
-      change[key] = { ...layout[key], ...own, title: { text: text || "", font: { color: soft, size: 12.5 }, standoff: 8 } };
+      if (narrow && layout[key].ticktext && /layer/.test(text)) change[key] = { ticktext: undefined, tickangle: 0 }; // no room for names
+      change[key] = { ...layout[key], ...own, ...change[key], title: { text: text || "", font: { color: soft, size }, standoff: 8 } };
+      // Plotly writes powers of ten a quarter larger than all other ticks.
+      if (layout[key].type === "log" && !layout[key].ticktext) change[key].tickfont = { size: size / 1.25 };
     }
+    const annotations = (layout.annotations || []).map((each) => ({ ...each, font: { ...each.font, size: (each.font?.size || 12) * larger() } }));
     const hoverlabel = { bgcolor: colour("--raised"), bordercolor: soft, font: { color: ink, family: font.family } };
-    return { ...layout, ...change, hoverlabel, legend: { ...layout.legend, font: { color: ink, size: 12 }, bgcolor: "rgba(0,0,0,0)" } };
+    return { ...layout, ...change, annotations, hoverlabel, legend: { ...layout.legend, font: { color: ink, size: 0.96 * size }, bgcolor: "rgba(0,0,0,0)" } };
   }
 
   function labelTheme() {
@@ -79,7 +101,7 @@ const gradlabCommon = (() => {
     place.setAttribute("aria-label", (layout.meta && layout.meta.alt) || "");
     const line = { color: colour("--accent"), width: 1.5, dash: "dot" };
     const shapes = [...(layout.shapes || []), ...marks.map((mark) => ({ line, ...mark }))];
-    Plotly.react(place, data, themed({ ...layout, shapes }), CONFIG);
+    Plotly.react(place, data.map(grown), themed({ ...layout, shapes }, place.clientWidth < 420), CONFIG);
     if (place.drawn) place.drawn();
   }
 

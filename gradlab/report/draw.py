@@ -6,6 +6,7 @@ dictionaries, and `gradlab.figures` makes ordinary figures of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from gradlab.errors import ArgumentError
 from gradlab.report.series import Band
-from gradlab.report.wording import escape
+from gradlab.report.wording import escape, typeset
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -30,7 +31,10 @@ TERM_COLOURS = {
 }
 LINES = ("#2b7cd3", "#c2691c", "#2f8f7f", "#8a63c9", "#d6336c", "#b08a1e", "#7b8794", "#5c7f2e")
 DASHES = ("solid", "dash", "dot", "dashdot")
-BAND_OPACITY = 0.18
+BAND_OPACITY, BAR_OPACITY = 0.18, 0.4
+MANY = 60  # points of a line that are not marked any more
+NAME_ROOM = 18  # characters of a layer's name at an axis
+PLAIN_NAME = re.compile(r"(hidden|layer)[ _]?\d+|output|\d+|")
 
 
 def spec(data: list[Spec], alt: str, **layout: Any) -> Spec:
@@ -45,15 +49,46 @@ def title(text: str) -> Spec:
     return {"text": text}
 
 
-def layer_axis(layers: int) -> Spec:
-    """An axis of layers, with whole numbers at its ticks."""
-    return {"title": title("layer (1 reads the input)"), "range": [0.5, layers + 0.5], **whole_ticks(layers)}
+def layer_axis(layers: int, names: Sequence[str] = ()) -> Spec:
+    """An axis of layers: whole numbers at its ticks, or their names where the net has any."""
+    named = {"title": title("layer"), "tickangle": -40} if names else {"title": title("layer (1 reads the input)")}
+    return {**named, "range": [0.5, layers + 0.5], **whole_ticks(layers, names)}
 
 
-def whole_ticks(count: int) -> Spec:
-    """Tick 1 and some of its multiples, at most a dozen."""
+def whole_ticks(count: int, names: Sequence[str] = ()) -> Spec:
+    """Tick 1 and some of its multiples, at most a dozen; every other number is an odd one."""
     step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if count / size <= 11)
-    return {"tickvals": sorted({1, *range(step, count + 1, step)} - ({2} if step == 2 else set()))}
+    ticks = [*range(1, count + 1, 2)] if step == 2 else sorted({1, *range(step, count + 1, step)})
+    return {"tickvals": ticks, **({"ticktext": [escape(elided(names[k - 1])) for k in ticks]} if names else {})}
+
+
+def layer_names(run: Run) -> list[str]:
+    """Return what the layers are called, from the first to the last; nothing where that says no more than a number."""
+    names = [str(name) for name in run.layers["name"]]
+    return [] if all(PLAIN_NAME.fullmatch(name) for name in names) else names
+
+
+def elided(name: str) -> str:
+    """Shorten a name from the left, at a dot where there is one: what comes last tells most, "…h.3.mlp.c_fc"."""
+    if len(name) <= NAME_ROOM:
+        return name
+    tail = name[-NAME_ROOM:]  # one character more than fits: a dot there means that a whole part follows
+    return "…" + (tail.partition(".")[2] if "." in tail[: 2 * NAME_ROOM // 3] else tail[1:])
+
+
+def named(figure: Spec, names: Sequence[str]) -> Spec:
+    """Let what is pointed at say the layer's name beside its number."""
+    for trace in figure["data"] if names else ():
+        hover = trace.get("hovertemplate", "")
+        if "layer %{x}" in hover and "text" not in trace and trace.get("x") is not None:
+            trace["text"] = [f"{int(x)}, {escape(names[int(x) - 1])}" for x in trace["x"]]
+            trace["hovertemplate"] = hover.replace("layer %{x}", "layer %{text}")
+    return figure
+
+
+def marked(count: int) -> str:
+    """Show single points of a line where they are few enough to be told apart."""
+    return "lines+markers" if count <= MANY else "lines"
 
 
 def time_axis(last: int, edge: float = 0.0) -> Spec:
@@ -63,13 +98,30 @@ def time_axis(last: int, edge: float = 0.0) -> Spec:
 
 
 def log_axis(name: str, values: Sequence[Array | float], ticks: int = 7, **more: Any) -> Spec:
-    """A logarithmic axis that holds every positive finite value, with about so many ticks, at whole powers of ten."""
+    """A logarithmic axis that holds every positive finite value, with about so many ticks.
+
+    They stand at whole powers of ten; between less than two of these, at round numbers.
+    """
     given = np.concatenate([np.ravel(np.asarray(value, float)) for value in values]) if values else np.array([])
     logs = np.log10(given[np.isfinite(given) & (given > 0)])
     low, high = (float(logs.min()), float(logs.max())) if len(logs) else (-1.0, 1.0)
     margin = max(0.3, 0.06 * (high - low))
-    extent = {"range": [low - margin, high + margin], "dtick": decades(high - low + 2 * margin, ticks)}
-    return {"title": title(name), "type": "log", "exponentformat": "power", **extent, **more}
+    low, high = low - margin, high + margin
+    steps: Spec = {"dtick": decades(high - low, ticks)}
+    if high - low < 2:
+        between = round_numbers(low, high, ticks)
+        steps = {"tickvals": between, "ticktext": [typeset(f"{value:.3g}") for value in between]}
+    return {"title": title(name), "type": "log", "exponentformat": "power", "range": [low, high], **steps, **more}
+
+
+def round_numbers(low: float, high: float, ticks: int) -> Array:
+    """Return round numbers between 10^low and 10^high: of the finest of three rows, as many as `ticks` allows."""
+    found = np.array([10.0 ** round(low)])
+    for row in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        values = np.array([m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in row])
+        inside = values[(np.log10(values) >= low) & (np.log10(values) <= high)]
+        found = inside if len(inside) and len(inside) <= max(ticks, 3) else found
+    return found
 
 
 def decades(spread: float, ticks: int = 7) -> int:
@@ -86,13 +138,18 @@ def line(x: Array, y: Array, colour: str, name: str, hover: str, **more: Any) ->
 
 def band(x: Array, low: Array, high: Array, colour: str, **more: Any) -> list[Spec]:
     """Shade the range between two lines."""
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
     edge = {
         "type": "scatter", "x": x, "mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip",
         "showlegend": False, "connectgaps": False, **more,
     }  # fmt: skip
-    shade = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},{BAND_OPACITY})"}
+    shade = {"fill": "tonexty", "fillcolor": shaded(colour, BAND_OPACITY)}
     return [{**edge, "y": high, "name": "largest"}, {**edge, **shade, "y": low, "name": "smallest"}]
+
+
+def shaded(colour: str, opacity: float = BAR_OPACITY) -> str:
+    """Let what lies below, or is written above, be seen through a colour."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def positive(values: Array) -> Array:

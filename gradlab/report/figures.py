@@ -17,6 +17,8 @@ from gradlab.diagnosis import Diagnosis
 from gradlab.report import layers as by_layer
 from gradlab.report import panels, profiles, series
 from gradlab.report.draw import part
+from gradlab.report.heatmap import heatmap as draw_heatmap
+from gradlab.report.heatmap import named_squares
 from gradlab.run import Run
 
 __all__ = ["factors", "gradient_profile", "gradient_profiles", "heatmap", "layer_statistics", "loss", "weights"]
@@ -116,7 +118,7 @@ def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Fi
     ArgumentError
         An unknown statistic, or one that this run does not hold.
     """
-    return go.Figure(panels.heatmap(run.condensed(), column, columns))
+    return go.Figure(named_squares(draw_heatmap(run.condensed(), column, columns)))
 
 
 def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:

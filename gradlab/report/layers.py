@@ -17,8 +17,11 @@ from gradlab.report.draw import (
     band,
     existing,
     layer_axis,
+    layer_names,
     line,
     log_axis,
+    marked,
+    named,
     positive,
     spec,
     title,
@@ -39,7 +42,7 @@ def layer_statistics(run: Run, iteration: int, times: Sequence[int]) -> Spec:
         raise ArgumentError(f"run {run.name!r} holds no update ratio, no dead fraction and no activations to draw")
     iteration = existing(run, rows[0].columns[0], iteration)
     moments = {int(t): [row.read(run, int(t)) for row in rows] for t in {iteration, *times}}
-    x = np.arange(1, run.shape[2] + 1)
+    x, names = np.arange(1, run.shape[2] + 1), layer_names(run)
     height = (1 - GAP * (len(rows) - 1)) / len(rows)
     data, layout = [], {}
     for k, row in enumerate(rows):
@@ -48,13 +51,13 @@ def layer_statistics(run: Run, iteration: int, times: Sequence[int]) -> Spec:
         top = 1 - k * (height + GAP)
         seen = [values for moment in moments.values() for values in moment[k]]
         layout[f"yaxis{axis[1:]}"] = row.axis(seen) | {"domain": [max(0.0, top - height), top]}
-    layout["xaxis"] = layer_axis(len(x)) | {"anchor": f"y{len(rows)}" if len(rows) > 1 else "y"}
+    layout["xaxis"] = layer_axis(len(x), names) | {"anchor": f"y{len(rows)}" if len(rows) > 1 else "y"}
     alt = f"By layer at iteration {iteration}: " + "; ".join(
         row.alt(values) for row, values in zip(rows, moments[iteration], strict=True)
     )
     figure = spec(data, f"{alt}.", **layout)
     figure["frames"] = [_frame(int(t), rows, x, moments[int(t)]) for t in times]
-    return figure
+    return named(figure, names)
 
 
 def _frame(iteration: int, rows: Sequence[Row], x: Array, values: Sequence[list[Array]]) -> Spec:
@@ -112,7 +115,7 @@ def _draw_step(x: Array, values: list[Array]) -> list[Spec]:
     hover = "layer %{x}: a step is %{y:.2g} of ‖W‖<extra></extra>"
     return [
         *band(x, low, high, MEASURED),
-        line(x, median, MEASURED, "step ‖ΔW‖ / ‖W‖", hover, mode="lines+markers"),
+        line(x, median, MEASURED, "step ‖ΔW‖ / ‖W‖", hover, mode=marked(len(x))),
         line(x, np.full(len(x), USUAL_STEP), NEUTRAL, "usual: 10⁻³", "%{fullData.name}<extra></extra>",
              line={"dash": "dash", "width": 1.5}),
     ]  # fmt: skip
@@ -122,8 +125,8 @@ def _draw_units(x: Array, values: list[Array]) -> list[Spec]:
     hover = "layer %{x}: %{y:.0%}<extra>%{fullData.name}</extra>"
     dead, saturated = values[0], values[3]
     return [
-        line(x, dead, PREDICTED, "dead units", hover, mode="lines+markers"),
-        line(x, saturated, LATER, "saturated units", hover, mode="lines+markers", line={"dash": "dot"}),
+        line(x, dead, PREDICTED, "dead units", hover, mode=marked(len(x))),
+        line(x, saturated, LATER, "saturated units", hover, mode=marked(len(x)), line={"dash": "dot"}),
     ]
 
 
@@ -134,7 +137,7 @@ def _draw_activations(x: Array, values: list[Array]) -> list[Spec]:
         low, high = mean - deviation, mean + deviation
     return [
         *band(x, low, high, MEASURED),
-        line(x, mean, MEASURED, "activations: mean ± deviation", hover, mode="lines+markers", customdata=deviation,
+        line(x, mean, MEASURED, "activations: mean ± deviation", hover, mode=marked(len(x)), customdata=deviation,
              showlegend=False),
     ]  # fmt: skip
 

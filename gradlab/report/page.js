@@ -50,6 +50,7 @@ const gradlabPage = (() => {
     show("heatmap", sides().map((cell) => chosen && cell.figures.heatmaps[chosen]?.figure), names(), [...atTime(), ...row()]);
   }
 
+  const called = (layer) => (state.cell.layers.length ? ` (${state.cell.layers[layer - 1]})` : "");
   const weightName = ({ layer, row: i, column }) => `${layer}.${i}.${column}`;
 
   function showWeights() {
@@ -59,7 +60,7 @@ const gradlabPage = (() => {
     const everywhere = here.length ? here : followed;
     const whole = state.layer === "all" || !here.length ? "all weights followed" : `all followed in layer ${state.layer}`;
     $("#weight").replaceChildren(option("all", whole),
-      ...everywhere.map((meta) => option(weightName(meta), `layer ${meta.layer}, w[${meta.row}, ${meta.column}]`)));
+      ...everywhere.map((meta) => option(weightName(meta), `layer ${meta.layer}${called(meta.layer)}, w[${meta.row}, ${meta.column}]`)));
     const chosen = everywhere.some((meta) => weightName(meta) === state.weight) ? state.weight : "all";
     $("#weight").value = chosen;
     const inLayer = ({ layer }) => state.layer === "all" || !here.length || layer === state.layer;
@@ -103,7 +104,9 @@ const gradlabPage = (() => {
     replay.load(moments.map((name) => ({ name })), at);
     const layers = Array.from({ length: state.cell.shape.layers }, (_, k) => k + 1);
     if (state.layer !== "all" && !layers.includes(state.layer)) state.layer = "all";
-    $("#layer").replaceChildren(option("all", "all"), ...layers.map((layer) => option(String(layer), String(layer))));
+    const named = state.cell.layers;
+    $("#layer").replaceChildren(option("all", "all"),
+      ...layers.map((layer) => option(String(layer), named.length ? `${layer} · ${named[layer - 1]}` : String(layer))));
     $("#layer").value = String(state.layer);
     showMoment();
     showChain();
@@ -131,6 +134,7 @@ const gradlabPage = (() => {
       others.value = state.other ? state.other.id : "";
     }
     compare(cell, state.other);
+    for (const words of all("[data-if]")) words.hidden = !sides().some((each) => (each.figures.facts || []).includes(words.dataset.if));
     definitions("#config", Object.entries(cell.config));
     definitions("#rules", cell.statuses.map(({ code, status, reason }) => [code, reason ? `${status}: ${reason}` : status]));
     definitions("#provenance", Object.entries(cell.provenance));

@@ -13,14 +13,19 @@ const gradlabPairs = (() => {
     for (const key of Object.keys(a.layout)) {
       const [one, two] = [a.layout[key], b.layout[key]];
       if (!/^[xy]axis/.test(key) || !one.range || !two || !two.range || one.type !== two.type) continue;
-      if (one.ticktext) continue; // rows of names, each picture's own
+      if (one.showticklabels === false || (one.ticktext && one.type !== "log")) continue; // rows of names, each picture's own
       const ends = [...one.range, ...two.range];
       const range = [Math.min(...ends), Math.max(...ends)];
       if (one.range[0] > one.range[1]) range.reverse();
       const wider = span(one) > span(two) ? one : two; // its ticks fit, or nearly so
       const ticks = Object.fromEntries(["dtick", "tickvals", "ticktext"].filter((name) => name in wider).map((name) => [name, wider[name]]));
-      if (one.type === "log") ticks.dtick = Math.ceil((wider.dtick * Math.abs(range[1] - range[0])) / span(wider));
-      [a.layout[key], b.layout[key]] = [{ ...one, range, ...ticks }, { ...two, range, ...ticks }];
+      if (one.type === "log" && !("tickvals" in ticks && span(wider) > 0.8 * Math.abs(range[1] - range[0]))) {
+        delete ticks.tickvals;
+        delete ticks.ticktext;
+        ticks.dtick = Math.ceil(Math.abs(range[1] - range[0]) * (wider.dtick ? wider.dtick / span(wider) : 1 / 7));
+      }
+      const bare = ({ dtick, tickvals, ticktext, ...rest }) => rest;
+      [a.layout[key], b.layout[key]] = [{ ...bare(one), range, ...ticks }, { ...bare(two), range, ...ticks }];
     }
     const [first, second] = [a.data[0], b.data[0]];
     if (first.type === "heatmap" && second.type === "heatmap") {

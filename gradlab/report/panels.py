@@ -1,4 +1,4 @@
-"""Pictures over the iterations: layer x iteration heatmap, loss and accuracy, weight trajectories."""
+"""Pictures over the iterations: loss and accuracy with the findings below them, and trajectories of weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradlab.errors import ArgumentError
 from gradlab.report import series
 from gradlab.report.draw import (
     BROKEN,
@@ -16,110 +15,28 @@ from gradlab.report.draw import (
     PREDICTED,
     Spec,
     band,
-    decades,
-    existing,
+    layer_names,
     line,
     log_axis,
+    shaded,
     spec,
     time_axis,
     title,
-    whole_ticks,
 )
-from gradlab.report.wording import LOGARITHMIC, RARER_WORDS, STATISTIC_WORDS, number, words
+from gradlab.report.wording import escape, number, words
 from gradlab.rules import Finding
 from gradlab.rules.base import ERROR
-from gradlab.run import STATISTICS, Run
+from gradlab.run import Run
 
 Array = np.ndarray
 
-COLOURS = "Cividis"
 # Cividis at seven places, for lines; its ends, which vanish on one of the two backgrounds, are left out.
 RAMP = ("#1f4d8c", "#45608f", "#667590", "#888886", "#a89c6f", "#c3a94f", "#d8b73a")
 ARROWS = 6  # on each trajectory
 ROWS_OF_FINDINGS = 6  # below the loss
-ROW, GAP, ACCURACY = 0.05, 0.07, 0.2  # of the height of the picture of the loss
+ROW, GAP, ACCURACY = 0.055, 0.07, 0.2  # of the height of the picture of the loss
+BAR = 14  # pixels: the height of a finding's bar
 MARKED = 20  # a line of fewer points shows each of them
-
-
-def heatmap(run: Run, column: str, columns: int) -> Spec:
-    """Draw `gradlab.figures.heatmap`."""
-    if column not in STATISTICS:
-        raise ArgumentError(f"column={column!r} is no statistic; choose one of: {', '.join(STATISTICS)}")
-    existing(run, column, 0)
-    first = series.first_broken(run, column)
-    keep = (
-        series.last_finite(run),
-        *series.extremes(run, column),
-        *(() if first is None else (first[0] - 1, first[0])),
-    )
-    times = series.sample(series.recorded_iterations(run, column), columns, keep)
-    rows = np.searchsorted(run.times, times)
-    over = series.over_seeds(run[column][rows], run.recorded(column)[rows], axis=1)
-    logarithmic, median = column in LOGARITHMIC, over.median.T
-    with np.errstate(all="ignore"):
-        values = np.where(median > 0, np.log10(median), np.nan) if logarithmic else median
-    broken = run.replicates <= 2 * over.broken.T
-    zero = (median == 0) & ~broken if logarithmic else np.zeros_like(broken)
-    data = [_heat(times, np.where(broken, np.nan, values), logarithmic)]
-    for mask, colour, name in ((broken, BROKEN, "NaN or infinite"), (zero, NEUTRAL, "exactly 0")):
-        if mask.any():
-            data.append(_flagged(times, mask, colour, name))
-    if first is not None:
-        data.append(_first_broken(*first, run.replicates))
-    last = int(times[-1]) if len(times) else 0
-    return spec(
-        data, _heatmap_alt((STATISTIC_WORDS | RARER_WORDS).get(column, column), median, times, first),
-        xaxis=time_axis(last, edge=max(0.5, 0.008 * last)),
-        yaxis={"title": title("layer"), "range": [0.5, len(median) + 0.5], **whole_ticks(len(median))},
-    )  # fmt: skip
-
-
-def _heat(times: Array, values: Array, logarithmic: bool) -> Spec:
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    if high - low < 1e-6:  # one colour for one value
-        low, high = low - 0.5, high + 0.5
-    bar: Spec = {"thickness": 10, "outlinewidth": 0, "len": 1, "x": 1.01, "xpad": 4, "ypad": 0}
-    if logarithmic:
-        size = decades(high - low)
-        ticks = np.arange(np.ceil(low / size), np.floor(high / size) + 1) * size
-        ticks = ticks if len(ticks) > 1 else np.array([low, high])
-        text = [f"10<sup>{int(tick)}</sup>" if tick == int(tick) else number(10**tick) for tick in ticks]
-        bar |= {"tickvals": ticks, "ticktext": text}
-    shown = "10^%{z:.2f}" if logarithmic else "%{z:.3g}"
-    return {
-        "type": "heatmap", "x": times, "y": np.arange(1, len(values) + 1), "z": values, "zmin": low, "zmax": high,
-        "colorscale": COLOURS, "colorbar": bar, "hoverongaps": False, "showscale": bool(len(finite)), "name": "median",
-        "hovertemplate": f"iteration %{{x}}, layer %{{y}}: {shown}<extra></extra>",
-    }  # fmt: skip
-
-
-def _flagged(times: Array, mask: Array, colour: str, name: str) -> Spec:
-    return {
-        "type": "heatmap", "x": times, "y": np.arange(1, len(mask) + 1), "z": np.where(mask, 1.0, np.nan), "zmin": 0,
-        "zmax": 1, "showscale": False, "colorscale": [[0, colour], [1, colour]], "name": name, "showlegend": True,
-        "hoverongaps": False, "hovertemplate": f"iteration %{{x}}, layer %{{y}}: {name}<extra></extra>",
-    }  # fmt: skip
-
-
-def _first_broken(iteration: int, seed: int, layer: int, seeds: int) -> Spec:
-    of = f", seed {seed}" if seeds > 1 else ""
-    return {
-        "type": "scatter", "x": [iteration], "y": [layer], "mode": "markers", "cliponaxis": False, "showlegend": True,
-        "name": f"the first: iteration {iteration}, layer {layer}{of}",
-        "hovertemplate": "%{fullData.name}<extra></extra>",
-        "marker": {"symbol": "x", "size": 11, "color": BROKEN, "line": {"width": 1.5, "color": "#ffffff"}},
-    }  # fmt: skip
-
-
-def _heatmap_alt(word: str, median: Array, times: Array, first: tuple[int, int, int] | None) -> str:
-    finite = median[np.isfinite(median)]
-    text = f"{word} by layer and iteration"
-    if len(finite):
-        text += f", from {number(float(finite.min()))} to {number(float(finite.max()))}"
-    if first is not None:
-        text += f"; the first NaN or infinity is at iteration {first[0]}, layer {first[2]}"
-    return f"{text}; {len(times)} iterations drawn."
 
 
 def loss(run: Run, points: int, findings: Sequence[Finding] = ()) -> Spec:
@@ -138,13 +55,14 @@ def loss(run: Run, points: int, findings: Sequence[Finding] = ()) -> Spec:
                          "%{fullData.name}<extra></extra>", line={"dash": "dash", "width": 1.5}))  # fmt: skip
     lost = np.flatnonzero(over.broken)
     if len(lost):
-        name = f"NaN from iteration {lost[0]}, in {over.broken[-1]} of {run.replicates} seeds"
+        of = f", {over.broken[-1]} of {run.replicates} seeds" if over.broken[-1] < run.replicates else ""
+        name = f"NaN from iteration {lost[0]}{of}"
         style = {"color": BROKEN, "width": 1.5, "dash": "dot"}
         x = int(lost[0])
         shapes.append({"type": "line", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": style})
         data.append(line(np.array([None]), np.array([None]), BROKEN, name, "", line=style))
     drawn = [over.median, *(trace["y"] for trace in held[-1:]), *([baseline] if baseline else [])]
-    marked = sorted(findings, key=lambda finding: finding.iterations)[:ROWS_OF_FINDINGS]
+    marked = sorted(findings[:ROWS_OF_FINDINGS], key=lambda finding: finding.iterations)  # the worst come first
     ground = (ROW * len(marked) + GAP) if marked else 0.0
     below: Spec = {}
     if accuracy:
@@ -158,9 +76,11 @@ def loss(run: Run, points: int, findings: Sequence[Finding] = ()) -> Spec:
         below["yaxis3"] = {
             "domain": [0, ROW * len(marked)], "range": [len(marked) - 0.5, -0.5], "showgrid": False, "zeroline": False,
             "tickvals": list(range(len(marked))), "ticktext": [finding.rule for finding in marked],
+            "showticklabels": False,
         }  # fmt: skip
+        below["annotations"] = [_label(row, finding) for row, finding in enumerate(marked)]
     return spec(
-        [*data, *accuracy], _loss_alt(over.median, baseline, accuracy, marked), shapes=shapes,
+        [*data, *accuracy], _loss_alt(over.median, baseline, accuracy, marked, len(findings)), shapes=shapes,
         xaxis=time_axis(last, edge=0.02 * max(last, 1)) | {"anchor": "y3" if marked else "y2" if accuracy else "y"},
         yaxis=_loss_axis(drawn, over.high) | {"domain": [floor, 1]}, **below,
     )  # fmt: skip
@@ -174,11 +94,20 @@ def _findings(marked: Sequence[Finding], last: int) -> list[Spec]:
         when = f"iteration {first}" if first == end else f"iterations {first} to {end}"
         text = f"{finding.rule} {words(finding.name)}, {finding.severity}: {when}<extra></extra>"
         colour = BROKEN if finding.severity == ERROR else PREDICTED
+        ends = {"size": BAR, "color": colour, "symbol": "line-ns", "line": {"color": colour, "width": 3}}
         bars.append(
-            line(np.array([first, end]), np.array([row, row]), colour, finding.rule, text, mode="lines+markers",
-                 yaxis="y3", showlegend=False, line={"width": 7}, marker={"size": 9, "color": colour})
+            line(np.array([first, end]), np.array([row, row]), shaded(colour), finding.rule, text, mode="lines+markers",
+                 yaxis="y3", showlegend=False, line={"width": BAR}, marker=ends)
         )  # fmt: skip
     return bars
+
+
+def _label(row: int, finding: Finding) -> Spec:
+    """Write a finding's name on its row, over the bar."""
+    return {
+        "text": f"{finding.rule} {escape(words(finding.name))}", "xref": "paper", "x": 0.03, "yref": "y3", "y": row,
+        "xanchor": "left", "showarrow": False, "font": {"size": 11},
+    }  # fmt: skip
 
 
 def _loss_axis(drawn: Sequence[Array | float], highest: Array) -> Spec:
@@ -188,7 +117,7 @@ def _loss_axis(drawn: Sequence[Array | float], highest: Array) -> Spec:
     if not len(finite):
         return {"title": title("loss")}
     if finite.min() > 0 and finite.max() > 100 * finite.min():
-        return log_axis("loss", [finite])
+        return log_axis("loss", [finite], ticks=4)
     highest = highest[np.isfinite(highest)]
     top = min(max(highest.max(initial=finite.max()), finite.max()), 2 * finite.max()) or 1.0
     return {"title": title("loss"), "range": [min(0.0, 1.05 * float(finite.min())), 1.05 * float(top)]}
@@ -214,7 +143,7 @@ def _held_out(run: Run, column: str, name: str, colour: str, axis: str) -> list[
     return [*band(known, over.low, over.high, colour, yaxis=axis), median]
 
 
-def _loss_alt(curve: Array, baseline: float | None, accuracy: list[Spec], marked: Sequence[Finding]) -> str:
+def _loss_alt(curve: Array, baseline: float | None, accuracy: list[Spec], marked: Sequence[Finding], count: int) -> str:
     finite = curve[np.isfinite(curve)]
     if not len(finite):
         return "No finite loss was recorded."
@@ -222,7 +151,8 @@ def _loss_alt(curve: Array, baseline: float | None, accuracy: list[Spec], marked
     text += "" if not baseline else f"; the best constant guess has {number(baseline)}"
     text += f". Last accuracy: {accuracy[-1]['y'][-1]:.0%}" if accuracy else ""
     seen = ", ".join(f"{finding.rule} from iteration {finding.iterations[0]}" for finding in marked)
-    return f"{text}. Findings: {seen}." if seen else f"{text}."
+    more = f" and {count - len(marked)} more" if count > len(marked) else ""
+    return f"{text}. Findings: {seen}{more}." if seen else f"{text}."
 
 
 def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> Spec:
@@ -230,7 +160,7 @@ def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> 
     table = run.weights[run.weights["replicate"] == 0]
     if layers is not None:
         table = table[table["layer"].isin(list(layers))]
-    total = max(run.shape[2], 2)
+    total, names = max(run.shape[2], 2), layer_names(run)
     moved: dict[int, float] = {}
     data = []
     for (layer, row, column), group in _spread(list(table.groupby(["layer", "row", "column"], sort=True)), lines):
@@ -239,8 +169,9 @@ def weights(run: Run, layers: Sequence[int] | None, lines: int, points: int) -> 
         chosen = series.thin([change], points)
         finite = change[np.isfinite(change)]
         moved[layer] = max(moved.get(layer, 0.0), float(np.abs(finite).max()) if len(finite) else 0.0)
-        name = f"layer {layer}, w[{row}, {column}]"
-        hover = f"{name} = {number(value[0])} %{{y:+.3g}} at iteration %{{x}}<extra></extra>"
+        called = f" ({names[layer - 1]})" if names else ""
+        name = f"layer {layer}{called}, w[{row}, {column}]"
+        hover = f"{escape(name)} = {number(value[0])} %{{y:+.3g}} at iteration %{{x}}<extra></extra>"
         colour = RAMP[round((len(RAMP) - 1) * (layer - 1) / (total - 1))]
         place = {"layer": int(layer), "row": int(row), "column": int(column)}
         style = {"line": {"width": 1.5}, "showlegend": False, "meta": place}

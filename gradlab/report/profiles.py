@@ -21,8 +21,11 @@ from gradlab.report.draw import (
     existing,
     flags,
     layer_axis,
+    layer_names,
     line,
     log_axis,
+    marked,
+    named,
     positive,
     spec,
     title,
@@ -39,7 +42,7 @@ LAYER_HOVER = "layer %{x}: %{y:.3g}<extra>%{fullData.name}</extra>"
 def gradient_profile(run: Run, iteration: int, times: Sequence[int]) -> Spec:
     """Draw `gradlab.figures.gradient_profile`; `times` become frames."""
     iteration = existing(run, "delta_norm", iteration)
-    x = np.arange(1, run.shape[2] + 1)
+    x, names = np.arange(1, run.shape[2] + 1), layer_names(run)
     last = series.last_finite(run)
     bands = {int(t): series.layer_band(run, "delta_norm", int(t)) for t in {iteration, last, *map(int, times)}}
     now, expected = bands[iteration], series.prediction(run)
@@ -55,19 +58,19 @@ def gradient_profile(run: Run, iteration: int, times: Sequence[int]) -> Spec:
         ]
     measured = [
         *band(x, positive(now.low), positive(now.high), MEASURED),
-        line(x, positive(now.median), MEASURED, f"iteration {iteration}", LAYER_HOVER, mode="lines+markers"),
+        line(x, positive(now.median), MEASURED, f"iteration {iteration}", LAYER_HOVER, mode=marked(len(x))),
         flags(x, now, drawn),
     ]
     end = line(x, positive(bands[last].median), LATER, f"iteration {last}", LAYER_HOVER, line={"dash": "dot"})
     figure = spec(
         [*measured, *theory, *([end] if last != iteration else [])],
         _profile_alt(now, iteration, expected),
-        xaxis=layer_axis(len(x)),
+        xaxis=layer_axis(len(x), names),
         yaxis=log_axis("gradient signal ‖δ‖", drawn),
     )
     if len(times) > 1:
         figure["frames"] = [_frame(x, int(t), bands[int(t)], drawn) for t in times]
-    return figure
+    return named(figure, names)
 
 
 def _frame(x: Array, iteration: int, measured: series.Band, drawn: Sequence[Array]) -> Spec:
@@ -112,7 +115,8 @@ def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None, iteratio
             ratio = 10 ** relative_decades(run, existing(run, "delta_norm", iteration))
         style = {"dash": DASHES[k % len(DASHES)]}
         x, colour = np.arange(1, len(ratio) + 1), LINES[k % len(LINES)]
-        data.append(line(x, positive(ratio), colour, name, LAYER_HOVER, mode="lines+markers", line=style))
+        curve = line(x, positive(ratio), colour, name, LAYER_HOVER, mode=marked(len(x)), line=style)
+        data += named({"data": [curve]}, layer_names(run))["data"]
         drawn.append(ratio)
         told.append(f"{name}: {number(ratio[0])} of the signal is left at layer 1.")
     deepest = max((run.shape[2] for run in runs), default=1)
@@ -140,8 +144,8 @@ def factors(run: Run, iteration: int) -> Spec:
     sums = {term: float(value.sum()) / np.log(10) for term, value in found.terms.items()}
     total = sum(sums.values())
     alt = ", ".join(f"{TERM_WORDS[term]} {power(value)}" for term, value in sums.items())
-    reach = len(found.steps) + 0.5
-    return spec(
+    reach, names = len(found.steps) + 0.5, layer_names(run)
+    figure = spec(
         [_waterfall(sums, total), *_steps(found)],
         f"From the last layer to layer 1 the signal is multiplied by {power(total)}: {alt}.",
         barmode="relative",
@@ -151,10 +155,11 @@ def factors(run: Run, iteration: int) -> Spec:
         yaxis={"domain": [0.65, 1], "autorange": "reversed", "anchor": "x"},
         xaxis2={
             "title": title("step into layer"), "range": [reach, 0.5], "anchor": "y2",
-            **whole_ticks(len(found.steps)),
+            **whole_ticks(len(found.steps), names), **({"tickangle": -40} if names else {}),
         },
         yaxis2={"title": title("powers of ten"), "domain": [0, 0.47], "anchor": "x2"},
     )  # fmt: skip
+    return named(figure, names)
 
 
 def _waterfall(sums: dict[str, float], total: float) -> Spec:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab import expectation
+from gradlab.rules.base import median_ranks
 from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 Array = np.ndarray
 
 RECORDED_IN_FULL = ("activation_mean", "dead_fraction", "grad_max")  # one of them tells when the costly ones are there
+TRAVELS_BACK = ("delta_norm", "grad_norm", "grad_max", "per_example_grad_norm", *LOG_GAINS, BLOCK_GAIN)
 TERMS = dict(zip(("weight", "alignment", "slope", "slope_alignment"), LOG_GAINS, strict=True))
 
 
@@ -75,13 +77,15 @@ def last_finite(run: Run) -> int:
 def first_broken(run: Run, column: str) -> tuple[int, int, int] | None:
     """Return (iteration, seed, layer from 1) of the first NaN or infinity recorded in a column.
 
-    Within the iteration it is the layer nearest the input; None where every recorded number is finite.
+    Within the iteration it is the layer that was computed first: the last one of a signal that travels back, else the
+    one nearest the input. None where every recorded number is finite.
     """
     bad = run.recorded(column) & ~np.isfinite(run[column])
     if not bad.any():
         return None
     row = int(bad.any(axis=(1, 2)).argmax())
-    layer = int(bad[row].any(axis=0).argmax())
+    where = np.flatnonzero(bad[row].any(axis=0))
+    layer = int(where[-1] if column in TRAVELS_BACK else where[0])
     return int(run.times[row]), int(bad[row, :, layer].argmax()), layer + 1
 
 
@@ -161,7 +165,7 @@ def _edges(line: Array) -> list[int]:
 
 @dataclass(frozen=True)
 class Factors:
-    """The backward signal as a product over steps, at one iteration; geometric means over the finite seeds.
+    """The backward signal as a product over steps, at one iteration, of the seed in the middle.
 
     Attributes
     ----------
@@ -182,7 +186,8 @@ class Factors:
 def factors(run: Run, iteration: int) -> Factors | None:
     """Split the way back into its steps; None where the run does not hold the terms.
 
-    Means of logarithms are taken over the seeds that are finite all the way, so that the product is exact.
+    Of the seeds that are finite all the way, it is the one whose product is the median (of an even number, the
+    geometric mean of the two in the middle): so the factors multiply to exactly what every other picture shows.
     """
     length = run.shape[2]
     if run.iterations == 0 or length < 2 or any(name not in run for name in TERMS.values()):
@@ -192,7 +197,8 @@ def factors(run: Run, iteration: int) -> Factors | None:
     raw = {term: run[name][row, :, : length - 1] for term, name in names.items()}
     whole = np.all([np.isfinite(value).all(axis=1) for value in raw.values()], axis=0)
     if whole.any():
-        terms = {term: value[whole].mean(axis=0)[::-1] for term, value in raw.items()}
+        middle = median_ranks(np.sum(list(raw.values()), axis=0).sum(axis=1)[whole])
+        terms = {term: value[whole][middle].mean(axis=0)[::-1] for term, value in raw.items()}
         return Factors(np.arange(length - 1, 0, -1), terms, np.sum(list(terms.values()), axis=0))
     return None
 

@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 
 from gradlab.diagnosis import LEARNED, NOT_LEARNED, Diagnosis
-from gradlab.report.wording import TERM_WORDS, plainly, words
+from gradlab.report.wording import TERM_WORDS, number, plainly, power, typeset, words
 from gradlab.rules import Finding
+from gradlab.rules.base import span
 
 HARMLESS = np.log(10)  # a product within a factor of ten explains nothing
+# Where no constant guess is known to measure the loss by:
+LOSS_FALLS, LOSS_STAYS, ENDS_IN_NAN = "loss falls", "loss does not fall", "ends in NaN"
+WHOLE = 0.05  # decades: a gradient within about a tenth of itself
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Told:
         log10 ||delta_1|| / ||delta_L|| at iteration 0; NaN where it is not known.
     depth : int or None
         Where the net is one of a row of depths.
+    losses : tuple of float
+        First and last median loss over seeds, where no constant guess is known to measure them by; empty elsewhere.
+    iterations : int
     """
 
     name: str
@@ -39,6 +46,8 @@ class Told:
     layers: int
     arrives: float
     depth: int | None = None
+    losses: tuple[float, ...] = ()
+    iterations: int = 1
 
     @property
     def root(self) -> Finding | None:
@@ -48,11 +57,27 @@ class Told:
     @property
     def fine(self) -> bool:
         """Learned, and no error."""
-        return self.outcome == LEARNED and self.diagnosis.ok
+        return self.diagnosis.ok and (self.falls if self.losses else self.outcome == LEARNED)
+
+    @property
+    def falls(self) -> bool:
+        """Whether the loss ended below its start."""
+        return bool(self.losses) and self.losses[-1] < self.losses[0]
+
+    @property
+    def label(self) -> str:
+        """The outcome in two words, as far as it can be told."""
+        if not self.losses:
+            return self.outcome
+        return LOSS_FALLS if self.falls else LOSS_STAYS if np.isfinite(self.losses[-1]) else ENDS_IN_NAN
 
     @property
     def status(self) -> str:
         """Say how it went, as a verb."""
+        if not self.iterations:
+            return "holds no iteration yet"
+        if self.losses:
+            return _told_by_its_loss(*self.losses)
         if self.outcome == NOT_LEARNED:
             return "does not learn"
         if self.outcome != LEARNED:
@@ -65,7 +90,39 @@ def run_sentence(told: Told) -> str:
     if told.root is None:
         return f"{told.name} {told.status}{_healthy(told)}."
     reason = _reason(told, told.root)
-    return f"{told.name} {told.status}: {reason}." if reason else f"{told.name} {told.status}. {told.root.message}"
+    if not reason:
+        return f"{told.name} {told.status}. {typeset(told.root.message)}"
+    return f"{told.name} {told.status}: {_seeds(told.root)}{reason}."
+
+
+def _seeds(root: Finding) -> str:
+    """Name the seeds of a finding that not all of them have: what follows is not true of the others."""
+    hit, total = root.replicates["hit"], root.replicates["total"]
+    return f"in {hit} of {total} seeds, " if hit < total else ""
+
+
+def _told_by_its_loss(first: float, last: float) -> str:
+    """Word what became of a loss that nothing is known to measure by."""
+    if not np.isfinite(last):
+        return ENDS_IN_NAN
+    if last < first:
+        return f"lowers its loss from {number(first)} to {number(last)}"
+    return f"does not lower its loss (from {number(first)} to {number(last)})"
+
+
+def where(told: Told, names: Sequence[str] = ()) -> str:
+    """Say where the worst finding is: layers, first iteration, seeds; nothing where all is well."""
+    root = told.root
+    if root is None:
+        return ""
+    layers = f"{span(root.layers)} of {told.layers}" if root.layers else "the whole net"
+    if names and root.layers:
+        ends = dict.fromkeys(names[layer - 1] for layer in (root.layers[0], root.layers[-1]))
+        layers += f" ({' to '.join(ends)})"
+    first = root.iterations[0]
+    time = "from before the first update on (iteration\u00a00)" if first == 0 else f"from iteration {first} on"
+    hit, total = root.replicates["hit"], root.replicates["total"]
+    return f"{layers}, {time}" + (f", in {hit} of {total} seeds" if total > 1 else "")
 
 
 def first_step(told: Told) -> str:
@@ -74,18 +131,23 @@ def first_step(told: Told) -> str:
 
 
 def _healthy(told: Told) -> str:
+    if not told.iterations:
+        return ", so there is nothing to judge"
     if not told.diagnosis.ok:
         return f", and it is {told.diagnosis.verdict}" if told.diagnosis.nonfinite else f": {told.diagnosis.verdict}"
-    passed = sum(status == "passed" for status in told.diagnosis.statuses.values())
+    statuses = list(told.diagnosis.statuses.values())
+    passed, unasked = statuses.count("passed"), statuses.count("skipped")
+    lacking = f" ({unasked} more had too few numbers to judge by)" if unasked > passed / 2 else ""
     whole = "" if not np.isfinite(told.arrives) else f", and {_arrives(told.arrives)} at the start"
-    return f": {passed} rule{'s' * (passed != 1)} found nothing wrong{whole}"
+    return f": {passed} rule{'s' * (passed != 1)} found nothing wrong{lacking}{whole}"
 
 
 def _arrives(decades: float) -> str:
-    ratio = float(10 ** np.clip(decades, -307, 307))
-    if ratio > 1:
-        return f"the gradient is {plainly(ratio)} times as large at layer 1 as at the last layer"
-    return f"{plainly(ratio)} of the gradient reaches layer 1"
+    if abs(decades) < WHOLE:
+        return f"the gradient arrives whole at layer 1 (× {power(decades)})"
+    if decades > 0:
+        return f"the gradient is {power(decades)} times as large at layer 1 as at the last layer"
+    return f"{power(decades)} of the gradient reaches layer 1"
 
 
 def _reason(told: Told, root: Finding) -> str:
@@ -99,10 +161,13 @@ def _reason(told: Told, root: Finding) -> str:
     steps = told.layers - lowest
     if not np.isfinite(total) or abs(total) < HARMLESS or steps < 1:
         return ""
-    each, amount = (plainly(float(np.exp(np.clip(log, -700.0, 700.0)))) for log in (total / steps, total))
+    if (total > 0) != (cause["log_gain"][cause["dominant"]] > 0):  # the product goes the other way: it is not to blame
+        return ""
+    each = plainly(float(np.exp(total / steps)))
+    amount = plainly(float(np.exp(total))) if abs(total) < 600 else power(total / np.log(10))
     why = TERM_WORDS[cause["dominant"]]
     if total > 0:
-        grown = f"so that it is {amount} times larger at layer {lowest}"
+        grown = f"so that it is {amount} times as large at layer {lowest}"
         return f"each layer multiplies the gradient by {each} because of its {why}, {grown}"
     left = f"{amount} of it is left at layer {lowest}"
     return f"each layer passes on {each} of the gradient because of its {why}, so that {left}"
@@ -119,7 +184,8 @@ def row_sentence(row: Sequence[Told]) -> str:
     troubled = troubled or next((told for told in row if told.root), None)
     reason = ""
     if troubled is not None and troubled.root is not None:
-        reason = f"At depth {troubled.depth}, {_reason(troubled, troubled.root) or words(troubled.root.name)}."
+        why = _reason(troubled, troubled.root) or words(troubled.root.name)
+        reason = f"At depth {troubled.depth}, {_seeds(troubled.root)}{why}."
     return f"{row[0].name} {', '.join(parts)}. {reason}".strip()
 
 
@@ -135,7 +201,7 @@ def comparison_sentence(rows: Sequence[Sequence[Told]]) -> str:
     first = next((t for t in worst if t.outcome == NOT_LEARNED), next(t for t in worst if not t.fine))
     reached = any(t.outcome != NOT_LEARNED for t in worst[: worst.index(first)])
     verb = "stops learning" if first.outcome == NOT_LEARNED and reached else first.status
-    reason = first.root and (_reason(first, first.root) or words(first.root.name))
+    reason = first.root and _seeds(first.root) + (_reason(first, first.root) or words(first.root.name))
     text = f"{first.name} {verb} at depth {first.depth}" + (f": {reason}." if reason else ".")
     if not most or worst in best:
         return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from gradlab.rules.base import number
 
@@ -16,6 +17,7 @@ __all__ = [
     "number",
     "plainly",
     "power",
+    "typeset",
     "words",
 ]
 
@@ -64,6 +66,7 @@ LOGARITHMIC = (
     "delta_norm", "grad_norm", "grad_max", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",
     "activation_std", "activation_rms", "slope_rms", "second_moment_rms",
 )  # fmt: skip
+COMPUTER_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)e([+-]?\d+)(?![\w.]*\w)")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -78,8 +81,13 @@ def escape(text: str) -> str:
 
 
 def power(log10: float) -> str:
-    """Write 10^log10, also where that overflows a float."""
-    return number(10**log10) if abs(log10) < 300 else f"1e{log10:.0f}"
+    """Write 10^log10, also where that overflows a float: 2.02, 0.00086, 3.3·10⁻¹³."""
+    if not math.isfinite(log10):
+        return "NaN" if math.isnan(log10) else "0" if log10 < 0 else "∞"
+    if abs(log10) < 300:
+        return typeset(number(10**log10))
+    exponent = math.floor(log10)
+    return _scientific(10 ** (log10 - exponent), exponent)
 
 
 def plainly(value: float) -> str:
@@ -90,4 +98,18 @@ def plainly(value: float) -> str:
         digits = max(0, 1 - math.floor(math.log10(abs(value))))
         return f"{value:,.{digits}f}"
     exponent = math.floor(math.log10(abs(value)))
-    return f"{value / 10**exponent if exponent > -300 else 1:.1f}·10{str(exponent).translate(SUPERSCRIPTS)}"
+    return _scientific(value / 10**exponent if exponent > -300 else 1, exponent)
+
+
+def _scientific(mantissa: float, exponent: int) -> str:
+    return f"{mantissa:.1f}·10{str(exponent).translate(SUPERSCRIPTS)}"
+
+
+def typeset(text: str) -> str:
+    """Write the numbers of a sentence as a page does: 3.3·10⁻¹³ for 3.3e-13, 0.00086 for 8.6e-4, no % left alone."""
+    return COMPUTER_NUMBER.sub(_plain_number, text).replace(" %", "\u00a0%")
+
+
+def _plain_number(found: re.Match[str]) -> str:
+    mantissa, exponent = float(found[1]), int(found[2])
+    return plainly(float(found[0])) if abs(exponent) < 300 else _scientific(mantissa, exponent)

@@ -184,10 +184,23 @@ def learning(run: Run) -> Array | None:
     baseline = run.config.get("baseline_loss")
     if not baseline or run.iterations == 0 or not run.step_recorded("loss").any():
         return None
-    loss = losses(run)
-    prefix = finite_prefix(run)
-    shares = [np.median(loss[max(0, n - WINDOW) : n, k]) / baseline if n else np.inf for k, n in enumerate(prefix)]
-    return np.where(prefix < run.iterations, np.inf, shares)
+    return final_loss(run) / baseline
+
+
+def final_loss(run: Run) -> Array:
+    """Return each replicate's median loss over the last 50 iterations (S,); infinite where it ended in NaN."""
+    loss, prefix = losses(run), finite_prefix(run)
+    last = [np.median(loss[max(0, n - WINDOW) : n, k]) if n else np.inf for k, n in enumerate(prefix)]
+    return np.where(prefix < run.iterations, np.inf, last)
+
+
+def median_ranks(values: Array) -> Array:
+    """Return where the median of numbers stands: at the middle one, or at the two in the middle, whose mean it is.
+
+    NaN has no rank.
+    """
+    order, count = np.argsort(values), int((~np.isnan(values)).sum())  # NaN comes last
+    return np.unique(order[[(count - 1) // 2, count // 2]])
 
 
 def starting_loss(run: Run) -> Array:

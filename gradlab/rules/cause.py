@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradlab import activations
-from gradlab.rules.base import Window, nanmedian, number
+from gradlab.rules.base import Window, median_ranks, nanmedian, number
 from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 TERMS = {
@@ -48,7 +48,7 @@ def explain(
     layers : sequence of int
         The layers named, from 1; none or only the last means all.
     which : sequence of int
-        The replicates to average over.
+        The replicates hit: the middle one speaks for them (of an even number, the mean of the two in the middle).
     window : Window
         The median over these iterations is taken (one iteration: that one).
     grows : bool
@@ -76,7 +76,9 @@ def explain(
         defined = defined | np.isfinite(run[BLOCK_GAIN][part])
     with np.errstate(all="ignore"):
         sums = {term: np.where(some, np.nansum(run[name][part], axis=2), np.nan) for term, name in terms.items()}
-        gain = {term: float(np.nanmean(nanmedian(value))) for term, value in sums.items()}
+        medians = {term: nanmedian(value) for term, value in sums.items()}
+        middle = median_ranks(np.sum(list(medians.values()), axis=0))
+        gain = {term: float(np.mean(value[middle])) for term, value in medians.items()}
     dominant = max(gain, key=lambda term: gain[term]) if grows else min(gain, key=lambda term: gain[term])
     complete = bool(defined[some].all())
     return {
@@ -90,8 +92,8 @@ def _sentence(
     run: Run, gain: dict[str, float], dominant: str, lowest: int, last: int, grows: bool, complete: bool
 ) -> str:
     total, steps = sum(gain.values()), last - lowest
-    product = " x ".join(f"{NAMES[term]} {_factor(value)}" for term, value in gain.items())
-    way = f"from layer {last} back to layer {lowest} the signal is multiplied by {_factor(total)} = {product}"
+    product = " x ".join(f"{NAMES[term]} {factor(value)}" for term, value in gain.items())
+    way = f"from layer {last} back to layer {lowest} the signal is multiplied by {factor(total)} = {product}"
     if not complete:
         way += " (over the layers it reaches: below them it is exactly 0)"
     if (total if grows else -total) < HARMLESS:
@@ -107,8 +109,8 @@ def _bound(run: Run, dominant: str, lowest: int) -> str:
     return f" (the slope of {name} is never above {number(activations.get(name).slope_bound)})"
 
 
-def _factor(log: float) -> str:
-    """e^log, also where that overflows a float."""
-    if abs(log) < 300:
+def factor(log: float) -> str:
+    """Write e^log, also where that overflows a float."""
+    if abs(log) < 300 or not np.isfinite(log):
         return number(float(np.exp(log)))
     return f"1e{log / np.log(10):.0f}"

@@ -71,21 +71,24 @@ class ExplodingGradient(Rule):
             recorded.shape[1] - 1 - recorded[:, ::-1].argmax(axis=1)
         )  # not every layer of a framework shows its delta
         with np.errstate(all="ignore"):
-            growth = delta / np.take_along_axis(delta, last[:, None], axis=1)
-        growth[~recorded] = 0
-        growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = 0  # GL001's matter
-        hits = Hits(np.nan_to_num(growth, posinf=np.inf) > AT_INIT)
+            # As logarithms: 1e300 over 1e-300 is no float.
+            growth = np.log(delta) - np.log(np.take_along_axis(delta, last[:, None], axis=1))
+        growth[np.isnan(growth) | ~recorded] = -np.inf
+        growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = -np.inf  # GL001's matter
+        hits = Hits(growth > np.log(AT_INIT))
         if not hits.which:
             return None
         window = Window(0, 1)
-        value = float(np.median(growth[hits.which].max(axis=1)))
+        total = float(np.median(growth[hits.which].max(axis=1)))
         layer = int(np.median(growth[hits.which], axis=0).argmax()) + 1
         layers = hits.layers or (layer,)
         why = cause.explain(run, layers, hits.which, window, grows=True)
         message = (
             f"The gradient explodes before the first update{seeds(hits.replicates)}: the signal grows "
-            f"{number(value)} times from layer {run.shape[2]} back to layer {layer} (limit {AT_INIT:g})."
+            f"{cause.factor(total)} times from layer {run.shape[2]} back to layer {layer} (limit {AT_INIT:g})."
         )
+        with np.errstate(over="ignore"):
+            value = float(np.exp(total))
         return self.finding(
             hits, window, severity=explosive_severity(run, hits), layers=layers, value=value, limit=AT_INIT,
             message=message, cause=why, remedies=_remedies(run, why),

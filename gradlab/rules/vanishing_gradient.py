@@ -102,11 +102,11 @@ class VanishingGradient(Rule):
         worst = int(np.argmin(np.median(values[hits.which], axis=0)))
         value = float(np.median(values[hits.which, worst]))
         why = cause.explain(run, layers, hits.which, window, grows=False)
-        ratio = _ratio(run, window, hits.which, min(layers))
+        ratio = _ratio(run, window, hits.which, min(layers), why)
         message = (
             f"The gradient vanishes in {span(layers)}{seeds(hits.replicates)}: {ratio}"
             f"a change of layer {worst + 1}'s weights by 1 % changes the loss by at most {number(value)} % "
-            f"(limit {limit:g})."
+            f"(limit {limit:g} %)."
         )
         return self.finding(
             hits, Window(since, window.stop), severity=severity, layers=layers, value=value, limit=limit,
@@ -128,14 +128,16 @@ def _badness(values: Array) -> tuple[int, int, float]:
     return int((low < ALARM).sum()), int((low < WARN).sum()), -float(low.min())
 
 
-def _ratio(run: Run, window: Window, which: list[int], layer: int) -> str:
-    """Word how much of the signal is left at the lowest layer hit."""
+def _ratio(run: Run, window: Window, which: list[int], layer: int, why) -> str:
+    """Word how much of the signal is left at the lowest layer hit: as its cause says, so that one number is told."""
     delta = run["delta_norm"][window.start : window.stop][:, which]
     last = run.shape[2]
     with np.errstate(all="ignore"):
         ratio = nanmedian((delta[:, :, layer - 1] / delta[:, :, last - 1]).reshape(-1))
     if layer == last or not np.isfinite(ratio):
         return ""
+    if why is not None and ratio > 0:
+        ratio = np.exp(sum(why["log_gain"].values()))
     return f"{number(float(ratio))} of the signal at layer {last} is left at layer {layer}, and "
 
 

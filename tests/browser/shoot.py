@@ -4,10 +4,25 @@ import argparse
 import sys
 from pathlib import Path
 
+from playwright.sync_api import Page, TimeoutError
+
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the repository root, as in the tests
 
 from tests.browser.chromium import ChromiumMissing, find_chromium, launch
 from tests.browser.pages import PageOpener
+
+DRAWING = 20_000  # milliseconds
+
+
+def drawn(page: Page) -> bool:
+    """Wait until a page of gradlab has drawn its pictures, one by one; whether it did. Other pages have none."""
+    if not page.locator("[data-figure]").count():
+        return True
+    try:
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=DRAWING)
+    except TimeoutError:
+        return False
+    return True
 
 
 def main() -> int:
@@ -27,14 +42,15 @@ def main() -> int:
     except ChromiumMissing as missing:
         parser.exit(2, f"{missing}\n")
     with launch(chromium) as browser:
-        opener = PageOpener(browser)
+        opener, late = PageOpener(browser), False
         for width in options.width:
             for theme in options.theme:
                 page = opener(options.file, theme=theme, width=width, height=options.height)
+                late |= not drawn(page)
                 target = options.out / f"{options.file.stem}-{width}-{theme}.png"
                 page.screenshot(path=target, full_page=options.full, animations="disabled")
                 print(target)
-        complaints = opener.complaints()
+        complaints = [*opener.complaints(), *(["the pictures were not drawn in time"] if late else [])]
         opener.close()
     for complaint in dict.fromkeys(complaints):
         print(complaint, file=sys.stderr)

@@ -10,7 +10,8 @@ from gradlab.comparison import Cell, Comparison, Plan, Settings
 from gradlab.errors import ArgumentError
 from gradlab.networks import Network
 from gradlab.report import series
-from gradlab.report.data import Detail, build
+from gradlab.report.cells import Detail
+from gradlab.report.data import build
 from gradlab.report.wording import STATISTIC_WORDS, plainly
 from gradlab.run import LOG_GAINS, Run
 
@@ -73,7 +74,7 @@ def test_the_chain_is_this_runs_product():
     chain = only(made())["chains"]["start"]
     assert [step["into"] for step in chain["head"]] == [5, 4, 3, 2, 1]
     assert {step["factor"] for step in chain["head"]} == {"0.25"}
-    assert (chain["from"], chain["total"]) == (6, "9.8e-4")
+    assert (chain["from"], chain["total"]) == (6, "0.00098")
     assert chain["left_out"]["count"] == 0
 
 
