@@ -16,7 +16,7 @@ from gradlab import _views, expectation
 from gradlab.errors import RuleError
 from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
-from gradlab.rules.base import ERROR, broken, final_loss, finite_prefix, learning
+from gradlab.rules.base import ERROR, broken, final_loss, finite_prefix, learning, losses
 from gradlab.run import Run
 
 LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"
@@ -287,7 +287,7 @@ def outcomes(run: Run) -> list[str]:
         return [NOT_LEARNED] * run.replicates
     share = learning(run)
     if share is None:
-        first = run.step("loss")[0]
+        first = losses(run)[0]
         with np.errstate(all="ignore"):
             share = 1 - (first - final_loss(run)) / np.abs(first)  # a loss may be negative: a log-likelihood, say
     return [LEARNED if s <= LEARNED_BELOW else NOT_LEARNED if not s < NOT_LEARNED_FROM else SLOW for s in share]
