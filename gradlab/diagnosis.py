@@ -102,7 +102,8 @@ class Diagnosis:
             lines += ["", *_wrapped("note: ", note)]
         skipped = [code for code, status in self.statuses.items() if status == "skipped"]
         troubled = [code for code, status in self.statuses.items() if status in ("crashed", "muted")]
-        lines += [f"  {code} {self.statuses[code]}: {self.reasons.get(code, '')}" for code in [*troubled, *skipped]]
+        for code in [*troubled, *skipped]:
+            lines += _wrapped(f"{code} {self.statuses[code]}: ", self.reasons.get(code, ""), margin=2)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -152,9 +153,9 @@ def _finding_lines(finding: Finding) -> list[str]:
     return lines
 
 
-def _wrapped(label: str, text: str) -> list[str]:
-    indent = " " * (4 + len(label))
-    return textwrap.wrap(f"    {label}{text}", WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+def _wrapped(label: str, text: str, margin: int = 4) -> list[str]:
+    start, indent = " " * margin + label, " " * (margin + len(label))
+    return textwrap.wrap(start + text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def diagnose(

@@ -33,6 +33,7 @@ LINES = ("#2b7cd3", "#c2691c", "#2f8f7f", "#8a63c9", "#d6336c", "#b08a1e", "#7b8
 DASHES = ("solid", "dash", "dot", "dashdot")
 BAND_OPACITY, BAR_OPACITY = 0.18, 0.4
 MANY = 60  # points of a line that are not marked any more
+SHORT = 5  # characters: so many stand side by side
 NAME_ROOM = 18  # characters of a layer's name at an axis
 PLAIN_NAME = re.compile(r"(hidden|layer)[ _]?\d+|output|\d+|")
 
@@ -51,8 +52,17 @@ def title(text: str) -> Spec:
 
 def layer_axis(layers: int, names: Sequence[str] = ()) -> Spec:
     """An axis of layers: whole numbers at its ticks, or their names where the net has any."""
-    named = {"title": title("layer"), "tickangle": -40} if names else {"title": title("layer (1 reads the input)")}
-    return {**named, "range": [0.5, layers + 0.5], **whole_ticks(layers, names)}
+    return {
+        "title": title("layer" if names else "layer (1 reads the input)"),
+        "range": [0.5, layers + 0.5],
+        **whole_ticks(layers, names),
+        **slanted(names),
+    }
+
+
+def slanted(names: Sequence[str]) -> Spec:
+    """Turn the names at an axis below a picture, where they are too long to stand side by side."""
+    return {"tickangle": -40} if max(map(len, names), default=0) > SHORT else {}
 
 
 def whole_ticks(count: int, names: Sequence[str] = ()) -> Spec:
@@ -83,6 +93,8 @@ def named(figure: Spec, names: Sequence[str]) -> Spec:
         if "layer %{x}" in hover and "text" not in trace and trace.get("x") is not None:
             trace["text"] = [f"{int(x)}, {escape(names[int(x) - 1])}" for x in trace["x"]]
             trace["hovertemplate"] = hover.replace("layer %{x}", "layer %{text}")
+            if trace["type"] == "bar":
+                trace["textposition"] = "none"  # on the bar itself there is no room
     return figure
 
 

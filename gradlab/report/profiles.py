@@ -27,6 +27,7 @@ from gradlab.report.draw import (
     marked,
     named,
     positive,
+    slanted,
     spec,
     title,
     whole_ticks,
@@ -97,13 +98,15 @@ def _profile_alt(now: series.Band, iteration: int, expected: series.Predicted | 
 def relative_decades(run: Run, iteration: int = 0) -> Array:
     """Return log10 ||delta_l|| / ||delta_L|| by layer (L,), the median over the seeds in which both are above 0.
 
+    L is the last layer whose signal was recorded: not every layer of a framework shows one.
     As a difference of logarithms: 1e300 over 1e-300 is 600 decades, and no float.
     """
-    row = series.row_of(run, iteration)
+    row, recorded = series.row_of(run, iteration), run.recorded("delta_norm")
+    last = int(np.flatnonzero(recorded[row].any(axis=0))[-1]) if recorded[row].any() else -1
     with np.errstate(all="ignore"):
         logs = np.log10(run["delta_norm"][row])
-        fall = logs - logs[:, -1:]
-    return series.over_seeds(fall, run.recorded("delta_norm")[row], axis=0).median
+        fall = logs - logs[:, [last]]
+    return series.over_seeds(fall, recorded[row], axis=0).median
 
 
 def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None, iteration: int) -> Spec:
@@ -155,7 +158,7 @@ def factors(run: Run, iteration: int) -> Spec:
         yaxis={"domain": [0.65, 1], "autorange": "reversed", "anchor": "x"},
         xaxis2={
             "title": title("step into layer"), "range": [reach, 0.5], "anchor": "y2",
-            **whole_ticks(len(found.steps), names), **({"tickangle": -40} if names else {}),
+            **whole_ticks(len(found.steps), names), **slanted(names),
         },
         yaxis2={"title": title("powers of ten"), "domain": [0, 0.47], "anchor": "x2"},
     )  # fmt: skip
@@ -173,7 +176,7 @@ def _waterfall(sums: dict[str, float], total: float) -> Spec:
         "base": [0.0, *ends[:-1], 0.0], "marker": {"color": [*(TERM_COLOURS[term] for term in sums), NEUTRAL]},
         "showlegend": False,
         "text": [f"× {power(value)}" for value in values], "textposition": beside,
-        "insidetextanchor": "middle", "cliponaxis": False,
+        "insidetextanchor": "middle", "constraintext": "none", "cliponaxis": False,
         "hovertemplate": "%{y}: %{text}<extra></extra>", "name": "all layers together",
     }  # fmt: skip
 

@@ -193,9 +193,12 @@ def factors(run: Run, iteration: int) -> Factors | None:
     if run.iterations == 0 or length < 2 or any(name not in run for name in TERMS.values()):
         return None
     names = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
-    row = row_of(run, iteration)
-    raw = {term: run[name][row, :, : length - 1] for term, name in names.items()}
+    part = np.s_[row_of(run, iteration), :, : length - 1]
+    known = {term: run.recorded(name)[part] for term, name in names.items()}
+    # A step through blocks alone has one term, one along a chain has four: what is not recorded adds nothing.
+    raw = {term: np.where(known[term], run[name][part], 0.0) for term, name in names.items()}
     whole = np.all([np.isfinite(value).all(axis=1) for value in raw.values()], axis=0)
+    whole &= np.any(list(known.values()), axis=0).all(axis=1)
     if whole.any():
         middle = median_ranks(np.sum(list(raw.values()), axis=0).sum(axis=1)[whole])
         terms = {term: value[whole][middle].mean(axis=0)[::-1] for term, value in raw.items()}

@@ -161,7 +161,7 @@ def _reason(told: Told, root: Finding) -> str:
     steps = told.layers - lowest
     if not np.isfinite(total) or abs(total) < HARMLESS or steps < 1:
         return ""
-    if (total > 0) != (cause["log_gain"][cause["dominant"]] > 0):  # the product goes the other way: it is not to blame
+    if np.sign(total) != np.sign(cause["log_gain"][cause["dominant"]]):  # it goes the other way: it is not to blame
         return ""
     each = plainly(float(np.exp(total / steps)))
     amount = plainly(float(np.exp(total))) if abs(total) < 600 else power(total / np.log(10))

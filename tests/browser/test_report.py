@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 import gradlab
 from tests.browser.axe import serious_violations
 from tests.report.test_data import STRANGE, made
+from tests.report.test_names import called
 
 HOSTILE = "</script><script>document.title = 'it ran'</script><b>bold</b>"
 READY = "html[data-ready]"
@@ -244,3 +245,40 @@ def test_strange_runs_open(read, tmp_path):
     for cell in page.locator(".cell").all():
         cell.click()
         assert page.locator("#card p").count() > 0
+
+
+def test_letters_grow_with_the_screen_and_rows_are_filled(read, report):
+    page = read(report, width=3840, height=2160)
+    size = "parseFloat(getComputedStyle(document.querySelector('[data-figure=loss] .xtick text')).fontSize)"
+    assert page.evaluate(size) > 20
+    assert page.evaluate("document.documentElement.scrollWidth") == 3840
+    boxes = [
+        panel.bounding_box() for panel in page.locator(".panel:visible").all()[1:]
+    ]  # without the nets side by side
+    rows = {round(box["y"]): [each for each in boxes if round(each["y"]) == round(box["y"])] for box in boxes}
+    assert [len(row) for row in rows.values()] == [3, 2]
+    ends = {round(max(box["x"] + box["width"] for box in row)) for row in rows.values()}
+    assert len(ends) == 1
+
+
+def test_layers_with_names_are_chosen_by_them(read, tmp_path):
+    path = gradlab.write_report(called(), tmp_path / "page.html")
+    page = read(path)
+    assert page.locator("#layer option").all_inner_texts()[4] == "4 · transformer.h.1.mlp.c_fc"
+    axis = "[...document.querySelectorAll('[data-figure=heatmap] .ytick text')].map(text => text.textContent)"
+    assert "…h.1.mlp.c_fc" in page.evaluate(axis)
+    page.locator('[data-figure="heatmap"]').scroll_into_view_if_needed()
+    box = page.locator('[data-figure="heatmap"] .heatmaplayer image').first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 5)
+    expect(page.locator('[data-figure="heatmap"] .hovertext').first).to_contain_text("layer 1, transformer.h.0.attn")
+    assert serious_violations(page) == []
+    assert "1" in read(path, width=380).evaluate(axis)  # a phone has no room for them
+
+
+def test_words_that_are_not_true_of_a_run_are_hidden(read, tmp_path):
+    run = made(seeds=1, config={"baseline_loss": None})
+    page = read(gradlab.write_report(run, tmp_path / "page.html"))
+    told = page.inner_text("main")
+    assert "over seeds" not in told
+    assert "theory predicts" not in told
+    assert "dashed line" not in told

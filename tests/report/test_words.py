@@ -1,0 +1,101 @@
+"""What the page says: one number for one thing, and no word that is not true of this run."""
+
+import numpy as np
+import pytest
+
+import gradlab
+from gradlab.report import series
+from gradlab.report.data import build
+from gradlab.report.wording import power, typeset
+from gradlab.run import LOG_GAINS, Run
+from tests.report.test_data import STRANGE, made, only, with_statistics
+
+
+def test_one_number_is_told_for_one_thing():
+    """The product written out, the sentence, the small curve, and the finding's cause: all speak of the median seed."""
+    rng = np.random.default_rng(3)
+    gains = {name: np.zeros((1, 8, 21)) for name in LOG_GAINS}
+    gains["log_gain_weight"] = np.log(2) + 0.2 * rng.normal(size=(1, 8, 21))
+    gains["log_gain_slope"] = 0.1 * rng.normal(size=(1, 8, 21))
+    for gain in gains.values():
+        gain[:, :, -1] = np.nan
+    total = np.nansum(list(gains.values()), axis=0)[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
+    run = made(iterations=1, seeds=8, layers=21, delta_norm=np.exp(total), **gains)
+    median = np.median(total[0, :, 0])
+    cell, finding = only(run), gradlab.diagnose(run).findings[0]
+    assert finding.rule == "GL102"
+    assert sum(finding.cause["log_gain"].values()) == pytest.approx(median)
+    assert finding.value == pytest.approx(np.exp(median))
+    assert series.factors(run, 0).total.sum() == pytest.approx(median)
+    assert cell["sparkline"][0] == pytest.approx(median / np.log(10), abs=0.01)
+    words = power(median / np.log(10))
+    assert cell["arrival"] == f"× {words}"
+    assert cell["chains"]["start"]["total"] == words
+    assert words in cell["sentence"]
+    assert words in cell["findings"][0]["message"]
+    assert words in cell["findings"][0]["cause"]
+
+
+def test_a_run_without_a_yardstick_is_told_by_its_loss():
+    run = made(iterations=200, config={"baseline_loss": None})
+    assert build(run)["headline"].startswith("made up lowers its loss from 2.3 to 2.2")
+    assert only(run)["outcome"] == "loss falls"
+    loss = np.linspace(2.0, 2.5, 50)[:, None]
+    risen = Run.from_arrays({"weight_norm": np.ones((50, 1, 3))}, steps={"loss": loss}, name="it")
+    assert build(risen)["headline"].startswith("it does not lower its loss (from 2 to 2.48)")
+    assert only(risen)["outcome"] == "loss does not fall"
+    loss = np.where(loss > 2.4, np.nan, loss)
+    broken = Run.from_arrays({"weight_norm": np.ones((50, 1, 3))}, steps={"loss": loss}, name="it")
+    assert build(broken)["headline"].startswith("it ends in NaN")
+    assert only(broken)["outcome"] == "ends in NaN"
+    assert (
+        build(STRANGE["no iteration"]())["headline"] == "made up holds no iteration yet, so there is nothing to judge."
+    )
+
+
+def test_what_only_some_seeds_have_is_not_told_of_all():
+    small = np.full((60, 3, 6), 1.0)
+    small[:, 0] = 1e-9
+    run = made(iterations=60, per_example_grad_norm=small)
+    signals = {name: run[name] for name in run.columns}
+    recorded = {name: run.recorded(name) for name in run.columns}
+    loss = np.linspace(2.3, 0.1, 60)[:, None] * np.ones(3)
+    learned = Run.from_arrays(signals, steps={"loss": loss}, recorded=recorded, config=run.config, name="it")
+    assert only(learned)["sentence"].startswith("it learns: in 1 of 3 seeds, each layer passes on 0.25")
+
+
+def test_a_product_that_goes_the_other_way_is_not_blamed():
+    """The signal grows to 1e600 times itself, and the terms say 0.25 a layer: they do not belong together."""
+    data = build(STRANGE["1e-300 and 1e300"]())
+    assert "passes on" not in data["headline"]
+    assert "1.0·10⁶⁰⁰ times" in data["headline"]
+
+
+def test_where_a_finding_is_comes_second():
+    run = made(per_example_grad_norm=1e-9 * np.ones((30, 3, 6)))
+    assert build(run)["where"] == "layers 1-6 of 6, from before the first update on (iteration\u00a00), in 3 of 3 seeds"
+    assert build(with_statistics())["where"] == ""
+
+
+def test_words_beside_a_picture_speak_of_what_it_shows():
+    facts = only(made(seeds=1, config={"baseline_loss": None}))["figures"]["facts"]
+    assert facts == []
+    facts = set(only(with_statistics())["figures"]["facts"])
+    assert facts == {"seeds", "steps", "units", "activations"}
+
+
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        ("8.6e-4 of it", "0.00086 of it"),
+        ("grows 1.0e6 times", "grows 1.0·10⁶ times"),
+        ("2.8e5", "280,000"),
+        ("3.3e-13", "3.3·10⁻¹³"),
+        ("1e600", "1.0·10⁶⁰⁰"),
+        ("layer 3 (block.1e3.fc)", "layer 3 (block.1e3.fc)"),
+        ("relu1e3", "relu1e3"),
+        ("55.4 % of", "55.4\u00a0% of"),
+    ],
+)
+def test_numbers_are_written_as_a_page_does(text, page):
+    assert typeset(text) == page
