@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 import gradlab
+from experiments._draw import powers
 from gradlab.datasets import Data
 from gradlab.report.draw import LINES, NEUTRAL, PREDICTED
 
@@ -101,5 +102,5 @@ def weights_figure(way: Way, oracle: tuple[Array, float], *, logarithmic: bool =
     for k, value in enumerate([*oracle[0], oracle[1]]):
         line = {"color": LINES[k], "dash": "dash", "width": 1}
         traces.append(go.Scatter(x=shown[[0, -1]], y=[value, value], mode="lines", showlegend=False, line=line))
-    kind = {"type": "log", "exponentformat": "power", "dtick": 1} if logarithmic else {}
-    return go.Figure(traces, {"xaxis": {"title": "iteration", **kind}, "yaxis": {"title": "value"}})
+    axis = powers("iteration") if logarithmic else {"title": "iteration"}
+    return go.Figure(traces, {"xaxis": axis, "yaxis": {"title": "value"}})

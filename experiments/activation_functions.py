@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from experiments._draw import moment, powers
 from gradlab.activations import ACTIVATIONS, Activation
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import DASHES, LINES, MEASURED, NEUTRAL, PREDICTED
+from gradlab.report.draw import DASHES, LINES, MEASURED, PREDICTED
 
 TITLE = "Activation functions and their slopes"
 QUESTION = "What is left of a gradient after L slopes of an activation function?"
@@ -185,17 +186,8 @@ def _product_figure(result: Result) -> go.Figure:
     ]
     best = {"color": LINES[0], "dash": "dash", "width": 1.5}
     traces.append(go.Scatter(x=layers, y=0.25**layers, mode="lines", name="sigmoid, at best", line=best))
-    axis = {"title": "what L slopes leave", "type": "log", "exponentformat": "power", "dtick": 5}
-    mark = {
-        "type": "line",
-        "x0": DEPTH,
-        "x1": DEPTH,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": NEUTRAL, "dash": "dot"},
-    }
-    return go.Figure(traces, {"xaxis": {"title": "layers L"}, "yaxis": axis, "shapes": [mark]})
+    axis = powers("what L slopes leave", dtick=5)
+    return go.Figure(traces, {"xaxis": {"title": "layers L"}, "yaxis": axis, "shapes": [moment(DEPTH)]})
 
 
 def _table(result: Result, left: dict[str, float]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 
 import gradlab
 from experiments import _bare
+from experiments._draw import powers
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
 from gradlab.report.draw import LINES, MEASURED, NEUTRAL, PREDICTED
@@ -219,15 +220,9 @@ def _loss_figure(result: Result, against: str) -> go.Figure:
         x, y = x[1:], (way.loss[shown] - result.floor)[1:]
         line = {"color": LINES[(0, 1, 3, 2, 5)[k]], "width": 3 if size == result.points else 1.8}
         traces.append(go.Scatter(x=x, y=y, mode="lines", name=_name(result, size), line=line))
-    x_axis = {"title": "steps" if against == "steps" else "seconds", "type": "log", "exponentformat": "power"}
-    y_axis = {
-        "title": "loss above the lowest",
-        "type": "log",
-        "exponentformat": "power",
-        "dtick": 1,
-        "range": [-6, 1.5],
-    }
-    return go.Figure(traces, {"xaxis": {**x_axis, "dtick": 1}, "yaxis": y_axis})
+    return go.Figure(
+        traces, {"xaxis": powers(against), "yaxis": powers("loss above the lowest", dtick=2, range=[-6, 1.5])}
+    )
 
 
 def _table(result: Result) -> pd.DataFrame:
@@ -253,13 +248,8 @@ def _noise_figure(result: Result) -> go.Figure:
         go.Scatter(x=sizes, y=theory, mode="lines", name="σ/√B", line={"color": PREDICTED}),
         go.Scatter(x=sizes, y=measured, mode="markers", name="measured", marker={"color": MEASURED, "size": 9}),
     ]
-    axis = {"type": "log", "exponentformat": "power", "dtick": 1}
-    layout = {
-        "xaxis": {"title": "batch size", **axis},
-        "yaxis": {"title": "deviation of ∂L/∂w₁", **axis, "dtick": "D2"},
-        "height": 320,
-    }
-    return go.Figure(traces, layout)
+    y_axis = powers("deviation of ∂L/∂w₁", dtick="D2")
+    return go.Figure(traces, {"xaxis": powers("batch size"), "yaxis": y_axis, "height": 320})
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 import gradlab
-from experiments import _bare
+from experiments import _bare, _sparse
+from experiments._draw import level, moment, powers
 from gradlab.datasets import Data
 from gradlab.nn.penalties import Penalty
 from gradlab.report.article import Article, Section, write_article
@@ -129,8 +130,8 @@ def run(*, quick: bool = False) -> Result:
     for value in DROPOUTS[1 : 2 if quick else None]:
         dropouts[value], _ = _errors(OVERFITS, dropout=value)
     course = np.array(moments).reshape(SAMPLES, -1, 3).mean(axis=0).T
-    zeros = {value: int((sparse_fit(value) == 0).sum()) for value in SPARSE}
-    subgradient = {value: int((subgradient_fit(value) == 0).sum()) for value in SPARSE}
+    zeros = {value: int((_sparse.proximal_fit(value) == 0).sum()) for value in SPARSE}
+    subgradient = {value: int((_sparse.subgradient_fit(value) == 0).sum()) for value in SPARSE}
     return Result(depths, lambdas, dropouts, fits, course, zeros, subgradient)
 
 
@@ -164,31 +165,6 @@ def _watcher(model: gradlab.MLP, data: Data, moments: list[tuple[int, float, flo
             moments.append((step.iteration, train, _bare.error(model, data.x_test, data.y_test) + NOISE**2))
 
     return watch
-
-
-def sparse_problem() -> Data:
-    """20 features, of which 5 matter."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(100, 20))
-    y = x[:, :5] @ np.array([2.0, -1.5, 1.0, 0.8, -0.5]) + 0.3 * rng.normal(size=100)
-    return Data("5 of 20", x, y, x, y)
-
-
-def sparse_fit(l1: float) -> np.ndarray:
-    """One neuron trained with the proximal step; its 20 weights."""
-    data = sparse_problem()
-    model = gradlab.MLP([20, 1], "identity", dtype="float64")
-    _bare.fit(model, data, learning_rate=0.1, batch_size=100, iterations=400, penalty=Penalty(l1, 0))
-    return model.weights[0][:, 0].copy()
-
-
-def subgradient_fit(l1: float) -> np.ndarray:
-    """The same with the subgradient l1 sign(w) added to the gradient: what one would try first."""
-    data, w, b = sparse_problem(), np.full(20, 0.1), 0.0
-    for _ in range(400):
-        wrong = data.x_train @ w + b - data.y_train
-        w, b = w - 0.1 * (2 * data.x_train.T @ wrong / 100 + l1 * np.sign(w)), b - 0.1 * 2 * wrong.mean()
-    return w
 
 
 def article(result: Result) -> Article:
@@ -300,18 +276,9 @@ def _errors_figure(errors: dict, title: str, *, logarithmic: bool) -> go.Figure:
         ("variance", [each.variance for each in errors.values()], {"color": LINES[3], "dash": "dash"}),
     ]
     traces = [go.Scatter(x=x, y=y, mode="lines+markers", name=name, line=line) for name, y, line in columns]
-    noise = {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": NOISE**2,
-        "y1": NOISE**2,
-        "line": {"color": NEUTRAL, "dash": "dot"},
-    }
     axis = {"title": title, "type": "category"} if logarithmic else {"title": title, "dtick": 1}
-    y_axis = {"title": "mean squared error", "type": "log", "exponentformat": "power", "dtick": 1}
-    return go.Figure(traces, {"xaxis": axis, "yaxis": y_axis, "shapes": [noise]})
+    y_axis = powers("mean squared error")
+    return go.Figure(traces, {"xaxis": axis, "yaxis": y_axis, "shapes": [level(NOISE**2, "dot")]})
 
 
 def _zeros_figure(result: Result) -> go.Figure:
@@ -334,18 +301,8 @@ def _course_figure(result: Result) -> go.Figure:
         go.Scatter(x=steps, y=train, mode="lines", name="training", line={"color": PREDICTED, "width": 2.5}),
         go.Scatter(x=steps, y=test, mode="lines", name="new points", line={"color": MEASURED, "width": 3}),
     ]
-    best = steps[np.argmin(test)]
-    stop = {
-        "type": "line",
-        "x0": best,
-        "x1": best,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": NEUTRAL, "dash": "dot"},
-    }
-    axis = {"title": "mean squared error", "type": "log", "exponentformat": "power", "dtick": 1}
-    return go.Figure(traces, {"xaxis": {"title": "step"}, "yaxis": axis, "shapes": [stop]})
+    axis = powers("mean squared error")
+    return go.Figure(traces, {"xaxis": {"title": "step"}, "yaxis": axis, "shapes": [moment(steps[np.argmin(test)])]})
 
 
 def main() -> None:

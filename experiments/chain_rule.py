@@ -16,6 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 import gradlab
+from experiments._draw import level
 from gradlab.nn import paths
 from gradlab.nn.paths import PathSum
 from gradlab.report.article import Article, Section, write_article
@@ -183,16 +184,7 @@ def _factor_figure(each: PathSum) -> go.Figure:
         for number, path in enumerate(each.paths, 1)
     ]  # fmt: skip
     axis = {"title": "size of the factor", "type": "log", "tickvals": [0.1, 0.25, 1, 4]}
-    quarter = {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": 0.25,
-        "y1": 0.25,
-        "line": {"color": NEUTRAL, "dash": "dash"},
-    }
-    return go.Figure(traces, {"barmode": "group", "xaxis": {"title": "factor"}, "yaxis": axis, "shapes": [quarter]})
+    return go.Figure(traces, {"barmode": "group", "xaxis": {"title": "factor"}, "yaxis": axis, "shapes": [level(0.25)]})
 
 
 def _plain(name: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 import gradlab
+from experiments._draw import powers
 from gradlab.datasets import Data
 from gradlab.nn.graph import Node, add, constant, mul, sin, sqrt, square, variable
 from gradlab.report.article import Article, Section, write_article
@@ -240,7 +241,7 @@ def _error_figure(result: Result) -> go.Figure:
     line = go.Scatter(
         x=depths, y=list(result.middle.values()), mode="lines", showlegend=False, line={"color": MEASURED}
     )
-    axis = {"title": "rms error on new points", "type": "log", "exponentformat": "power"}
+    axis = powers("rms error on new points")
     return go.Figure(
         [line, *traces], {"xaxis": {"title": "hidden layers", "tickvals": depths}, "yaxis": axis, "height": 320}
     )

@@ -16,9 +16,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 import gradlab
+from experiments._draw import level, powers
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, NEUTRAL, PREDICTED
+from gradlab.report.draw import LINES, PREDICTED
 from gradlab.run import LOG_GAINS, Run
 
 TITLE = "Exploding gradients: 2 × 2 × 2"
@@ -169,18 +170,9 @@ def _factor_figure(result: Result) -> go.Figure:
         go.Bar(x=into, y=result.factors, name="factor", marker={"color": LINES[0]}),
         go.Scatter(x=into, y=np.cumprod(result.factors), name="product", mode="lines+markers", line=product),
     ]
-    two = {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": 2,
-        "y1": 2,
-        "line": {"color": NEUTRAL, "dash": "dash"},
-    }
     x = {"title": "step into layer", "range": [DEPTH + 0.7, 0.3], "tickvals": [20, 15, 10, 5, 1]}
-    y = {"title": "factor, product", "type": "log", "exponentformat": "power", "range": [-0.3, 7], "dtick": 1}
-    return go.Figure(traces, {"xaxis": x, "yaxis": y, "shapes": [two]})
+    y = powers("factor, product", range=[-0.3, 7])
+    return go.Figure(traces, {"xaxis": x, "yaxis": y, "shapes": [level(2)]})
 
 
 def _table(result: Result) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 
 import gradlab
 from experiments import _single_neuron as neuron
+from experiments._draw import powers
 from experiments._single_neuron import Way
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
@@ -137,7 +138,7 @@ def _distance_figure(distance: np.ndarray) -> go.Figure:
             x=steps[shown], y=theory[shown], mode="lines", name="theory", line={"color": PREDICTED, "dash": "dash"}
         ),
     ]
-    axis = {"title": "distance from the solution", "type": "log", "exponentformat": "power"}
+    axis = powers("distance from the solution", dtick=2)
     return go.Figure(traces, {"xaxis": {"title": "step"}, "yaxis": axis})
 
 

@@ -13,10 +13,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from experiments import _single_neuron as neuron
+from experiments._draw import level
 from experiments._single_neuron import Way
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, NEUTRAL
+from gradlab.report.draw import LINES
 
 TITLE = "Logistic regression: one neuron, a probability"
 QUESTION = "Does one sigmoid neuron find the boundary that maximum likelihood asks for?"
@@ -120,16 +121,9 @@ def _sigmoid_figure() -> go.Figure:
         ("loss, class 0", np.logaddexp(0, z), {"color": LINES[2], "dash": "dot"}),
     ]
     traces = [go.Scatter(x=z, y=y, mode="lines", name=name, line=line) for name, y, line in curves]
-    half = {
-        "type": "line",
-        "x0": -6,
-        "x1": 6,
-        "y0": 0.5,
-        "y1": 0.5,
-        "line": {"color": NEUTRAL, "width": 1, "dash": "dot"},
-    }
     return go.Figure(
-        traces, {"xaxis": {"title": "z"}, "yaxis": {"title": "p, or loss"}, "shapes": [half], "height": 320}
+        traces,
+        {"xaxis": {"title": "z"}, "yaxis": {"title": "p, or loss"}, "shapes": [level(0.5, "dot")], "height": 320},
     )
 
 

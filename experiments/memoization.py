@@ -18,6 +18,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 import gradlab
+from experiments._draw import powers
 from gradlab.report.article import Article, Section, write_article
 from gradlab.report.draw import MEASURED, PREDICTED
 
@@ -260,7 +261,7 @@ def _growth_figure(result: Result, column: str, label: str) -> go.Figure:
             go.Scatter(x=result.depths, y=y, mode="markers", showlegend=False, marker={"color": colour, "size": 8})
         )
         traces.append(go.Scatter(x=result.depths, y=line, mode="lines", name=name, line={"color": colour}))
-    axis = {"title": label, "type": "log", "exponentformat": "power", "dtick": 1}
+    axis = powers(label)
     return go.Figure(traces, {"xaxis": {"title": "layers", "dtick": 1}, "yaxis": axis})
 
 

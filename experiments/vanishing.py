@@ -15,8 +15,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 import gradlab
+from experiments._draw import level, powers
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, MEASURED, NEUTRAL, PREDICTED
+from gradlab.report.draw import LINES, MEASURED, PREDICTED
 from gradlab.run import LOG_GAINS, Run
 
 TITLE = "Vanishing gradients: 0.2 × 0.1 × 0.05"
@@ -177,17 +178,8 @@ def _factor_figure(result: Result) -> go.Figure:
         go.Bar(x=into, y=result.factors[name], name=name, marker={"color": colour})
         for name, colour in (("sigmoid", LINES[0]), ("relu", LINES[2]))
     ]
-    quarter = {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": 0.25,
-        "y1": 0.25,
-        "line": {"color": NEUTRAL, "dash": "dash"},
-    }
     axis = {"title": "step into layer", "range": [DEPTH + 0.7, 0.3], "tickvals": [20, 15, 10, 5, 1]}
-    layout = {"xaxis": axis, "yaxis": {"title": "factor"}, "barmode": "group", "shapes": [quarter]}
+    layout = {"xaxis": axis, "yaxis": {"title": "factor"}, "barmode": "group", "shapes": [level(0.25)]}
     return go.Figure(traces, layout)
 
 
@@ -203,7 +195,7 @@ def _profile_figure(result: Result) -> go.Figure:
         predicted = np.exp(theory.log_delta_ratio)
         legend = {"name": "theory", "showlegend": name == "relu"}
         traces.append(go.Scatter(x=layers, y=predicted, mode="lines", line=line, **legend))
-    axis = {"title": "‖δ‖ relative to the last layer", "type": "log", "exponentformat": "power", "dtick": 3}
+    axis = powers("‖δ‖ relative to the last layer", dtick=3)
     return go.Figure(traces, {"xaxis": {"title": "layer (1 reads the input)"}, "yaxis": axis})
 
 
@@ -216,7 +208,7 @@ def _moved_figure(result: Result) -> go.Figure:
         )  # a layer that did not move at all has no place on a logarithmic axis
         layers = np.arange(1, len(moved) + 1)
         traces.append(go.Scatter(x=layers, y=shown, mode="lines+markers", name=name, line={"color": colour}))
-    axis = {"title": "‖W after − W before‖ / ‖W‖", "type": "log", "exponentformat": "power", "dtick": 2}
+    axis = powers("‖W after − W before‖ / ‖W‖", dtick=2)
     return go.Figure(traces, {"xaxis": {"title": "layer (1 reads the input)"}, "yaxis": axis})
 
 

@@ -139,7 +139,7 @@ def test_every_experiment_of_the_course_has_a_test_and_a_place_of_its_own():
 def test_the_readmes_example_is_a_whole_experiment(tmp_path):
     text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
     source = text.split("```python\n")[1].split("```")[0]
-    assert len(source.splitlines()) <= 40
+    assert len(source.splitlines()) <= 30
     write(tmp_path / "fresh_course", "price_of_depth", 11, text=source)
     (built,) = gallery.build(gallery.experiments(tmp_path / "fresh_course"), tmp_path / "out", quick=True, jobs=1)
     assert not built.error

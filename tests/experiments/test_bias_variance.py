@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import gradlab
-from experiments import _bare, bias_variance
+from experiments import _bare, _sparse, bias_variance
 from gradlab.nn.penalties import Penalty
 from tests.experiments.pages import check_page
 
@@ -44,7 +44,7 @@ def test_l2_shrinks_weights_and_has_a_best_value_between(result):
 
 
 def test_one_layer_with_l2_is_ridge_regression():
-    data = bias_variance.sparse_problem()
+    data = _sparse.problem()
     model = gradlab.MLP([20, 1], "identity", dtype="float64")
     _bare.fit(model, data, learning_rate=0.1, batch_size=100, iterations=600, penalty=Penalty(0, 0.4))
     x = data.x_train - data.x_train.mean(axis=0)
@@ -55,9 +55,9 @@ def test_one_layer_with_l2_is_ridge_regression():
 @pytest.mark.parametrize("l1", [0.03, 0.3])
 def test_the_proximal_step_is_the_lasso(l1):
     linear_model = pytest.importorskip("sklearn.linear_model")
-    data = bias_variance.sparse_problem()
+    data = _sparse.problem()
     reference = linear_model.Lasso(alpha=l1 / 2, tol=1e-12, max_iter=100_000).fit(data.x_train, data.y_train)
-    found = bias_variance.sparse_fit(l1)
+    found = _sparse.proximal_fit(l1)
     np.testing.assert_allclose(found, reference.coef_, atol=1e-6)
     np.testing.assert_array_equal(found == 0, reference.coef_ == 0)
 
