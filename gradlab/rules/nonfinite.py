@@ -145,5 +145,8 @@ def _origin(run: Run, iteration: int) -> str:
     origin = run.provenance.get("nonfinite_origin")
     if not isinstance(origin, dict) or origin.get("iteration") != iteration:
         return ""
+    rank = f", on the process of rank {origin['rank']}" if "rank" in origin else ""
+    if origin.get("operation") == "input":
+        return f": they were in the batch that the model was given{rank}"
     where = f"module {origin.get('module')}" if origin.get("module") else "what runs outside the model"
-    return f": made by {origin.get('operation')} in {where}, given {origin.get('inputs')}"
+    return f": made by {origin.get('operation')} in {where}, given {origin.get('inputs')}{rank}"

@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradlab.adapters.torch._rows import find_rows, unwrapped
+from gradlab.adapters.torch._distributed import reshard
+from gradlab.adapters.torch._rows import class_name, find_rows, unwrapped
 from gradlab.adapters.torch._watcher import Watch
 from gradlab.errors import ArgumentError, one_of
 
@@ -39,6 +40,7 @@ def watch(
     modules: bool = True,
     updates: bool = True,
     on_nonfinite: str = "trace",
+    distributed: bool = False,
     baseline_loss: float | None = None,
     config: Mapping[str, Any] | None = None,
     weights: int = 50,
@@ -70,6 +72,10 @@ def watch(
         optimizer steps, and records which operation broke it (on a CPU; elsewhere the look would synchronise in every
         step); "stop" does so on every device and raises NonFiniteError with the diagnosis, the weights still whole;
         "record" does nothing of the kind.
+    distributed : bool
+        Whether all processes of torch.distributed train this model together. With DistributedDataParallel and FSDP that
+        is found out; True is for a model that shows neither: a Trainer keeps its wrapped model to itself, a loop may
+        average gradients by its own hand. Every process watches; the one of rank 0 writes.
     baseline_loss : float, optional
         Of the best constant prediction, such as ln(classes): without it GL402 cannot tell whether anything was learned.
     config : mapping, optional
@@ -101,6 +107,7 @@ def watch(
         raise ArgumentError(
             f"optimizer is a {type(optimizer).__name__}; give a torch.optim.Optimizer, or a list of them"
         )
+    reshard(model)
     find_rows(unwrapped(model))  # refuses a model without parameters, or with lazy ones
     held = {id(parameter) for parameter in model.parameters()}
     for each in optimizers:
@@ -114,10 +121,9 @@ def watch(
     if every is not None and every < 1:
         raise ArgumentError(f"every={every!r} must be at least 1 (1 records everything always), or None")
     one_of("on_nonfinite", on_nonfinite, ("trace", "record", "stop"))
-    options = {
-        "name": name or type(model).__name__, "out": out, "weights": weights, "seed": seed, "overwrite": overwrite,
-    }  # fmt: skip
+    name = name or class_name(unwrapped(model))
+    options = {"name": name, "out": out, "weights": weights, "seed": seed, "overwrite": overwrite}
     return Watch(
         model, optimizers, every=every, modules=modules, updates=updates, on_nonfinite=on_nonfinite,
-        baseline_loss=baseline_loss, options=options, config=dict(config or {}),
+        distributed=distributed, baseline_loss=baseline_loss, options=options, config=dict(config or {}),
     )  # fmt: skip

@@ -17,7 +17,7 @@ Array = np.ndarray
 
 PHASES = ("forward", "loss", "backward", "update")
 
-# How the numbers of several calls make one, and, in `Ranks`, those of several processes.
+# How the numbers of several calls make one; `Ranks` does the same for several processes.
 OF_PARAMETERS = {
     "grad_norm": joined, "after_norm": joined, "weight_norm": joined, "update_norm": joined, "update_inner": summed,
     "decrease": summed, "lost": summed, "wanted": summed, "grad_max": latest, "grad_bad": summed, "after_bad": summed,
@@ -46,14 +46,11 @@ class Assembled:
     steps : dict of str to masked array (T,)
     phases : list of (str or None)
         Where a non-finite number appeared first, in any process.
-    own_phases : list of (str or None)
-        The same of this process alone.
     """
 
     columns: dict[str, np.ma.MaskedArray]
     steps: dict[str, np.ma.MaskedArray]
     phases: list[str | None]
-    own_phases: list[str | None]
 
 
 class Assembler:
@@ -88,12 +85,10 @@ class Assembler:
 
     def assemble(self, tables: Mapping[str, Mapping[str, Column]]) -> Assembled:
         """Return the columns of T iterations in turn, masked where nothing was recorded."""
-        net = {name: (values[:, 0], known[:, 0]) for name, (values, known) in tables["net"].items()}
-        mine = _phases(tables["modules"], tables["parameters"], net["loss"])
-        of_parameters, of_modules = self._ranks.joined(tables["parameters"], tables["modules"])
+        whole = self._ranks.joined(tables)
+        of_parameters, of_modules, net = whole["parameters"], dict(whole["modules"]), _flat(whole["net"])
         scale = np.where(net["scale"][1] & (net["scale"][0] != 0), net["scale"][0], 1.0)[:, None]
         of_modules |= {name: (of_modules[name][0] / scale, of_modules[name][1]) for name in OF_LOSS}
-        net["loss"] = self._ranks.mean(net["loss"])
         with np.errstate(all="ignore"):
             p = {name: _taken(column, self._numbers) for name, column in of_parameters.items()}
             m = {name: _taken(column, self._modules) for name, column in of_modules.items()}
@@ -101,13 +96,11 @@ class Assembler:
             columns |= self._log_gains(m, columns)
             columns["nonfinite_count"] = _counted([m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]])
             steps = _steps(of_parameters, net)
-        phases = _phases(m, p, net["loss"])
-        phases = ["forward" if broke else p for p, broke in zip(phases, net["broke_forward"][1].tolist(), strict=True)]
         return Assembled(
             {name: _masked(column) for name, column in columns.items()},
             {name: _masked(column) for name, column in steps.items()},
-            phases, mine,
-        )  # fmt: skip
+            _phases(net, m, p),
+        )
 
     def _of_weights(self, p: Mapping[str, Column], update: Column) -> dict[str, Column]:
         (norm, known), (weight, weighed) = p["update_norm"], p["weight_norm"]
@@ -213,19 +206,30 @@ def _counted(columns: Sequence[Column]) -> Column:
     return np.asarray(total), np.any([known for _, known in columns], axis=0)
 
 
-def _phases(m: Mapping[str, Column], p: Mapping[str, Column], loss: Column) -> list[str | None]:
+def _flat(net: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: (values[:, 0], known[:, 0]) for name, (values, known) in net.items()}
+
+
+def own_phases(tables: Mapping[str, Mapping[str, Column]]) -> list[str | None]:
+    """Say where a non-finite number appeared first in one of several processes, by what is its own.
+
+    The gradients of the parameters are not: they are made of what all processes have.
+    """
+    return _phases(_flat(tables["net"]), tables["modules"], None)
+
+
+def _phases(net: Mapping[str, Column], m: Mapping[str, Column], p: Mapping[str, Column] | None) -> list[str | None]:
     """Say where a non-finite number appeared first in each iteration; None where nowhere."""
 
     def counted(column: Column) -> Array:
         return _anywhere(column[1] & (column[0] > 0))
 
-    gradient, known = p["grad_norm"]
-    hits = (
-        counted(m["z_bad"]),
-        loss[1] & ~np.isfinite(loss[0]),
-        counted(m["delta_bad"]) | counted(p["grad_bad"]) | _anywhere(known & ~np.isfinite(gradient)),
-        counted(p["after_bad"]),
-    )
+    loss, known = net["loss"]
+    hits = [counted(m["z_bad"]) | net["broke_forward"][1], known & ~np.isfinite(loss), counted(m["delta_bad"])]
+    if p is not None:
+        gradient, known = p["grad_norm"]
+        hits[2] |= counted(p["grad_bad"]) | _anywhere(known & ~np.isfinite(gradient))
+        hits.append(counted(p["after_bad"]))
     if not np.any(hits):
-        return [None] * len(gradient)
+        return [None] * len(loss)
     return [next((PHASES[k] for k, hit in enumerate(row) if hit), None) for row in np.transpose(hits).tolist()]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradlab.adapters.torch._rows import class_name
 from gradlab.adapters.torch._signals import Signals
 from gradlab.run import Run
 
@@ -27,7 +28,7 @@ def config(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     known: dict[str, Any] = {
         "framework": "torch",
-        "model": type(model).__name__,
+        "model": class_name(model),
         "activation": applied.most_common(1)[0][0] if applied else "identity",
         "depth": len(layers) - 1,
         "width": Counter(layer["fan_out"] for layer in layers).most_common(1)[0][0],

@@ -17,6 +17,7 @@ from torch import Tensor
 from gradlab.activations import SELU_SCALE
 
 NODES_SEEN = 64  # of the graph behind one input: past a block, and not down a whole residual stream
+FSDP_NODE = "RegisterPostBackwardFunctionBackward"  # all inputs of a module go through one: n comes out where n went in
 
 aten = torch.ops.aten
 
@@ -48,24 +49,29 @@ class Source:
     plain: bool
 
 
-def sources(node: Any, producers: Mapping[Any, int]) -> list[Source]:
+def sources(read: Tensor, producers: Mapping[Any, int]) -> list[Source]:
     """Walk the graph behind an input, breadth first, and return the nearest layers on every way."""
     found: dict[int, Source] = {}
-    queue, seen = deque([(node, None, True)]), {node}
+    start: tuple[Any, int] = read.grad_fn, read.output_nr
+    queue: deque[tuple[Any, int, Any, bool]] = deque([(*start, None, True)])
+    seen = {start}
     while queue and len(seen) < NODES_SEEN:
-        here, activation, plain = queue.popleft()
+        here, output, activation, plain = queue.popleft()
+        parents = here.next_functions
         if here in producers:
             module = producers[here]
             found.setdefault(module, Source(module, activation, plain))
             continue
         if type(here).__name__ in _READERS:
             activation, plain = here, plain and activation is None
+        elif type(here).__name__ == FSDP_NODE:
+            parents = parents[output : output + 1]
         elif type(here).__name__ not in ("AliasBackward0", "DetachBackward0"):
             plain = False
-        for parent, _ in here.next_functions:
-            if parent is not None and parent not in seen:
+        for parent in parents:
+            if parent[0] is not None and parent not in seen:
                 seen.add(parent)
-                queue.append((parent, activation, plain))
+                queue.append((*parent, activation, plain))
     return list(found.values())
 
 

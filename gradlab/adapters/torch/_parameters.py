@@ -132,7 +132,8 @@ class Parameters:
                 weight = statistics.wide(stack)
                 ledger.put(iteration, "parameters", ("weight_norm",), places, statistics.whole_norms(weight))
                 units = weight.transpose(1, 2) if group.transposed else weight
-                if units.shape[-1] > 1:
+                cut = stack[0].numel() < self.all[group.numbers[0]].numel() and not group.transposed  # through units
+                if units.shape[-1] > 1 and not cut:
                     ledger.put(iteration, "parameters", ("unit_similarity",), places, statistics.unit_similarity(units))
             if group.followed is not None:
                 numbers_followed, flat = group.followed

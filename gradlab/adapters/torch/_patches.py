@@ -53,6 +53,8 @@ def _wrap_all() -> None:
     _wrap(module, inner if hasattr(module, inner) else "clip_grad_norm_", _clipping)
     for place in (utils, module):
         _wrap(place, "clip_grad_value_", _clipping)
+    if hasattr(utils, "clip_grads_with_norm_"):  # the same function by its public name
+        _wrap(utils, "clip_grads_with_norm_", _clipping)
     if not hasattr(module, inner):
         _wrap(utils, "clip_grad_norm_", _clipping)
     _wrap(torch.amp.GradScaler, "step", _scaled_step)

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from gradlab.adapters.torch import _describe
-from gradlab.adapters.torch._assembly import Assembled, Assembler
-from gradlab.adapters.torch._distributed import Ranks
+from gradlab.adapters.torch._assembly import Assembled, Assembler, own_phases
+from gradlab.adapters.torch._distributed import BROKEN, LEFT, LIVE, Ranks
 from gradlab.adapters.torch._ledger import Column, Ledger, latest
 from gradlab.adapters.torch._parameters import Parameters
 from gradlab.adapters.torch._rows import Row, ordered
@@ -58,7 +58,7 @@ class Record:
         self._done = 0  # iterations handed over
         self._moved = time.monotonic()
         self._facts: dict[str, Any] = {}
-        self._first_broken: tuple[int, str] | None = None  # in this process alone
+        self._broken_somewhere = False
 
     @property
     def recorder(self) -> Recorder:
@@ -100,25 +100,53 @@ class Record:
         late = self._ranks.size == 1 and time.monotonic() - self._moved > BLOCK_SECONDS
         return late or iterations - self._done > self._block
 
-    def hand_over(self, limit: int) -> None:
-        """Record the iterations below `limit`."""
+    def hand_over(self, limit: int, leaving: int = LIVE) -> None:
+        """Record the iterations below `limit`; one of several processes that leaves goes on until all have."""
         self.begin()
+        while True:
+            agreed, last = self._ranks.agree(limit, leaving)
+            self._move(agreed)
+            if last or leaving == LIVE:
+                break
+        self._ranks.apart = last
+        self._move(limit)  # in what is left, if anything is, the others have no part
+
+    def _move(self, limit: int) -> None:
+        """Record the iterations below `limit`, joined with those of the other processes."""
         assert self._assembler is not None
         if limit > self._done:
             tables = self._ledger.take(limit)
-            self._keep(self._assembler.assemble(tables), tables.get("followed"))
+            made = self._assembler.assemble(tables)
+            if self._ranks.size > 1:
+                self._note_ranks(own_phases(tables))
+            self._keep(made, tables.get("followed"))
         self._done, self._moved = max(self._done, limit), time.monotonic()
-        if self._ranks.size > 1:
-            broken = self._ranks.gathered(self._first_broken)
-            if any(broken):
-                self.note(nonfinite_by_rank={str(rank): list(found) for rank, found in enumerate(broken) if found})
         if self._recorder is not None:
             self._recorder.flush()
 
+    def _note_ranks(self, phases: Sequence[str | None]) -> None:
+        """Note in which of the processes the first numbers that are not finite appeared, and where there."""
+        if self._ranks.apart:
+            self.note(joined_until=self._facts.get("joined_until", self._done))
+            return
+        mine = next(((self._done + n, phase) for n, phase in enumerate(phases) if phase is not None), None)
+        if self._broken_somewhere or not self._ranks.any(mine is not None):
+            return
+        self._broken_somewhere = True
+        everyone = enumerate(self._ranks.gathered((mine, self._facts.get("nonfinite_origin"))))
+        found = {rank: (*of[0], of[1] or {}) for rank, of in everyone if of and of[0]}
+        first = min((iteration for iteration, *_ in found.values()), default=0)
+        began = {rank: (phase, origin) for rank, (iteration, phase, origin) in found.items() if iteration == first}
+        self.note(
+            nonfinite_by_rank={
+                str(rank): {"iteration": first, "phase": phase, **origin} for rank, (phase, origin) in began.items()
+            }
+        )
+        origins = [{**origin, "rank": rank} for rank, (_, origin) in began.items() if origin]
+        if origins:
+            self.note(nonfinite_origin=origins[0])
+
     def _keep(self, made: Assembled, followed: Mapping[str, Column] | None) -> None:
-        broken = (k for k, phase in enumerate(made.own_phases) if phase is not None)
-        if self._first_broken is None and (first := next(broken, None)) is not None:
-            self._first_broken = self._done + first, str(made.own_phases[first])
         if self._recorder is not None:
             values, known = followed["value"] if followed else (None, np.zeros((len(made.phases), 0), bool))
             read = np.flatnonzero(known.any(axis=1))
@@ -134,13 +162,14 @@ class Record:
             self._recorder.note(**new)
 
     def snapshot(self, limit: int) -> Run:
-        """Return what was recorded so far as a Run in memory."""
-        self.hand_over(limit)
+        """Return what was recorded so far as a Run in memory; of several processes, what they have joined so far."""
+        if self._ranks.size == 1:
+            self.hand_over(limit)
         return self.recorder.snapshot()
 
-    def close(self, limit: int, status: str) -> Run | None:
-        """Record what is left and end the record."""
-        self.hand_over(limit)
+    def close(self, limit: int, status: str, *, broken: bool = False) -> Run | None:
+        """Record what is left and end the record; `broken`: an exception is on its way, and the others may not come."""
+        self.hand_over(limit, BROKEN if broken else LEFT)
         if self._recorder is None:
             return None
         return self._recorder.close(status, followed=self._parameters.follow_now())

@@ -82,6 +82,12 @@ def unwrapped(model: nn.Module) -> nn.Module:
             return model
 
 
+def class_name(module: nn.Module) -> str:
+    """Return the name of a module's class; FSDP makes one of its own for each that it shards, and names it FSDP..."""
+    fsdp = hasattr(module, "_get_fsdp_state")
+    return type(module).__name__.removeprefix("FSDP") if fsdp else type(module).__name__
+
+
 def find_rows(model: nn.Module) -> list[Row]:
     """Return a row for each weight matrix of each module, in the order of definition.
 
@@ -116,15 +122,15 @@ def find_rows(model: nn.Module) -> list[Row]:
 
 def _row(name: str, module: nn.Module, key: str, parameter: nn.Parameter, several: bool, owner: nn.Module) -> Row:
     own = key == "weight" and not several
-    label = (name or type(module).__name__) if own else f"{name}.{key}".lstrip(".")
+    label = (name or class_name(module)) if own else f"{name}.{key}".lstrip(".")
     # Linear and Conv keep (out, in, ...); lookups, transposed convolutions and Hugging Face's Conv1D (in, out, ...)
-    straight = isinstance(module, (*LOOKUPS, *TRANSPOSED)) or type(module).__name__ == "Conv1D" or parameter.ndim < 2
-    return Row(label, module, parameter, not straight, type(owner).__name__)
+    straight = isinstance(module, (*LOOKUPS, *TRANSPOSED)) or class_name(module) == "Conv1D" or parameter.ndim < 2
+    return Row(label, module, parameter, not straight, class_name(owner))
 
 
 def reads_rows(module: nn.Module) -> bool:
     """Whether a module computes z = h W + b row by row, so that ||G_i|| is ||delta_i|| ||h_i||, or bounded by a sum."""
-    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+    return isinstance(module, nn.Linear) or class_name(module) == "Conv1D"
 
 
 def channels_second(module: nn.Module) -> bool:

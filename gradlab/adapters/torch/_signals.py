@@ -128,7 +128,7 @@ class Signals:
         self._packed = self._packed or _graph.saves_elsewhere()
         if read is None or not (torch.is_grad_enabled() and read.requires_grad):
             return None
-        self._trace(call, read.grad_fn)
+        self._trace(call, read)
         if not any(read is each for each in (*arguments, *keywords.values())):
             return None  # deep inside a list, say
         call.awaits = True
@@ -136,11 +136,11 @@ class Signals:
         alias.register_hook(lambda gradient: self._got_back(call, gradient))
         return _replaced(arguments, keywords, read, alias)
 
-    def _trace(self, call: Call, node: Any) -> None:
+    def _trace(self, call: Call, read: Tensor) -> None:
         """Find out which modules an input comes from, and what was applied to their answers on the way."""
-        if node is None:
+        if read.grad_fn is None:
             return
-        for source in _graph.sources(node, self._producers):
+        for source in _graph.sources(read, self._producers):
             pair = source.module, call.module
             self.feeds.add(pair)
             if source.plain:

@@ -123,4 +123,4 @@ def dead_fraction(slope: Tensor) -> Tensor:
 
 def saturated_fraction(slope: Tensor, bound: float) -> Tensor:
     """Return the share of entries whose slope is below 1 % of the largest that the activation has, (k,)."""
-    return (slope.abs() < SATURATED_BELOW * bound).sum(dim=(1, 2)) / slope[0].numel()
+    return (slope.abs() < SATURATED_BELOW * bound).sum(dim=(1, 2), dtype=torch.float64) / slope[0].numel()

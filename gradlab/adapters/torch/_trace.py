@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradlab.adapters.torch._rows import clean, tensors_of
+from gradlab.adapters.torch._rows import class_name, clean, tensors_of
+
+INPUT = "input"
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Origin:
     Attributes
     ----------
     operation : str
-        PyTorch's name of it, such as "aten.log".
+        PyTorch's name of it, such as "aten.log"; "input" where the model was given the number.
     module : str
         The innermost module that was running; "" for the loss, or whatever runs outside the model.
     phase : str
@@ -36,6 +38,8 @@ class Origin:
     inputs: str
 
     def __str__(self) -> str:
+        if self.operation == INPUT:
+            return f"in what the model was given: {self.inputs}"
         where = f"in module {self.module}" if self.module else "outside the model (the loss)"
         return f"{self.operation} {where}, in the {self.phase} pass, given {self.inputs}"
 
@@ -55,7 +59,7 @@ class _Looking(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if self.origin is None and _broken(result) and not _makes_uninitialized(func):
+        if self.origin is None and not _makes_uninitialized(func) and _broken(result):
             given = [tensor for tensor in tensors_of((args, kwargs or {}))]
             if not any(_broken(tensor) for tensor in given if not _same(tensor, result)):
                 name = str(func).removesuffix(".default")
@@ -70,6 +74,7 @@ def of_forward(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str,
 
     Random numbers are drawn from a copy of the generators, and buffers (BatchNorm's running statistics) are put back.
     """
+    given = [int((~torch.isfinite(tensor)).sum()) for tensor in tensors_of((arguments, keywords))]
     devices = [d for d in {p.device for p in model.parameters()} if d.type == "cuda"]
     buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     with (
@@ -83,6 +88,8 @@ def of_forward(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str,
     with torch.no_grad():
         for buffer, kept in buffers:
             buffer.copy_(kept)
+    if sum(given):  # only now: a pass through a sharded model takes all processes
+        return Origin(INPUT, "", "forward", f"{sum(given)} of its numbers are NaN or infinite")
     return look.origin
 
 
@@ -114,7 +121,7 @@ def _running_modules(model: nn.Module) -> Iterator[list[str]]:
     running: list[str] = []
     handles = []
     for name, module in model.named_modules():
-        label = clean(name) or type(module).__name__
+        label = clean(name) or class_name(module)
         handles.append(module.register_forward_pre_hook(lambda *_, label=label: running.append(label)))
         handles.append(module.register_forward_hook(lambda *_: running.pop() and None, always_call=True))
     try:
@@ -134,7 +141,8 @@ def _same(tensor: Tensor, result: Any) -> bool:
 
 
 def _makes_uninitialized(func: Any) -> bool:
-    return "empty" in str(func) or "new_" in str(func)
+    # Messages between processes compute nothing, and the room that is made for them holds anything.
+    return "empty" in str(func) or "new_" in str(func) or func.namespace in ("c10d", "_c10d_functional", "fsdp")
 
 
 def _ranges(tensors: list[Tensor]) -> str:

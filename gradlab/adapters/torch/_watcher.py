@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gradlab.adapters.torch import _describe, _patches, _trace
+from gradlab.adapters.torch import _describe, _distributed, _patches, _trace
 from gradlab.adapters.torch._assembly import OF_MODULES, OF_NET, OF_PARAMETERS
 from gradlab.adapters.torch._distributed import Ranks
 from gradlab.adapters.torch._ledger import Ledger
@@ -42,6 +42,7 @@ class Watch:
         modules: bool,
         updates: bool,
         on_nonfinite: str,
+        distributed: bool,
         baseline_loss: float | None,
         options: dict[str, Any],
         config: Mapping[str, Any],
@@ -53,7 +54,7 @@ class Watch:
         trained = [p for optimizer in self._optimizers for group in optimizer.param_groups for p in group["params"]]
         self._parameters = Parameters(rows, self._model, trained, updates=updates)
         self._numbers = [self._parameters.of(optimizer) for optimizer in self._optimizers]
-        self._ranks, self._ledger = Ranks(self._outer), Ledger()
+        self._ranks, self._ledger = Ranks(self._outer, self._parameters.all, together=distributed), Ledger()
         seen = list(dict.fromkeys(row.module for row in rows if is_seen(row.module)))
         self._signals = Signals(seen, self._ledger)
         self._ledger.table("parameters", OF_PARAMETERS, len(self._parameters.all))
@@ -102,7 +103,7 @@ class Watch:
             self.close()
         elif not self._closed and self._iteration:
             self._closed = True
-            self._record.close(self._iteration, f"interrupted by {kind.__name__}")
+            self._record.close(self._iteration, f"interrupted by {kind.__name__}", broken=True)
 
     def log(
         self,
@@ -282,13 +283,14 @@ class Watch:
     def _look(self, norms: Tensor) -> None:
         """At the first non-finite gradient, before it reaches the weights, find out where it came from."""
         broken = not math.isfinite(float(norms.sum()))
-        if self._on_nonfinite == "stop":
+        if self._on_nonfinite == "stop" or self._ranks.sharded:  # all see it in whole gradients, not in their shards
             broken = self._ranks.any(broken)
         if not broken:
             return
         self._nonfinite = True
-        if self._last_call is not None and not self._ranks.sharded:
+        if self._last_call is not None:
             origin = _trace.of_forward(self._model, *self._last_call)
+            _distributed.reshard(self._model)  # or the next forward pass would compute with these weights
             if origin is not None:
                 self._record.note(nonfinite_origin={"iteration": self._iteration, **origin.to_dict()})
                 self._put_single(self._iteration, "broke_forward", _scalar("broke_forward", 1.0))

@@ -1,0 +1,195 @@
+"""Two processes that train together, held against one that has the whole batch.
+
+All of it in float64 to 1e-9, but for what the mathematics does not give: a unit that is dead on both halves of a batch
+counts as dead, though each half knows only its own share of them (an upper bound); and units that lie in different
+shards are not compared (a lower bound).
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradlab
+from gradlab.run import STATISTICS
+
+torch = pytest.importorskip("torch")
+
+from tests.adapters import ranks  # noqa: E402  # needs torch
+
+SIZE, SECONDS = 2, 240
+AGREEING = [
+    f"{kind}_{training}" for kind in ("ddp", "fsdp") for training in ("plain", "clipped", "accumulated", "long")
+] + ["hsdp_plain", "hand_plain"]
+BROKEN = [f"{kind}_{training}" for kind in ("ddp", "fsdp") for training in ("poisoned", "logarithm", "stopped")]
+ENDED = ["ddp_unequal", "ddp_merely_recorded", "ddp_all_interrupted", "fsdp_all_interrupted"]
+
+
+class Launched:
+    """Two processes that have run trainings: the folder of their runs, and what each said of each training."""
+
+    def __init__(self, folder: Path, *trainings: str):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        root = Path(__file__).parents[2]
+        environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+        processes = [
+            subprocess.Popen(
+                [sys.executable, str(Path(ranks.__file__)), str(rank), str(SIZE), str(port), str(folder), *trainings],
+                env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )
+            for rank in range(SIZE)
+        ]  # fmt: skip
+        try:
+            self.output = [process.communicate(timeout=SECONDS)[0] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        self.folder, self.codes = folder, [process.returncode for process in processes]
+
+    def said(self, training: str) -> list[dict]:
+        paths = [self.folder / f"{training}.{rank}.json" for rank in range(SIZE)]
+        return [json.loads(path.read_text()) for path in paths]
+
+    def run(self, training: str) -> gradlab.Run:
+        return gradlab.load(self.folder / training)
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    result = Launched(tmp_path_factory.mktemp("ranks"), *AGREEING, *BROKEN, *ENDED)
+    assert result.codes == [0, 0], "\n".join(result.output)
+    return result
+
+
+@pytest.mark.parametrize("name", AGREEING)
+def test_processes_record_what_a_single_one_does(launched, name, tmp_path):
+    kind, _, training = name.partition("_")
+    run, single = launched.run(name), ranks.TRAININGS[training]("", tmp_path / "single").run
+    assert run.iterations == single.iterations
+    assert run.layers.equals(single.layers)
+    bounds = {"dead_fraction": 1} | ({"unit_similarity": -1} if kind == "fsdp" else {})
+    for column in STATISTICS:
+        ours, theirs = run[column], single[column]
+        if column == "unit_similarity" and kind == "fsdp":
+            assert (run.recorded(column) <= single.recorded(column)).all()
+        else:
+            np.testing.assert_array_equal(run.recorded(column), single.recorded(column), err_msg=column)
+        if column in bounds:
+            known = run.recorded(column)
+            assert (bounds[column] * (ours - theirs)[known] >= -1e-12).all(), column
+        else:
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-13, err_msg=column)
+    for column in run.steps.columns:
+        if run.steps[column].dtype.kind == "f":
+            np.testing.assert_allclose(run.steps[column], single.steps[column], rtol=1e-9, err_msg=column)
+    assert run.steps["loss"].notna().all()
+
+
+def test_what_is_compared_was_measured(launched):
+    """The columns that the comparison is about are there, in the run of several processes itself."""
+    for name in AGREEING:
+        run = launched.run(name)
+        for column in ("grad_norm", "delta_norm", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",
+                       "activation_mean", "activation_std", "activation_rms", "second_moment_rms"):  # fmt: skip
+            assert run.recorded(column)[0].all(), (name, column)
+            assert np.isfinite(run[column][0]).all(), (name, column)
+        assert run.recorded("log_gain_weight")[0, 0].sum() >= 2, name
+        assert run.steps["expected_decrease"][0] != 0
+        assert ("clipped_grad_norm" in run.steps.columns and run.steps["clipped_grad_norm"].notna().all()) == (
+            "clipped" in name
+        )
+
+
+def test_clipping_is_seen_from_both_sides(launched):
+    for kind in ("ddp", "fsdp"):
+        steps = launched.run(f"{kind}_clipped").steps
+        bites = steps["grad_norm"] > 0.05
+        assert bites.any()
+        np.testing.assert_allclose(steps["clipped_grad_norm"][bites], 0.05, rtol=1e-4)  # torch adds 1e-6 to the norm
+
+
+@pytest.mark.parametrize("name", AGREEING)
+def test_one_process_holds_the_run_and_the_other_says_so(launched, name):
+    first, second = launched.said(name)
+    assert first["error"] is second["error"] is None
+    assert "run" not in first
+    assert second["run"] == "process 1 holds no record; the one of rank 0 does"
+    assert launched.run(name).provenance["status"] == "complete"
+    assert launched.run(name).config["processes"] == SIZE
+    assert launched.run(name).config["batch_size"] == ranks.BATCH // (2 if "accumulated" in name else 1)
+    assert launched.run(name).config["model"] == launched.run(name).name == "Net"
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_process_whose_batch_broke_is_named(launched, name):
+    run = launched.run(name)
+    operation = "aten.log" if "logarithm" in name else "input"
+    found = run.provenance["nonfinite_by_rank"]
+    assert list(found) == ["1"]
+    assert (found["1"]["iteration"], found["1"]["phase"], found["1"]["operation"]) == (13, "forward", operation)
+    assert run.provenance["nonfinite_origin"]["rank"] == 1
+    assert run.steps["nonfinite_phase"][13] == "forward"
+    assert run.steps["nonfinite_phase"][:13].isna().all()
+    finding = gradlab.diagnose(run).findings[0]
+    assert (finding.rule, finding.iterations[0]) == ("GL001", 13)
+    assert "on the process of rank 1" in finding.message
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_every_process_stops(launched, kind):
+    first, second = launched.said(f"{kind}_stopped")
+    assert first["error"] == second["error"] == "NonFiniteError"
+    assert first["text"].startswith("stopped at iteration 13, before a non-finite gradient reached the weights\n")
+    assert "GL001" in first["text"]
+    assert second["text"].endswith("; the process of rank 0 holds the record")
+    assert launched.run(f"{kind}_stopped").iterations == 14
+
+
+def test_without_a_look_the_logged_loss_tells_the_process(launched):
+    found = launched.run("ddp_merely_recorded").provenance["nonfinite_by_rank"]
+    assert found == {"1": {"iteration": 13, "phase": "loss"}}
+
+
+def test_a_process_that_ends_before_the_other_holds_nobody_up(launched):
+    assert [said["iterations"] for said in launched.said("ddp_unequal")] == [6, 4]
+    run = launched.run("ddp_unequal")
+    assert (run.iterations, run.provenance["status"]) == (6, "complete")
+    assert np.isfinite(run["delta_norm"]).all()
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_an_interrupt_of_all_loses_nothing(launched, kind):
+    run = launched.run(f"{kind}_all_interrupted")
+    assert (run.iterations, run.provenance["status"]) == (5, "interrupted by KeyboardInterrupt")
+    assert np.isfinite(run["delta_norm"]).all()
+    assert "joined_until" not in run.provenance
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_when_one_process_fails_the_other_writes_what_it_knows(tmp_path, kind):
+    name = f"{kind}_one_fails"
+    launched = Launched(tmp_path, name)
+    first, second = launched.said(name)
+    assert (second["error"], second["text"]) == ("ValueError", "no such file")  # and not what came of it
+    assert first["error"] is not None
+    run = launched.run(name)
+    assert run.iterations == 13
+    assert run.provenance["status"].startswith("interrupted by ")
+    assert run.provenance["joined_until"] == 0
+    assert run.steps["loss"].notna().all()
+    assert run.recorded("grad_norm").any() == (kind == "ddp")  # of shards, the norm of the whole is not known
+    assert not run.recorded("delta_norm").any()
+
+
+def test_a_process_that_does_not_watch_is_missed(tmp_path):
+    first, _ = Launched(tmp_path, "ddp_one_watches").said("ddp_one_watches")
+    assert first["error"] == "ArgumentError"
+    assert first["text"].startswith("only some of the 2 processes called watch within 0:00:03; let every one of them")
