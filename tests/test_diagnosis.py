@@ -57,6 +57,24 @@ def test_a_dead_layer_explains_the_vanished_gradient_below_it():
     assert {finding.rule for finding in diagnosis.findings[0].consequences} == {"GL101", "GL402"}
 
 
+def test_a_rate_at_which_an_explosion_can_be_survived_is_no_root_of_its_own():
+    """Gradients of 1e6 at learning rate 1e-12: to raise the rate would be the wrong advice."""
+    run = make_run(
+        delta_norm=np.array([1e6, 1e4, 100.0, 1.0]), activation_rms=np.array([1.0, 100.0, 1e4, 1e6]),
+        steps={"loss": 1e5}, update_ratio=1e-9, lost_fraction=1.0,
+    )  # fmt: skip
+    diagnosis = diagnose(run)
+    assert [finding.rule for finding in diagnosis.findings] == ["GL102"]
+    assert {"GL203", "GL301", "GL402"} <= {finding.rule for finding in diagnosis.findings[0].consequences}
+
+
+def test_equal_units_explain_what_adds_up_to_saturation():
+    run = make_run(activation="tanh", unit_similarity=1.0, saturated_fraction=np.array([0.1, 0.9, 0.9, 0.0]))
+    diagnosis = diagnose(run)
+    assert [finding.rule for finding in diagnosis.findings] == ["GL305"]
+    assert [finding.rule for finding in diagnosis.findings[0].consequences] == ["GL202"]
+
+
 def test_a_root_that_hits_other_seeds_explains_nothing():
     p = np.ones((60, 4, 4))
     p[:, :1, 0] = 1e-9

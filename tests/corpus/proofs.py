@@ -65,7 +65,7 @@ def guessing(evidence: Evidence) -> float:
         if evidence.case.training.get("class_weights") == "balanced":
             shares = np.full(len(shares), 1 / len(shares))
         return float(-np.sum(shares * np.log(shares)))
-    constants = np.quantile(y, np.linspace(0, 1, 201)).tolist() + [float(y.mean())]
+    constants = [*np.quantile(y, np.linspace(0, 1, 201)), y.mean()]
     return min(loss(evidence, np.full((len(y), 1), constant), y) for constant in constants)
 
 
