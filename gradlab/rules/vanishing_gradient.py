@@ -118,18 +118,18 @@ def _elasticity(run: Run) -> Array:
 
 def _medians(elasticity: Array, window: Window, prefix: Array) -> Array:
     """Return the medians (S, L) of a window; infinite for a replicate that ended before its end."""
-    with np.errstate(all="ignore"):
-        values = nanmedian(elasticity[window.start : window.stop])  # of what was recorded
+    values = nanmedian(elasticity[window.start : window.stop])  # of what was recorded
     values[np.isnan(values) | (prefix < window.stop)[:, None]] = np.inf
     return values
 
 
 def _overcame(run: Run, medians: Array) -> Array:
-    """Which replicates were never in alarm, are out of warning in the last of the windows (W, S, L), and learn (S,)."""
+    """Which replicates were never in alarm, are out of it in the last window known of (W, S, L), and learn (S,)."""
     lowest = medians.min(axis=2)
+    latest = lowest[len(lowest) - 1 - np.isfinite(lowest)[::-1].argmax(axis=0), np.arange(lowest.shape[1])]
     share = learning(run)
-    learns = np.zeros(len(lowest[0]), bool) if share is None else share < NOT_LEARNED
-    return (lowest >= ALARM).all(axis=0) & (lowest[-1] >= WARN) & learns
+    learns = np.zeros(len(latest), bool) if share is None else share < NOT_LEARNED
+    return (lowest >= ALARM).all(axis=0) & (latest >= WARN) & learns
 
 
 def _badness(values: Array) -> tuple[int, int, float]:
