@@ -58,7 +58,8 @@ ROOMS = {
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
     "expectation": Room({"theory", "rules.base", "run", "errors"}, {"numpy"}),
     "limits": Room({"rules.base", "errors"}, set()),
-    "diagnosis": Room({"rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
+    "_roots": Room({"rules", "rules.base"}, set()),
+    "diagnosis": Room({"_roots", "rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
     "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
     "toml_lines": Room(set(), set()),
     "settings": Room({"diagnosis", "limits", "toml_lines", "run", "errors"}, set()),

@@ -328,6 +328,7 @@ class Rule(ABC):
     needs_loss: ClassVar[bool] = False
     explains: ClassVar[tuple[str, ...]] = ()  # codes of findings that are consequences of this one
     explains_later: ClassVar[tuple[str, ...]] = ()  # the same, of findings that began after this one
+    always: ClassVar[bool] = False  # True: told even where the root that explains it is muted
     whole: ClassVar[bool] = True  # False: of a run too large for memory, judge `Run.condensed()`; its rows are named by
     # `run.times`, by which the finding's iterations are then told
 
