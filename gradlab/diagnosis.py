@@ -278,9 +278,17 @@ def accuracy(run: Run) -> list[float | None]:
     return result
 
 
+def clipped(run: Run) -> float | None:
+    """Return the share of updates whose gradient clipping made smaller; None where nothing clips."""
+    before, after = run.step("grad_norm"), run.step("clipped_grad_norm")
+    known = np.isfinite(before) & np.isfinite(after)
+    # 1e-5: the two norms are summed apart, in another order.
+    return float((after[known] < before[known] * (1 - 1e-5)).mean()) if known.any() else None
+
+
 def summary(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
     """Return what `check --format json` and `compare --json` say of one run."""
-    verdict = diagnosis.to_dict()
+    verdict, share = diagnosis.to_dict(), clipped(run)
     return {
         "name": run.name,
         "config": run.config,
@@ -290,6 +298,7 @@ def summary(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
         "findings": verdict["findings"],
         "statuses": verdict["statuses"],
         "reasons": verdict["reasons"],
+        **({} if share is None else {"clipped": share}),
     }
 
 

@@ -82,11 +82,12 @@ ROOMS = {
     ),
     "pytest_plugin": Room({"testing.*", "settings", "report", "errors"}, {"pytest"}),
     "cli": Room(
-        {"run", "storage", "diagnosis", "comparison", "report", "theory", "datasets", "training", "nn.*", "rules",
-         "activations", "errors", "recorder", "gallery", "networks", "settings", "check_formats", "report.forecast",
-         "report.article"},
-        {"numpy", "pandas", "typer", "rich", "click"},
+        {"_cli_options", "_cli_output", "run", "storage", "diagnosis", "comparison", "datasets", "errors", "gallery",
+         "networks", "settings", "check_formats", "report.forecast", "report.article"},
+        {"typer"},
     ),
+    "_cli_options": Room(set(), {"typer"}),
+    "_cli_output": Room({"run", "diagnosis", "comparison", "datasets", "report", "storage", "errors"}, {"rich"}),
     "__main__": Room({"cli"}, set()),
 }  # fmt: skip
 
