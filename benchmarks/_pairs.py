@@ -91,7 +91,7 @@ def goal(
         verdict, shown = "not measured: the peer is not installed", "-"
     else:
         met = value <= limit if most else value >= limit
-        verdict = "met" if met else f"missed by {value / limit if most else limit / value:.2f}x"
+        verdict = "met" if met else f"missed by {value / limit if most else limit / value:.2f}x" if limit else "missed"
         verdict, shown = verdict if quiet else f"{verdict}, INCONCLUSIVE", f"{value:.2f} {unit}"
     line = f"{what:<58} {shown:>9}   {'at most' if most else 'at least'} {limit:g} {unit}: {verdict}"
     print(f"goal: {line}", flush=True)

@@ -146,6 +146,10 @@ def compare(
     result = comparison.Comparison(tuple(cells[each] for each in plans), details={"data": source.name})
     show.print_comparison(result)
     show.finish([result], output, json_file, result.to_dict)
+    from gradlab import kernels as blas
+
+    if blas.suspicious():
+        print("this processor has AVX-512, but OpenBLAS does not use it: gradlab kernels measures what it would bring")
     return 0
 
 
@@ -317,6 +321,16 @@ def rule(code: Annotated[str, typer.Argument(help="Such as GL101.")]) -> int:
     if code.upper() not in known:
         raise GradlabError(f"rule {code!r} is unknown; choose from: {', '.join(known)}")
     print(known[code.upper()].documentation())
+    return 0
+
+
+@app.command()
+def kernels() -> int:
+    """Say which kernels multiply matrices here, measure those the processor has, and offer the fastest."""
+    from gradlab import kernels as blas
+
+    for line in blas.told():
+        print(line)
     return 0
 
 

@@ -83,11 +83,12 @@ ROOMS = {
     "pytest_plugin": Room({"testing.*", "settings", "report", "errors"}, {"pytest"}),
     "cli": Room(
         {"_cli_options", "_cli_output", "run", "storage", "diagnosis", "comparison", "datasets", "errors", "gallery",
-         "networks", "settings", "check_formats", "report.forecast", "report.article"},
+         "networks", "settings", "check_formats", "report.forecast", "report.article", "kernels"},
         {"typer"},
     ),
     "_cli_options": Room(set(), {"typer"}),
     "_cli_output": Room({"run", "diagnosis", "comparison", "datasets", "report", "storage", "errors"}, {"rich"}),
+    "kernels": Room(set(), {"numpy", "threadpoolctl"}),
     "__main__": Room({"cli"}, set()),
 }  # fmt: skip
 
