@@ -58,8 +58,7 @@ ROOMS = {
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
     "expectation": Room({"theory", "rules.base", "run", "errors"}, {"numpy"}),
     "limits": Room({"rules.base", "errors"}, set()),
-    "_roots": Room({"rules", "rules.base"}, set()),
-    "diagnosis": Room({"_roots", "rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
+    "diagnosis": Room({"rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
     "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
     "toml_lines": Room(set(), set()),
     "settings": Room({"diagnosis", "limits", "toml_lines", "run", "errors"}, set()),
@@ -82,13 +81,11 @@ ROOMS = {
     ),
     "pytest_plugin": Room({"testing.*", "settings", "report", "errors"}, {"pytest"}),
     "cli": Room(
-        {"_cli_options", "_cli_output", "run", "storage", "diagnosis", "comparison", "datasets", "errors", "gallery",
-         "networks", "settings", "check_formats", "report.forecast", "report.article", "kernels"},
-        {"typer"},
+        {"run", "storage", "diagnosis", "comparison", "report", "theory", "datasets", "training", "nn.*", "rules",
+         "activations", "errors", "recorder", "gallery", "networks", "settings", "check_formats", "report.forecast",
+         "report.article"},
+        {"numpy", "pandas", "typer", "rich", "click"},
     ),
-    "_cli_options": Room(set(), {"typer"}),
-    "_cli_output": Room({"run", "diagnosis", "comparison", "datasets", "report", "storage", "errors"}, {"rich"}),
-    "kernels": Room(set(), {"numpy", "threadpoolctl"}),
     "__main__": Room({"cli"}, set()),
 }  # fmt: skip
 

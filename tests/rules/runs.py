@@ -5,9 +5,7 @@ import numpy as np
 from gradlab.run import Run
 
 
-def make_run(
-    iterations=60, replicates=2, layers=4, *, config=None, activation="relu", steps=None, name="made", **columns
-) -> Run:
+def make_run(iterations=60, replicates=2, layers=4, *, config=None, activation="relu", steps=None, **columns) -> Run:
     """Return a run whose every layer passes the signal on unchanged, with any column replaced by `columns`.
 
     A column may be anything that broadcasts to (iterations, replicates, layers).
@@ -43,7 +41,7 @@ def make_run(
         signals,
         steps=table,
         layers=described,
-        name=name,
+        name="made",
         config={"baseline_loss": 2.3, "batch_size": 64, "gain": 1.0} | (config or {}),
     )
 

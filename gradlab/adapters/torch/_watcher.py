@@ -51,8 +51,7 @@ class Watch:
         self._optimizers = [_innermost(optimizer) for optimizer in optimizers]
         self._every, self._modules, self._on_nonfinite = every, modules, on_nonfinite
         rows = find_rows(self._model)
-        trained = [p for optimizer in self._optimizers for group in optimizer.param_groups for p in group["params"]]
-        self._parameters = Parameters(rows, self._model, trained, updates=updates)
+        self._parameters = Parameters(rows, self._model, self._optimizers, updates=updates)
         self._numbers = [self._parameters.of(optimizer) for optimizer in self._optimizers]
         self._ranks, self._ledger = Ranks(self._outer, self._parameters.all, together=distributed), Ledger()
         seen = list(dict.fromkeys(row.module for row in rows if is_seen(row.module)))
@@ -235,12 +234,11 @@ class Watch:
         """Take the gradients before they are clipped."""
         mine = {id(p): n for n, p in enumerate(self._parameters.all)}
         numbers = [n for p in parameters if (n := mine.get(id(p))) is not None and n not in self._clipped]
-        found = self._parameters.gradients(numbers)
-        if found is not None:
-            self._ledger.put(self._iteration, "parameters", ("grad_norm",), *found)
-            self._clipped.update(numbers)
-            if self._costly(self._iteration):
-                self._parameters.keep_gradients(numbers)
+        for places, norms in self._parameters.gradients(numbers):
+            self._ledger.put(self._iteration, "parameters", ("grad_norm",), places, norms)
+        self._clipped.update(numbers)
+        if numbers and self._costly(self._iteration):
+            self._parameters.keep_gradients(numbers)
 
     def scaled_step(self, optimizer: Any, scale: Tensor | None, step: Callable[[], Any]) -> Any:
         """Note the scale of a step under a GradScaler, and whether it was skipped."""
@@ -263,26 +261,25 @@ class Watch:
         return iteration < COSTLY_FIRST or iteration % COSTLY_EVERY == 0
 
     def _take_gradients(self, number: int) -> None:
-        numbers, iteration = self._numbers[number], self._iteration
-        found = self._parameters.gradients(numbers)
-        if found is None:
-            return
-        places, norms = found
-        clipped = np.isin(places, list(self._clipped))
-        if clipped.any():
-            self._ledger.put(iteration, "parameters", ("after_norm",), places, norms)
-            fresh = np.flatnonzero(~clipped)
-            if len(fresh):
-                self._ledger.put(iteration, "parameters", ("grad_norm",), places[fresh], norms[fresh])
-        else:
-            self._ledger.put(iteration, "parameters", ("grad_norm",), places, norms)
-        looks = self._on_nonfinite == "stop" or (self._on_nonfinite == "trace" and norms.device.type == "cpu")
-        if looks and not self._nonfinite:
-            self._look(norms)
+        found = self._parameters.gradients(self._numbers[number])
+        for places, norms in found:
+            self._put_norms(places, norms)
+        traced = [norms for _, norms in found if self._on_nonfinite == "stop" or isinstance(norms, np.ndarray)]
+        if traced and self._on_nonfinite != "record" and not self._nonfinite:
+            self._look(traced)
 
-    def _look(self, norms: Tensor) -> None:
+    def _put_norms(self, places: Array, norms: Array | Tensor) -> None:
+        if not self._clipped:
+            self._ledger.put(self._iteration, "parameters", ("grad_norm",), places, norms)
+            return
+        clipped = np.isin(places, list(self._clipped))
+        for name, these in (("after_norm", np.flatnonzero(clipped)), ("grad_norm", np.flatnonzero(~clipped))):
+            if len(these):
+                self._ledger.put(self._iteration, "parameters", (name,), places[these], norms[these])
+
+    def _look(self, norms: Sequence[Array | Tensor]) -> None:
         """At the first non-finite gradient, before it reaches the weights, find out where it came from."""
-        broken = not math.isfinite(float(norms.sum()))
+        broken = not all(math.isfinite(float(each.sum())) for each in norms)
         if self._on_nonfinite == "stop" or self._ranks.sharded:  # all see it in whole gradients, not in their shards
             broken = self._ranks.any(broken)
         if not broken:
@@ -324,6 +321,7 @@ class Watch:
         self._record.note(skipped_steps={"count": len(self._skipped), "before_iterations": self._skipped[-100:]})
         self._signals.detach()
         self._ledger.drop(self._iteration)
+        self._parameters.forget_gradients()
         self._clipped, self._ran_forward = set(), False
         self._prepare()
 
