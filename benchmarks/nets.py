@@ -1,4 +1,7 @@
-"""The nets that the benchmarks train, on one thread each: gradlab's, PyTorch's, and the matrix products alone."""
+"""What the workers train, one thread each: gradlab's nets, their matrix products alone, PyTorch's.
+
+Every function returns `steps(count)`. The peers import what they need when they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 import gradlab
+from benchmarks._workers import Steps
 from gradlab.nn import losses, optimizers
 from gradlab.nn.loop import Step, Trainer
+from gradlab.recorder import Recorder
+from gradlab.training import _layers, _Observer
 
 RATE = 0.01
 
@@ -30,16 +36,72 @@ def sizes(depth: int, width: int) -> list[int]:
     return [64] + [width] * depth + [10]
 
 
-def trainer(depth: int, width: int, batch: int, replicates: int | None = None) -> Trainer:
-    """Return gradlab's bare training: tanh, SGD, float32."""
+def repeated(step: Callable[[], object]) -> Steps:
+    """Make many steps of one."""
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            step()
+
+    return steps
+
+
+def trainer(depth: int, width: int, batch: int, replicates: int | None = None, activation: str = "tanh") -> Trainer:
+    """Return gradlab's bare training: SGD, float32."""
     data = gradlab.datasets.digits(seed=0)
-    model = gradlab.MLP(sizes(depth, width), activation="tanh", init="glorot_normal", replicates=replicates)
+    model = gradlab.MLP(sizes(depth, width), activation=activation, init="glorot_normal", replicates=replicates)
     sgd = optimizers.create("sgd", RATE)
     return Trainer(model, data.x_train, data.y_train, losses.get("cross_entropy"), sgd, batch)
 
 
-def products(depth: int, width: int, batch: int, replicates: int | None = None) -> Callable[[], None]:
-    """Return a function that does the matrix products of one step, and nothing else.
+def bare(depth: int, width: int, batch: int, replicates: int | None = None, activation: str = "tanh") -> Steps:
+    """Gradlab's steps with nobody looking."""
+    training = trainer(depth, width, batch, replicates, activation)
+    return lambda count: training.fit(count, Silent())
+
+
+def recorded(
+    depth: int, width: int, batch: int, replicates: int | None, every: int | None, activation: str = "tanh"
+) -> Steps:
+    """Steps that are recorded, at the default cadence or in full at every `every`-th iteration."""
+    training = trainer(depth, width, batch, replicates, activation)
+    observer = _Observer(Recorder(_layers(training.model), replicates=replicates, every=every), None)
+    return lambda count: training.fit(count, observer)
+
+
+def sums(depth: int, width: int, batch: int, replicates: int | None = None) -> Steps:
+    """Nothing but the sums of squares that norms and gains are made of: what recording at least costs."""
+    training = trainer(depth, width, batch, replicates)
+    work, model = training._work, training.model
+    flat = [[part for _, part in stack.flats] for stack in
+            (model.weight_gradients, model.weights, work.slopes, work.backs)]  # fmt: skip
+    rows = [part for stack in (work.activations, work.deltas) for _, part in stack.groups]
+
+    def step() -> None:
+        for g, w in zip(*flat[:2], strict=True):
+            change = g - w
+            for x, y in ((g, g), (w, w), (change, change), (g, change)):
+                np.vecdot(x, y)
+        for x in (*flat[2], *flat[3], *rows):
+            np.vecdot(x, x)
+
+    return repeated(step)
+
+
+def grid(activations: list[str], depths: list[int], width: int, batch: int, replicates: int) -> Steps:
+    """A step of every net of a grid, with nobody looking."""
+    nets = [bare(depth, width, batch, replicates, phi) for phi in activations for depth in depths]
+    return lambda count: [net(count) for net in nets]
+
+
+def torch_grid(activations: list[str], depths: list[int], width: int, batch: int, replicates: int) -> Steps:
+    """The same of batched products in PyTorch."""
+    nets = [torch_bmm(depth, width, batch, replicates, phi) for phi in activations for depth in depths]
+    return lambda count: [net(count) for net in nets]
+
+
+def products(depth: int, width: int, batch: int, replicates: int | None = None) -> Steps:
+    """Do the matrix products of one step, and nothing else.
 
     Forward h W, backward h^T delta for every layer and delta W^T for every layer but the first; each with buffers of
     its own, as in training: A^T A would take another, faster routine.
@@ -63,11 +125,11 @@ def products(depth: int, width: int, batch: int, replicates: int | None = None) 
         for a, b, out in calls:
             np.matmul(a, b, out=out)
 
-    return step
+    return repeated(step)
 
 
-def torch_eager(depth: int, width: int, batch: int) -> Callable[[], None]:
-    """Return one step of the same net as an `nn.Sequential` in PyTorch's eager mode."""
+def torch_eager(depth: int, width: int, batch: int) -> Steps:
+    """Train the same net as an `nn.Sequential` in PyTorch's eager mode."""
     import torch
     from torch import nn
 
@@ -85,11 +147,11 @@ def torch_eager(depth: int, width: int, batch: int) -> Callable[[], None]:
         criterion(model(x), y).backward()
         optimizer.step()
 
-    return step
+    return repeated(step)
 
 
-def torch_bmm(depth: int, width: int, batch: int, replicates: int) -> Callable[[], None]:
-    """Return one step of `replicates` nets at once, as batched products under PyTorch's autograd."""
+def torch_bmm(depth: int, width: int, batch: int, replicates: int, activation: str = "tanh") -> Steps:
+    """Train `replicates` nets at once, as batched products under PyTorch's autograd."""
     import torch
 
     torch.set_num_threads(1)
@@ -100,16 +162,84 @@ def torch_bmm(depth: int, width: int, batch: int, replicates: int) -> Callable[[
     biases = [torch.zeros(replicates, 1, m, requires_grad=True) for _, m in pairs]
     x = torch.tensor(data.x_train[:batch], dtype=torch.float32).expand(replicates, -1, -1).contiguous()
     y = torch.tensor(data.y_train[:batch], dtype=torch.int64).repeat(replicates)
-    optimizer = torch.optim.SGD([*weights, *biases], lr=RATE)
+    optimizer, phi = torch.optim.SGD([*weights, *biases], lr=RATE), getattr(torch, activation)
 
     def step() -> None:
         optimizer.zero_grad()
         h = x
         for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             z = torch.baddbmm(bias, h, weight)
-            h = torch.tanh(z) if k < len(weights) - 1 else z
+            h = phi(z) if k < len(weights) - 1 else z
         loss = torch.nn.functional.cross_entropy(h.reshape(-1, h.shape[-1]), y, reduction="sum") / batch
         loss.backward()
         optimizer.step()
 
-    return step
+    return repeated(step)
+
+
+def jax_jit(depth: int, width: int, batch: int) -> Steps:
+    """Train the same net in JAX, one compiled call a step."""
+    import jax
+
+    parameters, update = _jax(depth, width, batch)
+    compiled, state = jax.jit(update, donate_argnums=0), [parameters]
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            state[0] = compiled(state[0])
+        jax.block_until_ready(state[0])
+
+    return steps
+
+
+def jax_scan(depth: int, width: int, batch: int) -> Steps:
+    """Train the same net in JAX, twenty steps a compiled call: nothing could look at a single one."""
+    import jax
+
+    parameters, update = _jax(depth, width, batch)
+    together = 20
+    compiled = jax.jit(lambda p: jax.lax.scan(lambda q, _: (update(q), None), p, None, together)[0])
+    state = [parameters]
+
+    def steps(count: int) -> None:
+        for _ in range(-(-count // together)):
+            state[0] = compiled(state[0])
+        jax.block_until_ready(state[0])
+
+    return steps
+
+
+def _jax(depth: int, width: int, batch: int):
+    import jax
+    import jax.numpy as jnp
+
+    data, rng = gradlab.datasets.digits(seed=0), np.random.default_rng(0)
+    pairs = list(pairwise(sizes(depth, width)))
+    parameters = [
+        (jnp.asarray(rng.normal(0, (2 / (n + m)) ** 0.5, (n, m)), "float32"), jnp.zeros(m, "float32")) for n, m in pairs
+    ]
+    x, y = jnp.asarray(data.x_train[:batch], "float32"), jnp.asarray(data.y_train[:batch])
+
+    def loss(weights):
+        h = x
+        for w, b in weights[:-1]:
+            h = jnp.tanh(h @ w + b)
+        logits = h @ weights[-1][0] + weights[-1][1]
+        return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1).mean()
+
+    def update(weights):
+        return jax.tree.map(lambda p, g: p - RATE * g, weights, jax.grad(loss)(weights))
+
+    return parameters, update
+
+
+def scikit_learn(depth: int, width: int, batch: int) -> Steps:
+    """Train the same net with scikit-learn's `MLPClassifier.partial_fit`, a batch a call."""
+    from sklearn.neural_network import MLPClassifier
+
+    data = gradlab.datasets.digits(seed=0)
+    model = MLPClassifier([width] * depth, activation="tanh", solver="sgd", learning_rate_init=RATE, momentum=0.0,
+                          nesterovs_momentum=False, alpha=0.0, batch_size=batch, random_state=0)  # fmt: skip
+    x, y = data.x_train[:batch].astype(np.float32), data.y_train[:batch]
+    model.partial_fit(x, y, classes=np.arange(10))
+    return repeated(lambda: model.partial_fit(x, y))

@@ -13,11 +13,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import gradlab
-from benchmarks._pairs import Measured, gate
+from benchmarks._pairs import gate, goal, in_turn
 from tests.browser.chromium import find_chromium, launch
 
 FIRST = """
@@ -75,17 +74,6 @@ def opened(browser, page: Path, what: str = "figure") -> float:
         context.close()
 
 
-def in_turn(measures: dict[str, Callable[[], float]], rounds: int) -> Measured:
-    """Measure each once a round, in turn; one round before does not count."""
-    kept: dict[str, list[float]] = {name: [] for name in measures}
-    for number in range(rounds + 1):
-        for name, measure in measures.items():
-            value = measure()
-            if number:
-                kept[name].append(value)
-    return Measured(kept)
-
-
 def main() -> int:
     """Print the table. Exit status: 1 where the report's first picture comes later than the plain page's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -113,6 +101,9 @@ def main() -> int:
     middle, low, high = first.ratio("report", "plain")
     print(f"first Plotly figure, report over plain: {middle:.2f} (quartiles {low:.2f} to {high:.2f}); goal: at most 1")
     print(gate(first, "again", "plain"))
+    goal("size of the report", sizes["report"], 2.5, unit="MB")
+    quiet = first.quiet("again", "plain")
+    goal("first picture of the report over the plain page's", first.ratio("curve", "plain")[0], 1.0, quiet=quiet)
     return 0 if first.ratio("curve", "plain")[0] <= 1 else 1
 
 

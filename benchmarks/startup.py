@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import gradlab
-from benchmarks._pairs import gate, interleaved
+from benchmarks._pairs import gate, goal, interleaved
 
 
 def python(*arguments: str) -> None:
@@ -45,6 +45,7 @@ def main() -> int:
             "python -c pass": ("-c", "pass"),
             "again": ("-c", "pass"),
             "import gradlab": ("-c", "import gradlab"),
+            "import typer": ("-c", "import typer"),
             "import pandas, pyarrow": ("-c", "import pandas, pyarrow.parquet"),
             "gradlab --help": ("-m", "gradlab", "--help"),
             "gradlab check RUN": ("-m", "gradlab", "check", run),
@@ -53,6 +54,12 @@ def main() -> int:
         for command in commands:
             print(f"{command:<24} {1e3 * measured.median(command):7.0f} ms")
         print(gate(measured, "again", "python -c pass"))
+        quiet = measured.quiet("again", "python -c pass")
+        goal(
+            "gradlab --help over importing typer", measured.ratio("gradlab --help", "import typer")[0], 1.5, quiet=quiet
+        )
+        over = measured.ratio("gradlab check RUN", "import pandas, pyarrow")[0]
+        goal("gradlab check of a small run over importing pandas, pyarrow", over, 1.5, quiet=quiet)
         for command in ("gradlab --help", "gradlab check RUN"):
             print(f"imports of {command}, each with what it imports:")
             for module, milliseconds in costs(*commands[command]):

@@ -83,6 +83,13 @@ def bars_text(bars: Sequence[Bar]) -> list[str]:
     return lines
 
 
+def columns_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a table, each column as wide as its longest word, and a line below the heads."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [head, ["-" * width for width in widths], *rows]
+    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
 def bars_html(bars: Sequence[Bar]) -> str:
     """Draw the same as an HTML table."""
     finite = [bar.decades for bar in bars if np.isfinite(bar.decades)]

@@ -160,7 +160,10 @@ class Comparison:
         return {"schema": 1, "runs": [summary(cell.run, cell.diagnosis) for cell in self.cells]}
 
     def __str__(self) -> str:
-        return self.to_frame().to_string(index=False)
+        rows = [[str(value) for value in _written(cell).values()] for cell in self.cells]
+        return "\n".join(
+            [self.title, "", *_views.columns_text(list(row(self.cells[0])), rows)] if rows else [self.title]
+        )
 
     def _repr_html_(self) -> str:
         """A row a network, a column a depth: outcome, verdict and accuracy."""
@@ -173,9 +176,15 @@ class Comparison:
 
 
 def _told(cell: Cell) -> str:
-    accuracy = row(cell)["accuracy"]
-    share = "" if accuracy is None else f" {100 * accuracy:.0f} %"
-    return f"{cell.outcome}{share}\n{cell.diagnosis.verdict}"
+    words = _written(cell)
+    return f"{cell.outcome} {words['accuracy']}".rstrip() + f"\n{words['verdict']}"
+
+
+def _written(cell: Cell) -> dict[str, Any]:
+    """Return what the tables show of a cell, as words: the seeds that are hit, an accuracy in per cent."""
+    values = row(cell)
+    share = "" if values["accuracy"] is None else f"{100 * values['accuracy']:.0f} %"
+    return values | {"verdict": f"{values['verdict']} {cell.diagnosis.share}".rstrip(), "accuracy": share}
 
 
 def row(cell: Cell) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab import _views, expectation
+from gradlab import _roots, _views, expectation
 from gradlab.errors import RuleError
 from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
@@ -179,8 +179,7 @@ def diagnose(
     limits : mapping of str to mapping, optional
         Code -> other limits for that rule, such as {"GL101": {"alarm": 0.001}}; see `gradlab.limits`.
     mute : mapping of str to str, optional
-        Code -> why a finding of that rule does not count in this run; what it explains then stands alone. NaN and
-        infinity cannot be muted.
+        Code -> why a finding of that rule does not count in this run, nor what it explains; NaN and infinity always do.
 
     Raises
     ------
@@ -196,14 +195,15 @@ def diagnose(
     part = run.condensed()
     for code, rule in asked.items():
         statuses[code], reason, finding = _ask(adjusted(rule, limits.get(code, {})), run if rule.whole else part)
-        if finding is not None and code in mute:
-            statuses[code], reason, finding = "muted", f"{mute[code]} (it found: {finding.message})", None
         if reason:
             reasons[code] = reason
         if finding is not None:
             found.append((rule, finding))
+    always = [code for code, rule in asked.items() if rule.always]
+    findings, silenced = _roots.without(_roots.fold(found), mute, always)
+    statuses |= dict.fromkeys(silenced, "muted")
     nonfinite = run.iterations > 0 and bool(broken(run).any())
-    return Diagnosis(run.name, _fold(found), statuses, reasons, nonfinite, (*_notes(run), *_how(run, part)))
+    return Diagnosis(run.name, findings, statuses, reasons | silenced, nonfinite, (*_notes(run), *_how(run, part)))
 
 
 def _how(run: Run, part: Run) -> tuple[str, ...]:
@@ -243,41 +243,6 @@ def _ask(rule: Rule, run: Run) -> tuple[str, str, Finding | None]:
     return "fired", "", replace(finding, iterations=(first, last))
 
 
-def _fold(found: list[tuple[Rule, Finding]]) -> tuple[Finding, ...]:
-    """Put every finding that another one explains, directly or through a third, under it; return the roots.
-
-    One explains another where its rule says so and it hits at least half of the replicates that the other hits.
-    """
-    findings = {rule.code: finding for rule, finding in found}
-    effects = {
-        rule.code: [code for code, other in findings.items() if code != rule.code and rule.explains_it(finding, other)]
-        for rule, finding in found
-    }
-    reach = {code: _reachable(code, effects) for code in findings}
-    folded: dict[str, list[Finding]] = {code: [] for code in findings if _is_root(code, reach)}
-    for code in findings:
-        if code not in folded:
-            folded[next(root for root in folded if code in reach[root])].append(findings[code])
-    complete = [findings[code].with_consequences(consequences) for code, consequences in folded.items()]
-    return tuple(sorted(complete, key=lambda f: (f.severity != ERROR, -len(f.consequences), f.rule)))
-
-
-def _is_root(code: str, reach: Mapping[str, set[str]]) -> bool:
-    """Whether nothing explains it but what it explains itself; of such a circle, its first member is the root."""
-    causes = [other for other in reach if code in reach[other] and other != code]
-    return all(other in reach[code] and code < other for other in causes)
-
-
-def _reachable(root: str, effects: Mapping[str, list[str]]) -> set[str]:
-    seen: set[str] = set()
-    frontier = [root]
-    while frontier:
-        new = [code for code in effects[frontier.pop()] if code not in seen]
-        seen.update(new)
-        frontier += new
-    return seen
-
-
 def outcomes(run: Run) -> list[str]:
     """Say of each replicate whether it "learned", is "slow", or has "not learned" anything about its input.
 
@@ -313,9 +278,17 @@ def accuracy(run: Run) -> list[float | None]:
     return result
 
 
+def clipped(run: Run) -> float | None:
+    """Return the share of updates whose gradient clipping made smaller; None where nothing clips."""
+    before, after = run.step("grad_norm"), run.step("clipped_grad_norm")
+    known = np.isfinite(before) & np.isfinite(after)
+    # 1e-5: the two norms are summed apart, in another order.
+    return float((after[known] < before[known] * (1 - 1e-5)).mean()) if known.any() else None
+
+
 def summary(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
     """Return what `check --format json` and `compare --json` say of one run."""
-    verdict = diagnosis.to_dict()
+    verdict, share = diagnosis.to_dict(), clipped(run)
     return {
         "name": run.name,
         "config": run.config,
@@ -325,6 +298,7 @@ def summary(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
         "findings": verdict["findings"],
         "statuses": verdict["statuses"],
         "reasons": verdict["reasons"],
+        **({} if share is None else {"clipped": share}),
     }
 
 

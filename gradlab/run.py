@@ -463,7 +463,11 @@ class Run:
         """Say in a few lines what was recorded and how it went."""
         iterations, replicates, layers = self.shape
         status = self._provenance.get("status", "")
-        lines = [f"{self._name}: {iterations} iterations x {replicates} seeds x {layers} layers, {status}"]
+        size = " x ".join(
+            f"{number} {noun}{'s' * (number != 1)}"
+            for number, noun in ((iterations, "iteration"), (replicates, "seed"), (layers, "layer"))
+        )
+        lines = [f"{self._name}: {size}, {status}"]
         if not iterations:
             return lines
         recorded = np.flatnonzero(self.step_recorded("loss").any(axis=1))

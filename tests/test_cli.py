@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,12 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab import cli
+from gradlab import cli, datasets, networks
+from gradlab.activations import ACTIVATIONS
+from gradlab.nn import schedules
+from gradlab.nn.initializers import INITIALIZERS
+from gradlab.nn.losses import LOSSES
+from gradlab.nn.optimizers import OPTIMIZERS
 from tests.rules.runs import make_run
 
 QUICK = ["--seeds", "2", "--iterations", "30", "--width", "8"]
@@ -386,3 +392,20 @@ def test_every_option_of_a_training_reaches_it(capsys):
     }  # fmt: skip
     assert {name: run.config.get(name) for name in expected} == expected
     assert run.steps["clipped_grad_norm"].max() <= 0.5 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(("most", "share"), [(1e-3, 1.0), (1e6, 0.0)])
+def test_how_often_clipping_bites_is_said(capsys, most, share):
+    _, out, _ = call(capsys, "train", "--depth", "1", "--clip", f"norm:most={most}", "--json", "v.json", *QUICK)
+    assert f"Clipping made the gradient smaller in {100 * share:.0f} % of the updates." in out
+    assert json.loads(Path("v.json").read_text())["runs"][0]["clipped"] == share
+
+
+def test_the_help_names_everything_there_is(capsys):
+    for command in ("train", "compare"):
+        said = call(capsys, command, "--help")[1]
+        words = set(re.findall(r"\w+", re.sub(r"\n\s+", " ", said)))
+        for names in (ACTIVATIONS, LOSSES, OPTIMIZERS, schedules.SETTINGS, datasets.BUNDLED, networks.KEYS):
+            assert set(names) <= words, (command, set(names) - words)
+        for name in INITIALIZERS:
+            assert name in words or name.replace("_uniform", "_normal") in words

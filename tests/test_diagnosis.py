@@ -1,9 +1,11 @@
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
 
+import gradlab
 from gradlab.diagnosis import Diagnosis, diagnose, registry, summary
 from gradlab.errors import RuleError
 from gradlab.rules import BUILT_IN, Finding, Rule
@@ -55,6 +57,24 @@ def test_a_dead_layer_explains_the_vanished_gradient_below_it():
     diagnosis = diagnose(make_run(steps={"loss": 2.3}, dead_fraction=dead, per_example_grad_norm=p))
     assert [finding.rule for finding in diagnosis.findings] == ["GL201"]
     assert {finding.rule for finding in diagnosis.findings[0].consequences} == {"GL101", "GL402"}
+
+
+def test_a_rate_at_which_an_explosion_can_be_survived_is_no_root_of_its_own():
+    """Gradients of 1e6 at learning rate 1e-12: to raise the rate would be the wrong advice."""
+    run = make_run(
+        delta_norm=np.array([1e6, 1e4, 100.0, 1.0]), activation_rms=np.array([1.0, 100.0, 1e4, 1e6]),
+        steps={"loss": 1e5}, update_ratio=1e-9, lost_fraction=1.0,
+    )  # fmt: skip
+    diagnosis = diagnose(run)
+    assert [finding.rule for finding in diagnosis.findings] == ["GL102"]
+    assert {"GL203", "GL301", "GL402"} <= {finding.rule for finding in diagnosis.findings[0].consequences}
+
+
+def test_equal_units_explain_what_adds_up_to_saturation():
+    run = make_run(activation="tanh", unit_similarity=1.0, saturated_fraction=np.array([0.1, 0.9, 0.9, 0.0]))
+    diagnosis = diagnose(run)
+    assert [finding.rule for finding in diagnosis.findings] == ["GL305"]
+    assert [finding.rule for finding in diagnosis.findings[0].consequences] == ["GL202"]
 
 
 def test_a_root_that_hits_other_seeds_explains_nothing():
@@ -318,3 +338,31 @@ def test_no_run_however_odd_crashes_a_rule(iterations, layers, loss, value):
         assert set(diagnosis.statuses.values()) == {"skipped"}
     elif loss in (np.nan, np.inf) or value in (np.nan, np.inf):
         assert not diagnosis.ok
+
+
+@pytest.mark.parametrize("rule", [rule for rule in BUILT_IN if rule.needs], ids=lambda rule: rule.code)
+def test_what_a_rule_says_is_missing_is_what_makes_it_judge(rule):
+    """The arrays it names, handed to a Recorder, are enough."""
+    rng = np.random.default_rng(0)
+    described = [{"fan_in": 5, "fan_out": 4, "activation": "tanh", "slope_bound": 1.0}, {"fan_in": 4, "fan_out": 3}]
+    described.insert(1, {"fan_in": 4, "fan_out": 4, "activation": "tanh", "slope_bound": 1.0})
+    shapes = [(each["fan_in"], each["fan_out"]) for each in described]
+    signals = {name: [rng.normal(size=(8, m)) for _, m in shapes] for name in ("activations", "deltas")}
+    every = signals | {
+        "batch": rng.normal(size=(8, 5)), "slopes": [rng.uniform(size=(8, m)) for _, m in shapes[:-1]],
+        "second_moments": [rng.uniform(size=shape) for shape in shapes],
+    }  # fmt: skip
+    weights = [rng.normal(size=shape) for shape in shapes]
+    always = {"weights": weights, "weights_after": [0.9 * w for w in weights], "gradients": weights}
+
+    def record(**arrays):
+        recorder = gradlab.Recorder(described, config={"optimizer": "adam"})
+        for _ in range(2):
+            recorder.record(loss=1.0, learning_rate=0.1, **always, **arrays)
+        return recorder.close()
+
+    said = rule().missing(record())
+    if said is None:  # what is always recorded is all it needs
+        return
+    named = {name for name in every if re.search(rf"\b{name}\b", said.split("; pass ")[1])}
+    assert rule().missing(record(**{name: every[name] for name in named})) is None

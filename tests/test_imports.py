@@ -58,7 +58,8 @@ ROOMS = {
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
     "expectation": Room({"theory", "rules.base", "run", "errors"}, {"numpy"}),
     "limits": Room({"rules.base", "errors"}, set()),
-    "diagnosis": Room({"rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
+    "_roots": Room({"rules", "rules.base"}, set()),
+    "diagnosis": Room({"_roots", "rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
     "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
     "toml_lines": Room(set(), set()),
     "settings": Room({"diagnosis", "limits", "toml_lines", "run", "errors"}, set()),
@@ -81,11 +82,13 @@ ROOMS = {
     ),
     "pytest_plugin": Room({"testing.*", "settings", "report", "errors"}, {"pytest"}),
     "cli": Room(
-        {"run", "storage", "diagnosis", "comparison", "report", "theory", "datasets", "training", "nn.*", "rules",
-         "activations", "errors", "recorder", "gallery", "networks", "settings", "check_formats", "report.forecast",
-         "report.article"},
-        {"numpy", "pandas", "typer", "rich", "click"},
+        {"_cli_options", "_cli_output", "run", "storage", "diagnosis", "comparison", "datasets", "errors", "gallery",
+         "networks", "settings", "check_formats", "report.forecast", "report.article", "kernels"},
+        {"typer"},
     ),
+    "_cli_options": Room(set(), {"typer"}),
+    "_cli_output": Room({"run", "diagnosis", "comparison", "datasets", "report", "storage", "errors"}, {"rich"}),
+    "kernels": Room(set(), {"numpy", "threadpoolctl"}),
     "__main__": Room({"cli"}, set()),
 }  # fmt: skip
 

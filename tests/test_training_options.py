@@ -6,6 +6,7 @@ import pytest
 import gradlab
 from gradlab.errors import ArgumentError
 from gradlab.nn.mlp import MLP
+from gradlab.report.data import build
 from gradlab.run import LOG_GAINS
 from gradlab.training import train
 from tests.helpers import make_data
@@ -116,3 +117,13 @@ def test_combinations_that_make_no_sense_are_one_sentence(model, options, senten
         train(MLP([3, 4, 4, 3], **model), make_data(), **arguments)
     if arguments["batch_size"] == 1:
         assert train(MLP([3, 4, 4, 3], **model), make_data(), batch_size=2, iterations=1).iterations == 1
+
+
+def test_the_report_says_how_often_clipping_bites():
+    run = trained(clip="norm:most=0.3", iterations=20)
+    steps = run.steps
+    share = (steps["clipped_grad_norm"] < steps["grad_norm"] * (1 - 1e-5)).mean()
+    assert share > 0
+    (cell,) = build(run)["cells"]
+    assert cell["config"]["clipped"] == f"in {100 * share:.0f} % of the updates"
+    assert "clipped" not in build(trained())["cells"][0]["config"]

@@ -85,3 +85,22 @@ def test_a_comparison_is_a_table_in_a_notebook(tmp_path):
     assert told.count("<tr>") == 3
     assert "<br>" in told
     assert "not learned" in told
+
+
+def test_a_comparison_is_a_table_in_a_terminal(tmp_path):
+    lines = str(cells_of(tmp_path)).splitlines()
+    assert lines[0] == "What depth does to a network"
+    assert lines[2].split() == ["network", "depth", "outcome", "verdict", "cause", "accuracy"]
+    assert lines[4].split()[:4] == ["sigmoid", "2", "not", "learned"]
+    assert max(map(len, lines)) <= 80
+    assert str(gradlab.comparison.Comparison(())) == "What depth does to a network"
+
+
+def test_long_names_of_layers_keep_their_end():
+    bar = _views.Bar(3, "transformer.h.11.mlp.c_proj", -1.0)
+    assert "…mer.h.11.mlp.c_proj"[-17:] in _views.bars_text([bar])[0]
+    assert max(map(len, _views.bars_text([bar]))) <= 80
+
+
+def test_a_diagnosis_fits_eighty_columns():
+    assert max(map(len, str(gradlab.diagnose(made())).splitlines())) <= 80

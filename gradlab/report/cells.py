@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradlab import diagnosis
-from gradlab.diagnosis import Diagnosis
+from gradlab.diagnosis import Diagnosis, clipped
 from gradlab.report import layers, panels, profiles, series, story
 from gradlab.report.draw import layer_names
 from gradlab.report.heatmap import heatmap
@@ -81,12 +81,17 @@ def everything(
             {"code": code, "status": status, "reason": verdict.reasons.get(code, "")}
             for code, status in verdict.statuses.items()
         ],
-        "config": {key: _written(value) for key, value in run.config.items()},
+        "config": {key: _written(value) for key, value in run.config.items()} | _clipping(run),
         "provenance": {key: _written(value) for key, value in run.provenance.items()},
         "chains": _chains(run.condensed()),
         "notes": list(verdict.notes),
         "figures": _figures(run, detail, verdict),
     }
+
+
+def _clipping(run: Run) -> dict[str, str]:
+    share = clipped(run)
+    return {} if share is None else {"clipped": f"in {100 * share:.0f} % of the updates"}
 
 
 def _written(value: Any) -> str:

@@ -100,8 +100,10 @@ const gradlabCommon = (() => {
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", (layout.meta && layout.meta.alt) || "");
     const line = { color: colour("--accent"), width: 1.5, dash: "dot" };
+    // A picture follows its place a moment later by itself; the printer does not wait that long.
+    const room = document.documentElement.classList.contains("paper") ? { width: place.clientWidth, height: place.clientHeight } : {};
     const shapes = [...(layout.shapes || []), ...marks.map((mark) => ({ line, ...mark }))];
-    Plotly.react(place, data.map(grown), themed({ ...layout, shapes }, place.clientWidth < 420), CONFIG);
+    Plotly.react(place, data.map(grown), themed({ ...layout, ...room, shapes }, place.clientWidth < 420), CONFIG);
     if (place.drawn) place.drawn();
   }
 
@@ -199,16 +201,19 @@ const gradlabCommon = (() => {
       retheme();
     });
     dark.addEventListener("change", retheme);
-    // Paper is white: print in light colours, whatever is on the screen.
+    // Paper is white and narrow: print in light colours and one column, whatever is on the screen.
+    const page = document.documentElement;
     let chosen;
     addEventListener("beforeprint", () => {
-      chosen = document.documentElement.dataset.theme;
-      document.documentElement.dataset.theme = "light";
+      chosen = page.dataset.theme;
+      page.dataset.theme = "light";
+      page.classList.add("paper");
       retheme();
     });
     addEventListener("afterprint", () => {
-      if (chosen) document.documentElement.dataset.theme = chosen;
-      else delete document.documentElement.dataset.theme;
+      if (chosen) page.dataset.theme = chosen;
+      else delete page.dataset.theme;
+      page.classList.remove("paper");
       retheme();
     });
   }

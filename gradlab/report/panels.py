@@ -36,6 +36,7 @@ ARROWS = 6  # on each trajectory
 ROWS_OF_FINDINGS = 6  # below the loss
 ROW, GAP, ACCURACY = 0.055, 0.07, 0.2  # of the height of the picture of the loss
 BAR = 14  # pixels: the height of a finding's bar
+SHORT_BAR = 0.4  # of the whole time: what is left holds a finding's name
 MARKED = 20  # a line of fewer points shows each of them
 
 
@@ -78,7 +79,7 @@ def loss(run: Run, points: int, findings: Sequence[Finding] = ()) -> Spec:
             "tickvals": list(range(len(marked))), "ticktext": [finding.rule for finding in marked],
             "showticklabels": False,
         }  # fmt: skip
-        below["annotations"] = [_label(row, finding) for row, finding in enumerate(marked)]
+        below["annotations"] = [_label(row, finding, last) for row, finding in enumerate(marked)]
     return spec(
         [*data, *accuracy], _loss_alt(over.median, baseline, accuracy, marked, len(findings)), shapes=shapes,
         xaxis=time_axis(last, edge=0.02 * max(last, 1)) | {"anchor": "y3" if marked else "y2" if accuracy else "y"},
@@ -102,11 +103,13 @@ def _findings(marked: Sequence[Finding], last: int) -> list[Spec]:
     return bars
 
 
-def _label(row: int, finding: Finding) -> Spec:
-    """Write a finding's name on its row, over the bar."""
+def _label(row: int, finding: Finding, last: int) -> Spec:
+    """Write a finding's name on its row: after a short bar, else on it, so that no end of a bar runs through it."""
+    first, end = (min(int(t), last) for t in finding.iterations)
+    early = SHORT_BAR * last
     return {
-        "text": f"{finding.rule} {escape(words(finding.name))}", "xref": "paper", "x": 0.03, "yref": "y3", "y": row,
-        "xanchor": "left", "showarrow": False, "font": {"size": 11},
+        "text": f"{finding.rule} {escape(words(finding.name))}", "x": next((t for t in (end, first) if t < early), 0),
+        "xshift": 4, "y": row, "yref": "y3", "xanchor": "left", "showarrow": False, "font": {"size": 11},
     }  # fmt: skip
 
 

@@ -16,6 +16,17 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+MADE_OF = {  # the arrays that `Recorder.record` makes a statistic of, but for those that it always asks for
+    "delta_norm": ("deltas",),
+    "per_example_grad_norm": ("batch", "activations", "deltas"),
+    "activation_rms": ("activations",),
+    "dead_fraction": ("slopes",),
+    "saturated_fraction": ("slopes (and slope_bound with each layer)",),
+    "second_moment_rms": ("second_moments",),
+} | {
+    name: ("weights", "weights_after", "gradients")
+    for name in ("weight_norm", "update_norm", "update_ratio", "lost_fraction", "unit_similarity", "grad_norm")
+}
 ERROR, WARNING = "error", "warning"
 WINDOW = 50  # iterations: long enough that one bad batch decides nothing, short against a training
 NOT_LEARNED = 0.95  # of the best constant predictor's loss
@@ -328,6 +339,7 @@ class Rule(ABC):
     needs_loss: ClassVar[bool] = False
     explains: ClassVar[tuple[str, ...]] = ()  # codes of findings that are consequences of this one
     explains_later: ClassVar[tuple[str, ...]] = ()  # the same, of findings that began after this one
+    always: ClassVar[bool] = False  # True: told even where the root that explains it is muted
     whole: ClassVar[bool] = True  # False: of a run too large for memory, judge `Run.condensed()`; its rows are named by
     # `run.times`, by which the finding's iterations are then told
 
@@ -336,7 +348,8 @@ class Rule(ABC):
         absent = [name for name in self.needs if name not in run]
         if not absent:
             return self.missing_loss(run)
-        return f"needs {', '.join(absent)}, which this run does not hold; pass the arrays to Recorder.record"
+        arrays = dict.fromkeys(name for each in absent for name in MADE_OF.get(each, (f"what {each} is made of",)))
+        return f"needs {', '.join(absent)}, which this run does not hold; pass {', '.join(arrays)} to Recorder.record"
 
     def missing_loss(self, run: Run) -> str | None:
         """Say that the loss is missing, and how to record it; None where it is not, or is not needed."""

@@ -49,7 +49,7 @@ class DeadUnits(Rule):
     name = "dead-units"
     summary = "layers of units that are silent on every example, beyond what relu's sparsity explains"
     needs = ("dead_fraction",)
-    explains = ("GL101", "GL301", "GL302", "GL305", "GL306", "GL402")
+    explains = ("GL101", "GL301", "GL302", "GL306", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the last window of finite iterations of each replicate."""

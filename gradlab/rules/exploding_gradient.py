@@ -51,14 +51,18 @@ class ExplodingGradient(Rule):
     summary = "a backward signal that grows past 100 times, or updates that overshoot the loss"
     needs = ("delta_norm",)
     explains = (
-        "GL001", "GL101", "GL103", "GL201", "GL202", "GL203", "GL303", "GL304", "GL401", "GL402",
+        "GL001", "GL101", "GL103", "GL201", "GL202", "GL203", "GL301", "GL302", "GL303", "GL304", "GL401", "GL402",
     )  # fmt: skip
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
-        """By construction, it explains whatever the weights do next; while training, it comes of their steps."""
+        """By construction, it explains whatever the weights do next; while training, it comes of their steps.
+
+        Steps too small to matter are among the first: a rate at which such a net survives is no rate to train at, and
+        to raise it before the scale is right would be the wrong advice.
+        """
         if finding.iterations == (0, 0):
             return self.explains
-        return tuple(code for code in self.explains if code not in ("GL101", "GL303", "GL304"))
+        return tuple(code for code in self.explains if code not in ("GL101", "GL301", "GL302", "GL303", "GL304"))
 
     def judge(self, run: Run) -> Finding | None:
         """Judge iteration 0 first: an explosion by construction is the cause of one while training."""

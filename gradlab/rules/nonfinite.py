@@ -39,6 +39,7 @@ class NonFinite(Rule):
 
     code = "GL001"
     name = "non-finite"
+    always = True
     summary = "a NaN or infinity: the first one's iteration, layer and phase"
     explains = ("GL101", "GL103", "GL201", "GL202", "GL302", "GL401", "GL402")
 
@@ -56,12 +57,13 @@ class NonFinite(Rule):
         iteration = int(first[earliest])
         layer = int(mask[earliest].argmax()) + 1
         hits = Hits(mask)
-        why = cause.explain(run, (layer,), hits.which, Window(0, 1), grows=True) if (first[which] > 0).all() else None
+        layers = hits.layers or (layer,)
+        why = cause.explain(run, layers, hits.which, Window(0, 1), grows=True) if (first[which] > 0).all() else None
         return self.finding(
             hits,
             Window(iteration, iteration + 1),
             severity=ERROR,
-            layers=hits.layers or (layer,),
+            layers=layers,
             value=self._count(run, iteration, earliest),
             limit=0.0,
             message=self._message(run, hits, iteration, earliest, layer),

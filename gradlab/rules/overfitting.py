@@ -25,6 +25,7 @@ Array = np.ndarray
 
 RISE = 1.5  # the last held-out loss over its lowest
 GAP = 2.0  # the last held-out loss over the last training loss
+ENOUGH = 8  # held-out losses, from which on a single one of them decides nothing
 
 
 class Overfitting(Rule):
@@ -32,9 +33,10 @@ class Overfitting(Rule):
 
     What it does
     ------------
-    Compares the loss on held-out data (a median over the last quarter of its values) with its own minimum and with the
-    training loss: it fires where it stands at 1.5 times that minimum, at twice the training loss, which is below the
-    constant predictor's, and above 1 % of the latter: two losses near 0 differ by rounding. Always a warning.
+    Compares the loss on held-out data (a median over the last quarter of its values, three at least) with its minimum
+    before that (a median over three, too) and with the training loss: it fires where it stands at 1.5 times that
+    minimum, at twice the training loss, which is below the constant predictor's, and above 1 % of the latter: two
+    losses near 0 differ by rounding. Of fewer than eight values, single ones count. Always a warning.
 
     Why it is bad
     -------------
@@ -76,12 +78,13 @@ class Overfitting(Rule):
             if len(known) < 2:
                 continue
             values = held_out[known, k]
-            best = int(values.argmin())
-            end = float(np.median(values[-max(1, len(values) // 4) :]))
+            late = max(3, len(values) // 4) if len(values) >= ENOUGH else 1
+            best, lowest = _lowest(values, len(values) - late)
+            end = float(np.median(values[-late:]))
             train = float(np.median(loss[max(0, stop - WINDOW) : stop, k]))
-            rises = values[best] > 0 and end > RISE * values[best] and end > GAP * train
+            rises = lowest > 0 and end > RISE * lowest and end > GAP * train
             mask[k] = rises and train < NOT_LEARNED * reference[k] and end > FINISHED * reference[k]
-            rows[k] = float(values[best]), int(known[best]), end, train
+            rows[k] = lowest, int(known[best]), end, train
         hits = Hits(mask)
         if not hits.which:
             return None
@@ -99,3 +102,13 @@ class Overfitting(Rule):
             ),
             columns=("weight_norm",),
         )  # fmt: skip
+
+
+def _lowest(values: Array, before: int) -> tuple[int, float]:
+    """Return where the held-out loss is lowest before a position, as a median over three where there are enough."""
+    smooth = values
+    if len(values) >= ENOUGH:
+        padded = np.pad(values, 1, mode="edge")
+        smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
+    best = int(smooth[:before].argmin())
+    return best, float(smooth[best])

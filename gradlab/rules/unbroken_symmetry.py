@@ -21,7 +21,8 @@ class UnbrokenSymmetry(Rule):
 
     Why it is bad
     -------------
-    Units that start alike get the same gradient and stay alike for ever: a layer of a hundred is worth one.
+    Units that start alike get the same gradient and stay alike for ever: a layer of a hundred is worth one. And what n
+    equal units say adds up to n times, not sqrt(n) times, what one says: signals grow, saturate or die.
 
     Example
     -------
@@ -41,7 +42,7 @@ class UnbrokenSymmetry(Rule):
     name = "unbroken-symmetry"
     summary = "units of a layer that started alike and stay alike"
     needs = ("unit_similarity",)
-    explains = ("GL101", "GL302", "GL402")
+    explains = ("GL101", "GL102", "GL201", "GL202", "GL203", "GL302", "GL402")
 
     def missing(self, run: Run) -> str | None:
         """A net without hidden layers has no units to confuse, and lacks nothing."""

@@ -37,7 +37,8 @@ class VanishingGradient(Rule):
     Judges each layer by its elasticity e = p ||W|| / loss, where p is the mean norm of the single examples'
     weight gradients: by how many per cent the loss can change at most when the layer's weights change by one per
     cent. A layer whose median over 50 iterations stays below 0.01 cannot matter to the training, whatever the
-    learning rate; below 0.1 it is a warning, and an error where the net does not learn either.
+    learning rate; below 0.1 it is a warning, and an error where the net does not learn either. Between the two, a
+    plateau that training has left behind is none: a net that learns, and whose layers are all above 0.1 at its end.
 
     Why it is bad
     -------------
@@ -71,22 +72,15 @@ class VanishingGradient(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst half-overlapping window of 50 finite iterations."""
-        elasticity = _elasticity(run)
-        prefix = finite_prefix(run)
-        best: tuple[Array, Window] | None = None
-        since: int | None = None
-        for window in windows(int(prefix.max(initial=0)), times=run.times):
-            with np.errstate(all="ignore"):
-                values = nanmedian(elasticity[window.start : window.stop])  # of what was recorded
-            values[prefix < window.stop] = np.inf  # a replicate that has ended is not judged beyond its end
-            values[np.isnan(values)] = np.inf
-            if since is None and _badness(values)[1]:
-                since = window.start
-            if best is None or _badness(values) > _badness(best[0]):
-                best = values, window
-        if best is None:
+        elasticity, prefix = _elasticity(run), finite_prefix(run)
+        spans = windows(int(prefix.max(initial=0)), times=run.times)
+        if not spans:
             return None
-        return self._finding(run, *best, since or 0)
+        medians = np.stack([_medians(elasticity, window, prefix) for window in spans])
+        medians[:, _overcame(run, medians)] = np.inf
+        worst = max(range(len(spans)), key=lambda number: _badness(medians[number]))
+        since = next((span.start for span, each in zip(spans, medians, strict=True) if _badness(each)[1]), 0)
+        return self._finding(run, medians[worst], spans[worst], since)
 
     def _finding(self, run: Run, values: Array, window: Window, since: int) -> Finding | None:
         alarm, warn = Hits(values < ALARM), Hits(values < WARN)
@@ -120,6 +114,22 @@ def _elasticity(run: Run) -> Array:
     loss = np.abs(losses(run))[:, :, None]
     with np.errstate(all="ignore"):
         return np.where(loss > 0, run["per_example_grad_norm"] * run["weight_norm"] / loss, np.inf)
+
+
+def _medians(elasticity: Array, window: Window, prefix: Array) -> Array:
+    """Return the medians (S, L) of a window; infinite for a replicate that ended before its end."""
+    values = nanmedian(elasticity[window.start : window.stop])  # of what was recorded
+    values[np.isnan(values) | (prefix < window.stop)[:, None]] = np.inf
+    return values
+
+
+def _overcame(run: Run, medians: Array) -> Array:
+    """Which replicates were never in alarm, are out of it in the last window known of (W, S, L), and learn (S,)."""
+    lowest = medians.min(axis=2)
+    latest = lowest[len(lowest) - 1 - np.isfinite(lowest)[::-1].argmax(axis=0), np.arange(lowest.shape[1])]
+    share = learning(run)
+    learns = np.zeros(len(latest), bool) if share is None else share < NOT_LEARNED
+    return (lowest >= ALARM).all(axis=0) & (latest >= WARN) & learns
 
 
 def _badness(values: Array) -> tuple[int, int, float]:

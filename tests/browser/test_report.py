@@ -219,7 +219,11 @@ def test_paper_is_light_whatever_the_screen_is(read, report):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.is_visible("#where")
+    widths = page.evaluate("[...document.querySelectorAll('.figure .main-svg')].map(svg => svg.clientWidth)")
+    assert 500 < min(filter(None, widths)) <= max(widths) <= 720  # what fits on a sheet
+    page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator('[data-figure="factors"] .main-svg').first).to_have_js_property("clientWidth", 1184)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
 
 

@@ -38,6 +38,7 @@ class Case:
     acceptable: tuple[str, ...] = ()
     root: tuple[str, ...] = ()
     layer: int = 0
+    seed: int = 0
     dtype: str = "float32"
     training: dict[str, Any] = field(default_factory=dict)
 
@@ -52,12 +53,21 @@ class Case:
 
 @dataclass
 class Evidence:
-    """A finished training, with what the proofs look at: weights and biases of seed 0 every 10th iteration."""
+    """A finished training, with what the proofs look at.
+
+    Attributes
+    ----------
+    snapshots : list of (iteration, weights, biases)
+        Of seed 0, every 10th iteration, the first and the last.
+    answers : ndarray (S, n, outputs)
+        What the trained nets of all seeds say of the training examples, in evaluation.
+    """
 
     case: Case
     run: gradlab.Run
     data: Data
     snapshots: list[tuple[int, list[Array], list[Array]]]
+    answers: Array
 
 
 def load(split: str | None = None) -> list[Case]:
@@ -79,8 +89,8 @@ def train(case: Case) -> Evidence:
     network = Network.parse(case.network)
     model = gradlab.MLP(
         [data.n_features, *[case.width] * case.depth, outputs], network.activation, init=network.init,
-        gain=network.gain, norm=network.norm, residual=network.residual, dropout=network.dropout, replicates=SEEDS,
-        dtype=case.dtype,
+        gain=network.gain, norm=network.norm, residual=network.residual, dropout=network.dropout, seed=case.seed,
+        replicates=SEEDS, dtype=case.dtype,
     )  # fmt: skip
     plant_in_model(case, model)
     snapshots = [snapshot(0, model)]
@@ -92,7 +102,9 @@ def train(case: Case) -> Evidence:
     with Freezing(case, model):
         run = gradlab.train(model, data, name=case.name, on_step=keep, validate_every=10, **case.training)
     snapshots.append(snapshot(run.iterations, model))
-    return Evidence(case, run, data, snapshots)
+    with np.errstate(all="ignore"):
+        answers = np.asarray(model.predict(data.x_train), np.float64)
+    return Evidence(case, run, data, snapshots, answers)
 
 
 def snapshot(iteration: int, model) -> tuple[int, list[Array], list[Array]]:
@@ -102,34 +114,43 @@ def snapshot(iteration: int, model) -> tuple[int, list[Array], list[Array]]:
 
 def make_data(case: Case) -> Data:
     """Return the named data set, small."""
-    rng = np.random.default_rng(7)
-    n = case.examples
+    rng = np.random.default_rng(7 + case.seed)
+    n, seed = case.examples, case.seed
     if case.data == "digits":
-        full = datasets.digits()
+        full = datasets.digits(seed=seed)
         return Data("digits", full.x_train[:n], full.y_train[:n], full.x_test, full.y_test)
     if case.data in ("exact line", "noisy line"):
-        return datasets.linear(1000, noise=0.0 if case.data == "exact line" else 0.5)
+        return datasets.linear(1000, noise=0.0 if case.data == "exact line" else 0.5, seed=seed)
     if case.data == "course function":
-        return datasets.course_function(1000, noise=0.1)
+        return datasets.course_function(1000, noise=0.1, seed=seed)
     if case.data == "circles":
-        return datasets.circles(1000, noise=0.05)
+        return datasets.circles(1000, noise=0.05, seed=seed)
     if case.data == "far blobs":
-        return datasets.blobs(600, classes=3, features=8, spread=0.3)
+        return datasets.blobs(600, classes=3, features=8, spread=0.3, seed=seed)
     if case.data == "noisy labels":
-        return datasets.blobs(1000, classes=3, features=4, spread=6.0)
+        return datasets.blobs(1000, classes=3, features=4, spread=6.0, seed=seed)
     if case.data == "imbalanced":
-        return datasets.blobs(1000, classes=2, features=4, spread=3.0, shares=(95, 5))
+        return datasets.blobs(1000, classes=2, features=4, spread=3.0, shares=(95, 5), seed=seed)
     if case.data == "random labels":
-        return datasets.split(case.data, rng.normal(size=(250, 20)), rng.integers(0, 5, 250), seed=0)
+        return datasets.split(case.data, rng.normal(size=(250, 20)), rng.integers(0, 5, 250), seed=seed)
     if case.data == "unrelated":
-        return datasets.split(case.data, rng.normal(size=(5000, 10)), rng.integers(0, 4, 5000), seed=0)
+        return datasets.split(case.data, rng.normal(size=(5000, 10)), rng.integers(0, 4, 5000), seed=seed)
+    if case.data == "moons":  # two half circles that reach into each other
+        angle, upper = rng.uniform(0, np.pi, 800), np.arange(800) % 2 == 0
+        x = np.where(upper, [np.cos(angle), np.sin(angle)], [1 - np.cos(angle), 0.5 - np.sin(angle)]).T
+        return datasets.split(case.data, x + rng.normal(0, 0.1, x.shape), upper.astype(int), seed=seed)
+    if case.data == "sine":
+        x = rng.uniform(-1, 1, (800, 1))
+        return datasets.split(case.data, x, np.sin(5 * x[:, 0]) + rng.normal(0, 0.1, 800), seed=seed)
+    if (name := case.data.replace(" ", "_")) in datasets.BUNDLED:
+        return datasets.bundled(name, seed=seed)
     if case.data == "few noisy labels":
         x = rng.normal(size=(120, 10))
         flipped = rng.random(120) < 0.35
-        return datasets.split(case.data, x, ((x[:, 0] > 0) ^ flipped).astype(int), seed=0, test_fraction=0.5)
+        return datasets.split(case.data, x, ((x[:, 0] > 0) ^ flipped).astype(int), seed=seed, test_fraction=0.5)
     if case.data == "few noisy points":
         x = np.sort(rng.uniform(-1, 1, (60, 1)), axis=0)
-        return datasets.split(case.data, x, x[:, 0] ** 2 + rng.normal(0, 0.6, 60), seed=0, test_fraction=0.6)
+        return datasets.split(case.data, x, x[:, 0] ** 2 + rng.normal(0, 0.6, 60), seed=seed, test_fraction=0.6)
     raise ValueError(f"unknown data {case.data!r} in case {case.name!r}")
 
 

@@ -28,8 +28,6 @@ class Outcome:
     crashed : tuple of str
     unproved : str
         Why the label's proof failed; empty where it holds.
-    published : dict
-        Peer -> the codes its published rules amount to; see benchmarks/published_rules.py.
     """
 
     case: Case
@@ -51,16 +49,26 @@ class Outcome:
         """Codes that had to fire."""
         return set(self.case.required) - set(self.fired)
 
+    @property
+    def root_right(self) -> bool:
+        """Whether a faulty case has a root that may be one, and no other."""
+        return bool(self.roots) and set(self.roots) <= set(self.case.roots)
+
+    @property
+    def layer_right(self) -> bool:
+        """Whether the lowest layer named is within one of the planted one."""
+        named = [self.layers[code] for code in self.case.required if self.layers.get(code)]
+        return bool(named) and abs(min(named[0]) - self.case.layer) <= 1
+
 
 def judge(case: Case) -> tuple[Outcome, gradlab.Run]:
     """Train a case, prove its label, and diagnose it."""
     evidence = train(case)
     unproved = ""
-    if case.fault:
-        try:
-            PROOFS[case.fault](evidence)
-        except AssertionError as error:
-            unproved = str(error).splitlines()[0] if str(error) else "the measurement says otherwise"
+    try:
+        PROOFS[case.fault](evidence)
+    except AssertionError as error:
+        unproved = str(error).splitlines()[0] if str(error) else "the measurement says otherwise"
     diagnosis = gradlab.diagnose(evidence.run)
     every = diagnosis.every_finding
     outcome = Outcome(
@@ -110,17 +118,13 @@ def count(outcomes: Sequence[Outcome], codes: Iterable[str]) -> Counts:
 def root_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
     """How many faulty cases have the right root and no other, of how many."""
     faulty = [each for each in outcomes if each.case.fault]
-    return sum(bool(each.roots) and set(each.roots) <= set(each.case.roots) for each in faulty), len(faulty)
+    return sum(each.root_right for each in faulty), len(faulty)
 
 
 def layer_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
     """How many cases with a known layer name one within one of it as their lowest, of how many."""
     known = [each for each in outcomes if each.case.layer]
-    right = 0
-    for each in known:
-        named = [each.layers[code] for code in each.case.required if each.layers.get(code)]
-        right += bool(named) and abs(min(named[0]) - each.case.layer) <= 1
-    return right, len(known)
+    return sum(each.layer_right for each in known), len(known)
 
 
 def iteration_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from tests.corpus.corpus import Evidence, train
 
 Array = np.ndarray
 
+LEARNED = 0.95  # of what guessing costs
+
 PHI = {
     "identity": lambda z: z,
     "relu": lambda z: np.maximum(z, 0),
@@ -37,11 +39,34 @@ def forward(evidence: Evidence, weights: list[Array], biases: list[Array], x: Ar
 
 
 def loss(evidence: Evidence, logits: Array, y: Array) -> float:
-    """The mean loss by its definition."""
-    if evidence.run.config["loss"] == "cross_entropy":
+    """The mean loss by its definition; of weighted classes, every class counts alike."""
+    kind = evidence.run.config["loss"]
+    if kind == "cross_entropy":
         shifted = logits - logits.max(axis=1, keepdims=True)
-        return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y]))
-    return float(np.mean((logits - y.reshape(logits.shape)) ** 2))
+        each = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y]
+    elif kind == "binary_cross_entropy":
+        z = logits[:, 0]
+        each = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+    else:
+        off = np.abs(logits - y.reshape(logits.shape))
+        each = {"squared_error": off**2, "mean_absolute_error": off, "huber": np.where(off < 1, off**2 / 2, off - 0.5)}[
+            kind
+        ]
+    if evidence.case.training.get("class_weights") == "balanced":
+        return float(np.mean([np.mean(each[y == label]) for label in np.unique(y)]))
+    return float(np.mean(each))
+
+
+def guessing(evidence: Evidence) -> float:
+    """The least loss of any answer that is the same for all examples."""
+    y = evidence.data.y_train
+    if evidence.data.task == "classification":
+        shares = np.bincount(y) / len(y)
+        if evidence.case.training.get("class_weights") == "balanced":
+            shares = np.full(len(shares), 1 / len(shares))
+        return float(-np.sum(shares * np.log(shares)))
+    constants = [*np.quantile(y, np.linspace(0, 1, 201)), y.mean()]
+    return min(loss(evidence, np.full((len(y), 1), constant), y) for constant in constants)
 
 
 def reach(evidence: Evidence) -> float:
@@ -68,6 +93,16 @@ def reach(evidence: Evidence) -> float:
         squares.append(np.mean(np.sum(((ends[0] - ends[1]) / (2 * h)) ** 2, axis=1)))
     # A random direction of n is sqrt(n_1 / n_L) times less likely to matter than one of the n_L logits.
     return float(np.sqrt(np.mean(squares) * z.shape[1] / weights[-1].shape[1]))
+
+
+def healthy(evidence: Evidence) -> None:
+    """Every seed has learned something of its training examples; of a rate that is meant to be tiny, it is finite."""
+    assert np.isfinite(evidence.answers).all()
+    if "GL402" in evidence.case.acceptable:
+        return
+    losses = [loss(evidence, answers, evidence.data.y_train) for answers in evidence.answers]
+    shares = np.round(np.array(losses) / guessing(evidence), 3)
+    assert (shares < LEARNED).all(), f"a seed's loss is {shares.max()} of guessing's"
 
 
 def vanishing(evidence: Evidence) -> None:
@@ -188,6 +223,7 @@ def _full_loss(evidence: Evidence, which: int) -> float:
 
 
 PROOFS = {
+    "": healthy,
     "vanishing": vanishing, "exploding": exploding, "non-finite": non_finite, "dead": dead, "saturated": saturated,
     "lost": lost, "frozen": frozen, "diverging": diverging, "large": large, "symmetric": symmetric, "stalled": stalled,
     "spike": spike, "unstable": unstable, "uninformative": uninformative, "overfitted": overfitted,

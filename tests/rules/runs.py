@@ -5,7 +5,9 @@ import numpy as np
 from gradlab.run import Run
 
 
-def make_run(iterations=60, replicates=2, layers=4, *, config=None, activation="relu", steps=None, **columns) -> Run:
+def make_run(
+    iterations=60, replicates=2, layers=4, *, config=None, activation="relu", steps=None, name="made", **columns
+) -> Run:
     """Return a run whose every layer passes the signal on unchanged, with any column replaced by `columns`.
 
     A column may be anything that broadcasts to (iterations, replicates, layers).
@@ -41,7 +43,7 @@ def make_run(iterations=60, replicates=2, layers=4, *, config=None, activation="
         signals,
         steps=table,
         layers=described,
-        name="made",
+        name=name,
         config={"baseline_loss": 2.3, "batch_size": 64, "gain": 1.0} | (config or {}),
     )
 

@@ -118,3 +118,27 @@ def test_without_held_out_losses_it_says_what_is_missing():
     from gradlab.diagnosis import registry
 
     assert "validation=(loss, accuracy)" in registry()["GL403"].missing(make_run())
+
+
+def falling(**planted):
+    """Held-out losses at every 10th of 200 iterations, falling from 2 to 0.3, with some replaced by their number."""
+    values = np.geomspace(2.0, 0.3, 20)
+    for number, value in planted.items():
+        values[int(number[1:])] = value
+    column = np.full((200, 2), np.nan)
+    column[::10] = values[:, None]
+    return {"validation_loss": column, "loss": np.full((200, 2), 0.1)}
+
+
+def test_one_lucky_value_is_no_minimum_to_rise_from():
+    assert only(make_run(200, steps=falling(n12=0.1)), "GL403") is None
+    assert only(make_run(200, steps=falling(n11=0.1, n12=0.1, n13=0.1)), "GL403") is not None
+
+
+def test_a_minimum_at_the_end_is_no_rise():
+    assert only(make_run(200, steps=falling(n16=0.05, n17=0.05)), "GL403") is None
+
+
+def test_one_bad_value_at_the_end_is_no_rise_either():
+    assert only(make_run(200, steps=falling(n19=50.0)), "GL403") is None
+    assert only(make_run(200, steps=falling(n17=50.0, n18=50.0, n19=50.0)), "GL403") is not None

@@ -107,3 +107,22 @@ def test_only_the_finite_prefix_counts():
     counts[10:] = 1
     run = make_run(60, steps=FLAT, per_example_grad_norm=p, nonfinite_count=counts)
     assert only(run, "GL101") is None
+
+
+@pytest.mark.parametrize(
+    ("elasticity", "after", "share", "severity"),
+    [
+        (0.0101, 0.101, 0.9, None),  # out of it, and it learns
+        (0.0099, 0.101, 0.9, "error"),  # it had vanished altogether
+        (0.0101, 0.099, 0.9, "warning"),  # still in it
+        (0.0101, 0.101, 0.96, "error"),  # nothing is learned
+    ],
+)
+def test_a_plateau_that_was_left_behind_is_no_warning(elasticity, after, share, severity):
+    p = np.full((200, 2, 4), 1.0)
+    p[:100, :, 0], p[100:, :, 0] = elasticity / 8, after / 8
+    run = make_run(200, steps=FLAT, per_example_grad_norm=p, config={"baseline_loss": 1 / share})
+    finding = only(run, "GL101")
+    assert (finding and finding.severity) == severity
+    if finding:
+        assert finding.iterations[0] == 0

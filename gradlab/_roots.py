@@ -1,0 +1,85 @@
+"""Which findings are roots and which are consequences, and what is left of them where some are muted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from gradlab.rules import Finding, Rule
+from gradlab.rules.base import ERROR
+
+
+def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[Finding, ...]:
+    """Put every finding that another one explains, directly or through a third, under it; return the roots.
+
+    One explains another where its rule says so and it hits at least half of the replicates that the other hits.
+    """
+    findings = {rule.code: finding for rule, finding in found}
+    effects = {
+        rule.code: [code for code, other in findings.items() if code != rule.code and rule.explains_it(finding, other)]
+        for rule, finding in found
+    }
+    reach = {code: _reachable(code, effects) for code in findings}
+    folded: dict[str, list[Finding]] = {code: [] for code in findings if _is_root(code, reach)}
+    for code in findings:
+        if code not in folded:
+            folded[next(root for root in folded if code in reach[root])].append(findings[code])
+    complete = [findings[code].with_consequences(consequences) for code, consequences in folded.items()]
+    return _ordered(complete)
+
+
+def _ordered(roots: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Put the worst first: errors, then those that explain most."""
+    return tuple(sorted(roots, key=lambda f: (f.severity != ERROR, -len(f.consequences), f.rule)))
+
+
+def _is_root(code: str, reach: Mapping[str, set[str]]) -> bool:
+    """Whether nothing explains it but what it explains itself; of such a circle, its first member is the root."""
+    causes = [other for other in reach if code in reach[other] and other != code]
+    return all(other in reach[code] and code < other for other in causes)
+
+
+def _reachable(root: str, effects: Mapping[str, list[str]]) -> set[str]:
+    seen: set[str] = set()
+    frontier = [root]
+    while frontier:
+        new = [code for code in effects[frontier.pop()] if code not in seen]
+        seen.update(new)
+        frontier += new
+    return seen
+
+
+def without(
+    roots: Sequence[Finding], mute: Mapping[str, str], always: Collection[str]
+) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    """Take out the muted findings, each with what it explains.
+
+    Parameters
+    ----------
+    mute : mapping of str to str
+        Code -> why.
+    always : collection of str
+        Codes that are told even where the root that explains them is muted.
+
+    Returns
+    -------
+    roots : tuple of Finding
+    silenced : dict
+        Code -> why, and what was found, of all that was taken out.
+    """
+    kept: list[Finding] = []
+    silenced: dict[str, str] = {}
+    for root in roots:
+        left = [each for each in root.consequences if each.rule not in mute]
+        silenced |= {each.rule: _why(each, mute[each.rule]) for each in root.consequences if each.rule in mute}
+        if root.rule not in mute:
+            kept.append(root.with_consequences(left))
+            continue
+        silenced[root.rule] = _why(root, mute[root.rule])
+        kept += [each for each in left if each.rule in always]
+        explained = f"{root.rule} explains it and is muted: {mute[root.rule]}"
+        silenced |= {each.rule: _why(each, explained) for each in left if each.rule not in always}
+    return _ordered(kept), silenced
+
+
+def _why(finding: Finding, reason: str) -> str:
+    return f"{reason} (it found: {finding.message})"

@@ -1,0 +1,170 @@
+"""What `gradlab check` prints for machines: held against what Jenkins, GitLab and GitHub accept."""
+
+import json
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from gradlab.check_formats import FORMATS, Judged
+from gradlab.diagnosis import diagnose, registry
+from gradlab.rules import Rule
+from tests.rules.runs import make_run
+
+# Jenkins' schema junit-10.xsd: element -> (attributes it may have, those it must have, children it may have)
+SCHEMA = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, set(), {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "group", "time", "skipped", "timestamp", "hostname", "id", "package",
+         "file", "log", "url"},
+        {"name", "tests", "failures", "errors"},
+        {"testsuite", "properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": (
+        {"name", "time", "classname", "group"}, {"name"}, {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    "failure": ({"type", "message"}, set(), set()),
+    "error": ({"type", "message"}, set(), set()),
+    "skipped": ({"type", "message"}, set(), set()),
+    "system-out": (set(), set(), set()),
+}  # fmt: skip
+STRANGE = 'sigmoid <"20"> & \x00\x1b[31m, 100 %: Ünï \ud800\nnext'
+
+
+class Crashing(Rule):
+    """Broken on purpose."""
+
+    code, name = "XX001", "crashing"
+
+    def judge(self, run):
+        raise ValueError("what it <says> & how ]]> it ends")
+
+
+def judged(run, **options):
+    strict = options.pop("strict", False)
+    return Judged(run, diagnose(run, **options), strict)
+
+
+def every_kind():
+    """One run of each kind: healthy, failing, warned, crashed, muted, broken, without an iteration."""
+    warned = np.ones((60, 4, 4))
+    warned[:, :1, 0] = 1e-9
+    return [
+        judged(make_run()),
+        judged(make_run(steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1]))),
+        judged(make_run(60, 4, per_example_grad_norm=warned)),
+        judged(make_run(), rules=[*registry().values(), Crashing()]),
+        judged(make_run(per_example_grad_norm=1e-9), mute={"GL101": "a <known> & old story"}),
+        judged(make_run(5, delta_norm=np.nan), ignore=["GL001"]),
+        judged(make_run(0)),
+    ]
+
+
+def check_element(element):
+    allowed, needed, children = SCHEMA[element.tag]
+    assert set(element.attrib) <= allowed, element.tag
+    assert needed <= set(element.attrib), element.tag
+    assert {child.tag for child in element} <= children, element.tag
+    for child in element:
+        check_element(child)
+
+
+def test_junit_is_what_jenkins_schema_allows_and_its_sums_are_right():
+    root = ElementTree.fromstring(FORMATS["junit"](every_kind()))
+    check_element(root)
+    assert root.tag == "testsuites"
+    for suite in (root, *root):
+        cases = list(suite.iter("testcase"))
+        assert int(suite.get("tests")) == len(cases)
+        assert int(suite.get("failures")) == sum(case.find("failure") is not None for case in cases)
+        assert int(suite.get("errors")) == sum(case.find("error") is not None for case in cases)
+    for suite in root:
+        assert int(suite.get("skipped")) == len(list(suite.iter("skipped")))
+
+
+def test_junit_fails_exactly_the_runs_that_fail():
+    every = every_kind()
+    suites = ElementTree.fromstring(FORMATS["junit"](every)).findall("testsuite")
+    failing = [suite.find(".//failure") is not None or suite.find(".//error") is not None for suite in suites]
+    assert failing == [each.failed for each in every] == [False, True, False, True, False, True, True]
+
+
+def test_gitlab_tells_cases_apart_by_class_and_name_and_shows_the_text():
+    """GitLab ignores a failure's message and shows its text; two cases of one class and name are one to it."""
+    for suite in ElementTree.fromstring(FORMATS["junit"](every_kind())):
+        cases = [(case.get("classname"), case.get("name")) for case in suite.iter("testcase")]
+        assert len(set(cases)) == len(cases)
+    root = ElementTree.fromstring(FORMATS["junit"]([every_kind()[1]]))
+    failure = root.find(".//testcase[@name='GL101 vanishing-gradient']/failure")
+    assert "vanishes in layer 1" in failure.text
+    assert "try: " in failure.text
+    assert failure.get("message") in failure.text
+
+
+def test_a_warning_passes_with_its_words_and_strictly_fails():
+    warned = every_kind()[2]
+    root = ElementTree.fromstring(FORMATS["junit"]([warned]))
+    assert "warning: " in root.find(".//system-out").text
+    strict = ElementTree.fromstring(FORMATS["junit"]([Judged(warned.run, warned.diagnosis, strict=True)]))
+    assert strict.find(".//failure") is not None
+
+
+def named(name):
+    return judged(make_run(name=name, steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1])))
+
+
+def test_names_of_any_kind_are_escaped_everywhere():
+    strange = named(STRANGE)
+    suite = ElementTree.fromstring(FORMATS["junit"]([strange])).find("testsuite")
+    assert suite.get("name").startswith('sigmoid <"20"> & ?')
+    assert json.loads(FORMATS["json"]([strange]))["runs"][0]["name"] == STRANGE
+    annotations = FORMATS["github"]([strange]).splitlines()
+    assert all(line.startswith(("::error title=", "gradlab: ")) for line in annotations)
+
+
+def read_annotation(line):
+    """Read a workflow command as GitHub's runner does: `::level key=value,...::message`, then unescape."""
+    level, properties, message = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", line).groups()
+    title = dict(pair.split("=", 1) for pair in properties.split(","))["title"]
+    for escaped, plain in (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
+        title, message = title.replace(escaped, plain), message.replace(escaped, plain)
+    return level, title, message
+
+
+def test_github_gets_one_annotation_a_root_and_a_line_that_counts():
+    every = every_kind()
+    *lines, last = FORMATS["github"](every).splitlines()
+    read = [read_annotation(line) for line in lines]
+    assert last == "gradlab: 7 runs checked, 4 failed"
+    assert [level for level, _, _ in read[:4]] == ["error", "warning", "error", "notice"]
+    for each in every:  # an error for each run that fails, and for no other
+        levels = [read_annotation(line)[0] for line in FORMATS["github"]([each]).splitlines()[:-1]]
+        assert ("error" in levels) == each.failed
+    _, title, message = read[0]
+    assert title == "GL101 vanishing-gradient in made"
+    assert "changes the loss by at most" in message
+    assert "1 % changes" in message
+    assert "a <known> & old story" in read[3][2]
+
+
+def test_text_and_json_tell_the_same_verdicts():
+    every = every_kind()
+    data = json.loads(FORMATS["json"](every))
+    assert data["schema"] == 1
+    assert [run["ok"] for run in data["runs"]] == [each.diagnosis.ok for each in every]
+    assert FORMATS["text"](every) == "\n\n".join(str(each.diagnosis) for each in every)
+
+
+@pytest.mark.parametrize(("kind", "code"), [(0, 0), (1, 1), (2, 0)])
+def test_exit_codes_and_formats_of_the_command(tmp_path, kind, code):
+    every_kind()[kind].run.save(tmp_path / "run")
+    for name in FORMATS:
+        command = [sys.executable, "-m", "gradlab", "check", str(tmp_path / "run"), "--format", name]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (code, ""), name
+        assert done.stdout
+    strict = subprocess.run([*command, "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert strict.returncode == int(kind > 0)

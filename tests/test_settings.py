@@ -1,0 +1,196 @@
+"""`[tool.gradlab]`: what it sets, and that every mistake in it is an error which names the line."""
+
+import numpy as np
+import pytest
+
+from gradlab import settings, toml_lines
+from gradlab.diagnosis import diagnose, registry
+from gradlab.errors import RuleError, SettingsError
+from gradlab.limits import adjusted, limits_of
+from gradlab.rules import BUILT_IN, Rule
+from tests.rules.runs import make_run
+
+
+def vanishing(elasticity=1e-9, name="made", **details):
+    return make_run(
+        name=name, steps={"loss": 1.0}, per_example_grad_norm=np.array([elasticity / 8, 1, 1, 1]),
+        config={"baseline_loss": 10.0}, **details,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Write a pyproject.toml and read its settings."""
+
+    def write(text, folder=tmp_path):
+        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+        return settings.nearest(folder)
+
+    return write
+
+
+def test_without_a_file_or_a_table_the_defaults_hold(project, tmp_path):
+    assert settings.nearest(tmp_path) == settings.Settings()
+    assert project('[project]\nname = "x"\n') == settings.Settings()
+
+
+def test_the_nearest_file_upwards_counts(project, tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert project('[tool.gradlab]\nignore = ["gl402"]\n', tmp_path / "a" / "b").ignore == ("GL402",)
+    (tmp_path / "a" / "pyproject.toml").write_text('[tool.gradlab]\nselect = ["GL101"]\n', encoding="utf-8")
+    assert settings.nearest(tmp_path / "a" / "b").select == ("GL101",)
+
+
+def test_a_file_that_changed_is_read_anew(project):
+    assert project('[tool.gradlab]\nignore = ["GL402"]\n').ignore == ("GL402",)
+    assert project('[tool.gradlab]\nignore = ["GL403", "GL401"]\n').ignore == ("GL403", "GL401")
+
+
+def test_select_and_ignore_choose_rules_and_a_call_replaces_them(project):
+    found = project('[tool.gradlab]\nselect = ["GL101", "GL102"]\nignore = ["GL102"]\n')
+    assert list(found.judge(make_run()).statuses) == ["GL101"]
+    assert list(found.judge(make_run(), select=["GL203"]).statuses) == ["GL203"]
+
+
+@pytest.mark.parametrize(("elasticity", "severity"), [(0.00009, "error"), (0.00011, "warning"), (0.0011, None)])
+def test_a_limit_of_the_project_stands_where_it_says(project, elasticity, severity):
+    found = project("[tool.gradlab.limits.GL101]\nalarm = 0.0001\nwarn = 0.001\n")
+    findings = found.judge(vanishing(elasticity), select=["GL101"]).findings
+    assert [finding.severity for finding in findings] == ([severity] if severity else [])
+    assert diagnose(vanishing(elasticity), select=["GL101"]).findings[0].severity == "error"  # nobody else's changed
+
+
+MUTED = '[[tool.gradlab.mute]]\nrun = "base*"\nrule = "GL101"\nreason = "all others are compared with it"\n'
+
+
+def test_a_muted_finding_does_not_count_nor_what_it_explains_and_the_reason_is_told(project):
+    found = project(MUTED)
+    run = vanishing(name="baseline", lost_fraction=1.0)
+    diagnosis = found.judge(run)
+    assert diagnose(run).findings[0].consequences[0].rule == "GL301"
+    assert diagnosis.ok
+    assert diagnosis.findings == ()
+    assert {code for code, status in diagnosis.statuses.items() if status == "muted"} == {"GL101", "GL301"}
+    assert diagnosis.reasons["GL101"].startswith("all others are compared with it (it found: The gradient vanishes")
+    assert diagnosis.reasons["GL301"].startswith("GL101 explains it and is muted: all others are compared with it")
+    assert "all others are compared with it" in str(diagnosis)
+
+
+def test_other_runs_and_other_rules_are_not_muted(project):
+    found = project(MUTED)
+    assert not found.judge(vanishing(name="new")).ok
+    dead = np.zeros((60, 2, 4))
+    dead[:, :, 1] = 1
+    diagnosis = found.judge(vanishing(name="baseline", dead_fraction=dead))
+    assert [(root.rule, [each.rule for each in root.consequences]) for root in diagnosis.findings] == [("GL201", [])]
+    assert diagnosis.statuses["GL101"] == "muted"
+
+
+@pytest.mark.parametrize("rule", ["GL001", "GL102"])
+def test_nan_cannot_be_muted(project, rule):
+    counts = np.zeros((30, 2, 4))
+    counts[3:] = 5
+    run = make_run(30, delta_norm=np.array([1e6, 1e4, 100, 1]), nonfinite_count=counts)
+    diagnosis = project(f'[[tool.gradlab.mute]]\nrule = "{rule}"\nreason = "why not"\n').judge(run)
+    assert not diagnosis.ok
+    assert diagnosis.statuses[rule] == "muted"
+    if rule == "GL102":
+        assert [root.rule for root in diagnosis.findings] == ["GL001"]
+
+
+def test_the_page_shows_why_a_rule_is_muted(project, tmp_path):
+    from gradlab.report.data import build
+
+    data = build(vanishing(name="baseline"), judge=project(MUTED).judge)
+    (cell,) = data["cells"]
+    told = {each["code"]: (each["status"], each["reason"]) for each in cell["statuses"]}
+    assert told["GL101"][0] == "muted"
+    assert "all others are compared with it" in told["GL101"][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ('[tool.gradlab]\nselct = ["GL101"]\n', 2, "has no key 'selct'; did you mean 'select'?"),
+        ("[tool.gradlab]\nx = 1\n", 2, "has no key 'x'; choose from: select, ignore, limits, mute"),
+        ('[tool.gradlab]\n\nignore = ["GL101",\n  "GL999"]\n', 4, "rule 'GL999' is unknown; choose from: GL001"),
+        ('[tool.gradlab]\nignore = "GL101"\n', 2, "ignore = 'GL101' must be a list of rule codes"),
+        ("[tool.gradlab]\nselect = [3]\n", 2, "select = [3] must be a list of rule codes"),
+        ("[tool.gradlab]\nselect = []\n", 2, "leaves nothing to judge by"),
+        ("[tool]\ngradlab = 3\n", 2, "[tool.gradlab] is 3; make it a table"),
+        ("[tool.gradlab.limits.GL999]\nalarm = 1\n", 1, "rule 'GL999' is unknown"),
+        (
+            "[tool.gradlab.limits.GL101]\nwarn = 0.1\nalrm = 1\n",
+            3,
+            "rule GL101 has no limit 'alrm'; choose one of: alarm",
+        ),
+        ('[tool.gradlab.limits.GL101]\nalarm = "low"\n', 2, "limit 'alarm' of rule GL101 is 'low'; give a number"),
+        ("[tool.gradlab.limits.GL101]\nalarm = -1.0\n", 2, "of at least 0 (it is 0.01)"),
+        ("[tool.gradlab.limits.GL101]\nalarm = nan\n", 2, "of at least 0 (it is 0.01)"),
+        ("[tool.gradlab.limits.GL303]\nratios = 2.5\n", 2, "give a whole number"),
+        ("[tool.gradlab]\nlimits = 3\n", 2, "limits must be tables"),
+        ("[tool.gradlab]\nlimits = { GL101 = { alrm = 1 } }\n", 2, "has no limit 'alrm'"),
+        ('[[tool.gradlab.mute]]\nrule = "GL101"\n', 1, "lacks 'reason'; a mute names the rule and says why"),
+        ('[[tool.gradlab.mute]]\nreason = "so"\n', 1, "lacks 'rule'"),
+        (MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL102"\nreason = ""\n', 8, "reason = '' must be a text"),
+        (MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL1"\nreason = "x"\n', 7, "rule 'GL1' is unknown"),
+        (MUTED + 'run_ = "x"\n', 5, "has no key 'run_'; did you mean 'run'?"),
+        ("[tool.gradlab]\nmute = 1\n", 2, "mute must be a list of tables"),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_names_file_and_line(project, tmp_path, text, line, says):
+    with pytest.raises(SettingsError) as raised:
+        project(text)
+    message = str(raised.value)
+    assert message.startswith(f"{tmp_path / 'pyproject.toml'}:{line}: ")
+    assert says in message
+    assert "\n" not in message
+
+
+def test_what_is_no_toml_names_the_line_too(project):
+    with pytest.raises(SettingsError, match=r"pyproject\.toml cannot be read: .*line 2"):
+        project("[tool.gradlab]\nselect = ]\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("tool", "gradlab"), 2),
+        (("tool", "gradlab", "ignore"), 3),
+        (("tool", "gradlab", "limits", "GL101", "alarm"), 5),
+        (("tool", "gradlab", "mute", 0, "rule"), 8),
+        (("tool", "gradlab", "mute", 1, "rule"), 11),
+        (("tool", "gradlab", "mute", 1, "nothing"), 10),
+        (("elsewhere",), 1),
+    ],
+)
+def test_lines_of_keys(path, line):
+    text = (
+        '# a comment\n[tool.gradlab]\nignore = []\n[tool."gradlab".limits]\nGL101.alarm = 1\n\n[[tool.gradlab.mute]]\n'
+        'rule = "a"\n\n[[tool.gradlab.mute]]\nrule = "b"\n'
+    )
+    assert toml_lines.find(text, path) == line
+
+
+@pytest.mark.parametrize("rule", BUILT_IN, ids=lambda rule: rule.code)
+def test_every_limit_of_every_rule_can_be_set_and_nothing_else(rule):
+    for name, value in limits_of(rule()).items():
+        changed = adjusted(rule(), {name: value + 1})
+        assert changed.code == rule.code
+        assert limits_of(rule())[name] == value  # the rule everybody uses is as it was
+    with pytest.raises(RuleError):
+        adjusted(rule(), {"nothing": 1})
+
+
+class Elsewhere(Rule):
+    """A rule of another file, which has a limit of its own."""
+
+    code, name = "XX001", "elsewhere"
+
+    def judge(self, run):
+        return None
+
+
+def test_codes_of_other_packages_may_be_set_too(monkeypatch, project):
+    monkeypatch.setattr("gradlab.settings.registry", lambda: {**registry(), "XX001": Elsewhere()})
+    assert project('[tool.gradlab]\nignore = ["XX001"]\n').ignore == ("XX001",)
