@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 import gradlab
-from gradlab.rules.base import finite_prefix, nanmedian, windows
+from gradlab.rules.windows import finite_prefix, nanmedian, windows
 
 Array = np.ndarray
 

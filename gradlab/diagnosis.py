@@ -16,7 +16,8 @@ from gradlab import _roots, _views, expectation
 from gradlab.errors import RuleError
 from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
-from gradlab.rules.base import ERROR, broken, final_loss, finite_prefix, learning, losses
+from gradlab.rules.base import ERROR
+from gradlab.rules.windows import broken, final_loss, finite_prefix, learning, losses
 from gradlab.run import Run
 
 LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"

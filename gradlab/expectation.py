@@ -6,7 +6,7 @@ import numpy as np
 
 from gradlab import theory
 from gradlab.errors import GradlabError
-from gradlab.rules.base import number, span
+from gradlab.rules.wording import number, span
 from gradlab.run import Run
 
 Array = np.ndarray

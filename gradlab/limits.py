@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from gradlab.errors import RuleError
-from gradlab.rules import base
+from gradlab.rules import base, windows
 from gradlab.rules.base import Rule
 
 
@@ -21,8 +21,13 @@ def limits_of(rule: Rule) -> dict[str, float]:
     return {
         name.lower(): value
         for name, value in vars(sys.modules[type(rule).__module__]).items()
-        if name.isupper() and not name.startswith("_") and type(value) in (int, float) and not hasattr(base, name)
+        if name.isupper() and type(value) in (int, float) and not _is_private(name)
     }
+
+
+def _is_private(name: str) -> bool:
+    """Whether a rule does not own the number: it imported it from what rules share, or keeps it to itself."""
+    return name.startswith("_") or hasattr(base, name) or hasattr(windows, name)
 
 
 def problem(rule: Rule, name: str, value: object) -> str | None:

@@ -9,7 +9,9 @@ import gradlab
 from gradlab.diagnosis import Diagnosis, diagnose, registry, summary
 from gradlab.errors import RuleError
 from gradlab.rules import BUILT_IN, Finding, Rule
-from gradlab.rules.base import Hits, Window, number, span, windows
+from gradlab.rules.base import Hits, Window
+from gradlab.rules.windows import windows
+from gradlab.rules.wording import number, span
 from gradlab.run import Run
 from tests.rules.runs import make_run
 

@@ -27,7 +27,8 @@ class Room:
 
 # `diagnosis` only to word the exception of a training that is stopped at its first NaN
 ADAPTED = {"recorder", "run", "measures", "activations", "errors", "diagnosis", "adapters.*"}
-RULE = {"run", "measures", "theory", "activations", "errors", "rules.base", "rules.cause"}
+JUDGING = {"rules.base", "rules.windows", "rules.wording"}
+RULE = {"run", "measures", "theory", "activations", "errors", "rules.cause"} | JUDGING
 
 # The longest key that a module's name starts with is its room.
 ROOMS = {
@@ -56,10 +57,13 @@ ROOMS = {
     "_gaussian": Room({"activations"}, {"numpy"}),
     "rules": Room(RULE, {"numpy"}),
     "rules.__init__": Room({"rules.*"}, set()),  # it lists them
-    "expectation": Room({"theory", "rules.base", "run", "errors"}, {"numpy"}),
-    "limits": Room({"rules.base", "errors"}, set()),
+    "expectation": Room({"theory", "rules.wording", "run", "errors"}, {"numpy"}),
+    "limits": Room({"rules.base", "rules.windows", "errors"}, set()),
     "_roots": Room({"rules", "rules.base"}, set()),
-    "diagnosis": Room({"_roots", "rules", "rules.base", "expectation", "limits", "run", "_views", "errors"}, {"numpy"}),
+    "diagnosis": Room(
+        {"_roots", "rules", "rules.base", "rules.windows", "expectation", "limits", "run", "_views", "errors"},
+        {"numpy"},
+    ),
     "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
     "toml_lines": Room(set(), set()),
     "settings": Room({"diagnosis", "limits", "toml_lines", "run", "errors"}, set()),
@@ -70,7 +74,7 @@ ROOMS = {
         {"numpy", "pandas", "joblib"},
     ),
     "report": Room(
-        {"report.*", "run", "diagnosis", "comparison", "theory", "expectation", "rules", "rules.base", "storage",
+        {"report.*", "run", "diagnosis", "comparison", "theory", "expectation", "rules", *JUDGING, "storage",
          "errors"},
         {"numpy", "pandas", "plotly", "jinja2", "markupsafe", "tsdownsample"},
     ),
@@ -78,7 +82,7 @@ ROOMS = {
     "adapters": Room(ADAPTED, {"numpy"}),
     "adapters.torch": Room(ADAPTED, {"numpy", "torch"}),
     "testing": Room(
-        {"testing.*", "diagnosis", "settings", "rules", "rules.base", "recorder", "run", "errors"}, {"numpy"}
+        {"testing.*", "diagnosis", "settings", "rules", *JUDGING, "recorder", "run", "errors"}, {"numpy"}
     ),
     "pytest_plugin": Room({"testing.*", "settings", "report", "errors"}, {"pytest"}),
     "cli": Room(

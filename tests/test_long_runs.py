@@ -11,7 +11,8 @@ import gradlab
 from gradlab import _groups, storage
 from gradlab.report import series
 from gradlab.report.data import build
-from gradlab.rules.base import Window, gaps, windows
+from gradlab.rules.base import Window
+from gradlab.rules.windows import gaps, windows
 from gradlab.run import Run
 
 GROUP = 40  # iterations, in these tests

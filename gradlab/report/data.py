@@ -15,7 +15,7 @@ from gradlab.errors import ArgumentError
 from gradlab.report import profiles, story
 from gradlab.report.cells import Detail, everything
 from gradlab.report.pack import plain
-from gradlab.rules.base import WINDOW
+from gradlab.rules.windows import WINDOW
 from gradlab.run import Run
 
 Subject = Run | Comparison | Sequence[Run]

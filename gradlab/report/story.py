@@ -12,7 +12,7 @@ import numpy as np
 from gradlab.diagnosis import LEARNED, NOT_LEARNED, Diagnosis
 from gradlab.report.wording import TERM_WORDS, number, plainly, power, typeset, words
 from gradlab.rules import Finding
-from gradlab.rules.base import span
+from gradlab.rules.wording import span
 
 HARMLESS = np.log(10)  # a product within a factor of ten explains nothing
 # Where no constant guess is known to measure the loss by:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from gradlab.rules.base import number
+from gradlab.rules.wording import number
 
 __all__ = [
     "FORMULAS",

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from gradlab import activations
-from gradlab.rules.base import Window, median_ranks, nanmedian, number
+from gradlab.rules.base import Window, median_ranks
+from gradlab.rules.windows import nanmedian
+from gradlab.rules.wording import number
 from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 TERMS = {

@@ -6,7 +6,9 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.rules import cause
-from gradlab.rules.base import WINDOW, Finding, Hits, Rule, Window, are_hit, finite_prefix, number, seeds
+from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.windows import WINDOW, finite_prefix
+from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray

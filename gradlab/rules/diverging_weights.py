@@ -6,20 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.rules.base import (
-    Finding,
-    Hits,
-    Rule,
-    Window,
-    during,
-    explosive_severity,
-    finite_prefix,
-    gaps,
-    losses,
-    number,
-    seeds,
-    span,
-)
+from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.windows import explosive_severity, finite_prefix, gaps, losses
+from gradlab.rules.wording import during, number, seeds, span
 from gradlab.run import Run
 
 Array = np.ndarray

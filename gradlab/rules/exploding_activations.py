@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window, during, finite_prefix, nanmedian, number, seeds, windows
+from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.windows import finite_prefix, nanmedian, windows
+from gradlab.rules.wording import during, number, seeds
 from gradlab.run import Run
 
 LOOKUPS = ("Embedding", "EmbeddingBag")  # tables of vectors, whose scale says nothing of a layer's gain

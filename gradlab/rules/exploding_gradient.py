@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window, explosive_severity, finite_prefix, losses, number, seeds
+from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.windows import explosive_severity, finite_prefix, losses
+from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray

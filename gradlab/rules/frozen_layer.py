@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import (
-    ERROR,
-    NOT_LEARNED,
-    WARNING,
-    Finding,
-    Hits,
-    Rule,
-    Window,
-    elapsed,
-    finite_prefix,
-    learning,
-    losses,
-    nanmedian,
-    number,
-    seeds,
-    span,
-    unfinished,
-)
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.windows import NOT_LEARNED, elapsed, elasticity, finite_prefix, learning, nanmedian, unfinished
+from gradlab.rules.wording import number, seeds, span
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -72,16 +57,14 @@ class FrozenLayer(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the whole of each replicate's finite iterations."""
         prefix, left = finite_prefix(run), unfinished(run)
-        loss = np.abs(losses(run))[:, :, None]
-        with np.errstate(all="ignore"):
-            elasticity = run["per_example_grad_norm"] * run["weight_norm"] / loss
-        elasticity = np.where(np.isfinite(elasticity) & left[:, :, None], elasticity, np.nan)
+        felt = elasticity(run)
+        felt = np.where(np.isfinite(felt) & left[:, :, None], felt, np.nan)
         cap = np.full(run.shape[1:], np.nan)
         pace = np.full(run.shape[1:], np.nan)
         for k, stop in enumerate(prefix):
             if stop < MINIMUM or not left[:stop, k].all():
                 continue  # too short to tell, or it has learned: what stands still then is done
-            e, u = nanmedian(elasticity[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
+            e, u = nanmedian(felt[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
             pace[k] = u
             steps = elapsed(run, int(stop))
             cap[k] = np.where((e >= MATTERS) & (steps * u < HARDLY), e * steps * u, np.nan)

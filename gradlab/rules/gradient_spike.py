@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window, finite_prefix, losses, number, seeds
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.windows import finite_prefix, losses
+from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, unfinished, worst_window
+from gradlab.rules.base import Finding, Rule
+from gradlab.rules.windows import unfinished, worst_window
+from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
 
 WARN, ALARM = 0.5, 0.9  # share of the weights with a gradient that the update left as they were

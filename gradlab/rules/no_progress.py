@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import (
-    ERROR,
-    WARNING,
-    WINDOW,
-    Finding,
-    Hits,
-    Rule,
-    Window,
-    finite_prefix,
-    learning,
-    number,
-    seeds,
-)
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.windows import WINDOW, finite_prefix, learning
+from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
 LIMIT = 0.95  # of the best constant predictor's loss

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import ERROR, Finding, Hits, Rule, Window, broken, number, seeds
+from gradlab.rules.base import ERROR, Finding, Hits, Rule, Window
+from gradlab.rules.windows import broken
+from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
 

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import (
-    FINISHED,
-    NOT_LEARNED,
-    WARNING,
-    WINDOW,
-    Finding,
-    Hits,
-    Rule,
-    Window,
-    finite_prefix,
-    losses,
-    number,
-    seeds,
-    starting_loss,
-)
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.windows import FINISHED, NOT_LEARNED, WINDOW, finite_prefix, losses, starting_loss
+from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray

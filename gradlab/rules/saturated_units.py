@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, worst_window
+from gradlab.rules.base import Finding, Rule
+from gradlab.rules.windows import worst_window
+from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
 
 WARN, ALARM = 0.5, 0.8  # share of entries; healthy nets that interpolate their data stay below 0.3

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, unfinished, worst_window
+from gradlab.rules.base import Finding, Rule
+from gradlab.rules.windows import unfinished, worst_window
+from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
 
 WARN, ALARM = 0.1, 1.0  # epsilon over sqrt(v_hat): from 0.1 on it shortens the steps, from 1 on it rules them

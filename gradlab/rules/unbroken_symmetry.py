@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Hits, Rule, Window, finite_prefix, seeds, span
+from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.windows import finite_prefix
+from gradlab.rules.wording import seeds, span
 from gradlab.run import Run
 
 SAME = 1 - 1e-5  # cosine between two units' weights; rounding in float32 leaves 1e-7

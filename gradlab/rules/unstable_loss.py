@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import (
-    WINDOW,
-    Finding,
-    Hits,
-    Rule,
-    Window,
-    during,
-    finite_prefix,
-    losses,
-    number,
-    seeds,
-    starting_loss,
-    windows,
-)
+from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.windows import WINDOW, finite_prefix, losses, starting_loss, windows
+from gradlab.rules.wording import during, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule, are_hit, during, losses, number, seeds, worst_window
+from gradlab.rules.base import Finding, Rule
+from gradlab.rules.windows import losses, worst_window
+from gradlab.rules.wording import are_hit, during, number, seeds
 from gradlab.run import Run
 
 FELL = 0.5

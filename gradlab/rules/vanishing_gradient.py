@@ -5,23 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import (
-    ERROR,
-    NOT_LEARNED,
-    WARNING,
-    Finding,
-    Hits,
-    Rule,
-    Window,
-    finite_prefix,
-    learning,
-    losses,
-    nanmedian,
-    number,
-    seeds,
-    span,
-    windows,
-)
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.windows import NOT_LEARNED, elasticity, finite_prefix, learning, nanmedian, windows
+from gradlab.rules.wording import number, seeds, span
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -72,11 +58,11 @@ class VanishingGradient(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst half-overlapping window of 50 finite iterations."""
-        elasticity, prefix = _elasticity(run), finite_prefix(run)
+        felt, prefix = elasticity(run), finite_prefix(run)
         spans = windows(int(prefix.max(initial=0)), times=run.times)
         if not spans:
             return None
-        medians = np.stack([_medians(elasticity, window, prefix) for window in spans])
+        medians = np.stack([_medians(felt, window, prefix) for window in spans])
         medians[:, _overcame(run, medians)] = np.inf
         worst = max(range(len(spans)), key=lambda number: _badness(medians[number]))
         since = next((span.start for span, each in zip(spans, medians, strict=True) if _badness(each)[1]), 0)
@@ -109,16 +95,9 @@ class VanishingGradient(Rule):
         )  # fmt: skip
 
 
-def _elasticity(run: Run) -> Array:
-    """e_l = p_l ||W_l|| / |loss| (T, S, L); infinite at a loss of 0, where nothing is left to learn."""
-    loss = np.abs(losses(run))[:, :, None]
-    with np.errstate(all="ignore"):
-        return np.where(loss > 0, run["per_example_grad_norm"] * run["weight_norm"] / loss, np.inf)
-
-
-def _medians(elasticity: Array, window: Window, prefix: Array) -> Array:
+def _medians(felt: Array, window: Window, prefix: Array) -> Array:
     """Return the medians (S, L) of a window; infinite for a replicate that ended before its end."""
-    values = nanmedian(elasticity[window.start : window.stop])  # of what was recorded
+    values = nanmedian(felt[window.start : window.stop])  # of what was recorded
     values[np.isnan(values) | (prefix < window.stop)[:, None]] = np.inf
     return values
 

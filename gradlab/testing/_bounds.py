@@ -95,23 +95,24 @@ def _extreme(part: Part, k: int, minimum: float | None, maximum: float | None, q
     """Find the value of the k-th layer that decides; what is not finite decides whatever the quantile."""
     at = np.argwhere(part.recorded[:, :, k])
     values = part.values[at[:, 0], at[:, 1], k]
-    unfinite = np.flatnonzero(~np.isfinite(values))
-    if len(unfinite):
-        return _placed(part, k, at[unfinite[0]], values[unfinite[0]], "not finite", math.inf)
+    known: list[float] = values.tolist()
+    unfinite = np.flatnonzero(~np.isfinite(values)).tolist()
+    if unfinite:
+        return _placed(part, k, at[unfinite[0]], known[unfinite[0]], "not finite", math.inf)
     order, from_top = (np.argsort(each, kind="stable") for each in (values, -values))  # of equals the earliest
-    spared = math.floor((1 - quantile) * len(values) + 1e-9)  # values that may lie outside
-    low, high = order[spared], from_top[spared]
-    below = 0.0 if minimum is None else _distance(values[low], minimum) if values[low] < minimum else 0.0
-    above = 0.0 if maximum is None else _distance(maximum, values[high]) if values[high] > maximum else 0.0
+    spared = math.floor((1 - quantile) * len(known) + 1e-9)  # values that may lie outside
+    low, high = int(order[spared]), int(from_top[spared])
+    below = 0.0 if minimum is None else _distance(known[low], minimum) if known[low] < minimum else 0.0
+    above = 0.0 if maximum is None else _distance(maximum, known[high]) if known[high] > maximum else 0.0
     if above > below:
-        return _placed(part, k, at[high], values[high], "above", above)
+        return _placed(part, k, at[high], known[high], "above", above)
     lowest = minimum is not None
     chosen = low if lowest else high
-    return _placed(part, k, at[chosen], values[chosen], "below" if below else "", below)
+    return _placed(part, k, at[chosen], known[chosen], "below" if below else "", below)
 
 
 def _placed(part: Part, k: int, at: Array, value: float, wrong: str, by: float) -> _Extreme:
-    return _Extreme(part.layers[k], float(value), part.iterations[at[0]], int(at[1]), wrong, by)
+    return _Extreme(part.layers[k], value, part.iterations[at[0]], int(at[1]), wrong, by)
 
 
 def _distance(low: float, high: float) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.errors import ArgumentError, whole
-from gradlab.rules.base import number
+from gradlab.rules.wording import number
 from gradlab.testing._message import Row, table
 from gradlab.testing._select import GradientError, check_number
 

@@ -12,7 +12,9 @@ from gradlab import settings
 from gradlab.diagnosis import Diagnosis, diagnose
 from gradlab.errors import ArgumentError
 from gradlab.rules import Finding
-from gradlab.rules.base import ERROR, broken, number
+from gradlab.rules.base import ERROR
+from gradlab.rules.windows import broken
+from gradlab.rules.wording import number
 from gradlab.run import Run
 from gradlab.testing._message import Row, apart, finding_lines, table, wrapped
 from gradlab.testing._select import GradientError, as_run, names_of

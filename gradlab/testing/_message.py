@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gradlab.diagnosis import Diagnosis
 from gradlab.rules import Finding
-from gradlab.rules.base import number
+from gradlab.rules.wording import number
 
 WIDTH = 96  # pytest puts four characters before every line
 BAR, ROWS = 24, 12

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradlab.diagnosis import diagnose
 from gradlab.errors import RunError
-from gradlab.rules.base import number
+from gradlab.rules.wording import number
 from gradlab.run import Run
 from gradlab.testing._message import Row, reasons, table
 from gradlab.testing._select import GradientError, as_run, check_number, names_of, part_of
