@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab import expectation
-from gradlab.rules.base import median_ranks
+from gradlab.rules.windows import median_ranks
 from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 Array = np.ndarray

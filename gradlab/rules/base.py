@@ -130,15 +130,6 @@ class Window:
         return self.start, self.stop - 1
 
 
-def median_ranks(values: Array) -> Array:
-    """Return where the median of numbers stands: at the middle one, or at the two in the middle, whose mean it is.
-
-    NaN has no rank.
-    """
-    order, count = np.argsort(values), int((~np.isnan(values)).sum())  # NaN comes last
-    return np.unique(order[[(count - 1) // 2, count // 2]])
-
-
 class Rule(ABC):
     """One pathology: what it needs, what it explains, and how it judges a run.
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gradlab import activations
-from gradlab.rules.base import Window, median_ranks
-from gradlab.rules.windows import nanmedian
+from gradlab.rules.base import Window
+from gradlab.rules.windows import median_ranks, nanmedian
 from gradlab.rules.wording import number
 from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 

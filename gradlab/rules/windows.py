@@ -208,3 +208,12 @@ def nanmedian(values: Array, *, mean: bool = False) -> Array:
 def explosive_severity(run: Run, hits: Hits) -> str:
     """What ends in NaN is an error in one replicate already, as every non-finite number is."""
     return ERROR if (finite_prefix(run)[hits.which] < run.iterations).any() else hits.severity
+
+
+def median_ranks(values: Array) -> Array:
+    """Return where the median of numbers stands: at the middle one, or at the two in the middle, whose mean it is.
+
+    NaN has no rank.
+    """
+    order, count = np.argsort(values), int((~np.isnan(values)).sum())  # NaN comes last
+    return np.unique(order[[(count - 1) // 2, count // 2]])
