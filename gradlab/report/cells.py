@@ -75,6 +75,7 @@ def everything(
         "sparkline": _sparkline(run.condensed()),
         "arrival": f"× {power(told.arrives)}" if np.isfinite(told.arrives) and layers > 1 else "",
         "layers": layer_names(run),
+        "explained": story.is_explained(told),
         "findings": [_finding(finding) for finding in verdict.findings],
         "diagnosis": as_json("diagnosis", diagnosis.summary(run, verdict)),
         "statuses": [

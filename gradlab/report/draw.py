@@ -105,8 +105,8 @@ def marked(count: int) -> str:
 
 def time_axis(last: int, edge: float = 0.0) -> Spec:
     """An axis of iterations from 0 to `last`; a short run gets a tick at each."""
-    few = {"dtick": 1} if last <= 10 else {}
-    return {"title": title("iteration"), "range": [-edge, max(last, 1) + edge], **few}
+    few, edge = ({"dtick": 1} if last <= 10 else {}), edge if last else 0.5
+    return {"title": title("iteration"), "range": [-edge, last + edge], **few}
 
 
 def log_axis(name: str, values: Sequence[Array | float], ticks: int = 7, **more: Any) -> Spec:

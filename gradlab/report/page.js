@@ -79,7 +79,7 @@ const gradlabPage = (() => {
     const chain = chains[when];
     $("#chain").hidden = !chain;
     if (!chain) return;
-    $("#chain-title").textContent = state.cell.findings[0]?.cause
+    $("#chain-title").textContent = state.cell.explained
       ? "The product that explains it" : "The gradient's way back, layer by layer";
     const parts = [];
     const factors = (steps) => steps.forEach(({ into, factor }) => {
@@ -99,6 +99,7 @@ const gradlabPage = (() => {
 
   function showPlace() {
     const moments = state.cell.figures.moments || [];
+    $("#where").hidden = !moments.length;
     const at = nearest(moments, state.time);
     state.time = moments[at] || 0;
     replay.load(moments.map((name) => ({ name })), at);

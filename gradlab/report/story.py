@@ -15,6 +15,7 @@ from gradlab.rules import Finding
 from gradlab.rules.wording import span
 
 HARMLESS = np.log(10)  # a product within a factor of ten explains nothing
+NOTHING = "no iteration"
 # Where no constant guess is known to measure the loss by:
 LOSS_FALLS, LOSS_STAYS, ENDS_IN_NAN = "loss falls", "loss does not fall", "ends in NaN"
 WHOLE = 0.05  # decades: a gradient within about a tenth of itself
@@ -67,6 +68,8 @@ class Told:
     @property
     def label(self) -> str:
         """The outcome in two words, as far as it can be told."""
+        if not self.iterations:
+            return NOTHING
         if not self.losses:
             return self.outcome
         return LOSS_FALLS if self.falls else LOSS_STAYS if np.isfinite(self.losses[-1]) else ENDS_IN_NAN
@@ -108,6 +111,11 @@ def _told_by_its_loss(first: float, last: float) -> str:
     if last < first:
         return f"lowers its loss from {number(first)} to {number(last)}"
     return f"does not lower its loss (from {number(first)} to {number(last)})"
+
+
+def is_explained(told: Told) -> bool:
+    """Whether the product of the layers' factors explains the worst finding."""
+    return told.root is not None and bool(_reason(told, told.root))
 
 
 def where(told: Told, names: Sequence[str] = ()) -> str:

@@ -69,6 +69,8 @@ def test_a_product_that_goes_the_other_way_is_not_blamed():
     data = build(STRANGE["1e-300 and 1e300"]())
     assert "passes on" not in data["headline"]
     assert "1.0·10⁶⁰⁰ times" in data["headline"]
+    assert not data["cells"][0]["explained"]
+    assert only(made(per_example_grad_norm=1e-9 * np.ones((30, 3, 6))))["explained"]
 
 
 def test_where_a_finding_is_comes_second():
