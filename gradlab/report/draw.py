@@ -30,6 +30,7 @@ TERM_COLOURS = {
     "block": "#8a63c9",
 }
 LINES = ("#2b7cd3", "#c2691c", "#2f8f7f", "#8a63c9", "#d6336c", "#b08a1e", "#7b8794", "#5c7f2e")
+ON_BAR = "#000000"  # what is written on a bar of any of these colours, in either theme
 DASHES = ("solid", "dash", "dot", "dashdot")
 BAND_OPACITY, BAR_OPACITY = 0.18, 0.4
 MANY = 60  # points of a line that are not marked any more

@@ -14,6 +14,7 @@ from gradlab.report.draw import (
     LINES,
     MEASURED,
     NEUTRAL,
+    ON_BAR,
     PREDICTED,
     TERM_COLOURS,
     Spec,
@@ -176,7 +177,7 @@ def _waterfall(sums: dict[str, float], total: float) -> Spec:
         "base": [0.0, *ends[:-1], 0.0], "marker": {"color": [*(TERM_COLOURS[term] for term in sums), NEUTRAL]},
         "showlegend": False,
         "text": [f"× {power(value)}" for value in values], "textposition": beside,
-        "insidetextanchor": "middle", "constraintext": "none", "cliponaxis": False,
+        "insidetextanchor": "middle", "insidetextfont": {"color": ON_BAR}, "constraintext": "none", "cliponaxis": False,
         "hovertemplate": "%{y}: %{text}<extra></extra>", "name": "all layers together",
     }  # fmt: skip
 
