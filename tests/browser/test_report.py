@@ -112,10 +112,12 @@ def test_the_replay_moves_the_profile(read, report):
     page.keyboard.press("End")
     assert page.inner_text("#time-word") == "iteration 39"
     assert page.evaluate(shape) != before
-    page.click("#play")
+    page.click("#play")  # from the start again, to the end
     expect(page.locator("#time-word")).not_to_have_text("iteration 39")
-    page.click("#play")
-    assert page.inner_text("#play") == "Play"
+    expect(page.locator("#play")).to_have_text("Play", timeout=30_000)
+    assert page.inner_text("#time-word") == "iteration 39"
+    paused = page.evaluate("(button => [1, 2].map(() => { button.click(); return button.textContent; }))(window.play)")
+    assert paused == ["Pause", "Play"]
 
 
 def test_panels_switch_column_layer_and_moment_and_give_their_numbers(read, report):
