@@ -105,45 +105,17 @@ def train(
     criterion = losses.adapted(loss, data.y_train, class_weights=class_weights, label_smoothing=label_smoothing)
     penalty = Penalty(l1, l2)
     updater = optimizers.create(optimizer, learning_rate)
-    optimizer_name, optimizer_settings = optimizers.describe(optimizer)
     plan = schedules.create(schedule, iterations)
     limiter = None if clip is None else clipping.create(clip, model.replicates)
-    hidden = model.sizes[1:-1]
-    config = {
-        "activation": model.activation.name,
-        "depth": len(hidden),
-        "width": hidden[0] if hidden else 0,
-        "init": model.init,
-        "gain": model.gain,
-        "optimizer": optimizer_name,
-        **optimizer_settings,
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "iterations": iterations,
-        "seeds": len(model.seeds),
-        "seed": model.seed,
-        "loss": loss,
-        **_stated(
-            schedule=(schedule, "constant"),
-            clip=(clip, None),
-            l1=(penalty.l1, 0.0),
-            l2=(penalty.l2, 0.0),
-            class_weights=(class_weights if isinstance(class_weights, str | None) else [*class_weights], None),
-            label_smoothing=(label_smoothing, 0.0),
-            norm=(model.block.norm, None),
-            residual=(model.block.residual, None),
-            dropout=(model.block.dropout, 0.0),
-        ),
-        "dtype": model.dtype.name,
-        "sizes": list(model.sizes),
-        "data": data.name,
-        "input_rms": float(np.sqrt(np.mean(np.square(data.x_train, dtype=np.float64)))),
-        "input_correlation": _mean_cosine(data.x_train),
-        "baseline_loss": criterion.constant(data.y_train),
-    }
+    config = _config(
+        model, data, criterion, optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size,
+        iterations=iterations, loss=loss, schedule=schedule, clip=clip, l1=penalty.l1, l2=penalty.l2,
+        class_weights=class_weights if isinstance(class_weights, str | None) else [*class_weights],
+        label_smoothing=label_smoothing,
+    )  # fmt: skip
     recorder = Recorder(
         _layers(model),
-        name=name or f"{model.activation.name}-{model.init}-depth{len(hidden)}",
+        name=name or f"{model.activation.name}-{model.init}-depth{config['depth']}",
         config=config,
         provenance={"data_fingerprint": data.fingerprint},
         replicates=model.replicates,
@@ -240,9 +212,37 @@ class _Validator:
         return value, np.where(np.isfinite(logits).all(axis=(-1, -2)), accuracy, np.nan)
 
 
-def _stated(**options: tuple[Any, Any]) -> dict[str, Any]:
-    """Keep of `name -> (value, default)` what is not left at its default."""
-    return {name: value for name, (value, default) in options.items() if value != default}
+# Options that a record states only where they are not these.
+USUAL = {
+    "schedule": "constant", "clip": None, "l1": 0.0, "l2": 0.0, "class_weights": None, "label_smoothing": 0.0,
+    "norm": None, "residual": None, "dropout": 0.0,
+}  # fmt: skip
+
+
+def _config(model: MLP, data: Data, criterion: Loss, *, optimizer: str, loss: str, **options: Any) -> dict[str, Any]:
+    """Return what the record says of the net, its training and its data."""
+    hidden, name_and_settings = model.sizes[1:-1], optimizers.describe(optimizer)
+    block = {"norm": model.block.norm, "residual": model.block.residual, "dropout": model.block.dropout}
+    return {
+        "activation": model.activation.name,
+        "depth": len(hidden),
+        "width": hidden[0] if hidden else 0,
+        "init": model.init,
+        "gain": model.gain,
+        "optimizer": name_and_settings[0],
+        **name_and_settings[1],
+        **{name: options.pop(name) for name in ("learning_rate", "batch_size", "iterations")},
+        "seeds": len(model.seeds),
+        "seed": model.seed,
+        "loss": loss,
+        **{name: value for name, value in (options | block).items() if value != USUAL[name]},
+        "dtype": model.dtype.name,
+        "sizes": list(model.sizes),
+        "data": data.name,
+        "input_rms": float(np.sqrt(np.mean(np.square(data.x_train, dtype=np.float64)))),
+        "input_correlation": _mean_cosine(data.x_train),
+        "baseline_loss": criterion.constant(data.y_train),
+    }
 
 
 def _mean_cosine(x: Array) -> float:
