@@ -53,6 +53,12 @@ def test_batches_need_as_many_steps_but_less_work(result):
     assert hundred * 100 < 0.2 * whole * result.points
 
 
+def test_a_stall_of_the_machine_leaves_no_mark():
+    places, loss = np.zeros((4, 2)), np.zeros(4)
+    walks = [batch_size.Way(places, loss, np.array(seconds)) for seconds in ([0, 1, 9, 10], [0, 5, 7, 8])]
+    np.testing.assert_array_equal(batch_size._undisturbed(walks).seconds, [0, 1, 3, 4])
+
+
 def test_an_epoch_of_ten_thousand_points_in_batches_of_a_hundred_is_a_hundred_steps(result):
     table = check_page(batch_size, result).sections[2].table.set_index("examples a step")
     assert table.loc["100", "steps an epoch"] == "20"  # of 2,000 points in this short form
