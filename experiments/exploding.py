@@ -115,6 +115,7 @@ run = gradlab.train(net, data, iterations=10)
 print(gradlab.diagnose(run))
 """
     finding = gradlab.diagnose(result.deep).findings[0]
+    said = [gradlab.diagnose(run).findings[0].message for run in (result.runaway, result.overshoot)]
     each = result.grown ** (1 / len(result.factors))
     sections = [
         Section(
@@ -150,7 +151,8 @@ print(gradlab.diagnose(run))
             "How a record tells them apart",
             "Two recorded columns are enough. The ratio of neighbouring steps says that it diverges: above 1. The cosine "
             "between neighbouring steps says how: +1 is the same way again, −1 is straight back. A remedy for one does "
-            "not help the other: a runaway wants smaller weights or a clipped gradient, an overshoot a smaller learning rate.",
+            "not help the other: a runaway wants smaller weights or a clipped gradient, an overshoot a smaller learning rate.\n\n"
+            f"Rule GL303 reads just that. Of the runaway: {said[0]} Of the overshoot: {said[1]}",
             _columns_figure(result),
             "Ratio and cosine by step: both runs have the ratio 10.44; the cosines are plus one and minus one.",
         ),
