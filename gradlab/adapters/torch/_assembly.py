@@ -19,7 +19,7 @@ PHASES = ("forward", "loss", "backward", "update")
 
 # How the numbers of several calls make one; `Ranks` does the same for several processes.
 OF_PARAMETERS = {
-    "grad_norm": joined, "after_norm": joined, "weight_norm": joined, "update_norm": joined, "update_inner": summed,
+    "grad_norm": joined, "after_norm": latest, "weight_norm": joined, "update_norm": joined, "update_inner": summed,
     "decrease": summed, "lost": summed, "wanted": summed, "grad_max": latest, "grad_bad": summed, "after_bad": summed,
     "unit_similarity": latest, "moment_sum": summed, "moment_n": summed, "moment_scale": latest,
 }  # fmt: skip

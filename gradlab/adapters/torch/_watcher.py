@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from gradlab.run import Run
 Array = np.ndarray
 Optimizer = torch.optim.Optimizer
 
+CALLS_KEPT = 32  # of the forward passes of an iteration, to look at again when a number is not finite
 _FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
 _watched: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
@@ -52,6 +54,8 @@ class Watch:
         self._every, self._modules, self._on_nonfinite = every, modules, on_nonfinite
         rows = find_rows(self._model)
         self._parameters = Parameters(rows, self._model, self._optimizers, updates=updates)
+        here = any(parameter.device.type == "cpu" for parameter in self._parameters.all)
+        self._looks = on_nonfinite == "stop" or (on_nonfinite == "trace" and here)
         self._numbers = [self._parameters.of(optimizer) for optimizer in self._optimizers]
         self._ranks, self._ledger = Ranks(self._outer, self._parameters.all, together=distributed), Ledger()
         seen = list(dict.fromkeys(row.module for row in rows if is_seen(row.module)))
@@ -67,9 +71,10 @@ class Watch:
         )  # fmt: skip
         self._iteration = 0
         self._stepped: set[int] = set()  # optimizers, in this iteration
-        self._clipped: set[int] = set()  # parameters, whose gradients were taken before
+        self._taken: set[int] = set()  # parameters, whose gradients were measured
+        self._clipped: set[int] = set()  # parameters, whose gradients were clipped since
         self._ran_forward = False
-        self._last_call: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self._calls: deque[tuple[tuple[Any, ...], dict[str, Any]]] = deque(maxlen=CALLS_KEPT)  # of this iteration
         self._nonfinite = self._closed = False
         self._skipped: list[int] = []
         self._handles: list[Any] = []
@@ -200,13 +205,21 @@ class Watch:
         return hook
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        if not torch.is_grad_enabled():
-            return
+        if torch.is_grad_enabled():
+            self.forward_begins()
+            if self._on_nonfinite != "record":
+                self._calls.append((arguments, keywords))
+
+    def forward_begins(self) -> None:
+        """Know that what is logged from now on belongs to the coming step; a Trainer's hook may call it."""
         if self._ran_forward and self._costly(self._iteration):
             self._signals.measure()  # of a micro-batch that has gone through already
         self._ran_forward = True
-        if self._on_nonfinite != "record":
-            self._last_call = arguments, keywords
+
+    def gradients_ready(self, optimizer: Any) -> None:
+        """Take the gradients of an optimizer inside the closure that it was given, before they are clipped."""
+        self._record.begin()
+        self._take_gradients(self._optimizers.index(_innermost(optimizer)))
 
     def _before_step(self, number: int, closure: bool) -> None:
         if number in self._stepped:
@@ -235,7 +248,7 @@ class Watch:
         mine = {id(p): n for n, p in enumerate(self._parameters.all)}
         numbers = [n for p in parameters if (n := mine.get(id(p))) is not None and n not in self._clipped]
         for places, norms in self._parameters.gradients(numbers):
-            self._ledger.put(self._iteration, "parameters", ("grad_norm",), places, norms)
+            self._put_gradients(places, norms)
         self._clipped.update(numbers)
         if numbers and self._costly(self._iteration):
             self._parameters.keep_gradients(numbers)
@@ -263,19 +276,23 @@ class Watch:
     def _take_gradients(self, number: int) -> None:
         found = self._parameters.gradients(self._numbers[number])
         for places, norms in found:
-            self._put_norms(places, norms)
+            if self._clipped:
+                clipped = np.flatnonzero(np.isin(places, list(self._clipped)))
+                self._ledger.put(self._iteration, "parameters", ("after_norm",), places[clipped], norms[clipped])
+            self._put_gradients(places, norms)
         traced = [norms for _, norms in found if self._on_nonfinite == "stop" or isinstance(norms, np.ndarray)]
-        if traced and self._on_nonfinite != "record" and not self._nonfinite:
+        # All processes look, or none does: one whose shards are all empty too.
+        if self._looks and not self._nonfinite and (traced or self._ranks.sharded):
             self._look(traced)
 
-    def _put_norms(self, places: Array, norms: Array | Tensor) -> None:
-        if not self._clipped:
+    def _put_gradients(self, places: Array, norms: Array | Tensor) -> None:
+        """Keep the norms of gradients, but of those that were taken in this iteration already."""
+        if self._taken:
+            fresh = np.flatnonzero(~np.isin(places, list(self._taken)))
+            places, norms = places[fresh], norms[fresh]
+        if len(places):
             self._ledger.put(self._iteration, "parameters", ("grad_norm",), places, norms)
-            return
-        clipped = np.isin(places, list(self._clipped))
-        for name, these in (("after_norm", np.flatnonzero(clipped)), ("grad_norm", np.flatnonzero(~clipped))):
-            if len(these):
-                self._ledger.put(self._iteration, "parameters", (name,), places[these], norms[these])
+            self._taken.update(places.tolist())
 
     def _look(self, norms: Sequence[Array | Tensor]) -> None:
         """At the first non-finite gradient, before it reaches the weights, find out where it came from."""
@@ -285,12 +302,12 @@ class Watch:
         if not broken:
             return
         self._nonfinite = True
-        if self._last_call is not None:
-            origin = _trace.of_forward(self._model, *self._last_call)
-            _distributed.reshard(self._model)  # or the next forward pass would compute with these weights
-            if origin is not None:
-                self._record.note(nonfinite_origin={"iteration": self._iteration, **origin.to_dict()})
-                self._put_single(self._iteration, "broke_forward", _scalar("broke_forward", 1.0))
+        origins = [_trace.of_forward(self._model, *call) for call in self._calls]  # all: FSDP's processes go together
+        _distributed.reshard(self._model)  # or the next forward pass would compute with these weights
+        origin = next((origin for origin in origins if origin is not None), None)
+        if origin is not None:
+            self._record.note(nonfinite_origin={"iteration": self._iteration, **origin.to_dict()})
+            self._put_single(self._iteration, "broke_forward", _scalar("broke_forward", 1.0))
         if self._on_nonfinite == "stop":
             self._stop()
 
@@ -299,7 +316,8 @@ class Watch:
             self._signals.measure()
         self._signals.detach()
         self._iteration += 1
-        self._stepped, self._clipped, self._ran_forward = set(), set(), False
+        self._calls.clear()
+        self._stepped, self._taken, self._clipped, self._ran_forward = set(), set(), set(), False
         self._prepare()
         if self._record.due(self._iteration):
             self._record.hand_over(self._iteration - 1)  # the newest waits, since its loss may follow
@@ -318,11 +336,12 @@ class Watch:
     def _skip(self) -> None:
         """A GradScaler met an infinity: nothing was updated, and the iteration begins anew."""
         self._skipped.append(self._iteration)
+        self._calls.clear()
         self._record.note(skipped_steps={"count": len(self._skipped), "before_iterations": self._skipped[-100:]})
         self._signals.detach()
         self._ledger.drop(self._iteration)
         self._parameters.forget_gradients()
-        self._clipped, self._ran_forward = set(), False
+        self._taken, self._clipped, self._ran_forward = set(), set(), False
         self._prepare()
 
     def _stop(self) -> None:
@@ -344,7 +363,7 @@ class Watch:
         self._handles.clear()
         self._signals.detach()
         self._leave_eager()
-        self._last_call = None
+        self._calls.clear()
 
     def _leave_eager(self) -> None:
         if self._eager is not None:
