@@ -252,7 +252,8 @@ class HostGroup(Group):
 
     def moments(self, ledger: Ledger, iteration: int, found: Sequence[tuple[Tensor, Any]]) -> None:
         stack, _ = self._stacked([moment for moment, _ in found], None)
-        values = [measures.mean(stack[:, None]), np.ones(len(found)), [float(scale) for _, scale in found]]
+        size = np.full(len(found), float(self.size))  # of shards, which are of different sizes
+        values = [size * measures.mean(stack[:, None]), size, [float(scale) for _, scale in found]]
         self.put(ledger, iteration, ("moment_sum", "moment_n", "moment_scale"), np.array(values))
 
 
