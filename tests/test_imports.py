@@ -81,6 +81,8 @@ ROOMS = {
     "gallery": Room({"report.article", "report.render", "errors"}, {"joblib"}),
     "adapters": Room(ADAPTED, {"numpy"}),
     "adapters.torch": Room(ADAPTED, {"numpy", "torch"}),
+    "adapters.lightning": Room(ADAPTED, {"torch", "lightning"}),
+    "adapters.transformers": Room(ADAPTED, {"torch", "transformers"}),
     "testing": Room(
         {"testing.*", "diagnosis", "settings", "rules", *JUDGING, "recorder", "run", "errors"}, {"numpy"}
     ),
