@@ -8,23 +8,33 @@ from gradlab.rules import Finding, Rule
 from gradlab.rules.base import ERROR
 
 
-def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[Finding, ...]:
-    """Put every finding that another one explains, directly or through a third, under it; return the roots.
+def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    """Put every finding that another one explains, directly or through a third, under it.
 
     One explains another where its rule says so and it hits at least half of the replicates that the other hits.
+
+    Returns
+    -------
+    roots : tuple of Finding
+    crashed : dict
+        Code -> how the rule crashed when it was asked what it explains: nothing, then.
     """
     findings = {rule.code: finding for rule, finding in found}
-    effects = {
-        rule.code: [code for code, other in findings.items() if code != rule.code and rule.explains_it(finding, other)]
-        for rule, finding in found
-    }
+    crashed: dict[str, str] = {}
+    effects: dict[str, list[str]] = {}
+    for rule, finding in found:
+        others = [code for code in findings if code != rule.code]
+        try:
+            effects[rule.code] = [code for code in others if rule.explains_it(finding, findings[code])]
+        except Exception as error:
+            effects[rule.code] = []
+            crashed[rule.code] = f"asked what it explains, {type(error).__name__}: {error}"[:300]
     reach = {code: _reachable(code, effects) for code in findings}
     folded: dict[str, list[Finding]] = {code: [] for code in findings if _is_root(code, reach)}
     for code in findings:
         if code not in folded:
             folded[next(root for root in folded if code in reach[root])].append(findings[code])
-    complete = [findings[code].with_consequences(consequences) for code, consequences in folded.items()]
-    return _ordered(complete)
+    return _ordered(findings[code].with_consequences(under) for code, under in folded.items()), crashed
 
 
 def _ordered(roots: Iterable[Finding]) -> tuple[Finding, ...]:

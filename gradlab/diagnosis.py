@@ -16,7 +16,7 @@ from gradlab import _roots, _views, expectation
 from gradlab.errors import RuleError
 from gradlab.limits import adjusted
 from gradlab.rules import BUILT_IN, Finding, Rule
-from gradlab.rules.base import ERROR
+from gradlab.rules.base import ERROR, WARNING
 from gradlab.rules.windows import broken, final_loss, finite_prefix, learning, losses
 from gradlab.run import Run
 
@@ -200,11 +200,14 @@ def diagnose(
             reasons[code] = reason
         if finding is not None:
             found.append((rule, finding))
+    roots, crashed = _roots.fold(found)
     always = [code for code, rule in asked.items() if rule.always]
-    findings, silenced = _roots.without(_roots.fold(found), mute, always)
-    statuses |= dict.fromkeys(silenced, "muted")
+    findings, silenced = _roots.without(roots, mute, always)
+    statuses |= dict.fromkeys(silenced, "muted") | dict.fromkeys(crashed, "crashed")
     nonfinite = run.iterations > 0 and bool(broken(run).any())
-    return Diagnosis(run.name, findings, statuses, reasons | silenced, nonfinite, (*_notes(run), *_how(run, part)))
+    return Diagnosis(
+        run.name, findings, statuses, reasons | silenced | crashed, nonfinite, (*_notes(run), *_how(run, part))
+    )
 
 
 def _how(run: Run, part: Run) -> tuple[str, ...]:
@@ -236,12 +239,19 @@ def _ask(rule: Rule, run: Run) -> tuple[str, str, Finding | None]:
             if missing:
                 return "skipped", missing, None
             finding = rule.judge(run)
+            return ("passed", "", None) if finding is None else ("fired", "", _told(finding, run))
     except Exception as error:
         return "crashed", f"{type(error).__name__}: {error}"[:300], None
-    if finding is None:
-        return "passed", "", None
+
+
+def _told(finding: Finding, run: Run) -> Finding:
+    """Return a finding by the run's own iterations; what a rule should not have returned is an error of that rule."""
+    if not isinstance(finding, Finding):
+        raise TypeError(f"judge returned {type(finding).__name__}, not a Finding or None")
+    if finding.severity not in (ERROR, WARNING) or not {"hit", "total", "which"} <= set(finding.replicates):
+        raise TypeError(f"its Finding is of severity {finding.severity!r} with replicates {finding.replicates!r}")
     first, last = (int(run.times[row]) for row in finding.iterations)
-    return "fired", "", replace(finding, iterations=(first, last))
+    return replace(finding, iterations=(first, last))
 
 
 def outcomes(run: Run) -> list[str]:

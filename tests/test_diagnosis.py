@@ -122,6 +122,53 @@ def test_a_crashed_rule_is_one_row_and_not_ok():
     assert diagnosis.statuses["GL101"] == "passed"
 
 
+class Odd(Rule):
+    """Returns whatever it is told to."""
+
+    code, name, summary = "XX003", "odd", "odd"
+
+    def __init__(self, returned):
+        self._returned = returned
+
+    def judge(self, run):
+        return self._returned
+
+    def explains_it(self, finding, other):
+        return 1 / 0
+
+
+def odd_finding(**changed):
+    usual = {
+        "severity": "warning",
+        "layers": (),
+        "iterations": (0, 0),
+        "replicates": {"hit": 1, "total": 2, "which": [0]},
+    }
+    return Finding("XX003", "odd", **(usual | changed), value=1.0, limit=0.0, message="it is odd")
+
+
+@pytest.mark.parametrize(
+    "returned",
+    ["a text", 3, odd_finding(severity="awful"), odd_finding(iterations=(0, 999)), odd_finding(replicates={}),
+     odd_finding(iterations=None)],
+)  # fmt: skip
+def test_a_rule_that_returns_what_it_should_not_is_one_row(returned):
+    diagnosis = diagnose(make_run(), rules=[*registry().values(), Odd(returned)])
+    assert diagnosis.statuses["XX003"] == "crashed"
+    assert diagnosis.reasons["XX003"]
+    assert diagnosis.statuses["GL101"] == "passed"
+    assert diagnosis.findings == ()
+    assert "XX003 crashed" in str(diagnosis)
+
+
+def test_a_rule_that_crashes_when_asked_what_it_explains_explains_nothing():
+    diagnosis = diagnose(exploded(), rules=[*registry().values(), Odd(odd_finding())])
+    assert {finding.rule for finding in diagnosis.findings} == {"GL102", "XX003"}
+    assert diagnosis.statuses["XX003"] == "crashed"
+    assert "asked what it explains, ZeroDivisionError" in diagnosis.reasons["XX003"]
+    assert diagnosis.statuses["GL102"] == "fired"
+
+
 def test_a_rule_without_its_columns_says_which():
     diagnosis = diagnose(make_run(), rules=[Needing()])
     assert diagnosis.statuses == {"XX002": "skipped"}
