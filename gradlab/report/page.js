@@ -101,8 +101,10 @@ const gradlabPage = (() => {
     const moments = state.cell.figures.moments || [];
     $("#where").hidden = !moments.length;
     const at = nearest(moments, state.time);
-    state.time = moments[at] || 0;
+    state.time = Math.min(state.time, Math.max(state.cell.shape.iterations - 1, 0));
     replay.load(moments.map((name) => ({ name })), at);
+    // A finding, or a square, may lie between two moments of the replay, or behind the last one: at a NaN.
+    if (moments.length && moments[at] !== state.time) $("#time-word").textContent = `iteration ${state.time} (by layer: ${moments[at]})`;
     const layers = Array.from({ length: state.cell.shape.layers }, (_, k) => k + 1);
     if (state.layer !== "all" && !layers.includes(state.layer)) state.layer = "all";
     const named = state.cell.layers;

@@ -3,10 +3,12 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 import gradlab
+from gradlab.run import Run
 from tests.browser.axe import serious_violations
 from tests.report.test_data import STRANGE, made
 from tests.report.test_names import called
@@ -166,6 +168,21 @@ def test_a_finding_leads_the_pictures_to_its_place_and_the_address_keeps_it(read
     assert page.inner_text("#cell-title") == "sigmoid depth 8"
     assert (page.input_value("#layer"), page.inner_text("#time-word")) == (layer, "iteration 39")
     assert marks(page, "profile")[0]["x0"] == int(layer)
+
+
+def test_a_finding_at_a_nan_is_marked_where_it_is(read, tmp_path):
+    delta, loss = np.ones((400, 2, 6)), np.linspace(2.3, 1.0, 400)[:, None] * np.ones(2)
+    delta[123:, :, 2] = loss[123:] = np.nan
+    config = {"baseline_loss": 2.3}
+    run = Run.from_arrays({"delta_norm": delta}, steps={"loss": loss}, config=config, name="breaks")
+    page = read(gradlab.write_report(run, tmp_path / "page.html"))
+    page.click("#card .go")
+    assert marks(page, "loss")[0]["x0"] == marks(page, "heatmap")[0]["x0"] == 123
+    assert page.inner_text("#time-word") == "iteration 123 (by layer: 122)"  # the last one with a gradient to draw
+    assert "iteration=123" in page.url
+    page.reload()
+    page.wait_for_selector(READY, state="attached")
+    assert marks(page, "loss")[0]["x0"] == 123
 
 
 def test_a_square_of_the_heatmap_is_a_place_too(read, report):
