@@ -100,7 +100,7 @@ def _heat(times: Array, values: Array, logarithmic: bool) -> Spec:
         ticks = ticks if len(ticks) > 1 else np.array([low, high])
         text = [_power_of_ten(int(tick)) if tick == int(tick) else power(float(tick)) for tick in ticks]
         bar |= {"tickvals": ticks, "ticktext": text}
-    shown = "10^%{z:.2f}" if logarithmic else "%{z:.3g}"
+    shown = "10<sup>%{z:.2f}</sup>" if logarithmic else "%{z:.3g}"
     return {
         "type": "heatmap", "x": times, "y": np.arange(1, len(values) + 1), "z": values, "zmin": low, "zmax": high,
         "colorscale": COLOURS, "colorbar": bar, "hoverongaps": False, "showscale": bool(len(finite)), "name": "median",

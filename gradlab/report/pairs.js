@@ -2,6 +2,7 @@
 "use strict";
 const gradlabPairs = (() => {
   const { $, make, draw } = gradlabCommon;
+  const SHORTEST = 5; // times as long: so much longer a run keeps an axis of its own
   let mirroring = false;
 
   const span = ({ range }) => Math.abs(range[1] - range[0]);
@@ -14,6 +15,8 @@ const gradlabPairs = (() => {
       const [one, two] = [a.layout[key], b.layout[key]];
       if (!/^[xy]axis/.test(key) || !one.range || !two || !two.range || one.type !== two.type) continue;
       if (one.showticklabels === false || (one.ticktext && one.type !== "log")) continue; // rows of names, each picture's own
+      const [short, long] = [span(one), span(two)].sort((x, y) => x - y);
+      if (one.title?.text === "iteration" && long > SHORTEST * short) continue; // a run that ended at once would be a hairline
       const ends = [...one.range, ...two.range];
       const range = [Math.min(...ends), Math.max(...ends)];
       if (one.range[0] > one.range[1]) range.reverse();

@@ -195,7 +195,7 @@ def _steps(found: series.Factors) -> list[Spec]:
         {
             "type": "bar", "x": found.steps, "y": value / np.log(10), "name": TERM_WORDS[term],
             "xaxis": "x2", "yaxis": "y2", "marker": {"color": TERM_COLOURS[term]},
-            "hovertemplate": "into layer %{x}: 10^%{y:.3f}<extra>%{fullData.name}</extra>",
+            "hovertemplate": "into layer %{x}: 10<sup>%{y:.3f}</sup><extra>%{fullData.name}</extra>",
         }
         for term, value in found.terms.items()
     ]  # fmt: skip

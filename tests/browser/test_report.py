@@ -220,6 +220,16 @@ def test_two_nets_side_by_side_share_scales_and_the_pointer(read, report):
     assert page.locator("[data-against]:visible").count() == 0
 
 
+def test_a_run_that_ended_at_once_is_no_hairline_beside_a_long_one(read, tmp_path):
+    runs = [made(iterations=3, name="short"), made(iterations=200, name="long")]
+    page = read(gradlab.write_report(runs, tmp_path / "page.html"))
+    ranges = page.evaluate(
+        """['[data-figure=heatmap]', '[data-against=heatmap]']
+        .map(place => document.querySelector(place)._fullLayout.xaxis.range[1])"""
+    )
+    assert sorted(ranges) == [2.5, pytest.approx(200, abs=2)]
+
+
 def test_two_runs_open_side_by_side_and_findings_are_given_as_json(read, comparison, tmp_path):
     page = read(gradlab.write_report([cell.run for cell in comparison.cells[:2]], tmp_path / "page.html"), width=380)
     assert page.locator("[data-against]:visible").count() == 6
