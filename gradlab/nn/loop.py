@@ -11,10 +11,11 @@ import numpy as np
 from gradlab.layerstack import LayerStack
 from gradlab.nn.clipping import Clip
 from gradlab.nn.losses import Loss
-from gradlab.nn.mlp import MLP, Workspace
+from gradlab.nn.mlp import MLP
 from gradlab.nn.optimizers import Optimizer
 from gradlab.nn.penalties import Penalty
 from gradlab.nn.schedules import Schedule
+from gradlab.nn.workspace import Workspace
 
 Array = np.ndarray
 

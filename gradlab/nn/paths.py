@@ -18,7 +18,8 @@ import numpy as np
 
 from gradlab.errors import ArgumentError, DataError, whole
 from gradlab.nn import losses
-from gradlab.nn.mlp import MLP, Workspace
+from gradlab.nn.mlp import MLP
+from gradlab.nn.workspace import Workspace
 
 Array = np.ndarray
 
