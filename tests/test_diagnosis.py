@@ -84,7 +84,7 @@ def test_a_root_that_hits_other_seeds_explains_nothing():
     p[:, :1, 0] = 1e-9
     loss = np.linspace(2.3, 0.1, 60)[:, None].repeat(4, axis=1)
     loss[:, 1:] = 2.3
-    diagnosis = diagnose(make_run(60, 4, steps={"loss": loss}, per_example_grad_norm=p))
+    diagnosis = diagnose(make_run(60, 4, steps={"loss": loss}, per_example_grad_norm=p, grad_norm=p))
     assert {finding.rule for finding in diagnosis.findings} == {"GL101", "GL402"}
 
 

@@ -16,6 +16,7 @@ from gradlab.rules.no_progress import NoProgress
 from gradlab.rules.nonfinite import NonFinite
 from gradlab.rules.overfitting import Overfitting
 from gradlab.rules.saturated_units import SaturatedUnits
+from gradlab.rules.stale_gradient import StaleGradient
 from gradlab.rules.stalled_optimizer import StalledOptimizer
 from gradlab.rules.unbroken_symmetry import UnbrokenSymmetry
 from gradlab.rules.unstable_loss import UnstableLoss
@@ -27,6 +28,7 @@ BUILT_IN: tuple[type[Rule], ...] = (
     VanishingGradient,
     ExplodingGradient,
     GradientSpike,
+    StaleGradient,
     DeadUnits,
     SaturatedUnits,
     ExplodingActivations,

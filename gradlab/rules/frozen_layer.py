@@ -69,13 +69,17 @@ class FrozenLayer(Rule):
             steps = elapsed(run, int(stop))
             cap[k] = np.where((e >= MATTERS) & (steps * u < HARDLY), e * steps * u, np.nan)
         hits = Hits(np.nan_to_num(cap, nan=np.inf) < CAP)
-        return self._finding(run, hits, cap, pace) if hits.which else None
+        return self._finding(run, hits, cap, pace) if hits.which else self._unreached(run)
 
     def _finding(self, run: Run, hits: Hits, cap: Array, pace: Array) -> Finding:
         which = hits.which
         value = float(np.nanmin(nanmedian(np.where(hits.mask, cap, np.nan)[which])))
         layers = hits.layers or tuple(int(n) + 1 for n in np.flatnonzero(hits.mask[which[0]]))
-        whole = len(layers) == run.shape[2]
+        # A layer whose p nobody knows (a recurrent one, say) stands still with the others, if it does.
+        still = ~run.recorded("per_example_grad_norm").any(axis=(0, 1))
+        still &= (elapsed(run, run.iterations) * nanmedian(pace[which]) < HARDLY) | np.isnan(pace[which]).all(axis=0)
+        still[[layer - 1 for layer in layers]] = True
+        whole = bool(still.all())
         numbers = [layer - 1 for layer in layers]
         moved = number(float(np.nanmedian(pace[np.ix_(which, numbers)])))
         share = learning(run)
@@ -100,5 +104,31 @@ class FrozenLayer(Rule):
             f"weights' norm{beside}, good for at most {number(100 * value)} % of the loss in "
             f"{elapsed(run, run.iterations)} iterations (limit {100 * CAP:g} %).",
             remedies=rate if whole else one,
+            columns=("update_ratio", "grad_norm"),
+        )  # fmt: skip
+
+    def _unreached(self, run: Run) -> Finding | None:
+        """Find layers that an optimizer holds and no gradient ever reached: a branch that the loss does not see."""
+        if run.iterations < MINIMUM or "update_norm" not in run:
+            return None
+        stood = (
+            np.nanmax(np.where(run.recorded("update_norm"), run["update_norm"], np.nan), axis=(0, 1), initial=-1) == 0
+        )
+        mask = np.broadcast_to(stood & ~run.recorded("grad_norm").any(axis=(0, 1)), run.shape[1:])
+        hits = Hits(mask)
+        if not hits.which:
+            return None
+        names = run.layers["name"].iloc[[layer - 1 for layer in hits.layers]].tolist()
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        verb = "has" if len(names) == 1 else "have"
+        return self.finding(
+            hits, Window(0, run.iterations), severity=WARNING, value=0.0, limit=CAP,
+            message=f"{span(hits.layers).capitalize()} ({shown}) {verb} never got a gradient in "
+            f"{elapsed(run, run.iterations)} iterations, though the optimizer holds the weights: the loss does not "
+            "depend on them.",
+            remedies=(
+                "see that the module is called, and that nothing detaches what it answers",
+                "if it is not in use on purpose, take it out of the optimizer, or ignore GL302",
+            ),
             columns=("update_ratio", "grad_norm"),
         )  # fmt: skip

@@ -22,9 +22,11 @@ class VanishingGradient(Rule):
     ------------
     Judges each layer by its elasticity e = p ||W|| / loss, where p is the mean norm of the single examples'
     weight gradients: by how many per cent the loss can change at most when the layer's weights change by one per
-    cent. A layer whose median over 50 iterations stays below 0.01 cannot matter to the training, whatever the
-    learning rate; below 0.1 it is a warning, and an error where the net does not learn either. Between the two, a
-    plateau that training has left behind is none: a net that learns, and whose layers are all above 0.1 at its end.
+    cent. Weights smaller than LeCun's (||W||^2 < fan_out) count as if they were as large: a branch that starts
+    near 0, as in residual nets, has a small ||W|| and a gradient that is there all the same. A layer whose median
+    over 50 iterations stays below 0.01 cannot matter to the training, whatever the learning rate; below 0.1 it is
+    a warning, and an error where the net does not learn either. Between the two, a plateau that training has left
+    behind is none: a net that learns, and whose layers are all above 0.1 at its end.
 
     Why it is bad
     -------------
@@ -58,7 +60,8 @@ class VanishingGradient(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst half-overlapping window of 50 finite iterations."""
-        felt, prefix = elasticity(run), finite_prefix(run)
+        lecun = np.sqrt(run.layers["fan_out"].to_numpy(float))  # ||W|| where sigma_w = 1
+        felt, prefix = elasticity(run, least=lecun), finite_prefix(run)
         spans = windows(int(prefix.max(initial=0)), times=run.times)
         if not spans:
             return None

@@ -87,11 +87,14 @@ def final_loss(run: Run) -> Array:
     return np.where(prefix < run.iterations, np.inf, last)
 
 
-def elasticity(run: Run) -> Array:
-    """e_l = p_l ||W_l|| / |loss| (T, S, L): per cent of the loss by per cent of a layer; infinite at a loss of 0."""
+def elasticity(run: Run, least: Array | float = 0.0) -> Array:
+    """e_l = p_l ||W_l|| / |loss| (T, S, L): per cent of the loss by per cent of a layer; infinite at a loss of 0.
+
+    `least`: what ||W_l|| counts as where it is smaller.
+    """
     loss = np.abs(losses(run))[:, :, None]
     with np.errstate(all="ignore"):
-        return np.where(loss > 0, run["per_example_grad_norm"] * run["weight_norm"] / loss, np.inf)
+        return np.where(loss > 0, run["per_example_grad_norm"] * np.maximum(run["weight_norm"], least) / loss, np.inf)
 
 
 def starting_loss(run: Run) -> Array:

@@ -285,7 +285,7 @@ def test_a_loss_belongs_to_its_own_iteration(before):
             optimizer.step()
             optimizer.zero_grad()
             if not before and step % 2 == 0:
-                recorder.log(loss=float(loss))
+                recorder.log(loss=float(loss.detach()))
             expected.append(float(loss.detach()))
     recorded = recorder.run.step_recorded("loss")[:, 0]
     assert recorded.tolist() == [True, False] * 3
