@@ -30,6 +30,6 @@ def test_the_twin_has_the_same_findings(case):
         gain=network.gain, norm=network.norm, residual=network.residual, dropout=network.dropout, dtype=case.dtype,
     )  # fmt: skip
     corpus.plant_in_model(case, model)
-    with corpus.Freezing(case, model):
+    with corpus.Tampering(case, model):
         run, twin = twins.train(model, data, validate_every=10, **case.training)
     assert verdict(gradlab.diagnose(twin)) == verdict(gradlab.diagnose(run))

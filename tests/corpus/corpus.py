@@ -99,7 +99,7 @@ def train(case: Case) -> Evidence:
         if (step.iteration + 1) % SNAPSHOT_EVERY == 0:
             snapshots.append(snapshot(step.iteration + 1, step.model))
 
-    with Freezing(case, model):
+    with Tampering(case, model):
         run = gradlab.train(model, data, name=case.name, on_step=keep, validate_every=10, **case.training)
     snapshots.append(snapshot(run.iterations, model))
     with np.errstate(all="ignore"):
@@ -177,31 +177,37 @@ def plant_in_model(case: Case, model) -> None:
             weight[...] = float(numbers[0])
 
 
-class Freezing:
-    """While it is entered, the optimizer forgets one layer: `freeze N` puts its weights back after every update."""
+class Tampering:
+    """While it is entered, optimizers do what the case plants in them.
+
+    `freeze N` puts the weights of layer N back after every update; `stale` never empties the gradients: each one is
+    added to those before it, in place, as in a loop that forgot zero_grad.
+    """
 
     def __init__(self, case: Case, model):
-        word, *numbers = case.plant.split() or [""]
-        self._layer = int(numbers[0]) - 1 if word == "freeze" else None
+        self._word, *numbers = case.plant.split() or [""]
+        self._layer = int(numbers[0]) - 1 if self._word == "freeze" else 0
         self._model, self._create = model, optimizers.create
 
     def __enter__(self) -> None:
-        if self._layer is None:
-            return
+        if self._word in ("freeze", "stale"):
+            optimizers.create = self._tampered
+
+    def _tampered(self, *arguments):
+        optimizer = self._create(*arguments)
+        step, held = optimizer.step, []
         frozen, kept = self._model.weights[self._layer], self._model.weights[self._layer].copy()
 
-        def create(*arguments):
-            optimizer = self._create(*arguments)
-            step = optimizer.step
-
-            def update(parameters, gradients) -> None:
-                step(parameters, gradients)
+        def update(parameters, gradients) -> None:
+            if self._word == "stale":
+                gradients += held.pop() if held else 0
+                held.append(gradients.copy())
+            step(parameters, gradients)
+            if self._word == "freeze":
                 frozen[...] = kept
 
-            optimizer.step = update
-            return optimizer
-
-        optimizers.create = create
+        optimizer.step = update
+        return optimizer
 
     def __exit__(self, *details: object) -> None:
         optimizers.create = self._create

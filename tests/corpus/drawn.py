@@ -157,6 +157,14 @@ def frozen(rng: np.random.Generator) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def stale(rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "network": _one(rng, "relu", *SMOOTH), "depth": _whole(rng, 2, 6), "plant": "stale",
+        "learning_rate": _between(rng, 0.01, 0.1), "required": ("GL104",),
+        "acceptable": (*THROWN, *STILL, "GL001", "GL101", "GL201", "GL202", "GL203", "GL403"),
+    }  # fmt: skip
+
+
 def diverging(rng: np.random.Generator) -> dict[str, Any]:
     depth = _whole(rng, 0, 1)
     return {
@@ -222,7 +230,7 @@ def overfitted(rng: np.random.Generator) -> dict[str, Any]:
 
 FAMILIES: dict[str, Draw] = {
     "": healthy, "vanishing": vanishing, "exploding": exploding, "non-finite": non_finite, "dead": dead,
-    "saturated": saturated, "lost": lost, "frozen": frozen, "diverging": diverging, "large": large,
+    "saturated": saturated, "lost": lost, "frozen": frozen, "stale": stale, "diverging": diverging, "large": large,
     "symmetric": symmetric, "stalled": stalled, "spike": spike, "unstable": unstable, "uninformative": uninformative,
     "overfitted": overfitted,
 }  # fmt: skip

@@ -6,6 +6,7 @@ A proof looks at weights, biases and data of seed 0 alone, by a forward pass wri
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -147,6 +148,19 @@ def frozen(evidence: Evidence) -> None:
     assert same == [evidence.case.layer]
 
 
+def stale(evidence: Evidence) -> None:
+    """The last bias moved farther than one batch's gradients can carry it: |softmax - target| is at most sqrt(2)."""
+    training = evidence.case.training
+    assert training.get("optimizer", "sgd") == "sgd"
+    assert evidence.run.config["loss"] == "cross_entropy"
+    moved = [
+        np.linalg.norm(later[-1] - earlier[-1]) / ((t - s) * training["learning_rate"] * math.sqrt(2))
+        for (s, _, earlier), (t, _, later) in itertools.pairwise(evidence.snapshots)
+        if t > s
+    ]
+    assert max(moved) > 1
+
+
 def diverging(evidence: Evidence) -> None:
     """The weights are ten times as long at the end, and the loss is above its start."""
     first, last = (np.concatenate([w.ravel() for w in evidence.snapshots[k][1]]) for k in (0, -1))
@@ -225,6 +239,6 @@ def _full_loss(evidence: Evidence, which: int) -> float:
 PROOFS = {
     "": healthy,
     "vanishing": vanishing, "exploding": exploding, "non-finite": non_finite, "dead": dead, "saturated": saturated,
-    "lost": lost, "frozen": frozen, "diverging": diverging, "large": large, "symmetric": symmetric, "stalled": stalled,
+    "lost": lost, "frozen": frozen, "stale": stale, "diverging": diverging, "large": large, "symmetric": symmetric, "stalled": stalled,
     "spike": spike, "unstable": unstable, "uninformative": uninformative, "overfitted": overfitted,
 }  # fmt: skip
