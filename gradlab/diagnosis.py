@@ -22,6 +22,7 @@ from gradlab.run import Run
 
 LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"
 WIDTH = 80  # of a printed line
+NAMED = 6  # layers that are named
 LEARNED_BELOW, NOT_LEARNED_FROM = 0.5, 0.95  # of the best constant predictor's loss
 
 
@@ -42,6 +43,8 @@ class Diagnosis:
         Code -> why a rule was skipped (what it lacks, how to record it) or muted, or how it crashed.
     nonfinite : bool
         Whether the run holds a NaN or an infinity: it is then never ok, whatever rules were asked.
+    names : tuple of str
+        Of the layers, first one first, where they say more than their numbers: modules of a framework.
     notes : tuple of str
         Where iteration 0 is not what theory expects of the configuration: no verdict, but a place to look at.
     """
@@ -52,6 +55,7 @@ class Diagnosis:
     reasons: Mapping[str, str] = field(default_factory=dict)
     nonfinite: bool = False
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -98,7 +102,7 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [f"{self.run}: {self._headline()}"]
         for finding in self.findings:
-            lines += ["", *_finding_lines(finding)]
+            lines += ["", *_finding_lines(finding, self._places(finding))]
         for note in self.notes:
             lines += ["", *_wrapped("note: ", note)]
         skipped = [code for code, status in self.statuses.items() if status == "skipped"]
@@ -114,6 +118,8 @@ class Diagnosis:
                 _views.paragraph(f"{finding.rule} {finding.name} ({finding.severity})", colour=finding.severity)
             )
             parts.append(_views.paragraph(finding.message))
+            if self._places(finding):
+                parts.append(_views.paragraph(f"Layers: {self._places(finding)}"))
             if finding.cause:
                 parts.append(_views.paragraph(f"Why: {finding.cause['sentence']}."))
             if finding.remedies:
@@ -123,6 +129,14 @@ class Diagnosis:
                 parts.append(_views.paragraph(f"It explains {explained}."))
         parts += [_views.paragraph(f"Note: {note}") for note in self.notes]
         return _views.box(*parts)
+
+    def _places(self, finding: Finding) -> str:
+        """Name a finding's layers, as their framework does: "3 blocks.0.up, 7 blocks.1.up and 2 more"."""
+        if not self.names:
+            return ""
+        shown = [f"{layer} {self.names[layer - 1]}" for layer in finding.layers[:NAMED]]
+        rest = len(finding.layers) - len(shown)
+        return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
     def _headline(self) -> str:
         if self.findings:
@@ -143,8 +157,10 @@ def _count(number: int, noun: str) -> str:
     return "" if not number else f"{number} {noun}{'s' if number > 1 else ''}"
 
 
-def _finding_lines(finding: Finding) -> list[str]:
+def _finding_lines(finding: Finding, places: str) -> list[str]:
     lines = [f"  {finding.rule} {finding.name} ({finding.severity})", *_wrapped("", finding.message)]
+    if places:
+        lines += _wrapped("layers: ", places)
     if finding.cause:
         lines += _wrapped("why: ", finding.cause["sentence"])
     for remedy in finding.remedies:
@@ -205,9 +221,16 @@ def diagnose(
     findings, silenced = _roots.without(roots, mute, always)
     statuses |= dict.fromkeys(silenced, "muted") | dict.fromkeys(crashed, "crashed")
     nonfinite = run.iterations > 0 and bool(broken(run).any())
-    return Diagnosis(
-        run.name, findings, statuses, reasons | silenced | crashed, nonfinite, (*_notes(run), *_how(run, part))
-    )
+    notes = (*_notes(run), *_how(run, part))
+    said = reasons | silenced | crashed
+    return Diagnosis(run.name, findings, statuses, said, nonfinite, notes, _telling_names(run))
+
+
+def _telling_names(run: Run) -> tuple[str, ...]:
+    """Return the layers' names if they tell more than "hidden3" and "output" do."""
+    names = run.layers["name"].tolist()
+    usual = [*(f"hidden{number}" for number in range(1, len(names))), "output"]
+    return () if names == usual else tuple(str(name) for name in names)
 
 
 def _how(run: Run, part: Run) -> tuple[str, ...]:
