@@ -131,10 +131,10 @@ class Diagnosis:
         return _views.box(*parts)
 
     def _places(self, finding: Finding) -> str:
-        """Name a finding's layers, as their framework does: "3 blocks.0.up, 7 blocks.1.up and 2 more"."""
+        """Name a finding's layers, as their framework does: "3 (blocks.0.up), 7 (blocks.1.up) and 2 more"."""
         if not self.names:
             return ""
-        shown = [f"{layer} {self.names[layer - 1]}" for layer in finding.layers[:NAMED]]
+        shown = [f"{layer} ({self.names[layer - 1]})" for layer in finding.layers[:NAMED]]
         rest = len(finding.layers) - len(shown)
         return ", ".join(shown) + (f" and {rest} more" if rest else "")
 

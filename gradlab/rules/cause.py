@@ -5,7 +5,7 @@ ln ||delta_l|| / ||delta_L||  =  sum over rows l .. L-1 of  A + B + C + D       
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,11 +83,27 @@ def explain(
         gain = {term: float(np.mean(value[middle])) for term, value in medians.items()}
     dominant = max(gain, key=lambda term: gain[term]) if grows else min(gain, key=lambda term: gain[term])
     complete = bool(defined[some].all())
-    return {
-        "log_gain": gain,
-        "dominant": dominant,
-        "sentence": _sentence(run, gain, dominant, lowest, total_layers, grows, complete),
-    }
+    sentence = _cut_off(run, window, which, lowest, total_layers) or _sentence(
+        run, gain, dominant, lowest, total_layers, grows, complete
+    )
+    return {"log_gain": gain, "dominant": dominant, "sentence": sentence}
+
+
+def carried_past(gain: Mapping[str, float]) -> bool:
+    """Whether what stands between the layers undoes what their weights and slopes do: skip connections, or norms."""
+    block, rest = gain.get("block", 0.0), sum(value for term, value in gain.items() if term != "block")
+    return block * rest < 0 and abs(block) > max(HARMLESS, abs(rest) / 2)
+
+
+def _cut_off(run: Run, window: Window, which: Sequence[int], lowest: int, last: int) -> str | None:
+    """Say where the signal ends, if the lowest layer gets none at all while the last one does."""
+    part = np.s_[window.start : window.stop, list(which)]
+    delta = np.where(run.recorded("delta_norm")[part], run["delta_norm"][part], np.nan)
+    zero = nanmedian(delta.reshape(-1, last)) == 0
+    if not zero[lowest - 1] or zero[last - 1]:
+        return None
+    alive = lowest + int(np.argmin(zero[lowest - 1 :]))
+    return f"no signal at all arrives: what leads from layer {alive} back to layer {alive - 1} multiplies it by 0"
 
 
 def _sentence(
@@ -98,6 +114,13 @@ def _sentence(
     way = f"from layer {last} back to layer {lowest} the signal is multiplied by {factor(total)} = {product}"
     if not complete:
         way += " (over the layers it reaches: below them it is exactly 0)"
+    if carried_past(gain):
+        alone = factor(sum(value for term, value in gain.items() if term != "block"))
+        return (
+            f"from layer {last} back to layer {lowest} the signal is multiplied by {factor(total)}, about "
+            f"{number(float(np.exp(total / steps)))} a layer; skip connections and norms carry it past the weights, "
+            f"which alone would make it {alone}"
+        )
     if (total if grows else -total) < HARMLESS:
         return f"{way}; that product is harmless, so the step size or the data are at fault, not the chain of layers"
     each = np.exp(gain[dominant] / steps)

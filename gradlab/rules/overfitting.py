@@ -53,7 +53,10 @@ class Overfitting(Rule):
         """Held-out losses are needed, twice at least."""
         if "validation_loss" in run.steps and run.steps["validation_loss"].notna().sum() > run.replicates:
             return None
-        return "needs steps['validation_loss'] at two iterations; pass validation=(loss, accuracy) to Recorder.record"
+        return (
+            "needs steps['validation_loss'] at two iterations; pass validation=(loss, accuracy) to Recorder.record, or "
+            "call log(validation_loss=...)"
+        )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge each replicate's last held-out loss."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule, are_hit, number, seeds, worst_window
+from gradlab.rules.base import Finding, Rule
+from gradlab.rules.windows import worst_window
+from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
 
 WARN, ALARM = 1.1, 2.0  # of what a batch can make; rounding apart, the quotient is at most 1

@@ -144,6 +144,12 @@ def _remedies(run: Run, why) -> tuple[str, ...]:
     }.get(name, "initialize with glorot_normal or a larger gain, so that the factors come to 1")
     structure = "use residual connections or normalization, or fewer layers"
     dominant = None if why is None else why["dominant"]
+    if why is not None and cause.carried_past(why["log_gain"]):
+        return (
+            "put norms before the branches, not after the additions (pre-norm)",
+            "warm the learning rate up",
+            structure,
+        )
     if dominant in ("weight", "alignment"):
         return initialization, structure, activation
     return activation, structure, initialization
