@@ -53,7 +53,7 @@ def _weights(run: Run, found: theory.Prediction) -> str | None:
     """Compare each layer's ||W|| / sqrt(fan_out), the measured sigma, with that of the initializer."""
     if "weight_norm" not in run:
         return None
-    fan_in, fan_out = (run.layers[name].to_numpy(float) for name in ("fan_in", "fan_out"))
+    fan_in, fan_out = run.layer("fan_in"), run.layer("fan_out")
     times = np.median(run["weight_norm"][0], axis=0) / np.sqrt(fan_out * found.weight_variances)
     # A matrix of few entries scatters more: 4 deviations of the norm of n m normal numbers.
     limit = np.maximum(np.log(WEIGHTS), 4 / np.sqrt(2 * fan_in * fan_out))

@@ -11,15 +11,17 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gradlab import _groups, _views, storage
 from gradlab.errors import ArgumentError, RunError
+
+if TYPE_CHECKING:  # it takes longer to import than a small run to judge
+    import pandas as pd
 
 Array = np.ndarray
 
@@ -205,7 +207,16 @@ class Run:
     @property
     def layers(self) -> pd.DataFrame:
         """One row a layer: layer, name, kind, activation, fan_in, fan_out, parameters."""
+        import pandas as pd
+
         return pd.DataFrame(self._layers, columns=list(LAYER_COLUMNS))
+
+    def layer(self, name: str) -> Array:
+        """Return a column of `layers` as an array (L,): numbers as float64, NaN where unknown, words as objects."""
+        if name not in LAYER_COLUMNS:
+            raise ArgumentError(f"layers have no column {name!r}; choose one of: {', '.join(LAYER_COLUMNS)}")
+        words = name in ("name", "kind", "activation")
+        return np.array([layer.get(name) for layer in self._layers], object if words else np.float64)
 
     @property
     def steps(self) -> pd.DataFrame:
@@ -214,6 +225,8 @@ class Run:
 
     @functools.cached_property
     def _steps(self) -> pd.DataFrame:
+        import pandas as pd
+
         table = self._table("steps")
         return pd.DataFrame(columns=list(STEP_COLUMNS)) if table is None else table.to_pandas()
 
@@ -227,6 +240,8 @@ class Run:
 
     @functools.cached_property
     def _weights(self) -> pd.DataFrame:
+        import pandas as pd
+
         table = self._table("weights")
         return pd.DataFrame(columns=list(WEIGHT_COLUMNS)) if table is None else table.to_pandas()
 
@@ -339,7 +354,14 @@ class Run:
         """Return a numeric column of `steps` as an array (iteration, replicate); NaN where it was not recorded."""
         if name not in STEP_COLUMNS:
             raise ArgumentError(f"steps have no column {name!r}; choose one of: {', '.join(STEP_COLUMNS)}")
-        return self._steps[name].to_numpy().reshape(-1, self.replicates)
+        return self._step_columns[name].reshape(-1, self.replicates)
+
+    @functools.cached_property
+    def _step_columns(self) -> dict[str, Array]:
+        table = self._table("steps")
+        if table is None:
+            return dict.fromkeys(STEP_COLUMNS, np.zeros(0))
+        return {name: _frozen(_values(table[name])) for name in table.column_names}
 
     def step_recorded(self, name: str) -> Array:
         """Return the boolean mask (iteration, replicate) of where a column of `steps` was recorded."""
@@ -352,7 +374,7 @@ class Run:
         if table is None:
             return dict.fromkeys(STEP_COLUMNS, np.zeros(0, bool))
         valid = {name: table[name].combine_chunks().is_valid() for name in table.column_names}
-        return {name: _frozen(mask.to_numpy(zero_copy_only=False)) for name, mask in valid.items()}
+        return {name: _frozen(_flags(mask)) for name, mask in valid.items()}
 
     def __contains__(self, name: object) -> bool:
         return name in self.columns
@@ -383,12 +405,13 @@ class Run:
         column = table[name].combine_chunks() if table is not None else pa.array([], pa.float64())
         shape = (self.iterations, self.replicates, len(self._layers))
         column = column.slice(0, math.prod(shape))
-        values = column.cast(pa.float64()).to_numpy(zero_copy_only=False).reshape(shape)
-        mask = column.is_valid().to_numpy(zero_copy_only=False).reshape(shape)
+        values, mask = _values(column).reshape(shape), _flags(column.is_valid()).reshape(shape)
         return _frozen(values), _frozen(mask)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the tidy record: iteration, replicate, layer, then one column a statistic, one row each."""
+        import pandas as pd
+
         table = self._table("signals")
         return pd.DataFrame(columns=[*KEYS, *STATISTICS]) if table is None else table.to_pandas()
 
@@ -587,6 +610,29 @@ def _as_python(value: object) -> object:
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"it holds a {type(value).__name__}")
+
+
+def _values(column: pa.ChunkedArray | pa.Array) -> Array:
+    """Return a column as float64, NaN where null, or as objects where it holds words.
+
+    By way of the buffer: pyarrow's own `to_numpy` imports pandas, which takes longer than a small run to judge.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_string(array.type):
+        return np.array(array.to_pylist(), object)
+    array = array.cast(pa.float64())
+    if array.null_count == len(array):
+        return np.full(len(array), np.nan)
+    values = np.frombuffer(array.buffers()[1], np.float64, len(array), 8 * array.offset)
+    return np.where(_flags(array.is_valid()), values, np.nan) if array.null_count else values
+
+
+def _flags(mask: pa.ChunkedArray | pa.Array) -> Array:
+    """Return a boolean column without nulls as an array."""
+    array = (mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask).cast(pa.uint8())
+    if not len(array):
+        return np.zeros(0, bool)
+    return np.frombuffer(array.buffers()[1], np.uint8, len(array), array.offset).astype(bool)
 
 
 def _frozen(array: Array) -> Array:

@@ -199,7 +199,8 @@ def read_table(folder: Path, table: str, columns: list[str] | None = None, close
         if not path.exists():
             return None
         try:
-            return pq.read_table(path, columns=columns)
+            with pq.ParquetFile(path) as file:  # `pq.read_table` imports pandas, which takes longer
+                return file.read(columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
             reason = str(error).splitlines()[0][:120]
             raise RunError(

@@ -128,7 +128,7 @@ def _sentence(
 
 
 def _bound(run: Run, dominant: str, lowest: int) -> str:
-    name = run.layers["activation"].iloc[lowest - 1]
+    name = run.layer("activation")[lowest - 1]
     if dominant != "slope" or name not in activations.ACTIVATIONS:
         return ""
     return f" (the slope of {name} is never above {number(activations.get(name).slope_bound)})"

@@ -57,7 +57,7 @@ class DeadUnits(Rule):
         """Judge the last window of finite iterations of each replicate."""
         prefix = finite_prefix(run)
         dead, recorded = run["dead_fraction"], run.recorded("dead_fraction")
-        judged = ~run.layers["activation"].isin(SATURATING).to_numpy()
+        judged = np.array([name not in SATURATING for name in run.layer("activation")])
         shares = np.zeros(run.shape[1:])
         for k, stop in enumerate(prefix):
             first = max(0, int(stop) - WINDOW)
@@ -106,9 +106,8 @@ def _baseline(run: Run) -> Array:
     """The share of units of each layer that are silent on a whole batch in a healthy net at initialization (L,)."""
     from gradlab import theory
 
-    layers, batch = run.layers, run.config.get("batch_size")
-    names = layers["activation"].tolist()
-    sizes = [int(layers["fan_in"].iloc[0] or 1), *(int(n or 1) for n in layers["fan_out"])]
+    batch, names = run.config.get("batch_size"), run.layer("activation").tolist()
+    sizes = [int(n) for n in np.nan_to_num([run.layer("fan_in")[0], *run.layer("fan_out")], nan=1)]
     if not batch or names[0] not in activations.ACTIVATIONS:
         return np.zeros(len(names))
     correlation = run.config.get("input_correlation", 0.0)

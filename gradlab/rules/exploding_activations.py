@@ -94,5 +94,6 @@ class ExplodingActivations(Rule):
 
 def _first(run: Run) -> int:
     """The first layer (from 0) whose activations were recorded and that looks nothing up."""
-    seen = run.recorded("activation_rms").any(axis=(0, 1)) & ~run.layers["kind"].isin(LOOKUPS).to_numpy()
+    signals = np.array([kind not in LOOKUPS for kind in run.layer("kind")])
+    seen = run.recorded("activation_rms").any(axis=(0, 1)) & signals
     return int(seen.argmax())

@@ -83,7 +83,7 @@ def _held(run: Run) -> np.ndarray:
     """
     if any(name not in run for name in ("update_norm", "weight_norm", "grad_max")):
         return np.zeros(run.shape, bool)
-    entries = (run.layers["fan_in"] * run.layers["fan_out"]).to_numpy(float)
+    entries = run.layer("fan_in") * run.layer("fan_out")
     unit = _precision(str(run.config.get("dtype", "float32"))) * run["weight_norm"] / np.sqrt(entries)
     adaptive = "second_moment_rms" in run
     meant = run.step("learning_rate")[:, :, None] * (1.0 if adaptive else run["grad_max"])

@@ -76,8 +76,7 @@ class NonFinite(Rule):
 
     @staticmethod
     def _phase(run: Run, iteration: int, replicate: int) -> str:
-        phases = run.steps["nonfinite_phase"].to_numpy(dtype=object).reshape(-1, run.replicates)
-        phase = phases[iteration, replicate]
+        phase = run.step("nonfinite_phase")[iteration, replicate]
         if isinstance(phase, str):
             return phase
         return "loss" if not np.isfinite(run.step("loss")[iteration, replicate]) else "backward"
@@ -114,7 +113,7 @@ class NonFinite(Rule):
         return float(max(count, 1.0))
 
     def _message(self, run: Run, hits: Hits, iteration: int, replicate: int, layer: int) -> str:
-        name = run.layers["name"].iloc[layer - 1]
+        name = run.layer("name")[layer - 1]
         phase = {"forward": "in the forward pass", "loss": "in the loss", "backward": "in the backward pass"}
         where = phase.get(self._phase(run, iteration, replicate), "in the update")
         first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{_origin(run, iteration)}"

@@ -51,7 +51,7 @@ class Overfitting(Rule):
 
     def missing(self, run: Run) -> str | None:
         """Held-out losses are needed, twice at least."""
-        if "validation_loss" in run.steps and run.steps["validation_loss"].notna().sum() > run.replicates:
+        if (~np.isnan(run.step("validation_loss"))).sum() > run.replicates:
             return None
         return (
             "needs steps['validation_loss'] at two iterations; pass validation=(loss, accuracy) to Recorder.record, or "

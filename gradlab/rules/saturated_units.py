@@ -51,11 +51,11 @@ class SaturatedUnits(Rule):
 
     def missing(self, run: Run) -> str | None:
         """A net without a layer that is flat on both sides has nothing to saturate, and lacks nothing."""
-        return super().missing(run) if run.layers["activation"].isin(SATURATING).any() else None
+        return super().missing(run) if _judged(run).any() else None
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the last window of finite iterations."""
-        judged = run.layers["activation"].isin(SATURATING).to_numpy()
+        judged = _judged(run)
         if not judged.any():
             return None
         values = np.where(judged, run["saturated_fraction"], np.nan)
@@ -83,3 +83,8 @@ def _remedies(early: bool, layer: int) -> tuple[str, ...]:
     if layer == 1:
         return "standardize the inputs: mean 0, deviation 1", scale, "normalize the layers"
     return scale, "start the biases at 0", "standardize the inputs: mean 0, deviation 1"
+
+
+def _judged(run: Run) -> np.ndarray:
+    """Which layers are flat on both sides, (L,)."""
+    return np.array([name in SATURATING for name in run.layer("activation")])

@@ -55,7 +55,7 @@ class UnbrokenSymmetry(Rule):
         if run.shape[2] < 2:
             return None
         similarity, prefix = run["unit_similarity"], finite_prefix(run)
-        judged = (run.layers["fan_in"].to_numpy() >= LEAST_INPUTS) & (np.arange(run.shape[2]) < run.shape[2] - 1)
+        judged = (run.layer("fan_in") >= LEAST_INPUTS) & (np.arange(run.shape[2]) < run.shape[2] - 1)
         mask = np.zeros(run.shape[1:], bool)
         lowest = np.ones(run.shape[1:])
         for k, stop in enumerate(prefix):

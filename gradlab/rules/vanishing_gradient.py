@@ -134,7 +134,7 @@ def _ratio(run: Run, window: Window, which: list[int], layer: int, why) -> str:
 
 
 def _remedies(run: Run, why) -> tuple[str, ...]:
-    name = run.config.get("activation") or run.layers["activation"].iloc[0]
+    name = run.config.get("activation") or run.layer("activation")[0]
     activation = "use relu with he_normal (or tanh with glorot_normal): slopes near 1 instead of at most 1/4"
     if name != "sigmoid":
         activation = "use an activation whose slope stays near 1, and keep its inputs away from saturation"
