@@ -27,7 +27,7 @@ class Worker:
     """A process that makes steps when it is told to: `made` is "module:function" with its arguments."""
 
     def __init__(self, made: str, *arguments: Any, environment: Mapping[str, str] | None = None):
-        settings = dict.fromkeys(THREADS, "1") | {"MALLOC_MMAP_THRESHOLD_": str(1 << 30)} | dict(environment or {})
+        settings = dict.fromkeys(THREADS, "1") | dict(environment or {})
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks._workers", made, json.dumps(arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | settings,
