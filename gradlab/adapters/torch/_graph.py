@@ -83,6 +83,15 @@ def applied(node: Any) -> Applied | None:
         return None
 
 
+def of_linear(z: Tensor) -> tuple[Any, int] | None:
+    """Return the node that computed z = h W + b, and which of its inputs is h; None where another one did."""
+    node = z.grad_fn
+    if type(node).__name__ in _RESHAPED:
+        node = node.next_functions[0][0]  # pyright: ignore[reportOptionalMemberAccess]
+    index = _LINEAR.get(type(node).__name__)
+    return None if index is None else (node, index)
+
+
 def saves_elsewhere() -> bool:
     """Whether saved tensors are packed away now (checkpointing, offloading): to read one would unpack it."""
     inside: Any = torch._C
@@ -95,6 +104,9 @@ def _elu(node: Any, saved: Tensor, is_result: bool) -> Applied:
     selu = abs(float(node._saved_scale) - SELU_SCALE) < 1e-6  # PyTorch's selu is an elu with other settings
     return Applied("selu" if selu else "elu", settings, saved)
 
+
+_RESHAPED = {"ViewBackward0", "UnsafeViewBackward0"}  # sequences are computed as one long batch
+_LINEAR = {"AddmmBackward0": 1, "MmBackward0": 0}  # b + h W, and h W
 
 _READERS: dict[str, Callable[[Any], Applied]] = {
     "ReluBackward0": lambda node: Applied("relu", (), node._saved_result),

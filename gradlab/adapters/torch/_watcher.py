@@ -314,7 +314,7 @@ class Watch:
     def _end_iteration(self) -> None:
         if self._costly(self._iteration):
             self._signals.measure()
-        self._signals.detach()
+        self._signals.forget()
         self._iteration += 1
         self._calls.clear()
         self._stepped, self._taken, self._clipped, self._ran_forward = set(), set(), set(), False
@@ -327,6 +327,8 @@ class Watch:
         costly = self._modules and self._costly(self._iteration)
         if costly:
             self._signals.attach(self._iteration)
+        else:
+            self._signals.detach()
         if self._compiled and costly and self._eager is None:
             self._eager = torch.compiler.set_stance("force_eager")  # compiled code would not call the hooks
             self._eager.__enter__()
