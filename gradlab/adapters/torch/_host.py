@@ -74,6 +74,7 @@ class HostGroup(Group):
         self._stack_is_new = False  # whether that stack holds the gradients as they are
         self._held = False  # whether it holds them as they were before they were clipped
         self._weight: Tensor | None = None
+        self._views: dict[int, Array] = {}
         self._change: Array | None = None  # (k, n): W before this update, then W_before - W_after
         self._last_change: Array | None = None
         self._flags = np.empty((2, min(CHUNK, len(self.parameters) * self.size)), bool)
@@ -86,7 +87,12 @@ class HostGroup(Group):
             return array_of(tensors[0]).reshape(1, -1), None
         buffer = torch.empty(self._format[1], dtype=self._format[0]) if buffer is None else buffer
         torch.stack(list(tensors), out=buffer)
-        return array_of(buffer).reshape(len(tensors), -1), buffer
+        view = self._views.get(id(buffer))  # of the buffers that stay
+        if view is None:
+            view = array_of(buffer).reshape(len(tensors), -1)
+            if view.ctypes.data == buffer.data_ptr():
+                self._views[id(buffer)] = view
+        return view, buffer
 
     def keep_gradients(self) -> None:
         """Keep them; the stack that was just measured holds them already."""
@@ -99,18 +105,31 @@ class HostGroup(Group):
         self._held = self._stack_is_new = False
 
     def gradient_norms(self) -> tuple[Array, Array] | None:
+        """Return which of the parameters have a gradient, and its norm."""
+        found = self.gradient_squares()
+        return None if found is None else (found[0], exact_roots(found[1], found[2]))
+
+    def gradient_squares(self) -> tuple[Array, Array, Array] | None:
+        """Return which of the parameters have a gradient, the sums of its squares, and what was summed, (k, n)."""
         gradients = [parameter.grad for parameter in self.parameters]
         self._stack_is_new = False
-        if any(gradient is None or gradient.is_sparse for gradient in gradients):
-            present = [index for index, gradient in enumerate(gradients) if gradient is not None]
-            each = [array_of(entries(gradients[index])).reshape(1, -1) for index in present]
-            return (self.places[present], np.concatenate([norms(x) for x in each])) if present else None
-        if self._held:
-            gradient, self._weight = self._stacked(gradients, self._weight)
-        else:
-            gradient, self._gradient = self._stacked(gradients, self._gradient)
-            self._stack_is_new = self._gradient is not None
-        return self.places, norms(gradient)
+        try:
+            if self._held:
+                gradient, self._weight = self._stacked(gradients, self._weight)
+            else:
+                gradient, self._gradient = self._stacked(gradients, self._gradient)
+                self._stack_is_new = self._gradient is not None
+        except (TypeError, AttributeError, RuntimeError):  # one is missing, or sparse
+            return self._some_squares(gradients)
+        return self.places, dots(gradient, gradient), gradient
+
+    def _some_squares(self, gradients: Sequence[Any]) -> tuple[Array, Array, Array] | None:
+        present = [index for index, gradient in enumerate(gradients) if gradient is not None]
+        if not present:
+            return None
+        rows = [array_of(entries(gradients[index])).reshape(1, -1) for index in present]
+        each = np.concatenate([norms(row) for row in rows])
+        return self.places[present], each**2, each[:, None]
 
     def before(self, ledger: Ledger, iteration: int) -> None:
         weight, self._weight = self._stacked(self.parameters, self._weight)
@@ -156,7 +175,9 @@ class HostGroup(Group):
     def _kept(self) -> tuple[Array | None, list[int]]:
         """Return the gradients as the loss left them, 0 where there is none, and which there are."""
         if self._gradient is not None and (self._held or self._stack_is_new):
-            return array_of(self._gradient).reshape(len(self.parameters), -1), list(range(len(self.parameters)))
+            return self._views.get(id(self._gradient), array_of(self._gradient)).reshape(
+                len(self.parameters), -1
+            ), list(range(len(self.parameters)))
         kept = self.gradients()
         present = [index for index, gradient in enumerate(kept) if gradient is not None]
         if len(present) == len(kept):

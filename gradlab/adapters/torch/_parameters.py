@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from gradlab.adapters.torch import _statistics as statistics
 from gradlab.adapters.torch._groups import DeviceGroup, Group, entries, local
-from gradlab.adapters.torch._host import STACKED, HostGroup, array_of, norms
+from gradlab.adapters.torch._host import STACKED, HostGroup, array_of, exact_roots, norms
 from gradlab.adapters.torch._ledger import Ledger
 from gradlab.adapters.torch._rows import Row
+from gradlab.measures import safe_range
 
 Array = np.ndarray
 Norms = list[tuple[Array, Array | Tensor]]  # numbers of parameters, and the norms of their gradients
@@ -79,19 +80,20 @@ class Parameters:
     def gradients(self, numbers: Sequence[int]) -> Norms:
         """Return the norms of the gradients there are; those in main memory together, then those of each device."""
         groups, others = self._plan(numbers)
-        found = [each for group in groups if (each := group.gradient_norms()) is not None]
+        summed = [each for group in groups if isinstance(group, HostGroup) and (each := group.gradient_squares())]
+        away = [each for group in groups if isinstance(group, DeviceGroup) and (each := group.gradient_norms())]
+        host = [_roots(summed)] if summed else []
         for number in others:
             gradient = self.all[number].grad
             if gradient is not None:
-                mine = entries(gradient)
-                host = mine.device.type == "cpu"
-                norm = norms(array_of(mine).reshape(1, -1)) if host else statistics.norms([mine])
-                found.append((np.array([number], np.intp), norm))
-        host = [each for each in found if isinstance(each[1], np.ndarray)]
-        away = [each for each in found if not isinstance(each[1], np.ndarray)]
-        if not host:
-            return away
-        return [(np.concatenate([n for n, _ in host]), np.concatenate([values for _, values in host])), *away]
+                mine, place = entries(gradient), np.array([number], np.intp)
+                if mine.device.type == "cpu":
+                    host.append((place, norms(array_of(mine).reshape(1, -1))))
+                else:
+                    away.append((place, statistics.norms([mine])))
+        if len(host) > 1:
+            host = [(np.concatenate([places for places, _ in host]), np.concatenate([values for _, values in host]))]
+        return [*host, *away]
 
     def follow(self, rows: Sequence[Row], positions: Array) -> None:
         """Follow single weights: (layer from 1, row, column) of W (fan_in, fan_out) each."""
@@ -157,6 +159,16 @@ class Parameters:
             known = [each for each in found if each is not None]
             if len(known) == len(found):
                 group.moments(ledger, iteration, known)
+
+
+def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
+    """Return numbers of parameters and the norms whose squares were summed; one look tells whether all are safe."""
+    squares = np.concatenate([each for _, each, _ in summed])
+    low, high = safe_range(summed[0][2].dtype)
+    places = np.concatenate([numbers for numbers, *_ in summed])
+    if squares.min() > low and squares.max() < high:
+        return places, np.sqrt(squares)
+    return places, np.concatenate([exact_roots(each, rows) for _, each, rows in summed])
 
 
 def _second_moment(state: dict[str, Any], settings: dict[str, Any]) -> tuple[Tensor, Any] | None:

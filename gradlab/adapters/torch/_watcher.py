@@ -372,21 +372,23 @@ class Watch:
             self._eager.__exit__(None, None, None)
             self._eager = None
 
-    def _put_single(self, iteration: int, name: str, value: Tensor) -> None:
+    def _put_single(self, iteration: int, name: str, value: Array | Tensor) -> None:
         self._ledger.put(iteration, "net", (name,), _FIRST, value)
 
 
-def _scalar(name: str, value: Any) -> Tensor:
-    """Return a number as a tensor of one entry, wherever it lies."""
+def _scalar(name: str, value: Any) -> Array | Tensor:
+    """Return a number as an array of one entry, or, where it lies on a device, as a tensor."""
     if isinstance(value, Tensor):
         if value.numel() != 1:
             raise ArgumentError(
                 f"{name} has shape {tuple(value.shape)}; give a single number, such as the mean that backward is "
                 "called on"
             )
-        return value.detach().clone()
+        if value.device.type != "cpu":
+            return value.detach().clone()
+        value = value.item()
     try:
-        return torch.tensor([float(value)], dtype=torch.float64)
+        return np.array([float(value)])
     except (TypeError, ValueError):
         raise ArgumentError(f"{name}={value!r} must be a number or a tensor of one") from None
 
