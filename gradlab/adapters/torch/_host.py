@@ -23,6 +23,7 @@ STACKED = 1 << 13  # entries: larger parameters are measured one by one, smaller
 CHUNK = 1 << 15  # entries of five arrays that fit into a core's second-level cache together
 PIECE = 1 << 13  # entries of a dot product: BLAS would take several threads for more than 10,000
 
+GRADIENT = "gradient"
 _OF_CHANGE = "update_norm", "after_bad"
 _OF_GRADIENT = "grad_max", "grad_bad"
 _OF_BOTH = "decrease", "lost", "wanted"
@@ -70,29 +71,26 @@ class HostGroup(Group):
         self._sharded = hasattr(self.parameters[0], "to_local")
         # A stack has the parameters' own format; arrays are float32 at least.
         self._format = first.dtype, (len(self.parameters), *first.shape)
-        self._gradient: Tensor | None = None
+        self._buffers: dict[str, tuple[Tensor, Array | None]] = {}
         self._stack_is_new = False  # whether that stack holds the gradients as they are
         self._held = False  # whether it holds them as they were before they were clipped
-        self._weight: Tensor | None = None
-        self._views: dict[int, Array] = {}
         self._change: Array | None = None  # (k, n): W before this update, then W_before - W_after
         self._last_change: Array | None = None
         self._flags = np.empty((2, min(CHUNK, len(self.parameters) * self.size)), bool)
 
-    def _stacked(self, tensors: Sequence[Any], buffer: Tensor | None) -> tuple[Array, Tensor | None]:
-        """Return tensors as an array (k, n): a large one as it is, small ones copied into the buffer."""
+    def _stacked(self, tensors: Sequence[Any], role: str) -> Array:
+        """Return tensors as an array (k, n): a large one as it is, small ones copied into the buffer of their role."""
         if self._sharded:
             tensors = [local(tensor) for tensor in tensors]
         if len(tensors) == 1:
-            return array_of(tensors[0]).reshape(1, -1), None
-        buffer = torch.empty(self._format[1], dtype=self._format[0]) if buffer is None else buffer
+            return array_of(tensors[0]).reshape(1, -1)
+        if role not in self._buffers:
+            buffer = torch.empty(self._format[1], dtype=self._format[0])
+            same = buffer.dtype in (torch.float32, torch.float64)  # the array looks at the buffer's memory
+            self._buffers[role] = buffer, array_of(buffer).reshape(len(tensors), -1) if same else None
+        buffer, array = self._buffers[role]
         torch.stack(list(tensors), out=buffer)
-        view = self._views.get(id(buffer))  # of the buffers that stay
-        if view is None:
-            view = array_of(buffer).reshape(len(tensors), -1)
-            if view.ctypes.data == buffer.data_ptr():
-                self._views[id(buffer)] = view
-        return view, buffer
+        return array_of(buffer).reshape(len(tensors), -1) if array is None else array
 
     def keep_gradients(self) -> None:
         """Keep them; the stack that was just measured holds them already."""
@@ -114,11 +112,8 @@ class HostGroup(Group):
         gradients = [parameter.grad for parameter in self.parameters]
         self._stack_is_new = False
         try:
-            if self._held:
-                gradient, self._weight = self._stacked(gradients, self._weight)
-            else:
-                gradient, self._gradient = self._stacked(gradients, self._gradient)
-                self._stack_is_new = self._gradient is not None
+            gradient = self._stacked(gradients, "weight" if self._held else GRADIENT)
+            self._stack_is_new = len(gradients) > 1 and not self._held
         except (TypeError, AttributeError, RuntimeError):  # one is missing, or sparse
             return self._some_squares(gradients)
         return self.places, dots(gradient, gradient), gradient
@@ -132,7 +127,7 @@ class HostGroup(Group):
         return self.places[present], each**2, each[:, None]
 
     def before(self, ledger: Ledger, iteration: int) -> None:
-        weight, self._weight = self._stacked(self.parameters, self._weight)
+        weight = self._stacked(self.parameters, "weight")
         if self.updates:
             self._change, self._last_change = self._last_change, self._change
             if self._change is None:
@@ -165,7 +160,7 @@ class HostGroup(Group):
         gradient, present = self._kept()
         after = None
         if self.updates:
-            after, self._weight = self._stacked(self.parameters, self._weight)
+            after = self._stacked(self.parameters, "weight")
         names, values = self._statistics(gradient, after, self._last_change if follows else None)
         if gradient is not None and len(present) < len(self.parameters):
             self._put_some(ledger, iteration, names, values, present)
@@ -174,15 +169,14 @@ class HostGroup(Group):
 
     def _kept(self) -> tuple[Array | None, list[int]]:
         """Return the gradients as the loss left them, 0 where there is none, and which there are."""
-        if self._gradient is not None and (self._held or self._stack_is_new):
-            return self._views.get(id(self._gradient), array_of(self._gradient)).reshape(
-                len(self.parameters), -1
-            ), list(range(len(self.parameters)))
+        if self._held or self._stack_is_new:
+            buffer, array = self._buffers[GRADIENT]
+            array = array_of(buffer).reshape(len(buffer), -1) if array is None else array
+            return array, list(range(len(array)))
         kept = self.gradients()
         present = [index for index, gradient in enumerate(kept) if gradient is not None]
         if len(present) == len(kept):
-            gradient, self._gradient = self._stacked([dense(each) for each in kept], self._gradient)
-            return gradient, present
+            return self._stacked([dense(each) for each in kept], GRADIENT), present
         if not present:
             return None, present
         rows = {index: array_of(local(dense(kept[index]))).ravel() for index in present}
@@ -259,20 +253,21 @@ class HostGroup(Group):
 
     def _count(self, change: Array, gradient: Array, lost: Array, wanted: Array) -> None:
         """Add how many entries have a gradient, and how many of these did not change at all."""
-        moved, pulled = (flags[: change.size].reshape(change.shape) for flags in self._flags)
-        np.equal(change, 0, out=moved)
+        still, pulled = (flags[: change.size].reshape(change.shape) for flags in self._flags)
+        np.equal(change, 0, out=still)
         np.not_equal(gradient, 0, out=pulled)
         wanted += [np.count_nonzero(row) for row in pulled]
-        np.logical_and(moved, pulled, out=moved)
-        lost += [np.count_nonzero(row) for row in moved]
+        if still.any():
+            np.logical_and(still, pulled, out=still)
+            lost += [np.count_nonzero(row) for row in still]
 
     def followed_now(self) -> tuple[Array, Array]:
         assert self.followed is not None
         numbers, flats = self.followed
-        return numbers, self._stacked(self.parameters, None)[0].ravel()[flats].astype(np.float64)
+        return numbers, self._stacked(self.parameters, "weight").ravel()[flats].astype(np.float64)
 
     def moments(self, ledger: Ledger, iteration: int, found: Sequence[tuple[Tensor, Any]]) -> None:
-        stack, _ = self._stacked([moment for moment, _ in found], None)
+        stack = self._stacked([moment for moment, _ in found], "weight")
         size = np.full(len(found), float(self.size))  # of shards, which are of different sizes
         values = [size * measures.mean(stack[:, None]), size, [float(scale) for _, scale in found]]
         self.put(ledger, iteration, ("moment_sum", "moment_n", "moment_scale"), np.array(values))

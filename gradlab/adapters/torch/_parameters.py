@@ -153,7 +153,8 @@ class Parameters:
         """Measure the mean of v_hat of an adaptive optimizer, after its step."""
         settings = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
         for group in self._groups:
-            if not (group.matrices and id(group.parameters[0]) in settings):
+            first = group.parameters[0]
+            if not (group.matrices and id(first) in settings and optimizer.state.get(first)):
                 continue
             found = [_second_moment(optimizer.state.get(p, {}), settings[id(p)]) for p in group.parameters]
             known = [each for each in found if each is not None]
@@ -164,7 +165,7 @@ class Parameters:
 def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
     """Return numbers of parameters and the norms whose squares were summed; one look tells whether all are safe."""
     squares = np.concatenate([each for _, each, _ in summed])
-    low, high = safe_range(summed[0][2].dtype)
+    low, high = safe_range(min((rows.dtype for *_, rows in summed), key=lambda dtype: dtype.itemsize))
     places = np.concatenate([numbers for numbers, *_ in summed])
     if squares.min() > low and squares.max() < high:
         return places, np.sqrt(squares)

@@ -92,6 +92,7 @@ class Signals:
         self._open: dict[int, list[Call]] = defaultdict(list)
         self._producers: dict[Any, int] = {}
         self._packed = False
+        self._read: set[int] = set()  # modules whose answer is known to be read by the one that was met after them
         self._unlike: set[int] = set()  # modules whose node in the graph is not that of a plain Linear
         self._order: list[int] = []  # modules by number, as data first met them
         self._rank: dict[int, int] = {}
@@ -212,8 +213,13 @@ class Signals:
 
     def is_read(self, number: int) -> bool:
         """Whether the module that was met after this one reads its answer."""
+        if self.settled and number in self._read:
+            return True
         following = self.next(number)
-        return following is not None and (number, following) in self.feeds
+        found = following is not None and (number, following) in self.feeds
+        if found and self.settled:
+            self._read.add(number)
+        return found
 
     def number_of(self, module: nn.Module) -> int:
         """The number of a module; -1 where it is not watched."""
