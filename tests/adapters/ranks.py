@@ -18,7 +18,7 @@ from unittest import mock
 import torch
 from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import gradlab
@@ -50,6 +50,8 @@ def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
 def wrap(model: nn.Module, kind: str) -> nn.Module:
     if kind == "ddp":
         return DistributedDataParallel(model)
+    if kind == "fsdp1":
+        return FullyShardedDataParallel(model, device_id=torch.device("cpu"))
     if kind in ("fsdp", "hsdp"):  # hsdp: one shard, and a copy of it in the other process
         size = distributed.get_world_size()
         mesh = init_device_mesh("cpu", (size, 1), mesh_dim_names=("copies", "shards"))

@@ -27,7 +27,7 @@ AGREEING = [
     f"{kind}_{training}" for kind in ("ddp", "fsdp") for training in ("plain", "clipped", "accumulated", "long")
 ] + ["hsdp_plain", "hand_plain"]
 BROKEN = [f"{kind}_{training}" for kind in ("ddp", "fsdp") for training in ("poisoned", "logarithm", "stopped")]
-ENDED = ["ddp_unequal", "ddp_merely_recorded", "ddp_all_interrupted", "fsdp_all_interrupted"]
+ENDED = ["ddp_unequal", "ddp_merely_recorded", "fsdp1_plain", "ddp_all_interrupted", "fsdp_all_interrupted"]
 
 
 class Launched:
@@ -151,6 +151,12 @@ def test_every_process_stops(launched, kind):
     assert "GL001" in first["text"]
     assert second["text"].endswith("; the process of rank 0 holds the record")
     assert launched.run(f"{kind}_stopped").iterations == 14
+
+
+def test_the_first_fsdp_is_refused_in_a_sentence(launched):
+    for said in launched.said("fsdp1_plain"):
+        assert said["error"] == "ArgumentError"
+        assert said["text"].startswith("model is in FullyShardedDataParallel, which keeps no weight matrix")
 
 
 def test_without_a_look_the_logged_loss_tells_the_process(launched):

@@ -181,8 +181,19 @@ class Ranks:
 
 
 def reshard(model: nn.Module) -> None:
-    """Let FSDP give back what it gathered for a forward pass, so that `parameters()` are those that are trained."""
+    """Let FSDP give back what it gathered for a forward pass, so that `parameters()` are those that are trained.
+
+    Raises
+    ------
+    ArgumentError
+        The model is in PyTorch's first FSDP, which flattens the parameters of many layers into one.
+    """
     for module in model.modules():
+        if type(module).__name__ == "FullyShardedDataParallel":
+            raise ArgumentError(
+                "model is in FullyShardedDataParallel, which keeps no weight matrix of its own shape; shard it by "
+                "torch.distributed.fsdp.fully_shard (FSDP2), which does"
+            )
         if hasattr(module, "_get_fsdp_state"):
             module.reshard()  # pyright: ignore[reportCallIssue]
 
