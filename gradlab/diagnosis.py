@@ -23,6 +23,7 @@ from gradlab.run import Run
 LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"
 WIDTH = 80  # of a printed line
 NAMED = 6  # layers that are named
+NUMBERS = "GL0"  # the family of rules on numbers that are none
 LEARNED_BELOW, NOT_LEARNED_FROM = 0.5, 0.95  # of the best constant predictor's loss
 
 
@@ -140,7 +141,8 @@ class Diagnosis:
 
     def _headline(self) -> str:
         if self.findings:
-            errors = sum(finding.severity == ERROR for finding in self.findings)
+            groups = [(root, *root.consequences) for root in self.findings]  # a root is as bad as what it leads to
+            errors = sum(any(each.severity == ERROR for each in group) for group in groups)
             parts = [_count(errors, "error"), _count(len(self.findings) - errors, "warning")]
             return " and ".join(part for part in parts if part)
         passed = sum(status == "passed" for status in self.statuses.values())
@@ -165,6 +167,9 @@ def _finding_lines(finding: Finding, places: str) -> list[str]:
         lines += _wrapped("why: ", finding.cause["sentence"])
     for remedy in finding.remedies:
         lines += _wrapped("try: ", remedy)
+    for each in finding.consequences:
+        if each.rule.startswith(NUMBERS):  # where a NaN arose is asked for, though it is a consequence
+            lines += _wrapped("then: ", each.message)
     if finding.consequences:
         lines += _wrapped("explains: ", ", ".join(f"{each.rule} {each.name}" for each in finding.consequences))
     return lines

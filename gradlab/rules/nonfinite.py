@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gradlab.rules import cause
@@ -96,6 +98,10 @@ class NonFinite(Rule):
         phase = self._phase(run, iteration, replicate)
         if phase == "loss":
             return run.shape[2]
+        after = _origin_of(run, iteration).get("after")
+        named = [n for n, name in enumerate(run.layers["name"], 1) if after and f"{name}.".startswith(f"{after}.")]
+        if phase == "forward" and named:
+            return named[-1]
         found = {
             "forward": layers("activation_rms"),
             "backward": layers("delta_norm", "grad_norm")[::-1],
@@ -145,11 +151,17 @@ class NonFinite(Rule):
 
 def _origin(run: Run, iteration: int) -> str:
     """Word the operation that made it, where the record names one."""
-    origin = run.provenance.get("nonfinite_origin")
-    if not isinstance(origin, dict) or origin.get("iteration") != iteration:
+    origin = _origin_of(run, iteration)
+    if not origin:
         return ""
     rank = f", on the process of rank {origin['rank']}" if "rank" in origin else ""
     if origin.get("operation") == "input":
         return f": they were in the batch that the model was given{rank}"
     where = f"module {origin.get('module')}" if origin.get("module") else "what runs outside the model"
     return f": made by {origin.get('operation')} in {where}, given {origin.get('inputs')}{rank}"
+
+
+def _origin_of(run: Run, iteration: int) -> dict[str, Any]:
+    """Return what the record says of the operation that made the number; nothing where it says nothing."""
+    origin = run.provenance.get("nonfinite_origin")
+    return origin if isinstance(origin, dict) and origin.get("iteration") == iteration else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -30,12 +30,15 @@ class Origin:
         "forward" or "backward".
     inputs : str
         The range of what the operation was given, all of it finite.
+    after : str
+        The last module with weights that had begun by then: the layer it happened in, or behind.
     """
 
     operation: str
     module: str
     phase: str
     inputs: str
+    after: str = ""
 
     def __str__(self) -> str:
         if self.operation == INPUT:
@@ -45,13 +48,29 @@ class Origin:
 
     def to_dict(self) -> dict[str, str]:
         """Return plain data."""
-        return {"operation": self.operation, "module": self.module, "phase": self.phase, "inputs": self.inputs}
+        return asdict(self)
+
+
+@dataclass
+class _Running:
+    """The modules that are running, innermost last, and the last one with weights that began."""
+
+    stack: list[str] = field(default_factory=list)
+    last: str = ""
+
+    def begin(self, name: str, weighs: bool) -> None:
+        self.stack.append(name)
+        if weighs:
+            self.last = name
+
+    def end(self) -> None:
+        self.stack.pop()
 
 
 class _Looking(TorchDispatchMode):
     """Looks at what every operation returns; the first one to make a non-finite number of finite ones is the origin."""
 
-    def __init__(self, running: list[str]):
+    def __init__(self, running: _Running):
         super().__init__()
         self.origin: Origin | None = None
         self.backward = False
@@ -63,9 +82,9 @@ class _Looking(TorchDispatchMode):
             given = [tensor for tensor in tensors_of((args, kwargs or {}))]
             if not any(_broken(tensor) for tensor in given if not _same(tensor, result)):
                 name = str(func).removesuffix(".default")
-                module = self._running[-1] if self._running else ""
+                module = self._running.stack[-1] if self._running.stack else ""
                 phase = "backward" if self.backward else "forward"
-                self.origin = Origin(name, module, phase, _ranges(given))
+                self.origin = Origin(name, module, phase, _ranges(given), self._running.last)
         return result
 
 
@@ -116,14 +135,15 @@ def of_call(model: nn.Module, function: Callable[[], Any]) -> Origin | None:
 
 
 @contextlib.contextmanager
-def _running_modules(model: nn.Module) -> Iterator[list[str]]:
-    """Keep the names of the modules that are running, innermost last."""
-    running: list[str] = []
+def _running_modules(model: nn.Module) -> Iterator[_Running]:
+    """Keep the names of the modules that are running."""
+    running = _Running()
     handles = []
     for name, module in model.named_modules():
         label = clean(name) or class_name(module)
-        handles.append(module.register_forward_pre_hook(lambda *_, label=label: running.append(label)))
-        handles.append(module.register_forward_hook(lambda *_: running.pop() and None, always_call=True))
+        weighs = any(parameter.ndim > 1 for parameter in module.parameters(recurse=False))
+        handles.append(module.register_forward_pre_hook(lambda *_, at=(label, weighs): running.begin(*at)))
+        handles.append(module.register_forward_hook(lambda *_: running.end(), always_call=True))
     try:
         yield running
     finally:
