@@ -21,6 +21,7 @@ from benchmarks._pairs import GOALS
 AREAS = {
     "training": "one step against its matrix products, PyTorch, JAX and scikit-learn",
     "recording": "recording against the bare step",
+    "torch_watch": "watching a PyTorch training against the bare step, and other watchers",
     "grid": "the comparison grid against torch.bmm, on one core and two",
     "storage": "writing against TensorBoard's event files; memory; kill -9",
     "startup": "how fast the commands start",
