@@ -135,7 +135,7 @@ def tensorboard(kind: str) -> Steps:
 
 def wandb_watch(kind: str) -> Steps:
     """The histograms of wandb, offline, in every step."""
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
 
     training = Training(kind)
     run = wandb.init(mode="offline", dir=tempfile.mkdtemp(prefix="gradlab-benchmark-"))
@@ -145,7 +145,7 @@ def wandb_watch(kind: str) -> Steps:
 
 def lightning_norms(kind: str) -> Steps:
     """Lightning's norms of all gradients in every step, as numbers on the host, as a logger takes them."""
-    from lightning.pytorch.utilities import grad_norm
+    from lightning.pytorch.utilities import grad_norm  # pyright: ignore[reportMissingImports]
 
     training = Training(kind)
     return training.steps(lambda loss: [float(norm) for norm in grad_norm(training.model, 2).values()])

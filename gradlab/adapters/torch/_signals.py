@@ -92,6 +92,7 @@ class Signals:
         self._open: dict[int, list[Call]] = defaultdict(list)
         self._producers: dict[Any, int] = {}
         self._packed = False
+        self._links: dict[int, tuple[type, int]] = {}  # by module: the activation that it reads, and of which module
         self._read: set[int] = set()  # modules whose answer is known to be read by the one that was met after them
         self._unlike: set[int] = set()  # modules whose node in the graph is not that of a plain Linear
         self._order: list[int] = []  # modules by number, as data first met them
@@ -193,7 +194,17 @@ class Signals:
         """Find out which modules an input comes from, and what was applied to their answers on the way."""
         if read.grad_fn is None:
             return
-        for source in _graph.sources(read, self._producers):
+        node = read.grad_fn
+        kind, lower = self._links.get(call.module, (None, -1))
+        if type(node) is kind and not self._packed and self._producers.get(node.next_functions[0][0]) == lower:
+            applied = _graph.applied(node)  # as last time: an activation, and what it was applied to
+            if applied is not None:
+                call.applied[lower] = applied
+            return
+        found = _graph.sources(read, self._producers)
+        if self.settled and len(found) == 1 and found[0].plain and found[0].node is node:
+            self._links[call.module] = type(node), found[0].module
+        for source in found:
             pair = source.module, call.module
             self.feeds.add(pair)
             if source.plain:
