@@ -187,6 +187,7 @@ def _figures(run: Run, detail: Detail, verdict: Diagnosis) -> dict[str, Any]:
         "layers": not any(row.present(run) for row in layers.ROWS),
         "factors_start": series.factors(run, 0) is None,
         "factors_end": last == 0 or series.factors(run, last) is None,
+        "loss": not run.step_recorded("loss").any(),
         "weights": run.weights.empty,
     }
     made |= {name: plain(draw()) for name, draw in pictures.items() if not lacking.get(name, False)}

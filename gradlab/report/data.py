@@ -15,7 +15,7 @@ from gradlab.errors import ArgumentError
 from gradlab.report import profiles, story
 from gradlab.report.cells import Detail, everything
 from gradlab.report.pack import plain
-from gradlab.rules.windows import WINDOW
+from gradlab.rules.windows import WINDOW, losses
 from gradlab.run import Run
 
 Subject = Run | Comparison | Sequence[Run]
@@ -145,14 +145,17 @@ def _selected(cells: list[dict[str, Any]], told: Sequence[story.Told]) -> str:
 
 
 def _told(run: Run, verdict: Diagnosis, outcome: str, name: str, depth: int | None) -> story.Told:
-    known = "delta_norm" in run and run.iterations
-    arrives = float(profiles.relative_decades(run.condensed())[0]) if known else float("nan")
-    losses = ()
-    if run.iterations and not run.config.get("baseline_loss"):
-        loss = run.step("loss")
-        span = max(1, min(WINDOW, run.iterations // 10))  # one batch says little
-        losses = (float(np.median(loss[0])), float(np.median(loss[-span:], axis=(0, 1))))
-    return story.Told(name, outcome, verdict, run.shape[2], arrives, depth, losses, run.iterations)
+    measured = "delta_norm" in run and run.iterations
+    arrives = float(profiles.relative_decades(run.condensed())[0]) if measured else float("nan")
+    silent = not run.step_recorded("loss").any()
+    known = () if silent or run.config.get("baseline_loss") else _first_and_last(losses(run))
+    return story.Told(name, outcome, verdict, run.shape[2], arrives, depth, known, run.iterations, silent)
+
+
+def _first_and_last(loss: np.ndarray) -> tuple[float, float]:
+    """Median over seeds of the first loss, and of the last few: one batch says little."""
+    span = max(1, min(WINDOW, len(loss) // 10))
+    return float(np.median(loss[0])), float(np.median(loss[-span:], axis=(0, 1)))
 
 
 def _identifiers(names: Sequence[str]) -> list[str]:

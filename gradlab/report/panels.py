@@ -43,8 +43,9 @@ MARKED = 20  # a line of fewer points shows each of them
 def loss(run: Run, points: int, findings: Sequence[Finding] = ()) -> Spec:
     """Draw `gradlab.figures.loss`."""
     last = max(run.iterations - 1, 0)
-    over = series.over_seeds(run.step("loss"), np.ones((run.iterations, run.replicates), bool), axis=1)
-    data, shapes = _curve(over, points), []
+    times = np.flatnonzero(run.step_recorded("loss").any(axis=1))  # a loop may log its loss now and then
+    over = series.over_seeds(run.step("loss")[times], run.step_recorded("loss")[times], axis=1)
+    data, shapes = _curve(times, over, points), []
     held = _held_out(run, "validation_loss", "held-out", PREDICTED, "y")
     accuracy = [
         trace | {"showlegend": False} for trace in _held_out(run, "validation_accuracy", "accuracy", LATER, "y2")
@@ -54,7 +55,7 @@ def loss(run: Run, points: int, findings: Sequence[Finding] = ()) -> Spec:
     if baseline:
         data.append(line(np.array([0, last]), np.full(2, baseline), NEUTRAL, f"constant guess: {number(baseline)}",
                          "%{fullData.name}<extra></extra>", line={"dash": "dash", "width": 1.5}))  # fmt: skip
-    lost = np.flatnonzero(over.broken)
+    lost = times[over.broken > 0]
     if len(lost):
         of = f", {over.broken[-1]} of {run.replicates} seeds" if over.broken[-1] < run.replicates else ""
         name = f"NaN from iteration {lost[0]}{of}"
@@ -126,13 +127,13 @@ def _loss_axis(drawn: Sequence[Array | float], highest: Array) -> Spec:
     return {"title": title("loss"), "range": [min(0.0, 1.05 * float(finite.min())), 1.05 * float(top)]}
 
 
-def _curve(over: series.Band, points: int) -> list[Spec]:
+def _curve(times: Array, over: series.Band, points: int) -> list[Spec]:
     """Draw the training loss, thinned so that the spikes of any seed stay."""
     chosen = series.thin([over.low, over.high], points)
     mode = "lines+markers" if len(chosen) <= MARKED else "lines"
     hover = "iteration %{x}: %{y:.4g}<extra>training</extra>"
-    median = line(chosen, over.median[chosen], MEASURED, "training", hover, mode=mode, line={"width": 1.5})
-    return [*band(chosen, over.low[chosen], over.high[chosen], MEASURED), median]
+    median = line(times[chosen], over.median[chosen], MEASURED, "training", hover, mode=mode, line={"width": 1.5})
+    return [*band(times[chosen], over.low[chosen], over.high[chosen], MEASURED), median]
 
 
 def _held_out(run: Run, column: str, name: str, colour: str, axis: str) -> list[Spec]:

@@ -67,7 +67,7 @@ def recorded_iterations(run: Run, column: str) -> Array:
 
 def last_finite(run: Run) -> int:
     """Return the last iteration at which at least half of the seeds hold a finite loss and signal; 0 if none does."""
-    fine = np.isfinite(run.step("loss"))
+    fine = np.isfinite(run.step("loss")) | ~run.step_recorded("loss")
     if "delta_norm" in run:
         fine &= (np.isfinite(run["delta_norm"]) | ~run.recorded("delta_norm")).all(axis=2)
     half = np.flatnonzero(2 * fine.sum(axis=1) >= run.replicates)

@@ -15,7 +15,7 @@ from gradlab.rules import Finding
 from gradlab.rules.wording import span
 
 HARMLESS = np.log(10)  # a product within a factor of ten explains nothing
-NOTHING = "no iteration"
+NOTHING, NO_LOSS = "no iteration", "no loss recorded"
 # Where no constant guess is known to measure the loss by:
 LOSS_FALLS, LOSS_STAYS, ENDS_IN_NAN = "loss falls", "loss does not fall", "ends in NaN"
 WHOLE = 0.05  # decades: a gradient within about a tenth of itself
@@ -39,6 +39,8 @@ class Told:
     losses : tuple of float
         First and last median loss over seeds, where no constant guess is known to measure them by; empty elsewhere.
     iterations : int
+    silent : bool
+        No loss was recorded.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Told:
     depth: int | None = None
     losses: tuple[float, ...] = ()
     iterations: int = 1
+    silent: bool = False
 
     @property
     def root(self) -> Finding | None:
@@ -58,7 +61,7 @@ class Told:
     @property
     def fine(self) -> bool:
         """Learned, and no error."""
-        return self.diagnosis.ok and (self.falls if self.losses else self.outcome == LEARNED)
+        return self.diagnosis.ok and (self.silent or (self.falls if self.losses else self.outcome == LEARNED))
 
     @property
     def falls(self) -> bool:
@@ -70,6 +73,8 @@ class Told:
         """The outcome in two words, as far as it can be told."""
         if not self.iterations:
             return NOTHING
+        if self.silent:
+            return NO_LOSS
         if not self.losses:
             return self.outcome
         return LOSS_FALLS if self.falls else LOSS_STAYS if np.isfinite(self.losses[-1]) else ENDS_IN_NAN
@@ -79,6 +84,8 @@ class Told:
         """Say how it went, as a verb."""
         if not self.iterations:
             return "holds no iteration yet"
+        if self.silent:
+            return "does not tell its loss"
         if self.losses:
             return _told_by_its_loss(*self.losses)
         if self.outcome == NOT_LEARNED:

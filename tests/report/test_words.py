@@ -101,3 +101,29 @@ def test_words_beside_a_picture_speak_of_what_it_shows():
 )
 def test_numbers_are_written_as_a_page_does(text, page):
     assert typeset(text) == page
+
+
+def watched(every):
+    """A run of a loop that logs its loss at every so many iterations, or never."""
+    with gradlab.Recorder([{"fan_in": 2, "fan_out": 2}], name="mine") as recorder:
+        for step in range(40):
+            loss = 2.0 - 0.02 * step if every and step % every == 0 else None
+            recorder.add({"weight_norm": np.ones(1), "update_ratio": np.full(1, 1e-3)}, loss=loss, learning_rate=1e-3)
+    return recorder.run
+
+
+def test_a_loss_that_is_logged_now_and_then_is_no_nan():
+    cell = only(watched(10))
+    assert cell["sentence"].startswith("mine lowers its loss from 2 to 1.4")
+    names = {trace["name"]: trace for trace in cell["figures"]["loss"]["data"]}
+    assert names["training"]["x"] == [0, 10, 20, 30]
+    assert names["training"]["y"] == pytest.approx([2.0, 1.8, 1.6, 1.4])
+    assert not any("NaN" in name for name in names)
+
+
+def test_a_loss_that_is_never_logged_is_not_judged():
+    cell = only(watched(0))
+    assert cell["sentence"].startswith("mine does not tell its loss: ")
+    assert cell["outcome"] == "no loss recorded"
+    assert "loss" not in cell["figures"]
+    assert cell["figures"]["moments"][-1] == 39
