@@ -29,6 +29,8 @@ def made(iterations=30, seeds=3, layers=6, rate=RATE, name="made up", config=Non
         gain[:, :, -1] = np.nan
     signals = {"delta_norm": delta, "grad_norm": delta * noise, "weight_norm": np.ones_like(delta), **gains}
     signals |= changes
+    if "grad_norm" not in changes and "per_example_grad_norm" in changes:
+        signals["grad_norm"] = changes["per_example_grad_norm"]  # a batch's gradient is no larger than its examples'
     steps = {"loss": np.linspace(2.3, 2.2, iterations)[:, None] * np.ones(seeds)}
     return Run.from_arrays(signals, steps=steps, name=name, config={"baseline_loss": 2.3, **(config or {})})
 

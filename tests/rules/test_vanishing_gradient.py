@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+import gradlab
+from gradlab.run import Run
 from tests.rules.runs import make_run, only
 
 # Elasticity e = p ||W|| / loss; ||W|| = 8 and loss = 1 below, so p = e / 8.
@@ -126,3 +128,11 @@ def test_a_plateau_that_was_left_behind_is_no_warning(elasticity, after, share, 
     assert (finding and finding.severity) == severity
     if finding:
         assert finding.iterations[0] == 0
+
+
+def test_a_record_that_does_not_say_how_wide_its_layers_are_is_judged_all_the_same():
+    shape = (60, 1, 3)
+    signals = {"per_example_grad_norm": np.full(shape, 1e-9), "weight_norm": np.ones(shape)}
+    run = Run.from_arrays(signals, steps={"loss": np.full((60, 1), 2.3)})
+    assert run.layers["fan_out"].isna().all()
+    assert "GL101" in [finding.rule for finding in gradlab.diagnose(run).findings]
