@@ -20,7 +20,8 @@ class ExplodingActivations(Rule):
     What it does
     ------------
     Compares the root mean square of the activations in the last hidden layer with the first one's, at iteration 0
-    and as a median over 50 iterations: growth by more than 100 is an explosion of the forward signal.
+    and as a median over 50 iterations: growth by more than 100 is an explosion of the forward signal. Layers beyond
+    that limit are named; the cause is that of the whole chain, since the growth begins at its first layer.
 
     Why it is bad
     -------------
