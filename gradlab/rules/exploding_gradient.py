@@ -6,7 +6,7 @@ import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import Finding, Hits, Rule, Window
-from gradlab.rules.windows import explosive_severity, finite_prefix, losses
+from gradlab.rules.windows import NOT_LEARNED, explosive_severity, finite_prefix, learning, losses
 from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
@@ -14,6 +14,7 @@ Array = np.ndarray
 
 AT_INIT = 100.0  # ||delta_l|| / ||delta_L||: healthy <= 1.4, relu at gain 2 and depth 10 1100
 STEP_ALARM = 100.0  # s = <G, -dW> / loss, twice or more
+MINIMUM = 20  # iterations: nobody expects progress before
 STEP_HIGH, STEP_COUNT, LOSS_RISE = 4.0, 10, 1.5
 
 
@@ -23,9 +24,10 @@ class ExplodingGradient(Rule):
     What it does
     ------------
     Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer to some other
-    one. While training, by s = <G, -dW> / loss, the share of the loss that an update should take away to first
-    order: s above 100 at two iterations, or a median of 10 of them above 4 while the loss stands at 1.5 times its
-    first value. A large s alone is no explosion: deep nets that learn well show it.
+    one; where norms or skip connections make it grow, only if the net breaks or learns nothing. While training, by
+    s = <G, -dW> / loss, the share of the loss that an update should take away to first order: s above 100 at two
+    iterations, or a median of 10 of them above 4 while the loss stands at 1.5 times its first value. A large s
+    alone is no explosion: deep nets that learn well show it.
 
     Why it is bad
     -------------
@@ -89,6 +91,8 @@ class ExplodingGradient(Rule):
         layer = int(np.median(growth[hits.which], axis=0).argmax()) + 1
         layers = hits.layers or (layer,)
         why = cause.explain(run, layers, hits.which, window, grows=True)
+        if why is not None and why["dominant"] == "block" and not _fails(run, hits.which):
+            return None
         message = (
             f"The gradient explodes before the first update{seeds(hits.replicates)}: the signal grows "
             f"{cause.factor(total)} times from layer {run.shape[2]} back to layer {layer} (limit {AT_INIT:g})."
@@ -127,6 +131,19 @@ class ExplodingGradient(Rule):
             message=message, cause=why, remedies=_remedies(run, why),
             columns=("grad_norm", "update_ratio", "delta_norm"),
         )  # fmt: skip
+
+
+def _fails(run: Run, which: list[int]) -> bool:
+    """Whether half of these replicates break or learn nothing, in a run that is long enough to tell.
+
+    Behind a norm the scale of z is nobody's business, and delta = dLoss/dz goes with its inverse: growth that norms and
+    skip connections make says nothing alone (BatchNorm grows it in every layer, Yang et al. 2019, and trains).
+    """
+    share = learning(run)
+    if share is None:
+        return False
+    failed = np.isinf(share) | ((share >= NOT_LEARNED) & (run.iterations >= MINIMUM))
+    return bool(2 * failed[which].sum() >= len(which))
 
 
 def _explosion(share: Array, loss: Array, known: Array) -> tuple[int, int] | None:

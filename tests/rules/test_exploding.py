@@ -75,6 +75,16 @@ def test_harmless_factors_blame_the_step_size():
     assert "step size" in finding.cause["sentence"]
 
 
+@pytest.mark.parametrize(
+    ("iterations", "loss", "fires"), [(60, 0.1, False), (60, 2.3, True), (19, 2.3, False), (1, 2.3, False)]
+)
+def test_growth_that_a_norm_makes_explodes_only_where_nothing_is_learned(iterations, loss, fires):
+    made = {"log_gain_block": np.log(1e4) / 3, "delta_norm": np.array([1e4, 464.0, 21.5, 1.0])}
+    run = make_run(iterations, steps={"loss": loss}, **made)
+    assert (only(run, "GL102") is not None) == fires
+    assert only(make_run(iterations, steps={"loss": loss}, delta_norm=made["delta_norm"]), "GL102") is not None
+
+
 @pytest.mark.parametrize(("growth", "fires"), [(99.0, False), (101.0, True)])
 def test_activation_growth_limits(growth, fires):
     rms = np.broadcast_to([1.0, growth**0.5, growth, 1.0], (60, 2, 4))
