@@ -20,7 +20,7 @@ from gradlab.adapters.torch._statistics import UNITS
 Array = np.ndarray
 
 STACKED = 1 << 13  # entries: larger parameters are measured one by one, smaller ones of one shape stacked
-CHUNK = 1 << 15  # entries of five arrays that fit into a core's second-level cache together
+CHUNK = 1 << 16  # entries at a time: few enough for a core's cache, enough for a call to be worth it
 PIECE = 1 << 13  # entries of a dot product: BLAS would take several threads for more than 10,000
 
 GRADIENT = "gradient"
@@ -43,6 +43,9 @@ def dots(x: Array, y: Array) -> Array:
     if n <= PIECE:
         return np.vecdot(x, y).astype(np.float64)
     whole = n - n % PIECE
+    if whole == n:
+        pieces = np.vecdot(x.reshape(-1, PIECE), x.reshape(-1, PIECE) if x is y else y.reshape(-1, PIECE))
+        return np.add.reduce(pieces.reshape(len(x), -1), axis=-1, dtype=np.float64)
     pieces = [a[:, :whole].reshape(len(a), -1, PIECE) for a in (x, y)]
     return np.vecdot(*pieces).sum(axis=-1, dtype=np.float64) + np.vecdot(x[:, whole:], y[:, whole:])
 
