@@ -233,7 +233,7 @@ def diagnose(
 
 def _telling_names(run: Run) -> tuple[str, ...]:
     """Return the layers' names if they tell more than "hidden3" and "output" do."""
-    names = run.layers["name"].tolist()
+    names = run.layer("name").tolist()
     usual = [*(f"hidden{number}" for number in range(1, len(names))), "output"]
     return () if names == usual else tuple(str(name) for name in names)
 

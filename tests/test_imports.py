@@ -245,3 +245,11 @@ def test_no_module_bears_the_name_of_an_exported_function():
     modules = {part for name in sources() for part in name.split(".")}
     exported = {name for name in gradlab.__all__ if not inspect.ismodule(getattr(gradlab, name))}
     assert not modules & exported
+
+
+def test_a_verdict_imports_no_pandas(tmp_path):
+    run, model = tmp_path / "run", gradlab.MLP([64, 16, 16, 10], "sigmoid")
+    gradlab.train(model, gradlab.datasets.digits(), iterations=30, out=run)
+    code = f"import sys; from gradlab import cli; cli.run(['check', {str(run)!r}]); print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert done.stdout.splitlines()[-1] == "False"

@@ -118,7 +118,7 @@ class FrozenLayer(Rule):
         hits = Hits(mask)
         if not hits.which:
             return None
-        names = run.layers["name"].iloc[[layer - 1 for layer in hits.layers]].tolist()
+        names = [run.layer("name")[layer - 1] for layer in hits.layers]
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         verb = "has" if len(names) == 1 else "have"
         return self.finding(

@@ -99,7 +99,7 @@ class NonFinite(Rule):
         if phase == "loss":
             return run.shape[2]
         after = _origin_of(run, iteration).get("after")
-        named = [n for n, name in enumerate(run.layers["name"], 1) if after and f"{name}.".startswith(f"{after}.")]
+        named = [n for n, name in enumerate(run.layer("name"), 1) if after and f"{name}.".startswith(f"{after}.")]
         if phase == "forward" and named:
             return named[-1]
         found = {

@@ -61,7 +61,7 @@ class VanishingGradient(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst half-overlapping window of 50 finite iterations."""
         # ||W|| where sigma_w = 1; where no record says how wide a layer is, its own norm counts
-        lecun = np.nan_to_num(np.sqrt(run.layers["fan_out"].to_numpy(float)))
+        lecun = np.nan_to_num(np.sqrt(run.layer("fan_out")))
         felt, prefix = elasticity(run, least=lecun), finite_prefix(run)
         spans = windows(int(prefix.max(initial=0)), times=run.times)
         if not spans:
