@@ -10,7 +10,7 @@ from gradlab.rules.windows import finite_prefix, nanmedian, windows
 from gradlab.rules.wording import during, number, seeds
 from gradlab.run import Run
 
-LOOKUPS = ("Embedding", "EmbeddingBag")  # tables of vectors, whose scale says nothing of a layer's gain
+LOOKUP = "embedding"  # the kind of a table of vectors, whose scale says nothing of a layer's gain
 LIMIT = 100.0  # last over first hidden layer: healthy <= 1, relu at gain 2: 15 at depth 5, 421 at depth 10
 
 
@@ -95,6 +95,6 @@ class ExplodingActivations(Rule):
 
 def _first(run: Run) -> int:
     """The first layer (from 0) whose activations were recorded and that looks nothing up."""
-    signals = np.array([kind not in LOOKUPS for kind in run.layer("kind")])
+    signals = np.array([kind != LOOKUP for kind in run.layer("kind")])
     seen = run.recorded("activation_rms").any(axis=(0, 1)) & signals
     return int(seen.argmax())

@@ -357,6 +357,7 @@ def test_a_matrix_shared_by_two_modules_has_one_gradient_and_two_signals():
     tokens = torch.randint(0, 11, (9,))
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), steps=1, data=(tokens, tokens))
     assert run.layers["name"].tolist() == ["wte", "head"]
+    assert run.layers["kind"].tolist() == ["embedding", "Linear"]
     assert run["grad_norm"][0, 0, 0] == run["grad_norm"][0, 0, 1]
     assert run.step("grad_norm")[0, 0] == pytest.approx(run["grad_norm"][0, 0, 0])  # counted once
     assert run["delta_norm"][0, 0, 0] != run["delta_norm"][0, 0, 1]

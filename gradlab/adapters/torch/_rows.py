@@ -125,7 +125,8 @@ def _row(name: str, module: nn.Module, key: str, parameter: nn.Parameter, severa
     label = (name or class_name(module)) if own else f"{name}.{key}".lstrip(".")
     # Linear and Conv keep (out, in, ...); lookups, transposed convolutions and Hugging Face's Conv1D (in, out, ...)
     straight = isinstance(module, (*LOOKUPS, *TRANSPOSED)) or class_name(module) == "Conv1D" or parameter.ndim < 2
-    return Row(label, module, parameter, not straight, class_name(owner))
+    kind = "embedding" if isinstance(owner, LOOKUPS) else class_name(owner)  # rules know this one kind, by this name
+    return Row(label, module, parameter, not straight, kind)
 
 
 def reads_rows(module: nn.Module) -> bool:
