@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # noqa: F401  # pyarrow would import it at its first array, in the middle of a training
 import pyarrow as pa
 
 from gradlab import storage

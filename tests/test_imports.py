@@ -49,7 +49,8 @@ ROOMS = {
     "run": Room({"storage", "_groups", "_views", "errors"}, {"numpy", "pandas", "pyarrow"}),
     "_buffers": Room({"_sums", "run", "layerstack"}, {"numpy", "pyarrow"}),
     "recorder": Room(
-        {"measures", "_measurer", "_sums", "_buffers", "layerstack", "run", "storage", "errors"}, {"numpy", "pyarrow"}
+        {"measures", "_measurer", "_sums", "_buffers", "layerstack", "run", "storage", "errors"},
+        {"numpy", "pandas", "pyarrow"},
     ),
     "training": Room({"nn.*", "datasets", "recorder", "run", "errors"}, {"numpy", "threadpoolctl"}),
     "theory": Room({"activations", "_gaussian", "_layered", "errors"}, {"numpy"}),
