@@ -87,10 +87,9 @@ def test_what_is_not_finite_never_passes(value, options):
 
 
 def test_the_message_names_the_worst_place_the_bound_the_cause_and_what_to_try():
-    g = np.ones((6, 3, 4))
+    g, p = np.ones((6, 3, 4)), np.ones((6, 3, 4))
+    g[:, :, 0] = p[:, :, 0] = 1e-3
     g[2, 1, 1], g[3, 0, 0] = 1e-3, 1e-7
-    p = np.ones((6, 3, 4))
-    p[:, :, 0] = 1e-9
     run = make_run(6, 3, 4, grad_norm=g, per_example_grad_norm=p)
     said = message(assert_gradient_bounds, run, minimum=0.01)
     first, *rest = said.splitlines()

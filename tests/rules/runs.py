@@ -29,6 +29,12 @@ def make_run(
         "log_gain_slope": -0.35,
         "log_gain_slope_alignment": 0.0,
     }
+    # No batch's gradient is larger than the mean of its examples': what is replaced alone takes the other along.
+    given = columns.keys() & {"grad_norm", "per_example_grad_norm"}
+    if given == {"grad_norm"}:
+        healthy["per_example_grad_norm"] = np.fmax(1.0, columns["grad_norm"])
+    elif given == {"per_example_grad_norm"}:
+        healthy["grad_norm"] = np.fmin(1.0, columns["per_example_grad_norm"])
     signals = {name: np.broadcast_to(value, shape).astype(float) for name, value in (healthy | columns).items()}
     described = [
         {"fan_in": 64, "fan_out": 64, "activation": "identity" if layer == layers - 1 else activation}

@@ -22,6 +22,9 @@ Array = np.ndarray
 Found = tuple[int, _graph.Applied, "Call"]  # a module, what was applied to its answer, and the call that read it
 
 
+_quietly = np.errstate(all="ignore")  # overflow and NaN are data here
+
+
 class Meter:
     """Measures calls of one kind together, and puts the numbers into the ledger."""
 
@@ -30,6 +33,7 @@ class Meter:
         self._stacks = _host_signals.Stacks()
         self.iteration = 0
 
+    @_quietly
     def of_calls(self, calls: Sequence[Call]) -> None:
         """Measure calls of one kind and shape."""
         delta = calls[0].delta
@@ -41,6 +45,7 @@ class Meter:
         for (_, second, plain), found in self._slopes(calls).items():
             self._of_slopes(found, second, plain)
 
+    @_quietly
     def of_answers(self, calls: Sequence[Call], answers: Sequence[Tensor]) -> None:
         """Measure z; as activations only where no next layer reads them, or none is known to yet."""
         second = channels_second(self._module(calls))

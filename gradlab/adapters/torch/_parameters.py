@@ -21,6 +21,9 @@ Array = np.ndarray
 Norms = list[tuple[Array, Array | Tensor]]  # numbers of parameters, and the norms of their gradients
 
 
+_quietly = np.errstate(all="ignore")  # overflow and NaN are data here
+
+
 class Parameters:
     """Measures the parameters that a set of optimizers trains; of a sharded one, the shard that lies here."""
 
@@ -77,6 +80,7 @@ class Parameters:
         return self._plans[key]
 
     @torch.no_grad()
+    @_quietly
     def gradients(self, numbers: Sequence[int]) -> Norms:
         """Return the norms of the gradients there are; those in main memory together, then those of each device."""
         groups, others = self._plan(numbers)
@@ -124,6 +128,7 @@ class Parameters:
         return values if found else None
 
     @torch.no_grad()
+    @_quietly
     def before(self, ledger: Ledger, iteration: int, numbers: Sequence[int]) -> None:
         """Measure the weights before an update, and keep them."""
         for group in self._plan(numbers)[0]:
@@ -143,12 +148,14 @@ class Parameters:
             group.forget_gradients()
 
     @torch.no_grad()
+    @_quietly
     def after(self, ledger: Ledger, iteration: int, numbers: Sequence[int]) -> None:
         """Measure the gradients, and what the update made of them did to what `before` kept."""
         for group in self._plan(numbers)[0]:
             group.after(ledger, iteration)
 
     @torch.no_grad()
+    @_quietly
     def second_moments(self, ledger: Ledger, iteration: int, optimizer: torch.optim.Optimizer) -> None:
         """Measure the mean of v_hat of an adaptive optimizer, after its step."""
         settings = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
