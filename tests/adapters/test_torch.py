@@ -221,6 +221,7 @@ def test_the_per_example_norm_of_a_convolution_bounds_the_true_one(stride, paddi
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), steps=1, data=(x, y))
     bound, mean = run["per_example_grad_norm"][0, 0, 0], float(torch.stack(true).mean())
     assert mean <= bound < 12 * mean
+    assert run.provenance["upper_bounds"] == {"per_example_grad_norm": ["0"]}
 
 
 def test_the_per_example_norm_of_a_sequence_bounds_the_true_one():

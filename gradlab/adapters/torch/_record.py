@@ -87,9 +87,9 @@ class Record:
         names = [signals.activations.get(signals.number_of(row.module), "identity") for row in rows]
         layers = [row.describe(name) for row, name in zip(rows, names, strict=True)]
         known = _describe.config(self._model, self._optimizers, layers, signals, self._ranks.size)
-        self._recorder = Recorder(
-            layers, config={**known, **self._config}, provenance={"torch": torch.__version__}, **self._options
-        )
+        bounded = [row.name for row in rows if signals.number_of(row.module) in signals.several_rows]
+        facts = {"torch": torch.__version__, "upper_bounds": {"per_example_grad_norm": bounded} if bounded else {}}
+        self._recorder = Recorder(layers, config={**known, **self._config}, provenance=facts, **self._options)
         positions = self._recorder.positions
         if len(positions):
             self._ledger.table("followed", {"value": latest}, len(positions))

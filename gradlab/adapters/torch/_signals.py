@@ -79,6 +79,8 @@ class Signals:
         In the order in which data first met them, once an iteration has been seen.
     activations : dict of int to str
         By module: the activation that its output goes through.
+    several_rows : set of int
+        Modules that answer several rows for one example: positions of a sequence, or of an image.
     feeds : set of (int, int)
         Pairs (lower, upper) of modules: the input of the upper comes from the lower, nothing with weights between.
     """
@@ -103,6 +105,7 @@ class Signals:
         self._straight: set[tuple[int, int]] = set()  # those with nothing but an activation between
         self._plain: dict[tuple[int, int], bool] = {}
         self.inputs = Inputs()
+        self.several_rows: set[int] = set()
 
     def attach(self, iteration: int) -> None:
         """Hang the hooks for one iteration; those that hang there from the last one stay."""
@@ -164,6 +167,8 @@ class Signals:
     def _answered(self, call: Call, z: Tensor) -> None:
         if self.inputs.batch_size is None:
             self.inputs.look(call.read, z.detach())
+        if z.ndim > 2:
+            self.several_rows.add(call.module)
         self._producers[z.grad_fn] = call.module
         if z.numel() > _small(z):
             self._meter.of_answers([call], [z.detach()])  # at once: autograd may not keep it, and so should nobody
