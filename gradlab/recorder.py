@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from gradlab import storage
 from gradlab._buffers import Block, Trajectories
-from gradlab._measurer import Measurer
+from gradlab._measurer import PHASES, Measurer
 from gradlab._sums import SUMS
 from gradlab.errors import ArgumentError
 from gradlab.layerstack import LayerStack
@@ -269,6 +269,8 @@ class Recorder:
         given = {"loss": loss, "learning_rate": learning_rate, **steps}
         step: dict[str, Any] = {k: self._per_replicate(k, v) for k, v in given.items() if v is not None}
         step["nonfinite_phase"] = [phase] * self._replicates if phase is None or isinstance(phase, str) else [*phase]
+        if len(step["nonfinite_phase"]) != self._replicates or not set(step["nonfinite_phase"]) <= {None, *PHASES}:
+            raise ArgumentError(f"phase={phase!r} must be one of {', '.join(PHASES)}, or None, for each replicate")
         self._block.add({name: self._per_layer(name, values) for name, values in columns.items()}, step)
         if followed is not None:
             self._trajectories.add(self.iterations, followed)

@@ -241,7 +241,7 @@ def is_live(folder: Path) -> bool:
 def prepare_folder(folder: Path, overwrite: bool = False) -> None:
     """Make an empty folder for a run; raise RunError rather than write over anything.
 
-    With `overwrite`, a folder that holds a run (and only such a one) is emptied first.
+    With `overwrite`, a run that lies there goes first; what else lies beside it stays.
     """
     if folder.is_file():
         raise RunError(f"{folder} is a file; give a folder for the run")
@@ -250,7 +250,9 @@ def prepare_folder(folder: Path, overwrite: bool = False) -> None:
             raise RunError(f"{folder} is not empty and holds no run; choose an empty or a new folder")
         if not overwrite:
             raise RunError(f"{folder} already holds a run; choose another folder, or delete it first")
-        shutil.rmtree(folder)
+        for path in folder.iterdir():
+            if path.name == DESCRIPTION or path.suffix in (".arrow", ".parquet") or path.name.endswith(".parquet.part"):
+                path.unlink()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -80,7 +80,8 @@ class GradlabCallback(pl.Callback):
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
         """Log the loss, which is divided by the number of micro-batches already."""
         if self.recorder is not None:
-            self.recorder.log(loss=loss)
+            scale = getattr(getattr(trainer.precision_plugin, "scaler", None), "_scale", None)
+            self.recorder.log(loss=loss if scale is None else loss.detach() / scale)  # 16-mixed has scaled it already
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer

@@ -54,8 +54,14 @@ class FrozenLayer(Rule):
     needs_loss = True
     explains = ("GL402",)
 
+    def missing(self, run: Run) -> str | None:
+        """Where no layer ever got a gradient, nothing more is needed to say so."""
+        return None if self._unreached(run) is not None else super().missing(run)
+
     def judge(self, run: Run) -> Finding | None:
         """Judge the whole of each replicate's finite iterations."""
+        if super().missing(run) is not None:
+            return self._unreached(run)
         prefix, left = finite_prefix(run), unfinished(run)
         felt = elasticity(run)
         felt = np.where(np.isfinite(felt) & left[:, :, None], felt, np.nan)
@@ -117,18 +123,41 @@ class FrozenLayer(Rule):
         mask = np.broadcast_to(stood & ~run.recorded("grad_norm").any(axis=(0, 1)), run.shape[1:])
         hits = Hits(mask)
         if not hits.which:
-            return None
-        names = [run.layer("name")[layer - 1] for layer in hits.layers]
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        verb = "has" if len(names) == 1 else "have"
+            return self._left_out(run)
+        everything = len(hits.layers) == run.recorded("update_norm").any(axis=(0, 1)).sum()
+        verb = "has" if len(hits.layers) == 1 else "have"
         return self.finding(
-            hits, Window(0, run.iterations), severity=WARNING, value=0.0, limit=CAP,
-            message=f"{span(hits.layers).capitalize()} ({shown}) {verb} never got a gradient in "
+            hits, Window(0, run.iterations), severity=ERROR if everything else WARNING, value=0.0, limit=CAP,
+            message=f"{span(hits.layers).capitalize()} ({_named(run, hits.layers)}) {verb} never got a gradient in "
             f"{elapsed(run, run.iterations)} iterations, though the optimizer holds the weights: the loss does not "
             "depend on them.",
             remedies=(
-                "see that the module is called, and that nothing detaches what it answers",
+                "see that the module is called, that nothing detaches its answer, and that backward comes before step",
                 "if it is not in use on purpose, take it out of the optimizer, or ignore GL302",
             ),
             columns=("update_ratio", "grad_norm"),
         )  # fmt: skip
+
+    def _left_out(self, run: Run) -> Finding | None:
+        """Find layers that could be trained and that no optimizer holds, where the record says so."""
+        left = run.provenance.get("not_in_optimizer") or ()
+        mask = np.broadcast_to(np.array([name in left for name in run.layer("name")], bool), run.shape[1:])
+        hits = Hits(mask)
+        if not hits.which:
+            return None
+        verb = "is" if len(hits.layers) == 1 else "are"
+        return self.finding(
+            hits, Window(0, run.iterations), severity=WARNING, value=0.0, limit=CAP,
+            message=f"{span(hits.layers).capitalize()} ({_named(run, hits.layers)}) {verb} in no optimizer, though "
+            "their weights ask for gradients: they do not move.",
+            remedies=(
+                "make the optimizer of model.parameters() once the last layer is in place, or give it their own group",
+                "if they are frozen on purpose, say so by requires_grad_(False)",
+            ),
+            columns=("update_ratio", "grad_norm"),
+        )  # fmt: skip
+
+
+def _named(run: Run, layers: tuple[int, ...]) -> str:
+    names = [str(run.layer("name")[layer - 1]) for layer in layers[:3]]
+    return ", ".join(names) + (", ..." if len(layers) > 3 else "")

@@ -87,7 +87,8 @@ def _held(run: Run) -> np.ndarray:
     unit = _precision(str(run.config.get("dtype", "float32"))) * run["weight_norm"] / np.sqrt(entries)
     adaptive = "second_moment_rms" in run
     meant = run.step("learning_rate")[:, :, None] * (1.0 if adaptive else run["grad_max"])
-    return (run["update_norm"] == 0) & (meant > 4 * unit)
+    idle = run.step("learning_rate")[:, :, None] < 1e-30  # a rate of 0 loses nothing: nothing was wanted
+    return (run["update_norm"] == 0) & ((meant > 4 * unit) | idle)
 
 
 def _precision(dtype: str) -> float:

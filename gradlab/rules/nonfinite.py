@@ -62,7 +62,9 @@ class NonFinite(Rule):
         layer = int(mask[earliest].argmax()) + 1
         hits = Hits(mask)
         layers = hits.layers or (layer,)
-        why = cause.explain(run, layers, hits.which, Window(0, 1), grows=True) if (first[which] > 0).all() else None
+        given = _origin_of(run, iteration).get("operation") == "input"  # then no product of layers made it
+        grown = (first[which] > 0).all() and not given
+        why = cause.explain(run, layers, hits.which, Window(0, 1), grows=True) if grown else None
         return self.finding(
             hits,
             Window(iteration, iteration + 1),
@@ -72,7 +74,7 @@ class NonFinite(Rule):
             limit=0.0,
             message=self._message(run, hits, iteration, earliest, layer),
             cause=why,
-            remedies=self._remedies(why, iteration),
+            remedies=self._remedies(run, why, iteration),
             columns=("nonfinite_count", "delta_norm", "activation_rms", "weight_norm"),
         )
 
@@ -98,6 +100,8 @@ class NonFinite(Rule):
         phase = self._phase(run, iteration, replicate)
         if phase == "loss":
             return run.shape[2]
+        if _origin_of(run, iteration).get("operation") == "input":
+            return 1
         after = _origin_of(run, iteration).get("after")
         named = [n for n, name in enumerate(run.layer("name"), 1) if after and f"{name}.".startswith(f"{after}.")]
         if phase == "forward" and named:
@@ -136,7 +140,12 @@ class NonFinite(Rule):
         return f"{sentence}; the gradient norm went from {grown}."
 
     @staticmethod
-    def _remedies(why, iteration: int) -> tuple[str, ...]:
+    def _remedies(run: Run, why, iteration: int) -> tuple[str, ...]:
+        if _origin_of(run, iteration).get("operation") == "input":
+            return (
+                f"look at the batch of iteration {iteration}: it holds NaN or infinity before the net does anything",
+                "check what loads and scales the data, for a division by 0 or missing values",
+            )
         if iteration == 0:
             return (
                 "look for NaN, infinity or huge values in the data and in the initial weights",

@@ -15,6 +15,7 @@ modules; the model's numbers are those of an unwatched one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from torch import nn
 from gradlab.adapters.torch._distributed import reshard
 from gradlab.adapters.torch._rows import class_name, find_rows, unwrapped
 from gradlab.adapters.torch._watcher import Watch
-from gradlab.errors import ArgumentError, one_of
+from gradlab.errors import ArgumentError, one_of, whole
 
 __all__ = ["Watch", "watch"]
 
@@ -118,8 +119,16 @@ def watch(
                 f"{type(each).__name__} holds none of the parameters of {type(model).__name__}; give the optimizer "
                 "that was made with model.parameters(), after the model was moved or wrapped"
             )
-    if every is not None and every < 1:
-        raise ArgumentError(f"every={every!r} must be at least 1 (1 records everything always), or None")
+    if every is not None:
+        whole("every", every, 1)
+    whole("weights", weights, 0)
+    whole("seed", seed, 0)
+    if out is not None and (not isinstance(out, (str, Path)) or not str(out)):
+        raise ArgumentError(f"out={out!r} must be the path of a folder, or None")
+    if baseline_loss is not None and not (isinstance(baseline_loss, (int, float)) and math.isfinite(baseline_loss)):
+        raise ArgumentError(f"baseline_loss={baseline_loss!r} must be a finite number, such as ln(classes), or None")
+    if len({id(each) for each in optimizers}) < len(optimizers):
+        raise ArgumentError("optimizer holds one of them twice; give each once")
     one_of("on_nonfinite", on_nonfinite, ("trace", "record", "stop"))
     name = name or class_name(unwrapped(model))
     options = {"name": name, "out": out, "weights": weights, "seed": seed, "overwrite": overwrite}

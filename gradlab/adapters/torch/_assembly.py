@@ -19,20 +19,22 @@ PHASES = ("forward", "loss", "backward", "update")
 
 # How the numbers of several calls make one; `Ranks` does the same for several processes.
 OF_PARAMETERS = {
-    "grad_norm": joined, "after_norm": latest, "weight_norm": joined, "update_norm": joined, "update_inner": summed,
+    "grad_norm": latest, "after_norm": latest, "weight_norm": joined, "update_norm": joined, "update_inner": summed,
     "decrease": summed, "lost": summed, "wanted": summed, "grad_max": latest, "grad_bad": summed, "after_bad": summed,
     "unit_similarity": latest, "moment_sum": summed, "moment_n": summed, "moment_scale": latest,
 }  # fmt: skip
 OF_MODULES = {
-    "delta_norm": joined, "back_norm": joined, "product_norm": joined, "per_example": summed, "delta_bad": summed,
+    "delta_norm": joined, "back_norm": joined, "product_norm": joined, "per_example": summed, "doubtful": latest,
+    "delta_bad": summed,
     "z_bad": summed, "slope_norm": joined, "slope_n": summed, "dead": latest, "saturated": latest,
     "read_norm": joined, "read_deviation": joined, "read_sum": summed, "read_squares": summed, "read_n": summed,
     "z_norm": joined, "z_deviation": joined, "z_sum": summed, "z_squares": summed, "z_n": summed,
 }  # fmt: skip
 OF_NET = {
     "loss": summed, "learning_rate": latest, "scale": latest, "validation_loss": latest, "validation_accuracy": latest,
-    "broke_forward": latest,
+    "broke_forward": latest, "gradient_scale": latest,
 }  # fmt: skip
+OF_GRADIENT = ("grad_norm", "after_norm")  # taken before a fused optimizer divides by the scale
 OF_LOSS = ("delta_norm", "back_norm", "product_norm", "per_example")  # as large as the loss was scaled
 
 
@@ -88,6 +90,9 @@ class Assembler:
         whole = self._ranks.joined(tables)
         of_parameters, of_modules, net = whole["parameters"], dict(whole["modules"]), _flat(whole["net"])
         scale = np.where(net["scale"][1] & (net["scale"][0] != 0), net["scale"][0], 1.0)[:, None]
+        by = np.where(net["gradient_scale"][1], net["gradient_scale"][0], 1.0)[:, None]
+        of_parameters = dict(of_parameters)
+        of_parameters |= {name: (of_parameters[name][0] / by, of_parameters[name][1]) for name in OF_GRADIENT}
         of_modules |= {name: (of_modules[name][0] / scale, of_modules[name][1]) for name in OF_LOSS}
         with np.errstate(all="ignore"):
             p = {name: _taken(column, self._numbers) for name, column in of_parameters.items()}
@@ -130,7 +135,7 @@ class Assembler:
         for rows in self._tied:  # one matrix, read in several places: its gradient is the sum, and so is its bound
             per_example[:, rows] = np.nansum(per_example[:, rows], axis=1, keepdims=True)
             known[:, rows] = known[:, rows].all(axis=1, keepdims=True)
-        result["per_example_grad_norm"] = per_example, known & p["grad_norm"][1]
+        result["per_example_grad_norm"] = per_example, known & p["grad_norm"][1] & ~m["doubtful"][1]
         return result
 
     def _activation(self, m: Mapping[str, Column]) -> dict[str, Column]:

@@ -22,6 +22,9 @@ Array = np.ndarray
 STACKED = 1 << 14  # entries: larger signals are measured one by one, as soon as they are complete
 
 
+KEPT = 64  # buffers
+
+
 class Stacks:
     """Copies small signals side by side, into the same memory again and again."""
 
@@ -35,13 +38,11 @@ class Stacks:
             return first.detach()[None]
         shape = len(tensors), *first.shape
         key = role, shape, first.dtype
+        if len(self._buffers) > KEPT and key not in self._buffers:
+            self._buffers.clear()  # lengths that differ from batch to batch
         if key not in self._buffers:
             self._buffers[key] = torch.empty(shape, dtype=first.dtype)
         return torch.stack(list(tensors), out=self._buffers[key])
-
-    def clear(self) -> None:
-        """Give the memory back."""
-        self._buffers.clear()
 
 
 def rows_of(stack: Tensor, second: bool) -> Array:

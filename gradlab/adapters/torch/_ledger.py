@@ -44,6 +44,9 @@ class Slot:
     flat: Array
 
 
+SLOTS_KEPT = 512
+
+
 class Table:
     """So many numbers for each name, an iteration a row: by parameter, by module, or one of the net as a whole."""
 
@@ -58,6 +61,8 @@ class Table:
         """Return the slot of `names` at `places` (n,)."""
         key = names, places.tobytes()
         if key not in self._slots:
+            if len(self._slots) > SLOTS_KEPT:
+                self._slots.clear()  # a mixture of experts, say, meets ever new places
             columns = np.array([self._columns[name] for name in names], np.intp)
             self._slots[key] = Slot(self, columns, (columns[:, None] * self.size + places).ravel())
         return self._slots[key]

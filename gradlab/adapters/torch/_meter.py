@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gradlab import activations
 from gradlab.adapters.torch import _graph, _host_signals, _statistics
 from gradlab.adapters.torch._ledger import Ledger
-from gradlab.adapters.torch._rows import CONVOLUTIONS, LOOKUPS, as_rows, channels_second, reads_rows
+from gradlab.adapters.torch._rows import CONVOLUTIONS, as_rows, channels_second, reads_rows
 
 if TYPE_CHECKING:
     from gradlab.adapters.torch._signals import Call, Signals
@@ -61,9 +61,9 @@ class Meter:
         if shown:
             self._put(calls, _moments("z", rows, _statistics.whole_norms(rows)))
 
-    def finish(self) -> None:
-        """Give back the memory that signals were stacked in."""
-        self._stacks.clear()
+    def doubt(self, module: int) -> None:
+        """Know that p of a module is not whole in this iteration: it is then not recorded."""
+        self._ledger.put(self.iteration, "modules", ("doubtful",), np.array([module], np.intp), np.ones(1))
 
     def _module(self, calls: Sequence[Call]) -> nn.Module:
         return self._signals.modules[calls[0].module]
@@ -120,9 +120,10 @@ class Meter:
         """
         if reads_rows(module) and read is not None:
             return torch.linalg.vecdot(delta, read)
-        if isinstance(module, LOOKUPS):
+        if isinstance(module, nn.Embedding):
             return delta.sum(dim=-1)  # what is looked up is read as a row of one 1
-        if isinstance(module, CONVOLUTIONS) and calls[0].read is not None:
+        padded = getattr(module, "padding_mode", "zeros") != "zeros"  # by what patches then hold, nobody tells here
+        if isinstance(module, CONVOLUTIONS) and calls[0].read is not None and not padded:
             patches = [_patch_norms(module, call.read) for call in calls if call.read is not None]
             return torch.stack([(rows * norms).sum() for rows, norms in zip(delta, patches, strict=True)])
         return None

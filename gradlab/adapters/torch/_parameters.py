@@ -21,6 +21,7 @@ Array = np.ndarray
 Norms = list[tuple[Array, Array | Tensor]]  # numbers of parameters, and the norms of their gradients
 
 
+PLANS_KEPT = 64
 _quietly = np.errstate(all="ignore")  # overflow and NaN are data here
 
 
@@ -36,7 +37,9 @@ class Parameters:
         updates: bool,
     ):
         held = [{id(p) for group in optimizer.param_groups for p in group["params"]} for optimizer in optimizers]
-        self.all = [parameter for parameter in model.parameters() if any(id(parameter) in each for each in held)]
+        # Frozen ones are not trained, though an optimizer may hold them.
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.all = [parameter for parameter in trained if any(id(parameter) in each for each in held)]
         self._number = {id(parameter): number for number, parameter in enumerate(self.all)}
         self._groups = self._grouped({id(row.parameter): row.transposed for row in rows}, held, updates)
         self._plans: dict[tuple[int, ...], tuple[list[Group], list[int]]] = {}
@@ -73,6 +76,8 @@ class Parameters:
         """Return the groups of which all are wanted, and the numbers of the others."""
         key = tuple(numbers)
         if key not in self._plans:
+            if len(self._plans) > PLANS_KEPT:
+                self._plans.clear()
             wanted = set(key)
             whole = [group for group in self._groups if wanted.issuperset(group.numbers)]
             covered = {number for group in whole for number in group.numbers}

@@ -21,13 +21,17 @@ class Listener(Protocol):
         """Gradients of these parameters are about to be clipped."""
         ...
 
+    def clipped(self, parameters: list[Tensor]) -> None:
+        """They were."""
+        ...
+
     def scaled_step(self, optimizer: Any, scale: Tensor | None, step: Callable[[], Any]) -> Any:
         """A GradScaler is about to step an optimizer: call `step` and return what it returns."""
         ...
 
 
 _listeners: list[Listener] = []
-_originals: list[tuple[Any, str, Any]] = []
+_originals: list[tuple[Any, str, Any, Any]] = []
 
 
 def listen(listener: Listener) -> None:
@@ -37,13 +41,17 @@ def listen(listener: Listener) -> None:
     _listeners.append(listener)
 
 
-def leave(listener: Listener) -> None:
-    """Tell it no more; with the last one, PyTorch's own functions are put back."""
+def leave(listener: Listener) -> bool:
+    """Tell it no more, and return whether it was told; with the last one, PyTorch's own functions are put back."""
+    if listener not in _listeners:
+        return False
     _listeners.remove(listener)
     if not _listeners:
-        for place, name, original in reversed(_originals):
-            setattr(place, name, original)
+        for place, name, original, ours in reversed(_originals):
+            if getattr(place, name) is ours:  # else somebody has wrapped it again, and calls ours
+                setattr(place, name, original)
         _originals.clear()
+    return True
 
 
 def _wrap_all() -> None:
@@ -62,15 +70,15 @@ def _wrap_all() -> None:
 
 def _wrap(place: Any, name: str, wrapper: Callable[..., Any]) -> None:
     original = getattr(place, name)
-    _originals.append((place, name, original))
-    setattr(place, name, functools.wraps(original)(functools.partial(wrapper, original)) if wrapper is _clipping
-            else _method(original, wrapper))  # fmt: skip
+    ours = _method(original, wrapper)
+    _originals.append((place, name, original, ours))
+    setattr(place, name, ours)
 
 
 def _method(original: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
-        return wrapper(original, self, *arguments, **keywords)
+    def method(*arguments: Any, **keywords: Any) -> Any:
+        return wrapper(original, *arguments, **keywords)
 
     return method
 
@@ -79,7 +87,10 @@ def _clipping(original: Callable[..., Any], parameters: Tensor | Iterable[Tensor
     parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for listener in tuple(_listeners):
         listener.clipping(parameters)
-    return original(parameters, *rest, **keywords)
+    result = original(parameters, *rest, **keywords)
+    for listener in tuple(_listeners):
+        listener.clipped(parameters)
+    return result
 
 
 def _scaled_step(original: Callable[..., Any], scaler: Any, optimizer: Any, *rest: Any, **keywords: Any) -> Any:

@@ -88,8 +88,13 @@ class Record:
         layers = [row.describe(name) for row, name in zip(rows, names, strict=True)]
         known = _describe.config(self._model, self._optimizers, layers, signals, self._ranks.size)
         bounded = [row.name for row in rows if signals.number_of(row.module) in signals.several_rows]
+        left = [row.name for row, n in zip(rows, numbers, strict=True) if n < 0 and row.parameter.requires_grad]
+        if left:
+            self._facts["not_in_optimizer"] = left
         facts = {"torch": torch.__version__, "upper_bounds": {"per_example_grad_norm": bounded} if bounded else {}}
-        self._recorder = Recorder(layers, config={**known, **self._config}, provenance=facts, **self._options)
+        self._recorder = Recorder(
+            layers, config={**known, **self._config}, provenance={**facts, **self._facts}, **self._options
+        )
         positions = self._recorder.positions
         if len(positions):
             self._ledger.table("followed", {"value": latest}, len(positions))

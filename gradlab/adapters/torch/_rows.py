@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from gradlab import activations
@@ -105,6 +104,12 @@ def find_rows(model: nn.Module) -> list[Row]:
     if not owned:
         raise ArgumentError(f"model {type(model).__name__} has no parameters; give the module that is trained")
     for name, _, key, parameter in owned:
+        if parameter.is_complex() or parameter.device.type == "mps":
+            what = "complex" if parameter.is_complex() else "on a device without float64 (mps)"
+            raise ArgumentError(
+                f"{name or class_name(model)}.{key} is {what}, which gradlab does not measure; watch real parameters "
+                "on a CPU or a CUDA device"
+            )
         if nn.parameter.is_lazy(parameter):
             raise ArgumentError(
                 f"{name or type(model).__name__}.{key} has no shape yet; run a batch through the model before watching"
@@ -140,7 +145,7 @@ def channels_second(module: nn.Module) -> bool:
 
 
 def tensors_of(value: Any) -> Iterator[Tensor]:
-    """Yield the floating-point tensors in what a module got or gave back: a tensor, tuple, list, dict, or dataclass."""
+    """Yield the floating-point tensors in what a module got or gave back: a tensor, tuple, list, or dict."""
     if isinstance(value, Tensor):
         if value.is_floating_point():
             yield value
@@ -173,8 +178,3 @@ def ordered(rows: Sequence[Row], met: Sequence[nn.Module]) -> list[Row]:
 def is_seen(module: nn.Module) -> bool:
     """Whether a module's answer is that of its weights: it has no modules inside, or is an attention layer."""
     return isinstance(module, nn.MultiheadAttention) or next(module.children(), None) is None
-
-
-def devices_of(parameters: Sequence[Tensor]) -> list[torch.device]:
-    """Return the devices that parameters lie on, each once."""
-    return list(dict.fromkeys(parameter.device for parameter in parameters))

@@ -8,7 +8,7 @@ gradient. Nothing is kept of a call whose gradient never comes.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,19 +18,23 @@ import torch
 from torch import Tensor, nn
 
 from gradlab.adapters.torch import _graph, _statistics
+from gradlab.adapters.torch._hooks import Hook, untouchable
 from gradlab.adapters.torch._host_signals import STACKED
 from gradlab.adapters.torch._ledger import Ledger
 from gradlab.adapters.torch._meter import Meter
 from gradlab.adapters.torch._rows import CONVOLUTIONS, tensors_of
 
+PASSES_KEPT = 32  # forward passes whose gradients are waited for; of more, such as a rollout's, the oldest are let go
+
 
 class Call:
     """One call of one module, from its input to the gradients that come back."""
 
-    __slots__ = ("applied", "awaits", "back", "delta", "module", "read", "shown", "z")
+    __slots__ = ("applied", "awaits", "back", "begun", "delta", "module", "read", "shown", "z")
 
-    def __init__(self, module: int, read: Tensor | None):
+    def __init__(self, module: int, read: Tensor | None, begun: int):
         self.module, self.read = module, read
+        self.begun = begun  # the forward pass it belongs to
         self.z: Tensor | None = None
         self.delta: Tensor | None = None
         self.back: Tensor | None = None
@@ -63,6 +67,8 @@ class Inputs:
         if read is None:
             return
         flat = _statistics.wide(read).reshape(len(read), -1).double()
+        if not bool(flat.isfinite().all()):
+            return  # a broken batch says nothing of the data
         self.rms = float(flat.square().mean().sqrt())
         length = torch.linalg.vector_norm(flat, dim=1)
         unit, n = flat[length > 0] / length[length > 0, None], int((length > 0).sum())
@@ -94,6 +100,7 @@ class Signals:
         self._open: dict[int, list[Call]] = defaultdict(list)
         self._producers: dict[Any, int] = {}
         self._packed = False
+        self._pass = 0  # forward passes of the model so far
         self._links: dict[int, tuple[type, int]] = {}  # by module: the activation that it reads, and of which module
         self._read: set[int] = set()  # modules whose answer is known to be read by the one that was met after them
         self._unlike: set[int] = set()  # modules whose node in the graph is not that of a plain Linear
@@ -113,10 +120,10 @@ class Signals:
         if not self._handles:
             for number, module in enumerate(self.modules):
                 if type(module) is nn.Linear and number not in self._unlike:
-                    self._handles.append(module.register_forward_hook(partial(self._after_linear, number)))
+                    self._handles.append(module.register_forward_hook(Hook(partial(self._after_linear, number))))
                 else:
-                    self._handles.append(module.register_forward_pre_hook(self._before, with_kwargs=True))
-                    self._handles.append(module.register_forward_hook(self._after, with_kwargs=True))
+                    self._handles.append(module.register_forward_pre_hook(Hook(self._before), with_kwargs=True))
+                    self._handles.append(module.register_forward_hook(Hook(self._after), with_kwargs=True))
 
     def detach(self) -> None:
         """Take all hooks away, and forget what was not measured."""
@@ -126,8 +133,27 @@ class Signals:
         self.forget()
 
     def forget(self) -> None:
-        """Forget what was not measured."""
+        """Forget what was not measured; gradients that come later for it are nobody's."""
+        for call in self._calls:
+            self._let_go(call)
         self._calls, self._open, self._producers, self._packed = [], defaultdict(list), {}, False
+
+    def begin_pass(self) -> None:
+        """Know that another forward pass begins: earlier graphs are let go, but for the gradients still to come."""
+        self._producers = {}
+        self._pass += 1
+        kept = []
+        for call in self._calls:
+            if call.begun > self._pass - PASSES_KEPT or call.delta is not None:
+                kept.append(call)
+            else:
+                self._let_go(call)
+        self._calls = kept
+
+    @staticmethod
+    def _let_go(call: Call) -> None:
+        call.read = call.z = call.delta = call.back = None
+        call.applied, call.shown, call.begun = {}, True, -1
 
     def _meet(self, number: int) -> None:
         if not self.settled and number not in self._rank:
@@ -136,14 +162,16 @@ class Signals:
 
     def _after_linear(self, number: int, module: nn.Module, arguments: tuple[Any, ...], z: Tensor) -> None:
         """See a call of a plain Linear afterwards: one hook, and one more at its node in the graph."""
+        if module is not self.modules[number] or untouchable():
+            return  # a replica of DataParallel's
         self._meet(number)
-        if torch.compiler.is_compiling() or not (z.requires_grad and torch.is_grad_enabled()):
+        if not (z.requires_grad and torch.is_grad_enabled()):
             return
         found = _graph.of_linear(z) if len(arguments) == 1 else None
         if found is None:  # somebody's hook, or a kernel of another kind: an alias will tell, from the next time on
             self._unlike.add(number)
         read = arguments[0] if arguments else None
-        call = Call(number, None if read is None else read.detach())
+        call = Call(number, None if read is None else read.detach(), self._pass)
         self._packed = self._packed or _graph.saves_elsewhere()
         if read is not None and read.requires_grad:
             self._trace(call, read)
@@ -155,14 +183,27 @@ class Signals:
             node.register_hook(partial(self._got_both, call, index))
 
     def _got_both(self, call: Call, index: int, at_inputs: tuple[Any, ...], at_outputs: tuple[Any, ...]) -> None:
-        if at_outputs[0] is None:
+        if at_outputs[0] is None or not self._counts(call):
             return
         delta, back = at_outputs[0].detach(), at_inputs[index]
-        call.delta, size = delta, delta.numel()
+        call.delta, size = _added(call.delta, delta), delta.numel()
         if back is not None:
-            call.back, size = back.detach(), max(size, back.numel())
+            call.back, size = _added(call.back, back.detach()), max(size, back.numel())
         if size > _small(delta):
             self._of_calls([call])
+
+    def _counts(self, call: Call) -> bool:
+        """Whether a gradient that arrives is one of the loss, of a call that is still to be measured.
+
+        Inside `autograd.grad(create_graph=True)` it is not: what it is used for, a penalty, adds to G and not to p. Nor
+        is p whole where a graph is gone through again after a large signal was measured.
+        """
+        if untouchable() or not self._handles:
+            return False
+        if call.begun < 0 or torch.is_grad_enabled() or call.shown:
+            self._meter.doubt(call.module)
+            return False
+        return True
 
     def _answered(self, call: Call, z: Tensor) -> None:
         if self.inputs.batch_size is None:
@@ -173,16 +214,16 @@ class Signals:
         if z.numel() > _small(z):
             self._meter.of_answers([call], [z.detach()])  # at once: autograd may not keep it, and so should nobody
         else:
-            call.z = z.detach()
+            call.z = z.detach().clone()  # small; and a mask or a skip may be written into z itself
         self._calls.append(call)
 
     def _before(self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        number = self._numbers[id(module)]
+        number = self._numbers.get(id(module))
+        if number is None or untouchable():
+            return None  # a replica of DataParallel's
         self._meet(number)
-        if torch.compiler.is_compiling():
-            return None
         read = next(tensors_of((arguments, keywords)), None)
-        call = Call(number, None if read is None else read.detach())
+        call = Call(number, None if read is None else read.detach(), self._pass)
         self._open[number].append(call)
         self._packed = self._packed or _graph.saves_elsewhere()
         if read is None or not (torch.is_grad_enabled() and read.requires_grad):
@@ -260,8 +301,8 @@ class Signals:
         return [self.modules[number] for number in self._order]
 
     def _after(self, module: nn.Module, arguments: Any, keywords: Any, output: Any) -> None:
-        number = self._numbers[id(module)]
-        if not self._open[number]:
+        number = self._numbers.get(id(module))
+        if number is None or not self._open[number]:
             return
         call = self._open[number].pop()
         z = next(tensors_of(output), None)
@@ -271,12 +312,16 @@ class Signals:
         z.register_hook(partial(self._got_delta, call))
 
     def _got_delta(self, call: Call, gradient: Tensor) -> None:
-        call.delta = gradient.detach()
+        if not self._counts(call):
+            return
+        call.delta = _added(call.delta, gradient.detach())
         if gradient.numel() > _small(gradient) and not call.awaits:
             self._of_calls([call])
 
     def _got_back(self, call: Call, gradient: Tensor) -> None:
-        call.back = gradient.detach()
+        if not self._counts(call):
+            return
+        call.back = _added(call.back, gradient.detach())
         if call.delta is not None and max(call.delta.numel(), gradient.numel()) > _small(gradient):
             self._of_calls([call])
 
@@ -284,16 +329,18 @@ class Signals:
     def measure(self) -> None:
         """Measure all calls whose gradients came; those of one kind and shape together."""
         kinds: dict[Any, list[Call]] = defaultdict(list)
+        times: Counter[int] = Counter()  # a module that was called twice is measured twice: in a stack each is once
         for call in self._calls:
             if call.delta is None or call.shown:
                 continue
+            times[call.module] += 1
             shapes = tuple(
                 None if t is None else (t.shape, t.dtype) for t in (call.read, call.z, call.delta, call.back)
             )
-            kinds[self._kind(call), shapes].append(call)
+            kinds[self._kind(call), shapes, times[call.module]].append(call)
         for calls in kinds.values():
             self._of_calls(calls)
-        self._calls = []
+        self._calls = [call for call in self._calls if not call.shown]  # gradients of some may be still to come
 
     def _kind(self, call: Call) -> Any:
         module = self.modules[call.module]
@@ -304,7 +351,8 @@ class Signals:
     @torch.no_grad()
     def _of_calls(self, calls: list[Call]) -> None:
         """Measure calls of one kind."""
-        self._meter.of_calls(calls)
+        if calls[0].delta is not None and calls[0].delta.numel():
+            self._meter.of_calls(calls)
         for call in calls:
             call.read = call.z = call.delta = call.back = None
             call.applied, call.shown = {}, True
@@ -314,6 +362,11 @@ def _replaced(arguments: tuple[Any, ...], keywords: dict[str, Any], old: Tensor,
     """Return the arguments of a call with one tensor replaced."""
     replaced = tuple(new if each is old else each for each in arguments)
     return replaced, {key: new if each is old else each for key, each in keywords.items()}
+
+
+def _added(total: Tensor | None, gradient: Tensor) -> Tensor:
+    """Add up what arrives at one call, when a graph is gone through twice."""
+    return gradient if total is None else total + gradient
 
 
 def _small(tensor: Tensor) -> int:

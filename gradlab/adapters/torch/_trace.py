@@ -88,25 +88,35 @@ class _Looking(TorchDispatchMode):
         return result
 
 
-def of_forward(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Origin | None:
+class Forward:
+    """A forward pass that may be asked for again: its arguments, and the precision it ran in."""
+
+    def __init__(self, model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]):
+        self.model, self.arguments, self.keywords = model, arguments, keywords
+        self._kind = next(model.parameters()).device.type
+        self._autocast = torch.is_autocast_enabled(self._kind)
+        self._dtype = torch.get_autocast_dtype(self._kind) if self._autocast else None
+
+    def __call__(self) -> Any:
+        """Run it."""
+        with torch.autocast(self._kind, dtype=self._dtype, enabled=self._autocast):
+            return self.model(*self.arguments, **self.keywords)
+
+
+def of_forward(call: Forward) -> Origin | None:
     """Run a forward pass again, without a trace in the model, and return where it broke; None where it did not.
 
     Random numbers are drawn from a copy of the generators, and buffers (BatchNorm's running statistics) are put back.
     """
-    given = [int((~torch.isfinite(tensor)).sum()) for tensor in tensors_of((arguments, keywords))]
-    devices = [d for d in {p.device for p in model.parameters()} if d.type == "cuda"]
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    given = [int((~torch.isfinite(tensor)).sum()) for tensor in tensors_of((call.arguments, call.keywords))]
     with (
-        torch.random.fork_rng(devices),
+        _unchanged(call.model),
         torch.no_grad(),
-        _running_modules(model) as running,
+        _running_modules(call.model) as running,
         _Looking(running) as look,
         contextlib.suppress(Exception),  # a model that cannot be run twice keeps its secret
     ):
-        model(*arguments, **keywords)
-    with torch.no_grad():
-        for buffer, kept in buffers:
-            buffer.copy_(kept)
+        call()
     if sum(given):  # only now: a pass through a sharded model takes all processes
         return Origin(INPUT, "", "forward", f"{sum(given)} of its numbers are NaN or infinite")
     return look.origin
@@ -115,12 +125,10 @@ def of_forward(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str,
 def of_call(model: nn.Module, function: Callable[[], Any]) -> Origin | None:
     """Call `function`, which returns a loss, and its backward pass; return where it broke. Gradients are put back."""
     gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    devices = [d for d in {p.device for p in model.parameters()} if d.type == "cuda"]
     try:
         for parameter, _ in gradients:
             parameter.grad = None
-        with torch.random.fork_rng(devices), _running_modules(model) as running, _Looking(running) as look:
+        with _unchanged(model), _running_modules(model) as running, _Looking(running) as look:
             loss = function()
             look.backward = True
             if look.origin is None and isinstance(loss, Tensor) and loss.requires_grad:
@@ -128,10 +136,26 @@ def of_call(model: nn.Module, function: Callable[[], Any]) -> Origin | None:
     finally:
         for parameter, gradient in gradients:
             parameter.grad = gradient
-        with torch.no_grad():
-            for buffer, kept in buffers:
-                buffer.copy_(kept)
     return look.origin
+
+
+@contextlib.contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    """Put buffers back, those too that a pass replaces by others, and draw random numbers from copies."""
+    devices = [device for device in {p.device for p in model.parameters()} if device.type == "cuda"]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        with torch.no_grad():
+            for module, name, buffer, kept in buffers:
+                buffer.copy_(kept)
+                module._buffers[name] = buffer
 
 
 @contextlib.contextmanager

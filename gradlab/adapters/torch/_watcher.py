@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +16,13 @@ from torch import Tensor, nn
 from gradlab.adapters.torch import _describe, _distributed, _patches, _trace
 from gradlab.adapters.torch._assembly import OF_MODULES, OF_NET, OF_PARAMETERS
 from gradlab.adapters.torch._distributed import Ranks
+from gradlab.adapters.torch._hooks import Hook, untouchable
 from gradlab.adapters.torch._ledger import Ledger
 from gradlab.adapters.torch._parameters import Parameters
 from gradlab.adapters.torch._record import Record
 from gradlab.adapters.torch._rows import find_rows, is_seen, unwrapped
 from gradlab.adapters.torch._signals import Signals
-from gradlab.errors import ArgumentError, NonFiniteError
+from gradlab.errors import ArgumentError, NonFiniteError, RunError
 from gradlab.recorder import COSTLY_EVERY, COSTLY_FIRST, Recorder
 from gradlab.run import Run
 
@@ -74,7 +76,9 @@ class Watch:
         self._taken: set[int] = set()  # parameters, whose gradients were measured
         self._clipped: set[int] = set()  # parameters, whose gradients were clipped since
         self._ran_forward = False
-        self._calls: deque[tuple[tuple[Any, ...], dict[str, Any]]] = deque(maxlen=CALLS_KEPT)  # of this iteration
+        self._calls: deque[_trace.Forward] = deque(maxlen=CALLS_KEPT)  # of this iteration
+        self._kept: dict[int, tuple[int, int]] = {}  # by parameter: its gradient, as the last clipping left it
+        self._logged = -1  # the last iteration that has a loss
         self._nonfinite = self._closed = False
         self._skipped: list[int] = []
         self._handles: list[Any] = []
@@ -93,13 +97,20 @@ class Watch:
             )
         _watched.add(self._model)
         _patches.listen(self)
+        try:
+            self._begin()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def _begin(self) -> None:
         for number, optimizer in enumerate(self._optimizers):
             self._handles.append(optimizer.register_step_pre_hook(self._bound(self._before_step, number)))
             self._handles.append(optimizer.register_step_post_hook(self._bound(self._after_step, number)))
         if not _describe.compiled_in_place(self._outer):  # a hook would be compiled along, and break the graph
-            self._handles.append(self._outer.register_forward_pre_hook(self._before_forward, with_kwargs=True))
+            self._handles.append(self._outer.register_forward_pre_hook(Hook(self._before_forward), with_kwargs=True))
         self._prepare()
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         self._leave()
@@ -133,12 +144,14 @@ class Watch:
         """
         # After a step and before the next forward pass, the iteration that has just ended is meant.
         ended = self._iteration - 1
-        late = not self._ran_forward and not self._stepped and ended >= 0
+        late = not self._ran_forward and not self._stepped and ended >= 0 and (loss is None or self._logged < ended)
         iteration = ended if late else self._iteration
         given = {"loss": loss, "validation_loss": validation_loss, "validation_accuracy": validation_accuracy}
         for name, value in given.items():
             if value is not None:
                 self._put_single(iteration, name, _scalar(name, value))
+        if loss is not None:
+            self._logged = iteration
 
     @property
     def run(self) -> Run:
@@ -205,15 +218,18 @@ class Watch:
         return hook
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and not untouchable():
             self.forward_begins()
-            if self._on_nonfinite != "record":
-                self._calls.append((arguments, keywords))
+            if self._looks and not self._nonfinite:
+                self._calls.append(_trace.Forward(self._model, arguments, keywords))
 
     def forward_begins(self) -> None:
         """Know that what is logged from now on belongs to the coming step; a Trainer's hook may call it."""
         if self._ran_forward and self._costly(self._iteration):
             self._signals.measure()  # of a micro-batch that has gone through already
+        self._signals.begin_pass()
+        if self._kept and not self._stepped and all(self._parameters.all[n].grad is None for n in self._kept):
+            self._skip()  # gradients were clipped, and then thrown away: the user did not like them
         self._ran_forward = True
 
     def gradients_ready(self, optimizer: Any) -> None:
@@ -222,6 +238,11 @@ class Watch:
         self._take_gradients(self._optimizers.index(_innermost(optimizer)))
 
     def _before_step(self, number: int, closure: bool) -> None:
+        if self._skips(number):
+            return
+        scale = getattr(self._optimizers[number], "grad_scale", None)
+        if scale is not None:  # a GradScaler leaves it to a fused optimizer to divide by it
+            self._put_single(self._iteration, "gradient_scale", _scalar("scale", getattr(scale, "_scale", scale)))
         if number in self._stepped:
             self._end_iteration()  # the others do not step in every iteration
         if not closure:
@@ -232,6 +253,10 @@ class Watch:
 
     def _after_step(self, number: int, closure: bool) -> None:
         optimizer, iteration = self._optimizers[number], self._iteration
+        if self._skips(number):
+            return
+        if getattr(optimizer, "grad_scale", None) is not None:
+            self._parameters.forget_gradients()  # they lie there divided by the scale now
         if closure:
             self._take_gradients(number)
         if self._costly(iteration):
@@ -243,15 +268,27 @@ class Watch:
         if len(self._stepped) == len(self._optimizers):
             self._end_iteration()
 
+    def _skips(self, number: int) -> bool:
+        """Whether a GradScaler lets a fused optimizer skip this step; `scaled_step` sees that none was made."""
+        found = getattr(self._optimizers[number], "found_inf", None)
+        return found is not None and bool(found)
+
     def clipping(self, parameters: list[Tensor]) -> None:
         """Take the gradients before they are clipped."""
         mine = {id(p): n for n, p in enumerate(self._parameters.all)}
-        numbers = [n for p in parameters if (n := mine.get(id(p))) is not None and n not in self._clipped]
+        # Clipped twice in a row, the first time counts; a gradient that has come since is another one.
+        numbers = [n for p in parameters if (n := mine.get(id(p))) is not None and self._kept.get(n) != _state(p)]
+        self._taken.difference_update(numbers)
         for places, norms in self._parameters.gradients(numbers):
             self._put_gradients(places, norms)
         self._clipped.update(numbers)
         if numbers and self._costly(self._iteration):
             self._parameters.keep_gradients(numbers)
+
+    def clipped(self, parameters: list[Tensor]) -> None:
+        """Know gradients as they were clipped again."""
+        mine = {id(p): n for n, p in enumerate(self._parameters.all)}
+        self._kept |= {mine[id(p)]: _state(p) for p in parameters if id(p) in mine}
 
     def scaled_step(self, optimizer: Any, scale: Tensor | None, step: Callable[[], Any]) -> Any:
         """Note the scale of a step under a GradScaler, and whether it was skipped."""
@@ -302,7 +339,7 @@ class Watch:
         if not broken:
             return
         self._nonfinite = True
-        origins = [_trace.of_forward(self._model, *call) for call in self._calls]  # all: FSDP's processes go together
+        origins = [_trace.of_forward(call) for call in self._calls]  # all: FSDP's processes go together
         _distributed.reshard(self._model)  # or the next forward pass would compute with these weights
         origin = next((origin for origin in origins if origin is not None), None)
         if origin is not None:
@@ -318,9 +355,19 @@ class Watch:
         self._iteration += 1
         self._calls.clear()
         self._stepped, self._taken, self._clipped, self._ran_forward = set(), set(), set(), False
+        self._kept = {}
         self._prepare()
         if self._record.due(self._iteration):
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Record what there is; a disk that is full ends the recording, not the training."""
+        try:
             self._record.hand_over(self._iteration - 1)  # the newest waits, since its loss may follow
+        except (OSError, RunError) as error:
+            warnings.warn(f"gradlab records no more, the training goes on: {error}", RuntimeWarning, stacklevel=2)
+            self._closed = True
+            self._leave()
 
     def _prepare(self) -> None:
         """Hang hooks on the modules if the iteration to come is to be measured in full."""
@@ -336,14 +383,14 @@ class Watch:
             self._leave_eager()
 
     def _skip(self) -> None:
-        """A GradScaler met an infinity: nothing was updated, and the iteration begins anew."""
+        """Nothing was updated, as where a GradScaler met an infinity: the iteration begins anew."""
         self._skipped.append(self._iteration)
         self._calls.clear()
         self._record.note(skipped_steps={"count": len(self._skipped), "before_iterations": self._skipped[-100:]})
         self._signals.detach()
         self._ledger.drop(self._iteration)
         self._parameters.forget_gradients()
-        self._taken, self._clipped, self._ran_forward = set(), set(), False
+        self._taken, self._clipped, self._kept, self._ran_forward = set(), set(), {}, False
         self._prepare()
 
     def _stop(self) -> None:
@@ -357,9 +404,8 @@ class Watch:
 
     def _leave(self) -> None:
         """Take away every hook and wrapper."""
-        if self._model in _watched and self._handles:
+        if _patches.leave(self):
             _watched.discard(self._model)
-            _patches.leave(self)
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -391,6 +437,12 @@ def _scalar(name: str, value: Any) -> Array | Tensor:
         return np.array([float(value)])
     except (TypeError, ValueError):
         raise ArgumentError(f"{name}={value!r} must be a number or a tensor of one") from None
+
+
+def _state(parameter: Tensor) -> tuple[int, int]:
+    """Tell one gradient of a parameter from another: which tensor it is, and how often it was written to."""
+    gradient = parameter.grad
+    return (0, 0) if gradient is None else (id(gradient), gradient._version)
 
 
 def _innermost(optimizer: Any) -> Any:
