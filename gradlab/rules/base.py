@@ -153,6 +153,9 @@ class Rule(ABC):
         absent = [name for name in self.needs if name not in run]
         if not absent:
             return self.missing_loss(run)
+        framework = run.config.get("framework")
+        if framework:  # nobody hands arrays over there
+            return f"needs {', '.join(absent)}, which {framework} showed of none of these layers"
         arrays = dict.fromkeys(name for each in absent for name in MADE_OF.get(each, (f"what {each} is made of",)))
         return f"needs {', '.join(absent)}, which this run does not hold; pass {', '.join(arrays)} to Recorder.record"
 

@@ -53,7 +53,10 @@ class NoProgress(Rule):
         """Without the constant predictor's loss there is nothing to compare with."""
         if run.config.get("baseline_loss"):
             return self.missing_loss(run)
-        return "needs config['baseline_loss'], the loss of the best constant prediction; pass it to the Recorder"
+        return (
+            "needs config['baseline_loss'], the loss of the best constant prediction; pass it to the Recorder, or "
+            "baseline_loss=... to watch"
+        )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge each replicate by the end of its finite iterations."""

@@ -11,7 +11,6 @@ import pytest
 
 import gradlab
 from gradlab.errors import ArgumentError, NonFiniteError
-from tests.adapters.test_torch import batch, mlp, train, watched
 
 torch = pytest.importorskip("torch")
 
@@ -19,6 +18,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from gradlab.adapters.torch import watch  # noqa: E402
+from tests.adapters.loops import batch, mlp, train, watched  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
