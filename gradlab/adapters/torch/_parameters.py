@@ -49,6 +49,10 @@ class Parameters:
         """Return the number of each row's parameter; -1 where no optimizer trains it."""
         return np.array([self._number.get(id(row.parameter), -1) for row in rows], np.intp)
 
+    def number_of(self, parameter: Tensor) -> int | None:
+        """Return the number of a parameter; None where no optimizer trains it."""
+        return self._number.get(id(parameter))
+
     def of(self, optimizer: torch.optim.Optimizer) -> list[int]:
         """Return the numbers of what one optimizer trains."""
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}

@@ -275,9 +275,9 @@ class Watch:
 
     def clipping(self, parameters: list[Tensor]) -> None:
         """Take the gradients before they are clipped."""
-        mine = {id(p): n for n, p in enumerate(self._parameters.all)}
+        number_of = self._parameters.number_of
         # Clipped twice in a row, the first time counts; a gradient that has come since is another one.
-        numbers = [n for p in parameters if (n := mine.get(id(p))) is not None and self._kept.get(n) != _state(p)]
+        numbers = [n for p in parameters if (n := number_of(p)) is not None and self._kept.get(n) != _state(p)]
         self._taken.difference_update(numbers)
         for places, norms in self._parameters.gradients(numbers):
             self._put_gradients(places, norms)
@@ -287,8 +287,8 @@ class Watch:
 
     def clipped(self, parameters: list[Tensor]) -> None:
         """Know gradients as they were clipped again."""
-        mine = {id(p): n for n, p in enumerate(self._parameters.all)}
-        self._kept |= {mine[id(p)]: _state(p) for p in parameters if id(p) in mine}
+        number_of = self._parameters.number_of
+        self._kept |= {n: _state(p) for p in parameters if (n := number_of(p)) is not None}
 
     def scaled_step(self, optimizer: Any, scale: Tensor | None, step: Callable[[], Any]) -> Any:
         """Note the scale of a step under a GradScaler, and whether it was skipped."""
