@@ -15,6 +15,9 @@ Array = np.ndarray
 ALARM, WARN = 0.01, 0.1  # healthy runs of 8 kinds, converged ones too: >= 3.4; sick ones <= 0.087
 
 
+CUT_OFF = "look for what cuts the signal off: a gate or mask of 0, a layer of zeros, units that are all silent"
+
+
 class VanishingGradient(Rule):
     """Vanishing gradient (GL101).
 
@@ -95,7 +98,8 @@ class VanishingGradient(Rule):
         return self.finding(
             hits, Window(since, window.stop), severity=severity, layers=layers, value=value, limit=limit,
             message=message, cause=why,
-            remedies=_remedies(run, why), columns=("delta_norm", "per_example_grad_norm", "log_gain_slope"),
+            remedies=(CUT_OFF, *_remedies(run, why)) if value == 0 else _remedies(run, why),
+            columns=("delta_norm", "per_example_grad_norm", "log_gain_slope"),
         )  # fmt: skip
 
 
