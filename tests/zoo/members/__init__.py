@@ -1,0 +1,1 @@
+"""One file a family of models; each lists its trainings in `MEMBERS`."""

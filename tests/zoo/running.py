@@ -1,0 +1,127 @@
+"""Trains members of the zoo under `watch` and says what gradlab makes of them.
+
+python -m tests.zoo.running [--half tune|held-out|all] [--only PATTERN] [--runs FOLDER] [--json FILE] [--bare]
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import re
+import time
+import traceback
+import warnings
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import gradlab
+from gradlab.adapters.torch import watch
+from tests.zoo.member import Member, load
+
+
+class Unwatched:
+    """Stands where the recorder stands, and records nothing: for a training without gradlab."""
+
+    def log(self, **_values: Any) -> None:
+        """Do nothing."""
+
+
+def bare_score(member: Member) -> float:
+    """Train without gradlab and return the score."""
+    model, optimizer = member.make()
+    member.train(model, optimizer, Unwatched())
+    return float(member.score(model))
+
+
+def record(member: Member, folder: Path | None = None) -> tuple[gradlab.Run, float]:
+    """Train under `watch`; return the record and the score."""
+    model, optimizer = member.make()
+    known = inspect.signature(watch).parameters
+    options = {name: value for name, value in member.watch.items() if name in known}
+    with watch(model, optimizer, out=folder, overwrite=True, name=member.name, **options) as recorder:
+        member.train(model, optimizer, recorder)
+    return recorder.run, float(member.score(model))
+
+
+def row(member: Member, diagnosis: gradlab.Diagnosis) -> dict[str, Any]:
+    """Return what counts of a verdict, as plain data."""
+    findings = diagnosis.findings
+    names = [each for finding in findings[:1] for each in finding.layers]
+    paths = [diagnosis.names[number - 1] if diagnosis.names else str(number) for number in names]
+    return {
+        "name": member.name,
+        "held_out": member.held_out,
+        "fault": member.fault,
+        "root": [finding.rule for finding in findings],
+        "severity": [finding.severity for finding in findings],
+        "all": [[each.rule, each.severity] for each in diagnosis.every_finding],
+        "first_layers": paths,
+        "says": findings[0].message if findings else "",
+    }
+
+
+def judgement(member: Member, said: dict[str, Any]) -> str:
+    """Return one word: healthy members "silent", "note", "warned" or "alarmed"; faulty ones "root", "symptom", ..."""
+    severities = [severity for _, severity in said["all"]]
+    if member.healthy:
+        if "error" in severities:
+            return "alarmed"
+        return "warned" if "warning" in severities else "note" if severities else "silent"
+    codes = [code for code, severity in said["all"] if severity != "note"]
+    if said["root"] and said["root"][0] in member.root:
+        if member.where and not any(re.search(member.where, path) for path in said["first_layers"]):
+            return "root, elsewhere"
+        return "root"
+    if set(codes) & {*member.root, *member.symptoms}:
+        return "symptom"
+    return "wrong" if codes else "silent"
+
+
+def main() -> None:
+    """Run the members that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--half", choices=("tune", "held-out", "all"), default="all")
+    parser.add_argument("--only", default="*")
+    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--bare", action="store_true")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    said: list[dict[str, Any]] = []
+    for member in load():
+        if chosen.half != "all" and member.held_out != (chosen.half == "held-out"):
+            continue
+        if not fnmatchcase(member.name, chosen.only) or member.missing:
+            continue
+        start = time.perf_counter()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if chosen.bare:
+                    score, told = bare_score(member), {"name": member.name}
+                else:
+                    run, score = record(member, chosen.runs and chosen.runs / member.name)
+                    told = row(member, gradlab.diagnose(run))
+            told |= {"score": score, "learned": score >= member.learned}
+            word = "" if chosen.bare else judgement(member, told)
+        except Exception as error:
+            traceback.print_exc()
+            told, word = {"name": member.name, "stopped": f"{type(error).__name__}: {error}"[:300]}, "stopped"
+        told |= {"judgement": word}
+        said.append(told)
+        seconds = time.perf_counter() - start
+        print(
+            f"{word:16s} {member.name:44s} {seconds:5.1f} s  score {told.get('score', float('nan')):8.4g} "
+            f"(learned from {member.learned:g})  {told.get('all', '')}",
+            flush=True,
+        )
+        if chosen.json:
+            chosen.json.write_text(json.dumps(said, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
