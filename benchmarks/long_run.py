@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gradlab import storage
-from gradlab.run import LOG_GAINS, signals_table, steps_table
+from gradlab.run import LOG_GAINS, signals_table, steps_table, storage
 
 BLOCK = 64  # iterations that are written together, as a Recorder does
 ALWAYS = ("grad_norm", "per_example_grad_norm", "delta_norm", "weight_norm", "update_norm", "update_ratio",

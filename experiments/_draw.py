@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradlab.report.draw import NEUTRAL
+from gradlab.report.pictures.draw import NEUTRAL
 
 
 def level(y: float, dash: str = "dash") -> dict[str, Any]:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import gradlab
 from experiments._draw import powers
 from gradlab.datasets import Data
-from gradlab.report.draw import LINES, NEUTRAL, PREDICTED
+from gradlab.report.pictures.draw import LINES, NEUTRAL, PREDICTED
 
 Array = np.ndarray
 

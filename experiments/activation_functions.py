@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 from experiments._draw import moment, powers
 from gradlab.activations import ACTIVATIONS, Activation
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import DASHES, LINES, MEASURED, PREDICTED
+from gradlab.report.pictures.draw import DASHES, LINES, MEASURED, PREDICTED
 
 TITLE = "Activation functions and their slopes"
 QUESTION = "What is left of a gradient after L slopes of an activation function?"

@@ -19,7 +19,7 @@ from experiments import _bare
 from experiments._draw import powers
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, MEASURED, NEUTRAL, PREDICTED
+from gradlab.report.pictures.draw import LINES, MEASURED, NEUTRAL, PREDICTED
 
 TITLE = "Gradient descent, SGD and mini-batches"
 QUESTION = "How many examples should a step look at?"

@@ -20,7 +20,7 @@ from experiments._draw import level, moment, powers
 from gradlab.datasets import Data
 from gradlab.nn.penalties import Penalty
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, MEASURED, NEUTRAL, PREDICTED
+from gradlab.report.pictures.draw import LINES, MEASURED, NEUTRAL, PREDICTED
 
 TITLE = "Bias and variance"
 QUESTION = "When does a network learn the noise instead of the curve?"

@@ -20,7 +20,7 @@ from experiments._draw import level
 from gradlab.nn import paths
 from gradlab.nn.paths import PathSum
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, NEUTRAL
+from gradlab.report.pictures.draw import LINES, NEUTRAL
 
 TITLE = "The chain rule: a sum over paths"
 QUESTION = "Where does the derivative by one weight come from?"

@@ -17,7 +17,7 @@ from experiments._draw import powers
 from gradlab.datasets import Data
 from gradlab.nn.graph import Node, add, constant, mul, sin, sqrt, square, variable
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, MEASURED, NEUTRAL, PREDICTED
+from gradlab.report.pictures.draw import LINES, MEASURED, NEUTRAL, PREDICTED
 
 TITLE = "A network is a composition of functions"
 QUESTION = "Can a network of simple steps become 2 sin(x²) + √(5x)?"

@@ -17,9 +17,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 import gradlab
-from gradlab.networks import Network
+from gradlab.comparison.networks import Network
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, NEUTRAL, PREDICTED
+from gradlab.report.pictures.draw import LINES, NEUTRAL, PREDICTED
 from gradlab.run import Run
 
 TITLE = "Cures, one at a time"
@@ -183,7 +183,7 @@ import gradlab
 
 data = gradlab.datasets.digits()
 for network in ("sigmoid", "sigmoid:norm=batch", "sigmoid:residual=1"):
-    net = gradlab.networks.Network.parse(network).build([64] + [64] * 20 + [10], replicates=2)
+    net = gradlab.comparison.networks.Network.parse(network).build([64] + [64] * 20 + [10], replicates=2)
     run = gradlab.train(net, data, iterations=100)
     print(network)
     print(gradlab.diagnose(run))

@@ -19,7 +19,7 @@ import gradlab
 from experiments._draw import level, powers
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, PREDICTED
+from gradlab.report.pictures.draw import LINES, PREDICTED
 from gradlab.run import LOG_GAINS, Run
 
 TITLE = "Exploding gradients: 2 × 2 × 2"

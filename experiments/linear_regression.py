@@ -18,7 +18,7 @@ from experiments._draw import powers
 from experiments._single_neuron import Way
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import MEASURED, NEUTRAL, PREDICTED
+from gradlab.report.pictures.draw import MEASURED, NEUTRAL, PREDICTED
 
 TITLE = "Linear regression: one neuron, a straight line"
 QUESTION = "Does gradient descent find the line that the normal equation computes?"

@@ -17,7 +17,7 @@ from experiments._draw import level
 from experiments._single_neuron import Way
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES
+from gradlab.report.pictures.draw import LINES
 
 TITLE = "Logistic regression: one neuron, a probability"
 QUESTION = "Does one sigmoid neuron find the boundary that maximum likelihood asks for?"

@@ -20,7 +20,7 @@ import plotly.graph_objects as go
 import gradlab
 from experiments._draw import powers
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import MEASURED, PREDICTED
+from gradlab.report.pictures.draw import MEASURED, PREDICTED
 
 TITLE = "Memoization: why backpropagation is fast"
 QUESTION = "What does it save to compute each shared factor once?"

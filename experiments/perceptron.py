@@ -17,7 +17,7 @@ from experiments import _single_neuron as neuron
 from experiments._single_neuron import Way
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, NEUTRAL
+from gradlab.report.pictures.draw import LINES, NEUTRAL
 
 TITLE = "The perceptron: one neuron, a step"
 QUESTION = "When does the perceptron stop making mistakes?"

@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 import gradlab
 from experiments._draw import level, powers
 from gradlab.report.article import Article, Section, write_article
-from gradlab.report.draw import LINES, MEASURED, PREDICTED
+from gradlab.report.pictures.draw import LINES, MEASURED, PREDICTED
 from gradlab.run import LOG_GAINS, Run
 
 TITLE = "Vanishing gradients: 0.2 × 0.1 × 0.05"

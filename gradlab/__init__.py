@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gradlab._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from gradlab import datasets as datasets
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gradlab.errors import GradlabError as GradlabError
     from gradlab.nn.mlp import MLP as MLP
     from gradlab.recorder import Recorder as Recorder
-    from gradlab.report import figures as figures
     from gradlab.report import write_report as write_report
+    from gradlab.report.pictures import figures as figures
     from gradlab.rules import Finding as Finding
     from gradlab.rules import Rule as Rule
     from gradlab.run import Run as Run

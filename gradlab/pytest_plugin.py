@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from gradlab.testing._gradients import Gradients
+    from gradlab.testing.gradients import Gradients
 
 KEY = pytest.StashKey["Gradients"]()
 NAME = "gradients"  # of the fixture and of the marker
@@ -67,7 +67,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _check(marker: pytest.Mark) -> None:
     from gradlab.errors import GradlabError
-    from gradlab.testing._gradients import check_marker
+    from gradlab.testing.gradients import check_marker
 
     try:
         check_marker(marker.args, marker.kwargs)
@@ -76,7 +76,7 @@ def _check(marker: pytest.Mark) -> None:
 
 
 def _start(item: pytest.Item) -> Gradients:
-    from gradlab.testing._gradients import Gradients
+    from gradlab.testing.gradients import Gradients
 
     config = item.config
     kept = Gradients(
@@ -171,12 +171,12 @@ def _explain(item: pytest.Item, report: pytest.TestReport, kept: Gradients, erro
 
 
 def _said(config: pytest.Config, runs: list[Any]) -> list[str]:
-    from gradlab import settings
+    from gradlab.diagnosis import project
     from gradlab.errors import GradlabError
-    from gradlab.testing._health import said_of
+    from gradlab.testing.health import said_of
 
     try:
-        judge = settings.nearest(config.rootpath).judge
+        judge = project.nearest(config.rootpath).judge
         return [said_of(run, judge(run)) for run in runs]
     except GradlabError as error:
         return [str(error)]
@@ -196,13 +196,13 @@ def _write_page(item: pytest.Item, runs: list[Any]) -> str:
     folder = _report_folder(item.config)
     if folder is None:
         return ""
-    from gradlab import settings
+    from gradlab.diagnosis import project
     from gradlab.errors import GradlabError
     from gradlab.report import write_report
 
     try:
         path = folder / _file_name(item.nodeid)
-        write_report(runs[0] if len(runs) == 1 else runs, path, judge=settings.nearest(item.config.rootpath).judge)
+        write_report(runs[0] if len(runs) == 1 else runs, path, judge=project.nearest(item.config.rootpath).judge)
     except (GradlabError, OSError) as error:
         return f"no report could be written: {error}"
     return str(path)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from gradlab.check_formats import FORMATS, Judged
+from gradlab.cli.check_formats import FORMATS, Judged
 from gradlab.diagnosis import diagnose, registry
 from gradlab.rules import Rule
 from tests.rules.runs import make_run

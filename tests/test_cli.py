@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab import cli, datasets, networks
+from gradlab import cli, datasets
 from gradlab.activations import ACTIVATIONS
+from gradlab.comparison import networks
 from gradlab.nn import schedules
 from gradlab.nn.initializers import INITIALIZERS
 from gradlab.nn.losses import LOSSES

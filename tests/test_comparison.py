@@ -4,8 +4,8 @@ import pytest
 import gradlab
 from gradlab import datasets
 from gradlab.comparison import plan
+from gradlab.comparison.networks import Network
 from gradlab.errors import ArgumentError
-from gradlab.networks import Network
 
 SETTINGS = {
     "width": 8, "seeds": 2, "iterations": 20, "optimizer": "sgd", "learning_rate": 0.03, "batch_size": 64, "loss": None,

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from gradlab import gallery
 from gradlab.cli import run as command
 from gradlab.errors import ArgumentError
+from gradlab.report import gallery
 
 ROOT = Path(__file__).parents[1]
 

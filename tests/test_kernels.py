@@ -8,18 +8,18 @@ import sys
 import numpy as np
 import pytest
 
-from gradlab import kernels
+from gradlab.cli import kernels
 
 TRAIN = """
 import json, gradlab
 run = gradlab.train(gradlab.MLP([64, 32, 32, 10], "tanh"), gradlab.datasets.digits(), iterations=30)
-print(json.dumps([run.step("loss").ravel().tolist(), run["grad_norm"].ravel().tolist(), gradlab.kernels.in_use()]))
+print(json.dumps([run.step("loss").ravel().tolist(), run["grad_norm"].ravel().tolist(), gradlab.cli.kernels.in_use()]))
 """
 
 
 def trained(name):
     settings = os.environ | {kernels.VARIABLE: name, "OPENBLAS_NUM_THREADS": "1"}
-    code = "import gradlab.kernels\n" + TRAIN
+    code = "import gradlab.cli.kernels\n" + TRAIN
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=settings)
     return json.loads(told.stdout)
 

@@ -8,12 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradlab
-from gradlab import _groups, storage
-from gradlab.report import series
 from gradlab.report.data import build
+from gradlab.report.pictures import series
 from gradlab.rules.base import Window
 from gradlab.rules.windows import gaps, windows
-from gradlab.run import Run
+from gradlab.run import Run, row_groups, storage
 
 GROUP = 40  # iterations, in these tests
 
@@ -48,7 +47,7 @@ def write_in_groups(run, path, iterations):
 @pytest.fixture
 def short_of_memory(monkeypatch):
     """From here on, a run of more than 12 row groups of these tests is long."""
-    monkeypatch.setattr(_groups, "BUDGET", 12 * GROUP * 2 * 3)
+    monkeypatch.setattr(row_groups, "BUDGET", 12 * GROUP * 2 * 3)
 
 
 def test_a_part_holds_whole_spans_first_and_last_among_them(tmp_path, short_of_memory):
@@ -171,7 +170,7 @@ def test_the_verdict_on_a_part_is_the_verdict_on_the_whole(name, tmp_path, monke
     )
     write_in_groups(trained, tmp_path / "run", 50)
     whole = gradlab.diagnose(gradlab.load(tmp_path / "run"))
-    monkeypatch.setattr(_groups, "BUDGET", 9 * 50 * 2 * (depth + 1))
+    monkeypatch.setattr(row_groups, "BUDGET", 9 * 50 * 2 * (depth + 1))
     run = gradlab.load(tmp_path / "run")
     part = gradlab.diagnose(run)
     if trained.iterations == 900:
@@ -193,7 +192,7 @@ def test_a_row_group_need_not_hold_whole_iterations(tmp_path, monkeypatch):
     folder_of(tmp_path / "run", 400)
     table = pq.read_table(tmp_path / "run" / "signals.parquet")
     pq.write_table(table, tmp_path / "run" / "signals.parquet", row_group_size=100)  # 16 iterations and 4 rows
-    monkeypatch.setattr(_groups, "BUDGET", 8 * 100)
+    monkeypatch.setattr(row_groups, "BUDGET", 8 * 100)
     run = gradlab.load(tmp_path / "run")
     part = run.condensed()
     assert part is not run
@@ -226,9 +225,9 @@ def test_the_footer_tells_in_which_group_a_number_is_not_finite(
         signals[column][733, 1, 2] = value  # nobody counted it: a norm that overflowed, a loop of one's own
 
     run = closed_by_gradlab(tmp_path / "run", change, counted=counted)
-    read, usual = [], _groups.RowGroups.read
+    read, usual = [], row_groups.RowGroups.read
     monkeypatch.setattr(
-        _groups.RowGroups, "read", lambda self, groups, names: read.extend(groups) or usual(self, groups, names)
+        row_groups.RowGroups, "read", lambda self, groups, names: read.extend(groups) or usual(self, groups, names)
     )
     assert np.argwhere(run.nonfinite).tolist() == [[733, 1]]
     assert set(read) == {733 // GROUP}
@@ -242,10 +241,10 @@ def test_a_count_in_the_footer_of_other_groups_than_these_is_not_believed(tmp_pa
 
     path = tmp_path / "run"
     closed_by_gradlab(path, change, counted=False)
-    stored = pq.read_metadata(path / "signals.parquet").metadata[_groups.NONFINITE.encode()]
+    stored = pq.read_metadata(path / "signals.parquet").metadata[row_groups.NONFINITE.encode()]
     assert json.loads(stored) == {"groups": 50, "columns": {"delta_norm": {str(733 // GROUP): 1}}}
     table = pq.read_table(path / "signals.parquet")
-    table = table.replace_schema_metadata({_groups.NONFINITE: stored.decode()})
+    table = table.replace_schema_metadata({row_groups.NONFINITE: stored.decode()})
     pq.write_table(table, path / "signals.parquet", row_group_size=6 * 25)  # by another tool, in groups of its own
     assert np.argwhere(gradlab.load(path).nonfinite).tolist() == [[733, 1]]
 
@@ -259,7 +258,7 @@ def test_a_footer_that_makes_no_sense_is_no_obstacle(footer, tmp_path, short_of_
 
     path = folder_of(tmp_path / "run", change=change, counted=False) / "signals.parquet"
     table = pq.read_table(path)
-    marked = table.replace_schema_metadata({_groups.NONFINITE: footer})
+    marked = table.replace_schema_metadata({row_groups.NONFINITE: footer})
     pq.write_table(marked, path, row_group_size=GROUP * 2 * 3)
     run = gradlab.load(path.parent)
     assert len(run._row_groups) == 50

@@ -12,7 +12,7 @@ import pytest
 
 import gradlab.comparison
 import gradlab.report.render
-import gradlab.testing._gradients  # loaded here once: an inner run may not import NumPy a second time
+import gradlab.testing.gradients  # loaded here once: an inner run may not import NumPy a second time
 import gradlab.training
 from gradlab.pytest_plugin import _file_name
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 import gradlab
-from gradlab import recorder as recorder_module
 from gradlab.errors import ArgumentError, GradlabError, RunError
 from gradlab.recorder import Recorder
+from gradlab.recorder import recorder as recorder_module
 from gradlab.run import LOG_GAINS, STATISTICS
 from tests.helpers import make_data, plain_pass
 

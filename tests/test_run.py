@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 import gradlab
-from gradlab import storage
 from gradlab.errors import ArgumentError, GradlabError, RunError
 from gradlab.nn.mlp import MLP
-from gradlab.run import LAYER_COLUMNS, STATISTICS, STEP_COLUMNS, WEIGHT_COLUMNS, Run, load
+from gradlab.run import LAYER_COLUMNS, STATISTICS, STEP_COLUMNS, WEIGHT_COLUMNS, Run, load, storage
 from gradlab.training import train
 from tests.helpers import make_data
 

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from gradlab import settings, toml_lines
-from gradlab.diagnosis import diagnose, registry
+from gradlab.diagnosis import diagnose, project, registry, toml_lines
 from gradlab.errors import RuleError, SettingsError
-from gradlab.limits import adjusted, limits_of
 from gradlab.rules import BUILT_IN, Rule
+from gradlab.rules.limits import adjusted, limits_of
 from tests.rules.runs import make_run
 
 
@@ -19,42 +18,42 @@ def vanishing(elasticity=1e-9, name="made", **details):
 
 
 @pytest.fixture
-def project(tmp_path):
+def written(tmp_path):
     """Write a pyproject.toml and read its settings."""
 
     def write(text, folder=tmp_path):
         (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
-        return settings.nearest(folder)
+        return project.nearest(folder)
 
     return write
 
 
-def test_without_a_file_or_a_table_the_defaults_hold(project, tmp_path):
-    assert settings.nearest(tmp_path) == settings.Settings()
-    assert project('[project]\nname = "x"\n') == settings.Settings()
+def test_without_a_file_or_a_table_the_defaults_hold(written, tmp_path):
+    assert project.nearest(tmp_path) == project.Settings()
+    assert written('[project]\nname = "x"\n') == project.Settings()
 
 
-def test_the_nearest_file_upwards_counts(project, tmp_path):
+def test_the_nearest_file_upwards_counts(written, tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
-    assert project('[tool.gradlab]\nignore = ["gl402"]\n', tmp_path / "a" / "b").ignore == ("GL402",)
+    assert written('[tool.gradlab]\nignore = ["gl402"]\n', tmp_path / "a" / "b").ignore == ("GL402",)
     (tmp_path / "a" / "pyproject.toml").write_text('[tool.gradlab]\nselect = ["GL101"]\n', encoding="utf-8")
-    assert settings.nearest(tmp_path / "a" / "b").select == ("GL101",)
+    assert project.nearest(tmp_path / "a" / "b").select == ("GL101",)
 
 
-def test_a_file_that_changed_is_read_anew(project):
-    assert project('[tool.gradlab]\nignore = ["GL402"]\n').ignore == ("GL402",)
-    assert project('[tool.gradlab]\nignore = ["GL403", "GL401"]\n').ignore == ("GL403", "GL401")
+def test_a_file_that_changed_is_read_anew(written):
+    assert written('[tool.gradlab]\nignore = ["GL402"]\n').ignore == ("GL402",)
+    assert written('[tool.gradlab]\nignore = ["GL403", "GL401"]\n').ignore == ("GL403", "GL401")
 
 
-def test_select_and_ignore_choose_rules_and_a_call_replaces_them(project):
-    found = project('[tool.gradlab]\nselect = ["GL101", "GL102"]\nignore = ["GL102"]\n')
+def test_select_and_ignore_choose_rules_and_a_call_replaces_them(written):
+    found = written('[tool.gradlab]\nselect = ["GL101", "GL102"]\nignore = ["GL102"]\n')
     assert list(found.judge(make_run()).statuses) == ["GL101"]
     assert list(found.judge(make_run(), select=["GL203"]).statuses) == ["GL203"]
 
 
 @pytest.mark.parametrize(("elasticity", "severity"), [(0.00009, "error"), (0.00011, "warning"), (0.0011, None)])
-def test_a_limit_of_the_project_stands_where_it_says(project, elasticity, severity):
-    found = project("[tool.gradlab.limits.GL101]\nalarm = 0.0001\nwarn = 0.001\n")
+def test_a_limit_of_the_project_stands_where_it_says(written, elasticity, severity):
+    found = written("[tool.gradlab.limits.GL101]\nalarm = 0.0001\nwarn = 0.001\n")
     findings = found.judge(vanishing(elasticity), select=["GL101"]).findings
     assert [finding.severity for finding in findings] == ([severity] if severity else [])
     assert diagnose(vanishing(elasticity), select=["GL101"]).findings[0].severity == "error"  # nobody else's changed
@@ -64,8 +63,8 @@ HAND_MADE = ["GL104"]  # a gradient that never changes is stale
 MUTED = '[[tool.gradlab.mute]]\nrun = "base*"\nrule = "GL101"\nreason = "all others are compared with it"\n'
 
 
-def test_a_muted_finding_does_not_count_nor_what_it_explains_and_the_reason_is_told(project):
-    found = project(MUTED)
+def test_a_muted_finding_does_not_count_nor_what_it_explains_and_the_reason_is_told(written):
+    found = written(MUTED)
     run = make_run(name="baseline", steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1]))
     diagnosis = found.judge(run, ignore=HAND_MADE)
     (root,) = diagnose(run, ignore=HAND_MADE).findings
@@ -79,8 +78,8 @@ def test_a_muted_finding_does_not_count_nor_what_it_explains_and_the_reason_is_t
     assert "all others are compared with it" in str(diagnosis)
 
 
-def test_other_runs_and_other_rules_are_not_muted(project):
-    found = project(MUTED)
+def test_other_runs_and_other_rules_are_not_muted(written):
+    found = written(MUTED)
     assert not found.judge(vanishing(name="new")).ok
     dead = np.zeros((60, 2, 4))
     dead[:, :, 1] = 1
@@ -90,21 +89,21 @@ def test_other_runs_and_other_rules_are_not_muted(project):
 
 
 @pytest.mark.parametrize("rule", ["GL001", "GL102"])
-def test_nan_cannot_be_muted(project, rule):
+def test_nan_cannot_be_muted(written, rule):
     counts = np.zeros((30, 2, 4))
     counts[3:] = 5
     run = make_run(30, delta_norm=np.array([1e6, 1e4, 100, 1]), nonfinite_count=counts)
-    diagnosis = project(f'[[tool.gradlab.mute]]\nrule = "{rule}"\nreason = "why not"\n').judge(run)
+    diagnosis = written(f'[[tool.gradlab.mute]]\nrule = "{rule}"\nreason = "why not"\n').judge(run)
     assert not diagnosis.ok
     assert diagnosis.statuses[rule] == "muted"
     if rule == "GL102":
         assert [root.rule for root in diagnosis.findings] == ["GL001"]
 
 
-def test_the_page_shows_why_a_rule_is_muted(project, tmp_path):
+def test_the_page_shows_why_a_rule_is_muted(written, tmp_path):
     from gradlab.report.data import build
 
-    data = build(vanishing(name="baseline"), judge=project(MUTED).judge)
+    data = build(vanishing(name="baseline"), judge=written(MUTED).judge)
     (cell,) = data["cells"]
     told = {each["code"]: (each["status"], each["reason"]) for each in cell["statuses"]}
     assert told["GL101"][0] == "muted"
@@ -141,18 +140,18 @@ def test_the_page_shows_why_a_rule_is_muted(project, tmp_path):
         ("[tool.gradlab]\nmute = 1\n", 2, "mute must be a list of tables"),
     ],
 )
-def test_a_mistake_is_one_sentence_that_names_file_and_line(project, tmp_path, text, line, says):
+def test_a_mistake_is_one_sentence_that_names_file_and_line(written, tmp_path, text, line, says):
     with pytest.raises(SettingsError) as raised:
-        project(text)
+        written(text)
     message = str(raised.value)
     assert message.startswith(f"{tmp_path / 'pyproject.toml'}:{line}: ")
     assert says in message
     assert "\n" not in message
 
 
-def test_what_is_no_toml_names_the_line_too(project):
+def test_what_is_no_toml_names_the_line_too(written):
     with pytest.raises(SettingsError, match=r"pyproject\.toml cannot be read: .*line 2"):
-        project("[tool.gradlab]\nselect = ]\n")
+        written("[tool.gradlab]\nselect = ]\n")
 
 
 @pytest.mark.parametrize(
@@ -194,6 +193,6 @@ class Elsewhere(Rule):
         return None
 
 
-def test_codes_of_other_packages_may_be_set_too(monkeypatch, project):
-    monkeypatch.setattr("gradlab.settings.registry", lambda: {**registry(), "XX001": Elsewhere()})
-    assert project('[tool.gradlab]\nignore = ["XX001"]\n').ignore == ("XX001",)
+def test_codes_of_other_packages_may_be_set_too(monkeypatch, written):
+    monkeypatch.setattr("gradlab.diagnosis.project.registry", lambda: {**registry(), "XX001": Elsewhere()})
+    assert written('[tool.gradlab]\nignore = ["XX001"]\n').ignore == ("XX001",)

@@ -15,11 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gradlab import recorder as recorder_module
-from gradlab import storage
 from gradlab.errors import ArgumentError, RunError
 from gradlab.recorder import Recorder
-from gradlab.run import load
+from gradlab.recorder import recorder as recorder_module
+from gradlab.run import load, storage
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 CHILD = textwrap.dedent("""
     import sys
     import numpy as np
-    from gradlab import recorder as module
+    from gradlab.recorder import recorder as module
     module.BLOCK_ITERATIONS = int(sys.argv[2])
     recorder = module.Recorder([{"fan_in": 2, "fan_out": 2}], out=sys.argv[1])
     last = -1

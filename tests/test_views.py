@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab import _views
+from gradlab import display
 from tests.report.test_data import RATE, STRANGE, cells_of, made
 
 HOSTILE = "<script>alert(1)</script>"
@@ -38,7 +38,7 @@ def test_what_grows_points_to_the_other_side():
 
 def test_the_median_leaves_out_a_broken_replicate():
     norms = np.array([[1e-2, 1.0], [np.nan, 1.0], [1e-4, 1.0], [0.0, 1.0]])
-    assert _views.decades(norms) == pytest.approx([-3, 0])
+    assert display.decades(norms) == pytest.approx([-3, 0])
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_median_leaves_out_a_broken_replicate():
     [(600.0, "1.0e600"), (-299.5, "3.2e-300"), (2.0, "100"), (-1.0, "0.1"), (np.nan, "NaN"), (-np.inf, "0")],
 )
 def test_shares_that_no_float_holds_are_written(decades, value):
-    assert _views.Bar(1, "a", decades).value == value
+    assert display.Bar(1, "a", decades).value == value
 
 
 def test_a_deep_net_is_abridged_in_its_middle():
@@ -97,9 +97,9 @@ def test_a_comparison_is_a_table_in_a_terminal(tmp_path):
 
 
 def test_long_names_of_layers_keep_their_end():
-    bar = _views.Bar(3, "transformer.h.11.mlp.c_proj", -1.0)
-    assert "…mer.h.11.mlp.c_proj"[-17:] in _views.bars_text([bar])[0]
-    assert max(map(len, _views.bars_text([bar]))) <= 80
+    bar = display.Bar(3, "transformer.h.11.mlp.c_proj", -1.0)
+    assert "…mer.h.11.mlp.c_proj"[-17:] in display.bars_text([bar])[0]
+    assert max(map(len, display.bars_text([bar]))) <= 80
 
 
 def test_a_diagnosis_fits_eighty_columns():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.errors import ArgumentError, DataError, is_number, one_of
-from gradlab.nn import _regression
+from gradlab.nn import regression
 from gradlab.nn.settings import Setting, check
 
 Array = np.ndarray
@@ -215,7 +215,7 @@ LOSSES: dict[str, Loss] = {
             binary=True,
         ),
         Loss("perceptron", True, _perceptron, _perceptron_gradient, _rarer_class, binary=True),
-        *(Loss(name, False, *functions) for name, functions in _regression.LOSSES.items()),
+        *(Loss(name, False, *functions) for name, functions in regression.LOSSES.items()),
     )
 }
 

@@ -19,8 +19,8 @@ import numpy as np
 from gradlab import activations
 from gradlab.errors import ArgumentError, above_zero, whole
 from gradlab.layerstack import LayerStack
-from gradlab.nn import blocks, initializers
-from gradlab.nn.blocks import AXES, RUNNING, Block, BlockWorkspace
+from gradlab.nn import initializers, modifiers
+from gradlab.nn.modifiers import AXES, RUNNING, Block, BlockWorkspace
 from gradlab.nn.workspace import Workspace
 
 Array = np.ndarray
@@ -198,7 +198,7 @@ class MLP:
             np.copyto(n, x)
         else:
             hat = block.hats[layer]
-            block.means[layer], block.variances[layer] = blocks.normalize(x, AXES[self.block.norm], hat)
+            block.means[layer], block.variances[layer] = modifiers.normalize(x, AXES[self.block.norm], hat)
             np.multiply(hat, self.scales[layer], out=n)
             n += self.shifts[layer]
         self.activation.function(n, block.responses[layer])
@@ -218,7 +218,7 @@ class MLP:
         """Draw the dropout masks of a training step: the same again for the same iteration."""
         if self.block.dropout and work.block is not None:
             stacked = self.replicates is not None
-            blocks.draw(work.block.masks, self.block.dropout, self.seeds, iteration, stacked)
+            modifiers.draw(work.block.masks, self.block.dropout, self.seeds, iteration, stacked)
 
     @activations.to_its_limit
     def backward(self, work: Workspace) -> None:
@@ -247,7 +247,7 @@ class MLP:
             np.sum(scratch, axis=-2, keepdims=True, out=self.scale_gradients[layer])
             np.multiply(x_delta, self.scales[layer], out=scratch)  # dLoss/dx^
             axis = AXES[self.block.norm]
-            blocks.normalize_backward(scratch, block.hats[layer], block.variances[layer], axis, x_delta)
+            modifiers.normalize_backward(scratch, block.hats[layer], block.variances[layer], axis, x_delta)
         if layer + 1 < len(self.skips) and self.skips[layer + 1]:
             x_delta += block.stream_deltas[layer + 1]
         scale = self.block.branch if self.skips[layer] else 1.0
@@ -274,10 +274,10 @@ class MLP:
             return x
         hat = np.empty_like(x)
         if self.block.norm == "layer":
-            blocks.normalize(x, AXES["layer"], hat)
+            modifiers.normalize(x, AXES["layer"], hat)
         else:
             np.subtract(x, self.running_means[layer], out=hat)
-            hat /= np.sqrt(self.running_variances[layer] + blocks.EPSILON)
+            hat /= np.sqrt(self.running_variances[layer] + modifiers.EPSILON)
         return hat * self.scales[layer] + self.shifts[layer]
 
 

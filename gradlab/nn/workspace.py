@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradlab.layerstack import LayerStack
-from gradlab.nn.blocks import BlockWorkspace
+from gradlab.nn.modifiers import BlockWorkspace
 
 if TYPE_CHECKING:
     from gradlab.nn.mlp import MLP

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gradlab.diagnosis import Diagnosis
-from gradlab.report import figures as figures
 from gradlab.report.data import Subject, build
+from gradlab.report.pictures import figures
 from gradlab.run import Run
 
 __all__ = ["figures", "write_report"]

@@ -10,10 +10,11 @@ import numpy as np
 
 from gradlab import diagnosis
 from gradlab.diagnosis import Diagnosis, clipped
-from gradlab.report import layers, panels, profiles, series, story
-from gradlab.report.draw import layer_names
-from gradlab.report.heatmap import heatmap
+from gradlab.report import story
 from gradlab.report.pack import plain
+from gradlab.report.pictures import layers, panels, profiles, series
+from gradlab.report.pictures.draw import layer_names
+from gradlab.report.pictures.heatmap import heatmap
 from gradlab.report.wording import FORMULAS, RARER_WORDS, STATISTIC_WORDS, number, power, typeset, words
 from gradlab.rules import Finding
 from gradlab.run import Run, as_json

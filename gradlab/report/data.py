@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from gradlab import __version__, diagnosis
+from gradlab import diagnosis
+from gradlab._version import __version__
 from gradlab.comparison import Comparison
 from gradlab.diagnosis import Diagnosis
 from gradlab.errors import ArgumentError
-from gradlab.report import profiles, story
+from gradlab.report import story
 from gradlab.report.cells import Detail, everything
 from gradlab.report.pack import plain
+from gradlab.report.pictures import profiles
 from gradlab.rules.windows import WINDOW, losses
 from gradlab.run import Run
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from gradlab import theory
 from gradlab.errors import GradlabError
 from gradlab.report.article import Article, Section
-from gradlab.report.draw import MEASURED, NEUTRAL
+from gradlab.report.pictures.draw import MEASURED, NEUTRAL
 
 LEVEL = 12  # columns of the bar of a gradient that arrives whole; one that grows has as many more
 BATCH = 64  # examples, for the share of silent units

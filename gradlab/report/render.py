@@ -14,12 +14,14 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from gradlab import __version__, storage
+from gradlab._version import __version__
 from gradlab.errors import RunError
-from gradlab.report import draw, pack
+from gradlab.report import pack
 from gradlab.report.article import Article
+from gradlab.report.pictures import draw
+from gradlab.run import storage
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "web"
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 SPARK_WIDTH, SPARK_HEIGHT = 100.0, 40.0
 SPARK_HALF = 2.5  # decades that fill half of the room: a fall by 3 is seen as well as one by 30, and both straight

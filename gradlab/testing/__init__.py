@@ -11,11 +11,11 @@ names the worst layer, the iteration and the replicate, the cause and what to tr
 
 from __future__ import annotations
 
-from gradlab.testing._bounds import assert_gradient_bounds, assert_ratio
-from gradlab.testing._finite_differences import assert_gradients_match
-from gradlab.testing._health import assert_healthy, assert_no_exploding, assert_no_vanishing
-from gradlab.testing._profile import assert_profile
-from gradlab.testing._select import GradientError
+from gradlab.testing.bounds import assert_gradient_bounds, assert_ratio
+from gradlab.testing.finite_differences import assert_gradients_match
+from gradlab.testing.health import assert_healthy, assert_no_exploding, assert_no_vanishing
+from gradlab.testing.profile import assert_profile
+from gradlab.testing.select import GradientError
 
 __all__ = [
     "GradientError",

@@ -22,7 +22,8 @@ from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 import gradlab
-from gradlab.adapters.torch import _distributed, _record, watch
+from gradlab.adapters.torch import distributed as processes
+from gradlab.adapters.torch import record, watch
 
 STEPS, BATCH = 6, 8
 
@@ -125,7 +126,7 @@ def accumulated(kind, out):
 
 
 def long(kind, out):
-    with mock.patch.object(_record, "BLOCK_ITERATIONS", (16, 16)):
+    with mock.patch.object(record, "BLOCK_ITERATIONS", (16, 16)):
         return train(kind, out=out, steps=50, every=None)
 
 
@@ -191,7 +192,7 @@ def one_fails(kind, out):
 
 
 def one_watches(kind, out):
-    _distributed.AT_THE_START = timedelta(seconds=3)
+    processes.AT_THE_START = timedelta(seconds=3)
     if distributed.get_rank():
         wrap(Net(), kind)
         time.sleep(6)

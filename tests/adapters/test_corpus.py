@@ -5,7 +5,7 @@ import os
 import pytest
 
 import gradlab
-from gradlab.networks import Network
+from gradlab.comparison.networks import Network
 from tests.corpus import corpus
 
 pytest.importorskip("torch")

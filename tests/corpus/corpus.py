@@ -11,8 +11,8 @@ import numpy as np
 
 import gradlab
 from gradlab import datasets
+from gradlab.comparison.networks import Network
 from gradlab.datasets import Data
-from gradlab.networks import Network
 from gradlab.nn import optimizers
 
 Array = np.ndarray

@@ -7,7 +7,7 @@ import pytest
 
 import gradlab
 from experiments import cures
-from gradlab.networks import Network
+from gradlab.comparison.networks import Network
 from tests.experiments.pages import check_page
 from tests.experiments.twins import Twin
 

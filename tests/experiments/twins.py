@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlab.comparison.networks import Network
 from gradlab.datasets import Data
-from gradlab.networks import Network
 from tests.helpers import batches
 
 

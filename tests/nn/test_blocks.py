@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradlab.errors import ArgumentError
-from gradlab.nn import blocks, losses
+from gradlab.nn import losses, modifiers
 from gradlab.nn.mlp import MLP
 
 BLOCKS = [
@@ -185,5 +185,5 @@ def test_running_statistics_follow_the_batches():
     work, _ = step(model, x, y)
     model.settle(work)
     z = x @ model.weights[0] + model.biases[0]
-    np.testing.assert_allclose(model.running_means[0][0], blocks.RUNNING * z.mean(axis=0))
-    np.testing.assert_allclose(model.running_variances[0][0], 0.9 + blocks.RUNNING * z.var(axis=0, ddof=1))
+    np.testing.assert_allclose(model.running_means[0][0], modifiers.RUNNING * z.mean(axis=0))
+    np.testing.assert_allclose(model.running_variances[0][0], 0.9 + modifiers.RUNNING * z.var(axis=0, ddof=1))

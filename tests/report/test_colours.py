@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gradlab.report import draw
+from gradlab.report.pictures import draw
 from gradlab.report.render import FOLDER
 
 STYLE = (FOLDER / "page.css").read_text(encoding="utf-8")

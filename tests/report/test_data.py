@@ -7,11 +7,11 @@ import pytest
 
 import gradlab
 from gradlab.comparison import Cell, Comparison, Plan, Settings
+from gradlab.comparison.networks import Network
 from gradlab.errors import ArgumentError
-from gradlab.networks import Network
-from gradlab.report import series
 from gradlab.report.cells import Detail
 from gradlab.report.data import build
+from gradlab.report.pictures import series
 from gradlab.report.wording import STATISTIC_WORDS, plainly
 from gradlab.run import LOG_GAINS, Run
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab.report import series
-from gradlab.report.draw import elided, log_axis
-from gradlab.report.heatmap import heatmap
+from gradlab.report.pictures import series
+from gradlab.report.pictures.draw import elided, log_axis
+from gradlab.report.pictures.heatmap import heatmap
 from gradlab.run import LOG_GAINS, Run
 from tests.report.test_data import made, only
 

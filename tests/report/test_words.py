@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab.report import series
 from gradlab.report.data import build
+from gradlab.report.pictures import series
 from gradlab.report.wording import power, typeset
 from gradlab.run import LOG_GAINS, Run
 from tests.report.test_data import STRANGE, made, only, with_statistics

@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradlab.adapters.torch._distributed import reshard
-from gradlab.adapters.torch._rows import class_name, find_rows, unwrapped
-from gradlab.adapters.torch._watcher import Watch
+from gradlab.adapters.torch.distributed import reshard
+from gradlab.adapters.torch.rows import class_name, find_rows, unwrapped
+from gradlab.adapters.torch.watcher import Watch
 from gradlab.errors import ArgumentError, one_of, whole
 
 __all__ = ["Watch", "watch"]

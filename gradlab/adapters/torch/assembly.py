@@ -1,0 +1,240 @@
+"""From what was measured to the columns of a Run, many iterations at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlab import measures
+from gradlab.adapters.torch.distributed import Ranks
+from gradlab.adapters.torch.ledger import Column, joined, latest, summed
+from gradlab.adapters.torch.observe.signals import Signals
+from gradlab.adapters.torch.rows import Row
+
+Array = np.ndarray
+
+PHASES = ("forward", "loss", "backward", "update")
+
+# How the numbers of several calls make one; `Ranks` does the same for several processes.
+OF_PARAMETERS = {
+    "grad_norm": latest, "after_norm": latest, "weight_norm": joined, "update_norm": joined, "update_inner": summed,
+    "decrease": summed, "lost": summed, "wanted": summed, "grad_max": latest, "grad_bad": summed, "after_bad": summed,
+    "unit_similarity": latest, "moment_sum": summed, "moment_n": summed, "moment_scale": latest,
+}  # fmt: skip
+OF_MODULES = {
+    "delta_norm": joined, "back_norm": joined, "product_norm": joined, "per_example": summed, "doubtful": latest,
+    "delta_bad": summed,
+    "z_bad": summed, "slope_norm": joined, "slope_n": summed, "dead": latest, "saturated": latest,
+    "read_norm": joined, "read_deviation": joined, "read_sum": summed, "read_squares": summed, "read_n": summed,
+    "z_norm": joined, "z_deviation": joined, "z_sum": summed, "z_squares": summed, "z_n": summed,
+}  # fmt: skip
+OF_NET = {
+    "loss": summed, "learning_rate": latest, "scale": latest, "validation_loss": latest, "validation_accuracy": latest,
+    "broke_forward": latest, "gradient_scale": latest,
+}  # fmt: skip
+OF_GRADIENT = ("grad_norm", "after_norm")  # taken before a fused optimizer divides by the scale
+OF_LOSS = ("delta_norm", "back_norm", "product_norm", "per_example")  # as large as the loss was scaled
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Iterations as a Recorder takes them.
+
+    Attributes
+    ----------
+    columns : dict of str to masked array (T, L)
+    steps : dict of str to masked array (T,)
+    phases : list of (str or None)
+        Where a non-finite number appeared first, in any process.
+    """
+
+    columns: dict[str, np.ma.MaskedArray]
+    steps: dict[str, np.ma.MaskedArray]
+    phases: list[str | None]
+
+
+class Assembler:
+    """Makes the rows of a Run from numbers by parameter and by module.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The layers, first one first.
+    numbers : ndarray (L,)
+        Of each layer's parameter; -1 where it is not trained.
+    parameters : int
+        How many parameters there are.
+    signals : Signals
+        What is known of how the modules follow each other.
+    ranks : Ranks
+        The processes that train together.
+    """
+
+    def __init__(self, rows: Sequence[Row], numbers: Array, parameters: int, signals: Signals, ranks: Ranks):
+        self._numbers, self._ranks = numbers, ranks
+        self._modules = np.array([signals.number_of(row.module) for row in rows], np.intp)
+        self._fan_out = np.array([row.fans[1] for row in rows], np.float64)
+        self._tied = [
+            np.flatnonzero(numbers == n) for n in set(numbers.tolist()) if n >= 0 and (numbers == n).sum() > 1
+        ]
+        self._last_update = np.full((1, parameters), np.nan)
+        pairs = list(zip(self._modules[:-1].tolist(), self._modules[1:].tolist(), strict=True))
+        self._follows = np.array([pair in signals.feeds for pair in pairs], bool)
+        self._plain = np.array([signals.is_plain(*pair) for pair in pairs], bool)
+        self._identity = np.array([m not in signals.activations for m in self._modules.tolist()], bool)
+
+    def assemble(self, tables: Mapping[str, Mapping[str, Column]]) -> Assembled:
+        """Return the columns of T iterations in turn, masked where nothing was recorded."""
+        whole = self._ranks.joined(tables)
+        of_parameters, of_modules, net = whole["parameters"], dict(whole["modules"]), _flat(whole["net"])
+        scale = np.where(net["scale"][1] & (net["scale"][0] != 0), net["scale"][0], 1.0)[:, None]
+        by = np.where(net["gradient_scale"][1], net["gradient_scale"][0], 1.0)[:, None]
+        of_parameters = dict(of_parameters)
+        of_parameters |= {name: (of_parameters[name][0] / by, of_parameters[name][1]) for name in OF_GRADIENT}
+        of_modules |= {name: (of_modules[name][0] / scale, of_modules[name][1]) for name in OF_LOSS}
+        with np.errstate(all="ignore"):
+            p = {name: _taken(column, self._numbers) for name, column in of_parameters.items()}
+            m = {name: _taken(column, self._modules) for name, column in of_modules.items()}
+            columns = self._of_weights(p, of_parameters["update_norm"]) | self._of_signals(m, p)
+            columns |= self._log_gains(m, columns)
+            columns["nonfinite_count"] = _counted([m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]])
+            steps = _steps(of_parameters, net)
+        return Assembled(
+            {name: _masked(column) for name, column in columns.items()},
+            {name: _masked(column) for name, column in steps.items()},
+            _phases(net, m, p),
+        )
+
+    def _of_weights(self, p: Mapping[str, Column], update: Column) -> dict[str, Column]:
+        (norm, known), (weight, weighed) = p["update_norm"], p["weight_norm"]
+        all_norms = np.concatenate([self._last_update, np.where(update[1], update[0], np.nan)])
+        self._last_update = all_norms[-1:]
+        before, _ = _taken((all_norms[:-1], np.ones_like(update[1])), self._numbers)
+        lost, wanted = p["lost"][0], p["wanted"][0]
+        mean = p["moment_sum"][0] / p["moment_n"][0]
+        return {
+            **{name: p[name] for name in ("grad_norm", "grad_max", "weight_norm", "update_norm", "unit_similarity")},
+            "update_ratio": (norm / weight, known & weighed & (weight != 0)),
+            "update_cosine": (p["update_inner"][0] / (norm * before), p["update_inner"][1] & (norm > 0) & (before > 0)),
+            "second_moment_rms": (np.sqrt(mean * p["moment_scale"][0]), p["moment_scale"][1]),
+            "lost_fraction": (lost / np.maximum(wanted, 1), p["wanted"][1]),
+        }
+
+    def _of_signals(self, m: Mapping[str, Column], p: Mapping[str, Column]) -> dict[str, Column]:
+        seen = m["delta_norm"][1]
+        none = self._identity & seen  # nothing is applied to z: phi' = 1
+        slope = m["slope_norm"][0] / np.sqrt(m["slope_n"][0]), m["slope_n"][1]
+        result = {"delta_norm": m["delta_norm"], **self._activation(m)}
+        for name, column, identity in (
+            ("slope_rms", slope, 1.0), ("dead_fraction", m["dead"], 0.0), ("saturated_fraction", m["saturated"], 0.0),
+        ):  # fmt: skip
+            result[name] = np.where(none, identity, column[0]), none | column[1]
+        per_example, known = m["per_example"][0].copy(), m["per_example"][1].copy()
+        for rows in self._tied:  # one matrix, read in several places: its gradient is the sum, and so is its bound
+            per_example[:, rows] = np.nansum(per_example[:, rows], axis=1, keepdims=True)
+            known[:, rows] = known[:, rows].all(axis=1, keepdims=True)
+        result["per_example_grad_norm"] = per_example, known & p["grad_norm"][1] & ~m["doubtful"][1]
+        return result
+
+    def _activation(self, m: Mapping[str, Column]) -> dict[str, Column]:
+        """Describe h_l: what the next layer reads, or what this one answers where none reads it."""
+
+        def of(what: str) -> Column:
+            (values, known), (read, read_known) = m[f"z_{what}"], m[f"read_{what}"]
+            values, known = values.copy(), known.copy()
+            values[:, :-1] = np.where(self._follows, read[:, 1:], values[:, :-1])
+            known[:, :-1] = np.where(self._follows, read_known[:, 1:], known[:, :-1])
+            return values, known
+
+        (norm, known), (n, _) = of("norm"), of("n")
+        mean = of("sum")[0] / n
+        between = np.maximum(of("squares")[0] - n * mean**2, 0)  # of several calls: what their means differ by
+        deviation = np.sqrt((of("deviation")[0] ** 2 + between) / n)
+        return {
+            "activation_mean": (mean, known),
+            "activation_std": (deviation, known),
+            "activation_rms": (norm / np.sqrt(n), known),
+        }
+
+    def _log_gains(self, m: Mapping[str, Column], columns: Mapping[str, Column]) -> dict[str, Column]:
+        """Split each step from row l+1 to l; what is no chain of weights and slopes goes into `log_gain_block`."""
+        delta, slope = columns["delta_norm"][0], columns["slope_rms"][0][:, :-1]
+        lower, upper = delta[:, :-1], delta[:, 1:]
+        back = np.where(self._follows, m["back_norm"][0][:, 1:], np.nan)
+        product = np.where(m["product_norm"][1][:, :-1], m["product_norm"][0][:, :-1], back * slope)
+        ends = np.where(self._plain, lower, product)  # ||u phi'||: where the weights and the slope end
+        terms = measures.log_gains(columns["weight_norm"][0][:, 1:], self._fan_out[1:], back, slope, upper, ends)
+        chained = np.isfinite(terms["log_gain_weight"])
+        terms["log_gain_block"] = np.log(lower) - np.where(chained, np.log(ends), np.log(upper))
+        terms["log_gain_block"][self._plain & chained] = np.nan  # nothing stands between
+        last = np.full((len(delta), 1), np.nan)
+        padded = {name: np.concatenate([term, last], axis=1) for name, term in terms.items()}
+        return {name: (term, np.isfinite(term)) for name, term in padded.items()}
+
+
+def _steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str, Column]:
+    """Make the rows of `steps`: norms of the net as a whole, over all parameters, biases too."""
+    before, known = whole["grad_norm"]
+    after, clipped = whole["after_norm"]
+    decrease, measured = whole["decrease"]
+    after = np.where(clipped, after, before)
+    names = "loss", "learning_rate", "validation_loss", "validation_accuracy"
+    return {
+        **{name: net[name] for name in names},
+        "grad_norm": (measures.total_norm(np.where(known, before, 0)), _anywhere(known)),
+        "clipped_grad_norm": (measures.total_norm(np.where(known, after, 0)), _anywhere(clipped)),
+        "expected_decrease": (np.where(measured, decrease, 0).sum(axis=1), _anywhere(measured)),
+    }
+
+
+def _anywhere(flags: Array) -> Array:
+    return np.asarray(np.any(flags, axis=1))
+
+
+def _masked(column: Column) -> np.ma.MaskedArray:
+    return np.ma.masked_array(column[0], ~column[1])
+
+
+def _taken(column: Column, numbers: Array) -> Column:
+    """Return the numbers of layers from those of parameters or modules; a layer without one has none."""
+    values, known = column
+    if not values.shape[1]:
+        return np.full((len(values), len(numbers)), np.nan), np.zeros((len(values), len(numbers)), bool)
+    has = numbers >= 0
+    return np.where(has, values[:, numbers], np.nan), has & known[:, numbers]
+
+
+def _counted(columns: Sequence[Column]) -> Column:
+    total = sum(np.where(known, values, 0) for values, known in columns)
+    return np.asarray(total), np.any([known for _, known in columns], axis=0)
+
+
+def _flat(net: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: (values[:, 0], known[:, 0]) for name, (values, known) in net.items()}
+
+
+def own_phases(tables: Mapping[str, Mapping[str, Column]]) -> list[str | None]:
+    """Say where a non-finite number appeared first in one of several processes, by what is its own.
+
+    The gradients of the parameters are not: they are made of what all processes have.
+    """
+    return _phases(_flat(tables["net"]), tables["modules"], None)
+
+
+def _phases(net: Mapping[str, Column], m: Mapping[str, Column], p: Mapping[str, Column] | None) -> list[str | None]:
+    """Say where a non-finite number appeared first in each iteration; None where nowhere."""
+
+    def counted(column: Column) -> Array:
+        return _anywhere(column[1] & (column[0] > 0))
+
+    loss, known = net["loss"]
+    hits = [counted(m["z_bad"]) | net["broke_forward"][1], known & ~np.isfinite(loss), counted(m["delta_bad"])]
+    if p is not None:
+        gradient, known = p["grad_norm"]
+        hits[2] |= counted(p["grad_bad"]) | _anywhere(known & ~np.isfinite(gradient))
+        hits.append(counted(p["after_bad"]))
+    if not np.any(hits):
+        return [None] * len(loss)
+    return [next((PHASES[k] for k, hit in enumerate(row) if hit), None) for row in np.transpose(hits).tolist()]

@@ -1,0 +1,81 @@
+"""What a model and its optimizers tell of themselves, in the words of the built-in engine's config."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradlab.adapters.torch.observe.signals import Signals
+from gradlab.adapters.torch.rows import class_name
+from gradlab.run import Run
+
+
+def config(
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    layers: Sequence[dict[str, Any]],
+    signals: Signals,
+    processes: int,
+) -> dict[str, Any]:
+    """Return what rules and reports want to know of a training."""
+    settings = optimizers[0].param_groups[0]
+    applied = Counter(layer["activation"] for layer in layers[:-1] if layer["activation"] != "identity")
+    inputs = signals.inputs
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    known: dict[str, Any] = {
+        "framework": "torch",
+        "model": class_name(model),
+        "activation": applied.most_common(1)[0][0] if applied else "identity",
+        "depth": len(layers) - 1,
+        "width": Counter(layer["fan_out"] for layer in layers).most_common(1)[0][0],
+        "parameters": parameters,
+        "optimizer": optimizer_name(optimizers[0]),
+        "learning_rate": float(settings["lr"]) if "lr" in settings else None,
+        "batch_size": None if inputs.batch_size is None else inputs.batch_size * processes,
+        "seeds": 1,
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
+    if "eps" in settings:
+        known["epsilon"] = float(settings["eps"])
+    if settings.get("weight_decay"):
+        known["weight_decay"] = float(settings["weight_decay"])
+    rates = [float(group["lr"]) for each in optimizers for group in each.param_groups if "lr" in group]
+    if len(set(rates)) > 1:
+        known["learning_rates"] = rates
+    if processes > 1:
+        known["processes"] = processes
+    if inputs.correlation is not None:
+        known |= {"input_correlation": inputs.correlation, "input_rms": inputs.rms}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def optimizer_name(optimizer: torch.optim.Optimizer) -> str:
+    """Return the engine's name of an optimizer: "sgd", "momentum", "nesterov", "adam", "adamw", ..."""
+    settings = optimizer.param_groups[0]
+    if isinstance(optimizer, torch.optim.SGD) and settings.get("momentum"):
+        return "nesterov" if settings.get("nesterov") else "momentum"
+    return type(optimizer).__name__.lower()
+
+
+def compiled_inside(model: nn.Module) -> bool:
+    """Whether `torch.compile` was applied to a model or to a part of it."""
+    return any(hasattr(module, "_orig_mod") or compiled_in_place(module) for module in model.modules())
+
+
+def compiled_in_place(module: nn.Module) -> bool:
+    """Whether a module was compiled by `module.compile()`: its hooks are compiled along with it."""
+    return getattr(module, "_compiled_call_impl", None) is not None
+
+
+def last_words(run: Run | None, iteration: int) -> str:
+    """Return the diagnosis of a training that was stopped."""
+    stopped = f"stopped at iteration {iteration}, before a non-finite gradient reached the weights"
+    if run is None:
+        return f"{stopped}; the process of rank 0 holds the record"
+    from gradlab.diagnosis import diagnose  # the one place where an adapter needs a verdict: in an exception's text
+
+    return f"{stopped}\n{diagnose(run)}"

@@ -1,0 +1,207 @@
+"""Parameters of one shape, measured together; here those on a device, in `_host` those in main memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradlab.adapters.torch.ledger import Ledger, Slot
+from gradlab.adapters.torch.measure import statistics
+from gradlab.adapters.torch.rows import flat_shape
+
+Array = np.ndarray
+
+
+class Group:
+    """Parameters of one shape and optimizer: several small ones, or a large one by itself.
+
+    Attributes
+    ----------
+    numbers : list of int
+        Of the parameters.
+    matrices : bool
+        Whether they are weight matrices; biases, scales and shifts count in the net's norms alone.
+    transposed : bool
+        Whether each is (fan_out, fan_in).
+    updates : bool
+        Whether actual updates are measured.
+    """
+
+    def __init__(self, numbers: Sequence[int], parameters: Sequence[Tensor], matrices: bool, transposed: bool,
+                 updates: bool):  # fmt: skip
+        self.numbers, self.parameters = list(numbers), list(parameters)
+        self.places = np.array(self.numbers, np.intp)
+        self.matrices, self.transposed, self.updates = matrices, transposed, updates
+        self.shape = flat_shape(local(self.parameters[0]))
+        self.followed: tuple[Array, Any] | None = None  # numbers of followed weights, and where they lie in the stack
+        self.unclipped: dict[int, Tensor] = {}  # gradients as they were before they were clipped, by index
+        self._slots: dict[tuple[str, ...], Slot] = {}
+        self._measured = -2  # the iteration that was measured last
+
+    @property
+    def size(self) -> int:
+        """How many entries each parameter has here."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def has_units(self) -> bool:
+        """Whether the weights of two units can be compared here: a shard may cut through all of them."""
+        cut = self.size < self.parameters[0].numel() and not self.transposed
+        return self.shape[0 if self.transposed else 1] > 1 and not cut
+
+    def follow(self, numbers: Array, flats: Array) -> None:
+        """Follow single weights, which lie at `flats` of the stack."""
+        self.followed = numbers, torch.as_tensor(flats, device=local(self.parameters[0]).device)
+
+    def put(self, ledger: Ledger, iteration: int, names: tuple[str, ...], values: Array | Tensor) -> None:
+        """Put the numbers of all parameters into the ledger, (names, k)."""
+        if names not in self._slots:
+            self._slots[names] = ledger.tables["parameters"].slot(names, self.places)
+        ledger.put_at(iteration, self._slots[names], values)
+
+    def keep_gradients(self) -> None:
+        """Keep the gradients as they are, before they are clipped, until `after`."""
+        for index, parameter in enumerate(self.parameters):
+            if parameter.grad is not None:
+                self.unclipped[index] = parameter.grad.detach().clone()
+
+    def forget_gradients(self) -> None:
+        """Keep them no longer: there was no update."""
+        self.unclipped.clear()
+
+    def gradients(self) -> list[Any]:
+        """Return the gradients as the loss left them; None for a parameter without one."""
+        return [self.unclipped.get(index, p.grad) for index, p in enumerate(self.parameters)]
+
+    def gradient_norms(self) -> tuple[Array, Array | Tensor] | None:
+        """Return which of the parameters have a gradient, by number, and its norm; None where none has."""
+        raise NotImplementedError
+
+    def before(self, ledger: Ledger, iteration: int) -> None:
+        """Measure the weights before an update, and keep them."""
+        raise NotImplementedError
+
+    def after(self, ledger: Ledger, iteration: int) -> None:
+        """Measure the gradients, and what the update made of them did to what `before` kept."""
+        self.measure(ledger, iteration, self._measured == iteration - 1)
+        self._measured = iteration
+        self.forget_gradients()
+
+    def measure(self, ledger: Ledger, iteration: int, follows: bool) -> None:
+        """Do so; `follows`: the update before this one was measured too."""
+        raise NotImplementedError
+
+    def followed_now(self) -> tuple[Array, Array]:
+        """Return the numbers of the followed weights and their values as they are."""
+        raise NotImplementedError
+
+    def moments(self, ledger: Ledger, iteration: int, found: Sequence[tuple[Tensor, Any]]) -> None:
+        """Measure v and the factor that makes it v_hat, of each parameter."""
+        raise NotImplementedError
+
+
+class DeviceGroup(Group):
+    """Parameters on a device: measured there, and nothing synchronised."""
+
+    _change: Tensor | None = None  # (k, a, b): W before this update, then W_before - W_after
+    _last_change: Tensor | None = None
+
+    def gradient_norms(self) -> tuple[Array, Tensor] | None:
+        present = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        if not present:
+            return None
+        tensors = [entries(self.parameters[index].grad) for index in present]
+        return self.places[present], statistics.norms(tensors)
+
+    def before(self, ledger: Ledger, iteration: int) -> None:
+        stack = self._stacked()
+        if self.matrices:
+            weight = statistics.wide(stack)
+            self.put(ledger, iteration, ("weight_norm",), statistics.whole_norms(weight))
+            if self.has_units:
+                units = weight.transpose(1, 2) if self.transposed else weight
+                self.put(ledger, iteration, ("unit_similarity",), statistics.unit_similarity(units))
+        if self.followed is not None:
+            numbers, flats = self.followed
+            ledger.put(iteration, "followed", ("value",), numbers, stack.reshape(-1)[flats])
+        if self.updates:
+            self._change, self._last_change = self._last_change, self._change
+            if self._change is None:
+                self._change = torch.empty_like(stack)
+            self._change.copy_(stack)
+
+    def measure(self, ledger: Ledger, iteration: int, follows: bool) -> None:
+        change = self._changed(ledger, iteration, follows) if self.updates else None
+        kept = self.gradients()
+        present = [index for index, gradient in enumerate(kept) if gradient is not None]
+        if not present:
+            return
+        gradient = statistics.wide(torch.stack([self._flat(dense(kept[index])) for index in present]))
+        places = self.places[present]
+
+        def put(name: str, values: Tensor) -> None:
+            ledger.put(iteration, "parameters", (name,), places, values)
+
+        if self.matrices:
+            put("grad_max", statistics.largest(gradient))
+            put("grad_bad", statistics.nonfinite_count(gradient))
+        if change is None:
+            return
+        change = change if len(present) == len(change) else change[present]
+        put("decrease", statistics.inner(gradient, change))
+        if self.matrices:
+            lost, wanted = statistics.lost(change, gradient)
+            put("lost", lost)
+            put("wanted", wanted)
+
+    def _changed(self, ledger: Ledger, iteration: int, follows: bool) -> Tensor:
+        """Return W_before - W_after, rounded as it was, and measure it."""
+        assert self._change is not None
+        change = statistics.wide(self._change.sub_(self._stacked()))
+        if self.matrices:
+            self.put(ledger, iteration, ("update_norm",), statistics.whole_norms(change))
+            self.put(ledger, iteration, ("after_bad",), statistics.nonfinite_count(change))
+            if follows and self._last_change is not None:
+                last = statistics.wide(self._last_change)
+                self.put(ledger, iteration, ("update_inner",), statistics.inner(change, last))
+        return change
+
+    def followed_now(self) -> tuple[Array, Array]:
+        assert self.followed is not None
+        numbers, flats = self.followed
+        return numbers, self._stacked().reshape(-1)[flats].double().cpu().numpy()
+
+    def moments(self, ledger: Ledger, iteration: int, found: Sequence[tuple[Tensor, Any]]) -> None:
+        moments = [statistics.wide(local(moment)) for moment, _ in found]
+        sums = torch.stack(statistics.foreach_norm(moments, 1)).double()  # v >= 0
+        scales = torch.stack([torch.as_tensor(scale, dtype=torch.float64).to(sums.device) for _, scale in found])
+        self.put(ledger, iteration, ("moment_sum",), sums)
+        self.put(ledger, iteration, ("moment_scale",), scales)
+        self.put(ledger, iteration, ("moment_n",), np.full(len(found), float(self.size)))
+
+    def _flat(self, tensor: Tensor) -> Tensor:
+        return local(tensor.detach()).reshape(self.shape)
+
+    def _stacked(self) -> Tensor:
+        if len(self.parameters) == 1:
+            return self._flat(self.parameters[0])[None]
+        return torch.stack([self._flat(parameter) for parameter in self.parameters])
+
+
+def local(tensor: Any) -> Tensor:
+    """Return the part of a sharded tensor that lies here; any other tensor is whole."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
+def entries(gradient: Any) -> Tensor:
+    """Return the entries of a gradient: of a sparse one those it has; the others are 0."""
+    return gradient.coalesce().values() if gradient.is_sparse else local(gradient)
+
+
+def dense(gradient: Any) -> Any:
+    """Return a gradient with all its entries."""
+    return gradient.to_dense() if gradient.is_sparse else gradient

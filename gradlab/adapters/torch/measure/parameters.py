@@ -1,0 +1,200 @@
+"""Gradients at every step; weights and their actual updates on demand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.measure import statistics
+from gradlab.adapters.torch.measure.groups import DeviceGroup, Group, entries, local
+from gradlab.adapters.torch.measure.host import STACKED, HostGroup, array_of, exact_roots, norms
+from gradlab.adapters.torch.rows import Row
+from gradlab.measures import safe_range
+
+Array = np.ndarray
+Norms = list[tuple[Array, Array | Tensor]]  # numbers of parameters, and the norms of their gradients
+
+
+PLANS_KEPT = 64
+_quietly = np.errstate(all="ignore")  # overflow and NaN are data here
+
+
+class Parameters:
+    """Measures the parameters that a set of optimizers trains; of a sharded one, the shard that lies here."""
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        *,
+        updates: bool,
+    ):
+        held = [{id(p) for group in optimizer.param_groups for p in group["params"]} for optimizer in optimizers]
+        # Frozen ones are not trained, though an optimizer may hold them.
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.all = [parameter for parameter in trained if any(id(parameter) in each for each in held)]
+        self._number = {id(parameter): number for number, parameter in enumerate(self.all)}
+        self._groups = self._grouped({id(row.parameter): row.transposed for row in rows}, held, updates)
+        self._plans: dict[tuple[int, ...], tuple[list[Group], list[int]]] = {}
+        self._following = 0
+
+    def numbers_of(self, rows: Sequence[Row]) -> Array:
+        """Return the number of each row's parameter; -1 where no optimizer trains it."""
+        return np.array([self._number.get(id(row.parameter), -1) for row in rows], np.intp)
+
+    def number_of(self, parameter: Tensor) -> int | None:
+        """Return the number of a parameter; None where no optimizer trains it."""
+        return self._number.get(id(parameter))
+
+    def of(self, optimizer: torch.optim.Optimizer) -> list[int]:
+        """Return the numbers of what one optimizer trains."""
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        return [number for number, parameter in enumerate(self.all) if id(parameter) in held]
+
+    def _grouped(self, transposed: dict[int, bool], held: Sequence[set[int]], updates: bool) -> list[Group]:
+        groups: dict[Any, list[int]] = defaultdict(list)
+        for number, parameter in enumerate(self.all):
+            mine = local(parameter)
+            if not mine.numel():
+                continue
+            most = STACKED if mine.device.type == "cpu" else statistics.SMALL
+            matrix, turned = id(parameter) in transposed, transposed.get(id(parameter), False)
+            owner = next(number for number, each in enumerate(held) if id(parameter) in each)
+            alone = None if mine.numel() <= most else number
+            groups[owner, mine.shape, mine.dtype, mine.device, matrix, turned, alone].append(number)
+        return [
+            (HostGroup if device.type == "cpu" else DeviceGroup)(
+                numbers, [self.all[number] for number in numbers], matrix, turned, updates
+            )
+            for (_, _, _, device, matrix, turned, _), numbers in groups.items()
+        ]
+
+    def _plan(self, numbers: Sequence[int]) -> tuple[list[Group], list[int]]:
+        """Return the groups of which all are wanted, and the numbers of the others."""
+        key = tuple(numbers)
+        if key not in self._plans:
+            if len(self._plans) > PLANS_KEPT:
+                self._plans.clear()
+            wanted = set(key)
+            whole = [group for group in self._groups if wanted.issuperset(group.numbers)]
+            covered = {number for group in whole for number in group.numbers}
+            self._plans[key] = whole, [n for n in key if n not in covered and local(self.all[n]).numel()]
+        return self._plans[key]
+
+    @torch.no_grad()
+    @_quietly
+    def gradients(self, numbers: Sequence[int]) -> Norms:
+        """Return the norms of the gradients there are; those in main memory together, then those of each device."""
+        groups, others = self._plan(numbers)
+        summed = [each for group in groups if isinstance(group, HostGroup) and (each := group.gradient_squares())]
+        away = [each for group in groups if isinstance(group, DeviceGroup) and (each := group.gradient_norms())]
+        host = [_roots(summed)] if summed else []
+        for number in others:
+            gradient = self.all[number].grad
+            if gradient is not None:
+                mine, place = entries(gradient), np.array([number], np.intp)
+                if mine.device.type == "cpu":
+                    host.append((place, norms(array_of(mine).reshape(1, -1))))
+                else:
+                    away.append((place, statistics.norms([mine])))
+        if len(host) > 1:
+            host = [(np.concatenate([places for places, _ in host]), np.concatenate([values for _, values in host]))]
+        return [*host, *away]
+
+    def follow(self, rows: Sequence[Row], positions: Array) -> None:
+        """Follow single weights: (layer from 1, row, column) of W (fan_in, fan_out) each."""
+        places: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for number, (layer, i, j) in enumerate(positions.tolist()):
+            row = rows[layer - 1]
+            fan_in, fan_out = row.fans
+            places[id(row.parameter)].append((number, j * fan_in + i if row.transposed else i * fan_out + j))
+        for group in self._groups:
+            size = group.parameters[0].numel()
+            found = [
+                (number, index * size + flat)
+                for index, parameter in enumerate(group.parameters)
+                for number, flat in places.get(id(parameter), ())
+            ]
+            if found and group.size == size:  # of shards none is followed
+                numbers, flats = np.array(found, np.intp).T
+                group.follow(numbers, flats)
+        self._following = len(positions)
+
+    @torch.no_grad()
+    def follow_now(self) -> Array | None:
+        """Return the values (W,) of the followed weights as they are; None where none is followed."""
+        found = [group.followed_now() for group in self._groups if group.followed is not None]
+        values = np.full(self._following, np.nan)
+        for numbers, part in found:
+            values[numbers] = part
+        return values if found else None
+
+    @torch.no_grad()
+    @_quietly
+    def before(self, ledger: Ledger, iteration: int, numbers: Sequence[int]) -> None:
+        """Measure the weights before an update, and keep them."""
+        for group in self._plan(numbers)[0]:
+            group.before(ledger, iteration)
+
+    @torch.no_grad()
+    def keep_gradients(self, numbers: Sequence[int]) -> None:
+        """Keep gradients as they are before they are clipped, until `after`."""
+        wanted = set(numbers)
+        for group in self._groups:
+            if not wanted.isdisjoint(group.numbers):
+                group.keep_gradients()
+
+    def forget_gradients(self) -> None:
+        """Keep none: there was no update."""
+        for group in self._groups:
+            group.forget_gradients()
+
+    @torch.no_grad()
+    @_quietly
+    def after(self, ledger: Ledger, iteration: int, numbers: Sequence[int]) -> None:
+        """Measure the gradients, and what the update made of them did to what `before` kept."""
+        for group in self._plan(numbers)[0]:
+            group.after(ledger, iteration)
+
+    @torch.no_grad()
+    @_quietly
+    def second_moments(self, ledger: Ledger, iteration: int, optimizer: torch.optim.Optimizer) -> None:
+        """Measure the mean of v_hat of an adaptive optimizer, after its step."""
+        settings = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
+        for group in self._groups:
+            first = group.parameters[0]
+            if not (group.matrices and id(first) in settings and optimizer.state.get(first)):
+                continue
+            found = [_second_moment(optimizer.state.get(p, {}), settings[id(p)]) for p in group.parameters]
+            known = [each for each in found if each is not None]
+            if len(known) == len(found):
+                group.moments(ledger, iteration, known)
+
+
+def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
+    """Return numbers of parameters and the norms whose squares were summed; one look tells whether all are safe."""
+    squares = np.concatenate([each for _, each, _ in summed])
+    low, high = safe_range(min((rows.dtype for *_, rows in summed), key=lambda dtype: dtype.itemsize))
+    places = np.concatenate([numbers for numbers, *_ in summed])
+    if squares.min() > low and squares.max() < high:
+        return places, np.sqrt(squares)
+    return places, np.concatenate([exact_roots(each, rows) for _, each, rows in summed])
+
+
+def _second_moment(state: dict[str, Any], settings: dict[str, Any]) -> tuple[Tensor, Any] | None:
+    """Return v and the factor that makes it v_hat; None where an optimizer has none, or has not stepped."""
+    if "exp_avg_sq" in state and "step" in state and "betas" in settings:  # Adam and its kin
+        step = state["step"]
+        step = float(step) if not isinstance(step, Tensor) or step.device.type == "cpu" else step
+        return state["exp_avg_sq"], 1 / (1 - settings["betas"][1] ** step)
+    for key in ("square_avg", "sum"):  # RMSprop, Adagrad
+        if isinstance(state.get(key), Tensor):
+            return state[key], 1.0
+    return None

@@ -1,0 +1,1 @@
+"""What is hung on a model while an iteration is measured."""

@@ -1,0 +1,180 @@
+"""What was measured becomes a Run: the ledger is emptied in blocks, assembled, and handed to a Recorder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gradlab.adapters.torch import describe
+from gradlab.adapters.torch.assembly import Assembled, Assembler, own_phases
+from gradlab.adapters.torch.distributed import BROKEN, LEFT, LIVE, Ranks
+from gradlab.adapters.torch.ledger import Column, Ledger, latest
+from gradlab.adapters.torch.measure.parameters import Parameters
+from gradlab.adapters.torch.observe.signals import Signals
+from gradlab.adapters.torch.rows import Row, ordered
+from gradlab.errors import RunError
+from gradlab.recorder import Recorder
+from gradlab.run import Run
+
+BLOCK_BYTES, BLOCK_SECONDS = 1 << 21, 1.0  # numbers are handed over when either is reached
+BLOCK_ITERATIONS = 16, 64  # at least, at most
+
+
+class Record:
+    """The record of one watched training, in the process that writes it and in those beside it.
+
+    Parameters
+    ----------
+    options : dict
+        For the Recorder.
+    config : mapping
+        What the user tells of the training; the rest is read off model and optimizers.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        rows: Sequence[Row],
+        parameters: Parameters,
+        signals: Signals,
+        ledger: Ledger,
+        ranks: Ranks,
+        options: dict[str, Any],
+        config: Mapping[str, Any],
+    ):
+        self._model, self._optimizers, self._rows = model, optimizers, rows
+        self._parameters, self._signals, self._ledger, self._ranks = parameters, signals, ledger, ranks
+        self._options, self._config = options, config
+        self._assembler: Assembler | None = None
+        self._recorder: Recorder | None = None
+        least, most = BLOCK_ITERATIONS
+        self._block = min(max(least, BLOCK_BYTES // max(1, ledger.row_bytes)), most)
+        self._done = 0  # iterations handed over
+        self._moved = time.monotonic()
+        self._facts: dict[str, Any] = {}
+        self._broken_somewhere = False
+
+    @property
+    def recorder(self) -> Recorder:
+        """The Recorder, from the first step on."""
+        if self._recorder is None:
+            if self._ranks.number:
+                raise RunError(f"process {self._ranks.number} holds no record; the one of rank 0 does")
+            raise RunError("nothing was recorded yet: no optimizer has stepped inside the watch")
+        return self._recorder
+
+    @property
+    def writes(self) -> bool:
+        """Whether the record is written by this process."""
+        return not self._ranks.number
+
+    def begin(self) -> None:
+        """Fix the order of the layers, which the first iteration has shown, and open the record."""
+        if self._assembler is not None:
+            return
+        signals = self._signals
+        rows = ordered(self._rows, signals.settle())
+        numbers = self._parameters.numbers_of(rows)
+        self._assembler = Assembler(rows, numbers, len(self._parameters.all), signals, self._ranks)
+        if not self.writes:
+            return
+        names = [signals.activations.get(signals.number_of(row.module), "identity") for row in rows]
+        layers = [row.describe(name) for row, name in zip(rows, names, strict=True)]
+        known = describe.config(self._model, self._optimizers, layers, signals, self._ranks.size)
+        bounded = [row.name for row in rows if signals.number_of(row.module) in signals.several_rows]
+        left = [row.name for row, n in zip(rows, numbers, strict=True) if n < 0 and row.parameter.requires_grad]
+        if left:
+            self._facts["not_in_optimizer"] = left
+        facts = {"torch": torch.__version__, "upper_bounds": {"per_example_grad_norm": bounded} if bounded else {}}
+        self._recorder = Recorder(
+            layers, config={**known, **self._config}, provenance={**facts, **self._facts}, **self._options
+        )
+        positions = self._recorder.positions
+        if len(positions):
+            self._ledger.table("followed", {"value": latest}, len(positions))
+            self._parameters.follow(rows, positions)
+
+    def due(self, iterations: int) -> bool:
+        """Whether it is time to move a block; among several processes the clock has no say, since they must agree."""
+        late = self._ranks.size == 1 and time.monotonic() - self._moved > BLOCK_SECONDS
+        return late or iterations - self._done > self._block
+
+    def hand_over(self, limit: int, leaving: int = LIVE) -> None:
+        """Record the iterations below `limit`; one of several processes that leaves goes on until all have."""
+        self.begin()
+        while True:
+            agreed, last = self._ranks.agree(limit, leaving)
+            self._move(agreed)
+            if last or leaving == LIVE:
+                break
+        self._ranks.apart = last
+        self._move(limit)  # in what is left, if anything is, the others have no part
+
+    def _move(self, limit: int) -> None:
+        """Record the iterations below `limit`, joined with those of the other processes."""
+        assert self._assembler is not None
+        if limit > self._done:
+            tables = self._ledger.take(limit)
+            made = self._assembler.assemble(tables)
+            if self._ranks.size > 1:
+                self._note_ranks(own_phases(tables))
+            self._keep(made, tables.get("followed"))
+        self._done, self._moved = max(self._done, limit), time.monotonic()
+        if self._recorder is not None:
+            self._recorder.flush()
+
+    def _note_ranks(self, phases: Sequence[str | None]) -> None:
+        """Note in which of the processes the first numbers that are not finite appeared, and where there."""
+        if self._ranks.apart:
+            self.note(joined_until=self._facts.get("joined_until", self._done))
+            return
+        mine = next(((self._done + n, phase) for n, phase in enumerate(phases) if phase is not None), None)
+        if self._broken_somewhere or not self._ranks.any(mine is not None):
+            return
+        self._broken_somewhere = True
+        everyone = enumerate(self._ranks.gathered((mine, self._facts.get("nonfinite_origin"))))
+        found = {rank: (*of[0], of[1] or {}) for rank, of in everyone if of and of[0]}
+        first = min((iteration for iteration, *_ in found.values()), default=0)
+        began = {rank: (phase, origin) for rank, (iteration, phase, origin) in found.items() if iteration == first}
+        self.note(
+            nonfinite_by_rank={
+                str(rank): {"iteration": first, "phase": phase, **origin} for rank, (phase, origin) in began.items()
+            }
+        )
+        origins = [{**origin, "rank": rank} for rank, (_, origin) in began.items() if origin]
+        if origins:
+            self.note(nonfinite_origin=origins[0])
+
+    def _keep(self, made: Assembled, followed: Mapping[str, Column] | None) -> None:
+        if self._recorder is not None:
+            values, known = followed["value"] if followed else (None, np.zeros((len(made.phases), 0), bool))
+            read = np.flatnonzero(known.any(axis=1))
+            self._recorder.add_block(
+                made.columns, made.steps, phases=made.phases, followed=None if values is None else (read, values[read])
+            )
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to the provenance, where they are new."""
+        new = {name: value for name, value in facts.items() if self._facts.get(name) != value}
+        self._facts |= new
+        if new and self._recorder is not None:
+            self._recorder.note(**new)
+
+    def snapshot(self, limit: int) -> Run:
+        """Return what was recorded so far as a Run in memory; of several processes, what they have joined so far."""
+        if self._ranks.size == 1:
+            self.hand_over(limit)
+        return self.recorder.snapshot()
+
+    def close(self, limit: int, status: str, *, broken: bool = False) -> Run | None:
+        """Record what is left and end the record; `broken`: an exception is on its way, and the others may not come."""
+        self.hand_over(limit, BROKEN if broken else LEFT)
+        if self._recorder is None:
+            return None
+        return self._recorder.close(status, followed=self._parameters.follow_now())

@@ -1,0 +1,7 @@
+"""The command line: one file a command."""
+
+from gradlab.cli.commands import run
+
+__all__ = [
+    "run",
+]

@@ -1,0 +1,120 @@
+"""A network written in one word: `ACTIVATION[:INIT][:KEY=VALUE ...]`, such as `relu:he_normal:gain=2:norm=batch`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradlab import activations
+from gradlab.errors import ArgumentError
+from gradlab.nn import initializers
+from gradlab.nn.mlp import MLP
+from gradlab.nn.modifiers import AXES
+from gradlab.nn.settings import Setting, check
+
+NUMBERS = {
+    "gain": Setting(1.0, 0, open_least=True),
+    "residual": Setting(None, 0, open_least=True),
+    "dropout": Setting(0.0, 0, 1, open_most=True),
+}
+KEYS = ("gain", "norm", "residual", "dropout")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of a comparison: what every hidden layer does, and how its weights are drawn.
+
+    Attributes
+    ----------
+    activation, init : str
+    gain : float
+    norm : str, optional
+    residual : float, optional
+    dropout : float
+        As for `gradlab.MLP`.
+    """
+
+    activation: str
+    init: str
+    gain: float = 1.0
+    norm: str | None = None
+    residual: float | None = None
+    dropout: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """A short name: the activation, then whatever is not as usual."""
+        parts = [self.activation if self.init == usual_init(self.activation) else f"{self.activation}:{self.init}"]
+        if self.gain != 1:
+            parts.append(f"x{self.gain:g}")
+        if self.norm is not None:
+            parts.append(f"+{self.norm}norm")
+        if self.residual is not None:
+            parts.append("+skip" if self.residual == 1 else f"+skip {self.residual:g}")
+        if self.dropout:
+            parts.append(f"+dropout {self.dropout:g}")
+        return " ".join(parts)
+
+    @classmethod
+    def parse(cls, text: str) -> Network:
+        """Read `ACTIVATION[:INIT][:gain=X][:norm=batch|layer][:residual=A][:dropout=P]`; a bare number is a gain.
+
+        Raises
+        ------
+        ArgumentError
+            An unknown activation, initializer or key, or a value outside its range.
+        """
+        name, *rest = text.split(":")
+        activations.get(name)
+        options: dict[str, Any] = {"init": usual_init(name)}
+        for place, part in enumerate(rest):
+            key, equals, value = part.partition("=")
+            if not equals and place == 0 and not _is_number(part):
+                initializers.check(part)
+                options["init"] = part
+                continue
+            if not equals:
+                key, value = "gain", part
+            if key not in KEYS:
+                raise ArgumentError(
+                    f"network {text!r} cannot be read: {part!r} is none of {', '.join(f'{k}=' for k in KEYS)}; write "
+                    "ACTIVATION:INIT:KEY=VALUE, such as relu:he_normal:gain=2:norm=batch"
+                )
+            options[key] = _value(f"network {text!r}: {key}", key, value)
+        return cls(name, **options)
+
+    def build(self, sizes: Sequence[int], *, seed: int = 0, replicates: int | None = None) -> MLP:
+        """Return the net of these sizes, input first."""
+        return MLP(
+            sizes,
+            activation=self.activation,
+            init=self.init,
+            gain=self.gain,
+            seed=seed,
+            replicates=replicates,
+            norm=self.norm,
+            residual=self.residual,
+            dropout=self.dropout,
+        )
+
+
+def usual_init(activation: str) -> str:
+    """He for the relu kind, whose slope is 0 on half of the inputs; Glorot for the rest."""
+    return "he_normal" if activation in ("relu", "leaky_relu", "elu", "gelu", "silu") else "glorot_normal"
+
+
+def _value(argument: str, key: str, value: str) -> str | float:
+    if key != "norm":
+        return check(argument, value, NUMBERS[key])
+    if value not in AXES:
+        raise ArgumentError(f"{argument}={value} must be batch or layer")
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

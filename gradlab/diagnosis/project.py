@@ -1,0 +1,175 @@
+"""`[tool.gradlab]` of a project's pyproject.toml: which rules are asked, by what limits, and what is muted and why.
+
+    [tool.gradlab]
+    ignore = ["GL402"]
+
+    [tool.gradlab.limits.GL101]
+    alarm = 0.001
+
+    [[tool.gradlab.mute]]
+    run = "baseline-*"
+    rule = "GL101"
+    reason = "the plain sigmoid net is what the others are compared with"
+
+A mistake in it is an error that names the file and the line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gradlab.diagnosis import toml_lines
+from gradlab.diagnosis.judge import Diagnosis, diagnose, registry
+from gradlab.errors import SettingsError
+from gradlab.rules.limits import problem
+from gradlab.run import Run
+
+FILE = "pyproject.toml"
+KEYS, MUTE_KEYS = ("select", "ignore", "limits", "mute"), ("run", "rule", "reason")
+
+
+@dataclass(frozen=True)
+class Mute:
+    """One `[[tool.gradlab.mute]]`: findings of `rule` in runs whose name fits the pattern `run` do not count."""
+
+    rule: str
+    reason: str
+    run: str = "*"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a project sets.
+
+    Attributes
+    ----------
+    select, ignore : tuple of str or None
+        Codes of the rules to ask and not to ask.
+    limits : mapping
+        Code -> limits of that rule by their names.
+    mutes : tuple of Mute
+    """
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    mutes: tuple[Mute, ...] = ()
+
+    def judge(self, run: Run, *, select: Iterable[str] | None = None, ignore: Iterable[str] | None = None) -> Diagnosis:
+        """Diagnose a run as the project wants it; `select` and `ignore`, where given, replace the project's."""
+        muted = {mute.rule: mute.reason for mute in self.mutes if fnmatchcase(run.name, mute.run)}
+        return diagnose(
+            run,
+            select=self.select if select is None else select,
+            ignore=self.ignore if ignore is None else ignore,
+            limits=self.limits,
+            mute=muted,
+        )
+
+
+def nearest(folder: Path | None = None) -> Settings:
+    """Return the settings of the nearest pyproject.toml, from `folder` (the current one) upwards; else the defaults.
+
+    Raises
+    ------
+    SettingsError
+        The file is no TOML, or its [tool.gradlab] holds a mistake; the message names the line.
+    """
+    start = (folder or Path.cwd()).resolve()
+    for each in (start, *start.parents):
+        path = each / FILE
+        if path.is_file():
+            return _read(path, path.stat().st_mtime_ns)
+    return Settings()
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, _changed: int) -> Settings:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    table = document.get("tool", {}).get("gradlab")
+    return Settings() if table is None else _Reader(path, text).settings(table)
+
+
+class _Reader:
+    """Checks one table [tool.gradlab], and knows the line of everything in it."""
+
+    def __init__(self, path: Path, text: str):
+        self._path, self._text = path, text
+
+    def settings(self, table: Any) -> Settings:
+        """Return what the table says, or raise SettingsError."""
+        if not isinstance(table, dict):
+            self._fail((), f"[tool.gradlab] is {table!r}; make it a table with the keys {', '.join(KEYS)}")
+        self._check_keys(table, KEYS, (), "[tool.gradlab]")
+        return Settings(
+            select=self._codes(table, "select"),
+            ignore=self._codes(table, "ignore"),
+            limits=self._limits(table.get("limits", {})),
+            mutes=self._mutes(table.get("mute", [])),
+        )
+
+    def _check_keys(self, table: Mapping[str, Any], allowed: tuple[str, ...], path: tuple, where: str) -> None:
+        for key in table:
+            if key not in allowed:
+                near = difflib.get_close_matches(key, allowed, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"choose from: {', '.join(allowed)}"
+                self._fail((*path, key), f"{where} has no key {key!r}; {hint}")
+
+    def _codes(self, table: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+        codes = table.get(key)
+        if codes is None:
+            return None
+        if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+            self._fail((key,), f"{key} = {codes!r} must be a list of rule codes, such as ['GL101', 'GL102']")
+        if key == "select" and not codes:
+            self._fail((key,), "select = [] leaves nothing to judge by; name at least one rule, or remove it")
+        return tuple(self._code(code, (key,), code) for code in codes)
+
+    def _code(self, code: Any, path: tuple, seen: str | None = None) -> str:
+        known = registry()
+        if not isinstance(code, str) or code.upper() not in known:
+            self._fail(path, f"rule {code!r} is unknown; choose from: {', '.join(known)}", seen)
+        return code.upper()
+
+    def _limits(self, table: Any) -> dict[str, dict[str, float]]:
+        if not isinstance(table, dict) or not all(isinstance(limits, dict) for limits in table.values()):
+            self._fail(("limits",), "limits must be tables of numbers by rule, such as [tool.gradlab.limits.GL101]")
+        result: dict[str, dict[str, float]] = {}
+        for given, limits in table.items():
+            code = self._code(given, ("limits", given))
+            for name, value in limits.items():
+                if wrong := problem(registry()[code], name, value):
+                    self._fail(("limits", given, name), wrong)
+            result[code] = dict(limits)
+        return result
+
+    def _mutes(self, tables: Any) -> tuple[Mute, ...]:
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self._fail(("mute",), "mute must be a list of tables, each headed [[tool.gradlab.mute]]")
+        return tuple(self._mute(table, number) for number, table in enumerate(tables))
+
+    def _mute(self, table: Mapping[str, Any], number: int) -> Mute:
+        here, where = ("mute", number), "[[tool.gradlab.mute]]"
+        self._check_keys(table, MUTE_KEYS, here, where)
+        for key in ("rule", "reason"):
+            if key not in table:
+                self._fail(here, f"{where} lacks {key!r}; a mute names the rule and says why, for those who read it")
+        for key, value in table.items():
+            if not isinstance(value, str) or not value.strip():
+                self._fail((*here, key), f"{key} = {value!r} must be a text that is not empty")
+        return Mute(self._code(table["rule"], (*here, "rule")), table["reason"].strip(), table.get("run", "*"))
+
+    def _fail(self, path: tuple, message: str, seen: str | None = None) -> NoReturn:
+        line = toml_lines.find(self._text, ("tool", "gradlab", *path), seen)
+        raise SettingsError(f"{self._path}:{line}: {message}")

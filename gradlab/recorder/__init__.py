@@ -1,0 +1,10 @@
+"""`Recorder`: measures what happens in a training and keeps it."""
+
+from gradlab.recorder.recorder import COSTLY_EVERY, COSTLY_FIRST, Recorder, watching
+
+__all__ = [
+    "COSTLY_EVERY",
+    "COSTLY_FIRST",
+    "Recorder",
+    "watching",
+]

@@ -1,0 +1,187 @@
+"""The pictures of the report, as ordinary Plotly figures: restyle them, combine them, show them in a notebook.
+
+    import gradlab
+
+    gradlab.figures.gradient_profile(run).show()
+
+What a picture shows is told in words in `figure.layout.meta["alt"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from gradlab.diagnosis import Diagnosis
+from gradlab.report.pictures import layers as by_layer
+from gradlab.report.pictures import panels, profiles, series
+from gradlab.report.pictures.draw import part
+from gradlab.report.pictures.heatmap import heatmap as draw_heatmap
+from gradlab.report.pictures.heatmap import named_squares
+from gradlab.run import Run
+
+__all__ = ["factors", "gradient_profile", "gradient_profiles", "heatmap", "layer_statistics", "loss", "weights"]
+
+
+def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Figure:
+    """Draw the norm of the backward signal by layer, with its prediction at initialization.
+
+    Parameters
+    ----------
+    run : Run
+    iteration : int
+        The one to draw; negative ones count from the end.
+    replay : int
+        At most so many iterations, from 0 to the last finite one, become frames of an animation.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        ||dLoss/dz_l|| over l, logarithmic: median and range over seeds at `iteration`, the median at the last finite
+        iteration, and the prediction of `gradlab.theory`: its ratio to the last layer times the measured norm there.
+
+    Raises
+    ------
+    ArgumentError
+        The run does not have this iteration, or does not hold `delta_norm`.
+    """
+    run = part(run, iteration)
+    times = series.moments(run, replay) if replay > 1 and run.iterations else ()
+    return go.Figure(profiles.gradient_profile(run, iteration, times))
+
+
+def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None = None, iteration: int = 0) -> go.Figure:
+    """Draw the backward signal of several nets side by side, each relative to its own last layer.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    names : sequence of str, optional
+        What to call them; the runs' names by default.
+    iteration : int
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        ||delta_l|| / ||delta_L|| over l, logarithmic, the median over seeds; 1 is a signal that arrives whole.
+
+    Raises
+    ------
+    ArgumentError
+        A run does not have this iteration, or does not hold `delta_norm`.
+    """
+    return go.Figure(profiles.gradient_profiles([part(run, iteration) for run in runs], names, iteration))
+
+
+def factors(run: Run, iteration: int = 0) -> go.Figure:
+    """Draw the product that makes or breaks the backward signal: which factor, and at which layer.
+
+    Parameters
+    ----------
+    run : Run
+    iteration : int
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Above: how many powers of ten each of the four factors contributes from the last layer to the first, as a
+        waterfall that ends at the total. Below: the same step by step, in the direction the signal travels.
+
+    Raises
+    ------
+    ArgumentError
+        The run does not hold finite log gains at this iteration.
+    """
+    return go.Figure(profiles.factors(part(run, iteration), iteration))
+
+
+def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Figure:
+    """Draw a statistic over layer and iteration; NaN, infinity and exact zeros as themselves.
+
+    Parameters
+    ----------
+    run : Run
+    column : str
+        One of the run's statistics. Norms and ratios are drawn as their decimal logarithm.
+    columns : int
+        At most about so many iterations are drawn, first, last, last finite and first non-finite always among them.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        The median over the seeds that are finite. A square where at least half of the seeds are not finite has a
+        colour of its own, so has one that is exactly 0 on a logarithmic scale; a cross marks the first NaN or infinity.
+
+    Raises
+    ------
+    ArgumentError
+        An unknown statistic, or one that this run does not hold.
+    """
+    return go.Figure(named_squares(draw_heatmap(run.condensed(), column, columns)))
+
+
+def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
+    """Draw one moment of every layer: its step, its dead and saturated units, the spread of its activations.
+
+    Parameters
+    ----------
+    run : Run
+    iteration : int
+        The one to draw; of a costly statistic, the last one up to it that was recorded. Negative: from the end.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Up to three pictures over the layers, of what the run holds: ||dW|| / ||W|| with its range over seeds, beside
+        the usual 10^-3; fractions of dead and saturated units; mean and standard deviation of the activations.
+
+    Raises
+    ------
+    ArgumentError
+        The run does not have this iteration, or holds none of these statistics.
+    """
+    return go.Figure({**by_layer.layer_statistics(part(run, iteration), iteration, ()), "frames": []})
+
+
+def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> go.Figure:
+    """Draw the loss over the iterations, training and held-out, with the constant predictor's; accuracy below it.
+
+    Parameters
+    ----------
+    run : Run
+    points : int
+        At most so many a line; spikes, gaps and both ends stay.
+    diagnosis : Diagnosis, optional
+        Its findings are marked below the loss, each from its first to its last iteration.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Medians over seeds with the range; the dashed line is the loss of the best constant guess, below which a net
+        has learned something about its input.
+    """
+    findings = () if diagnosis is None else diagnosis.every_finding
+    return go.Figure(panels.loss(run, points, findings))
+
+
+def weights(run: Run, layers: Sequence[int] | None = None, *, lines: int = 50, points: int = 500) -> go.Figure:
+    """Draw how chosen weights w_ij move from where they started, in the first seed.
+
+    Parameters
+    ----------
+    run : Run
+    layers : sequence of int, optional
+        Draw those of these layers; of all by default.
+    lines : int
+        At most so many weights, as evenly over the layers as can be.
+    points : int
+        At most so many a line.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        w(t) - w(0) over t, with arrows along the way; the colour goes from the first layer to the last; `meta` says
+        which weight it is: layer, row and column.
+    """
+    return go.Figure(panels.weights(run, layers, lines, points))

@@ -1,0 +1,106 @@
+"""Mean field theory of nets with skip connections, normalization and dropout, as `gradlab.nn.blocks` builds them.
+
+With x_l the residual stream, n_l its normalization, h_l = m_l phi(n_l), a the branch scale, p the dropout and
+z_l = h_{l-1} W_l of variance q_l = sigma_l^2 E h_{l-1}^2, for wide layers and, with BatchNorm, large batches
+
+    E x_l^2 = E x_{l-1}^2 + a^2 q_l    (a skip)    or    q_l
+    s_l^2   = E x_l^2 over the units of an example (LayerNorm), or its variance over the batch (BatchNorm), or 1
+    ||g_l||^2 = sigma_{l+1}^2 E phi'(n_l)^2 / ((1 - p) s_l^2) ||delta_{l+1}||^2 + ||g_{l+1}||^2 (a skip into l+1)
+    ||delta_l||^2 = a^2 ||g_l||^2 (a skip into l)  or  ||g_l||^2            g_l = dLoss/dx_l
+
+Over the batch, BatchNorm leaves n_l of variance 1 and examples independent, so that the variance of z_{l+1} there is
+sigma^2 (E h^2 - (E h)^2): for relu 1/2 - 1/(2 pi), and a step back multiplies the squared gradient by pi / (pi - 1)
+(Yang et al. 2019, theorem 3.9). Backward, a norm's centring and projection take two of n (or B) directions: left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlab.activations import Activation
+from gradlab.theory import gaussian
+
+Array = np.ndarray
+
+EPSILON = 1e-5  # of the norms
+
+
+@dataclass(frozen=True)
+class Layered:
+    """What stands around each activation, and what the inputs are like.
+
+    Attributes
+    ----------
+    norm : "batch", "layer" or None
+    branch : float
+        a.
+    skips : sequence of bool (L - 1,)
+        Whether a hidden layer is added to the one before it.
+    dropout : float
+    q_input, input_correlation : float
+        Mean square of the inputs, and the mean cosine between two of them.
+    """
+
+    norm: str | None
+    branch: float
+    skips: Sequence[bool]
+    dropout: float
+    q_input: float
+    input_correlation: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """By layer: variance of z (L,), E h^2 (L,), moments (L - 1), ln ||delta_l|| / ||delta_L|| (L,), and the variance of
+    twice that, to first order in 1/width (L,).
+    """
+
+    q: Array
+    signal: Array
+    moments: list[gaussian.Moments]
+    log_delta_ratio: Array
+    log_variance: Array
+
+
+def profile(phi: Activation, sigma2: Array, widths: Sequence[int], net: Layered) -> Profile:
+    """Follow the signal forwards, then the gradient backwards."""
+    q, signal, moments, scale2 = _forward(phi, sigma2, net)
+    hidden = len(moments)
+    kept = 1 / (1 - net.dropout)
+    log_delta = np.zeros(hidden + 1)  # ln ||delta_l||^2, the last layer's 0
+    log_stream, variance = -math.inf, np.zeros(hidden + 1)  # ln ||g_{l+1}||^2
+    for layer in range(hidden - 1, -1, -1):
+        step = math.log(sigma2[layer + 1] * moments[layer].slope * kept / scale2[layer])
+        branch = step + log_delta[layer + 1]
+        skipped = layer + 1 < hidden and net.skips[layer + 1]
+        log_stream = float(np.logaddexp(branch, log_stream)) if skipped else branch
+        log_delta[layer] = log_stream + (2 * math.log(net.branch) if net.skips[layer] else 0.0)
+        share = math.exp(branch - log_stream)  # only the branch fluctuates anew
+        variance[layer] = variance[layer + 1] + share**2 * moments[layer].step_variance / widths[layer]
+    return Profile(q, signal, moments, 0.5 * log_delta, variance)
+
+
+def _forward(phi: Activation, sigma2: Array, net: Layered) -> tuple[Array, Array, list[gaussian.Moments], list[float]]:
+    z, w = gaussian.nodes()
+    kept = 1 / (1 - net.dropout)
+    square, spread = net.q_input, net.q_input * (1 - net.input_correlation)  # E h^2; its variance over the batch
+    stream, stream_spread = 0.0, 0.0
+    q, signal, moments, scale2 = np.empty(len(sigma2)), np.empty(len(sigma2)), [], []
+    for layer in range(len(sigma2) - 1):
+        q[layer] = sigma2[layer] * square
+        added = net.branch**2 if net.skips[layer] else 1.0
+        before, before_spread = (stream, stream_spread) if net.skips[layer] else (0.0, 0.0)
+        stream, stream_spread = before + added * q[layer], before_spread + added * sigma2[layer] * spread
+        within = {None: 1.0, "layer": stream + EPSILON, "batch": stream_spread + EPSILON}[net.norm]
+        moments.append(gaussian.moments(phi, stream if net.norm is None else 1.0))
+        scale2.append(within)
+        mean = float(w @ phi(math.sqrt(stream if net.norm is None else 1.0) * z))
+        square = moments[-1].signal * kept
+        spread = square - mean**2
+        signal[layer] = square
+    q[-1] = signal[-1] = sigma2[-1] * square
+    return q, signal, moments, scale2
