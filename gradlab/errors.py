@@ -2,7 +2,11 @@
 
 import math
 import operator
+from collections.abc import Iterable
 from numbers import Real
+
+LISTED = 20  # known names in a message
+LONGEST = 100  # characters of a value in a message
 
 
 class GradlabError(Exception):
@@ -59,8 +63,54 @@ def above_zero(argument: str, value: object, more: str = "") -> float:
     return float(value)  # type: ignore[arg-type]
 
 
-def one_of(argument: str, value: object, allowed) -> None:
-    """Raise ArgumentError unless `value` is one of `allowed`."""
+def one_of(argument: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise ArgumentError, naming the nearest allowed value, unless `value` is one of `allowed`."""
     names = sorted(allowed)
     if value not in names:
-        raise ArgumentError(f"{argument}={value!r} is unknown; choose one of: {', '.join(names)}")
+        raise ArgumentError(f"{argument}={shown(value)} is unknown; {suggest(value, names)}")
+
+
+def shown(value: object) -> str:
+    """Return `value` as a message shows it: quoted, control characters escaped, cut when long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def suggest(value: object, known: Iterable[str]) -> str:
+    """Say what could have been meant by an unknown `value`.
+
+    Parameters
+    ----------
+    value : object
+        What was typed.
+    known : iterable of str
+        What could have been typed, in the order in which it is to be listed.
+
+    Returns
+    -------
+    str
+        "did you mean 'adam'? Choose one of: sgd, adam", or without the question where nothing
+        known is near. Of more than 20 known names the first 20 are listed.
+
+    Examples
+    --------
+    >>> suggest("adm", ["sgd", "adam"])
+    "did you mean 'adam'? Choose one of: sgd, adam"
+    """
+    names = list(known)
+    listed = ", ".join(names[:LISTED])
+    if len(names) > LISTED:
+        listed += f" and {len(names) - LISTED} more"
+    near = nearest(value, names)
+    if near is None:
+        return f"choose one of: {listed}"
+    return f"did you mean {near!r}? Choose one of: {listed}"
+
+
+def nearest(value: object, known: Iterable[str]) -> str | None:
+    """Return the known name that is spelt most like `value`, or None where none is alike."""
+    import difflib  # at a mistake only
+
+    by_lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(str(value).lower()[:LONGEST], by_lower, n=1)
+    return by_lower[found[0]] if found else None
