@@ -27,7 +27,7 @@ class Room:
 
 # `diagnosis` only to word the exception of a training that is stopped at its first NaN
 ADAPTED = {
-    "adapters.*", "recorder", "run", "rules.remedies", "measures", "statistics", "activations", "diagnosis", "errors",
+    "adapters.*", "recorder", "run", "run.storage", "rules.remedies", "measures", "statistics", "activations", "diagnosis", "errors",
 }  # fmt: skip
 SHARED = {f"rules.{name}" for name in ("base", "windows", "yardsticks", "wording", "limits", "remedies")}
 RULE = {"run", "measures", "statistics", "theory", "activations", "errors", "rules.cause"} | SHARED

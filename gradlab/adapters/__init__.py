@@ -1,1 +1,4 @@
-"""Adapters: the record and the verdicts of the built-in engine for trainings in other frameworks."""
+"""Adapters.
+
+The record and the verdicts of the built-in engine for trainings in other frameworks.
+"""

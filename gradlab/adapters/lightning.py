@@ -18,8 +18,9 @@ __all__ = ["GradlabCallback"]
 class GradlabCallback(pl.Callback):
     """Records what `Trainer.fit` does, by `gradlab.adapters.torch.watch`.
 
-    Gradients are taken in `on_before_optimizer_step`: accumulated over all micro-batches, and before they are clipped;
-    the norm after clipping is recorded beside it. The loss is what `backward` is called on.
+    Gradients are taken in `on_before_optimizer_step`: accumulated over all micro-batches, and
+    before they are clipped; the norm after clipping is recorded beside it. The loss is what
+    `backward` is called on.
 
     Parameters
     ----------
@@ -45,7 +46,10 @@ class GradlabCallback(pl.Callback):
         **watching: Any,
     ):
         self.recorder: Watch | None = None
-        self._names = {"validation_loss": validation_loss, "validation_accuracy": validation_accuracy}
+        self._names = {
+            "validation_loss": validation_loss,
+            "validation_accuracy": validation_accuracy,
+        }
         self._watching = {"out": out, **watching}
 
     @property
@@ -64,7 +68,10 @@ class GradlabCallback(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin; optimizers exist, and the model is where it is trained."""
         model = trainer.strategy.model
-        config = {"gradient_accumulation": trainer.accumulate_grad_batches, **self._watching.get("config", {})}
+        config = {
+            "gradient_accumulation": trainer.accumulate_grad_batches,
+            **self._watching.get("config", {}),
+        }
         together = trainer.world_size > 1
         options = {"distributed": together, **self._watching, "config": config}
         self.recorder = watch(pl_module if model is None else model, trainer.optimizers, **options)
@@ -73,20 +80,30 @@ class GradlabCallback(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Tell that a forward pass is to come: `training_step` need not call the model as a whole."""
+        """Tell that a forward pass is to come.
+
+        `training_step` need not call the model as a whole.
+        """
         if self.recorder is not None:
             self.recorder.forward_begins()
 
-    def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
+    def on_before_backward(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor
+    ) -> None:
         """Log the loss, which is divided by the number of micro-batches already."""
         if self.recorder is not None:
             scale = getattr(getattr(trainer.precision_plugin, "scaler", None), "_scale", None)
-            self.recorder.log(loss=loss if scale is None else loss.detach() / scale)  # 16-mixed has scaled it already
+            self.recorder.log(
+                loss=loss if scale is None else loss.detach() / scale
+            )  # 16-mixed has scaled it already
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Take the gradients: this runs in the closure that Lightning gives to the optimizer, after `backward`."""
+        """Take the gradients.
+
+        This runs in the closure that Lightning gives to the optimizer, after `backward`.
+        """
         if self.recorder is not None:
             self.recorder.gradients_ready(optimizer)
 
@@ -101,7 +118,9 @@ class GradlabCallback(pl.Callback):
         if self.recorder is not None:
             self.recorder.close()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
         """End, and keep what was recorded."""
         if self.recorder is not None:
             self.recorder.__exit__(type(exception), exception, exception.__traceback__)

@@ -238,11 +238,8 @@ def is_live(folder: Path) -> bool:
     return any(_segments(folder, table) for table in TABLES)
 
 
-def prepare_folder(folder: Path, overwrite: bool = False) -> None:
-    """Make an empty folder for a run; raise RunError rather than write over anything.
-
-    With `overwrite`, a run that lies there goes first; what else lies beside it stays.
-    """
+def check_folder(folder: Path, overwrite: bool = False) -> None:
+    """Raise RunError for a folder that no run may be written to, and change nothing."""
     if folder.is_file():
         raise RunError(f"{folder} is a file; give a folder for the run")
     if folder.exists() and any(folder.iterdir()):
@@ -250,6 +247,18 @@ def prepare_folder(folder: Path, overwrite: bool = False) -> None:
             raise RunError(f"{folder} is not empty and holds no run; choose an empty or a new folder")
         if not overwrite:
             raise RunError(f"{folder} already holds a run; choose another folder, or delete it first")
+    parent = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        raise RunError(f"{folder} cannot be made; choose a folder you may write to")
+
+
+def prepare_folder(folder: Path, overwrite: bool = False) -> None:
+    """Make an empty folder for a run; raise RunError rather than write over anything.
+
+    With `overwrite`, a run that lies there goes first; what else lies beside it stays.
+    """
+    check_folder(folder, overwrite)
+    if folder.exists() and any(folder.iterdir()):
         for path in folder.iterdir():
             if path.name == DESCRIPTION or path.suffix in (".arrow", ".parquet") or path.name.endswith(".parquet.part"):
                 path.unlink()

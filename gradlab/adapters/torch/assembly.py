@@ -35,7 +35,12 @@ OF_NET = {
     "broke_forward": latest, "gradient_scale": latest,
 }  # fmt: skip
 OF_GRADIENT = ("grad_norm", "after_norm")  # taken before a fused optimizer divides by the scale
-OF_LOSS = ("delta_norm", "back_norm", "product_norm", "per_example")  # as large as the loss was scaled
+OF_LOSS = (
+    "delta_norm",
+    "back_norm",
+    "product_norm",
+    "per_example",
+)  # as large as the loss was scaled
 
 
 @dataclass(frozen=True)
@@ -72,34 +77,48 @@ class Assembler:
         The processes that train together.
     """
 
-    def __init__(self, rows: Sequence[Row], numbers: Array, parameters: int, signals: Signals, ranks: Ranks):
+    def __init__(
+        self, rows: Sequence[Row], numbers: Array, parameters: int, signals: Signals, ranks: Ranks
+    ):
         self._numbers, self._ranks = numbers, ranks
         self._modules = np.array([signals.number_of(row.module) for row in rows], np.intp)
         self._fan_out = np.array([row.fans[1] for row in rows], np.float64)
         self._tied = [
-            np.flatnonzero(numbers == n) for n in set(numbers.tolist()) if n >= 0 and (numbers == n).sum() > 1
+            np.flatnonzero(numbers == n)
+            for n in set(numbers.tolist())
+            if n >= 0 and (numbers == n).sum() > 1
         ]
         self._last_update = np.full((1, parameters), np.nan)
         pairs = list(zip(self._modules[:-1].tolist(), self._modules[1:].tolist(), strict=True))
         self._follows = np.array([pair in signals.feeds for pair in pairs], bool)
         self._plain = np.array([signals.is_plain(*pair) for pair in pairs], bool)
-        self._identity = np.array([m not in signals.activations for m in self._modules.tolist()], bool)
+        self._identity = np.array(
+            [m not in signals.activations for m in self._modules.tolist()], bool
+        )
 
     def assemble(self, tables: Mapping[str, Mapping[str, Column]]) -> Assembled:
         """Return the columns of T iterations in turn, masked where nothing was recorded."""
         whole = self._ranks.joined(tables)
-        of_parameters, of_modules, net = whole["parameters"], dict(whole["modules"]), _flat(whole["net"])
+        of_parameters, of_modules, net = (
+            whole["parameters"],
+            dict(whole["modules"]),
+            _flat(whole["net"]),
+        )
         scale = np.where(net["scale"][1] & (net["scale"][0] != 0), net["scale"][0], 1.0)[:, None]
         by = np.where(net["gradient_scale"][1], net["gradient_scale"][0], 1.0)[:, None]
         of_parameters = dict(of_parameters)
-        of_parameters |= {name: (of_parameters[name][0] / by, of_parameters[name][1]) for name in OF_GRADIENT}
+        of_parameters |= {
+            name: (of_parameters[name][0] / by, of_parameters[name][1]) for name in OF_GRADIENT
+        }
         of_modules |= {name: (of_modules[name][0] / scale, of_modules[name][1]) for name in OF_LOSS}
         with np.errstate(all="ignore"):
             p = {name: _taken(column, self._numbers) for name, column in of_parameters.items()}
             m = {name: _taken(column, self._modules) for name, column in of_modules.items()}
             columns = self._of_weights(p, of_parameters["update_norm"]) | self._of_signals(m, p)
             columns |= self._log_gains(m, columns)
-            columns["nonfinite_count"] = _counted([m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]])
+            columns["nonfinite_count"] = _counted(
+                [m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]]
+            )
             steps = _steps(of_parameters, net)
         return Assembled(
             {name: _masked(column) for name, column in columns.items()},
@@ -115,9 +134,21 @@ class Assembler:
         lost, wanted = p["lost"][0], p["wanted"][0]
         mean = p["moment_sum"][0] / p["moment_n"][0]
         return {
-            **{name: p[name] for name in ("grad_norm", "grad_max", "weight_norm", "update_norm", "unit_similarity")},
+            **{
+                name: p[name]
+                for name in (
+                    "grad_norm",
+                    "grad_max",
+                    "weight_norm",
+                    "update_norm",
+                    "unit_similarity",
+                )
+            },
             "update_ratio": (norm / weight, known & weighed & (weight != 0)),
-            "update_cosine": (p["update_inner"][0] / (norm * before), p["update_inner"][1] & (norm > 0) & (before > 0)),
+            "update_cosine": (
+                p["update_inner"][0] / (norm * before),
+                p["update_inner"][1] & (norm > 0) & (before > 0),
+            ),
             "second_moment_rms": (np.sqrt(mean * p["moment_scale"][0]), p["moment_scale"][1]),
             "lost_fraction": (lost / np.maximum(wanted, 1), p["wanted"][1]),
         }
@@ -132,7 +163,9 @@ class Assembler:
         ):  # fmt: skip
             result[name] = np.where(none, identity, column[0]), none | column[1]
         per_example, known = m["per_example"][0].copy(), m["per_example"][1].copy()
-        for rows in self._tied:  # one matrix, read in several places: its gradient is the sum, and so is its bound
+        for rows in (
+            self._tied
+        ):  # one matrix, read in several places: its gradient is the sum, and so is its bound
             per_example[:, rows] = np.nansum(per_example[:, rows], axis=1, keepdims=True)
             known[:, rows] = known[:, rows].all(axis=1, keepdims=True)
         result["per_example_grad_norm"] = per_example, known & p["grad_norm"][1] & ~m["doubtful"][1]
@@ -150,7 +183,9 @@ class Assembler:
 
         (norm, known), (n, _) = of("norm"), of("n")
         mean = of("sum")[0] / n
-        between = np.maximum(of("squares")[0] - n * mean**2, 0)  # of several calls: what their means differ by
+        between = np.maximum(
+            of("squares")[0] - n * mean**2, 0
+        )  # of several calls: what their means differ by
         deviation = np.sqrt((of("deviation")[0] ** 2 + between) / n)
         return {
             "activation_mean": (mean, known),
@@ -158,14 +193,23 @@ class Assembler:
             "activation_rms": (norm / np.sqrt(n), known),
         }
 
-    def _log_gains(self, m: Mapping[str, Column], columns: Mapping[str, Column]) -> dict[str, Column]:
-        """Split each step from row l+1 to l; what is no chain of weights and slopes goes into `log_gain_block`."""
+    def _log_gains(
+        self, m: Mapping[str, Column], columns: Mapping[str, Column]
+    ) -> dict[str, Column]:
+        """Split each step from row l+1 to l.
+
+        What is no chain of weights and slopes goes into `log_gain_block`.
+        """
         delta, slope = columns["delta_norm"][0], columns["slope_rms"][0][:, :-1]
         lower, upper = delta[:, :-1], delta[:, 1:]
         back = np.where(self._follows, m["back_norm"][0][:, 1:], np.nan)
         product = np.where(m["product_norm"][1][:, :-1], m["product_norm"][0][:, :-1], back * slope)
-        ends = np.where(self._plain, lower, product)  # ||u phi'||: where the weights and the slope end
-        terms = measures.log_gains(columns["weight_norm"][0][:, 1:], self._fan_out[1:], back, slope, upper, ends)
+        ends = np.where(
+            self._plain, lower, product
+        )  # ||u phi'||: where the weights and the slope end
+        terms = measures.log_gains(
+            columns["weight_norm"][0][:, 1:], self._fan_out[1:], back, slope, upper, ends
+        )
         chained = np.isfinite(terms["log_gain_weight"])
         terms["log_gain_block"] = np.log(lower) - np.where(chained, np.log(ends), np.log(upper))
         terms["log_gain_block"][self._plain & chained] = np.nan  # nothing stands between
@@ -198,10 +242,15 @@ def _masked(column: Column) -> np.ma.MaskedArray:
 
 
 def _taken(column: Column, numbers: Array) -> Column:
-    """Return the numbers of layers from those of parameters or modules; a layer without one has none."""
+    """Return the numbers of layers from those of parameters or modules.
+
+    A layer without one has none.
+    """
     values, known = column
     if not values.shape[1]:
-        return np.full((len(values), len(numbers)), np.nan), np.zeros((len(values), len(numbers)), bool)
+        return np.full((len(values), len(numbers)), np.nan), np.zeros(
+            (len(values), len(numbers)), bool
+        )
     has = numbers >= 0
     return np.where(has, values[:, numbers], np.nan), has & known[:, numbers]
 
@@ -223,18 +272,27 @@ def own_phases(tables: Mapping[str, Mapping[str, Column]]) -> list[str | None]:
     return _phases(_flat(tables["net"]), tables["modules"], None)
 
 
-def _phases(net: Mapping[str, Column], m: Mapping[str, Column], p: Mapping[str, Column] | None) -> list[str | None]:
+def _phases(
+    net: Mapping[str, Column], m: Mapping[str, Column], p: Mapping[str, Column] | None
+) -> list[str | None]:
     """Say where a non-finite number appeared first in each iteration; None where nowhere."""
 
     def counted(column: Column) -> Array:
         return _anywhere(column[1] & (column[0] > 0))
 
     loss, known = net["loss"]
-    hits = [counted(m["z_bad"]) | net["broke_forward"][1], known & ~np.isfinite(loss), counted(m["delta_bad"])]
+    hits = [
+        counted(m["z_bad"]) | net["broke_forward"][1],
+        known & ~np.isfinite(loss),
+        counted(m["delta_bad"]),
+    ]
     if p is not None:
         gradient, known = p["grad_norm"]
         hits[2] |= counted(p["grad_bad"]) | _anywhere(known & ~np.isfinite(gradient))
         hits.append(counted(p["after_bad"]))
     if not np.any(hits):
         return [None] * len(loss)
-    return [next((PHASES[k] for k, hit in enumerate(row) if hit), None) for row in np.transpose(hits).tolist()]
+    return [
+        next((PHASES[k] for k, hit in enumerate(row) if hit), None)
+        for row in np.transpose(hits).tolist()
+    ]

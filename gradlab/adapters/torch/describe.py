@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,9 @@ def config(
 ) -> dict[str, Any]:
     """Return what rules and reports want to know of a training."""
     settings = optimizers[0].param_groups[0]
-    applied = Counter(layer["activation"] for layer in layers[:-1] if layer["activation"] != "identity")
+    applied = Counter(
+        layer["activation"] for layer in layers[:-1] if layer["activation"] != "identity"
+    )
     inputs = signals.inputs
     parameters = sum(parameter.numel() for parameter in model.parameters())
     known: dict[str, Any] = {
@@ -34,16 +37,14 @@ def config(
         "width": Counter(layer["fan_out"] for layer in layers).most_common(1)[0][0],
         "parameters": parameters,
         "optimizer": optimizer_name(optimizers[0]),
-        "learning_rate": float(settings["lr"]) if "lr" in settings else None,
+        "learning_rate": finite(settings.get("lr")),
         "batch_size": None if inputs.batch_size is None else inputs.batch_size * processes,
         "seeds": 1,
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
     }
-    if "eps" in settings:
-        known["epsilon"] = float(settings["eps"])
-    if settings.get("weight_decay"):
-        known["weight_decay"] = float(settings["weight_decay"])
-    rates = [float(group["lr"]) for each in optimizers for group in each.param_groups if "lr" in group]
+    known["epsilon"] = finite(settings.get("eps"))  # Adafactor's is a pair, and none of Adam's kind
+    known["weight_decay"] = finite(settings.get("weight_decay")) or None
+    rates = [finite(group.get("lr")) for each in optimizers for group in each.param_groups]
     if len(set(rates)) > 1:
         known["learning_rates"] = rates
     if processes > 1:
@@ -53,8 +54,23 @@ def config(
     return {name: value for name, value in known.items() if value is not None}
 
 
+def finite(value: Any) -> float | None:
+    """Return a setting of an optimizer as a finite number.
+
+    None where it is none (a pair, a function, None, NaN).
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return number if math.isfinite(number) else None
+
+
 def optimizer_name(optimizer: torch.optim.Optimizer) -> str:
-    """Return the engine's name of an optimizer: "sgd", "momentum", "nesterov", "adam", "adamw", ..."""
+    """Return the engine's name of an optimizer.
+
+    "sgd", "momentum", "nesterov", "adam", "adamw", ...
+    """
     settings = optimizer.param_groups[0]
     if isinstance(optimizer, torch.optim.SGD) and settings.get("momentum"):
         return "nesterov" if settings.get("nesterov") else "momentum"
@@ -63,7 +79,9 @@ def optimizer_name(optimizer: torch.optim.Optimizer) -> str:
 
 def compiled_inside(model: nn.Module) -> bool:
     """Whether `torch.compile` was applied to a model or to a part of it."""
-    return any(hasattr(module, "_orig_mod") or compiled_in_place(module) for module in model.modules())
+    return any(
+        hasattr(module, "_orig_mod") or compiled_in_place(module) for module in model.modules()
+    )
 
 
 def compiled_in_place(module: nn.Module) -> bool:
@@ -76,6 +94,8 @@ def last_words(run: Run | None, iteration: int) -> str:
     stopped = f"stopped at iteration {iteration}, before a non-finite gradient reached the weights"
     if run is None:
         return f"{stopped}; the process of rank 0 holds the record"
-    from gradlab.diagnosis import diagnose  # the one place where an adapter needs a verdict: in an exception's text
+    from gradlab.diagnosis import (
+        diagnose,
+    )  # the one place where an adapter needs a verdict: in an exception's text
 
     return f"{stopped}\n{diagnose(run)}"

@@ -1,11 +1,10 @@
 """Several processes that train one model: their numbers are joined when a block is moved, never in a step.
-
-Under DistributedDataParallel every process holds all parameters and their averaged gradients, and sees a part of the
-batch; its loss is the mean over that part. Under FSDP it also holds only shards of the parameters. A Run shows what one
-process with the whole batch would have recorded.
-
-They speak through a group of their own, on the host, so that no message of the training is ever mistaken for one of
-theirs; and before they join anything they agree on how far, so that one that has left keeps no other waiting.
+ Under DistributedDataParallel every process holds all parameters and their averaged gradients, and
+sees a part of the batch; its loss is the mean over that part. Under FSDP it also holds only shards
+of the parameters. A Run shows what one process with the whole batch would have recorded.
+ They speak through a group of their own, on the host, so that no message of the training is ever
+mistaken for one of theirs; and before they join anything they agree on how far, so that one that
+has left keeps no other waiting.
 """
 
 from __future__ import annotations
@@ -22,13 +21,20 @@ from gradlab.adapters.torch.ledger import Column
 from gradlab.errors import ArgumentError
 
 Array = np.ndarray
-Tables = Mapping[str, Mapping[str, Column]]  # by parameter, by module, and of the net as a whole: (T, places) each
+Tables = Mapping[
+    str, Mapping[str, Column]
+]  # by parameter, by module, and of the net as a whole: (T, places) each
 
 SQUARED = (
     "grad_norm", "after_norm", "weight_norm", "update_norm", "delta_norm", "back_norm", "product_norm", "slope_norm",
     "read_norm", "read_deviation", "z_norm", "z_deviation",
 )  # fmt: skip
-OF_MEAN_LOSS = ("delta_norm", "back_norm", "product_norm", "per_example")  # of a part's mean, not of the whole's
+OF_MEAN_LOSS = (
+    "delta_norm",
+    "back_norm",
+    "product_norm",
+    "per_example",
+)  # of a part's mean, not of the whole's
 LARGEST = ("grad_max", "unit_similarity", "moment_scale", "broke_forward")
 SMALLEST = ("dead",)  # a unit that is dead on the whole batch is dead on every part
 MEAN = ("saturated", "loss", "validation_loss", "validation_accuracy", "learning_rate", "scale")
@@ -75,7 +81,9 @@ class Ranks:
         self.number = found.index(distributed.get_rank())
         self._apart_in = ("parameters", "modules", "net") if self.sharded else ("modules", "net")
         # What lies in several processes alike is counted once.
-        self._owned = np.array([_is_owned(parameter, self.number) for parameter in parameters], bool)
+        self._owned = np.array(
+            [_is_owned(parameter, self.number) for parameter in parameters], bool
+        )
         try:
             self._group: Any = distributed.new_group(
                 found, timeout=AT_THE_START, backend="gloo", use_local_synchronization=True
@@ -89,11 +97,14 @@ class Ranks:
     def agree(self, limit: int, leaving: int) -> tuple[int, bool]:
         """Return up to which iteration all join their numbers now, and whether for the last time.
 
-        Those that train on move blocks at the same iterations; one that has left goes along with them until all have.
+        Those that train on move blocks at the same iterations; one that has left goes along with
+        them until all have.
         """
         if self.size == 1 or self.apart:
             return limit, True
-        mine = np.array([limit, -limit, -limit if leaving == LIVE else -np.inf, leaving, -leaving], np.float64)
+        mine = np.array(
+            [limit, -limit, -limit if leaving == LIVE else -np.inf, leaving, -leaving], np.float64
+        )
         most = self._reduced(mine, "MAX", AT_AN_EXCEPTION if leaving == BROKEN else PATIENCE)
         if most is None:
             return limit, True
@@ -113,13 +124,20 @@ class Ranks:
         }
         widths = [known.shape[1] for _, known in columns.values()]
         names = np.repeat([name for _, name in columns], widths)
-        values, known = (np.concatenate(parts, axis=1) for parts in zip(*columns.values(), strict=True))
+        values, known = (
+            np.concatenate(parts, axis=1) for parts in zip(*columns.values(), strict=True)
+        )
         whole = None if self.apart else self._combined(names, np.where(known, values, 0.0), known)
         if whole is None:
-            return {**tables, **{table: _forgotten(tables[table]) for table in self._apart_in if table != "net"}}
+            return {
+                **tables,
+                **{table: _forgotten(tables[table]) for table in self._apart_in if table != "net"},
+            }
         stops = np.cumsum(widths)[:-1]
         result: dict[str, dict[str, Column]] = {table: dict(of) for table, of in tables.items()}
-        for (table, name), *column in zip(columns, *(np.split(each, stops, axis=1) for each in whole), strict=True):
+        for (table, name), *column in zip(
+            columns, *(np.split(each, stops, axis=1) for each in whole), strict=True
+        ):
             result[table][name] = column[0], column[1]
         return result
 
@@ -142,7 +160,10 @@ class Ranks:
         return values
 
     def _combined(self, names: Array, values: Array, known: Array) -> tuple[Array, Array] | None:
-        """Combine (T, N) values over the processes; return them and where any knew one; None if they are gone."""
+        """Combine (T, N) values over the processes; return them and where any knew one.
+
+        None if they are gone.
+        """
         values[:, np.isin(names, OF_MEAN_LOSS)] /= self.size
         squared, sign = np.isin(names, SQUARED), np.where(np.isin(names, SMALLEST), -1.0, 1.0)
         extreme = np.isin(names, LARGEST + SMALLEST)
@@ -167,7 +188,10 @@ class Ranks:
         return np.where(count > 0, total, np.nan), count > 0
 
     def _reduced(self, values: Array, operation: str, patience: timedelta) -> Array | None:
-        """Return the sum or the largest over the processes, entry by entry; None where they cannot be reached."""
+        """Return the sum or the largest over the processes, entry by entry.
+
+        None where they cannot be reached.
+        """
         tensor = torch.from_numpy(np.array(values, np.float64, order="C"))
         options = distributed.AllreduceOptions()
         options.reduceOp = getattr(distributed.ReduceOp, operation)
@@ -212,7 +236,10 @@ def _processes(model: nn.Module, together: bool) -> list[int]:
 
 
 def _is_owned(parameter: Any, number: int) -> bool:
-    """Whether what lies here of a parameter is counted here: of equal copies, only the first one is."""
+    """Whether what lies here of a parameter is counted here.
+
+    Of equal copies, only the first one is.
+    """
     if not hasattr(parameter, "to_local"):
         return number == 0
     place = parameter.device_mesh.get_coordinate()
@@ -223,4 +250,7 @@ def _is_owned(parameter: Any, number: int) -> bool:
 
 
 def _forgotten(columns: Mapping[str, Column]) -> dict[str, Column]:
-    return {name: (np.full_like(values, np.nan), np.zeros_like(known)) for name, (values, known) in columns.items()}
+    return {
+        name: (np.full_like(values, np.nan), np.zeros_like(known))
+        for name, (values, known) in columns.items()
+    }

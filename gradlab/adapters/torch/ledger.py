@@ -37,7 +37,10 @@ def latest(total: Array, values: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """Where in a row of a table a block of numbers belongs: so many names, each at the same places."""
+    """Where in a row of a table a block of numbers belongs.
+
+    So many names, each at the same places.
+    """
 
     table: Table
     columns: Array
@@ -48,7 +51,10 @@ SLOTS_KEPT = 512
 
 
 class Table:
-    """So many numbers for each name, an iteration a row: by parameter, by module, or one of the net as a whole."""
+    """So many numbers for each name, an iteration a row.
+
+    By parameter, by module, or one of the net as a whole.
+    """
 
     def __init__(self, names: Mapping[str, How], size: int):
         self.size, self._hows = size, list(names.values())
@@ -98,13 +104,19 @@ class Table:
         self.values[first:last], self.known[first:last] = np.nan, False
 
     def take(self, rows: int, used: int) -> dict[str, Column]:
-        """Remove the first `rows` of `used` rows and return them by name, (rows, size) each; NaN where nothing is."""
+        """Remove the first `rows` of `used` rows and return them by name, (rows, size) each.
+
+        NaN where nothing is.
+        """
         taken = self.values[:rows].copy(), self.known[:rows].copy()
         for array in (self.values, self.known):
             array[: used - rows] = array[rows:used]
         self.forget(used - rows, used)
         parts = [array.reshape(rows, len(self._columns), self.size) for array in taken]
-        return {name: (parts[0][:, column], parts[1][:, column]) for name, column in self._columns.items()}
+        return {
+            name: (parts[0][:, column], parts[1][:, column])
+            for name, column in self._columns.items()
+        }
 
 
 class Ledger:
@@ -123,9 +135,18 @@ class Ledger:
     @property
     def row_bytes(self) -> int:
         """How much memory an iteration takes."""
-        return sum((table.values[0].nbytes + table.known[0].nbytes) for table in self.tables.values())
+        return sum(
+            (table.values[0].nbytes + table.known[0].nbytes) for table in self.tables.values()
+        )
 
-    def put(self, iteration: int, table: str, names: tuple[str, ...], places: Array, values: Array | Tensor) -> None:
+    def put(
+        self,
+        iteration: int,
+        table: str,
+        names: tuple[str, ...],
+        places: Array,
+        values: Array | Tensor,
+    ) -> None:
         """Keep `values` (names, places) of an iteration."""
         self.put_at(iteration, self.tables[table].slot(names, places), values)
 
@@ -154,7 +175,9 @@ class Ledger:
         """Remove the iterations below `before` and return their numbers by table and name, an iteration a row."""
         here = [entry for entry in self._away if entry[0] < before]
         self._away = [entry for entry in self._away if entry[0] >= before]
-        for (iteration, slot, _), values in zip(here, _moved([tensor for *_, tensor in here]), strict=True):
+        for (iteration, slot, _), values in zip(
+            here, _moved([tensor for *_, tensor in here]), strict=True
+        ):
             self._store(iteration, slot, values)
         rows, used = before - self._start, max(before, self._stop) - self._start
         for table in self.tables.values():

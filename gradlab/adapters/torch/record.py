@@ -1,7 +1,11 @@
-"""What was measured becomes a Run: the ledger is emptied in blocks, assembled, and handed to a Recorder."""
+"""What was measured becomes a Run.
+
+The ledger is emptied in blocks, assembled, and handed to a Recorder.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -49,7 +53,12 @@ class Record:
         config: Mapping[str, Any],
     ):
         self._model, self._optimizers, self._rows = model, optimizers, rows
-        self._parameters, self._signals, self._ledger, self._ranks = parameters, signals, ledger, ranks
+        self._parameters, self._signals, self._ledger, self._ranks = (
+            parameters,
+            signals,
+            ledger,
+            ranks,
+        )
         self._options, self._config = options, config
         self._assembler: Assembler | None = None
         self._recorder: Recorder | None = None
@@ -65,7 +74,9 @@ class Record:
         """The Recorder, from the first step on."""
         if self._recorder is None:
             if self._ranks.number:
-                raise RunError(f"process {self._ranks.number} holds no record; the one of rank 0 does")
+                raise RunError(
+                    f"process {self._ranks.number} holds no record; the one of rank 0 does"
+                )
             raise RunError("nothing was recorded yet: no optimizer has stepped inside the watch")
         return self._recorder
 
@@ -87,13 +98,25 @@ class Record:
         names = [signals.activations.get(signals.number_of(row.module), "identity") for row in rows]
         layers = [row.describe(name) for row, name in zip(rows, names, strict=True)]
         known = describe.config(self._model, self._optimizers, layers, signals, self._ranks.size)
-        bounded = [row.name for row in rows if signals.number_of(row.module) in signals.several_rows]
-        left = [row.name for row, n in zip(rows, numbers, strict=True) if n < 0 and row.parameter.requires_grad]
+        bounded = [
+            row.name for row in rows if signals.number_of(row.module) in signals.several_rows
+        ]
+        left = [
+            row.name
+            for row, n in zip(rows, numbers, strict=True)
+            if n < 0 and row.parameter.requires_grad
+        ]
         if left:
             self._facts["not_in_optimizer"] = left
-        facts = {"torch": torch.__version__, "upper_bounds": {"per_example_grad_norm": bounded} if bounded else {}}
+        facts = {
+            "torch": torch.__version__,
+            "upper_bounds": {"per_example_grad_norm": bounded} if bounded else {},
+        }
         self._recorder = Recorder(
-            layers, config={**known, **self._config}, provenance={**facts, **self._facts}, **self._options
+            layers,
+            config={**known, **self._config},
+            provenance={**facts, **self._facts},
+            **self._options,
         )
         positions = self._recorder.positions
         if len(positions):
@@ -101,12 +124,18 @@ class Record:
             self._parameters.follow(rows, positions)
 
     def due(self, iterations: int) -> bool:
-        """Whether it is time to move a block; among several processes the clock has no say, since they must agree."""
+        """Whether it is time to move a block.
+
+        Among several processes the clock has no say, since they must agree.
+        """
         late = self._ranks.size == 1 and time.monotonic() - self._moved > BLOCK_SECONDS
         return late or iterations - self._done > self._block
 
     def hand_over(self, limit: int, leaving: int = LIVE) -> None:
-        """Record the iterations below `limit`; one of several processes that leaves goes on until all have."""
+        """Record the iterations below `limit`.
+
+        One of several processes that leaves goes on until all have.
+        """
         self.begin()
         while True:
             agreed, last = self._ranks.agree(limit, leaving)
@@ -134,17 +163,24 @@ class Record:
         if self._ranks.apart:
             self.note(joined_until=self._facts.get("joined_until", self._done))
             return
-        mine = next(((self._done + n, phase) for n, phase in enumerate(phases) if phase is not None), None)
+        mine = next(
+            ((self._done + n, phase) for n, phase in enumerate(phases) if phase is not None), None
+        )
         if self._broken_somewhere or not self._ranks.any(mine is not None):
             return
         self._broken_somewhere = True
         everyone = enumerate(self._ranks.gathered((mine, self._facts.get("nonfinite_origin"))))
         found = {rank: (*of[0], of[1] or {}) for rank, of in everyone if of and of[0]}
         first = min((iteration for iteration, *_ in found.values()), default=0)
-        began = {rank: (phase, origin) for rank, (iteration, phase, origin) in found.items() if iteration == first}
+        began = {
+            rank: (phase, origin)
+            for rank, (iteration, phase, origin) in found.items()
+            if iteration == first
+        }
         self.note(
             nonfinite_by_rank={
-                str(rank): {"iteration": first, "phase": phase, **origin} for rank, (phase, origin) in began.items()
+                str(rank): {"iteration": first, "phase": phase, **origin}
+                for rank, (phase, origin) in began.items()
             }
         )
         origins = [{**origin, "rank": rank} for rank, (_, origin) in began.items() if origin]
@@ -153,10 +189,15 @@ class Record:
 
     def _keep(self, made: Assembled, followed: Mapping[str, Column] | None) -> None:
         if self._recorder is not None:
-            values, known = followed["value"] if followed else (None, np.zeros((len(made.phases), 0), bool))
+            values, known = (
+                followed["value"] if followed else (None, np.zeros((len(made.phases), 0), bool))
+            )
             read = np.flatnonzero(known.any(axis=1))
             self._recorder.add_block(
-                made.columns, made.steps, phases=made.phases, followed=None if values is None else (read, values[read])
+                made.columns,
+                made.steps,
+                phases=made.phases,
+                followed=None if values is None else (read, values[read]),
             )
 
     def note(self, **facts: Any) -> None:
@@ -167,13 +208,37 @@ class Record:
             self._recorder.note(**new)
 
     def snapshot(self, limit: int) -> Run:
-        """Return what was recorded so far as a Run in memory; of several processes, what they have joined so far."""
+        """Return what was recorded so far as a Run in memory.
+
+        Of several processes, what they have joined so far.
+        """
         if self._ranks.size == 1:
             self.hand_over(limit)
         return self.recorder.snapshot()
 
+    @property
+    def run(self) -> Run | None:
+        """The Run; None where this process holds none, or nothing that can be read."""
+        try:
+            return None if self._recorder is None else self._recorder.run
+        except (OSError, RunError):
+            return None
+
+    def end_early(self, limit: int, remark: str) -> None:
+        """End the record because of trouble with it, keep what can be kept, and raise nothing."""
+        self._facts["remarks"] = [*self._facts.get("remarks", ()), remark]
+        with contextlib.suppress(Exception):
+            self.hand_over(limit, BROKEN)
+        if self._recorder is not None:
+            self._recorder.provenance["remarks"] = self._facts["remarks"]
+            with contextlib.suppress(Exception):
+                self._recorder.close("ended early", followed=self._parameters.follow_now())
+
     def close(self, limit: int, status: str, *, broken: bool = False) -> Run | None:
-        """Record what is left and end the record; `broken`: an exception is on its way, and the others may not come."""
+        """Record what is left and end the record; `broken`.
+
+        An exception is on its way, and the others may not come.
+        """
         self.hand_over(limit, BROKEN if broken else LEFT)
         if self._recorder is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 import weakref
@@ -19,19 +20,21 @@ from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
 from gradlab.adapters.torch.observe import patches
-from gradlab.adapters.torch.observe.hooks import Hook, untouchable
+from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.signals import Signals
 from gradlab.adapters.torch.origin import trace
 from gradlab.adapters.torch.record import Record
 from gradlab.adapters.torch.rows import find_rows, is_seen, unwrapped
-from gradlab.errors import ArgumentError, NonFiniteError, RunError
+from gradlab.errors import ArgumentError, GradlabError, NonFiniteError
 from gradlab.recorder import COSTLY_EVERY, COSTLY_FIRST, Recorder
 from gradlab.run import Run
 
 Array = np.ndarray
 Optimizer = torch.optim.Optimizer
 
-CALLS_KEPT = 32  # of the forward passes of an iteration, to look at again when a number is not finite
+CALLS_KEPT = (
+    32  # of the forward passes of an iteration, to look at again when a number is not finite
+)
 _FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
 _watched: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
@@ -61,9 +64,13 @@ class Watch:
         here = any(parameter.device.type == "cpu" for parameter in self._parameters.all)
         self._looks = on_nonfinite == "stop" or (on_nonfinite == "trace" and here)
         self._numbers = [self._parameters.of(optimizer) for optimizer in self._optimizers]
-        self._ranks, self._ledger = Ranks(self._outer, self._parameters.all, together=distributed), Ledger()
+        self._ranks, self._ledger = (
+            Ranks(self._outer, self._parameters.all, together=distributed),
+            Ledger(),
+        )
         seen = list(dict.fromkeys(row.module for row in rows if is_seen(row.module)))
-        self._signals = Signals(seen, self._ledger)
+        self._guard = Guard(self._fail)
+        self._signals = Signals(seen, self._ledger, self._guard)
         self._ledger.table("parameters", OF_PARAMETERS, len(self._parameters.all))
         self._ledger.table("modules", OF_MODULES, len(seen))
         self._ledger.table("net", OF_NET, 1)
@@ -79,7 +86,9 @@ class Watch:
         self._clipped: set[int] = set()  # parameters, whose gradients were clipped since
         self._ran_forward = False
         self._calls: deque[trace.Forward] = deque(maxlen=CALLS_KEPT)  # of this iteration
-        self._kept: dict[int, tuple[int, int]] = {}  # by parameter: its gradient, as the last clipping left it
+        self._kept: dict[
+            int, tuple[int, int]
+        ] = {}  # by parameter: its gradient, as the last clipping left it
         self._logged = -1  # the last iteration that has a loss
         self._nonfinite = self._closed = False
         self._skipped: list[int] = []
@@ -87,11 +96,13 @@ class Watch:
         self._eager: Any = None
         self._compiled = describe.compiled_inside(model)
 
-    # -- what users call ---------------------------------------------------------------------------------------------
+    # -- what users call
 
     def __enter__(self) -> Watch:
         if self._closed or self._handles:
-            raise ArgumentError("a watch is used once; call watch(model, optimizer) again for another training")
+            raise ArgumentError(
+                "a watch is used once; call watch(model, optimizer) again for another training"
+            )
         if self._model in _watched:
             raise ArgumentError(
                 f"model {type(self._model).__name__} is being watched already; leave the other `with` block first, or "
@@ -108,10 +119,17 @@ class Watch:
 
     def _begin(self) -> None:
         for number, optimizer in enumerate(self._optimizers):
-            self._handles.append(optimizer.register_step_pre_hook(self._bound(self._before_step, number)))
-            self._handles.append(optimizer.register_step_post_hook(self._bound(self._after_step, number)))
-        if not describe.compiled_in_place(self._outer):  # a hook would be compiled along, and break the graph
-            self._handles.append(self._outer.register_forward_pre_hook(Hook(self._before_forward), with_kwargs=True))
+            before, after = (
+                self._bound(method, number) for method in (self._before_step, self._after_step)
+            )
+            self._handles.append(optimizer.register_step_pre_hook(self._guard(before)))
+            self._handles.append(optimizer.register_step_post_hook(self._guard(after)))
+        scripted = isinstance(self._outer, torch.jit.ScriptModule)  # takes no hooks
+        if not scripted and not describe.compiled_in_place(
+            self._outer
+        ):  # a hook would be compiled along
+            before = self._guard(self._before_forward)
+            self._handles.append(self._outer.register_forward_pre_hook(before, with_kwargs=True))
         self._prepare()
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
@@ -119,8 +137,7 @@ class Watch:
         if kind is None:
             self.close()
         elif not self._closed and self._iteration:
-            self._closed = True
-            self._record.close(self._iteration, f"interrupted by {kind.__name__}", broken=True)
+            self._end(f"interrupted by {kind.__name__}", broken=True)
 
     def log(
         self,
@@ -134,8 +151,8 @@ class Watch:
         Parameters
         ----------
         loss : Tensor or float, optional
-            What `backward` was called on. Several before one step add up, as their gradients do. A Tensor stays on its
-            device: nothing is synchronised.
+            What `backward` was called on. Several before one step add up, as their gradients do. A
+            Tensor stays on its device: nothing is synchronised.
         validation_loss, validation_accuracy : Tensor or float, optional
             On held-out data.
 
@@ -146,9 +163,20 @@ class Watch:
         """
         # After a step and before the next forward pass, the iteration that has just ended is meant.
         ended = self._iteration - 1
-        late = not self._ran_forward and not self._stepped and ended >= 0 and (loss is None or self._logged < ended)
+        late = (
+            not self._ran_forward
+            and not self._stepped
+            and ended >= 0
+            and (loss is None or self._logged < ended)
+        )
         iteration = ended if late else self._iteration
-        given = {"loss": loss, "validation_loss": validation_loss, "validation_accuracy": validation_accuracy}
+        given = {
+            "loss": loss,
+            "validation_loss": validation_loss,
+            "validation_accuracy": validation_accuracy,
+        }
+        if self._closed:
+            return  # after trouble, the training goes on unwatched
         for name, value in given.items():
             if value is not None:
                 self._put_single(iteration, name, _scalar(name, value))
@@ -162,7 +190,8 @@ class Watch:
         Raises
         ------
         RunError
-            No optimizer has stepped yet, or this process does not hold the record: the one of rank 0 does.
+            No optimizer has stepped yet, or this process does not hold the record: the one of rank
+            0 does.
         """
         return self.recorder.run
 
@@ -183,35 +212,49 @@ class Watch:
     def trace(self, function: Callable[[], Tensor]) -> str:
         """Run `function`, which returns a loss, and its backward pass, and say where a number first is not finite.
 
-        `recorder.trace(lambda: criterion(model(x), y))`: on demand, for a batch at hand. Gradients, buffers and random
-        generators are afterwards as before.
+        `recorder.trace(lambda: criterion(model(x), y))`: on demand, for a batch at hand. Gradients,
+        buffers and random generators are afterwards as before.
         """
         origin = trace.of_call(self._model, function)
-        return "every number is finite, forward and backward" if origin is None else f"first non-finite: {origin}"
+        return (
+            "every number is finite, forward and backward"
+            if origin is None
+            else f"first non-finite: {origin}"
+        )
 
     def close(self) -> Run | None:
-        """End the recording; `with` does it. Returns the Run where this process holds it.
+        """End the recording; `with` does it.
 
-        Raises
-        ------
-        ArgumentError
-            Nothing was recorded: the optimizer never stepped.
+        Returns the Run, or None where this process holds none.
         """
         self._leave()
-        if self._closed:
-            return self.run if self._record.writes and self._iteration else None
-        self._closed = True
-        if self._iteration == 0:
-            raise ArgumentError(
+        if not self._closed and self._iteration:
+            self._end("complete")
+        elif not self._closed:
+            self._closed = True
+            warnings.warn(
                 f"{type(self._optimizers[0]).__name__} never stepped inside the watch, so nothing was recorded; call "
-                "optimizer.step() of the very optimizer that was given"
+                "optimizer.step() of the very optimizer that was given",
+                RuntimeWarning,
+                stacklevel=3,
             )
-        return self._record.close(self._iteration, "complete")
+        return self._record.run
 
-    # -- what PyTorch calls ------------------------------------------------------------------------------------------
+    def _end(self, status: str, *, broken: bool = False) -> None:
+        """Close the record; where that fails, say so and keep what there is."""
+        try:
+            self._record.close(self._iteration, status, broken=broken)
+        # a full disk, a folder that is gone: the training is over, and was not at fault
+        except Exception as error:
+            self._fail(error)
+        self._closed = True
+
+    # -- what PyTorch calls
 
     def _bound(self, method: Callable[..., None], number: int) -> Callable[..., None]:
-        def hook(optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        def hook(
+            optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]
+        ) -> None:
             closure = keywords.get(
                 "closure", arguments[1] if len(arguments) > 1 else None
             )  # the first is the optimizer
@@ -219,32 +262,51 @@ class Watch:
 
         return hook
 
-    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def _before_forward(
+        self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> None:
         if torch.is_grad_enabled() and not untouchable():
             self.forward_begins()
             if self._looks and not self._nonfinite:
                 self._calls.append(trace.Forward(self._model, arguments, keywords))
 
     def forward_begins(self) -> None:
-        """Know that what is logged from now on belongs to the coming step; a Trainer's hook may call it."""
+        """Know that what is logged from now on belongs to the coming step.
+
+        A Trainer's hook may call it.
+        """
+        if not self._closed:
+            self._guard(self._begin_pass)()
+
+    def _begin_pass(self) -> None:
         if self._ran_forward and self._costly(self._iteration):
             self._signals.measure()  # of a micro-batch that has gone through already
         self._signals.begin_pass()
-        if self._kept and not self._stepped and all(self._parameters.all[n].grad is None for n in self._kept):
+        if (
+            self._kept
+            and not self._stepped
+            and all(self._parameters.all[n].grad is None for n in self._kept)
+        ):
             self._skip()  # gradients were clipped, and then thrown away: the user did not like them
         self._ran_forward = True
 
     def gradients_ready(self, optimizer: Any) -> None:
         """Take the gradients of an optimizer inside the closure that it was given, before they are clipped."""
+        if not self._closed:
+            self._guard(self._ready)(self._optimizers.index(_innermost(optimizer)))
+
+    def _ready(self, number: int) -> None:
         self._record.begin()
-        self._take_gradients(self._optimizers.index(_innermost(optimizer)))
+        self._take_gradients(number)
 
     def _before_step(self, number: int, closure: bool) -> None:
         if self._skips(number):
             return
         scale = getattr(self._optimizers[number], "grad_scale", None)
         if scale is not None:  # a GradScaler leaves it to a fused optimizer to divide by it
-            self._put_single(self._iteration, "gradient_scale", _scalar("scale", getattr(scale, "_scale", scale)))
+            self._put_single(
+                self._iteration, "gradient_scale", _scalar("scale", getattr(scale, "_scale", scale))
+            )
         if number in self._stepped:
             self._end_iteration()  # the others do not step in every iteration
         if not closure:
@@ -265,21 +327,37 @@ class Watch:
             self._parameters.after(self._ledger, iteration, self._numbers[number])
             self._parameters.second_moments(self._ledger, iteration, optimizer)
         if not self._stepped:
-            self._put_single(iteration, "learning_rate", _scalar("lr", optimizer.param_groups[0]["lr"]))
+            self._put_rate(iteration, optimizer.param_groups[0].get("lr"))
         self._stepped.add(number)
         if len(self._stepped) == len(self._optimizers):
             self._end_iteration()
 
     def _skips(self, number: int) -> bool:
-        """Whether a GradScaler lets a fused optimizer skip this step; `scaled_step` sees that none was made."""
+        """Whether a GradScaler lets a fused optimizer skip this step.
+
+        `scaled_step` sees that none was made.
+        """
         found = getattr(self._optimizers[number], "found_inf", None)
         return found is not None and bool(found)
 
     def clipping(self, parameters: list[Tensor]) -> None:
+        """Know that gradients are about to be clipped."""
+        self._guard(self._clipping)(parameters)
+
+    def clipped(self, parameters: list[Tensor]) -> None:
+        """Know that they were."""
+        self._guard(self._clipped_now)(parameters)
+
+    def _clipping(self, parameters: list[Tensor]) -> None:
         """Take the gradients before they are clipped."""
         number_of = self._parameters.number_of
-        # Clipped twice in a row, the first time counts; a gradient that has come since is another one.
-        numbers = [n for p in parameters if (n := number_of(p)) is not None and self._kept.get(n) != _state(p)]
+        # Clipped twice in a row, the first time counts; a gradient that has come since is another
+        # one.
+        numbers = [
+            n
+            for p in parameters
+            if (n := number_of(p)) is not None and self._kept.get(n) != _state(p)
+        ]
         self._taken.difference_update(numbers)
         for places, norms in self._parameters.gradients(numbers):
             self._put_gradients(places, norms)
@@ -287,25 +365,29 @@ class Watch:
         if numbers and self._costly(self._iteration):
             self._parameters.keep_gradients(numbers)
 
-    def clipped(self, parameters: list[Tensor]) -> None:
+    def _clipped_now(self, parameters: list[Tensor]) -> None:
         """Know gradients as they were clipped again."""
         number_of = self._parameters.number_of
         self._kept |= {n: _state(p) for p in parameters if (n := number_of(p)) is not None}
 
     def scaled_step(self, optimizer: Any, scale: Tensor | None, step: Callable[[], Any]) -> Any:
         """Note the scale of a step under a GradScaler, and whether it was skipped."""
-        if _innermost(optimizer) not in self._optimizers:
+        if self._closed or _innermost(optimizer) not in self._optimizers:
             return step()
         number = self._optimizers.index(_innermost(optimizer))
         iteration, before = self._iteration, number in self._stepped
         if scale is not None:
-            self._put_single(iteration, "scale", scale.detach().clone())
+            self._guard(self._put_single)(iteration, "scale", scale.detach().clone())
         result = step()
-        if self._iteration == iteration and (number in self._stepped) == before:
-            self._skip()
+        if (
+            self._iteration == iteration
+            and (number in self._stepped) == before
+            and not self._closed
+        ):
+            self._guard(self._skip)()
         return result
 
-    # -- iterations --------------------------------------------------------------------------------------------------
+    # -- iterations
 
     def _costly(self, iteration: int) -> bool:
         if self._every is not None:
@@ -317,9 +399,15 @@ class Watch:
         for places, norms in found:
             if self._clipped:
                 clipped = np.flatnonzero(np.isin(places, list(self._clipped)))
-                self._ledger.put(self._iteration, "parameters", ("after_norm",), places[clipped], norms[clipped])
+                self._ledger.put(
+                    self._iteration, "parameters", ("after_norm",), places[clipped], norms[clipped]
+                )
             self._put_gradients(places, norms)
-        traced = [norms for _, norms in found if self._on_nonfinite == "stop" or isinstance(norms, np.ndarray)]
+        traced = [
+            norms
+            for _, norms in found
+            if self._on_nonfinite == "stop" or isinstance(norms, np.ndarray)
+        ]
         # All processes look, or none does: one whose shards are all empty too.
         if self._looks and not self._nonfinite and (traced or self._ranks.sharded):
             self._look(traced)
@@ -336,13 +424,19 @@ class Watch:
     def _look(self, norms: Sequence[Array | Tensor]) -> None:
         """At the first non-finite gradient, before it reaches the weights, find out where it came from."""
         broken = not all(math.isfinite(float(each.sum())) for each in norms)
-        if self._on_nonfinite == "stop" or self._ranks.sharded:  # all see it in whole gradients, not in their shards
+        if (
+            self._on_nonfinite == "stop" or self._ranks.sharded
+        ):  # all see it in whole gradients, not in their shards
             broken = self._ranks.any(broken)
         if not broken:
             return
         self._nonfinite = True
-        origins = [trace.of_forward(call) for call in self._calls]  # all: FSDP's processes go together
-        distributed.reshard(self._model)  # or the next forward pass would compute with these weights
+        origins = [
+            trace.of_forward(call) for call in self._calls
+        ]  # all: FSDP's processes go together
+        distributed.reshard(
+            self._model
+        )  # or the next forward pass would compute with these weights
         origin = next((origin for origin in origins if origin is not None), None)
         if origin is not None:
             self._record.note(nonfinite_origin={"iteration": self._iteration, **origin.to_dict()})
@@ -360,16 +454,28 @@ class Watch:
         self._kept = {}
         self._prepare()
         if self._record.due(self._iteration):
-            self._hand_over()
+            self._record.hand_over(
+                self._iteration - 1
+            )  # the newest waits, since its loss may follow
 
-    def _hand_over(self) -> None:
-        """Record what there is; a disk that is full ends the recording, not the training."""
-        try:
-            self._record.hand_over(self._iteration - 1)  # the newest waits, since its loss may follow
-        except (OSError, RunError) as error:
-            warnings.warn(f"gradlab records no more, the training goes on: {error}", RuntimeWarning, stacklevel=2)
-            self._closed = True
+    def _fail(self, error: Exception) -> None:
+        """End the recording, not the training, which goes on unwatched.
+
+        One warning, and a remark in the record.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        what = (
+            f"{type(error).__name__}: {error}"
+            if not isinstance(error, (OSError, GradlabError))
+            else str(error)
+        )
+        remark = f"gradlab stopped recording at iteration {self._iteration}, the training went on: {what}"
+        with contextlib.suppress(Exception):
             self._leave()
+        self._record.end_early(self._iteration, remark)
+        warnings.warn(remark, RuntimeWarning, stacklevel=2)
 
     def _prepare(self) -> None:
         """Hang hooks on the modules if the iteration to come is to be measured in full."""
@@ -379,7 +485,9 @@ class Watch:
         else:
             self._signals.detach()
         if self._compiled and costly and self._eager is None:
-            self._eager = torch.compiler.set_stance("force_eager")  # compiled code would not call the hooks
+            self._eager = torch.compiler.set_stance(
+                "force_eager"
+            )  # compiled code would not call the hooks
             self._eager.__enter__()
         elif not costly:
             self._leave_eager()
@@ -388,7 +496,9 @@ class Watch:
         """Nothing was updated, as where a GradScaler met an infinity: the iteration begins anew."""
         self._skipped.append(self._iteration)
         self._calls.clear()
-        self._record.note(skipped_steps={"count": len(self._skipped), "before_iterations": self._skipped[-100:]})
+        self._record.note(
+            skipped_steps={"count": len(self._skipped), "before_iterations": self._skipped[-100:]}
+        )
         self._signals.detach()
         self._ledger.drop(self._iteration)
         self._parameters.forget_gradients()
@@ -399,10 +509,11 @@ class Watch:
         """End the recording before the update that would carry the NaN into the weights, and say why."""
         if self._costly(self._iteration):
             self._signals.measure()
-        self._iteration, self._closed = self._iteration + 1, True
+        stopped = self._iteration
+        self._iteration += 1
         self._leave()
-        run = self._record.close(self._iteration, f"stopped at iteration {self._iteration - 1}: a non-finite gradient")
-        raise NonFiniteError(describe.last_words(run, self._iteration - 1))
+        self._end(f"stopped at iteration {stopped}: a non-finite gradient")
+        raise NonFiniteError(describe.last_words(self._record.run, stopped))
 
     def _leave(self) -> None:
         """Take away every hook and wrapper."""
@@ -423,6 +534,14 @@ class Watch:
     def _put_single(self, iteration: int, name: str, value: Array | Tensor) -> None:
         self._ledger.put(iteration, "net", (name,), _FIRST, value)
 
+    def _put_rate(self, iteration: int, rate: Any) -> None:
+        """Note a learning rate, where it is one.
+
+        Some optimizers have none, compute it, or call a function.
+        """
+        if isinstance(rate, (int, float)) or (isinstance(rate, Tensor) and rate.numel() == 1):
+            self._put_single(iteration, "learning_rate", _scalar("lr", rate))
+
 
 def _scalar(name: str, value: Any) -> Array | Tensor:
     """Return a number as an array of one entry, or, where it lies on a device, as a tensor."""
@@ -442,7 +561,10 @@ def _scalar(name: str, value: Any) -> Array | Tensor:
 
 
 def _state(parameter: Tensor) -> tuple[int, int]:
-    """Tell one gradient of a parameter from another: which tensor it is, and how often it was written to."""
+    """Tell one gradient of a parameter from another.
+
+    Which tensor it is, and how often it was written to.
+    """
     gradient = parameter.grad
     return (0, 0) if gradient is None else (id(gradient), gradient._version)
 

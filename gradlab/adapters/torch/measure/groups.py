@@ -1,4 +1,7 @@
-"""Parameters of one shape, measured together; here those on a device, in `_host` those in main memory."""
+"""Parameters of one shape, measured together.
+
+Here those on a device, in `_host` those in main memory.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,12 @@ class Group:
         self.places = np.array(self.numbers, np.intp)
         self.matrices, self.transposed, self.updates = matrices, transposed, updates
         self.shape = flat_shape(local(self.parameters[0]))
-        self.followed: tuple[Array, Any] | None = None  # numbers of followed weights, and where they lie in the stack
-        self.unclipped: dict[int, Tensor] = {}  # gradients as they were before they were clipped, by index
+        self.followed: tuple[Array, Any] | None = (
+            None  # numbers of followed weights, and where they lie in the stack
+        )
+        self.unclipped: dict[
+            int, Tensor
+        ] = {}  # gradients as they were before they were clipped, by index
         self._slots: dict[tuple[str, ...], Slot] = {}
         self._measured = -2  # the iteration that was measured last
 
@@ -49,7 +56,10 @@ class Group:
 
     @property
     def has_units(self) -> bool:
-        """Whether the weights of two units can be compared here: a shard may cut through all of them."""
+        """Whether the weights of two units can be compared here.
+
+        A shard may cut through all of them.
+        """
         cut = self.size < self.parameters[0].numel() and not self.transposed
         return self.shape[0 if self.transposed else 1] > 1 and not cut
 
@@ -57,7 +67,9 @@ class Group:
         """Follow single weights, which lie at `flats` of the stack."""
         self.followed = numbers, torch.as_tensor(flats, device=local(self.parameters[0]).device)
 
-    def put(self, ledger: Ledger, iteration: int, names: tuple[str, ...], values: Array | Tensor) -> None:
+    def put(
+        self, ledger: Ledger, iteration: int, names: tuple[str, ...], values: Array | Tensor
+    ) -> None:
         """Put the numbers of all parameters into the ledger, (names, k)."""
         if names not in self._slots:
             self._slots[names] = ledger.tables["parameters"].slot(names, self.places)
@@ -78,7 +90,10 @@ class Group:
         return [self.unclipped.get(index, p.grad) for index, p in enumerate(self.parameters)]
 
     def gradient_norms(self) -> tuple[Array, Array | Tensor] | None:
-        """Return which of the parameters have a gradient, by number, and its norm; None where none has."""
+        """Return which of the parameters have a gradient, by number, and its norm.
+
+        None where none has.
+        """
         raise NotImplementedError
 
     def before(self, ledger: Ledger, iteration: int) -> None:
@@ -111,7 +126,9 @@ class DeviceGroup(Group):
     _last_change: Tensor | None = None
 
     def gradient_norms(self) -> tuple[Array, Tensor] | None:
-        present = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        present = [
+            index for index, parameter in enumerate(self.parameters) if parameter.grad is not None
+        ]
         if not present:
             return None
         tensors = [entries(self.parameters[index].grad) for index in present]
@@ -140,7 +157,9 @@ class DeviceGroup(Group):
         present = [index for index, gradient in enumerate(kept) if gradient is not None]
         if not present:
             return
-        gradient = statistics.wide(torch.stack([self._flat(dense(kept[index])) for index in present]))
+        gradient = statistics.wide(
+            torch.stack([self._flat(dense(kept[index])) for index in present])
+        )
         places = self.places[present]
 
         def put(name: str, values: Tensor) -> None:
@@ -178,7 +197,9 @@ class DeviceGroup(Group):
     def moments(self, ledger: Ledger, iteration: int, found: Sequence[tuple[Tensor, Any]]) -> None:
         moments = [statistics.wide(local(moment)) for moment, _ in found]
         sums = torch.stack(statistics.foreach_norm(moments, 1)).double()  # v >= 0
-        scales = torch.stack([torch.as_tensor(scale, dtype=torch.float64).to(sums.device) for _, scale in found])
+        scales = torch.stack(
+            [torch.as_tensor(scale, dtype=torch.float64).to(sums.device) for _, scale in found]
+        )
         self.put(ledger, iteration, ("moment_sum",), sums)
         self.put(ledger, iteration, ("moment_scale",), scales)
         self.put(ledger, iteration, ("moment_n",), np.full(len(found), float(self.size)))

@@ -1,6 +1,6 @@
 """Parameters in main memory: NumPy looks at the same bytes, and takes a tenth of the time a tensor kernel takes.
-
-What is large is gone through in chunks that stay in a core's cache, so that each number comes from memory once.
+ What is large is gone through in chunks that stay in a core's cache, so that each number comes from
+memory once.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from gradlab.adapters.torch.measure.statistics import UNITS
 
 Array = np.ndarray
 
-STACKED = 1 << 13  # entries: larger parameters are measured one by one, smaller ones of one shape stacked
-CHUNK = 1 << 16  # entries at a time: few enough for a core's cache, enough for a call to be worth it
+STACKED = (
+    1 << 13
+)  # entries: larger parameters are measured one by one, smaller ones of one shape stacked
+CHUNK = (
+    1 << 16
+)  # entries at a time: few enough for a core's cache, enough for a call to be worth it
 PIECE = 1 << 13  # entries of a dot product: BLAS would take several threads for more than 10,000
 
 GRADIENT = "gradient"
@@ -44,14 +48,19 @@ def dots(x: Array, y: Array) -> Array:
         return np.vecdot(x, y).astype(np.float64)
     whole = n - n % PIECE
     if whole == n:
-        pieces = np.vecdot(x.reshape(-1, PIECE), x.reshape(-1, PIECE) if x is y else y.reshape(-1, PIECE))
+        pieces = np.vecdot(
+            x.reshape(-1, PIECE), x.reshape(-1, PIECE) if x is y else y.reshape(-1, PIECE)
+        )
         return np.add.reduce(pieces.reshape(len(x), -1), axis=-1, dtype=np.float64)
     pieces = [a[:, :whole].reshape(len(a), -1, PIECE) for a in (x, y)]
     return np.vecdot(*pieces).sum(axis=-1, dtype=np.float64) + np.vecdot(x[:, whole:], y[:, whole:])
 
 
 def norms(x: Array) -> Array:
-    """Return the norm of each row of (k, n), (k,); `gradlab.measures.norm` where its square may not be exact."""
+    """Return the norm of each row of (k, n), (k,).
+
+    `gradlab.measures.norm` where its square may not be exact.
+    """
     return exact_roots(dots(x, x), x)
 
 
@@ -82,15 +91,24 @@ class HostGroup(Group):
         self._flags = np.empty((2, min(CHUNK, len(self.parameters) * self.size)), bool)
 
     def _stacked(self, tensors: Sequence[Any], role: str) -> Array:
-        """Return tensors as an array (k, n): a large one as it is, small ones copied into the buffer of their role."""
+        """Return tensors as an array (k, n).
+
+        A large one as it is, small ones copied into the buffer of their role.
+        """
         if self._sharded:
             tensors = [local(tensor) for tensor in tensors]
         if len(tensors) == 1:
             return array_of(tensors[0]).reshape(1, -1)
         if role not in self._buffers:
             buffer = torch.empty(self._format[1], dtype=self._format[0])
-            same = buffer.dtype in (torch.float32, torch.float64)  # the array looks at the buffer's memory
-            self._buffers[role] = buffer, array_of(buffer).reshape(len(tensors), -1) if same else None
+            same = buffer.dtype in (
+                torch.float32,
+                torch.float64,
+            )  # the array looks at the buffer's memory
+            self._buffers[role] = (
+                buffer,
+                array_of(buffer).reshape(len(tensors), -1) if same else None,
+            )
         buffer, array = self._buffers[role]
         torch.stack(list(tensors), out=buffer)
         return array_of(buffer).reshape(len(tensors), -1) if array is None else array
@@ -141,12 +159,19 @@ class HostGroup(Group):
                 units = weight.reshape(-1, *self.shape)
                 units = units.swapaxes(1, 2) if self.transposed else units
                 values.append(measures.unit_similarity(_some_units(units)))
-            self.put(ledger, iteration, ("weight_norm", "unit_similarity")[: len(values)], np.array(values))
+            self.put(
+                ledger,
+                iteration,
+                ("weight_norm", "unit_similarity")[: len(values)],
+                np.array(values),
+            )
         elif self._change is not None:
             np.copyto(self._change, weight)
         if self.followed is not None:
             numbers, flats = self.followed
-            ledger.put(iteration, "followed", ("value",), numbers, weight.ravel()[flats].astype(np.float64))
+            ledger.put(
+                iteration, "followed", ("value",), numbers, weight.ravel()[flats].astype(np.float64)
+            )
 
     def _copied(self, weight: Array) -> Array:
         """Return the norms of the weights, and copy them where their update is to be measured."""
@@ -189,7 +214,12 @@ class HostGroup(Group):
         return gradient, present
 
     def _put_some(
-        self, ledger: Ledger, iteration: int, names: tuple[str, ...], values: Array, present: Sequence[int]
+        self,
+        ledger: Ledger,
+        iteration: int,
+        names: tuple[str, ...],
+        values: Array,
+        present: Sequence[int],
     ) -> None:
         """Put what there is: of a parameter without a gradient, only what concerns its update."""
         for name, row in zip(names, values, strict=True):
@@ -210,13 +240,17 @@ class HostGroup(Group):
     def _statistics(
         self, gradient: Array | None, after: Array | None, last: Array | None
     ) -> tuple[tuple[str, ...], Array]:
-        """Return names and their values (names, k); where `after` is given, the update is left in `_change`."""
+        """Return names and their values (names, k).
+
+        Where `after` is given, the update is left in `_change`.
+        """
         change = None
         if after is not None:
             change = self._change
             assert change is not None
         sums = {
-            name: np.zeros(len(self.parameters)) for name in ("square", "inner", "decrease", "top", "lost", "wanted")
+            name: np.zeros(len(self.parameters))
+            for name in ("square", "inner", "decrease", "top", "lost", "wanted")
         }
         for part in self._parts():
             rows = part[0]
@@ -237,7 +271,11 @@ class HostGroup(Group):
         return self._named(sums, gradient, change, last)
 
     def _named(
-        self, sums: dict[str, Array], gradient: Array | None, change: Array | None, last: Array | None
+        self,
+        sums: dict[str, Array],
+        gradient: Array | None,
+        change: Array | None,
+        last: Array | None,
     ) -> tuple[tuple[str, ...], Array]:
         values: dict[str, Array] = {}
         if change is not None and self.matrices:
@@ -277,7 +315,10 @@ class HostGroup(Group):
 
 
 def bad(proof: Array, x: Array) -> Array:
-    """Count what is not finite in rows x (k, n); a finite `proof` shows that there is nothing to count."""
+    """Count what is not finite in rows x (k, n).
+
+    A finite `proof` shows that there is nothing to count.
+    """
     if np.isfinite(proof).all():
         return np.zeros(len(x))
     return np.asarray(measures.nonfinite_count(x[:, None]), np.float64)
@@ -296,7 +337,10 @@ def _exact_products(sums: Array, x: Array, y: Array) -> Array:
 
 
 def _some_units(units: Array) -> Array:
-    """Return (k, fan_in, fan_out) with the units that are compared: of many, some evenly spread ones."""
+    """Return (k, fan_in, fan_out) with the units that are compared.
+
+    Of many, some evenly spread ones.
+    """
     count = units.shape[-1]
     if count <= UNITS:
         return units

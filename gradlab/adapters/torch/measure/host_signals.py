@@ -1,7 +1,6 @@
 """What goes through the modules, measured in main memory: NumPy looks at the same bytes.
-
-Small signals of one shape are stacked, (k, rows, units), and measured in few calls; a large one is gone through in
-chunks that stay in a core's cache.
+ Small signals of one shape are stacked, (k, rows, units), and measured in few calls; a large one is
+gone through in chunks that stay in a core's cache.
 """
 
 from __future__ import annotations
@@ -13,7 +12,15 @@ import torch
 from torch import Tensor
 
 from gradlab import measures
-from gradlab.adapters.torch.measure.host import CHUNK, PIECE, array_of, bad, dots, exact_roots, norms
+from gradlab.adapters.torch.measure.host import (
+    CHUNK,
+    PIECE,
+    array_of,
+    bad,
+    dots,
+    exact_roots,
+    norms,
+)
 from gradlab.adapters.torch.observe.graph import Applied
 from gradlab.adapters.torch.rows import as_rows
 
@@ -79,7 +86,9 @@ def _large_moments(x: Array) -> tuple[Array, Array]:
     for part in _parts(x):
         piece = x[0, part]
         here, n = float(piece.mean()), piece.size
-        centred = np.subtract(piece, x.dtype.type(here), out=scratch[:n].reshape(piece.shape)).reshape(1, -1)
+        centred = np.subtract(
+            piece, x.dtype.type(here), out=scratch[:n].reshape(piece.shape)
+        ).reshape(1, -1)
         apart, total = here - mean, count + n
         squares += float(dots(centred, centred)[0]) + apart**2 * (count * n / total)
         mean, count = mean + apart * n / total, total
@@ -97,8 +106,13 @@ def _parts(x: Array | Tensor) -> Iterator[slice]:
         yield slice(start, start + few)
 
 
-def of_slopes(applied: Applied, saved: Tensor, backs: Tensor | None, second: bool, bound: float) -> dict[str, Array]:
-    """Measure phi' from what an activation saved, (k, ...); with u, which arrived at its result, ||u phi'|| too."""
+def of_slopes(
+    applied: Applied, saved: Tensor, backs: Tensor | None, second: bool, bound: float
+) -> dict[str, Array]:
+    """Measure phi' from what an activation saved, (k, ...).
+
+    With u, which arrived at its result, ||u phi'|| too.
+    """
     rows = as_rows(saved.detach(), second)
     u = None if backs is None else rows_of(backs.reshape(saved.shape), second)
     k, units = rows.shape[0], rows.shape[2]
@@ -153,6 +167,20 @@ def _of_sigmoid(h: Array) -> Array:
     return np.subtract(h, square, out=square)
 
 
-_in_numpy: dict[str, Callable[[Array], Array]] = {"relu": _positive, "tanh": _of_tanh, "sigmoid": _of_sigmoid}
+_in_numpy: dict[str, Callable[[Array], Array]] = {
+    "relu": _positive,
+    "tanh": _of_tanh,
+    "sigmoid": _of_sigmoid,
+}
 
-__all__ = ["STACKED", "Stacks", "array_of", "bad", "moments", "norms", "of_slopes", "row_norms", "rows_of"]
+__all__ = [
+    "STACKED",
+    "Stacks",
+    "array_of",
+    "bad",
+    "moments",
+    "norms",
+    "of_slopes",
+    "row_norms",
+    "rows_of",
+]

@@ -1,4 +1,7 @@
-"""What is measured of the calls of modules, once their gradients have come: here on a device, or in main memory."""
+"""What is measured of the calls of modules, once their gradients have come.
+
+Here on a device, or in main memory.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
     from gradlab.adapters.torch.observe.signals import Call, Signals
 
 Array = np.ndarray
-Found = tuple[int, graph.Applied, "Call"]  # a module, what was applied to its answer, and the call that read it
+Found = tuple[
+    int, graph.Applied, "Call"
+]  # a module, what was applied to its answer, and the call that read it
 
 
 _quietly = np.errstate(all="ignore")  # overflow and NaN are data here
@@ -48,7 +53,10 @@ class Meter:
 
     @_quietly
     def of_answers(self, calls: Sequence[Call], answers: Sequence[Tensor]) -> None:
-        """Measure z; as activations only where no next layer reads them, or none is known to yet."""
+        """Measure z.
+
+        As activations only where no next layer reads them, or none is known to yet.
+        """
         second = channels_second(self._module(calls))
         shown = any(not self._signals.is_read(call.module) for call in calls)
         if answers[0].device.type == "cpu":
@@ -64,7 +72,9 @@ class Meter:
 
     def doubt(self, module: int) -> None:
         """Know that p of a module is not whole in this iteration: it is then not recorded."""
-        self._ledger.put(self.iteration, "modules", ("doubtful",), np.array([module], np.intp), np.ones(1))
+        self._ledger.put(
+            self.iteration, "modules", ("doubtful",), np.array([module], np.intp), np.ones(1)
+        )
 
     def _module(self, calls: Sequence[Call]) -> nn.Module:
         return self._signals.modules[calls[0].module]
@@ -111,22 +121,31 @@ class Meter:
         if per_example is not None:
             values["per_example"] = per_example
         if calls[0].back is not None:
-            values["back_norm"] = statistics.whole_norms(_stack(_all(call.back for call in calls), second))
+            values["back_norm"] = statistics.whole_norms(
+                _stack(_all(call.back for call in calls), second)
+            )
         self._put(calls, values)
 
-    def _per_example(self, module: nn.Module, calls: Sequence[Call], delta: Tensor, read: Any) -> Tensor | None:
+    def _per_example(
+        self, module: nn.Module, calls: Sequence[Call], delta: Tensor, read: Any
+    ) -> Tensor | None:
         """Return sum_i ||B delta_i|| ||h_i|| / B, which is p of the batch's mean loss; of sequences a bound.
 
-        An example of several rows t has G_i = sum_t h_t^T delta_t, and ||G_i|| <= sum_t ||h_t|| ||delta_t||.
+        An example of several rows t has G_i = sum_t h_t^T delta_t, and ||G_i|| <= sum_t ||h_t||
+        ||delta_t||.
         """
         if reads_rows(module) and read is not None:
             return torch.linalg.vecdot(delta, read)
         if isinstance(module, nn.Embedding):
             return delta.sum(dim=-1)  # what is looked up is read as a row of one 1
-        padded = getattr(module, "padding_mode", "zeros") != "zeros"  # by what patches then hold, nobody tells here
+        padded = (
+            getattr(module, "padding_mode", "zeros") != "zeros"
+        )  # by what patches then hold, nobody tells here
         if isinstance(module, CONVOLUTIONS) and calls[0].read is not None and not padded:
             patches = [_patch_norms(module, call.read) for call in calls if call.read is not None]
-            return torch.stack([(rows * norms).sum() for rows, norms in zip(delta, patches, strict=True)])
+            return torch.stack(
+                [(rows * norms).sum() for rows, norms in zip(delta, patches, strict=True)]
+            )
         return None
 
     def _slopes(self, calls: Sequence[Call]) -> dict[Any, list[Found]]:
@@ -139,9 +158,9 @@ class Meter:
                 if following == call.module or (source, following) not in signals.feeds:
                     shape = None if call.back is None else call.back.shape
                     plain = signals.settled and signals.is_plain(source, call.module)
-                    kinds[(applied.key, shape), channels_second(signals.modules[source]), plain].append(
-                        (source, applied, call)
-                    )
+                    kinds[
+                        (applied.key, shape), channels_second(signals.modules[source]), plain
+                    ].append((source, applied, call))
         return kinds
 
     def _of_slopes(self, found: Sequence[Found], second: bool, plain: bool) -> None:
@@ -155,7 +174,9 @@ class Meter:
             u = self._stacks.of("back", backs) if whole else None
             values: dict[str, Any] = host_signals.of_slopes(first, saved, u, second, bound)
         else:
-            stack = torch.stack([statistics.wide(applied.saved.detach()) for _, applied, _ in found])
+            stack = torch.stack(
+                [statistics.wide(applied.saved.detach()) for _, applied, _ in found]
+            )
             slope = first.slope(stack)
             rows = as_rows(slope, second)
             values = {
@@ -163,8 +184,12 @@ class Meter:
                 "dead": statistics.dead_fraction(rows), "saturated": statistics.saturated_fraction(rows, bound),
             }  # fmt: skip
             if whole:
-                product = torch.stack([statistics.wide(back) for back in backs]).reshape(len(found), 1, -1)
-                values["product_norm"] = statistics.whole_norms(product * slope.reshape(len(found), 1, -1))
+                product = torch.stack([statistics.wide(back) for back in backs]).reshape(
+                    len(found), 1, -1
+                )
+                values["product_norm"] = statistics.whole_norms(
+                    product * slope.reshape(len(found), 1, -1)
+                )
         self._put_at(np.array([source for source, *_ in found], np.intp), values)
 
     def _put(self, calls: Sequence[Call], values: dict[str, Any]) -> None:
@@ -173,7 +198,9 @@ class Meter:
     def _put_at(self, places: Array, values: dict[str, Any]) -> None:
         if all(isinstance(each, np.ndarray) for each in values.values()):
             names = tuple(values)
-            self._ledger.put(self.iteration, "modules", names, places, np.array(list(values.values())))
+            self._ledger.put(
+                self.iteration, "modules", names, places, np.array(list(values.values()))
+            )
             return
         for name, each in values.items():
             self._ledger.put(self.iteration, "modules", (name,), places, each)
@@ -202,6 +229,10 @@ def _patch_norms(module: Any, read: Tensor) -> Tensor:
     spatial = read.ndim - 2
     squares = statistics.wide(read).square().sum(dim=1, keepdim=True)
     ones = torch.ones((1, 1, *module.kernel_size), dtype=squares.dtype, device=squares.device)
-    convolve: Callable[..., Tensor] = (nn.functional.conv1d, nn.functional.conv2d, nn.functional.conv3d)[spatial - 1]
+    convolve: Callable[..., Tensor] = (
+        nn.functional.conv1d,
+        nn.functional.conv2d,
+        nn.functional.conv3d,
+    )[spatial - 1]
     sums = convolve(squares, ones, None, module.stride, module.padding, module.dilation)
     return sums.clamp(min=0).sqrt().double().reshape(-1)

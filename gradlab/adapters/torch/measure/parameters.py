@@ -18,7 +18,9 @@ from gradlab.adapters.torch.rows import Row
 from gradlab.measures import safe_range
 
 Array = np.ndarray
-Norms = list[tuple[Array, Array | Tensor]]  # numbers of parameters, and the norms of their gradients
+Norms = list[
+    tuple[Array, Array | Tensor]
+]  # numbers of parameters, and the norms of their gradients
 
 
 PLANS_KEPT = 64
@@ -26,7 +28,10 @@ _quietly = np.errstate(all="ignore")  # overflow and NaN are data here
 
 
 class Parameters:
-    """Measures the parameters that a set of optimizers trains; of a sharded one, the shard that lies here."""
+    """Measures the parameters that a set of optimizers trains.
+
+    Of a sharded one, the shard that lies here.
+    """
 
     def __init__(
         self,
@@ -36,12 +41,19 @@ class Parameters:
         *,
         updates: bool,
     ):
-        held = [{id(p) for group in optimizer.param_groups for p in group["params"]} for optimizer in optimizers]
+        held = [
+            {id(p) for group in optimizer.param_groups for p in group["params"]}
+            for optimizer in optimizers
+        ]
         # Frozen ones are not trained, though an optimizer may hold them.
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.all = [parameter for parameter in trained if any(id(parameter) in each for each in held)]
+        self.all = [
+            parameter for parameter in trained if any(id(parameter) in each for each in held)
+        ]
         self._number = {id(parameter): number for number, parameter in enumerate(self.all)}
-        self._groups = self._grouped({id(row.parameter): row.transposed for row in rows}, held, updates)
+        self._groups = self._grouped(
+            {id(row.parameter): row.transposed for row in rows}, held, updates
+        )
         self._plans: dict[tuple[int, ...], tuple[list[Group], list[int]]] = {}
         self._following = 0
 
@@ -58,7 +70,9 @@ class Parameters:
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         return [number for number, parameter in enumerate(self.all) if id(parameter) in held]
 
-    def _grouped(self, transposed: dict[int, bool], held: Sequence[set[int]], updates: bool) -> list[Group]:
+    def _grouped(
+        self, transposed: dict[int, bool], held: Sequence[set[int]], updates: bool
+    ) -> list[Group]:
         groups: dict[Any, list[int]] = defaultdict(list)
         for number, parameter in enumerate(self.all):
             mine = local(parameter)
@@ -85,16 +99,30 @@ class Parameters:
             wanted = set(key)
             whole = [group for group in self._groups if wanted.issuperset(group.numbers)]
             covered = {number for group in whole for number in group.numbers}
-            self._plans[key] = whole, [n for n in key if n not in covered and local(self.all[n]).numel()]
+            self._plans[key] = (
+                whole,
+                [n for n in key if n not in covered and local(self.all[n]).numel()],
+            )
         return self._plans[key]
 
     @torch.no_grad()
     @_quietly
     def gradients(self, numbers: Sequence[int]) -> Norms:
-        """Return the norms of the gradients there are; those in main memory together, then those of each device."""
+        """Return the norms of the gradients there are.
+
+        Those in main memory together, then those of each device.
+        """
         groups, others = self._plan(numbers)
-        summed = [each for group in groups if isinstance(group, HostGroup) and (each := group.gradient_squares())]
-        away = [each for group in groups if isinstance(group, DeviceGroup) and (each := group.gradient_norms())]
+        summed = [
+            each
+            for group in groups
+            if isinstance(group, HostGroup) and (each := group.gradient_squares())
+        ]
+        away = [
+            each
+            for group in groups
+            if isinstance(group, DeviceGroup) and (each := group.gradient_norms())
+        ]
         host = [_roots(summed)] if summed else []
         for number in others:
             gradient = self.all[number].grad
@@ -105,7 +133,12 @@ class Parameters:
                 else:
                     away.append((place, statistics.norms([mine])))
         if len(host) > 1:
-            host = [(np.concatenate([places for places, _ in host]), np.concatenate([values for _, values in host]))]
+            host = [
+                (
+                    np.concatenate([places for places, _ in host]),
+                    np.concatenate([values for _, values in host]),
+                )
+            ]
         return [*host, *away]
 
     def follow(self, rows: Sequence[Row], positions: Array) -> None:
@@ -114,7 +147,9 @@ class Parameters:
         for number, (layer, i, j) in enumerate(positions.tolist()):
             row = rows[layer - 1]
             fan_in, fan_out = row.fans
-            places[id(row.parameter)].append((number, j * fan_in + i if row.transposed else i * fan_out + j))
+            places[id(row.parameter)].append(
+                (number, j * fan_in + i if row.transposed else i * fan_out + j)
+            )
         for group in self._groups:
             size = group.parameters[0].numel()
             found = [
@@ -129,7 +164,10 @@ class Parameters:
 
     @torch.no_grad()
     def follow_now(self) -> Array | None:
-        """Return the values (W,) of the followed weights as they are; None where none is followed."""
+        """Return the values (W,) of the followed weights as they are.
+
+        None where none is followed.
+        """
         found = [group.followed_now() for group in self._groups if group.followed is not None]
         values = np.full(self._following, np.nan)
         for numbers, part in found:
@@ -165,23 +203,37 @@ class Parameters:
 
     @torch.no_grad()
     @_quietly
-    def second_moments(self, ledger: Ledger, iteration: int, optimizer: torch.optim.Optimizer) -> None:
+    def second_moments(
+        self, ledger: Ledger, iteration: int, optimizer: torch.optim.Optimizer
+    ) -> None:
         """Measure the mean of v_hat of an adaptive optimizer, after its step."""
-        settings = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
+        settings = {
+            id(parameter): group
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }
         for group in self._groups:
             first = group.parameters[0]
             if not (group.matrices and id(first) in settings and optimizer.state.get(first)):
                 continue
-            found = [_second_moment(optimizer.state.get(p, {}), settings[id(p)]) for p in group.parameters]
+            found = [
+                _second_moment(optimizer.state.get(p, {}), settings[id(p)])
+                for p in group.parameters
+            ]
             known = [each for each in found if each is not None]
             if len(known) == len(found):
                 group.moments(ledger, iteration, known)
 
 
 def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
-    """Return numbers of parameters and the norms whose squares were summed; one look tells whether all are safe."""
+    """Return numbers of parameters and the norms whose squares were summed.
+
+    One look tells whether all are safe.
+    """
     squares = np.concatenate([each for _, each, _ in summed])
-    low, high = safe_range(min((rows.dtype for *_, rows in summed), key=lambda dtype: dtype.itemsize))
+    low, high = safe_range(
+        min((rows.dtype for *_, rows in summed), key=lambda dtype: dtype.itemsize)
+    )
     places = np.concatenate([numbers for numbers, *_ in summed])
     if squares.min() > low and squares.max() < high:
         return places, np.sqrt(squares)
@@ -189,7 +241,10 @@ def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
 
 
 def _second_moment(state: dict[str, Any], settings: dict[str, Any]) -> tuple[Tensor, Any] | None:
-    """Return v and the factor that makes it v_hat; None where an optimizer has none, or has not stepped."""
+    """Return v and the factor that makes it v_hat.
+
+    None where an optimizer has none, or has not stepped.
+    """
     if "exp_avg_sq" in state and "step" in state and "betas" in settings:  # Adam and its kin
         step = state["step"]
         step = float(step) if not isinstance(step, Tensor) or step.device.type == "cpu" else step

@@ -1,7 +1,7 @@
 """The statistics of gradlab.measures, once more for tensors that must stay on their device.
-
-Stacks are (k, rows, columns): k equal layers in one call. On the CPU, norms are taken in float32 and once more in
-float64 where a sum of squares left its safe range; elsewhere in float64 at once, since to look would synchronise.
+ Stacks are (k, rows, columns): k equal layers in one call. On the CPU, norms are taken in float32
+and once more in float64 where a sum of squares left its safe range; elsewhere in float64 at once,
+since to look would synchronise.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from torch import Tensor
 
 from gradlab.measures import SATURATED_BELOW
 
-SAFE = 1e-15, 1e15  # of float32 norms: far from where their squares underflow (1e-23) or overflow (1e19)
-SMALL = 1 << 16  # entries: larger tensors are measured one by one, smaller ones of one shape stacked
+SAFE = (
+    1e-15,
+    1e15,
+)  # of float32 norms: far from where their squares underflow (1e-23) or overflow (1e19)
+SMALL = (
+    1 << 16
+)  # entries: larger tensors are measured one by one, smaller ones of one shape stacked
 UNITS = 128  # whose weights are compared: of a wider layer, so many evenly spread ones
 
 
@@ -33,7 +38,10 @@ def double(device: torch.device) -> torch.dtype:
 
 
 def unsafe(norms: Tensor) -> bool:
-    """Whether float32 norms, on the CPU, may have lost something, or are no numbers; elsewhere nothing is looked at."""
+    """Whether float32 norms, on the CPU, may have lost something, or are no numbers.
+
+    Elsewhere nothing is looked at.
+    """
     low, high = norms.aminmax()
     return not (SAFE[0] < float(low) and float(high) < SAFE[1])
 
@@ -73,7 +81,9 @@ def deviation(stack: Tensor, mean: Tensor) -> Tensor:
 def nonfinite_count(stack: Tensor) -> Tensor:
     """Count NaN and infinity in each layer, (k,)."""
     if stack.device.type == "cpu" and bool(stack.sum().isfinite()):
-        return torch.zeros(len(stack), dtype=torch.float64)  # a finite sum proves that there are none
+        return torch.zeros(
+            len(stack), dtype=torch.float64
+        )  # a finite sum proves that there are none
     return stack[0].numel() - torch.isfinite(stack).sum(dim=(1, 2), dtype=torch.float64)
 
 
@@ -100,7 +110,8 @@ def lost(update: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
 def unit_similarity(weight: Tensor) -> Tensor:
     """Return the largest cosine between the columns (units) of each layer (k, fan_in, fan_out), (k,).
 
-    Two units whose weights are all 0 are identical. Of a layer of more than `UNITS` units, so many are compared.
+    Two units whose weights are all 0 are identical. Of a layer of more than `UNITS` units, so many
+    are compared.
     """
     weight = wide(weight)
     if weight.shape[-1] > UNITS:
@@ -108,7 +119,9 @@ def unit_similarity(weight: Tensor) -> Tensor:
         weight = weight[..., chosen]
     top = weight.abs().amax(dim=-2, keepdim=True)
     zero = top == 0
-    units = weight / torch.where(zero, torch.ones_like(top), top)  # up to 1: squares neither over- nor underflow
+    units = weight / torch.where(
+        zero, torch.ones_like(top), top
+    )  # up to 1: squares neither over- nor underflow
     units = units / (torch.linalg.vector_norm(units, dim=-2, keepdim=True) + zero)
     gram = units.transpose(1, 2) @ units
     gram = torch.where(zero.transpose(1, 2) & zero, torch.ones_like(gram), gram)
@@ -123,4 +136,6 @@ def dead_fraction(slope: Tensor) -> Tensor:
 
 def saturated_fraction(slope: Tensor, bound: float) -> Tensor:
     """Return the share of entries whose slope is below 1 % of the largest that the activation has, (k,)."""
-    return (slope.abs() < SATURATED_BELOW * bound).sum(dim=(1, 2), dtype=torch.float64) / slope[0].numel()
+    return (slope.abs() < SATURATED_BELOW * bound).sum(dim=(1, 2), dtype=torch.float64) / slope[
+        0
+    ].numel()

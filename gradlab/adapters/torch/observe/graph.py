@@ -1,7 +1,7 @@
 """What the autograd graph tells: which layer a signal comes from, and which activation it went through on the way.
-
-A functional activation leaves no module to hook. Its node in the graph does: `ReluBackward0` and its kin hold the
-tensor from which the slope follows, and lead back to the layer whose output they were given.
+ A functional activation leaves no module to hook. Its node in the graph does: `ReluBackward0` and
+its kin hold the tensor from which the slope follows, and lead back to the layer whose output they
+were given.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from torch import Tensor
 from gradlab.activations import SELU_SCALE
 
 NODES_SEEN = 64  # of the graph behind one input: past a block, and not down a whole residual stream
-FSDP_NODE = "RegisterPostBackwardFunctionBackward"  # all inputs of a module go through one: n comes out where n went in
+# all inputs of a module go through one: n comes out where n went in
+FSDP_NODE = "RegisterPostBackwardFunctionBackward"
 
 aten = torch.ops.aten
 
 
 @dataclass(frozen=True)
 class Applied:
-    """An activation as the graph holds it: its name, settings, and the tensor that its slope follows from."""
+    """An activation as the graph holds it.
+
+    Its name, settings, and the tensor that its slope follows from.
+    """
 
     name: str
     settings: tuple[Any, ...]
@@ -42,7 +46,10 @@ class Applied:
 
 @dataclass(frozen=True)
 class Source:
-    """A layer that an input comes from: its number, what was applied to its output, and whether nothing else was."""
+    """A layer that an input comes from.
+
+    Its number, what was applied to its output, and whether nothing else was.
+    """
 
     module: int
     node: Any
@@ -79,12 +86,18 @@ def applied(node: Any) -> Applied | None:
     """Read an activation from its node; None where autograd has packed its tensors away."""
     try:
         return _READERS[type(node).__name__](node)
-    except (RuntimeError, AttributeError):  # freed, changed in place since, or another release's names
+    except (
+        RuntimeError,
+        AttributeError,
+    ):  # freed, changed in place since, or another release's names
         return None
 
 
 def of_linear(z: Tensor) -> tuple[Any, int] | None:
-    """Return the node that computed z = h W + b, and which of its inputs is h; None where another one did."""
+    """Return the node that computed z = h W + b, and which of its inputs is h.
+
+    None where another one did.
+    """
     node = z.grad_fn
     if type(node).__name__ in _RESHAPED:
         node = node.next_functions[0][0]  # pyright: ignore[reportOptionalMemberAccess]
@@ -93,7 +106,10 @@ def of_linear(z: Tensor) -> tuple[Any, int] | None:
 
 
 def saves_elsewhere() -> bool:
-    """Whether saved tensors are packed away now (checkpointing, offloading): to read one would unpack it."""
+    """Whether saved tensors are packed away now (checkpointing, offloading).
+
+    To read one would unpack it.
+    """
     inside: Any = torch._C
     top = getattr(inside._autograd, "_top_saved_tensors_default_hooks", None)
     return top is not None and top(False) is not None
@@ -101,7 +117,9 @@ def saves_elsewhere() -> bool:
 
 def _elu(node: Any, saved: Tensor, is_result: bool) -> Applied:
     settings = node._saved_alpha, node._saved_scale, node._saved_input_scale, is_result
-    selu = abs(float(node._saved_scale) - SELU_SCALE) < 1e-6  # PyTorch's selu is an elu with other settings
+    selu = (
+        abs(float(node._saved_scale) - SELU_SCALE) < 1e-6
+    )  # PyTorch's selu is an elu with other settings
     return Applied("selu" if selu else "elu", settings, saved)
 
 
@@ -116,8 +134,12 @@ _READERS: dict[str, Callable[[Any], Applied]] = {
     "SiluBackward0": lambda node: Applied("silu", (), node._saved_self),
     "EluBackward0": lambda node: _elu(node, node._saved_self, False),
     "EluBackward1": lambda node: _elu(node, node._saved_result, True),  # computed in place
-    "LeakyReluBackward0": lambda node: Applied("leaky_relu", (float(node._saved_negative_slope),), node._saved_self),
-    "LeakyReluBackward1": lambda node: Applied("leaky_relu", (float(node._saved_negative_slope),), node._saved_result),
+    "LeakyReluBackward0": lambda node: Applied(
+        "leaky_relu", (float(node._saved_negative_slope),), node._saved_self
+    ),
+    "LeakyReluBackward1": lambda node: Applied(
+        "leaky_relu", (float(node._saved_negative_slope),), node._saved_result
+    ),
     "SoftplusBackward0": lambda node: Applied(
         "softplus", (float(node._saved_beta), float(node._saved_threshold)), node._saved_self
     ),
@@ -127,10 +149,16 @@ _SLOPES: dict[str, Callable[..., Tensor]] = {
     "relu": lambda h: (h > 0).to(h.dtype),
     "tanh": lambda h: 1 - h * h,
     "sigmoid": lambda h: h - h * h,
-    "gelu": lambda z, approximate: aten.gelu_backward(torch.ones_like(z), z, approximate=approximate),
+    "gelu": lambda z, approximate: aten.gelu_backward(
+        torch.ones_like(z), z, approximate=approximate
+    ),
     "silu": lambda z: aten.silu_backward(torch.ones_like(z), z),
     "elu": lambda z, *settings: aten.elu_backward(torch.ones_like(z), *settings, z),
     "selu": lambda z, *settings: aten.elu_backward(torch.ones_like(z), *settings, z),
-    "leaky_relu": lambda z, slope: torch.where(z > 0, torch.ones_like(z), torch.full_like(z, slope)),
-    "softplus": lambda z, beta, threshold: aten.softplus_backward(torch.ones_like(z), z, beta, threshold),
+    "leaky_relu": lambda z, slope: torch.where(
+        z > 0, torch.ones_like(z), torch.full_like(z, slope)
+    ),
+    "softplus": lambda z, beta, threshold: aten.softplus_backward(
+        torch.ones_like(z), z, beta, threshold
+    ),
 }

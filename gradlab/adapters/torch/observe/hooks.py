@@ -1,4 +1,7 @@
-"""Hooks that stay where they were hung: a copy of a module, or what is saved of it, has hooks that do nothing."""
+"""Hooks that stay where they were hung.
+
+A copy of a module, or what is saved of it, has hooks that do nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,44 @@ from typing import Any
 
 import torch
 
+from gradlab.errors import NonFiniteError
+
+
+class Guard:
+    """Keeps faults of the recording out of the training: the first one is told to `failed`, and nothing is raised.
+
+    Errors that are meant for the user's loop (`NonFiniteError`) pass.
+
+    Attributes
+    ----------
+    failed : callable
+        What is called with the exception.
+    """
+
+    def __init__(self, failed: Callable[[Exception], None]):
+        self.failed = failed
+
+    def __call__(self, call: Callable[..., Any]) -> Hook:
+        """Return a hook that makes this call."""
+        return Hook(call, self)
+
 
 class Hook:
-    """A hook that is neither copied nor pickled along with its module."""
+    """A hook that is neither copied nor pickled along with its module, and raises nothing into the training."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "_guard")
 
-    def __init__(self, call: Callable[..., Any]):
-        self._call = call
+    def __init__(self, call: Callable[..., Any], guard: Guard):
+        self._call, self._guard = call, guard
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return self._call(*arguments, **keywords)
+        try:
+            return self._call(*arguments, **keywords)
+        except NonFiniteError:
+            raise
+        except Exception as error:  # whatever it is: a training must not die of its record
+            self._guard.failed(error)
+            return None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., None]:
         return ignored
@@ -35,7 +65,10 @@ def _nothing() -> Callable[..., None]:
 
 
 def untouchable() -> bool:
-    """Whether tensors are no ordinary ones now: traced, compiled, or inside a transform such as vmap."""
+    """Whether tensors are no ordinary ones now.
+
+    Traced, compiled, or inside a transform such as vmap.
+    """
     inside: Any = getattr(torch._C, "_functorch", None)
     transformed = inside is not None and inside.peek_interpreter_stack() is not None
     jit: Any = torch.jit

@@ -1,7 +1,6 @@
 """Two functions of PyTorch are wrapped while something is watched: what they do leaves no other trace.
-
-Clipping scales the gradients before the optimizer's hook sees them; a GradScaler that meets an infinity does not call
-the optimizer at all. Both are put back when the last watch ends.
+ Clipping scales the gradients before the optimizer's hook sees them; a GradScaler that meets an
+infinity does not call the optimizer at all. Both are put back when the last watch ends.
 """
 
 from __future__ import annotations
@@ -42,7 +41,10 @@ def listen(listener: Listener) -> None:
 
 
 def leave(listener: Listener) -> bool:
-    """Tell it no more, and return whether it was told; with the last one, PyTorch's own functions are put back."""
+    """Tell it no more, and return whether it was told.
+
+    With the last one, PyTorch's own functions are put back.
+    """
     if listener not in _listeners:
         return False
     _listeners.remove(listener)
@@ -83,7 +85,9 @@ def _method(original: Callable[..., Any], wrapper: Callable[..., Any]) -> Callab
     return method
 
 
-def _clipping(original: Callable[..., Any], parameters: Tensor | Iterable[Tensor], *rest: Any, **keywords: Any) -> Any:
+def _clipping(
+    original: Callable[..., Any], parameters: Tensor | Iterable[Tensor], *rest: Any, **keywords: Any
+) -> Any:
     parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for listener in tuple(_listeners):
         listener.clipping(parameters)
@@ -93,7 +97,9 @@ def _clipping(original: Callable[..., Any], parameters: Tensor | Iterable[Tensor
     return result
 
 
-def _scaled_step(original: Callable[..., Any], scaler: Any, optimizer: Any, *rest: Any, **keywords: Any) -> Any:
+def _scaled_step(
+    original: Callable[..., Any], scaler: Any, optimizer: Any, *rest: Any, **keywords: Any
+) -> Any:
     scale = getattr(scaler, "_scale", None)
 
     def step() -> Any:

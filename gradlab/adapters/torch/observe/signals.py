@@ -1,9 +1,9 @@
 """What goes through the modules: hooks that hang on them for one iteration, and what is measured of it.
-
-A module that computes z = h W + b is seen in three places: what it reads (h), what it answers (z), and the gradients
-that arrive at the two, delta = dLoss/dz and u = dLoss/dh, its own share of it. A plain Linear's node in the graph shows
-both; before any other module the input is passed through an alias, so that a skip connection beside it does not add its
-gradient. Nothing is kept of a call whose gradient never comes.
+ A module that computes z = h W + b is seen in three places: what it reads (h), what it answers (z),
+and the gradients that arrive at the two, delta = dLoss/dz and u = dLoss/dh, its own share of it. A
+plain Linear's node in the graph shows both; before any other module the input is passed through an
+alias, so that a skip connection beside it does not add its gradient. Nothing is kept of a call
+whose gradient never comes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from gradlab.adapters.torch.measure import statistics
 from gradlab.adapters.torch.measure.host_signals import STACKED
 from gradlab.adapters.torch.measure.meter import Meter
 from gradlab.adapters.torch.observe import graph
-from gradlab.adapters.torch.observe.hooks import Hook, untouchable
+from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.rows import CONVOLUTIONS, tensors_of
 
-PASSES_KEPT = 32  # forward passes whose gradients are waited for; of more, such as a rollout's, the oldest are let go
+# forward passes whose gradients are waited for; of more, such as a rollout's, the oldest are let go
+PASSES_KEPT = 32
 
 
 class Call:
@@ -39,7 +40,9 @@ class Call:
         self.z: Tensor | None = None
         self.delta: Tensor | None = None
         self.back: Tensor | None = None
-        self.applied: dict[int, graph.Applied] = {}  # to the outputs of the modules that `read` comes from
+        self.applied: dict[
+            int, graph.Applied
+        ] = {}  # to the outputs of the modules that `read` comes from
         self.awaits = False  # whether the gradient of what it read will come too
         self.shown = False  # whether it was measured already
 
@@ -89,10 +92,12 @@ class Signals:
     several_rows : set of int
         Modules that answer several rows for one example: positions of a sequence, or of an image.
     feeds : set of (int, int)
-        Pairs (lower, upper) of modules: the input of the upper comes from the lower, nothing with weights between.
+        Pairs (lower, upper) of modules: the input of the upper comes from the lower, nothing with
+        weights between.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], ledger: Ledger):
+    def __init__(self, modules: Sequence[nn.Module], ledger: Ledger, guard: Guard):
+        self._guard = guard
         self.modules = list(modules)
         self._numbers = {id(module): number for number, module in enumerate(self.modules)}
         self._meter = Meter(self, ledger)
@@ -102,9 +107,15 @@ class Signals:
         self._producers: dict[Any, int] = {}
         self._packed = False
         self._pass = 0  # forward passes of the model so far
-        self._links: dict[int, tuple[type, int]] = {}  # by module: the activation that it reads, and of which module
-        self._read: set[int] = set()  # modules whose answer is known to be read by the one that was met after them
-        self._unlike: set[int] = set()  # modules whose node in the graph is not that of a plain Linear
+        self._links: dict[
+            int, tuple[type, int]
+        ] = {}  # by module: the activation that it reads, and of which module
+        self._read: set[int] = (
+            set()
+        )  # modules whose answer is known to be read by the one that was met after them
+        self._unlike: set[int] = (
+            set()
+        )  # modules whose node in the graph is not that of a plain Linear
         self._order: list[int] = []  # modules by number, as data first met them
         self._rank: dict[int, int] = {}
         self.settled = False
@@ -121,10 +132,20 @@ class Signals:
         if not self._handles:
             for number, module in enumerate(self.modules):
                 if type(module) is nn.Linear and number not in self._unlike:
-                    self._handles.append(module.register_forward_hook(Hook(partial(self._after_linear, number))))
+                    self._handles.append(
+                        module.register_forward_hook(
+                            self._guard(partial(self._after_linear, number))
+                        )
+                    )
                 else:
-                    self._handles.append(module.register_forward_pre_hook(Hook(self._before), with_kwargs=True))
-                    self._handles.append(module.register_forward_hook(Hook(self._after), with_kwargs=True))
+                    self._handles.append(
+                        module.register_forward_pre_hook(
+                            self._guard(self._before), with_kwargs=True
+                        )
+                    )
+                    self._handles.append(
+                        module.register_forward_hook(self._guard(self._after), with_kwargs=True)
+                    )
 
     def detach(self) -> None:
         """Take all hooks away, and forget what was not measured."""
@@ -140,7 +161,10 @@ class Signals:
         self._calls, self._open, self._producers, self._packed = [], defaultdict(list), {}, False
 
     def begin_pass(self) -> None:
-        """Know that another forward pass begins: earlier graphs are let go, but for the gradients still to come."""
+        """Know that another forward pass begins.
+
+        Earlier graphs are let go, but for the gradients still to come.
+        """
         self._producers = {}
         self._pass += 1
         kept = []
@@ -161,15 +185,23 @@ class Signals:
             self._rank[number] = len(self._order)
             self._order.append(number)
 
-    def _after_linear(self, number: int, module: nn.Module, arguments: tuple[Any, ...], z: Tensor) -> None:
-        """See a call of a plain Linear afterwards: one hook, and one more at its node in the graph."""
+    def _after_linear(
+        self, number: int, module: nn.Module, arguments: tuple[Any, ...], z: Tensor
+    ) -> None:
+        """See a call of a plain Linear afterwards.
+
+        One hook, and one more at its node in the graph.
+        """
         if module is not self.modules[number] or untouchable():
             return  # a replica of DataParallel's
         self._meet(number)
         if not (z.requires_grad and torch.is_grad_enabled()):
             return
         found = graph.of_linear(z) if len(arguments) == 1 else None
-        if found is None:  # somebody's hook, or a kernel of another kind: an alias will tell, from the next time on
+        if (
+            found is None
+            # somebody's hook, or a kernel of another kind: an alias will tell, from the next time on
+        ):
             self._unlike.add(number)
         read = arguments[0] if arguments else None
         call = Call(number, None if read is None else read.detach(), self._pass)
@@ -178,12 +210,14 @@ class Signals:
             self._trace(call, read)
         self._answered(call, z)
         if found is None:
-            z.register_hook(partial(self._got_delta, call))
+            z.register_hook(self._guard(partial(self._got_delta, call)))
         else:
             node, index = found
-            node.register_hook(partial(self._got_both, call, index))
+            node.register_hook(self._guard(partial(self._got_both, call, index)))
 
-    def _got_both(self, call: Call, index: int, at_inputs: tuple[Any, ...], at_outputs: tuple[Any, ...]) -> None:
+    def _got_both(
+        self, call: Call, index: int, at_inputs: tuple[Any, ...], at_outputs: tuple[Any, ...]
+    ) -> None:
         if at_outputs[0] is None or not self._counts(call):
             return
         delta, back = at_outputs[0].detach(), at_inputs[index]
@@ -196,8 +230,9 @@ class Signals:
     def _counts(self, call: Call) -> bool:
         """Whether a gradient that arrives is one of the loss, of a call that is still to be measured.
 
-        Inside `autograd.grad(create_graph=True)` it is not: what it is used for, a penalty, adds to G and not to p. Nor
-        is p whole where a graph is gone through again after a large signal was measured.
+        Inside `autograd.grad(create_graph=True)` it is not: what it is used for, a penalty, adds to
+        G and not to p. Nor is p whole where a graph is gone through again after a large signal was
+        measured.
         """
         if untouchable() or not self._handles:
             return False
@@ -213,12 +248,16 @@ class Signals:
             self.several_rows.add(call.module)
         self._producers[z.grad_fn] = call.module
         if z.numel() > _small(z):
-            self._meter.of_answers([call], [z.detach()])  # at once: autograd may not keep it, and so should nobody
+            self._meter.of_answers(
+                [call], [z.detach()]
+            )  # at once: autograd may not keep it, and so should nobody
         else:
             call.z = z.detach().clone()  # small; and a mask or a skip may be written into z itself
         self._calls.append(call)
 
-    def _before(self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def _before(
+        self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
         number = self._numbers.get(id(module))
         if number is None or untouchable():
             return None  # a replica of DataParallel's
@@ -234,7 +273,7 @@ class Signals:
             return None  # deep inside a list, say
         call.awaits = True
         alias = read.view_as(read)
-        alias.register_hook(partial(self._got_back, call))
+        alias.register_hook(self._guard(partial(self._got_back, call)))
         return _replaced(arguments, keywords, read, alias)
 
     def _trace(self, call: Call, read: Tensor) -> None:
@@ -243,7 +282,11 @@ class Signals:
             return
         node = read.grad_fn
         kind, lower = self._links.get(call.module, (None, -1))
-        if type(node) is kind and not self._packed and self._producers.get(node.next_functions[0][0]) == lower:
+        if (
+            type(node) is kind
+            and not self._packed
+            and self._producers.get(node.next_functions[0][0]) == lower
+        ):
             applied = graph.applied(node)  # as last time: an activation, and what it was applied to
             if applied is not None:
                 call.applied[lower] = applied
@@ -284,7 +327,10 @@ class Signals:
         return self._numbers.get(id(module), -1)
 
     def is_plain(self, lower: int, upper: int) -> bool:
-        """Whether delta of the lower module is u phi' of the upper: no skip, no norm, and nobody else that reads it."""
+        """Whether delta of the lower module is u phi' of the upper.
+
+        No skip, no norm, and nobody else that reads it.
+        """
         if not self.settled:
             return self._is_plain(lower, upper)
         pair = lower, upper
@@ -310,7 +356,7 @@ class Signals:
         if z is None or not (torch.is_grad_enabled() and z.requires_grad):
             return
         self._answered(call, z)
-        z.register_hook(partial(self._got_delta, call))
+        z.register_hook(self._guard(partial(self._got_delta, call)))
 
     def _got_delta(self, call: Call, gradient: Tensor) -> None:
         if not self._counts(call):
@@ -330,18 +376,23 @@ class Signals:
     def measure(self) -> None:
         """Measure all calls whose gradients came; those of one kind and shape together."""
         kinds: dict[Any, list[Call]] = defaultdict(list)
-        times: Counter[int] = Counter()  # a module that was called twice is measured twice: in a stack each is once
+        times: Counter[int] = (
+            Counter()
+        )  # a module that was called twice is measured twice: in a stack each is once
         for call in self._calls:
             if call.delta is None or call.shown:
                 continue
             times[call.module] += 1
             shapes = tuple(
-                None if t is None else (t.shape, t.dtype) for t in (call.read, call.z, call.delta, call.back)
+                None if t is None else (t.shape, t.dtype)
+                for t in (call.read, call.z, call.delta, call.back)
             )
             kinds[self._kind(call), shapes, times[call.module]].append(call)
         for calls in kinds.values():
             self._of_calls(calls)
-        self._calls = [call for call in self._calls if not call.shown]  # gradients of some may be still to come
+        self._calls = [
+            call for call in self._calls if not call.shown
+        ]  # gradients of some may be still to come
 
     def _kind(self, call: Call) -> Any:
         module = self.modules[call.module]
@@ -359,7 +410,9 @@ class Signals:
             call.applied, call.shown = {}, True
 
 
-def _replaced(arguments: tuple[Any, ...], keywords: dict[str, Any], old: Tensor, new: Tensor) -> Any:
+def _replaced(
+    arguments: tuple[Any, ...], keywords: dict[str, Any], old: Tensor, new: Tensor
+) -> Any:
     """Return the arguments of a call with one tensor replaced."""
     replaced = tuple(new if each is old else each for each in arguments)
     return replaced, {key: new if each is old else each for key, each in keywords.items()}

@@ -1,4 +1,7 @@
-"""Which operation made the first NaN or infinity: a forward pass is run again and every operation looked at."""
+"""Which operation made the first NaN or infinity.
+
+A forward pass is run again and every operation looked at.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ class _Running:
 
 
 class _Looking(TorchDispatchMode):
-    """Looks at what every operation returns; the first one to make a non-finite number of finite ones is the origin."""
+    """Looks at what every operation returns.
+
+    The first one to make a non-finite number of finite ones is the origin.
+    """
 
     def __init__(self, running: _Running):
         super().__init__()
@@ -106,9 +112,13 @@ class Forward:
 def of_forward(call: Forward) -> Origin | None:
     """Run a forward pass again, without a trace in the model, and return where it broke; None where it did not.
 
-    Random numbers are drawn from a copy of the generators, and buffers (BatchNorm's running statistics) are put back.
+    Random numbers are drawn from a copy of the generators, and buffers (BatchNorm's running
+    statistics) are put back.
     """
-    given = [int((~torch.isfinite(tensor)).sum()) for tensor in tensors_of((call.arguments, call.keywords))]
+    given = [
+        int((~torch.isfinite(tensor)).sum())
+        for tensor in tensors_of((call.arguments, call.keywords))
+    ]
     with (
         _unchanged(call.model),
         torch.no_grad(),
@@ -123,7 +133,10 @@ def of_forward(call: Forward) -> Origin | None:
 
 
 def of_call(model: nn.Module, function: Callable[[], Any]) -> Origin | None:
-    """Call `function`, which returns a loss, and its backward pass; return where it broke. Gradients are put back."""
+    """Call `function`, which returns a loss, and its backward pass; return where it broke.
+
+    Gradients are put back.
+    """
     gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
     try:
         for parameter, _ in gradients:
@@ -166,7 +179,9 @@ def _running_modules(model: nn.Module) -> Iterator[_Running]:
     for name, module in model.named_modules():
         label = clean(name) or class_name(module)
         weighs = any(parameter.ndim > 1 for parameter in module.parameters(recurse=False))
-        handles.append(module.register_forward_pre_hook(lambda *_, at=(label, weighs): running.begin(*at)))
+        handles.append(
+            module.register_forward_pre_hook(lambda *_, at=(label, weighs): running.begin(*at))
+        )
         handles.append(module.register_forward_hook(lambda *_: running.end(), always_call=True))
     try:
         yield running
@@ -176,7 +191,9 @@ def _running_modules(model: nn.Module) -> Iterator[_Running]:
 
 
 def _broken(value: Any) -> bool:
-    return any(not bool(torch.isfinite(tensor).all()) for tensor in tensors_of(value) if tensor.numel())
+    return any(
+        not bool(torch.isfinite(tensor).all()) for tensor in tensors_of(value) if tensor.numel()
+    )
 
 
 def _same(tensor: Tensor, result: Any) -> bool:
@@ -186,12 +203,18 @@ def _same(tensor: Tensor, result: Any) -> bool:
 
 def _makes_uninitialized(func: Any) -> bool:
     # Messages between processes compute nothing, and the room that is made for them holds anything.
-    return "empty" in str(func) or "new_" in str(func) or func.namespace in ("c10d", "_c10d_functional", "fsdp")
+    return (
+        "empty" in str(func)
+        or "new_" in str(func)
+        or func.namespace in ("c10d", "_c10d_functional", "fsdp")
+    )
 
 
 def _ranges(tensors: list[Tensor]) -> str:
     """Word what an operation was given: "numbers from -0.3 to 12"."""
     filled = [tensor.detach().float() for tensor in tensors if tensor.numel()]
     finite = [tensor[torch.isfinite(tensor)] for tensor in filled]
-    spans = [f"numbers from {float(t.min()):.3g} to {float(t.max()):.3g}" for t in finite if t.numel()]
+    spans = [
+        f"numbers from {float(t.min()):.3g} to {float(t.max()):.3g}" for t in finite if t.numel()
+    ]
     return " and ".join(spans[:3]) or "nothing"
