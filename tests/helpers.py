@@ -157,6 +157,12 @@ def _signals(now, singly, weights, after, update, last_update, bound) -> dict[st
         lambda k: (update[k] * last_update[k]).sum() / (length(update[k]) * length(last_update[k])),
         of=layers if last_update else [],
     )
+    column(
+        "grad_weight_cosine",
+        lambda k: (now.weight_gradient[k] * weights[k]).sum() / (length(now.weight_gradient[k]) * length(weights[k])),
+    )
+    # The loop lets nobody else write to the weights.
+    column("outside_update_norm", lambda k: 0.0, of=layers if last_update else [])
     column("activation_mean", lambda k: now.h[k + 1].mean())
     column("activation_std", lambda k: np.sqrt(((now.h[k + 1] - now.h[k + 1].mean()) ** 2).mean()))
     column("activation_rms", lambda k: rms(now.h[k + 1]))

@@ -117,6 +117,7 @@ def test_arrays_may_be_views_such_as_transposed_ones(lead):
 NEEDS = {
     "grad_norm": set(), "grad_max": set(), "weight_norm": set(), "update_norm": set(), "update_ratio": set(),
     "update_cosine": set(), "unit_similarity": set(), "nonfinite_count": set(), "lost_fraction": set(),
+    "grad_weight_cosine": set(), "outside_update_norm": set(),
     "delta_norm": {"deltas"}, "per_example_grad_norm": {"deltas", "batch", "activations"},
     "activation_mean": {"activations"}, "activation_std": {"activations"}, "activation_rms": {"activations"},
     "slope_rms": {"slopes"}, "dead_fraction": {"slopes"}, "saturated_fraction": {"slopes"},
@@ -447,3 +448,109 @@ def test_a_block_of_iterations_is_recorded_as_one_by_one():
 def test_a_block_that_does_not_fit_is_named(columns, steps, said):
     with pytest.raises(ArgumentError, match=said):
         Recorder(LAYERS).add_block(columns, steps, phases=[None] * 3)
+
+
+def test_what_changes_the_weights_between_two_steps_is_measured():
+    """The loop of these tests takes new weights at every iteration: W before t is not W after t - 1."""
+    run = record(14)
+    expected = [
+        [np.linalg.norm(now - after) for now, after in zip(*pair, strict=True)]
+        for t in range(1, 14)
+        for pair in [(one_iteration(t)["weights"], one_iteration(t - 1)["weights_after"])]
+    ]
+    recorded = run.recorded("outside_update_norm").all(axis=(1, 2))
+    assert np.flatnonzero(recorded).tolist() == list(range(1, 11))
+    np.testing.assert_allclose(run["outside_update_norm"][1:11, 0], expected[:10], rtol=1e-12)
+
+
+def test_a_penalty_shows_as_gradients_that_point_along_the_weights():
+    given = one_iteration()
+    given["gradients"] = [3.0 * given["weights"][0], -2.0 * given["weights"][1]]
+    with Recorder(LAYERS) as recorder:
+        recorder.record(**given)
+        recorder.record(**given | {"gradients": [0 * w for w in given["weights"]]})
+    np.testing.assert_allclose(recorder.run["grad_weight_cosine"][0], [[1, -1]], rtol=1e-12)
+    assert not recorder.run.recorded("grad_weight_cosine")[1].any()
+
+
+BLOCKS = [{"block": "blocks.0", "kind": "Block", "layers": [1]}, {"block": "blocks.1", "layers": [2]}]
+STAGE = [("softmax", 0.05), ("log", 2.0)]
+
+
+def test_blocks_output_stage_and_step_columns_go_in_with_an_iteration(tmp_path):
+    with Recorder(LAYERS, blocks=BLOCKS, out=tmp_path / "run") as recorder:
+        recorder.record(**one_iteration(0), score=0.5, examples=5, output_gain=0.1)
+        recorder.record(
+            **one_iteration(1),
+            block_signals={"stream_rms": np.ma.masked_array([1.0, 2.0], [True, False])},
+            output_stage=STAGE,
+        )
+        recorder.add({"grad_norm": np.ones(2)}, loss=1.0, block_signals={"branch_share": [0.25, 0.5]})
+    for run in (recorder.run, gradlab.load(tmp_path / "run")):
+        assert run.blocks["block"].tolist() == ["blocks.0", "blocks.1"]
+        assert run.blocks["path"].tolist() == ["blocks.0", "blocks.1"]
+        assert run.blocks["layers"].tolist() == [[1], [2]]
+        np.testing.assert_array_equal(
+            run.block_statistic("stream_rms"), [[[np.nan, np.nan]], [[np.nan, 2.0]], [[np.nan, np.nan]]]
+        )
+        np.testing.assert_array_equal(run.block_statistic("branch_share")[2], [[0.25, 0.5]])
+        assert run.block_signals["iteration"].tolist() == [1, 1, 2, 2]
+        assert run.output_stage.to_numpy().tolist() == [[1, 0, 0, "softmax", 0.05], [1, 0, 1, "log", 2.0]]
+        np.testing.assert_array_equal(run.step("score")[:, 0], [0.5, np.nan, np.nan])
+        np.testing.assert_array_equal(run.step("examples")[:, 0], [5, np.nan, np.nan])
+
+
+def test_blocks_of_many_iterations_are_recorded_as_one_by_one():
+    streams = {"stream_rms": np.ma.masked_array(np.arange(8.0).reshape(4, 2), [[0, 0], [1, 1], [0, 1], [1, 1]])}
+    one, many = Recorder(LAYERS, blocks=BLOCKS), Recorder(LAYERS, blocks=BLOCKS)
+    for t in range(4):
+        recorded = {} if t in (1, 3) else {"stream_rms": streams["stream_rms"][t]}
+        one.add({}, loss=1.0, block_signals=recorded, output_stage=STAGE if t == 2 else [])
+    many.add_block({}, {"loss": np.ones(4)}, phases=[None] * 4, block_signals=streams, output_stage={2: STAGE})
+    first, second = one.close(), many.close()
+    assert first.block_signals.equals(second.block_signals)
+    assert first.output_stage.equals(second.output_stage)
+    assert first.block_signals["iteration"].tolist() == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"block_signals": {"stream_rms": np.ones(3)}}, r"block_signals\['stream_rms'\] has shape \(3,\)"),
+        ({"block_signals": {"stream": np.ones(2)}}, "block_signals got 'stream'"),
+        ({"output_stage": [("softmax", np.ones(3))]}, r"output_stage\[0\] has shape \(3,\)"),
+        ({"score": np.ones(3)}, r"score has shape \(3,\)"),
+    ],
+)
+def test_what_does_not_fit_the_blocks_is_named_and_nothing_is_recorded(given, said):
+    with Recorder(LAYERS, blocks=BLOCKS) as recorder:
+        with pytest.raises(ArgumentError, match=said):
+            recorder.add({}, loss=1.0, **given)
+        with pytest.raises(ArgumentError, match=said):
+            recorder.record(**one_iteration(), **given)
+    assert recorder.run.iterations == 0
+
+
+@pytest.mark.parametrize("blocks", [[{}], [{"block": ""}], [{"block": "a"}, {"block": "a"}], ["blocks.0"]])
+def test_blocks_need_names_of_their_own(blocks):
+    with pytest.raises(ArgumentError, match=r"blocks\[[01]\] needs 'block'"):
+        Recorder(LAYERS, blocks=blocks)
+
+
+VECTOR = {"kind": "vector", "fan_in": 1, "fan_out": 4, "name": "norm.scale", "block": "blocks.0", "role": "norm"}
+
+
+def test_vectors_come_last_and_are_added_not_recorded():
+    with pytest.raises(ArgumentError, match=r"layers\[0\] is a vector"):
+        Recorder([VECTOR, *LAYERS])
+    with Recorder([*LAYERS, VECTOR]) as recorder:
+        with pytest.raises(ArgumentError, match="holds 1 vectors"):
+            recorder.record(**one_iteration())
+        recorder.add({"grad_norm": [1.0, 2.0, 3.0]}, loss=1.0)
+        assert set(recorder.positions[:, 0]) == {1, 2}
+    layers = recorder.run.layers
+    assert layers["name"].tolist() == ["hidden1", "output", "norm.scale"]
+    assert layers["parameters"].tolist() == [16, 10, 4]
+    assert layers["path"].tolist() == ["hidden1", "output", "norm.scale"]
+    assert layers["block"].tolist() == ["", "", "blocks.0"]
+    assert layers["role"].tolist() == ["hidden1", "output", "norm"]

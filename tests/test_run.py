@@ -259,8 +259,9 @@ DAMAGES = {
     "run.json of bytes": lambda run: (run / "run.json").write_bytes(b"\xff\xfe\x00"),
     "run.json of a list": lambda run: (run / "run.json").write_text("[1]"),
     "run.json of null": lambda run: (run / "run.json").write_text("null"),
-    "newer schema": lambda run: edit(run / "run.json", schema=2),
-    "schema of text": lambda run: edit(run / "run.json", schema="1"),
+    "newer schema": lambda run: edit(run / "run.json", schema=3),
+    "older schema": lambda run: edit(run / "run.json", schema=1),
+    "schema of text": lambda run: edit(run / "run.json", schema="2"),
     "no schema": lambda run: drop(run / "run.json", "schema"),
     "no layers": lambda run: drop(run / "run.json", "layers"),
     "no config": lambda run: drop(run / "run.json", "config"),
@@ -362,3 +363,100 @@ def test_the_repr_names_the_run_and_its_size():
 
 def test_zero_iterations_through_the_package():
     assert gradlab.train(MLP([3, 3]), make_data(), batch_size=5, iterations=0).shape == (0, 1, 1)
+
+
+def run_with_vectors(iterations=6) -> Run:
+    """Two matrices and two vectors, two blocks; every number says where it stands."""
+    t, s, layer = np.indices((iterations, 2, 4))
+    values = 100.0 * t + 10 * s + layer + 1
+    delta = np.where(layer < 2, values, np.nan)
+    vector = {"kind": "vector", "fan_in": 1, "fan_out": 3}
+    streams = np.ma.masked_array(values[..., :2], np.isin(t[..., :2], (0, 3)))
+    return Run.from_arrays(
+        {"grad_norm": values, "delta_norm": delta},
+        recorded={"delta_norm": layer < 2},
+        steps={"score": values[..., 0], "skipped_steps": np.zeros((iterations, 2))},
+        layers=[{"block": "blocks.0"}, {}, vector, vector | {"name": "scale"}],
+        blocks=[{"block": "blocks.0", "layers": [1]}, {"block": "blocks.1"}],
+        block_signals={"stream_rms": streams, "branch_share": values[..., 2:]},
+        output_stage=[(0, 0, 0, "softmax", 0.5), (4, 1, 0, "log", 2.0)],
+    )
+
+
+def test_blocks_vectors_and_the_output_stage_are_saved_and_loaded(tmp_path):
+    run = run_with_vectors()
+    loaded = load(run.save(tmp_path / "run"))
+    assert_same(run, loaded)
+    for table in ("blocks", "block_signals", "output_stage", "histograms"):
+        pd.testing.assert_frame_equal(getattr(run, table), getattr(loaded, table))
+    np.testing.assert_array_equal(run.block_statistic("stream_rms"), loaded.block_statistic("stream_rms"))
+    assert np.isnan(loaded.block_statistic("stream_rms")[[0, 3]]).all()
+    np.testing.assert_array_equal(loaded.block_statistic("stream_rms")[4], [[401, 402], [411, 412]])
+    assert np.isnan(loaded.block_statistic("branch_cosine")).all()
+    assert loaded.output_stage["operation"].tolist() == ["softmax", "log"]
+
+
+def test_matrices_and_vectors_are_runs_of_some_layers():
+    run = run_with_vectors()
+    matrices, vectors = run.matrices, run.vectors
+    assert vectors is not None
+    assert run.shape == (6, 2, 4)
+    assert matrices.shape == vectors.shape == (6, 2, 2)
+    np.testing.assert_array_equal(matrices["grad_norm"], run["grad_norm"][..., :2])
+    np.testing.assert_array_equal(vectors["grad_norm"], run["grad_norm"][..., 2:])
+    np.testing.assert_array_equal(vectors.step("score"), run.step("score"))
+    assert matrices.columns == ("grad_norm", "delta_norm")
+    assert vectors.columns == ("grad_norm",)
+    assert run.layers["name"].tolist() == ["hidden1", "output", "vector1", "scale"]
+    assert vectors.layers["layer"].tolist() == [3, 4]
+    assert vectors.to_frame()["layer"].unique().tolist() == [3, 4]
+    assert matrices.matrices is matrices
+    assert matrices.vectors is None
+    assert matrices.condensed() is matrices
+    np.testing.assert_array_equal(matrices.block_statistic("stream_rms"), run.block_statistic("stream_rms"))
+
+
+def test_a_vector_that_is_not_finite_counts_in_the_whole_run_and_not_in_its_matrices():
+    values = np.ones((4, 1, 2))
+    values[2, 0, 1] = NAN
+    run = Run.from_arrays({"grad_norm": values}, layers=[{}, {"kind": "vector"}])
+    assert run.nonfinite[:, 0].tolist() == [False, False, True, False]
+    assert not run.matrices.nonfinite.any()
+    assert run.vectors is not None
+    assert run.vectors.nonfinite[:, 0].tolist() == [False, False, True, False]
+
+
+def test_matrices_and_vectors_can_be_saved(tmp_path):
+    run = run_with_vectors()
+    for part in (run.matrices, run.vectors):
+        assert part is not None
+        assert_same(part, load(part.save(tmp_path / "part")))
+
+
+def test_a_run_without_vectors_is_its_own_matrices():
+    run = trained(2)
+    assert run.matrices is run
+    assert run.vectors is None
+    assert run.blocks.empty
+    assert run.block_signals.empty
+    assert run.output_stage.empty
+    assert run.block_statistic("stream_rms").shape == (2, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"layers": [{"kind": "vector"}, {}]}, r"layers\[0\] is a vector"),
+        ({"blocks": [{}]}, r"blocks\[0\] needs 'block'"),
+        ({"blocks": [{"block": "a"}], "block_signals": {"stream_rms": np.ones((2, 1, 2))}}, r"shape \(2, 1, 2\)"),
+        ({"blocks": [{"block": "a"}], "block_signals": {"loss": np.ones((2, 1, 1))}}, r"block_signals\['loss'\]"),
+    ],
+)
+def test_parts_that_do_not_fit_are_named(arguments, match):
+    with pytest.raises(ArgumentError, match=match):
+        Run.from_arrays(**({"signals": {"grad_norm": np.zeros((2, 1, 2))}} | arguments))
+
+
+def test_a_statistic_of_blocks_is_asked_by_its_name():
+    with pytest.raises(ArgumentError, match=r"'loss'.*stream_rms"):
+        run_with_vectors().block_statistic("loss")

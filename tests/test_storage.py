@@ -233,7 +233,7 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path):
 
 def test_the_description_says_its_schema_and_tables(live, tmp_path):
     saved = json.loads((load(live).save(tmp_path / "run") / "run.json").read_text())
-    assert saved["schema"] == storage.SCHEMA_VERSION == 1
+    assert saved["schema"] == storage.SCHEMA_VERSION == 2
     assert saved["tables"] == ["steps", "signals", "weights"]
     assert "tables" not in json.loads((live / "run.json").read_text())
 

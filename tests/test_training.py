@@ -16,9 +16,9 @@ from tests.helpers import make_data, train_plainly
 
 COSTLY = (
     "grad_max", "update_cosine", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction",
-    "unit_similarity", "lost_fraction",
+    "unit_similarity", "lost_fraction", "grad_weight_cosine",
 )  # fmt: skip
-ALWAYS = tuple(set(STATISTICS) - set(COSTLY) - {"second_moment_rms", "log_gain_block"})
+ALWAYS = tuple(set(STATISTICS) - set(COSTLY) - {"second_moment_rms", "log_gain_block", "outside_update_norm"})
 
 
 def compare_with_plain(replicates, activation, loss, *, every, iterations, dtype="float64", sizes=(3, 4, 4, 3)):

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from gradlab.layerstack import LayerStack
 from gradlab.recorder.square_sums import SUMS
-from gradlab.run import STEP_COLUMNS, signals_table, steps_table
+from gradlab.run import BLOCK_STATISTICS, STEP_COLUMNS, signals_table, steps_table
+from gradlab.run.tables import block_signals_table, output_stage_table
 
 Array = np.ndarray
 Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
@@ -121,6 +122,53 @@ class Block:
             table = np.broadcast_to(filled.reshape(len(steps), -1), (len(steps), replicates))
             columns[name] = np.ma.MaskedArray(table, np.repeat(missing, replicates).reshape(-1, replicates))
         return steps_table(start, columns, replicates)
+
+
+class BlockSignals:
+    """The statistics of blocks that wait to be written."""
+
+    def __init__(self, replicates: int, blocks: Sequence[str]):
+        self._replicates, self._blocks = replicates, blocks
+        self._rows: list[tuple[int, Mapping[str, Array]]] = []
+
+    def add(self, iteration: int, values: Mapping[str, Array]) -> None:
+        """Append those of one iteration, (S, B) each, which may be masked."""
+        self._rows.append((iteration, values))
+
+    def table(self) -> dict[str, pa.Table]:
+        """Remove what waits and return it as a table."""
+        rows, self._rows = self._rows, []
+        if not rows:
+            return {}
+        absent = np.ma.masked_all((self._replicates, len(self._blocks)))
+        columns = {
+            name: np.ma.stack([np.ma.asarray(values.get(name, absent)) for _, values in rows])
+            for name in BLOCK_STATISTICS
+        }
+        numbers = np.array([iteration for iteration, _ in rows])
+        table = block_signals_table(numbers, columns, self._replicates, self._blocks)
+        return {"block_signals": table}
+
+
+class OutputStage:
+    """The operations between the last layer and the loss that wait to be written."""
+
+    def __init__(self, replicates: int):
+        self._replicates = replicates
+        self._rows: list[tuple[int, int, int, str, float]] = []
+
+    def add(self, iteration: int, operations: Sequence[tuple[str, Array]]) -> None:
+        """Append the (operation, factors (S,)) of one iteration, from the last layer on."""
+        self._rows += [
+            (iteration, replicate, position, operation, float(factors[replicate]))
+            for replicate in range(self._replicates)
+            for position, (operation, factors) in enumerate(operations)
+        ]
+
+    def table(self) -> dict[str, pa.Table]:
+        """Remove what waits and return it as a table."""
+        rows, self._rows = self._rows, []
+        return {"output_stage": output_stage_table(rows)} if rows else {}
 
 
 class Trajectories:

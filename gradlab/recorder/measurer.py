@@ -37,9 +37,25 @@ class Measurer:
         self._update_norms = [np.full(self._shape, np.nan)] * 3
         self._gradient_times_update = np.zeros(self._shape)
         self._nonfinite: dict[str, Array] = {}
+        self._kept: Sequence[Array] | None = None  # W after the last update, where it was to be kept
 
-    def norms(self, tensors: Tensors) -> Row:
-        """Return what is taken at every iteration, but for what `unfold` and `derived` make of it; keep the update."""
+    def norms(self, tensors: Tensors, keep: bool = False) -> Row:
+        """Return what is taken at every iteration, but for what `unfold` and `derived` make of it; keep the update.
+
+        With `keep`, the next iteration is told what changed the weights between this update and that iteration.
+        """
+        outside = self._outside(tensors["weights"])
+        self._kept = _copied(tensors["weights_after"]) if keep else None
+        return self._norms(tensors) | outside
+
+    def _outside(self, weights: Sequence[Array]) -> Row:
+        """||W before this step - W after the step before||; nothing where that was not kept."""
+        if self._kept is None:
+            return {}
+        pairs = zip(groups(weights), groups(self._kept), strict=True)
+        return {"outside_update_norm": self._grouped(_distance(now, kept) for (_, now), (_, kept) in pairs)}
+
+    def _norms(self, tensors: Tensors) -> Row:
         self._updates = [self._updates[-1], *self._updates[:-1]]
         if self._updates[0] is None:
             self._updates[0] = _empty_like(tensors["weights"])
@@ -118,6 +134,7 @@ class Measurer:
                 )
             ),
         }
+        row["grad_weight_cosine"] = self._grad_weight_cosine(tensors)
         if "second_moments" in tensors:
             scale = tensors.get("second_moment_scale", 1.0)
             row["second_moment_rms"] = np.sqrt(scale * self._each(measures.mean, tensors["second_moments"]))
@@ -260,6 +277,15 @@ class Measurer:
         self._gradient_times_update = inner
         return {"grad_norm": grad_norm, "weight_norm": weight_norm, "update_norm": update_norm}
 
+    def _grad_weight_cosine(self, tensors: Tensors) -> tuple[Array, Array]:
+        """<G, W> / (||G|| ||W||); not recorded where one of them is 0."""
+        values, lengths = [], []
+        for (_, gradient), (_, weight) in zip(groups(tensors["gradients"]), groups(tensors["weights"]), strict=True):
+            norms = measures.norm(gradient), measures.norm(weight)
+            values.append(measures.cosine(gradient, weight, *norms))
+            lengths.append(np.minimum(*norms))
+        return _only_where(self._grouped(lengths) != 0, self._grouped(values))
+
     def _update_cosine(self, age: int) -> tuple[Array, Array]:
         newest, last = self._update_norms[age : age + 2]
         norms = (newest, last) if self._stacked else (newest[0], last[0])
@@ -312,6 +338,23 @@ def _empty_like(weights: Sequence[Array]) -> Sequence[Array]:
     if isinstance(weights, LayerStack):
         return LayerStack([weight.shape for weight in weights], weights.flat.dtype)
     return [np.empty_like(weight, order="C") for weight in weights]
+
+
+def _copied(weights: Sequence[Array]) -> Sequence[Array]:
+    copy = _empty_like(weights)
+    if isinstance(weights, LayerStack):
+        copy.flat[:] = weights.flat
+    else:
+        for target, weight in zip(copy, weights, strict=True):
+            target[...] = weight
+    return copy
+
+
+def _distance(x: Array, y: Array) -> Array:
+    """||x - y|| over the last two axes."""
+    if np.array_equal(x, y):  # nearly always, and ten times as fast
+        return np.zeros(x.shape[:-2])
+    return measures.norm(x - y)
 
 
 def _rms(x: Array) -> Array:

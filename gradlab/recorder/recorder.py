@@ -23,13 +23,13 @@ import pyarrow as pa
 from gradlab._version import __version__
 from gradlab.errors import ArgumentError
 from gradlab.layerstack import LayerStack
-from gradlab.recorder.buffers import Block, Trajectories
+from gradlab.recorder.buffers import Block, BlockSignals, OutputStage, Trajectories
 from gradlab.recorder.measurer import PHASES, Measurer
 from gradlab.recorder.square_sums import SUMS
 from gradlab.run import (
+    BLOCK_STATISTICS,
     LAYER_COLUMNS,
     STATISTICS,
-    STEP_COLUMNS,
     FolderSource,
     MemorySource,
     Run,
@@ -37,6 +37,8 @@ from gradlab.run import (
     load,
     storage,
 )
+from gradlab.run.record import Source, describe_blocks, describe_layers
+from gradlab.run.tables import STEP_STATISTICS, VECTOR
 
 Array = np.ndarray
 
@@ -54,7 +56,8 @@ class Recorder:
     ----------
     layers : list of dict
         One a layer, first layer first: `fan_in`, `fan_out`, and where known `name`, `kind`, `activation`,
-        `parameters`, `slope_bound` (the largest slope of the activation; without it no saturation is recorded).
+        `parameters`, `path`, `block`, `role`, `owner`, `slope_bound` (the largest slope of the activation; without it
+        no saturation is recorded). Those of kind "vector" come last; `add` takes them, `record` does not.
     replicates : int, optional
         S, where the arrays carry a leading replicate axis; None where they carry none.
     out : path, optional
@@ -68,6 +71,9 @@ class Recorder:
         Of that sample.
     overwrite : bool
         Empty `out` first where it holds a run.
+    blocks : sequence of dict, optional
+        One a repeated block of the model, in the order in which data meet them: `block`, its name such as "blocks.3",
+        and where known `path`, `kind` and `layers` (the numbers of its layers, from 1).
 
     Raises
     ------
@@ -90,6 +96,7 @@ class Recorder:
         weights: int = 50,
         seed: int = 0,
         overwrite: bool = False,
+        blocks: Sequence[Mapping[str, Any]] = (),
     ):
         if not layers:
             raise ArgumentError("layers is empty; describe each layer, such as {'fan_in': 4, 'fan_out': 3}")
@@ -103,8 +110,11 @@ class Recorder:
             raise ArgumentError(f"seed={seed!r} must be 0 or more")
         self.name, self.config = str(name), as_json("config", dict(config or {}))
         self.provenance = as_json("provenance", {**_environment(), **(provenance or {})})
-        described = [_describe(number, layer, len(layers)) for number, layer in enumerate(layers, 1)]
-        self.layers = as_json("layers", described)
+        described = [_describe(number, layer) for number, layer in enumerate(layers)]
+        self.layers = as_json("layers", describe_layers(described))
+        self.blocks = as_json("blocks", describe_blocks(blocks))
+        matrices = [layer for layer in self.layers if layer["kind"] != VECTOR]
+        self._vectors = len(self.layers) - len(matrices)
         bounds = [layer.get("slope_bound") for layer in layers]
         self._replicates, self._lead = replicates or 1, () if replicates is None else (replicates,)
         self._measurer = Measurer(self.layers, bounds, self._replicates, stacked=replicates is not None)
@@ -115,7 +125,10 @@ class Recorder:
             self._measurer.unfold_steps,
             self._measurer.derived,
         )
-        self._trajectories = Trajectories(self.layers, self._replicates, weights, seed)
+        self._trajectories = Trajectories(matrices or self.layers, self._replicates, weights, seed)
+        names = [block["block"] for block in self.blocks]
+        self._block_signals = BlockSignals(self._replicates, names)
+        self._output_stage = OutputStage(self._replicates)
         self._every, self._temporary = every, out is None
         if out is None:
             self.folder = Path(tempfile.mkdtemp(prefix="gradlab-"))
@@ -152,7 +165,8 @@ class Recorder:
         gradients: Sequence[Array],
         validation: tuple[Any, Any] | None = None,
         last: bool = False,
-        clipped_grad_norm: Array | float | None = None,
+        block_signals: Mapping[str, Array] | None = None,
+        output_stage: Sequence[tuple[str, Array | float]] = (),
         **tensors: Any,
     ) -> bool:
         """Record one iteration, after its update. Arrays are measured at once and never kept.
@@ -189,6 +203,10 @@ class Recorder:
             v_l of an adaptive optimizer after this update; `second_moment_scale` (a number, 1) makes it v_hat.
         clipped_grad_norm : float or ndarray (S,), optional
             Norm of the whole gradient after clipping; `gradients` are those before.
+        score, evaluation_loss, output_gain, ... : float or ndarray (S,), optional
+            Every other column of `Run.steps`, by its name.
+        block_signals, output_stage
+            As for `add`.
 
         Returns
         -------
@@ -203,7 +221,14 @@ class Recorder:
         """
         if self._run is not None:
             raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
+        if self._vectors:
+            raise ArgumentError(
+                f"layers holds {self._vectors} vectors, which record does not measure; leave them out and give "
+                "biases= or others=, or call add"
+            )
         tensors = {name: value for name, value in tensors.items() if value is not None}
+        given = {name: self._per_replicate(name, tensors.pop(name)) for name in STEP_STATISTICS if name in tensors}
+        extras = self._block_rows(block_signals or {}), self._operations(output_stage)
         tensors |= {"weights": weights, "weights_after": weights_after, "gradients": gradients}
         self._check(tensors)
         loss = self._per_replicate("loss", loss)
@@ -214,13 +239,12 @@ class Recorder:
             self.flush()
         iteration, costly = self.iterations, last or self._costly(self.iterations)
         with np.errstate(all="ignore"):
-            row = self._measurer.norms(tensors)
+            row = self._measurer.norms(tensors, keep=self._costly(iteration + 1))
             if costly:
                 row |= self._measurer.costly(tensors)
-            step = self._step(tensors, row, loss, learning_rate, validation)
-            if clipped_grad_norm is not None:
-                step["clipped_grad_norm"] = self._per_replicate("clipped_grad_norm", clipped_grad_norm)
+            step = self._step(tensors, row, loss, learning_rate, validation) | given
             self._block.add(row, step)
+        self._add_extras(*extras)
         self._trajectories.take(iteration, weights, weights_after, costly)
         self.iterations += 1
         broken = np.array([phase is not None for phase in step["nonfinite_phase"]])
@@ -237,6 +261,8 @@ class Recorder:
         learning_rate: float | None = None,
         phase: Sequence[str | None] | str | None = None,
         followed: Array | None = None,
+        block_signals: Mapping[str, Array] | None = None,
+        output_stage: Sequence[tuple[str, Array | float]] = (),
         **steps: Array | float | None,
     ) -> None:
         """Record one iteration whose statistics were measured elsewhere: on a device, in another framework.
@@ -252,8 +278,13 @@ class Recorder:
             where there are several.
         followed : ndarray (W,) or (S, W), optional
             The values before this update of the weights at `positions`.
+        block_signals : mapping of str to ndarray (B,) or (S, B), optional
+            Statistics of the `blocks`, as in `Run.block_signals`; what is masked counts as not recorded.
+        output_stage : sequence of (str, float or ndarray (S,)), optional
+            Each operation between the last trainable map and the loss, in this order, and the factor by which the
+            gradient is longer in front of it than behind it.
         **steps
-            `grad_norm`, `expected_decrease`, `clipped_grad_norm`, `validation_loss`, `validation_accuracy`.
+            Every other column of `Run.steps`, by its name.
 
         Raises
         ------
@@ -262,7 +293,7 @@ class Recorder:
         """
         if self._run is not None:
             raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
-        unknown = sorted((columns.keys() - set(STATISTICS)) | (steps.keys() - set(STEP_COLUMNS)))
+        unknown = sorted((columns.keys() - set(STATISTICS)) | (steps.keys() - set(STEP_STATISTICS)))
         if unknown:
             raise ArgumentError(f"add got unknown columns {', '.join(unknown)}; see help(gradlab.Recorder.add)")
         if len(self._block) >= BLOCK_ITERATIONS or time.monotonic() - self._flushed > BLOCK_SECONDS:
@@ -272,7 +303,10 @@ class Recorder:
         step["nonfinite_phase"] = [phase] * self._replicates if phase is None or isinstance(phase, str) else [*phase]
         if len(step["nonfinite_phase"]) != self._replicates or not set(step["nonfinite_phase"]) <= {None, *PHASES}:
             raise ArgumentError(f"phase={phase!r} must be one of {', '.join(PHASES)}, or None, for each replicate")
-        self._block.add({name: self._per_layer(name, values) for name, values in columns.items()}, step)
+        row = {name: self._per_layer(name, values) for name, values in columns.items()}
+        extras = self._block_rows(block_signals or {}), self._operations(output_stage)
+        self._block.add(row, step)
+        self._add_extras(*extras)
         if followed is not None:
             self._trajectories.add(self.iterations, followed)
         self.iterations += 1
@@ -284,6 +318,8 @@ class Recorder:
         *,
         phases: Sequence[str | None],
         followed: tuple[Array, Array] | None = None,
+        block_signals: Mapping[str, Array] | None = None,
+        output_stage: Mapping[int, Sequence[tuple[str, Array | float]]] | None = None,
     ) -> None:
         """Record T iterations of one net that were measured elsewhere, at once; they go to disk together.
 
@@ -297,6 +333,10 @@ class Recorder:
             As `phase` of `add`.
         followed : (ndarray (n,), ndarray (n, W)), optional
             Which of the T iterations the weights at `positions` were read in, counted from 0, and their values.
+        block_signals : mapping of str to ndarray (T, B), optional
+            As for `add`; an iteration in which all is masked gets no rows.
+        output_stage : mapping of int to sequence of (str, float), optional
+            As for `add`, by iteration, counted from 0.
 
         Raises
         ------
@@ -307,20 +347,35 @@ class Recorder:
             raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
         if self._replicates != 1:
             raise ArgumentError(f"add_block records one net, and this recorder {self._replicates}; use add")
-        unknown = sorted((columns.keys() - set(STATISTICS)) | (steps.keys() - set(STEP_COLUMNS)))
+        unknown = sorted((columns.keys() - set(STATISTICS)) | (steps.keys() - set(STEP_STATISTICS)))
         if unknown:
             raise ArgumentError(f"add_block got unknown columns {', '.join(unknown)}")
         count, layers = len(phases), len(self.layers)
         if not count:
             return
-        for names, shape in ((columns, (count, layers)), (steps, (count,))):
+        streams = block_signals or {}
+        for names, shape in (
+            (columns, (count, layers)),
+            (steps, (count,)),
+            (streams, (count, len(self.blocks))),
+        ):
             wrong = next((name for name, values in names.items() if np.shape(values) != shape), None)
             if wrong is not None:
                 raise ArgumentError(f"{wrong} has shape {np.shape(names[wrong])}; with these phases it needs {shape}")
+        rows = [
+            (n, self._block_rows({name: np.ma.asarray(values)[n] for name, values in streams.items()}))
+            for n in range(count)
+            if not all(np.ma.getmaskarray(values)[n].all() for values in streams.values())
+        ]
+        stages = {int(n): self._operations(stage) for n, stage in (output_stage or {}).items()}
         self._write(keep=0)
+        for number, values in rows:
+            self._block_signals.add(self.iterations + number, values)
+        for number, stage in sorted(stages.items()):
+            self._output_stage.add(self.iterations + number, stage)
         for number, values in zip(*(followed or ((), ())), strict=True):
             self._trajectories.add(self.iterations + int(number), values)
-        self._append(self._block.tables(columns, steps, phases) | self._trajectories.table())
+        self._append(self._block.tables(columns, steps, phases) | self._waiting())
         self._acknowledged, self._flushed = self._block.start, time.monotonic()
         self.iterations += count
 
@@ -368,7 +423,7 @@ class Recorder:
             self._writer.remove_streams()
             self._abandon.detach()
             source = FolderSource(self.folder, closed=True, temporary=self._temporary)
-            self._run = Run(self.name, self.config, self.provenance, self.layers, self._replicates, source)
+            self._run = self._run_of(source, self.provenance)
         return self._run
 
     @property
@@ -384,13 +439,16 @@ class Recorder:
         if self._run is not None:
             return self._run
         self.flush()
-        waiting, tables = self._block.peek(), {}
+        waiting, tables = self._block.peek(), {}  # flushing has emptied all but the newest rows
         for name in storage.TABLES:
             parts = [storage.read_table(self.folder, name, closed=False), waiting.get(name)]
             if known := [part for part in parts if part is not None]:
                 tables[name] = pa.concat_tables(known)
         provenance = {**self.provenance, "status": "unfinished"}
-        return Run(self.name, self.config, provenance, self.layers, self._replicates, MemorySource(tables))
+        return self._run_of(MemorySource(tables), provenance)
+
+    def _run_of(self, source: Source, provenance: Mapping[str, Any]) -> Run:
+        return Run(self.name, self.config, provenance, self.layers, self._replicates, source, blocks=self.blocks)
 
     def __enter__(self) -> Recorder:
         """Return itself; `close` is called at the end of the block, whatever happens."""
@@ -401,13 +459,45 @@ class Recorder:
 
     def _write(self, keep: int) -> None:
         # Signals before steps: a reader counts the iterations by the steps and drops signals that have none yet.
-        self._append(self._block.take(keep) | self._trajectories.table())
+        self._append(self._block.take(keep) | self._waiting())
+
+    def _waiting(self) -> dict[str, pa.Table]:
+        return self._trajectories.table() | self._block_signals.table() | self._output_stage.table()
 
     def _append(self, tables: Mapping[str, pa.Table]) -> None:
         for name, table in tables.items():
             self._writer.append(name, _single_batch(table))
         self._acknowledged = self._block.start
         self._flushed = time.monotonic()
+
+    def _add_extras(self, streams: Mapping[str, Array], operations: list[tuple[str, Array]]) -> None:
+        if streams:
+            self._block_signals.add(self.iterations, streams)
+        if operations:
+            self._output_stage.add(self.iterations, operations)
+
+    def _block_rows(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Return statistics of blocks as (S, B) each."""
+        shape = self._replicates, len(self.blocks)
+        result: dict[str, Array] = {}
+        for name, given in values.items():
+            if name not in BLOCK_STATISTICS:
+                raise ArgumentError(f"block_signals got {name!r}; it takes {', '.join(BLOCK_STATISTICS)}")
+            if np.shape(given) not in (shape, shape[1:]):
+                raise ArgumentError(
+                    f"block_signals[{name!r}] has shape {np.shape(given)}; give one number for each "
+                    f"of the recorder's blocks, ({shape[1]},) or {shape}"
+                )
+            data = np.broadcast_to(np.asarray(np.ma.getdata(given), np.float64), shape)
+            mask = np.broadcast_to(np.ma.getmaskarray(given), shape)
+            result[name] = np.ma.MaskedArray(data, mask)
+        return result
+
+    def _operations(self, stage: Sequence[tuple[str, Array | float]]) -> list[tuple[str, Array]]:
+        return [
+            (str(operation), self._per_replicate(f"output_stage[{position}]", factor))
+            for position, (operation, factor) in enumerate(stage)
+        ]
 
     def _costly(self, iteration: int) -> bool:
         if self._every is not None:
@@ -508,6 +598,7 @@ class Recorder:
             "config": self.config,
             "provenance": {**self.provenance, **status},
             "layers": self.layers,
+            "blocks": self.blocks,
         }
 
 
@@ -537,18 +628,15 @@ def _single_batch(table: pa.Table) -> pa.RecordBatch:
     return batch
 
 
-def _describe(number: int, layer: Mapping[str, Any], total: int) -> dict[str, Any]:
+def _describe(number: int, layer: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("fan_in", "fan_out"):
         if not isinstance(layer.get(key), (int, np.integer)) or layer[key] < 1:
-            raise ArgumentError(
-                f"layers[{number - 1}] needs {key!r}, a whole number of at least 1; got {layer.get(key)!r}"
-            )
+            raise ArgumentError(f"layers[{number}] needs {key!r}, a whole number of at least 1; got {layer.get(key)!r}")
     fan_in, fan_out = int(layer["fan_in"]), int(layer["fan_out"])
-    default = {
-        "layer": number, "name": "output" if number == total else f"hidden{number}", "kind": "linear",
-        "activation": None, "fan_in": fan_in, "fan_out": fan_out, "parameters": fan_in * fan_out + fan_out,
-    }  # fmt: skip
-    return default | {key: layer[key] for key in LAYER_COLUMNS if key in layer and key not in ("fan_in", "fan_out")}
+    biases = 0 if layer.get("kind") == VECTOR else fan_out
+    default = {"activation": None, "parameters": fan_in * fan_out + biases}
+    known = {key: layer[key] for key in LAYER_COLUMNS if key in layer}
+    return default | known | {"fan_in": fan_in, "fan_out": fan_out}
 
 
 def _environment() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 import re
 
 from gradlab.rules.wording import number
+from gradlab.statistics import LAYER_STATISTICS
 
 __all__ = [
     "FORMULAS",
@@ -28,44 +29,12 @@ TERM_WORDS = {
     "slope_alignment": "slope alignment",
     "block": "blocks",
 }
-STATISTIC_WORDS = {
-    "delta_norm": "gradient signal ‖δ‖",
-    "grad_norm": "weight gradient ‖G‖",
-    "per_example_grad_norm": "weight gradient of single examples",
-    "activation_rms": "activations (rms)",
-    "update_ratio": "update ‖ΔW‖ / ‖W‖",
-    "dead_fraction": "dead units (fraction)",
-    "slope_rms": "activation slope (rms)",
-    "second_moment_rms": "Adam's √v̂ (rms)",
-}
-RARER_WORDS = {  # shown where a finding points at them
-    "saturated_fraction": "saturated units (fraction)",
-    "lost_fraction": "updates lost to rounding (fraction)",
-    "unit_similarity": "likeness of the two most alike units",
-    "update_cosine": "update's direction against the one before",
-    "update_norm": "update ‖ΔW‖",
-    "weight_norm": "weights ‖W‖",
-}
-FORMULAS = {
-    "delta_norm": "‖δ‖ = ‖∂Loss/∂z‖, Frobenius norm over the batch and the units",
-    "grad_norm": "‖G‖ = ‖∂Loss/∂W‖, Frobenius norm",
-    "per_example_grad_norm": "mean over examples of ‖δᵢ‖ ‖hᵢ‖, δᵢ of example i's own loss, hᵢ what the layer reads",
-    "activation_rms": "√ mean h², over the batch and the units",
-    "update_ratio": "‖W after − W before‖ / ‖W before‖",
-    "dead_fraction": "units with φ′(z) = 0 on every example / units",
-    "slope_rms": "√ mean φ′(z)², over the batch and the units",
-    "second_moment_rms": "√ mean v̂, v̂ the optimizer's running mean of squared gradients",
-    "saturated_fraction": "entries with |φ′(z)| < 1 % of its maximum / entries",
-    "lost_fraction": "weights that stay the same number though their gradient is not 0 / such weights",
-    "unit_similarity": "largest cosine between the weights of two units of the layer",
-    "update_cosine": "⟨ΔW, ΔW before⟩ / (‖ΔW‖ ‖ΔW before‖)",
-    "update_norm": "‖W after − W before‖, Frobenius norm",
-    "weight_norm": "‖W‖, Frobenius norm",
-}
-LOGARITHMIC = (
-    "delta_norm", "grad_norm", "grad_max", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",
-    "activation_std", "activation_rms", "slope_rms", "second_moment_rms",
-)  # fmt: skip
+# The gradient signal comes first: it is what the page is about.
+_CHARTED = sorted(LAYER_STATISTICS, key=lambda each: each.name != "delta_norm")
+STATISTIC_WORDS = {each.name: each.title for each in _CHARTED if each.chart == "always"}
+RARER_WORDS = {each.name: each.title for each in _CHARTED if each.chart == "named"}
+FORMULAS = {each.name: each.formula for each in LAYER_STATISTICS}
+LOGARITHMIC = tuple(each.name for each in LAYER_STATISTICS if each.logarithmic)
 COMPUTER_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)e([+-]?\d+)(?![\w.]*\w)")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -10,20 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gradlab import statistics
 from gradlab.run import Run
 
 Array = np.ndarray
-MADE_OF = {  # the arrays that `Recorder.record` makes a statistic of, but for those that it always asks for
-    "delta_norm": ("deltas",),
-    "per_example_grad_norm": ("batch", "activations", "deltas"),
-    "activation_rms": ("activations",),
-    "dead_fraction": ("slopes",),
-    "saturated_fraction": ("slopes (and slope_bound with each layer)",),
-    "second_moment_rms": ("second_moments",),
-} | {
-    name: ("weights", "weights_after", "gradients")
-    for name in ("weight_norm", "update_norm", "update_ratio", "lost_fraction", "unit_similarity", "grad_norm")
-}
 ERROR, WARNING = "error", "warning"
 
 
@@ -156,7 +146,7 @@ class Rule(ABC):
         framework = run.config.get("framework")
         if framework:  # nobody hands arrays over there
             return f"needs {', '.join(absent)}, which {framework} showed of none of these layers"
-        arrays = dict.fromkeys(name for each in absent for name in MADE_OF.get(each, (f"what {each} is made of",)))
+        arrays = dict.fromkeys(name for each in absent for name in statistics.get(each).arguments)
         return f"needs {', '.join(absent)}, which this run does not hold; pass {', '.join(arrays)} to Recorder.record"
 
     def missing_loss(self, run: Run) -> str | None:

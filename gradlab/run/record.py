@@ -9,7 +9,7 @@ import math
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -19,31 +19,26 @@ import pyarrow.compute as pc
 
 from gradlab import display
 from gradlab.errors import ArgumentError, RunError
-from gradlab.run import row_groups, storage
+from gradlab.run import row_groups, storage, tables
+from gradlab.run.tables import (
+    BLOCK_COLUMNS,
+    BLOCK_STATISTICS,
+    KEYS,
+    LAYER_COLUMNS,
+    LAYER_WORDS,
+    STATISTICS,
+    STEP_COLUMNS,
+    STEP_STATISTICS,
+    VECTOR,
+    WEIGHT_COLUMNS,
+    signals_table,
+    steps_table,
+)
 
 if TYPE_CHECKING:  # it takes longer to import than a small run to judge
     import pandas as pd
 
 Array = np.ndarray
-
-KEYS = ("iteration", "replicate", "layer")
-
-# The statistics of one layer at one iteration and replicate, in the order reports and files list them.
-STATISTICS = (
-    "grad_norm", "grad_max", "per_example_grad_norm", "delta_norm", "weight_norm", "update_norm", "update_ratio",
-    "update_cosine", "activation_mean", "activation_std", "activation_rms", "slope_rms", "dead_fraction",
-    "saturated_fraction", "unit_similarity", "second_moment_rms", "nonfinite_count", "lost_fraction",
-    "log_gain_weight", "log_gain_alignment", "log_gain_slope", "log_gain_slope_alignment",
-    "log_gain_block",
-)  # fmt: skip
-LOG_GAINS = STATISTICS[-5:-1]  # the four terms of a plain layer
-BLOCK_GAIN = STATISTICS[-1]  # what a skip connection, a norm or dropout adds to them; not recorded where there is none
-STEP_COLUMNS = (
-    "iteration", "replicate", "loss", "learning_rate", "grad_norm", "expected_decrease", "validation_loss",
-    "validation_accuracy", "nonfinite_phase", "clipped_grad_norm",
-)  # fmt: skip
-WEIGHT_COLUMNS = ("iteration", "replicate", "layer", "row", "column", "value")
-LAYER_COLUMNS = ("layer", "name", "kind", "activation", "fan_in", "fan_out", "parameters")
 
 
 class Source(Protocol):
@@ -108,10 +103,14 @@ class GroupSource:
         """Return a table, or some of its columns, of the iterations chosen; the weights whole."""
         if name == "signals":
             return self._groups.read(self._chosen, columns or self._groups.names)
-        table = self._source.table(name, columns)
-        if table is None or name == "weights":
-            return table
-        return table.take(pa.array((self.times[:, None] * self._replicates + np.arange(self._replicates)).ravel()))
+        if name == "weights":
+            return self._source.table(name, columns)
+        table = self._source.table(name)
+        if table is None:
+            return None
+        times = pa.array(self.times, pa.int32())
+        chosen = table.filter(pc.is_in(table["iteration"], value_set=times))  # pyright: ignore[reportAttributeAccessIssue]
+        return chosen if columns is None else chosen.select(columns)
 
     def columns(self, name: str) -> list[str]:
         """Name the columns of a table."""
@@ -119,7 +118,7 @@ class GroupSource:
 
     def rows(self, name: str) -> int:
         """Count the rows of a table."""
-        if name == "weights":
+        if name not in ("signals", "steps"):
             return self._source.rows(name)
         return len(self.times) * (self._groups.width if name == "signals" else self._replicates)
 
@@ -159,7 +158,11 @@ class Run:
         Where the record comes from: versions, platform, time, fingerprint of the data, and `status`: "complete",
         "stopped" (with the reason), or "unfinished" (still running, or killed).
     layers : DataFrame
-        One row a layer: layer, name, kind, activation, fan_in, fan_out, parameters.
+        One row a layer: layer, name, kind, activation, fan_in, fan_out, parameters, path, block, role, owner.
+    matrices, vectors : Run
+        The run of the weight matrices alone, and of the vectors (biases, scales, bare parameters) alone.
+    blocks, block_signals, output_stage, histograms : DataFrame
+        The model's repeated blocks, their statistics, the operations behind the last layer, and histograms.
     replicates : int
         S, the number of seeds.
     """
@@ -173,11 +176,17 @@ class Run:
         replicates: int,
         source: Source,
         held: tuple[str, ...] | None = None,
+        blocks: Sequence[Mapping[str, Any]] = (),
+        whole: Run | None = None,
+        span: slice = slice(None),
     ):
         self._held = held  # by a part of a run: the columns of the whole
+        self._whole, self._span = whole, span  # of a run of some layers: the run of all, and which
         self._name, self._replicates, self._source = name, replicates, source
-        self._config, self._provenance = as_json("config", dict(config)), as_json("provenance", dict(provenance))
+        self._config = as_json("config", dict(config))
+        self._provenance = as_json("provenance", dict(provenance))
         self._layers = as_json("layers", [dict(layer) for layer in layers])
+        self._blocks = as_json("blocks", [dict(block) for block in blocks])
         self._read: dict[str, tuple[Array, Array]] = {}
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -207,16 +216,101 @@ class Run:
 
     @property
     def layers(self) -> pd.DataFrame:
-        """One row a layer: layer, name, kind, activation, fan_in, fan_out, parameters."""
+        """One row a layer: layer, name, kind, activation, fan_in, fan_out, parameters, path, block, role, owner.
+
+        Vectors (biases, scales of norms, bare parameters) are rows of kind "vector", after all matrices.
+        """
         import pandas as pd
 
         return pd.DataFrame(self._layers, columns=list(LAYER_COLUMNS))
+
+    @functools.cached_property
+    def _matrices(self) -> int:
+        """The number of layers that are no vectors."""
+        return sum(layer.get("kind") != VECTOR for layer in self._layers)
+
+    @functools.cached_property
+    def matrices(self) -> Run:
+        """The run of the weight matrices alone; the run itself where it holds no vectors."""
+        return self if self._matrices == len(self._layers) else self._of_layers(slice(0, self._matrices))
+
+    @functools.cached_property
+    def vectors(self) -> Run | None:
+        """The run of the vectors alone, whose layers keep their numbers; None where there are none."""
+        if self._matrices == len(self._layers):
+            return None
+        return self._of_layers(slice(self._matrices, len(self._layers)))
+
+    def _of_layers(self, span: slice) -> Run:
+        return Run(
+            self._name,
+            self._config,
+            self._provenance,
+            self._layers[span],
+            self._replicates,
+            self._source,
+            blocks=self._blocks,
+            whole=self,
+            span=span,
+        )
+
+    @property
+    def blocks(self) -> pd.DataFrame:
+        """One row a repeated block of the model: block, path, kind, layers (the numbers of its layers)."""
+        import pandas as pd
+
+        return pd.DataFrame(self._blocks, columns=list(BLOCK_COLUMNS))
+
+    @property
+    def block_signals(self) -> pd.DataFrame:
+        """What was recorded of the residual stream: iteration, replicate, block, then one column a statistic."""
+        return self._frame("block_signals")
+
+    @property
+    def output_stage(self) -> pd.DataFrame:
+        """From the last trainable map's output to the loss: iteration, replicate, position, operation, factor.
+
+        The gradient behind an operation is `factor` times as long as the gradient in front of it.
+        """
+        return self._frame("output_stage")
+
+    @property
+    def histograms(self) -> pd.DataFrame:
+        """Gradients by powers of two: iteration, replicate, layer, exponent, count; see `Recorder(histograms=)`.
+
+        `count` entries lie in 2^exponent <= |g| < 2^(exponent + 1); where `exponent` is null, they are 0.
+        """
+        return self._frame("histograms")
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        table = self._table(name)
+        return (tables.empty(name) if table is None else table).to_pandas()
+
+    def block_statistic(self, name: str) -> Array:
+        """Return a statistic of the blocks as an array (iteration, replicate, block); NaN where not recorded."""
+        if name not in BLOCK_STATISTICS:
+            raise ArgumentError(f"blocks have no statistic {name!r}; choose one of: {', '.join(BLOCK_STATISTICS)}")
+        return self._block_columns[name]
+
+    @functools.cached_property
+    def _block_columns(self) -> dict[str, Array]:
+        shape = self.iterations, self.replicates, len(self._blocks)
+        table = self._table("block_signals")
+        result = {}
+        for name in BLOCK_STATISTICS:
+            values = np.full(shape, np.nan)
+            if table is not None and table.num_rows:
+                numbers = _values(table["iteration"]).astype(int)[:: shape[1] * shape[2]]
+                rows = np.searchsorted(self.times, numbers)
+                values[rows] = _values(table[name]).reshape(-1, *shape[1:])
+            result[name] = _frozen(values)
+        return result
 
     def layer(self, name: str) -> Array:
         """Return a column of `layers` as an array (L,): numbers as float64, NaN where unknown, words as objects."""
         if name not in LAYER_COLUMNS:
             raise ArgumentError(f"layers have no column {name!r}; choose one of: {', '.join(LAYER_COLUMNS)}")
-        words = name in ("name", "kind", "activation")
+        words = name in LAYER_WORDS
         return np.array([layer.get(name) for layer in self._layers], object if words else np.float64)
 
     @property
@@ -252,15 +346,27 @@ class Run:
         if table is None:
             return None
         if name == "weights":
-            return table.filter(pc.field("iteration") <= self.iterations)
-        rows = self.iterations * self.replicates * (len(self._layers) if name == "signals" else 1)
-        return table.slice(0, rows)
+            last = self.iterations if self.iterations == 0 else int(self.times[-1]) + 1
+            return table.filter(pc.field("iteration") <= last)
+        if name not in ("signals", "steps"):
+            last = self.times[-1] if self.iterations else -1
+            return table.filter(pc.field("iteration") <= int(last))
+        layers = len(self._layers if self._whole is None else self._whole._layers)
+        rows = self.iterations * self.replicates * (layers if name == "signals" else 1)
+        table = table.slice(0, rows)
+        if self._whole is None or name == "steps":
+            return table
+        numbers = [layer["layer"] for layer in self._layers]
+        return table.filter(pc.field("layer").isin(numbers))
 
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The statistics this run has at least one value of, in the order of STATISTICS."""
         if self._held is not None:
             return self._held
+        if self._whole is not None:
+            known = self._whole.columns
+            return known if self._whole._is_long else tuple(n for n in known if self.recorded(n).any())
         if self._row_groups is not None:
             return tuple(name for name in STATISTICS if self._row_groups.holds(name))
         return tuple(name for name in STATISTICS if self.recorded(name).any())
@@ -270,13 +376,22 @@ class Run:
         """The row groups of a closed run's file; None where there is none."""
         return (
             self._source.row_groups(self.replicates * len(self._layers))
-            if isinstance(self._source, FolderSource)
+            if isinstance(self._source, FolderSource) and self._whole is None
             else None
         )
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether it is too large to be held in memory whole."""
+        if self._whole is not None:
+            return self._whole._is_long
+        return self._row_groups is not None and math.prod(self.shape) > row_groups.BUDGET
 
     @functools.cached_property
     def times(self) -> Array:
         """The iteration of each row (T,): 0 .. T-1, except in a part of a run (see `condensed`)."""
+        if self._whole is not None:
+            return self._whole.times
         return _frozen(self._source.times if isinstance(self._source, GroupSource) else np.arange(self.iterations))
 
     def condensed(self, keep: Sequence[int] = ()) -> Run:
@@ -294,8 +409,10 @@ class Run:
             and smallest values of the statistics, the first non-finite one of every replicate, and others evenly in
             between; at most about 2.4 million values of each statistic.
         """
+        if self._whole is not None and self._is_long:
+            return self._whole.condensed(keep)._of_layers(self._span)
         groups = self._row_groups
-        if groups is None or math.prod(self.shape) <= row_groups.BUDGET:
+        if groups is None or not self._is_long:
             return self
         usual = self._condensed_usually
         if np.isin(keep, usual.times).all():
@@ -316,13 +433,23 @@ class Run:
 
     def _part(self, groups: row_groups.RowGroups, chosen: list[int]) -> Run:
         source = GroupSource(cast(FolderSource, self._source), groups, chosen, self.replicates)
-        return Run(self._name, self._config, self._provenance, self._layers, self._replicates, source, self.columns)
+        return Run(
+            self._name,
+            self._config,
+            self._provenance,
+            self._layers,
+            self._replicates,
+            source,
+            self.columns,
+            self._blocks,
+        )
 
     @functools.cached_property
     def nonfinite(self) -> Array:
         """Where an iteration of a replicate holds a NaN or infinity, in the loss or in any number recorded (T, S)."""
         bad = ~np.isfinite(self.step("loss")) & self.step_recorded("loss")
-        for times, name, values, recorded in self._suspects():
+        for times, name, values, recorded in (self._whole or self)._suspects():
+            values, recorded = values[..., self._span], recorded[..., self._span]
             wrong = (values > 0) if name == row_groups.COUNT else ~np.isfinite(values)
             bad[times] |= (wrong & recorded).any(axis=2)
         return _frozen(bad)
@@ -330,7 +457,7 @@ class Run:
     def _suspects(self) -> Iterator[tuple[Any, str, Array, Array]]:
         """Yield (rows, column, values, recorded) of what may not be finite; of a long run a few groups at a time."""
         groups = self._row_groups
-        if groups is None or math.prod(self.shape) <= row_groups.BUDGET:
+        if groups is None or not self._is_long:
             for name in (row_groups.COUNT, *row_groups.NORMS):
                 if name in self:
                     yield slice(None), name, self[name], self.recorded(name)
@@ -343,6 +470,8 @@ class Run:
     @functools.cached_property
     def iterations(self) -> int:
         """The number of iterations recorded, T."""
+        if self._whole is not None:
+            return self._whole.iterations
         signals = self._source.rows("signals") // (self._replicates * len(self._layers))
         return min(self._source.rows("steps") // self._replicates, signals)
 
@@ -362,7 +491,9 @@ class Run:
         table = self._table("steps")
         if table is None:
             return dict.fromkeys(STEP_COLUMNS, np.zeros(0))
-        return {name: _frozen(_values(table[name])) for name in table.column_names}
+        absent = np.full(table.num_rows, np.nan)
+        held = table.column_names
+        return {name: _frozen(_values(table[name]) if name in held else absent) for name in STEP_COLUMNS}
 
     def step_recorded(self, name: str) -> Array:
         """Return the boolean mask (iteration, replicate) of where a column of `steps` was recorded."""
@@ -374,8 +505,9 @@ class Run:
         table = self._table("steps")
         if table is None:
             return dict.fromkeys(STEP_COLUMNS, np.zeros(0, bool))
+        recorded = dict.fromkeys(STEP_COLUMNS, _frozen(np.zeros(table.num_rows, bool)))
         valid = {name: table[name].combine_chunks().is_valid() for name in table.column_names}
-        return {name: _frozen(_flags(mask)) for name, mask in valid.items()}
+        return recorded | {name: _frozen(_flags(mask)) for name, mask in valid.items()}
 
     def __contains__(self, name: object) -> bool:
         return name in self.columns
@@ -399,6 +531,9 @@ class Run:
     def _read_column(self, name: str) -> tuple[Array, Array]:
         if name not in STATISTICS:
             raise ArgumentError(f"a run has no statistic {name!r}; choose one of: {', '.join(STATISTICS)}")
+        if self._whole is not None:
+            values, recorded = self._whole._column(name)
+            return values[..., self._span], recorded[..., self._span]
         if name not in self._source.columns("signals"):
             empty = np.full(self.shape, np.nan)
             return _frozen(empty), _frozen(np.zeros(self.shape, bool))
@@ -467,6 +602,7 @@ class Run:
             "config": self._config,
             "provenance": self._provenance,
             "layers": self._layers,
+            "blocks": self._blocks,
         }
 
     def __repr__(self) -> str:
@@ -521,6 +657,9 @@ class Run:
         config: Mapping[str, Any] | None = None,
         provenance: Mapping[str, Any] | None = None,
         recorded: Mapping[str, Array] | None = None,
+        blocks: Sequence[Mapping[str, Any]] = (),
+        block_signals: Mapping[str, Array] | None = None,
+        output_stage: Sequence[tuple[int, int, int, str, float]] = (),
     ) -> Run:
         """Make a Run of arrays one already has: for tests of rules, and for records of other tools.
 
@@ -534,6 +673,12 @@ class Run:
             One a layer, keys as in `Run.layers`.
         recorded : mapping of str to ndarray of bool (T, S, L), optional
             Where a statistic was recorded; everywhere by default.
+        blocks : sequence of dict, optional
+            One a repeated block, keys as in `Run.blocks`; `block` alone is needed.
+        block_signals : mapping of str to ndarray (T, S, B), optional
+            Block statistics by their names; what is masked counts as not recorded.
+        output_stage : sequence of tuple, optional
+            Rows of `Run.output_stage`: (iteration, replicate, position, operation, factor).
 
         Raises
         ------
@@ -553,20 +698,68 @@ class Run:
         table = {"loss": np.zeros((iterations, replicates)), **(steps or {})}
         described = layers or [{} for _ in range(n_layers)]
         _check_parts(shape, arrays, masks, table, described)
+        made = {"signals": signals_table(0, arrays, masks), "steps": steps_table(0, table, replicates)}
+        known_blocks = describe_blocks(blocks)
+        if block_signals:
+            expected = iterations, replicates, len(known_blocks)
+            _check_arrays("block_signals", block_signals, BLOCK_STATISTICS, expected)
+            names = [block["block"] for block in known_blocks]
+            made["block_signals"] = tables.block_signals_table(np.arange(iterations), block_signals, replicates, names)
+        if output_stage:
+            made["output_stage"] = tables.output_stage_table(output_stage)
         return cls(
             name,
             config or {},
             {"status": "complete", **(provenance or {})},
-            [_layer(number, layer, n_layers) for number, layer in enumerate(described, 1)],
+            describe_layers(described),
             replicates,
-            MemorySource({"signals": signals_table(0, arrays, masks), "steps": steps_table(0, table, replicates)}),
+            MemorySource(made),
+            blocks=known_blocks,
         )
 
 
-def _layer(number: int, given: Mapping[str, Any], total: int) -> dict[str, Any]:
-    name = "output" if number == total else f"hidden{number}"
-    blank = dict.fromkeys(LAYER_COLUMNS)
-    return blank | {"layer": number, "name": name, "kind": "linear", "activation": "identity"} | dict(given)
+def describe_layers(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Complete the descriptions of layers, keys as in `Run.layers`.
+
+    Raises
+    ------
+    ArgumentError
+        A vector stands before a matrix: layers keep their numbers whether or not vectors are recorded.
+    """
+    matrices = sum(layer.get("kind") != VECTOR for layer in layers)
+    for number, layer in enumerate(layers, 1):
+        if (layer.get("kind") == VECTOR) != (number > matrices):
+            raise ArgumentError(f"layers[{number - 1}] is a vector with matrices after it; list all matrices first")
+    return [_layer(number, layer, matrices) for number, layer in enumerate(layers, 1)]
+
+
+def _layer(number: int, given: Mapping[str, Any], matrices: int) -> dict[str, Any]:
+    usual = f"hidden{number}" if number < matrices else "output"
+    name = given.get("name") or (usual if number <= matrices else f"vector{number - matrices}")
+    blank: dict[str, Any] = dict.fromkeys(LAYER_COLUMNS)
+    blank |= {"layer": number, "kind": "linear", "activation": "identity"}
+    blank |= {"path": name, "block": "", "role": name, "owner": ""}
+    return blank | dict(given) | {"name": name}
+
+
+def describe_blocks(blocks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Complete the descriptions of blocks, keys as in `Run.blocks`.
+
+    Raises
+    ------
+    ArgumentError
+        One has no name, or two have the same.
+    """
+    names = [block.get("block") if isinstance(block, Mapping) else None for block in blocks]
+    for number, name in enumerate(names):
+        if not isinstance(name, str) or not name or name in names[:number]:
+            raise ArgumentError(f"blocks[{number}] needs 'block', a name of its own such as 'blocks.0'; got {name!r}")
+    blank = {"kind": "", "layers": []}
+    return [
+        {"block": block["block"], "path": block["block"], **blank}
+        | {key: value for key, value in block.items() if key in BLOCK_COLUMNS}
+        for block in blocks
+    ]
 
 
 def _check_parts(
@@ -577,18 +770,19 @@ def _check_parts(
     layers: list[dict[str, Any]],
 ) -> None:
     """Raise ArgumentError where what goes with the signals does not fit their shape (T, S, L)."""
-    for argument, parts, allowed, expected in (
-        ("recorded", masks, arrays, shape),
-        ("steps", steps, STEP_COLUMNS[2:], shape[:2]),
-    ):
-        for name, value in parts.items():
-            if name not in allowed or np.shape(value) != expected:
-                raise ArgumentError(
-                    f"{argument}[{name!r}] has shape {np.shape(value)}; {argument} takes arrays of shape {expected} "
-                    f"by the names {', '.join(allowed)}"
-                )
+    _check_arrays("recorded", masks, arrays, shape)
+    _check_arrays("steps", steps, STEP_STATISTICS, shape[:2])
     if len(layers) != shape[2]:
         raise ArgumentError(f"layers describes {len(layers)} layers, but the signals have {shape[2]}")
+
+
+def _check_arrays(argument: str, parts: Mapping[str, Array], allowed: Iterable[str], expected: tuple[int, ...]) -> None:
+    for name, value in parts.items():
+        if name not in allowed or np.shape(value) != expected:
+            raise ArgumentError(
+                f"{argument}[{name!r}] has shape {np.shape(value)}; {argument} takes arrays of shape "
+                f"{expected} by the names {', '.join(allowed)}"
+            )
 
 
 def as_json(argument: str, value: Any) -> Any:
@@ -641,55 +835,6 @@ def _frozen(array: Array) -> Array:
     return array
 
 
-def signals_table(
-    start: int, values: Mapping[str, Array], masks: Mapping[str, Array], shape: tuple[int, int, int] | None = None
-) -> pa.Table:
-    """Lay statistics (T, S, L) out as tidy rows, iteration by iteration from `start`; null where a mask is False.
-
-    With a `shape`, every statistic there is gets a column, of nulls where it has no values.
-    """
-    complete, shape = shape is not None, shape or next(iter(values.values())).shape
-    iteration, replicate, layer = np.indices(shape, np.int32)
-    columns = {
-        "iteration": pa.array((iteration + start).ravel(), pa.int32()),
-        "replicate": pa.array(replicate.ravel(), pa.int32()),
-        "layer": pa.array((layer + 1).ravel(), pa.int32()),
-    }
-    for name in STATISTICS:
-        if name in values:
-            missing = None if masks[name].all() else ~masks[name].ravel()
-            columns[name] = pa.array(values[name].ravel(), pa.float64(), mask=missing, from_pandas=False)
-        elif complete:
-            columns[name] = pa.nulls(int(np.prod(shape)), pa.float64())
-    return pa.table(columns)
-
-
-def steps_table(start: int, values: Mapping[str, Array], replicates: int) -> pa.Table:
-    """Lay step columns (T, S) out as tidy rows from iteration `start`; validation columns are null where NaN-masked.
-
-    A value may be a masked array: what is masked becomes null.
-    """
-    iterations = len(next(iter(values.values())))
-    iteration, replicate = np.indices((iterations, replicates), np.int32)
-    columns = {
-        "iteration": pa.array((iteration + start).ravel(), pa.int32()),
-        "replicate": pa.array(replicate.ravel(), pa.int32()),
-    }
-    for name in STEP_COLUMNS[2:]:
-        kind = pa.string() if name == "nonfinite_phase" else pa.float64()
-        if name not in values:
-            columns[name] = pa.nulls(iterations * replicates, kind)
-            continue
-        given = values[name]
-        flat = np.ravel(np.ma.getdata(given))
-        if kind == pa.string():
-            columns[name] = pa.array(flat.tolist(), kind)
-        else:
-            mask = np.ravel(np.ma.getmaskarray(given)) if isinstance(given, np.ma.MaskedArray) else None
-            columns[name] = pa.array(flat.astype(np.float64), kind, mask=mask, from_pandas=False)
-    return pa.table(columns)
-
-
 def load(path: str | Path) -> Run:
     """Load a run from its folder; one that is still being written or was killed loads up to its last whole batch.
 
@@ -709,6 +854,7 @@ def load(path: str | Path) -> Run:
         description["layers"],
         description["replicates"],
         FolderSource(folder, closed),
+        blocks=description.get("blocks", ()),
     )
     if closed:
         for name in storage.TABLES:

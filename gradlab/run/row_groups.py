@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from gradlab.statistics import LAYER_STATISTICS
+
 Array = np.ndarray
 
 BUDGET = 2_400_000  # numbers of a statistic that are held at once: 20 MB
@@ -24,9 +26,8 @@ AT_ONCE = 16  # groups that are read together where every group is looked throug
 SHARE = 0.6  # of the budget that the ends and the extremes may take
 COUNT = "nonfinite_count"
 NORMS = ("grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rms")  # not finite where something is not
-HIGH = (*NORMS, "update_ratio", "per_example_grad_norm", "dead_fraction", "saturated_fraction", "lost_fraction",
-        "unit_similarity", "activation_std")  # fmt: skip
-LOW = ("delta_norm", "grad_norm", "per_example_grad_norm", "update_norm", "update_ratio", "second_moment_rms")
+HIGH = tuple(each.name for each in LAYER_STATISTICS if each.bad in ("high", "both"))
+LOW = tuple(each.name for each in LAYER_STATISTICS if each.bad in ("low", "both"))
 
 NONFINITE = "gradlab.nonfinite"  # in the footer: how many row groups, and column -> {group: NaN and infinities in it}
 

@@ -1,9 +1,11 @@
 """How a run lies on disk: Arrow IPC streams while it is live, zstd Parquet once it is closed.
 
-A run folder holds `run.json` (what it is) and three tables: `steps`, `signals` (one row an iteration, replicate and
-layer) and `weights`. While live, every table is a stream `NAME.N.arrow`; each batch that `append` returned from is
-readable after `kill -9`, and a torn tail is skipped. `close` rewrites each stream as `NAME.parquet`, batch by batch, so
-that memory does not grow with the run. Nothing is pickled or evaluated.
+A run folder holds `run.json` (what it is) and tables: `steps`, `signals` (one row an iteration,
+replicate and layer), `weights`, and where they are recorded `block_signals`, `output_stage` and
+`histograms`. While live, every table is a stream `NAME.N.arrow`; each batch that `append` returned
+from is readable after `kill -9`, and a torn tail is skipped. `close` rewrites each stream as
+`NAME.parquet`, batch by batch, so that memory does not grow with the run. Nothing is pickled or
+evaluated.
 
 A batch survives the death of the process, not a power cut: no fsync is issued (it would cost more than the training
 step).
@@ -25,9 +27,9 @@ import pyarrow.parquet as pq
 from gradlab.errors import RunError
 from gradlab.run.row_groups import NonfiniteCounts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DESCRIPTION = "run.json"
-TABLES = ("steps", "signals", "weights")
+TABLES = ("steps", "signals", "weights", "block_signals", "output_stage", "histograms")
 ROW_GROUP = 1 << 15  # rows, at least: a long run is judged and drawn from a few groups (row_groups.py)
 _VALID: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
@@ -35,6 +37,13 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "provenance": lambda value: isinstance(value, dict),
     "layers": lambda value: isinstance(value, list) and value != [] and all(isinstance(one, dict) for one in value),
     "replicates": lambda value: isinstance(value, int) and value >= 1,
+    "blocks": lambda value: (
+        value is None
+        or (
+            isinstance(value, list)
+            and all(isinstance(one, dict) and isinstance(one.get("block"), str) for one in value)
+        )
+    ),
 }
 
 
@@ -82,7 +91,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     if version != SCHEMA_VERSION:
         raise RunError(
             f"{path} has schema {str(version)[:20]}, and this gradlab reads schema {SCHEMA_VERSION}; "
-            "update gradlab to read it"
+            "read it with the gradlab that wrote it, or record the run again"
         )
     wrong = [key for key, valid in _VALID.items() if not valid(description.get(key))]
     if wrong:
@@ -201,7 +210,7 @@ def read_table(folder: Path, table: str, columns: list[str] | None = None, close
         try:
             with pq.ParquetFile(path) as file:  # `pq.read_table` imports pandas, which takes longer
                 return file.read(columns=columns)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0][:120]
             raise RunError(
                 f"{path} is truncated or damaged and cannot be read ({reason}); record the run again"
@@ -216,7 +225,7 @@ def column_names(folder: Path, table: str, closed: bool = True) -> list[str]:
     if closed:
         try:
             return list(pq.read_schema(path).names) if path.exists() else []
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
             raise RunError(
                 f"{path} is truncated or damaged and cannot be read ({str(error).splitlines()[0][:120]}); "
                 "record the run again"

@@ -1,0 +1,179 @@
+"""The tables of a Run: their columns, and how arrays are laid out as their rows.
+
+Every table has a column `iteration` and is ordered by it. `signals` and `steps` hold every iteration
+whole; the others hold those iterations in which something of theirs was recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gradlab import statistics
+
+Array = np.ndarray
+
+KEYS = ("iteration", "replicate", "layer")
+
+# The statistics of one layer at one iteration and replicate, in the order reports and files list them;
+# histograms lie in a table of their own.
+STATISTICS = tuple(each.name for each in statistics.LAYER_STATISTICS if each.cadence != "optional")
+LOG_GAINS = (
+    "log_gain_weight",
+    "log_gain_alignment",
+    "log_gain_slope",
+    "log_gain_slope_alignment",
+)
+# What a skip connection, a norm or dropout adds to the four terms; not recorded where there is none.
+BLOCK_GAIN = "log_gain_block"
+STEP_STATISTICS = tuple(each.name for each in statistics.STEP_STATISTICS)
+STEP_COLUMNS = ("iteration", "replicate", *STEP_STATISTICS)
+WORDS = tuple(each.name for each in statistics.STEP_STATISTICS if each.unit == "word")
+BLOCK_STATISTICS = tuple(each.name for each in statistics.BLOCK_STATISTICS)
+BLOCK_SIGNAL_COLUMNS = ("iteration", "replicate", "block", *BLOCK_STATISTICS)
+WEIGHT_COLUMNS = ("iteration", "replicate", "layer", "row", "column", "value")
+OUTPUT_STAGE_COLUMNS = ("iteration", "replicate", "position", "operation", "factor")
+HISTOGRAM_COLUMNS = ("iteration", "replicate", "layer", "exponent", "count")
+
+LAYER_COLUMNS = (
+    "layer", "name", "kind", "activation", "fan_in", "fan_out", "parameters", "path", "block",
+    "role", "owner",
+)  # fmt: skip
+LAYER_WORDS = ("name", "kind", "activation", "path", "block", "role", "owner")
+BLOCK_COLUMNS = ("block", "path", "kind", "layers")
+VECTOR = "vector"  # the kind of a layer that is a bias, the scale of a norm, or a bare parameter
+
+COLUMNS = {
+    "steps": STEP_COLUMNS,
+    "signals": (*KEYS, *STATISTICS),
+    "weights": WEIGHT_COLUMNS,
+    "block_signals": BLOCK_SIGNAL_COLUMNS,
+    "output_stage": OUTPUT_STAGE_COLUMNS,
+    "histograms": HISTOGRAM_COLUMNS,
+}
+_INTEGERS = {"iteration", "replicate", "layer", "row", "column", "position", "exponent", "count"}
+_TEXTS = {"block", "operation", *WORDS}
+
+
+def column_type(name: str) -> pa.DataType:
+    """Return the type a column has in memory and in a file."""
+    if name == "count":
+        return pa.int64()
+    if name in _INTEGERS:
+        return pa.int32()
+    return pa.string() if name in _TEXTS else pa.float64()
+
+
+def schema(table: str) -> pa.Schema:
+    """Return the columns of a table with their types."""
+    return pa.schema([(name, column_type(name)) for name in COLUMNS[table]])
+
+
+def empty(table: str) -> pa.Table:
+    """Return a table without rows."""
+    return schema(table).empty_table()
+
+
+def signals_table(
+    start: int,
+    values: Mapping[str, Array],
+    masks: Mapping[str, Array],
+    shape: tuple[int, int, int] | None = None,
+) -> pa.Table:
+    """Lay statistics (T, S, L) out as rows, iteration by iteration from `start`; null where a mask is False.
+
+    With a `shape`, every statistic there is gets a column, of nulls where it has no values.
+    """
+    complete = shape is not None
+    shape = shape or next(iter(values.values())).shape
+    iteration, replicate, layer = np.indices(shape, np.int32)
+    columns = {
+        "iteration": pa.array((iteration + start).ravel(), pa.int32()),
+        "replicate": pa.array(replicate.ravel(), pa.int32()),
+        "layer": pa.array((layer + 1).ravel(), pa.int32()),
+    }
+    for name in STATISTICS:
+        if name in values:
+            missing = None if masks[name].all() else ~masks[name].ravel()
+            flat = values[name].ravel()
+            columns[name] = pa.array(flat, pa.float64(), mask=missing, from_pandas=False)
+        elif complete:
+            columns[name] = pa.nulls(int(np.prod(shape)), pa.float64())
+    return pa.table(columns)
+
+
+def steps_table(start: int, values: Mapping[str, Array], replicates: int) -> pa.Table:
+    """Lay step columns (T, S) out as rows from iteration `start`; what is not given is null.
+
+    A value may be a masked array: what is masked becomes null.
+    """
+    iterations = len(next(iter(values.values())))
+    iteration, replicate = np.indices((iterations, replicates), np.int32)
+    columns = {
+        "iteration": pa.array((iteration + start).ravel(), pa.int32()),
+        "replicate": pa.array(replicate.ravel(), pa.int32()),
+    }
+    for name in STEP_STATISTICS:
+        kind = column_type(name)
+        if name not in values:
+            columns[name] = pa.nulls(iterations * replicates, kind)
+        elif name in WORDS:
+            columns[name] = pa.array(np.ravel(np.ma.getdata(values[name])).tolist(), kind)
+        else:
+            columns[name] = _column(values[name])
+    return pa.table(columns)
+
+
+def block_signals_table(
+    iterations: Array, values: Mapping[str, Array], replicates: int, blocks: Sequence[str]
+) -> pa.Table:
+    """Lay block statistics (t, S, B) of these iterations (t,) out as rows; what is masked or absent is null."""
+    shape = len(iterations), replicates, len(blocks)
+    _, replicate, block = np.indices(shape, np.int32)
+    iteration = np.broadcast_to(np.asarray(iterations, np.int32)[:, None, None], shape)
+    columns = {
+        "iteration": pa.array(iteration.ravel(), pa.int32()),
+        "replicate": pa.array(replicate.ravel(), pa.int32()),
+        "block": pa.array(np.array(blocks, object)[block.ravel()].tolist(), pa.string()),
+    }
+    for name in BLOCK_STATISTICS:
+        size = int(np.prod(shape))
+        columns[name] = _column(values[name]) if name in values else pa.nulls(size, pa.float64())
+    return pa.table(columns)
+
+
+def output_stage_table(rows: Sequence[tuple[int, int, int, str, float]]) -> pa.Table:
+    """Make a table of (iteration, replicate, position, operation, factor)."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(OUTPUT_STAGE_COLUMNS)
+    return pa.table(
+        {
+            name: pa.array(column, column_type(name), from_pandas=False)
+            for name, column in zip(OUTPUT_STAGE_COLUMNS, columns, strict=True)
+        }
+    )
+
+
+def weights_table(iterations: Array, values: Array, layer: Array, row: Array, column: Array) -> pa.Table:
+    """Lay followed weights (t, S, W) out as rows; `layer` (from 1), `row` and `column` (W,) say which."""
+    shape = values.shape
+    columns = {
+        "iteration": np.broadcast_to(np.asarray(iterations)[:, None, None], shape),
+        "replicate": np.broadcast_to(np.arange(shape[1])[:, None], shape),
+        "layer": np.broadcast_to(layer, shape),
+        "row": np.broadcast_to(row, shape),
+        "column": np.broadcast_to(column, shape),
+    }
+    arrays = {name: pa.array(np.ravel(array).astype(np.int32), pa.int32()) for name, array in columns.items()}
+    flat = pa.array(np.ravel(values), pa.float64(), from_pandas=False)
+    return pa.table({**arrays, "value": flat})
+
+
+def _column(given: Any) -> pa.Array:
+    """Return numbers, which may be a masked array, as a column of float64; null where masked."""
+    flat = np.ravel(np.ma.getdata(given)).astype(np.float64)
+    masked = isinstance(given, np.ma.MaskedArray)
+    mask = np.ravel(np.ma.getmaskarray(given)) if masked else None
+    return pa.array(flat, pa.float64(), mask=mask, from_pandas=False)
