@@ -74,8 +74,10 @@ class GradlabCallback(pl.Callback):
         }
         together = trainer.world_size > 1
         options = {"distributed": together, **self._watching, "config": config}
-        self.recorder = watch(pl_module if model is None else model, trainer.optimizers, **options)
-        self.recorder.__enter__()
+        self.recorder = recorder = watch(
+            pl_module if model is None else model, trainer.optimizers, **options
+        )
+        recorder.__enter__()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

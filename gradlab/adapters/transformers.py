@@ -83,8 +83,8 @@ class GradlabCallback(TrainerCallback):
             **self._watching.get("config", {}),
         }
         options = {"distributed": args.world_size > 1, **self._watching, "config": config}
-        self.recorder = watch(model, optimizer, **options)
-        self.recorder.__enter__()
+        self.recorder = recorder = watch(model, optimizer, **options)
+        recorder.__enter__()
         self._scaler = getattr(optimizer, "scaler", None)
         self._handle = model.register_forward_hook(self._take_loss)
 

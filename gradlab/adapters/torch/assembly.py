@@ -9,38 +9,18 @@ import numpy as np
 
 from gradlab import measures
 from gradlab.adapters.torch.distributed import Ranks
-from gradlab.adapters.torch.ledger import Column, joined, latest, summed
-from gradlab.adapters.torch.observe.signals import Signals
+from gradlab.adapters.torch.ledger import Column
+from gradlab.adapters.torch.numbers import OF_MODULES
+from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.rows import Row
 
 Array = np.ndarray
 
 PHASES = ("forward", "loss", "backward", "update")
 
-# How the numbers of several calls make one; `Ranks` does the same for several processes.
-OF_PARAMETERS = {
-    "grad_norm": latest, "after_norm": latest, "weight_norm": joined, "update_norm": joined, "update_inner": summed,
-    "decrease": summed, "lost": summed, "wanted": summed, "grad_max": latest, "grad_bad": summed, "after_bad": summed,
-    "unit_similarity": latest, "moment_sum": summed, "moment_n": summed, "moment_scale": latest,
-}  # fmt: skip
-OF_MODULES = {
-    "delta_norm": joined, "back_norm": joined, "product_norm": joined, "per_example": summed, "doubtful": latest,
-    "delta_bad": summed,
-    "z_bad": summed, "slope_norm": joined, "slope_n": summed, "dead": latest, "saturated": latest,
-    "read_norm": joined, "read_deviation": joined, "read_sum": summed, "read_squares": summed, "read_n": summed,
-    "z_norm": joined, "z_deviation": joined, "z_sum": summed, "z_squares": summed, "z_n": summed,
-}  # fmt: skip
-OF_NET = {
-    "loss": summed, "learning_rate": latest, "scale": latest, "validation_loss": latest, "validation_accuracy": latest,
-    "broke_forward": latest, "gradient_scale": latest,
-}  # fmt: skip
-OF_GRADIENT = ("grad_norm", "after_norm")  # taken before a fused optimizer divides by the scale
-OF_LOSS = (
-    "delta_norm",
-    "back_norm",
-    "product_norm",
-    "per_example",
-)  # as large as the loss was scaled
+# Taken before a fused optimizer divides by the scale.
+OF_GRADIENT = ("grad_norm", "after_norm")
+OF_LOSS = tuple(name for name, number in OF_MODULES.items() if number.of_mean_loss)
 
 
 @dataclass(frozen=True)
@@ -71,17 +51,17 @@ class Assembler:
         Of each layer's parameter; -1 where it is not trained.
     parameters : int
         How many parameters there are.
-    signals : Signals
+    wiring : Wiring
         What is known of how the modules follow each other.
     ranks : Ranks
         The processes that train together.
     """
 
     def __init__(
-        self, rows: Sequence[Row], numbers: Array, parameters: int, signals: Signals, ranks: Ranks
+        self, rows: Sequence[Row], numbers: Array, parameters: int, wiring: Wiring, ranks: Ranks
     ):
         self._numbers, self._ranks = numbers, ranks
-        self._modules = np.array([signals.number_of(row.module) for row in rows], np.intp)
+        self._modules = np.array([wiring.number_of(row.module) for row in rows], np.intp)
         self._fan_out = np.array([row.fans[1] for row in rows], np.float64)
         self._tied = [
             np.flatnonzero(numbers == n)
@@ -90,10 +70,10 @@ class Assembler:
         ]
         self._last_update = np.full((1, parameters), np.nan)
         pairs = list(zip(self._modules[:-1].tolist(), self._modules[1:].tolist(), strict=True))
-        self._follows = np.array([pair in signals.feeds for pair in pairs], bool)
-        self._plain = np.array([signals.is_plain(*pair) for pair in pairs], bool)
+        self._follows = np.array([pair in wiring.feeds for pair in pairs], bool)
+        self._plain = np.array([wiring.is_plain(*pair) for pair in pairs], bool)
         self._identity = np.array(
-            [m not in signals.activations for m in self._modules.tolist()], bool
+            [m not in wiring.activations for m in self._modules.tolist()], bool
         )
 
     def assemble(self, tables: Mapping[str, Mapping[str, Column]]) -> Assembled:

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradlab.adapters.torch.observe.signals import Signals
+from gradlab.adapters.torch.observe.wiring import Wiring
+from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.rows import class_name
 from gradlab.run import Run
 
@@ -19,7 +20,7 @@ def config(
     model: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     layers: Sequence[dict[str, Any]],
-    signals: Signals,
+    wiring: Wiring,
     processes: int,
 ) -> dict[str, Any]:
     """Return what rules and reports want to know of a training."""
@@ -27,7 +28,7 @@ def config(
     applied = Counter(
         layer["activation"] for layer in layers[:-1] if layer["activation"] != "identity"
     )
-    inputs = signals.inputs
+    inputs = wiring.inputs
     parameters = sum(parameter.numel() for parameter in model.parameters())
     known: dict[str, Any] = {
         "framework": "torch",
@@ -54,6 +55,14 @@ def config(
     return {name: value for name, value in known.items() if value is not None}
 
 
+def told(options: WatchOptions) -> dict[str, Any]:
+    """Return what the user has said of a training; it goes before what is read off the model."""
+    known: dict[str, Any] = {"objective": options.objective}
+    if options.baseline_loss is not None:
+        known["baseline_loss"] = float(options.baseline_loss)
+    return {**known, **(options.config or {})}
+
+
 def finite(value: Any) -> float | None:
     """Return a setting of an optimizer as a finite number.
 
@@ -75,18 +84,6 @@ def optimizer_name(optimizer: torch.optim.Optimizer) -> str:
     if isinstance(optimizer, torch.optim.SGD) and settings.get("momentum"):
         return "nesterov" if settings.get("nesterov") else "momentum"
     return type(optimizer).__name__.lower()
-
-
-def compiled_inside(model: nn.Module) -> bool:
-    """Whether `torch.compile` was applied to a model or to a part of it."""
-    return any(
-        hasattr(module, "_orig_mod") or compiled_in_place(module) for module in model.modules()
-    )
-
-
-def compiled_in_place(module: nn.Module) -> bool:
-    """Whether a module was compiled by `module.compile()`: its hooks are compiled along with it."""
-    return getattr(module, "_compiled_call_impl", None) is not None
 
 
 def last_words(run: Run | None, iteration: int) -> str:

@@ -1,8 +1,12 @@
-"""Several processes that train one model: their numbers are joined when a block is moved, never in a step.
- Under DistributedDataParallel every process holds all parameters and their averaged gradients, and
+"""Several processes that train one model.
+
+Their numbers are joined when a block is moved, never in a step.
+
+Under DistributedDataParallel every process holds all parameters and their averaged gradients, and
 sees a part of the batch; its loss is the mean over that part. Under FSDP it also holds only shards
 of the parameters. A Run shows what one process with the whole batch would have recorded.
- They speak through a group of their own, on the host, so that no message of the training is ever
+
+They speak through a group of their own, on the host, so that no message of the training is ever
 mistaken for one of theirs; and before they join anything they agree on how far, so that one that
 has left keeps no other waiting.
 """
@@ -10,6 +14,7 @@ has left keeps no other waiting.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,31 +23,33 @@ import torch
 from torch import Tensor, distributed, nn
 
 from gradlab.adapters.torch.ledger import Column
+from gradlab.adapters.torch.numbers import TABLES
 from gradlab.errors import ArgumentError
 
 Array = np.ndarray
-Tables = Mapping[
-    str, Mapping[str, Column]
-]  # by parameter, by module, and of the net as a whole: (T, places) each
-
-SQUARED = (
-    "grad_norm", "after_norm", "weight_norm", "update_norm", "delta_norm", "back_norm", "product_norm", "slope_norm",
-    "read_norm", "read_deviation", "z_norm", "z_deviation",
-)  # fmt: skip
-OF_MEAN_LOSS = (
-    "delta_norm",
-    "back_norm",
-    "product_norm",
-    "per_example",
-)  # of a part's mean, not of the whole's
-LARGEST = ("grad_max", "unit_similarity", "moment_scale", "broke_forward")
-SMALLEST = ("dead",)  # a unit that is dead on the whole batch is dead on every part
-MEAN = ("saturated", "loss", "validation_loss", "validation_accuracy", "learning_rate", "scale")
+# By parameter, by module, and of the net as a whole: (T, places) each.
+Tables = Mapping[str, Mapping[str, Column]]
 
 LIVE, LEFT, BROKEN = 0, 1, 2  # a process trains on, has ended, or was ended by an exception
 PATIENCE = timedelta(minutes=30)  # with the others, PyTorch's own; one may be validating for long
 AT_THE_START = timedelta(minutes=2)  # until all of them watch
 AT_AN_EXCEPTION = timedelta(seconds=10)  # the others may not come at all
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a process stands when numbers are to be joined.
+
+    Attributes
+    ----------
+    limit : int
+        Up to which iteration its numbers are ready.
+    leaving : int
+        LIVE, LEFT or BROKEN.
+    """
+
+    limit: int
+    leaving: int
 
 
 class Ranks:
@@ -102,16 +109,18 @@ class Ranks:
         """
         if self.size == 1 or self.apart:
             return limit, True
-        mine = np.array(
-            [limit, -limit, -limit if leaving == LIVE else -np.inf, leaving, -leaving], np.float64
-        )
-        most = self._reduced(mine, "MAX", AT_AN_EXCEPTION if leaving == BROKEN else PATIENCE)
-        if most is None:
+        patience = AT_AN_EXCEPTION if leaving == BROKEN else PATIENCE
+        mine = np.zeros((self.size, 2))  # a row each: their sum is the table of all
+        mine[self.number] = limit, leaving
+        gathered = self._reduced(mine, "SUM", patience)
+        if gathered is None:
             return limit, True
-        last, least, of_live, worst, over = most[0], -most[1], -most[2], most[3], -most[4] != LIVE
-        if worst == BROKEN:  # an iteration that an exception has cut short is nobody's
-            return int(least), True
-        return int(last if over else of_live), over
+        standings = [Standing(int(each[0]), int(each[1])) for each in gathered]
+        limits = [each.limit for each in standings]
+        if any(each.leaving == BROKEN for each in standings):
+            return min(limits), True  # an iteration that an exception has cut short is nobody's
+        live = [each.limit for each in standings if each.leaving == LIVE]
+        return (min(live), False) if live else (max(limits), True)
 
     def joined(self, tables: Tables) -> Tables:
         """Return the numbers of the whole from those of this process."""
@@ -123,11 +132,18 @@ class Ranks:
             for name, (values, known) in tables[table].items()
         }
         widths = [known.shape[1] for _, known in columns.values()]
-        names = np.repeat([name for _, name in columns], widths)
+        ways = np.repeat([TABLES[table][name].processes for table, name in columns], widths)
+        of_loss = np.repeat([TABLES[table][name].of_mean_loss for table, name in columns], widths)
         values, known = (
             np.concatenate(parts, axis=1) for parts in zip(*columns.values(), strict=True)
         )
-        whole = None if self.apart else self._combined(names, np.where(known, values, 0.0), known)
+        whole = (
+            None
+            if self.apart
+            else self._combined(
+                ways, np.where(known, values / np.where(of_loss, self.size, 1), 0.0), known
+            )
+        )
         if whole is None:
             return {
                 **tables,
@@ -159,16 +175,15 @@ class Ranks:
                 self.apart = True
         return values
 
-    def _combined(self, names: Array, values: Array, known: Array) -> tuple[Array, Array] | None:
-        """Combine (T, N) values over the processes; return them and where any knew one.
+    def _combined(self, ways: Array, values: Array, known: Array) -> tuple[Array, Array] | None:
+        """Combine (T, N) values over the processes, each in its way; return where any knew one too.
 
-        None if they are gone.
+        None if the processes are gone.
         """
-        values[:, np.isin(names, OF_MEAN_LOSS)] /= self.size
-        squared, sign = np.isin(names, SQUARED), np.where(np.isin(names, SMALLEST), -1.0, 1.0)
-        extreme = np.isin(names, LARGEST + SMALLEST)
+        squared, smallest = ways == "norm", ways == "smallest"
+        extreme = smallest | (ways == "largest")
+        ranked, sign = extreme | squared, np.where(smallest, -1.0, 1.0)
         nan = np.isnan(values)  # the largest of NaN and a number is either: NaN goes with the sums
-        ranked = extreme | squared
         given = np.where(known & ~nan, sign * values, -np.inf)[:, ranked]
         most = self._reduced(given, "MAX", PATIENCE)
         if most is None:
@@ -184,7 +199,7 @@ class Ranks:
             total, count = both
             total = np.where(squared, scale * np.sqrt(total), total)
             total[:, extreme] += (sign[ranked] * most)[:, extreme[ranked]]
-            total = np.where(np.isin(names, MEAN), total / np.maximum(count, 1), total)
+            total = np.where(ways == "mean", total / np.maximum(count, 1), total)
         return np.where(count > 0, total, np.nan), count > 0
 
     def _reduced(self, values: Array, operation: str, patience: timedelta) -> Array | None:

@@ -6,33 +6,21 @@ A number that lies on a device stays there until then: to put it in synchronises
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gradlab.adapters.torch.numbers import Number
+from gradlab.errors import ArgumentError
+
 Array = np.ndarray
 Column = tuple[Array, Array]  # values, and where they were recorded
-How = Callable[[Array, Array], Array]  # makes one number of those that several calls put in
 
 ROWS = 16  # at first; their number grows as needed
-
-
-def summed(total: Array, values: Array) -> Array:
-    """Add up what was put in several times: a sum over parts."""
-    return total + values
-
-
-def joined(total: Array, values: Array) -> Array:
-    """Take the norm of the whole from the norms of its parts."""
-    return np.hypot(total, values)
-
-
-def latest(total: Array, values: Array) -> Array:
-    """Take what was put in last."""
-    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +44,8 @@ class Table:
     By parameter, by module, or one of the net as a whole.
     """
 
-    def __init__(self, names: Mapping[str, How], size: int):
-        self.size, self._hows = size, list(names.values())
+    def __init__(self, names: Mapping[str, Number], size: int):
+        self.size, self._numbers = size, list(names.values())
         self._columns = {name: column for column, name in enumerate(names)}
         self.values = np.full((ROWS, len(names) * size), np.nan)
         self.known = np.zeros((ROWS, len(names) * size), bool)
@@ -94,7 +82,7 @@ class Table:
         parts = [part.reshape(len(slot.columns), -1) for part in (old, new, there)]
         with np.errstate(all="ignore"):
             merged = [
-                np.where(t, self._hows[column](o, n), n)
+                np.where(t, self._numbers[column].calls(o, n), n)
                 for column, o, n, t in zip(slot.columns.tolist(), *parts, strict=True)
             ]
         return np.concatenate(merged)
@@ -119,6 +107,29 @@ class Table:
         }
 
 
+def single(name: str, value: Any) -> Array | Tensor:
+    """Return a number as an array of one entry, or, where it lies on a device, as a tensor.
+
+    Raises
+    ------
+    ArgumentError
+        It is no number, or several.
+    """
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ArgumentError(
+                f"{name} has shape {tuple(value.shape)}; give a single number, such as the mean "
+                "that backward is called on"
+            )
+        if value.device.type != "cpu":
+            return value.detach().clone()
+        value = value.item()
+    try:
+        return np.array([float(value)])
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}={value!r} must be a number or a tensor of one") from None
+
+
 class Ledger:
     """What was measured at which iteration, waiting to be handed over."""
 
@@ -127,7 +138,7 @@ class Ledger:
         self._start = self._stop = 0  # iterations that have a row
         self._away: list[tuple[int, Slot, Tensor]] = []  # on other devices
 
-    def table(self, name: str, names: Mapping[str, How], size: int) -> Table:
+    def table(self, name: str, names: Mapping[str, Number], size: int) -> Table:
         """Make a table."""
         self.tables[name] = Table(names, size)
         return self.tables[name]

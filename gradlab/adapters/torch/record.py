@@ -17,13 +17,18 @@ from torch import nn
 from gradlab.adapters.torch import describe
 from gradlab.adapters.torch.assembly import Assembled, Assembler, own_phases
 from gradlab.adapters.torch.distributed import BROKEN, LEFT, LIVE, Ranks
-from gradlab.adapters.torch.ledger import Column, Ledger, latest
+from gradlab.adapters.torch.ledger import Column, Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
-from gradlab.adapters.torch.observe.signals import Signals
-from gradlab.adapters.torch.rows import Row, ordered
+from gradlab.adapters.torch.numbers import LATEST
+from gradlab.adapters.torch.observe.observer import Observer
+from gradlab.adapters.torch.observe.wiring import Wiring
+from gradlab.adapters.torch.options import WatchOptions
+from gradlab.adapters.torch.rows import Row, class_name, ordered
 from gradlab.errors import RunError
 from gradlab.recorder import Recorder
 from gradlab.run import Run
+
+Array = np.ndarray
 
 BLOCK_BYTES, BLOCK_SECONDS = 1 << 21, 1.0  # numbers are handed over when either is reached
 BLOCK_ITERATIONS = 16, 64  # at least, at most
@@ -34,10 +39,8 @@ class Record:
 
     Parameters
     ----------
-    options : dict
-        For the Recorder.
-    config : mapping
-        What the user tells of the training; the rest is read off model and optimizers.
+    observers : sequence of Observer
+        They are told when the first iteration has shown the layers' order.
     """
 
     def __init__(
@@ -46,20 +49,15 @@ class Record:
         optimizers: Sequence[torch.optim.Optimizer],
         rows: Sequence[Row],
         parameters: Parameters,
-        signals: Signals,
+        wiring: Wiring,
+        observers: Sequence[Observer],
         ledger: Ledger,
         ranks: Ranks,
-        options: dict[str, Any],
-        config: Mapping[str, Any],
+        options: WatchOptions,
     ):
         self._model, self._optimizers, self._rows = model, optimizers, rows
-        self._parameters, self._signals, self._ledger, self._ranks = (
-            parameters,
-            signals,
-            ledger,
-            ranks,
-        )
-        self._options, self._config = options, config
+        self._parameters, self._wiring, self._observers = parameters, wiring, observers
+        self._ledger, self._ranks, self._options = ledger, ranks, options
         self._assembler: Assembler | None = None
         self._recorder: Recorder | None = None
         least, most = BLOCK_ITERATIONS
@@ -89,38 +87,44 @@ class Record:
         """Fix the order of the layers, which the first iteration has shown, and open the record."""
         if self._assembler is not None:
             return
-        signals = self._signals
-        rows = ordered(self._rows, signals.settle())
+        wiring = self._wiring
+        rows = ordered(self._rows, wiring.settle())
+        for observer in self._observers:
+            observer.settle()
         numbers = self._parameters.numbers_of(rows)
-        self._assembler = Assembler(rows, numbers, len(self._parameters.all), signals, self._ranks)
-        if not self.writes:
-            return
-        names = [signals.activations.get(signals.number_of(row.module), "identity") for row in rows]
+        self._assembler = Assembler(rows, numbers, len(self._parameters.all), wiring, self._ranks)
+        if self.writes:
+            self._open(rows, numbers)
+
+    def _open(self, rows: Sequence[Row], numbers: Array) -> None:
+        """Open the record: make the Recorder, and follow the weights that it has chosen."""
+        wiring, options = self._wiring, self._options
+        places = [wiring.number_of(row.module) for row in rows]
+        names = [wiring.activations.get(place, "identity") for place in places]
         layers = [row.describe(name) for row, name in zip(rows, names, strict=True)]
-        known = describe.config(self._model, self._optimizers, layers, signals, self._ranks.size)
+        known = describe.config(self._model, self._optimizers, layers, wiring, self._ranks.size)
         bounded = [
-            row.name for row in rows if signals.number_of(row.module) in signals.several_rows
+            row.name for row, n in zip(rows, places, strict=True) if n in wiring.several_rows
         ]
-        left = [
-            row.name
-            for row, n in zip(rows, numbers, strict=True)
-            if n < 0 and row.parameter.requires_grad
-        ]
+        left = [row.name for row, n in zip(rows, numbers, strict=True) if n < 0 and row.learns]
         if left:
             self._facts["not_in_optimizer"] = left
-        facts = {
-            "torch": torch.__version__,
-            "upper_bounds": {"per_example_grad_norm": bounded} if bounded else {},
-        }
+        facts: dict[str, Any] = {"torch": torch.__version__, "upper_bounds": {}}
+        if bounded:
+            facts["upper_bounds"] = {"per_example_grad_norm": bounded}
         self._recorder = Recorder(
             layers,
-            config={**known, **self._config},
+            name=options.name or class_name(self._model),
+            config={**known, **describe.told(options)},
             provenance={**facts, **self._facts},
-            **self._options,
+            out=options.out,
+            weights=options.weights,
+            seed=options.seed,
+            overwrite=options.overwrite,
         )
         positions = self._recorder.positions
         if len(positions):
-            self._ledger.table("followed", {"value": latest}, len(positions))
+            self._ledger.table("followed", {"value": LATEST}, len(positions))
             self._parameters.follow(rows, positions)
 
     def due(self, iterations: int) -> bool:

@@ -49,6 +49,11 @@ class Row:
         first, second = flat_shape(self.parameter)
         return (second, first) if self.transposed else (first, second)
 
+    @property
+    def learns(self) -> bool:
+        """Whether it is not frozen."""
+        return self.parameter.requires_grad
+
     def describe(self, activation: str | None) -> dict[str, Any]:
         """Return what a Recorder wants to know of the layer."""
         fan_in, fan_out = self.fans

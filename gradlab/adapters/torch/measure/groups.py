@@ -126,6 +126,7 @@ class DeviceGroup(Group):
     _last_change: Tensor | None = None
 
     def gradient_norms(self) -> tuple[Array, Tensor] | None:
+        """Return which of the parameters have a gradient, and its norm."""
         present = [
             index for index, parameter in enumerate(self.parameters) if parameter.grad is not None
         ]
@@ -135,6 +136,7 @@ class DeviceGroup(Group):
         return self.places[present], statistics.norms(tensors)
 
     def before(self, ledger: Ledger, iteration: int) -> None:
+        """Measure the weights before an update, and keep them."""
         stack = self._stacked()
         if self.matrices:
             weight = statistics.wide(stack)
@@ -152,6 +154,7 @@ class DeviceGroup(Group):
             self._change.copy_(stack)
 
     def measure(self, ledger: Ledger, iteration: int, follows: bool) -> None:
+        """Measure the gradients and the update."""
         change = self._changed(ledger, iteration, follows) if self.updates else None
         kept = self.gradients()
         present = [index for index, gradient in enumerate(kept) if gradient is not None]
@@ -190,11 +193,13 @@ class DeviceGroup(Group):
         return change
 
     def followed_now(self) -> tuple[Array, Array]:
+        """Return the followed weights as they are."""
         assert self.followed is not None
         numbers, flats = self.followed
         return numbers, self._stacked().reshape(-1)[flats].double().cpu().numpy()
 
     def moments(self, ledger: Ledger, iteration: int, found: Sequence[tuple[Tensor, Any]]) -> None:
+        """Measure v and the factor that makes it v_hat."""
         moments = [statistics.wide(local(moment)) for moment, _ in found]
         sums = torch.stack(statistics.foreach_norm(moments, 1)).double()  # v >= 0
         scales = torch.stack(

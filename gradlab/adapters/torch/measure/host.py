@@ -1,5 +1,6 @@
 """Parameters in main memory: NumPy looks at the same bytes, and takes a tenth of the time a tensor kernel takes.
- What is large is gone through in chunks that stay in a core's cache, so that each number comes from
+
+What is large is gone through in chunks that stay in a core's cache, so that each number comes from
 memory once.
 """
 
@@ -14,6 +15,14 @@ from torch import Tensor
 
 from gradlab import measures
 from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.measure.arrays import (
+    array_of,
+    bad,
+    dots,
+    exact_products,
+    exact_roots,
+    norms,
+)
 from gradlab.adapters.torch.measure.groups import Group, dense, entries, local
 from gradlab.adapters.torch.measure.statistics import UNITS
 
@@ -25,53 +34,11 @@ STACKED = (
 CHUNK = (
     1 << 16
 )  # entries at a time: few enough for a core's cache, enough for a call to be worth it
-PIECE = 1 << 13  # entries of a dot product: BLAS would take several threads for more than 10,000
 
 GRADIENT = "gradient"
 _OF_CHANGE = "update_norm", "after_bad"
 _OF_GRADIENT = "grad_max", "grad_bad"
 _OF_BOTH = "decrease", "lost", "wanted"
-
-
-def array_of(tensor: Tensor) -> Array:
-    """Return a tensor in main memory as an array, half-precision numbers as float32 ones."""
-    tensor = tensor.detach()
-    if tensor.is_complex():
-        tensor = torch.view_as_real(tensor)
-    return (tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()).numpy()
-
-
-def dots(x: Array, y: Array) -> Array:
-    """Return <x, y> of each row of (k, n) arrays, float64."""
-    n = x.shape[-1]
-    if n <= PIECE:
-        return np.vecdot(x, y).astype(np.float64)
-    whole = n - n % PIECE
-    if whole == n:
-        pieces = np.vecdot(
-            x.reshape(-1, PIECE), x.reshape(-1, PIECE) if x is y else y.reshape(-1, PIECE)
-        )
-        return np.add.reduce(pieces.reshape(len(x), -1), axis=-1, dtype=np.float64)
-    pieces = [a[:, :whole].reshape(len(a), -1, PIECE) for a in (x, y)]
-    return np.vecdot(*pieces).sum(axis=-1, dtype=np.float64) + np.vecdot(x[:, whole:], y[:, whole:])
-
-
-def norms(x: Array) -> Array:
-    """Return the norm of each row of (k, n), (k,).
-
-    `gradlab.measures.norm` where its square may not be exact.
-    """
-    return exact_roots(dots(x, x), x)
-
-
-def exact_roots(squares: Array, x: Array) -> Array:
-    """Return the norms of rows x (k, n) whose squares were summed, summed anew where that sum is unsafe."""
-    low, high = measures.safe_range(x.dtype)
-    if squares.min() > low and squares.max() < high:
-        return np.sqrt(squares)
-    result, rows = np.sqrt(squares), np.flatnonzero(~((squares > low) & (squares < high)))
-    result[rows] = measures.norm(x[rows][:, None]) if x[rows].any() else 0.0
-    return result
 
 
 class HostGroup(Group):
@@ -120,6 +87,7 @@ class HostGroup(Group):
             super().keep_gradients()
 
     def forget_gradients(self) -> None:
+        """Keep them no longer."""
         super().forget_gradients()
         self._held = self._stack_is_new = False
 
@@ -148,6 +116,7 @@ class HostGroup(Group):
         return self.places[present], each**2, each[:, None]
 
     def before(self, ledger: Ledger, iteration: int) -> None:
+        """Measure the weights before an update, and keep them."""
         weight = self._stacked(self.parameters, "weight")
         if self.updates:
             self._change, self._last_change = self._last_change, self._change
@@ -185,6 +154,7 @@ class HostGroup(Group):
         return exact_roots(squares, weight)
 
     def measure(self, ledger: Ledger, iteration: int, follows: bool) -> None:
+        """Measure the gradients and the update."""
         gradient, present = self._kept()
         after = None
         if self.updates:
@@ -282,12 +252,12 @@ class HostGroup(Group):
             values["update_norm"] = exact_roots(sums["square"], change)
             values["after_bad"] = bad(sums["square"], change)
             if last is not None:
-                values["update_inner"] = _exact_products(sums["inner"], change, last)
+                values["update_inner"] = exact_products(sums["inner"], change, last)
         if gradient is not None:
             if self.matrices:
                 values["grad_max"], values["grad_bad"] = sums["top"], bad(sums["top"], gradient)
             if change is not None:
-                values["decrease"] = _exact_products(sums["decrease"], gradient, change)
+                values["decrease"] = exact_products(sums["decrease"], gradient, change)
                 if self.matrices:
                     values["lost"], values["wanted"] = sums["lost"], sums["wanted"]
         return tuple(values), np.array(list(values.values()))
@@ -303,37 +273,17 @@ class HostGroup(Group):
             lost += [np.count_nonzero(row) for row in still]
 
     def followed_now(self) -> tuple[Array, Array]:
+        """Return the followed weights as they are."""
         assert self.followed is not None
         numbers, flats = self.followed
         return numbers, self._stacked(self.parameters, "weight").ravel()[flats].astype(np.float64)
 
     def moments(self, ledger: Ledger, iteration: int, found: Sequence[tuple[Tensor, Any]]) -> None:
+        """Measure v and the factor that makes it v_hat."""
         stack = self._stacked([moment for moment, _ in found], "weight")
         size = np.full(len(found), float(self.size))  # of shards, which are of different sizes
         values = [size * measures.mean(stack[:, None]), size, [float(scale) for _, scale in found]]
         self.put(ledger, iteration, ("moment_sum", "moment_n", "moment_scale"), np.array(values))
-
-
-def bad(proof: Array, x: Array) -> Array:
-    """Count what is not finite in rows x (k, n).
-
-    A finite `proof` shows that there is nothing to count.
-    """
-    if np.isfinite(proof).all():
-        return np.zeros(len(x))
-    return np.asarray(measures.nonfinite_count(x[:, None]), np.float64)
-
-
-def _exact_products(sums: Array, x: Array, y: Array) -> Array:
-    """Return the sums of products of rows (k, n), taken anew where the fast ones may have lost something."""
-    low, high = measures.safe_range(x.dtype)
-    size = np.abs(sums)
-    if size.min() > low and size.max() < high:
-        return sums
-    rows = np.flatnonzero(~((size > low) & (size < high)))
-    some = x[rows].any() and y[rows].any()
-    sums[rows] = measures.inner(x[rows][:, None], y[rows][:, None]) if some else 0.0
-    return sums
 
 
 def _some_units(units: Array) -> Array:

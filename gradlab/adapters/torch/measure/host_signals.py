@@ -1,5 +1,6 @@
 """What goes through the modules, measured in main memory: NumPy looks at the same bytes.
- Small signals of one shape are stacked, (k, rows, units), and measured in few calls; a large one is
+
+Small signals of one shape are stacked, (k, rows, units), and measured in few calls; a large one is
 gone through in chunks that stay in a core's cache.
 """
 
@@ -12,15 +13,8 @@ import torch
 from torch import Tensor
 
 from gradlab import measures
-from gradlab.adapters.torch.measure.host import (
-    CHUNK,
-    PIECE,
-    array_of,
-    bad,
-    dots,
-    exact_roots,
-    norms,
-)
+from gradlab.adapters.torch.measure.arrays import PIECE, array_of, bad, dots, exact_roots, norms
+from gradlab.adapters.torch.measure.host import CHUNK
 from gradlab.adapters.torch.observe.graph import Applied
 from gradlab.adapters.torch.rows import as_rows
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +17,9 @@ from gradlab import activations
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import host_signals, statistics
 from gradlab.adapters.torch.observe import graph
+from gradlab.adapters.torch.observe.call import Call
+from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.rows import CONVOLUTIONS, as_rows, channels_second, reads_rows
-
-if TYPE_CHECKING:
-    from gradlab.adapters.torch.observe.signals import Call, Signals
 
 Array = np.ndarray
 Found = tuple[
@@ -34,8 +33,8 @@ _quietly = np.errstate(all="ignore")  # overflow and NaN are data here
 class Meter:
     """Measures calls of one kind together, and puts the numbers into the ledger."""
 
-    def __init__(self, signals: Signals, ledger: Ledger):
-        self._signals, self._ledger = signals, ledger
+    def __init__(self, wiring: Wiring, ledger: Ledger):
+        self._wiring, self._ledger = wiring, ledger
         self._stacks = host_signals.Stacks()
         self.iteration = 0
 
@@ -58,7 +57,7 @@ class Meter:
         As activations only where no next layer reads them, or none is known to yet.
         """
         second = channels_second(self._module(calls))
-        shown = any(not self._signals.is_read(call.module) for call in calls)
+        shown = any(not self._wiring.is_read(call.module) for call in calls)
         if answers[0].device.type == "cpu":
             z = host_signals.rows_of(self._stacks.of("z", answers), second)
             norm = host_signals.norms(z.reshape(len(z), -1))
@@ -77,7 +76,7 @@ class Meter:
         )
 
     def _module(self, calls: Sequence[Call]) -> nn.Module:
-        return self._signals.modules[calls[0].module]
+        return self._wiring.modules[calls[0].module]
 
     def _on_host(self, calls: Sequence[Call]) -> None:
         module = self._module(calls)
@@ -151,15 +150,15 @@ class Meter:
     def _slopes(self, calls: Sequence[Call]) -> dict[Any, list[Found]]:
         """Return what was applied to the modules that these calls read from, by kind, axis of the units, plainness."""
         kinds: dict[Any, list[Found]] = defaultdict(list)
-        signals = self._signals
+        wiring = self._wiring
         for call in calls:
             for source, applied in call.applied.items():
-                following = signals.next(source)
-                if following == call.module or (source, following) not in signals.feeds:
+                following = wiring.next(source)
+                if following == call.module or (source, following) not in wiring.feeds:
                     shape = None if call.back is None else call.back.shape
-                    plain = signals.settled and signals.is_plain(source, call.module)
+                    plain = wiring.settled and wiring.is_plain(source, call.module)
                     kinds[
-                        (applied.key, shape), channels_second(signals.modules[source]), plain
+                        (applied.key, shape), channels_second(wiring.modules[source]), plain
                     ].append((source, applied, call))
         return kinds
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import statistics
+from gradlab.adapters.torch.measure.arrays import array_of, exact_roots, norms
 from gradlab.adapters.torch.measure.groups import DeviceGroup, Group, entries, local
-from gradlab.adapters.torch.measure.host import STACKED, HostGroup, array_of, exact_roots, norms
+from gradlab.adapters.torch.measure.host import STACKED, HostGroup
 from gradlab.adapters.torch.rows import Row
 from gradlab.measures import safe_range
 
@@ -38,9 +39,11 @@ class Parameters:
         rows: Sequence[Row],
         model: nn.Module,
         optimizers: Sequence[torch.optim.Optimizer],
+        ledger: Ledger,
         *,
         updates: bool,
     ):
+        self._ledger = ledger
         held = [
             {id(p) for group in optimizer.param_groups for p in group["params"]}
             for optimizer in optimizers
@@ -176,10 +179,10 @@ class Parameters:
 
     @torch.no_grad()
     @_quietly
-    def before(self, ledger: Ledger, iteration: int, numbers: Sequence[int]) -> None:
+    def before(self, iteration: int, numbers: Sequence[int]) -> None:
         """Measure the weights before an update, and keep them."""
         for group in self._plan(numbers)[0]:
-            group.before(ledger, iteration)
+            group.before(self._ledger, iteration)
 
     @torch.no_grad()
     def keep_gradients(self, numbers: Sequence[int]) -> None:
@@ -196,16 +199,14 @@ class Parameters:
 
     @torch.no_grad()
     @_quietly
-    def after(self, ledger: Ledger, iteration: int, numbers: Sequence[int]) -> None:
+    def after(self, iteration: int, numbers: Sequence[int]) -> None:
         """Measure the gradients, and what the update made of them did to what `before` kept."""
         for group in self._plan(numbers)[0]:
-            group.after(ledger, iteration)
+            group.after(self._ledger, iteration)
 
     @torch.no_grad()
     @_quietly
-    def second_moments(
-        self, ledger: Ledger, iteration: int, optimizer: torch.optim.Optimizer
-    ) -> None:
+    def second_moments(self, iteration: int, optimizer: torch.optim.Optimizer) -> None:
         """Measure the mean of v_hat of an adaptive optimizer, after its step."""
         settings = {
             id(parameter): group
@@ -222,7 +223,7 @@ class Parameters:
             ]
             known = [each for each in found if each is not None]
             if len(known) == len(found):
-                group.moments(ledger, iteration, known)
+                group.moments(self._ledger, iteration, known)
 
 
 def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:

@@ -1,5 +1,6 @@
 """The statistics of gradlab.measures, once more for tensors that must stay on their device.
- Stacks are (k, rows, columns): k equal layers in one call. On the CPU, norms are taken in float32
+
+Stacks are (k, rows, columns): k equal layers in one call. On the CPU, norms are taken in float32
 and once more in float64 where a sum of squares left its safe range; elsewhere in float64 at once,
 since to look would synchronise.
 """

@@ -1,5 +1,6 @@
 """What the autograd graph tells: which layer a signal comes from, and which activation it went through on the way.
- A functional activation leaves no module to hook. Its node in the graph does: `ReluBackward0` and
+
+A functional activation leaves no module to hook. Its node in the graph does: `ReluBackward0` and
 its kin hold the tensor from which the slope follows, and lead back to the layer whose output they
 were given.
 """

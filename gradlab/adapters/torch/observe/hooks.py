@@ -41,6 +41,7 @@ class Hook:
         self._call, self._guard = call, guard
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Make the call; where it fails, tell the guard and return nothing."""
         try:
             return self._call(*arguments, **keywords)
         except NonFiniteError:

@@ -1,5 +1,6 @@
 """What goes through the modules: hooks that hang on them for one iteration, and what is measured of it.
- A module that computes z = h W + b is seen in three places: what it reads (h), what it answers (z),
+
+A module that computes z = h W + b is seen in three places: what it reads (h), what it answers (z),
 and the gradients that arrive at the two, delta = dLoss/dz and u = dLoss/dh, its own share of it. A
 plain Linear's node in the graph shows both; before any other module the input is passed through an
 alias, so that a skip connection beside it does not add its gradient. Nothing is kept of a call
@@ -9,8 +10,6 @@ whose gradient never comes.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,130 +21,47 @@ from gradlab.adapters.torch.measure import statistics
 from gradlab.adapters.torch.measure.host_signals import STACKED
 from gradlab.adapters.torch.measure.meter import Meter
 from gradlab.adapters.torch.observe import graph
+from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.rows import CONVOLUTIONS, tensors_of
 
-# forward passes whose gradients are waited for; of more, such as a rollout's, the oldest are let go
+# Forward passes whose gradients are waited for; of more, such as a rollout's, the oldest go.
 PASSES_KEPT = 32
 
 
-class Call:
-    """One call of one module, from its input to the gradients that come back."""
-
-    __slots__ = ("applied", "awaits", "back", "begun", "delta", "module", "read", "shown", "z")
-
-    def __init__(self, module: int, read: Tensor | None, begun: int):
-        self.module, self.read = module, read
-        self.begun = begun  # the forward pass it belongs to
-        self.z: Tensor | None = None
-        self.delta: Tensor | None = None
-        self.back: Tensor | None = None
-        self.applied: dict[
-            int, graph.Applied
-        ] = {}  # to the outputs of the modules that `read` comes from
-        self.awaits = False  # whether the gradient of what it read will come too
-        self.shown = False  # whether it was measured already
-
-
-@dataclass
-class Inputs:
-    """What the first call shows of the data.
-
-    Attributes
-    ----------
-    batch_size : int or None
-    rms, correlation : float or None
-        Root mean square of the entries; mean cosine between two examples.
-    """
-
-    batch_size: int | None = None
-    rms: float | None = None
-    correlation: float | None = None
-
-    def look(self, read: Tensor | None, z: Tensor) -> None:
-        """Learn from what the first module reads, or answers where it looks something up."""
-        shown = z if read is None else read
-        if self.batch_size is not None or not shown.ndim:
-            return
-        self.batch_size = len(shown)
-        if read is None:
-            return
-        flat = statistics.wide(read).reshape(len(read), -1).double()
-        if not bool(flat.isfinite().all()):
-            return  # a broken batch says nothing of the data
-        self.rms = float(flat.square().mean().sqrt())
-        length = torch.linalg.vector_norm(flat, dim=1)
-        unit, n = flat[length > 0] / length[length > 0, None], int((length > 0).sum())
-        if n > 1:
-            self.correlation = float((unit.sum(dim=0).square().sum() - n) / (n * (n - 1)))
-
-
 class Signals:
-    """Watches the modules that hold weight matrices.
+    """Watches the modules that hold weight matrices: an `Observer`."""
 
-    Attributes
-    ----------
-    modules : list of nn.Module
-        In the order in which data first met them, once an iteration has been seen.
-    activations : dict of int to str
-        By module: the activation that its output goes through.
-    several_rows : set of int
-        Modules that answer several rows for one example: positions of a sequence, or of an image.
-    feeds : set of (int, int)
-        Pairs (lower, upper) of modules: the input of the upper comes from the lower, nothing with
-        weights between.
-    """
-
-    def __init__(self, modules: Sequence[nn.Module], ledger: Ledger, guard: Guard):
-        self._guard = guard
-        self.modules = list(modules)
-        self._numbers = {id(module): number for number, module in enumerate(self.modules)}
-        self._meter = Meter(self, ledger)
+    def __init__(self, wiring: Wiring, ledger: Ledger, guard: Guard):
+        self._wiring, self._guard = wiring, guard
+        self._meter = Meter(wiring, ledger)
         self._handles: list[Any] = []
         self._calls: list[Call] = []
         self._open: dict[int, list[Call]] = defaultdict(list)
-        self._producers: dict[Any, int] = {}
+        self._producers: dict[Any, int] = {}  # by node of the graph: whose answer it is
         self._packed = False
         self._pass = 0  # forward passes of the model so far
-        self._links: dict[
-            int, tuple[type, int]
-        ] = {}  # by module: the activation that it reads, and of which module
-        self._read: set[int] = (
-            set()
-        )  # modules whose answer is known to be read by the one that was met after them
-        self._unlike: set[int] = (
-            set()
-        )  # modules whose node in the graph is not that of a plain Linear
-        self._order: list[int] = []  # modules by number, as data first met them
-        self._rank: dict[int, int] = {}
-        self.settled = False
-        self.activations: dict[int, str] = {}
-        self.feeds: set[tuple[int, int]] = set()
-        self._straight: set[tuple[int, int]] = set()  # those with nothing but an activation between
-        self._plain: dict[tuple[int, int], bool] = {}
-        self.inputs = Inputs()
-        self.several_rows: set[int] = set()
+        self._unlike: set[int] = set()  # modules whose node is not that of a plain Linear
 
     def attach(self, iteration: int) -> None:
         """Hang the hooks for one iteration; those that hang there from the last one stay."""
         self._meter.iteration = iteration
         if not self._handles:
-            for number, module in enumerate(self.modules):
-                if type(module) is nn.Linear and number not in self._unlike:
-                    self._handles.append(
-                        module.register_forward_hook(
-                            self._guard(partial(self._after_linear, number))
-                        )
-                    )
-                else:
-                    self._handles.append(
-                        module.register_forward_pre_hook(
-                            self._guard(self._before), with_kwargs=True
-                        )
-                    )
-                    self._handles.append(
-                        module.register_forward_hook(self._guard(self._after), with_kwargs=True)
-                    )
+            for number, module in enumerate(self._wiring.modules):
+                self._hang(number, module)
+
+    def _hang(self, number: int, module: nn.Module) -> None:
+        if type(module) is nn.Linear and number not in self._unlike:
+            after = self._guard(partial(self._after_linear, number))
+            self._handles.append(module.register_forward_hook(after))
+            return
+        before, after = self._guard(self._before), self._guard(self._after)
+        self._handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        self._handles.append(module.register_forward_hook(after, with_kwargs=True))
+
+    def settle(self) -> None:
+        """Nothing more is needed: `Wiring` knows the order."""
 
     def detach(self) -> None:
         """Take all hooks away, and forget what was not measured."""
@@ -157,7 +73,7 @@ class Signals:
     def forget(self) -> None:
         """Forget what was not measured; gradients that come later for it are nobody's."""
         for call in self._calls:
-            self._let_go(call)
+            call.let_go()
         self._calls, self._open, self._producers, self._packed = [], defaultdict(list), {}, False
 
     def begin_pass(self) -> None:
@@ -172,18 +88,8 @@ class Signals:
             if call.begun > self._pass - PASSES_KEPT or call.delta is not None:
                 kept.append(call)
             else:
-                self._let_go(call)
+                call.let_go()
         self._calls = kept
-
-    @staticmethod
-    def _let_go(call: Call) -> None:
-        call.read = call.z = call.delta = call.back = None
-        call.applied, call.shown, call.begun = {}, True, -1
-
-    def _meet(self, number: int) -> None:
-        if not self.settled and number not in self._rank:
-            self._rank[number] = len(self._order)
-            self._order.append(number)
 
     def _after_linear(
         self, number: int, module: nn.Module, arguments: tuple[Any, ...], z: Tensor
@@ -192,9 +98,9 @@ class Signals:
 
         One hook, and one more at its node in the graph.
         """
-        if module is not self.modules[number] or untouchable():
+        if module is not self._wiring.modules[number] or untouchable():
             return  # a replica of DataParallel's
-        self._meet(number)
+        self._wiring.meet(number)
         if not (z.requires_grad and torch.is_grad_enabled()):
             return
         found = graph.of_linear(z) if len(arguments) == 1 else None
@@ -207,7 +113,7 @@ class Signals:
         call = Call(number, None if read is None else read.detach(), self._pass)
         self._packed = self._packed or graph.saves_elsewhere()
         if read is not None and read.requires_grad:
-            self._trace(call, read)
+            self._wiring.trace(call, read, self._producers, self._packed)
         self._answered(call, z)
         if found is None:
             z.register_hook(self._guard(partial(self._got_delta, call)))
@@ -242,10 +148,10 @@ class Signals:
         return True
 
     def _answered(self, call: Call, z: Tensor) -> None:
-        if self.inputs.batch_size is None:
-            self.inputs.look(call.read, z.detach())
+        if self._wiring.inputs.batch_size is None:
+            self._wiring.inputs.look(call.read, z.detach())
         if z.ndim > 2:
-            self.several_rows.add(call.module)
+            self._wiring.several_rows.add(call.module)
         self._producers[z.grad_fn] = call.module
         if z.numel() > _small(z):
             self._meter.of_answers(
@@ -258,17 +164,17 @@ class Signals:
     def _before(
         self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
-        number = self._numbers.get(id(module))
-        if number is None or untouchable():
+        number = self._wiring.number_of(module)
+        if number < 0 or untouchable():
             return None  # a replica of DataParallel's
-        self._meet(number)
+        self._wiring.meet(number)
         read = next(tensors_of((arguments, keywords)), None)
         call = Call(number, None if read is None else read.detach(), self._pass)
         self._open[number].append(call)
         self._packed = self._packed or graph.saves_elsewhere()
         if read is None or not (torch.is_grad_enabled() and read.requires_grad):
             return None
-        self._trace(call, read)
+        self._wiring.trace(call, read, self._producers, self._packed)
         if not any(read is each for each in (*arguments, *keywords.values())):
             return None  # deep inside a list, say
         call.awaits = True
@@ -276,80 +182,9 @@ class Signals:
         alias.register_hook(self._guard(partial(self._got_back, call)))
         return _replaced(arguments, keywords, read, alias)
 
-    def _trace(self, call: Call, read: Tensor) -> None:
-        """Find out which modules an input comes from, and what was applied to their answers on the way."""
-        if read.grad_fn is None:
-            return
-        node = read.grad_fn
-        kind, lower = self._links.get(call.module, (None, -1))
-        if (
-            type(node) is kind
-            and not self._packed
-            and self._producers.get(node.next_functions[0][0]) == lower
-        ):
-            applied = graph.applied(node)  # as last time: an activation, and what it was applied to
-            if applied is not None:
-                call.applied[lower] = applied
-            return
-        found = graph.sources(read, self._producers)
-        if self.settled and len(found) == 1 and found[0].plain and found[0].node is node:
-            self._links[call.module] = type(node), found[0].module
-        for source in found:
-            pair = source.module, call.module
-            self.feeds.add(pair)
-            if source.plain:
-                self._straight.add(pair)
-            if source.node is None or self._packed:
-                continue
-            applied = graph.applied(source.node)
-            if applied is not None:
-                call.applied[source.module] = applied
-                if source.module not in self.activations or self.next(source.module) == call.module:
-                    self.activations[source.module] = applied.name
-
-    def next(self, number: int) -> int | None:
-        """The module that was met after this one."""
-        place = self._rank.get(number, len(self._order)) + 1
-        return self._order[place] if place < len(self._order) else None
-
-    def is_read(self, number: int) -> bool:
-        """Whether the module that was met after this one reads its answer."""
-        if self.settled and number in self._read:
-            return True
-        following = self.next(number)
-        found = following is not None and (number, following) in self.feeds
-        if found and self.settled:
-            self._read.add(number)
-        return found
-
-    def number_of(self, module: nn.Module) -> int:
-        """The number of a module; -1 where it is not watched."""
-        return self._numbers.get(id(module), -1)
-
-    def is_plain(self, lower: int, upper: int) -> bool:
-        """Whether delta of the lower module is u phi' of the upper.
-
-        No skip, no norm, and nobody else that reads it.
-        """
-        if not self.settled:
-            return self._is_plain(lower, upper)
-        pair = lower, upper
-        if pair not in self._plain:
-            self._plain[pair] = self._is_plain(lower, upper)
-        return self._plain[pair]
-
-    def _is_plain(self, lower: int, upper: int) -> bool:
-        readers = {reader for source, reader in self.feeds if source == lower}
-        return (lower, upper) in self._straight and readers == {upper}
-
-    def settle(self) -> list[nn.Module]:
-        """Fix the order of the modules after the first iteration, and return those that were met."""
-        self.settled = True
-        return [self.modules[number] for number in self._order]
-
     def _after(self, module: nn.Module, arguments: Any, keywords: Any, output: Any) -> None:
-        number = self._numbers.get(id(module))
-        if number is None or not self._open[number]:
+        number = self._wiring.number_of(module)
+        if number < 0 or not self._open[number]:
             return
         call = self._open[number].pop()
         z = next(tensors_of(output), None)
@@ -395,7 +230,7 @@ class Signals:
         ]  # gradients of some may be still to come
 
     def _kind(self, call: Call) -> Any:
-        module = self.modules[call.module]
+        module = self._wiring.modules[call.module]
         if isinstance(module, CONVOLUTIONS):
             return type(module), module.kernel_size, module.stride, module.padding, module.dilation
         return type(module)
@@ -406,8 +241,7 @@ class Signals:
         if calls[0].delta is not None and calls[0].delta.numel():
             self._meter.of_calls(calls)
         for call in calls:
-            call.read = call.z = call.delta = call.back = None
-            call.applied, call.shown = {}, True
+            call.done()
 
 
 def _replaced(

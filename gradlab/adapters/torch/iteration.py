@@ -1,0 +1,45 @@
+"""`Iteration`: what is known of the iteration at hand; a new one is made for each."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from gradlab.adapters.torch.origin.trace import Forward
+
+CALLS_KEPT = 32  # of the forward passes, to look at again when a number is not finite
+
+
+@dataclass
+class Iteration:
+    """One iteration, from the first forward pass to the last optimizer's step.
+
+    Attributes
+    ----------
+    number : int
+    costly : bool
+        Whether weights, updates and modules are measured in it.
+    stepped : set of int
+        The optimizers that have stepped.
+    taken, clipped : set of int
+        The parameters whose gradients were measured, and were clipped since.
+    left_by_clipping : dict of int to (int, int)
+        By parameter: its gradient as the last clipping left it (`gradients.state_of`).
+    ran_forward : bool
+        Whether a forward pass has begun.
+    calls : deque of Forward
+        The newest forward passes.
+    """
+
+    number: int
+    costly: bool
+    stepped: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
+    clipped: set[int] = field(default_factory=set)
+    left_by_clipping: dict[int, tuple[int, int]] = field(default_factory=dict)
+    ran_forward: bool = False
+    calls: deque[Forward] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
+
+    def again(self) -> Iteration:
+        """Return a fresh one of the same number: nothing was updated in this one."""
+        return Iteration(self.number, self.costly)

@@ -1,0 +1,112 @@
+"""The numbers that wait in the ledger, each with how parts of it make a whole.
+
+An iteration may call a module several times, and several processes may each see a part of the
+batch, or hold a shard of the parameters: `Number` says what joins their parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Array = np.ndarray
+How = Callable[[Array, Array], Array]  # makes one number of those that several calls put in
+Across = Literal["norm", "sum", "largest", "smallest", "mean"]
+
+
+def summed(total: Array, values: Array) -> Array:
+    """Add up what was put in several times: a sum over parts."""
+    return total + values
+
+
+def joined(total: Array, values: Array) -> Array:
+    """Take the norm of the whole from the norms of its parts."""
+    return np.hypot(total, values)
+
+
+def latest(total: Array, values: Array) -> Array:
+    """Take what was put in last."""
+    return values
+
+
+@dataclass(frozen=True)
+class Number:
+    """How the parts of a number make one.
+
+    Attributes
+    ----------
+    calls : function
+        What joins those of several calls in one process.
+    processes : str
+        What joins those of several processes: "norm" (the root of the sum of squares), "sum",
+        "largest", "smallest", or "mean".
+    of_mean_loss : bool
+        Whether it is as large as the loss: that of a process is the mean over its part of the
+        batch, and a GradScaler may have multiplied it.
+    """
+
+    calls: How
+    processes: Across
+    of_mean_loss: bool = False
+
+
+NORM = Number(joined, "norm")
+SIGNAL = Number(joined, "norm", of_mean_loss=True)
+COUNT = Number(summed, "sum")
+LATEST = Number(latest, "mean")
+LARGEST = Number(latest, "largest")
+
+OF_PARAMETERS: Mapping[str, Number] = {
+    "grad_norm": Number(latest, "norm"),
+    "after_norm": Number(latest, "norm"),
+    "weight_norm": NORM,
+    "update_norm": NORM,
+    "update_inner": COUNT,
+    "decrease": COUNT,
+    "lost": COUNT,
+    "wanted": COUNT,
+    "grad_max": LARGEST,
+    "grad_bad": COUNT,
+    "after_bad": COUNT,
+    "unit_similarity": LARGEST,
+    "moment_sum": COUNT,
+    "moment_n": COUNT,
+    "moment_scale": LARGEST,
+}
+OF_MODULES: Mapping[str, Number] = {
+    "delta_norm": SIGNAL,
+    "back_norm": SIGNAL,
+    "product_norm": SIGNAL,
+    "per_example": Number(summed, "sum", of_mean_loss=True),
+    "doubtful": Number(latest, "sum"),
+    "delta_bad": COUNT,
+    "z_bad": COUNT,
+    "slope_norm": NORM,
+    "slope_n": COUNT,
+    "dead": Number(latest, "smallest"),  # a unit dead on the whole batch is dead on every part
+    "saturated": LATEST,
+    "read_norm": NORM,
+    "read_deviation": NORM,
+    "read_sum": COUNT,
+    "read_squares": COUNT,
+    "read_n": COUNT,
+    "z_norm": NORM,
+    "z_deviation": NORM,
+    "z_sum": COUNT,
+    "z_squares": COUNT,
+    "z_n": COUNT,
+}
+OF_NET: Mapping[str, Number] = {
+    "loss": Number(summed, "mean"),
+    "learning_rate": LATEST,
+    "scale": LATEST,
+    "gradient_scale": LATEST,
+    "validation_loss": LATEST,
+    "validation_accuracy": LATEST,
+    "score": LATEST,
+    "broke_forward": LARGEST,
+}
+TABLES = {"parameters": OF_PARAMETERS, "modules": OF_MODULES, "net": OF_NET}

@@ -1,0 +1,45 @@
+"""Compiled code calls no hooks: where modules are measured, a compiled model runs uncompiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Eager:
+    """Lets a model, or the compiled parts of it, run uncompiled for a while."""
+
+    def __init__(self, model: nn.Module):
+        self._compiled = compiled_inside(model)
+        self._stance: Any = None
+
+    def enter(self) -> None:
+        """Run what is compiled uncompiled from now on."""
+        if self._compiled and self._stance is None:
+            self._stance = torch.compiler.set_stance("force_eager")
+            self._stance.__enter__()
+
+    def leave(self) -> None:
+        """Run it compiled again."""
+        if self._stance is not None:
+            self._stance.__exit__(None, None, None)
+            self._stance = None
+
+
+def compiled_inside(model: nn.Module) -> bool:
+    """Whether `torch.compile` was applied to a model or to a part of it."""
+    return any(
+        hasattr(module, "_orig_mod") or compiled_in_place(module) for module in model.modules()
+    )
+
+
+def compiled_in_place(module: nn.Module) -> bool:
+    """Whether a module was compiled by `module.compile()`: its hooks are compiled along with it."""
+    return getattr(module, "_compiled_call_impl", None) is not None
+
+
+def takes_hooks(module: nn.Module) -> bool:
+    """Whether a hook on a module's forward pass is called, and changes nothing."""
+    return not isinstance(module, torch.jit.ScriptModule) and not compiled_in_place(module)

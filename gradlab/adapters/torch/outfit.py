@@ -1,0 +1,60 @@
+"""What a watch is made of: the instruments that measure a training, and the record they feed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from gradlab.adapters.torch.distributed import Ranks
+from gradlab.adapters.torch.gradients import Gradients
+from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.measure.parameters import Parameters
+from gradlab.adapters.torch.numbers import OF_MODULES, OF_NET, OF_PARAMETERS
+from gradlab.adapters.torch.observe.eager import Eager
+from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.observe.signals import Signals
+from gradlab.adapters.torch.observe.wiring import Wiring
+from gradlab.adapters.torch.options import WatchOptions
+from gradlab.adapters.torch.origin.lookout import Lookout
+from gradlab.adapters.torch.record import Record
+from gradlab.adapters.torch.rows import find_rows, is_seen, unwrapped
+from gradlab.adapters.torch.steps import Instruments
+
+
+def outfit(
+    outer: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    options: WatchOptions,
+    guard: Guard,
+) -> tuple[Instruments, Record]:
+    """Return the instruments for a training, and its record.
+
+    Raises
+    ------
+    ArgumentError
+        The model has no parameters, or lazy ones that no batch has given a shape yet; or only some
+        of several processes watch.
+    """
+    model, ledger = unwrapped(outer), Ledger()
+    rows = find_rows(model)
+    parameters = Parameters(rows, model, optimizers, ledger, updates=options.updates)
+    ranks = Ranks(outer, parameters.all, together=options.distributed)
+    seen = list(dict.fromkeys(row.module for row in rows if is_seen(row.module)))
+    wiring = Wiring(seen)
+    ledger.table("parameters", OF_PARAMETERS, len(parameters.all))
+    ledger.table("modules", OF_MODULES, len(seen))
+    ledger.table("net", OF_NET, 1)
+    on_cpu = any(parameter.device.type == "cpu" for parameter in parameters.all)
+    observers = (Signals(wiring, ledger, guard),)
+    instruments = Instruments(
+        parameters=parameters,
+        gradients=Gradients(parameters, ledger),
+        observers=observers,
+        lookout=Lookout(model, ranks, options.on_nonfinite, on_cpu),
+        eager=Eager(outer),
+        ledger=ledger,
+    )
+    record = Record(model, optimizers, rows, parameters, wiring, observers, ledger, ranks, options)
+    return instruments, record

@@ -1,0 +1,277 @@
+"""`Steps`: follows a training from one optimizer's step to the next, by what PyTorch calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradlab.adapters.torch import ledger
+from gradlab.adapters.torch.gradients import Gradients
+from gradlab.adapters.torch.iteration import Iteration
+from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.measure.parameters import Parameters
+from gradlab.adapters.torch.observe import patches
+from gradlab.adapters.torch.observe.eager import Eager, takes_hooks
+from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.observer import Observer
+from gradlab.adapters.torch.options import WatchOptions
+from gradlab.adapters.torch.origin.lookout import Lookout
+from gradlab.adapters.torch.record import Record
+
+Optimizer = torch.optim.Optimizer
+
+_FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What measures a training, by what it measures."""
+
+    parameters: Parameters
+    gradients: Gradients
+    observers: Sequence[Observer]
+    lookout: Lookout
+    eager: Eager
+    ledger: Ledger
+
+
+class Steps:
+    """Follows the steps of a training, and has each iteration measured.
+
+    Parameters
+    ----------
+    outer : nn.Module
+        The model as it is called, in its wrappers.
+    optimizers : sequence of Optimizer
+    options : WatchOptions
+    instruments : Instruments
+    record : Record
+    guard : Guard
+        Keeps faults away from the training.
+    stop : callable
+        Called where the training is to be stopped at a number that is not finite.
+    """
+
+    def __init__(
+        self,
+        outer: nn.Module,
+        optimizers: Sequence[Optimizer],
+        options: WatchOptions,
+        instruments: Instruments,
+        record: Record,
+        guard: Guard,
+        stop: Callable[[], None],
+    ):
+        self._outer, self._optimizers, self._options = outer, list(optimizers), options
+        self._of, self._record, self._guard, self._stop = instruments, record, guard, stop
+        self._numbers = [instruments.parameters.of(optimizer) for optimizer in optimizers]
+        self._handles: list[Any] = []
+        self._skipped: list[int] = []
+        self.iteration = Iteration(0, options.is_costly(0))
+
+    # -- beginning and end
+
+    def begin(self) -> None:
+        """Hang the hooks that stay for the whole training, and those of the first iteration."""
+        patches.listen(self)
+        for number, optimizer in enumerate(self._optimizers):
+            before = self._guard(_with_closure(self._before_step, number))
+            after = self._guard(_with_closure(self._after_step, number))
+            self._handles.append(optimizer.register_step_pre_hook(before))
+            self._handles.append(optimizer.register_step_post_hook(after))
+        if takes_hooks(self._outer):
+            before = self._guard(self._before_forward)
+            self._handles.append(self._outer.register_forward_pre_hook(before, with_kwargs=True))
+        self._prepare()
+
+    def leave(self) -> None:
+        """Take away every hook and wrapper."""
+        patches.leave(self)
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        for observer in self._of.observers:
+            observer.detach()
+        self._of.eager.leave()
+        self.iteration.calls.clear()
+
+    @property
+    def follows(self) -> bool:
+        """Whether its hooks hang."""
+        return bool(self._handles)
+
+    def put(self, iteration: int, name: str, value: np.ndarray | Tensor) -> None:
+        """Put a number that belongs to the net as a whole into the ledger."""
+        self._of.ledger.put(iteration, "net", (name,), _FIRST, value)
+
+    # -- what PyTorch calls
+
+    def _before_forward(
+        self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> None:
+        if torch.is_grad_enabled() and not untouchable():
+            self.forward_begins()
+            self._of.lookout.remember(self.iteration, arguments, keywords)
+
+    def forward_begins(self) -> None:
+        """Know that what is logged from now on belongs to the coming step."""
+        if self.iteration.ran_forward and self.iteration.costly:
+            for observer in self._of.observers:
+                observer.measure()  # of a micro-batch that has gone through already
+        for observer in self._of.observers:
+            observer.begin_pass()
+        if self._of.gradients.were_dropped(self.iteration):
+            self._skip()
+        self.iteration.ran_forward = True
+
+    def gradients_ready(self, optimizer: Any) -> None:
+        """Take the gradients of an optimizer inside the closure that it was given."""
+        self._record.begin()
+        self._take_gradients(self._optimizers.index(innermost(optimizer)))
+
+    def _before_step(self, number: int, closure: bool) -> None:
+        if self._skips(number):
+            return
+        scale = getattr(self._optimizers[number], "grad_scale", None)
+        if scale is not None:  # a GradScaler leaves it to a fused optimizer to divide by it
+            value = ledger.single("scale", getattr(scale, "_scale", scale))
+            self.put(self.iteration.number, "gradient_scale", value)
+        if number in self.iteration.stepped:
+            self._end_iteration()  # the others do not step in every iteration
+        if not closure:
+            self._record.begin()
+            self._take_gradients(number)
+        if self.iteration.costly:
+            self._of.parameters.before(self.iteration.number, self._numbers[number])
+
+    def _after_step(self, number: int, closure: bool) -> None:
+        optimizer, iteration = self._optimizers[number], self.iteration
+        if self._skips(number):
+            return
+        if getattr(optimizer, "grad_scale", None) is not None:
+            self._of.parameters.forget_gradients()  # they lie there divided by the scale now
+        if closure:
+            self._take_gradients(number)
+        if iteration.costly:
+            self._of.parameters.after(iteration.number, self._numbers[number])
+            self._of.parameters.second_moments(iteration.number, optimizer)
+        if not iteration.stepped:
+            self._note_rate(optimizer.param_groups[0].get("lr"))
+        iteration.stepped.add(number)
+        if len(iteration.stepped) == len(self._optimizers):
+            self._end_iteration()
+
+    def _note_rate(self, rate: Any) -> None:
+        """Note a learning rate; some optimizers have none, compute it, or call a function."""
+        if isinstance(rate, (int, float)) or (isinstance(rate, Tensor) and rate.numel() == 1):
+            self.put(self.iteration.number, "learning_rate", ledger.single("lr", rate))
+
+    def _skips(self, number: int) -> bool:
+        """Whether a GradScaler lets a fused optimizer skip this step.
+
+        `scaled_step` sees that none was made.
+        """
+        found = getattr(self._optimizers[number], "found_inf", None)
+        return found is not None and bool(found)
+
+    def clipping(self, parameters: list[Tensor]) -> None:
+        """Know that gradients are about to be clipped."""
+        self._guard(self._of.gradients.before_clipping)(self.iteration, parameters)
+
+    def clipped(self, parameters: list[Tensor]) -> None:
+        """Know that they were."""
+        self._guard(self._of.gradients.after_clipping)(self.iteration, parameters)
+
+    def scaled_step(self, optimizer: Any, scale: Tensor | None, step: Callable[[], Any]) -> Any:
+        """Note the scale of a step under a GradScaler, and whether it was skipped."""
+        if innermost(optimizer) not in self._optimizers:
+            return step()
+        number = self._optimizers.index(innermost(optimizer))
+        iteration, before = self.iteration, number in self.iteration.stepped
+        if scale is not None:
+            self._guard(self.put)(iteration.number, "scale", scale.detach().clone())
+        result = step()
+        made_none = self.iteration is iteration and (number in iteration.stepped) == before
+        if made_none and self.follows:
+            self._guard(self._skip)()
+        return result
+
+    # -- iterations
+
+    def _take_gradients(self, number: int) -> None:
+        norms = self._of.gradients.take(self.iteration, self._numbers[number])
+        if self._of.lookout.sees(norms):
+            origin = self._of.lookout.origin(self.iteration)
+            if origin is not None:
+                facts = {"iteration": self.iteration.number, **origin.to_dict()}
+                self._record.note(nonfinite_origin=facts)
+                self.put(self.iteration.number, "broke_forward", np.ones(1))
+            if self._of.lookout.stops:
+                self.finish_iteration()
+                self._stop()
+
+    def finish_iteration(self) -> None:
+        """Measure what is still to be measured of this iteration, and count it as made."""
+        if self.iteration.costly:
+            for observer in self._of.observers:
+                observer.measure()
+        number = self.iteration.number + 1
+        self.iteration = Iteration(number, self._options.is_costly(number))
+
+    def _end_iteration(self) -> None:
+        self.finish_iteration()
+        for observer in self._of.observers:
+            observer.forget()
+        self._prepare()
+        if self._record.due(self.iteration.number):
+            # The newest waits, since its loss may follow.
+            self._record.hand_over(self.iteration.number - 1)
+
+    def _prepare(self) -> None:
+        """Hang hooks on the modules if the iteration at hand is to be measured in full."""
+        if self._options.modules and self.iteration.costly:
+            for observer in self._of.observers:
+                observer.attach(self.iteration.number)
+            self._of.eager.enter()
+        else:
+            for observer in self._of.observers:
+                observer.detach()
+            self._of.eager.leave()
+
+    def _skip(self) -> None:
+        """Begin the iteration anew: nothing was updated, as where a GradScaler met an infinity."""
+        number = self.iteration.number
+        self._skipped.append(number)
+        self._record.note(
+            skipped_steps={"count": len(self._skipped), "before_iterations": self._skipped[-100:]}
+        )
+        for observer in self._of.observers:
+            observer.detach()
+        self._of.ledger.drop(number)
+        self._of.parameters.forget_gradients()
+        self.iteration = self.iteration.again()
+        self._prepare()
+
+
+def innermost(optimizer: Any) -> Any:
+    """Return the optimizer inside what Accelerate and Lightning wrap around it."""
+    for name in ("optimizer", "_optimizer"):
+        inner = getattr(optimizer, name, None)
+        if isinstance(inner, Optimizer) and inner is not optimizer:
+            return innermost(inner)
+    return optimizer
+
+
+def _with_closure(method: Callable[[int, bool], None], number: int) -> Callable[..., None]:
+    """Return a hook of an optimizer's step that tells whether the step was given a closure."""
+
+    def hook(optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        second = arguments[1] if len(arguments) > 1 else None  # the first is the optimizer
+        method(number, keywords.get("closure", second) is not None)
+
+    return hook
