@@ -92,6 +92,7 @@ class CartPoles:
 
 def mean_return(choose: object, episodes: int = 16) -> float:
     """Return the mean length of fresh episodes under `choose` (states -> actions)."""
+    torch.manual_seed(99)
     poles = CartPoles(episodes, seed=99)
     length = torch.zeros(episodes)
     alive = torch.ones(episodes)
@@ -101,3 +102,16 @@ def mean_return(choose: object, episodes: int = 16) -> float:
             length += alive
             alive = alive * (1 - done)
     return length.mean().item()
+
+
+def without_torchvision_operators() -> None:
+    """Declare the operators that a torchvision built for CUDA looks for at import beside a CPU PyTorch."""
+    if hasattr(torch.ops.torchvision, "nms"):
+        return
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    KEPT.append(library)
+
+
+KEPT: list[torch.library.Library] = []
