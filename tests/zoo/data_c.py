@@ -12,7 +12,7 @@ from torch import Tensor
 
 @functools.cache
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return scikit-learn's digits between 0 and 1: images and labels to train on, then to test on."""
+    """Return scikit-learn's digits between 0 and 1: images, labels to train on, then to test."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -29,8 +29,8 @@ def text() -> tuple[Tensor, Tensor, int]:
 
     names = ("diabetes", "iris", "wine", "digits", "breast_cancer")
     whole = "".join(getattr(datasets, f"load_{name}")().DESCR for name in names).lower()
-    whole = "".join(each if (each.isalnum() and each.isascii()) or each in " .,\n" else " " for each in whole)
-    letters = sorted(set(whole))
+    letters = sorted("abcdefghijklmnopqrstuvwxyz0123456789 .,\n")
+    whole = "".join(each if each in letters else " " for each in whole)
     codes = torch.tensor([letters.index(each) for each in whole])
     cut = len(codes) * 9 // 10
     return codes[:cut], codes[cut:], len(letters)
@@ -61,11 +61,11 @@ class CartPoles:
 
     def __init__(self, count: int, seed: int = 0) -> None:
         self.generator = torch.Generator().manual_seed(seed)
-        self.state = self._fresh(count)
+        self.state = self.fresh(count)
         self.age = torch.zeros(count)
         self.finished: list[float] = []
 
-    def _fresh(self, count: int) -> Tensor:
+    def fresh(self, count: int) -> Tensor:
         return torch.rand(count, 4, generator=self.generator) * 0.1 - 0.05
 
     def step(self, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,7 +86,7 @@ class CartPoles:
         done = fallen | (self.age >= 200)
         self.finished += self.age[done].tolist()
         self.age = torch.where(done, 0.0, self.age)
-        self.state = torch.where(done[:, None], self._fresh(len(new)), new)
+        self.state = torch.where(done[:, None], self.fresh(len(new)), new)
         return torch.ones(len(new)), done.float()
 
 
@@ -105,7 +105,7 @@ def mean_return(choose: object, episodes: int = 16) -> float:
 
 
 def without_torchvision_operators() -> None:
-    """Declare the operators that a torchvision built for CUDA looks for at import beside a CPU PyTorch."""
+    """Declare the operators that a torchvision for CUDA misses at import beside a CPU PyTorch."""
     if hasattr(torch.ops.torchvision, "nms"):
         return
     library = torch.library.Library("torchvision", "FRAGMENT")

@@ -1,4 +1,4 @@
-"""A tiny GPT-2 that is rewarded for its completions, with advantages relative to their group (GRPO)."""
+"""A tiny GPT-2, rewarded for its completions relative to their group (GRPO)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make_writer(rate: float = 1e-3, width: int = 64) -> tuple[Any, Any]:
 
 
 def complete(model: Any, prompt: Any) -> tuple[Any, Any]:
-    """Sample six tokens after each prompt; return the sequences and the share of tokens that repeat the prompt."""
+    """Sample six tokens after each prompt; return all, and the share that repeats the prompt."""
     import torch
 
     tokens = prompt[:, None]
@@ -50,7 +50,8 @@ def train_writer(model: Any, optimizer: Any, recorder: Any) -> None:
         prompt = torch.randint(12, (12,)).repeat_interleave(8)
         tokens, reward = complete(model, prompt)
         group = reward.view(12, 8)
-        gain = ((group - group.mean(1, keepdim=True)) / (group.std(1, keepdim=True) + 1e-4)).flatten()
+        gain = group - group.mean(1, keepdim=True)
+        gain = (gain / (group.std(1, keepdim=True) + 1e-4)).flatten()
         model.train()
         log_chance = model(tokens[:, :-1]).logits.log_softmax(-1)
         log_chance = log_chance.gather(2, tokens[:, 1:, None])[:, :, 0]

@@ -1,4 +1,4 @@
-"""Reinforcement learning: PPO, A2C, REINFORCE and DQN on a cart with a pole; SAC and a Gaussian policy on a mass."""
+"""Reinforcement learning on a cart with a pole (PPO, A2C, REINFORCE, DQN) and on a mass (SAC)."""
 
 from __future__ import annotations
 
@@ -54,14 +54,19 @@ def train_ppo(policy: Any, optimizer: Any, recorder: Any) -> None:
                 action, value, log_chance = policy(state)
             reward, done = poles.step(action)
             rows.append((state, action, value.flatten(), log_chance, reward, done))
-        state, action, value, log_chance, reward, done = (torch.stack(each) for each in zip(*rows, strict=True))
+        columns = [torch.stack(each) for each in zip(*rows, strict=True)]
+        state, action, value, log_chance, reward, done = columns
         with torch.no_grad():
             last = policy.predict_values(poles.state).flatten()
         gain = advantages(reward, value, done, last)
         goal = (gain + value).flatten()
-        state, action, log_chance, gain = state.flatten(0, 1), action.flatten(), log_chance.flatten(), gain.flatten()
+        state = state.flatten(0, 1)
+        action = action.flatten()
+        log_chance = log_chance.flatten()
+        gain = gain.flatten()
         for batch in data_c.batches(len(goal), 256, 16):
-            new_value, new_log_chance, entropy = policy.evaluate_actions(state[batch], action[batch])
+            evaluated = policy.evaluate_actions(state[batch], action[batch])
+            new_value, new_log_chance, entropy = evaluated
             weight = gain[batch]
             weight = (weight - weight.mean()) / (weight.std() + 1e-8)
             ratio = (new_log_chance - log_chance[batch]).exp()
@@ -118,7 +123,8 @@ def train_a2c(model: Any, optimizer: Any, recorder: Any, record_only: bool = Fal
                 log_chance = chance.log_prob(action)
             reward, done = poles.step(action)
             rows.append((state, action, log_chance, reward, done))
-        state, action, log_chance, reward, done = (torch.stack(each) for each in zip(*rows, strict=True))
+        columns = [torch.stack(each) for each in zip(*rows, strict=True)]
+        state, action, log_chance, reward, done = columns
         with torch.no_grad():
             following = model(poles.state)[1]
         goal = []
@@ -163,7 +169,7 @@ def train_reinforce(model: Any, optimizer: Any, recorder: Any) -> None:
 
     poles = data_c.CartPoles(16)
     for _ in range(60):
-        poles.state = poles._fresh(16)
+        poles.state = poles.fresh(16)
         poles.age = torch.zeros(16)
         alive = torch.ones(16)
         saved = []
@@ -231,9 +237,8 @@ def train_dqn(model: Any, optimizer: Any, recorder: Any) -> None:
         if count < 20:
             continue
         chosen = torch.randint(len(memory), (8,), generator=generator).tolist()
-        state, action, reward, after, over = (
-            torch.cat(each) for each in zip(*(memory[each] for each in chosen), strict=True)
-        )
+        rows = [memory[each] for each in chosen]
+        state, action, reward, after, over = (torch.cat(each) for each in zip(*rows, strict=True))
         with torch.no_grad():
             goal = reward + 0.98 * (1 - over) * target(after).max(1).values
         value = model(state).gather(1, action[:, None])[:, 0]
@@ -255,7 +260,7 @@ def score_dqn(model: Any) -> float:
 
 
 class Masses:
-    """Masses on a line, to be brought to rest at 0 by a force between -1 and 1; 40 steps an episode."""
+    """Masses on a line, to be brought to rest at 0 by a force between -1 and 1."""
 
     def __init__(self, count: int, seed: int) -> None:
         import torch
@@ -299,7 +304,11 @@ def make_sac(width: int = 64, copied: bool = False) -> tuple[Any, Any]:
         @staticmethod
         def _net(inputs: int, outputs: int) -> Any:
             return nn.Sequential(
-                nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, outputs)
+                nn.Linear(inputs, width),
+                nn.ReLU(),
+                nn.Linear(width, width),
+                nn.ReLU(),
+                nn.Linear(width, outputs),
             )
 
         def act(self, state: Any) -> Any:
@@ -317,7 +326,9 @@ def make_sac(width: int = 64, copied: bool = False) -> tuple[Any, Any]:
     torch.manual_seed(25)
     agent = Agent()
     acted = agent.critics.parameters() if copied else agent.actor.parameters()
-    return agent, [torch.optim.Adam(acted, lr=1e-3), torch.optim.Adam(agent.critics.parameters(), lr=2e-3)]
+    actor_optimizer = torch.optim.Adam(acted, lr=1e-3)
+    critic_optimizer = torch.optim.Adam(agent.critics.parameters(), lr=2e-3)
+    return agent, [actor_optimizer, critic_optimizer]
 
 
 def train_sac(agent: Any, optimizers: Any, recorder: Any) -> None:
@@ -337,7 +348,9 @@ def train_sac(agent: Any, optimizers: Any, recorder: Any) -> None:
             reward = masses.step(force[:, 0])
             memory.append((state, force, reward, masses.state))
             chosen = torch.randint(len(memory), (8,)).tolist()
-            state, force, reward, after = (torch.cat(each) for each in zip(*(memory[i] for i in chosen), strict=True))
+            rows = [memory[each] for each in chosen]
+            columns = [torch.cat(each) for each in zip(*rows, strict=True)]
+            state, force, reward, after = columns
             with torch.no_grad():
                 then, log_chance = agent.act(after)
                 goal = reward + 0.95 * (target.value(after, then).amin(0) - 0.05 * log_chance)
@@ -361,7 +374,7 @@ def score_sac(agent: Any) -> float:
 
 
 def make_gaussian(width: int = 32, logarithm: bool = True) -> tuple[Any, Any]:
-    """Build a Gaussian policy whose spread is a parameter of its own: its logarithm, or the spread itself."""
+    """Build a Gaussian policy whose spread, or its logarithm, is a parameter of its own."""
     import torch
     from torch import nn
 
@@ -413,7 +426,14 @@ def score_gaussian(model: Any) -> float:
 
 MOVING = {"objective": "moving"}
 SB3 = ("stable_baselines3", "gymnasium")
-PPO = {"family": "PPO", "train": train_ppo, "score": score_ppo, "learned": 100, "watch": MOVING, "needs": SB3}
+PPO = {
+    "family": "PPO",
+    "train": train_ppo,
+    "score": score_ppo,
+    "learned": 100,
+    "watch": MOVING,
+    "needs": SB3,
+}
 A2C = {"family": "A2C", "make": make_a2c, "score": score_a2c, "learned": 100, "watch": MOVING}
 REINFORCE = {
     "family": "REINFORCE",
@@ -424,7 +444,13 @@ REINFORCE = {
 }
 DQN = {"family": "DQN", "train": train_dqn, "score": score_dqn, "learned": 80, "watch": MOVING}
 SAC = {"family": "SAC", "train": train_sac, "score": score_sac, "learned": -10, "watch": MOVING}
-GAUSSIAN = {"family": "Gaussian policy", "train": train_gaussian, "score": score_gaussian, "learned": -10}
+GAUSSIAN = {
+    "family": "Gaussian policy",
+    "train": train_gaussian,
+    "score": score_gaussian,
+    "learned": -10,
+    "watch": MOVING,
+}
 
 MEMBERS = [
     Member(name="ppo-64-cartpole", make=make_ppo, **PPO),
@@ -474,7 +500,7 @@ MEMBERS = [
         make=partial(make_sac, copied=True),
         fault="the actor's optimizer got the critic's parameters",
         root=("GL105",),
-        symptoms=("GL302",),
+        symptoms=("GL302", "GL102", "GL203", "GL303"),
         where="actor",
         counterpart="sac-64-mass",
         **SAC,

@@ -15,7 +15,8 @@ def waves(count: int, seed: int, level: float = 0.0, size: float = 1.0) -> tuple
     generator = torch.Generator().manual_seed(seed)
     start, pace, weight = torch.rand(3, count, 1, generator=generator)
     time = torch.arange(28)
-    series = (0.5 + weight) * torch.sin(6.28 * start + (0.2 + 0.4 * pace) * time) + 0.3 * torch.sin(time * 0.9)
+    series = (0.5 + weight) * torch.sin(6.28 * start + (0.2 + 0.4 * pace) * time)
+    series = series + 0.3 * torch.sin(time * 0.9)
     series = series + 0.05 * torch.randn(series.shape, generator=generator)
     return series[:, :24, None], level + size * series[:, 27]
 
@@ -28,7 +29,8 @@ def make_forecaster(width: int = 64) -> tuple[Any, Any]:
         def __init__(self) -> None:
             super().__init__()
             self.gru = nn.GRU(1, width, batch_first=True)
-            self.head = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, 1))
+            half = width // 2
+            self.head = nn.Sequential(nn.Linear(width, half), nn.ReLU(), nn.Linear(half, 1))
 
         def forward(self, x: Any) -> Any:
             return self.head(self.gru(x)[1][-1])
@@ -167,7 +169,8 @@ def make_convolutions(width: int = 48, momentum: float = 0.1) -> tuple[Any, Any]
         nn.Flatten(),
         nn.Linear(8 * width, 10),
     )
-    return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    options = {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
+    return model, torch.optim.SGD(model.parameters(), **options)
 
 
 def train_convolutions(model: Any, optimizer: Any, recorder: Any, forget: bool = False) -> None:
@@ -261,7 +264,9 @@ def score_speech(model: Any) -> float:
         best = model(x).argmax(-1)
     right = 0
     for path, wanted in zip(best.tolist(), label.tolist(), strict=True):
-        spelled = [code for place, code in enumerate(path) if code and (place == 0 or path[place - 1] != code)]
+        before = [0, *path[:-1]]
+        changes = zip(before, path, strict=True)
+        spelled = [code for last, code in changes if code not in (0, last)]
         right += spelled == wanted
     return right / len(label)
 

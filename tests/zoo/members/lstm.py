@@ -9,7 +9,7 @@ from typing import Any
 from tests.zoo.member import Member
 
 
-def make_rows(kind: str = "LSTM", width: int = 96, forgetful: bool = False, rate: float = 3e-3) -> tuple[Any, Any]:
+def make_rows(kind: str = "LSTM", width: int = 96) -> tuple[Any, Any]:
     import torch
     from torch import nn
 
@@ -25,8 +25,7 @@ def make_rows(kind: str = "LSTM", width: int = 96, forgetful: bool = False, rate
 
     torch.manual_seed(0)
     model = Rows()
-    parameters = model.head.parameters() if forgetful else model.parameters()
-    return model, torch.optim.AdamW(parameters, lr=rate)
+    return model, torch.optim.AdamW(model.parameters(), lr=3e-3)
 
 
 def train_rows(model: Any, optimizer: Any, recorder: Any, twice: bool = False) -> None:
