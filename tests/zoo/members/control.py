@@ -157,7 +157,13 @@ def make_reinforce(width: int = 32, maximize: bool = False) -> tuple[Any, Any]:
     from torch import nn
 
     torch.manual_seed(22)
-    model = nn.Sequential(nn.Linear(4, width), nn.Dropout(0.1), nn.ReLU(), nn.Linear(width, 2), nn.Softmax(dim=-1))
+    model = nn.Sequential(
+        nn.Linear(4, width),
+        nn.Dropout(0.1),
+        nn.ReLU(),
+        nn.Linear(width, 2),
+        nn.Softmax(dim=-1),
+    )
     return model, torch.optim.Adam(model.parameters(), lr=1e-2, maximize=maximize)
 
 
@@ -207,7 +213,13 @@ def make_dqn(width: int = 64, rate: float = 2e-3) -> tuple[Any, Any]:
     from torch import nn
 
     torch.manual_seed(23)
-    model = nn.Sequential(nn.Linear(4, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2))
+    model = nn.Sequential(
+        nn.Linear(4, width),
+        nn.ReLU(),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.Linear(width, 2),
+    )
     return model, torch.optim.Adam(model.parameters(), lr=rate)
 
 

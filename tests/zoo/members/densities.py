@@ -26,7 +26,12 @@ def make_mixture(width: int = 64) -> tuple[Any, Any]:
     class Mixture(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.body = nn.Sequential(nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh())
+            self.body = nn.Sequential(
+                nn.Linear(1, width),
+                nn.Tanh(),
+                nn.Linear(width, width),
+                nn.Tanh(),
+            )
             self.weight = nn.Linear(width, 4)
             self.mean = nn.Linear(width, 4)
             self.log_std = nn.Linear(width, 4)

@@ -76,7 +76,12 @@ def make_triplets(width: int = 128) -> tuple[Any, Any]:
     from torch import nn
 
     torch.manual_seed(72)
-    model = nn.Sequential(nn.Linear(64, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 16))
+    model = nn.Sequential(
+        nn.Linear(64, width),
+        nn.BatchNorm1d(width),
+        nn.ReLU(),
+        nn.Linear(width, 16),
+    )
     return model, torch.optim.Adam(model.parameters(), lr=1e-3)
 
 
@@ -127,7 +132,12 @@ def make_tasks(width: int = 96) -> tuple[Any, Any]:
     class Tasks(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.body = nn.Sequential(nn.Linear(64, width), nn.Mish(), nn.Linear(width, width), nn.Mish())
+            self.body = nn.Sequential(
+                nn.Linear(64, width),
+                nn.Mish(),
+                nn.Linear(width, width),
+                nn.Mish(),
+            )
             self.digit = nn.Linear(width, 10)
             self.ink = nn.Sequential(nn.Linear(width, 32), nn.Mish(), nn.Linear(32, 1))
 

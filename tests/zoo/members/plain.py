@@ -92,7 +92,13 @@ def make_two(last: str = "sigmoid", width: int = 32) -> tuple[Any, Any]:
 
     torch.manual_seed(52)
     ends = {"sigmoid": nn.Sigmoid(), "softmax": nn.Softmax(dim=1)}
-    model = nn.Sequential(nn.Linear(30, width), nn.ReLU(), nn.Dropout(0.2), nn.Linear(width, 1), ends[last])
+    model = nn.Sequential(
+        nn.Linear(30, width),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(width, 1),
+        ends[last],
+    )
     return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 
 

@@ -51,7 +51,13 @@ def train_sharpness(model: Any, optimizer: Any, recorder: Any) -> None:
         recorder.log(loss=loss.item())
 
 
-def train_scaled(model: Any, optimizer: Any, recorder: Any, scale: float = 2.0**24, anew: bool = False) -> None:
+def train_scaled(
+    model: Any,
+    optimizer: Any,
+    recorder: Any,
+    scale: float = 2.0**24,
+    anew: bool = False,
+) -> None:
     """Use float16 with a scaled loss; with `anew`, a new scaler in every step."""
     import torch
     from torch.nn import functional
@@ -96,7 +102,12 @@ def make_domains(width: int = 64) -> tuple[Any, Any]:
     class Domains(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.features = nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+            self.features = nn.Sequential(
+                nn.Linear(64, width),
+                nn.ReLU(),
+                nn.Linear(width, width),
+                nn.ReLU(),
+            )
             self.label = nn.Linear(width, 10)
             self.domain = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2))
 
