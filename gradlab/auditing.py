@@ -17,7 +17,7 @@ def audit(model: MLP, data: Data, *, loss: str | None = None, batch_size: int | 
     """Judge a model before anyone trains it: one forward and one backward pass on one batch.
 
     The model stays as it is. Where its weights or its gradient part from what theory expects of its initialization, the
-    diagnosis says so in `notes`: a bug there is the usual cause.
+    diagnosis says so in `remarks`: a bug there is the usual cause.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from xml.sax.saxutils import quoteattr as _quoteattr
 
 from gradlab.diagnosis import Diagnosis, registry, summary
 from gradlab.rules import Finding
-from gradlab.rules.base import ERROR
+from gradlab.rules.base import ERROR, NOTE
 from gradlab.run import Run
 
 
@@ -26,7 +26,7 @@ class Judged:
     @property
     def failed(self) -> bool:
         """Whether this run makes the command exit with 1."""
-        return not self.diagnosis.ok or (self.strict and bool(self.diagnosis.findings))
+        return not self.diagnosis.ok or (self.strict and bool(self.diagnosis.faults))
 
 
 def text(judged: Sequence[Judged]) -> str:
@@ -75,9 +75,14 @@ def _cases(judged: Judged) -> list[_Case]:
 
 def _fired(judged: Judged, name: str, finding: Finding) -> _Case:
     details = "\n".join(_details(finding))
-    if finding.severity == ERROR or judged.strict:
+    if _level(judged, finding) == ERROR:
         return _Case(name, "failure", finding.message, details)
-    return _Case(name, output=f"warning: {finding.message}\n{details}")
+    return _Case(name, output=f"{finding.severity}: {finding.message}\n{details}")
+
+
+def _level(judged: Judged, finding: Finding) -> str:
+    """Return a finding's severity; a strict check takes a warning for an error."""
+    return ERROR if judged.strict and finding.severity != NOTE else finding.severity
 
 
 def _details(finding: Finding) -> list[str]:
@@ -149,7 +154,7 @@ def github(judged: Sequence[Judged]) -> str:
 def _annotations(judged: Judged) -> list[str]:
     lines, diagnosis = [], judged.diagnosis
     for finding in diagnosis.findings:
-        level = "error" if finding.severity == ERROR or judged.strict else "warning"
+        level = _level(judged, finding).replace(NOTE, "notice")  # GitHub's word
         lines.append(
             _command(level, f"{finding.rule} {finding.name} in {judged.run.name}", "\n".join(_details(finding)))
         )

@@ -314,13 +314,10 @@ def rules() -> int:
 
 @app.command()
 def rule(code: Annotated[str, typer.Argument(help="Such as GL101.")]) -> int:
-    """Explain one rule: what it does, why it is bad, an example, what to try, references."""
-    from gradlab.diagnosis import registry
+    """Explain one rule: what it does, why it is bad, what to try, and its limits in force."""
+    from gradlab.diagnosis import project
 
-    known = registry()
-    if code.upper() not in known:
-        raise GradlabError(f"rule {code!r} is unknown; choose from: {', '.join(known)}")
-    print(known[code.upper()].documentation())
+    print(project.nearest().rule(code).explanation())
     return 0
 
 

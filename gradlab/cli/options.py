@@ -80,7 +80,7 @@ Force = Annotated[bool, typer.Option("--force", help="Train anew even what is fi
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the verdicts to this file.")]
 RunFolders = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of recorded runs.")]
 OpenIt = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
-Codes = Annotated[str | None, typer.Option(help="Rule codes, separated by commas, such as GL101,GL102.")]
+Codes = Annotated[str | None, typer.Option(help="Rule codes or prefixes of codes, separated by commas, such as GL101,GL3.")]
 
 NETWORK_HELP = (
     "What every hidden layer does, in one word. First its activation: sigmoid, tanh, relu, leaky_relu, elu, selu, "

@@ -190,7 +190,7 @@ def _written(cell: Cell) -> dict[str, Any]:
 
 def row(cell: Cell) -> dict[str, Any]:
     """Return what the tables show of a cell."""
-    root = cell.diagnosis.findings[0] if cell.diagnosis.findings else None
+    root = cell.diagnosis.faults[0] if cell.diagnosis.faults else None
     known = [value for value in cell.accuracy if value is not None]
     return {
         "network": cell.plan.network.label,

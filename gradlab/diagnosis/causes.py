@@ -1,17 +1,18 @@
-"""Which findings are roots and which are consequences, and what is left of them where some are muted."""
+"""Which findings are root causes, which are consequences, and what is left if some are muted."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from gradlab.rules import Finding, Rule
-from gradlab.rules.base import ERROR
+from gradlab.rules.base import NOTE, SEVERITIES
 
 
 def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], dict[str, str]]:
     """Put every finding that another one explains, directly or through a third, under it.
 
-    One explains another where its rule says so and it hits at least half of the replicates that the other hits.
+    One explains another where its rule says so and it hits at least half of the replicates that
+    the other hits. A note, being harmless, explains nothing but notes.
 
     Returns
     -------
@@ -25,7 +26,9 @@ def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], di
     for rule, finding in found:
         others = [code for code in findings if code != rule.code]
         try:
-            effects[rule.code] = [code for code in others if rule.explains_it(finding, findings[code])]
+            effects[rule.code] = [
+                code for code in others if _explains(rule, finding, findings[code])
+            ]
         except Exception as error:
             effects[rule.code] = []
             crashed[rule.code] = f"asked what it explains, {type(error).__name__}: {error}"[:300]
@@ -34,16 +37,32 @@ def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], di
     for code in findings:
         if code not in folded:
             folded[next(root for root in folded if code in reach[root])].append(findings[code])
-    return _ordered(findings[code].with_consequences(under) for code, under in folded.items()), crashed
+    return _ordered(
+        findings[code].with_consequences(under) for code, under in folded.items()
+    ), crashed
+
+
+def _explains(rule: Rule, finding: Finding, other: Finding) -> bool:
+    harmless = finding.severity == NOTE and other.severity != NOTE
+    return rule.explains_it(finding, other) and not harmless
 
 
 def _ordered(roots: Iterable[Finding]) -> tuple[Finding, ...]:
     """Put the worst first: errors, then those that explain most."""
-    return tuple(sorted(roots, key=lambda f: (f.severity != ERROR, -len(f.consequences), f.rule)))
+    return tuple(
+        sorted(
+            roots,
+            key=lambda root: (
+                SEVERITIES.index(root.severity),
+                -len(root.consequences),
+                root.rule,
+            ),
+        )
+    )
 
 
 def _is_root(code: str, reach: Mapping[str, set[str]]) -> bool:
-    """Whether nothing explains it but what it explains itself; of such a circle, its first member is the root."""
+    """Whether nothing else explains it; of rules that explain each other, the first is the root."""
     causes = [other for other in reach if code in reach[other] and other != code]
     return all(other in reach[code] and code < other for other in causes)
 
@@ -80,7 +99,11 @@ def without(
     silenced: dict[str, str] = {}
     for root in roots:
         left = [each for each in root.consequences if each.rule not in mute]
-        silenced |= {each.rule: _why(each, mute[each.rule]) for each in root.consequences if each.rule in mute}
+        silenced |= {
+            each.rule: _why(each, mute[each.rule])
+            for each in root.consequences
+            if each.rule in mute
+        }
         if root.rule not in mute:
             kept.append(root.with_consequences(left))
             continue

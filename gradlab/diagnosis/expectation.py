@@ -35,7 +35,9 @@ def expected(run: Run) -> theory.Prediction | None:
                 dropout=config.get("dropout", 0.0),
                 input_correlation=min(max(config.get("input_correlation", 0.0), 0.0), 0.999),
             )
-    except GradlabError:  # an activation or initializer theory does not know: the measurement stands alone
+    except (
+        GradlabError
+    ):  # an activation or initializer theory does not know: the measurement stands alone
         return None
 
 
@@ -64,8 +66,10 @@ def _weights(run: Run, found: theory.Prediction) -> str | None:
     worst = int(np.argmax(np.where(off, np.abs(np.log(times)), -1)))
     gain = f" at gain {found.gain:g}" if found.gain != 1 else ""
     return (
-        f"The initial weights of {span(layers)} are not what {found.init}{gain} draws: those of layer {worst + 1} are "
-        f"{number(float(times[worst]))} times as large. A bug in the initialization is the usual cause, or weights "
+        f"The initial weights of {span(layers)} are not what {found.init}{gain} draws: those of "
+        f"layer {worst + 1} are "
+        f"{number(float(times[worst]))} times as large. A bug in the initialization is the usual "
+        f"cause, or weights "
         "that were trained before."
     )
 
@@ -79,10 +83,14 @@ def _signal(run: Run, found: theory.Prediction) -> tuple[str, ...]:
     measured = float(np.mean(np.log(delta[:, 0] / delta[:, -1])))
     predicted = float(found.log_delta_ratio[0])
     half = float(found.upper[0] - found.lower[0]) / 2
-    if not np.isfinite(measured) or abs(measured - predicted) <= max(WIDTHS * half, DECADES * np.log(10)):
+    if not np.isfinite(measured) or abs(measured - predicted) <= max(
+        WIDTHS * half, DECADES * np.log(10)
+    ):
         return ()
     return (
-        f"At initialization layer 1 gets {number(float(np.exp(measured)))} of the last layer's signal, where theory "
-        f"predicts {number(float(np.exp(predicted)))} for {found.activation} with {found.init}: look for biases that "
+        f"At initialization layer 1 gets {number(float(np.exp(measured)))} of the last layer's "
+        f"signal, where theory "
+        f"predicts {number(float(np.exp(predicted)))} for {found.activation} with {found.init}: "
+        f"look for biases that "
         "do not start at 0, or inputs that are not what they should be.",
     )

@@ -1,4 +1,5 @@
-"""`[tool.gradlab]` of a project's pyproject.toml: which rules are asked, by what limits, and what is muted and why.
+"""`[tool.gradlab]` of a project's pyproject.toml: which rules are asked, by what limits, and what
+is muted and why.
 
     [tool.gradlab]
     ignore = ["GL402"]
@@ -16,7 +17,6 @@ A mistake in it is an error that names the file and the line.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -26,8 +26,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gradlab.diagnosis import toml_lines
-from gradlab.diagnosis.judge import Diagnosis, diagnose, registry
-from gradlab.errors import SettingsError
+from gradlab.diagnosis.judge import diagnose
+from gradlab.diagnosis.known_rules import checked_code, registry, unknown_code
+from gradlab.diagnosis.verdict import Diagnosis
+from gradlab.errors import RuleError, SettingsError, suggest
+from gradlab.rules import Rule
 from gradlab.rules.limits import problem
 from gradlab.run import Run
 
@@ -37,7 +40,16 @@ KEYS, MUTE_KEYS = ("select", "ignore", "limits", "mute"), ("run", "rule", "reaso
 
 @dataclass(frozen=True)
 class Mute:
-    """One `[[tool.gradlab.mute]]`: findings of `rule` in runs whose name fits the pattern `run` do not count."""
+    """One `[[tool.gradlab.mute]]`: in runs whose name fits `run`, findings of `rule` do not count.
+
+    Attributes
+    ----------
+    rule : str
+        A code, or a prefix of codes such as "GL1".
+    reason : str
+    run : str
+        A pattern of run names.
+    """
 
     rule: str
     reason: str
@@ -51,7 +63,7 @@ class Settings:
     Attributes
     ----------
     select, ignore : tuple of str or None
-        Codes of the rules to ask and not to ask.
+        Codes of the rules to ask and not to ask, and prefixes of codes.
     limits : mapping
         Code -> limits of that rule by their names.
     mutes : tuple of Mute
@@ -62,8 +74,14 @@ class Settings:
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     mutes: tuple[Mute, ...] = ()
 
-    def judge(self, run: Run, *, select: Iterable[str] | None = None, ignore: Iterable[str] | None = None) -> Diagnosis:
-        """Diagnose a run as the project wants it; `select` and `ignore`, where given, replace the project's."""
+    def judge(
+        self,
+        run: Run,
+        *,
+        select: Iterable[str] | None = None,
+        ignore: Iterable[str] | None = None,
+    ) -> Diagnosis:
+        """Diagnose a run as the project wants it; `select` and `ignore` replace the project's."""
         muted = {mute.rule: mute.reason for mute in self.mutes if fnmatchcase(run.name, mute.run)}
         return diagnose(
             run,
@@ -73,9 +91,23 @@ class Settings:
             mute=muted,
         )
 
+    def rule(self, code: str) -> Rule:
+        """Return a rule with the limits that the project sets for it.
+
+        Raises
+        ------
+        RuleError
+            A code that no rule has; the message names the nearest.
+        """
+        known = registry()
+        if code.upper() not in known:
+            raise RuleError(unknown_code(known, code))
+        return known[code.upper()].with_limits(self.limits.get(code.upper(), {}))
+
 
 def nearest(folder: Path | None = None) -> Settings:
-    """Return the settings of the nearest pyproject.toml, from `folder` (the current one) upwards; else the defaults.
+    """Return the settings of the nearest pyproject.toml, from `folder` (the current one) upwards;
+    else the defaults.
 
     Raises
     ------
@@ -110,7 +142,9 @@ class _Reader:
     def settings(self, table: Any) -> Settings:
         """Return what the table says, or raise SettingsError."""
         if not isinstance(table, dict):
-            self._fail((), f"[tool.gradlab] is {table!r}; make it a table with the keys {', '.join(KEYS)}")
+            self._fail(
+                (), f"[tool.gradlab] is {table!r}; make it a table with the keys {', '.join(KEYS)}"
+            )
         self._check_keys(table, KEYS, (), "[tool.gradlab]")
         return Settings(
             select=self._codes(table, "select"),
@@ -119,44 +153,60 @@ class _Reader:
             mutes=self._mutes(table.get("mute", [])),
         )
 
-    def _check_keys(self, table: Mapping[str, Any], allowed: tuple[str, ...], path: tuple, where: str) -> None:
+    def _check_keys(
+        self, table: Mapping[str, Any], allowed: tuple[str, ...], path: tuple, where: str
+    ) -> None:
         for key in table:
             if key not in allowed:
-                near = difflib.get_close_matches(key, allowed, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"choose from: {', '.join(allowed)}"
-                self._fail((*path, key), f"{where} has no key {key!r}; {hint}")
+                self._fail((*path, key), f"{where} has no key {key!r}; {suggest(key, allowed)}")
 
     def _codes(self, table: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
         codes = table.get(key)
         if codes is None:
             return None
         if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-            self._fail((key,), f"{key} = {codes!r} must be a list of rule codes, such as ['GL101', 'GL102']")
+            self._fail(
+                (key,),
+                f"{key} = {codes!r} must be a list of rule codes, such as ['GL101', 'GL102']",
+            )
         if key == "select" and not codes:
-            self._fail((key,), "select = [] leaves nothing to judge by; name at least one rule, or remove it")
+            self._fail(
+                (key,),
+                "select = [] leaves nothing to judge by; name at least one rule, or remove it",
+            )
         return tuple(self._code(code, (key,), code) for code in codes)
 
-    def _code(self, code: Any, path: tuple, seen: str | None = None) -> str:
-        known = registry()
-        if not isinstance(code, str) or code.upper() not in known:
-            self._fail(path, f"rule {code!r} is unknown; choose from: {', '.join(known)}", seen)
-        return code.upper()
+    def _code(self, code: str, path: tuple, seen: str | None = None) -> str:
+        try:
+            return checked_code(registry(), code)
+        except RuleError as error:
+            self._fail(path, str(error), seen)
 
     def _limits(self, table: Any) -> dict[str, dict[str, float]]:
-        if not isinstance(table, dict) or not all(isinstance(limits, dict) for limits in table.values()):
-            self._fail(("limits",), "limits must be tables of numbers by rule, such as [tool.gradlab.limits.GL101]")
+        if not isinstance(table, dict) or not all(
+            isinstance(limits, dict) for limits in table.values()
+        ):
+            self._fail(
+                ("limits",),
+                "limits must be tables of numbers by rule, such as [tool.gradlab.limits.GL101]",
+            )
         result: dict[str, dict[str, float]] = {}
+        known = registry()
         for given, limits in table.items():
-            code = self._code(given, ("limits", given))
+            code = given.upper()
+            if code not in known:  # limits belong to one rule: a prefix is no answer here
+                self._fail(("limits", given), unknown_code(known, given))
             for name, value in limits.items():
-                if wrong := problem(registry()[code], name, value):
+                if wrong := problem(code, known[code].limits, name, value):
                     self._fail(("limits", given, name), wrong)
             result[code] = dict(limits)
         return result
 
     def _mutes(self, tables: Any) -> tuple[Mute, ...]:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self._fail(("mute",), "mute must be a list of tables, each headed [[tool.gradlab.mute]]")
+            self._fail(
+                ("mute",), "mute must be a list of tables, each headed [[tool.gradlab.mute]]"
+            )
         return tuple(self._mute(table, number) for number, table in enumerate(tables))
 
     def _mute(self, table: Mapping[str, Any], number: int) -> Mute:
@@ -164,11 +214,18 @@ class _Reader:
         self._check_keys(table, MUTE_KEYS, here, where)
         for key in ("rule", "reason"):
             if key not in table:
-                self._fail(here, f"{where} lacks {key!r}; a mute names the rule and says why, for those who read it")
+                self._fail(
+                    here,
+                    f"{where} lacks {key!r}; a mute names the rule and says why, for those who read it",
+                )
         for key, value in table.items():
             if not isinstance(value, str) or not value.strip():
                 self._fail((*here, key), f"{key} = {value!r} must be a text that is not empty")
-        return Mute(self._code(table["rule"], (*here, "rule")), table["reason"].strip(), table.get("run", "*"))
+        return Mute(
+            self._code(table["rule"], (*here, "rule")),
+            table["reason"].strip(),
+            table.get("run", "*"),
+        )
 
     def _fail(self, path: tuple, message: str, seen: str | None = None) -> NoReturn:
         line = toml_lines.find(self._text, ("tool", "gradlab", *path), seen)

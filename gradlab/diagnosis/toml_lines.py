@@ -22,7 +22,8 @@ def find(text: str, path: Path, seen: str | None = None) -> int:
     text : str
         A valid TOML document.
     path : tuple of str and int
-        Keys, and the number of a table in a list of tables, such as ("tool", "gradlab", "mute", 0, "rule").
+        Keys, and the number of a table in a list of tables, such as ("tool", "gradlab", "mute", 0,
+        "rule").
     seen : str, optional
         A string that stands in the value: of a list over several lines, the line that holds it.
     """
@@ -48,7 +49,9 @@ def _places(text: str) -> Iterator[tuple[int, Path]]:
         elif key := _KEY.match(line):
             place = (*here, *_keys(key[1]))
             yield number, place
-            yield from ((number, (*place, *_keys(inner[1]))) for inner in _INLINE.finditer(line, key.end()))
+            yield from (
+                (number, (*place, *_keys(inner[1]))) for inner in _INLINE.finditer(line, key.end())
+            )
 
 
 def _numbered(keys: Path, counts: dict[Path, int]) -> Path:
@@ -71,4 +74,6 @@ def _with_text(text: str, line: int, seen: str | None) -> int:
         return line
     quoted = (f'"{seen}"', f"'{seen}'")
     lines = text.splitlines()[line - 1 :]
-    return next((line + down for down, row in enumerate(lines) if any(each in row for each in quoted)), line)
+    return next(
+        (line + down for down, row in enumerate(lines) if any(each in row for each in quoted)), line
+    )

@@ -86,7 +86,7 @@ def everything(
         "config": {key: _written(value) for key, value in run.config.items()} | _clipping(run),
         "provenance": {key: _written(value) for key, value in run.provenance.items()},
         "chains": _chains(run.condensed()),
-        "notes": list(verdict.notes),
+        "notes": list(verdict.remarks),
         "figures": _figures(run, detail, verdict),
     }
 
@@ -118,7 +118,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "message": typeset(finding.message),
         "cause": typeset(cause["sentence"]).replace(" x ", " × ") if cause else "",
         "dominant": cause["dominant"] if cause else "",
-        "remedies": [typeset(remedy) for remedy in finding.remedies],
+        "remedies": [typeset(str(remedy)) for remedy in finding.remedies],
         "columns": list(finding.columns),
         "consequences": [_finding(each) for each in finding.consequences],
     }

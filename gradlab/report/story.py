@@ -56,7 +56,7 @@ class Told:
     @property
     def root(self) -> Finding | None:
         """The worst finding that no other explains."""
-        return self.diagnosis.findings[0] if self.diagnosis.findings else None
+        return self.diagnosis.faults[0] if self.diagnosis.faults else None
 
     @property
     def fine(self) -> bool:
@@ -142,7 +142,7 @@ def where(told: Told, names: Sequence[str] = ()) -> str:
 
 def first_step(told: Told) -> str:
     """Say what to try first: the first remedy of the worst finding; nothing for a run in which nothing is wrong."""
-    return told.root.remedies[0] if told.root and told.root.remedies else ""
+    return str(told.root.remedies[0]) if told.root and told.root.remedies else ""
 
 
 def _healthy(told: Told) -> str:

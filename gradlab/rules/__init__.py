@@ -1,46 +1,37 @@
-"""The rules: one file per pathology, and what they share.
+"""The rules: one file each, and what they share.
 
-A rule measures and judges; it never prints, draws, or knows another rule. To add one, subclass `Rule` in a file of its
-own and name it in `BUILT_IN` (or, from another package, in the entry point group `gradlab.rules`).
+A rule measures and judges; it never prints, draws, or knows another rule. To add one, subclass
+`Rule` in a file of its own in this folder (or, from another package, name it in the entry point
+group `gradlab.rules`).
 """
 
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
 from gradlab.rules.base import Finding, Hits, Rule, Window
-from gradlab.rules.dead_units import DeadUnits
-from gradlab.rules.diverging_weights import DivergingWeights
-from gradlab.rules.exploding_activations import ExplodingActivations
-from gradlab.rules.exploding_gradient import ExplodingGradient
-from gradlab.rules.frozen_layer import FrozenLayer
-from gradlab.rules.gradient_spike import GradientSpike
-from gradlab.rules.lost_update import LostUpdate
-from gradlab.rules.no_progress import NoProgress
-from gradlab.rules.nonfinite import NonFinite
-from gradlab.rules.overfitting import Overfitting
-from gradlab.rules.saturated_units import SaturatedUnits
-from gradlab.rules.stale_gradient import StaleGradient
-from gradlab.rules.stalled_optimizer import StalledOptimizer
-from gradlab.rules.unbroken_symmetry import UnbrokenSymmetry
-from gradlab.rules.unstable_loss import UnstableLoss
-from gradlab.rules.update_too_large import UpdateTooLarge
-from gradlab.rules.vanishing_gradient import VanishingGradient
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
 
-BUILT_IN: tuple[type[Rule], ...] = (
-    NonFinite,
-    VanishingGradient,
-    ExplodingGradient,
-    GradientSpike,
-    StaleGradient,
-    DeadUnits,
-    SaturatedUnits,
-    ExplodingActivations,
-    LostUpdate,
-    FrozenLayer,
-    DivergingWeights,
-    UpdateTooLarge,
-    UnbrokenSymmetry,
-    StalledOptimizer,
-    UnstableLoss,
-    NoProgress,
-    Overfitting,
-)
 
-__all__ = ["BUILT_IN", "Finding", "Hits", "Rule", "Window"]
+def _in_this_folder() -> tuple[type[Rule], ...]:
+    """Return the rule of every file of this folder that has one, by their codes."""
+    found: list[type[Rule]] = []
+    for file in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{file.name}")
+        found += [
+            each
+            for each in vars(module).values()
+            if inspect.isclass(each)
+            and issubclass(each, Rule)
+            and each.__module__ == module.__name__
+            and not inspect.isabstract(each)
+        ]
+    return tuple(sorted(found, key=lambda rule: rule.code))
+
+
+BUILT_IN: tuple[type[Rule], ...] = _in_this_folder()
+
+__all__ = ["BUILT_IN", "Finding", "Hits", "Limit", "Remedy", "Rule", "Window"]

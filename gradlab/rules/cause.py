@@ -1,7 +1,8 @@
-"""Why the backward signal shrinks or grows: its logarithm, split exactly into four terms and summed over layers.
+"""Why the backward signal shrinks or grows: its logarithm, split exactly into four terms and summed
+over layers.
 
-ln ||delta_l|| / ||delta_L||  =  sum over rows l .. L-1 of  A + B + C + D        (see gradlab.measures.log_gains)
-"""
+ln ||delta_l|| / ||delta_L||  =  sum over rows l .. L-1 of  A + B + C + D        (see
+gradlab.measures.log_gains)"""
 
 from __future__ import annotations
 
@@ -43,18 +44,21 @@ HARMLESS = np.log(10)  # a total within a factor of 10 explains no pathology
 def explain(
     run: Run, layers: Sequence[int], which: Sequence[int], window: Window, *, grows: bool
 ) -> dict[str, Any] | None:
-    """Split the signal's way from the last layer to the lowest of `layers` into four summed terms, and that of blocks.
+    """Split the signal's way from the last layer to the lowest of `layers` into four summed terms,
+    and that of blocks.
 
     Parameters
     ----------
     layers : sequence of int
         The layers named, from 1; none or only the last means all.
     which : sequence of int
-        The replicates hit: the middle one speaks for them (of an even number, the mean of the two in the middle).
+        The replicates hit: the middle one speaks for them (of an even number, the mean of the two
+        in the middle).
     window : Window
         The median over these iterations is taken (one iteration: that one).
     grows : bool
-        Whether the pathology is growth: `dominant` is then the most positive term, else the most negative.
+        Whether the pathology is growth: `dominant` is then the most positive term, else the most
+        negative.
 
     Returns
     -------
@@ -77,11 +81,16 @@ def explain(
     if BLOCK_GAIN in run:
         defined = defined | np.isfinite(run[BLOCK_GAIN][part])
     with np.errstate(all="ignore"):
-        sums = {term: np.where(some, np.nansum(run[name][part], axis=2), np.nan) for term, name in terms.items()}
+        sums = {
+            term: np.where(some, np.nansum(run[name][part], axis=2), np.nan)
+            for term, name in terms.items()
+        }
         medians = {term: nanmedian(value) for term, value in sums.items()}
         middle = median_ranks(np.sum(list(medians.values()), axis=0))
         gain = {term: float(np.mean(value[middle])) for term, value in medians.items()}
-    dominant = max(gain, key=lambda term: gain[term]) if grows else min(gain, key=lambda term: gain[term])
+    dominant = (
+        max(gain, key=lambda term: gain[term]) if grows else min(gain, key=lambda term: gain[term])
+    )
     complete = bool(defined[some].all())
     sentence = _cut_off(run, window, which, lowest, total_layers) or _sentence(
         run, gain, dominant, lowest, total_layers, grows, complete
@@ -91,7 +100,10 @@ def explain(
 
 def carried_past(gain: Mapping[str, float]) -> bool:
     """Whether what stands between the layers undoes what their weights and slopes do: skip connections, or norms."""
-    block, rest = gain.get("block", 0.0), sum(value for term, value in gain.items() if term != "block")
+    block, rest = (
+        gain.get("block", 0.0),
+        sum(value for term, value in gain.items() if term != "block"),
+    )
     return block * rest < 0 and abs(block) > max(HARMLESS, abs(rest) / 2)
 
 
@@ -107,7 +119,13 @@ def _cut_off(run: Run, window: Window, which: Sequence[int], lowest: int, last: 
 
 
 def _sentence(
-    run: Run, gain: dict[str, float], dominant: str, lowest: int, last: int, grows: bool, complete: bool
+    run: Run,
+    gain: dict[str, float],
+    dominant: str,
+    lowest: int,
+    last: int,
+    grows: bool,
+    complete: bool,
 ) -> str:
     total, steps = sum(gain.values()), last - lowest
     product = " x ".join(f"{NAMES[term]} {factor(value)}" for term, value in gain.items())
@@ -117,8 +135,10 @@ def _sentence(
     if carried_past(gain):
         alone = factor(sum(value for term, value in gain.items() if term != "block"))
         return (
-            f"from layer {last} back to layer {lowest} the signal is multiplied by {factor(total)}, about "
-            f"{number(float(np.exp(total / steps)))} a layer; skip connections and norms carry it past the weights, "
+            f"from layer {last} back to layer {lowest} the signal is multiplied by "
+            f"{factor(total)}, about "
+            f"{number(float(np.exp(total / steps)))} a layer; skip connections and norms carry it "
+            f"past the weights, "
             f"which alone would make it {alone}"
         )
     if (total if grows else -total) < HARMLESS:

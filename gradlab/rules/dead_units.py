@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab import activations
 from gradlab.rules import cause
 from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import initialize, lower_learning_rate, remedy
 from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
 
-EXCESS = 0.5  # of the units that the initialization alone would leave alive
 SATURATING = ("sigmoid", "tanh")  # their slope of 0 is saturation: GL202's
-RECORDS = 3  # a unit silent on one batch is no proof of death
 
 
 class DeadUnits(Rule):
@@ -23,23 +25,26 @@ class DeadUnits(Rule):
 
     What it does
     ------------
-    Takes, for each hidden layer, the share of units whose slope is exactly 0 on a whole batch, as a median over
-    the last 50 iterations, and compares it with the share that a healthy net of this depth and batch size shows
-    at initialization: a layer is hit where more than half of the units that should be alive are silent. That half
-    of all ENTRIES are 0 is the normal state of a relu net and no death.
+    Takes, for each hidden layer, the share of units whose slope is exactly 0 on a whole batch, as a
+    median over the last 50 iterations, and compares it with the share that a healthy net of this
+    depth and batch size shows at initialization: a layer is hit where more than half of the units
+    that should be alive are silent. That half of all ENTRIES are 0 is the normal state of a relu
+    net and no death.
 
     Why it is bad
     -------------
-    A unit with slope 0 on every example gets no gradient and cannot come back. A layer of them cuts off all
-    below.
+    A unit with slope 0 on every example gets no gradient and cannot come back. A layer of them cuts
+    off all below.
 
     Example
     -------
-    A relu layer with a bias of -10: every unit outputs 0 on every input, and every layer below it has gradient 0.
+    A relu layer with a bias of -10: every unit outputs 0 on every input, and every layer below it
+    has gradient 0.
 
     What to try
     -----------
-    Smaller learning rate (one large step kills a layer), biases at 0, He's initialization; leaky relu or elu.
+    Smaller learning rate (one large step kills a layer), biases at 0, He's initialization; leaky
+    relu or elu.
 
     References
     ----------
@@ -49,8 +54,20 @@ class DeadUnits(Rule):
     code = "GL201"
     whole = False
     name = "dead-units"
-    summary = "layers of units that are silent on every example, beyond what relu's sparsity explains"
+    summary = (
+        "layers of units that are silent on every example, beyond what relu's sparsity explains"
+    )
     needs = ("dead_fraction",)
+    limits: ClassVar = {
+        "excess": Limit(
+            0.5,
+            "of the units that should be alive",
+            "A healthy relu net has silent units too (13 % in layer 10, 23 % in layer 20, on 256 "
+            "examples): only what exceeds the share expected at initialization counts, and half of "
+            "the rest is far beyond chance (Lu et al. 2019).",
+        ),
+        "records": Limit(3, "records", "A unit that is silent on one batch is no proof of death."),
+    }
     explains = ("GL101", "GL301", "GL302", "GL306", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
@@ -62,37 +79,56 @@ class DeadUnits(Rule):
         for k, stop in enumerate(prefix):
             first = max(0, int(stop) - WINDOW)
             rows = dead[first:stop, k][recorded[first:stop, k].any(axis=1)]
-            if len(rows) >= min(RECORDS, int(stop)) and len(rows):
+            if len(rows) >= min(self.limit("records"), int(stop)) and len(rows):
                 shares[k] = np.nan_to_num(np.median(rows, axis=0))
         baseline = _baseline(run)
-        limit = baseline + EXCESS * (1 - baseline)
+        limit = baseline + self.limit("excess") * (1 - baseline)
         hits = Hits((shares > limit) & judged)
         if not hits.which:
             return None
-        start = min(_since(dead[: prefix[k], k][:, hits.mask[k]], limit[hits.mask[k]]) for k in hits.which)
-        return self._finding(run, hits, shares, baseline, Window(start, max(1, int(prefix[hits.which].max()))))
+        start = min(
+            _since(dead[: prefix[k], k][:, hits.mask[k]], limit[hits.mask[k]]) for k in hits.which
+        )
+        return self._finding(
+            run, hits, shares, baseline, Window(start, max(1, int(prefix[hits.which].max())))
+        )
 
-    def _finding(self, run: Run, hits: Hits, shares: Array, baseline: Array, window: Window) -> Finding:
+    def _finding(
+        self, run: Run, hits: Hits, shares: Array, baseline: Array, window: Window
+    ) -> Finding:
         latest = Window(max(window.start, window.stop - WINDOW), window.stop)
         median = np.median(shares[hits.which], axis=0)
         worst = int((median - baseline).argmax())
         layers = hits.layers or (worst + 1,)
-        limit = float(baseline[worst] + EXCESS * (1 - baseline[worst]))
+        limit = float(baseline[worst] + self.limit("excess") * (1 - baseline[worst]))
         message = (
-            f"{100 * median[worst]:.0f} % of the units of layer {worst + 1} are silent on every example"
-            f"{seeds(hits.replicates)} (a healthy net of this depth: {100 * baseline[worst]:.0f} %, limit "
+            f"{100 * median[worst]:.0f} % of the units of layer {worst + 1} are silent on every "
+            f"example"
+            f"{seeds(hits.replicates)} (a healthy net of this depth: {100 * baseline[worst]:.0f} "
+            f"%, limit "
             f"{number(100 * limit)} %); {are_hit(layers)}."
         )
         return self.finding(
-            hits, window, layers=layers, value=float(median[worst]), limit=limit, message=message,
+            hits,
+            window,
+            layers=layers,
+            value=float(median[worst]),
+            limit=limit,
+            message=message,
             cause=cause.explain(run, layers, hits.which, latest, grows=False),
             remedies=(
-                "lower the learning rate: one large step can push every unit below 0 for good",
-                "start biases at 0 and weights with he_normal",
-                "use leaky relu or elu, whose slope is never 0",
+                lower_learning_rate(
+                    run, 10, because="one large step can push every unit below 0 for good"
+                ),
+                initialize(run, layers, "he_normal", because="and start the biases at 0"),
+                remedy(
+                    "use activation",
+                    "use leaky relu or elu, whose slope is never 0",
+                    activation="leaky_relu",
+                ),
             ),
             columns=("dead_fraction", "slope_rms", "activation_mean"),
-        )  # fmt: skip
+        )
 
 
 def _since(dead: Array, limit: Array) -> int:
@@ -111,4 +147,6 @@ def _baseline(run: Run) -> Array:
     if not batch or names[0] not in activations.ACTIVATIONS:
         return np.zeros(len(names))
     correlation = run.config.get("input_correlation", 0.0)
-    return theory.silent_fraction(names[0], sizes, int(batch), input_correlation=min(max(correlation, 0.0), 0.999))
+    return theory.silent_fraction(
+        names[0], sizes, int(batch), input_correlation=min(max(correlation, 0.0), 0.999)
+    )

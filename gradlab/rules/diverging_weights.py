@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy, clip, lower_learning_rate, remedy
 from gradlab.rules.windows import explosive_severity, finite_prefix, gaps, losses
 from gradlab.rules.wording import during, number, seeds, span
 from gradlab.run import Run
 
 Array = np.ndarray
-
-RATIOS = 3  # steps in a row, each larger than the one before
-GROWTH = 10.0  # from the first of them to the last
-STRAIGHT = 0.7  # |cosine| between neighbouring steps from which they count as along one line
-OVERFLOWING = 1e3  # growth from which the direction does not matter: products of weights feed themselves
-FELL = 0.5  # a loss that fell by half says that the growing steps were good ones
 
 
 @dataclass(frozen=True)
@@ -27,12 +24,13 @@ class _Stretch:
     ratio: float  # geometric mean of neighbouring step sizes
     cosine: float  # NaN where none was recorded
     layer: int
+    straight: float  # |cosine| from which neighbouring steps count as along one line
 
     @property
     def kind(self) -> str:
-        if self.cosine > STRAIGHT:
+        if self.cosine > self.straight:
             return "runaway"
-        return "overshoot" if self.cosine < -STRAIGHT else "divergence"
+        return "overshoot" if self.cosine < -self.straight else "divergence"
 
 
 class DivergingWeights(Rule):
@@ -40,37 +38,66 @@ class DivergingWeights(Rule):
 
     What it does
     ------------
-    Looks for steps of a layer that grow in a row, three times at least and tenfold in all, carry the weights farther
-    than their own length, and do not bring the loss down by half. The cosine between neighbouring steps tells two
-    kinds apart: near +1 the weights run away in one direction; near -1 they jump over the minimum and back, farther
-    each time.
+    Looks for steps of a layer that grow in a row, three times at least and tenfold in all, carry
+    the weights farther than their own length, and do not bring the loss down by half. The cosine
+    between neighbouring steps tells two kinds apart: near +1 the weights run away in one direction;
+    near -1 they jump over the minimum and back, farther each time.
 
     Why it is bad
     -------------
-    Neither ever comes back. A runaway follows a loss without a floor, or a product of weights that feeds itself; an
-    overshoot is what a learning rate past 2/lambda does on a curvature of lambda. A smaller rate cures the second,
-    and only delays the first.
+    Neither ever comes back. A runaway follows a loss without a floor, or a product of weights that
+    feeds itself; an overshoot is what a learning rate past 2/lambda does on a curvature of lambda.
+    A smaller rate cures the second, and only delays the first.
 
     Example
     -------
-    2.2 -> 10.8 -> 100.6: steps of 8.6 and 89.8, ratio 10.44, the same sign: a runaway; the next value would be 1038.3.
-    2.2 -> 10.8 -> -79.0: the same sizes with alternating signs: an overshoot.
+    2.2 -> 10.8 -> 100.6: steps of 8.6 and 89.8, ratio 10.44, the same sign: a runaway; the next
+    value would be 1038.3. 2.2 -> 10.8 -> -79.0: the same sizes with alternating signs: an
+    overshoot.
 
     What to try
     -----------
-    Overshoot: a learning rate below 2 over the largest curvature: divide it by the ratio plus 1 at least. Runaway:
-    look for a loss without a floor or targets out of reach; clip the gradient; a penalty on the weights.
+    Overshoot: a learning rate below 2 over the largest curvature: divide it by the ratio plus 1 at
+    least. Runaway: look for a loss without a floor or targets out of reach; clip the gradient; a
+    penalty on the weights.
 
     References
     ----------
-    LeCun et al. 1998, section 4.7 (eta < 2/lambda_max); Cohen et al. 2021; Pascanu, Mikolov, Bengio 2013.
-    """
+    LeCun et al. 1998, section 4.7 (eta < 2/lambda_max); Cohen et al. 2021; Pascanu, Mikolov, Bengio
+    2013."""
 
     code = "GL303"
     whole = False
     name = "diverging-weights"
     summary = "steps that grow without end: a runaway in one direction, or an overshoot to and fro"
     needs = ("update_norm", "weight_norm")
+    limits: ClassVar = {
+        "ratios": Limit(
+            3, "ratios of neighbouring steps", "Two steps grow by chance; three in a row seldom do."
+        ),
+        "growth": Limit(
+            10.0,
+            "times, from the first step to the last",
+            "A definition: less may be a warm-up or the noise of batches. The lecture's runaway "
+            "(2.2, 10.8, 100.6) passes it in one step.",
+        ),
+        "straight": Limit(
+            0.7,
+            "|cosine| between neighbouring steps",
+            "From there on they count as along one line: +1 is a runaway, -1 an overshoot, and "
+            "random steps in many dimensions have a cosine near 0.",
+        ),
+        "overflowing": Limit(
+            1e3,
+            "times, from the first step to the last",
+            "Growth from which the direction does not matter: products of weights feed themselves.",
+        ),
+        "fell": Limit(
+            0.5,
+            "of the loss at the first step",
+            "A loss that fell to half of it says that the growing steps were good ones.",
+        ),
+    }
     explains = ("GL001", "GL102", "GL103", "GL201", "GL202", "GL203", "GL304", "GL401", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
@@ -80,7 +107,7 @@ class DivergingWeights(Rule):
         mask = np.zeros(run.shape[1:], bool)
         for k, stop in enumerate(prefix):
             for layer in range(run.shape[2]):
-                stretch = _stretch(run, int(stop), k, layer)
+                stretch = self._stretch(run, int(stop), k, layer)
                 if stretch is not None:
                     found[k, layer], mask[k, layer] = stretch, True
         hits = Hits(mask)
@@ -88,43 +115,57 @@ class DivergingWeights(Rule):
             return None
         worst = max(found.values(), key=lambda each: each.ratio ** (each.stop - each.start))
         layers = hits.layers or (worst.layer,)
-        window = Window(min(each.start for each in found.values()), max(each.stop for each in found.values()))
+        window = Window(
+            min(each.start for each in found.values()), max(each.stop for each in found.values())
+        )
         when = during(run, Window(worst.start, worst.stop))
         return self.finding(
-            hits, window, severity=explosive_severity(run, hits), layers=layers, value=worst.ratio, limit=1.0,
-            message=_message(worst, layers, seeds(hits.replicates), when), remedies=_remedies(worst),
+            hits,
+            window,
+            severity=explosive_severity(run, hits),
+            layers=layers,
+            value=worst.ratio,
+            limit=1.0,
+            message=_message(worst, layers, seeds(hits.replicates), when),
+            remedies=_remedies(run, worst),
             columns=("update_norm", "update_cosine", "weight_norm"),
-        )  # fmt: skip
+        )
 
-
-def _stretch(run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
-    """Return the growing steps of one layer that go farthest, or None."""
-    step = run["update_norm"][:stop, k, layer]
-    if len(step) <= RATIOS or not step.any():
-        return None
-    weight, loss = run["weight_norm"][:stop, k, layer], np.abs(losses(run)[:stop, k])
-    rising = step[1:] > step[:-1]
-    rising[gaps(run.times[:stop])] = False
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))
-    best: _Stretch | None = None
-    starts, ends = edges[::2], edges[1::2]  # steps start..end, each larger than the last
-    long = (ends - starts >= RATIOS) & (step[ends] >= GROWTH * step[starts])
-    for start, end in zip(starts[long], ends[long], strict=True):
-        first = step[start : end + 1]
-        first = first[first > 0]
-        growth = first[-1] / first[0]
-        far = first.sum() > weight[start]
-        if len(first) <= RATIOS or growth < GROWTH or not far or loss[end] < FELL * loss[start]:
-            continue
-        ratio = float(growth ** (1 / (len(first) - 1)))
-        cosine = _cosine(run, start, end, k, layer)
-        if (
-            abs(cosine) < STRAIGHT and growth < OVERFLOWING
-        ):  # thrown about, neither away nor to and fro: GL304's and GL401's matter
-            continue
-        if best is None or ratio ** (end - start) > best.ratio ** (best.stop - best.start):
-            best = _Stretch(int(start), int(end) + 1, ratio, cosine, layer + 1)
-    return best
+    def _stretch(self, run: Run, stop: int, k: int, layer: int) -> _Stretch | None:
+        """Return the growing steps of one layer that go farthest, or None."""
+        step = run["update_norm"][:stop, k, layer]
+        if len(step) <= self.limit("ratios") or not step.any():
+            return None
+        weight, loss = run["weight_norm"][:stop, k, layer], np.abs(losses(run)[:stop, k])
+        rising = step[1:] > step[:-1]
+        rising[gaps(run.times[:stop])] = False
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))
+        best: _Stretch | None = None
+        starts, ends = edges[::2], edges[1::2]  # steps start..end, each larger than the last
+        long = (ends - starts >= self.limit("ratios")) & (
+            step[ends] >= self.limit("growth") * step[starts]
+        )
+        for start, end in zip(starts[long], ends[long], strict=True):
+            first = step[start : end + 1]
+            first = first[first > 0]
+            growth = first[-1] / first[0]
+            far = first.sum() > weight[start]
+            if (
+                len(first) <= self.limit("ratios")
+                or growth < self.limit("growth")
+                or not far
+                or loss[end] < self.limit("fell") * loss[start]
+            ):
+                continue
+            ratio = float(growth ** (1 / (len(first) - 1)))
+            cosine = _cosine(run, start, end, k, layer)
+            if abs(cosine) < self.limit("straight") and growth < self.limit("overflowing"):
+                continue  # thrown about, neither away nor to and fro: GL304's and GL401's matter
+            if best is None or ratio ** (end - start) > best.ratio ** (best.stop - best.start):
+                best = _Stretch(
+                    int(start), int(end) + 1, ratio, cosine, layer + 1, self.limit("straight")
+                )
+        return best
 
 
 def _cosine(run: Run, start: int, end: int, k: int, layer: int) -> float:
@@ -140,7 +181,8 @@ def _message(worst: _Stretch, layers: tuple[int, ...], share: str, when: str) ->
     grow = f"each step of layer {worst.layer} is {number(worst.ratio)} times the one before it"
     if worst.kind == "runaway":
         return (
-            f"The weights of {span(layers)} run away{share}: {grow} {when}, always the same way (cosine "
+            f"The weights of {span(layers)} run away{share}: {grow} {when}, always the same way "
+            f"(cosine "
             f"{worst.cosine:+.2f})."
         )
     if worst.kind == "overshoot":
@@ -152,8 +194,13 @@ def _message(worst: _Stretch, layers: tuple[int, ...], share: str, when: str) ->
     return f"The weights of {span(layers)} diverge{share}: {grow} {when}{tail}."
 
 
-def _remedies(worst: _Stretch) -> tuple[str, ...]:
-    lower = f"lower the learning rate, at least by the factor {number((1 + worst.ratio) / 2)}"
-    floor = "look for a loss without a floor, or targets out of reach: in other units, unscaled"
-    clip = "clip the gradient by its norm, or put a penalty on the weights"
-    return (floor, clip, lower) if worst.kind == "runaway" else (lower, clip, floor)
+def _remedies(run: Run, worst: _Stretch) -> tuple[Remedy, ...]:
+    lower = lower_learning_rate(
+        run, (1 + worst.ratio) / 2, evidence=f"each step is {number(worst.ratio)} times the last"
+    )
+    floor = remedy(
+        "bound the loss",
+        "look for a loss without a floor, or targets out of reach: in other units, unscaled",
+    )
+    shorten = clip(run, because="or put a penalty on the weights")
+    return (floor, shorten, lower) if worst.kind == "runaway" else (lower, shorten, floor)

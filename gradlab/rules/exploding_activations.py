@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import fitting_scheme, initialize, lower_learning_rate, normalize
 from gradlab.rules.windows import finite_prefix, nanmedian, windows
 from gradlab.rules.wording import during, number, seeds
 from gradlab.run import Run
 
 LOOKUP = "embedding"  # the kind of a table of vectors, whose scale says nothing of a layer's gain
-LIMIT = 100.0  # last over first hidden layer: healthy <= 1, relu at gain 2: 15 at depth 5, 421 at depth 10
 
 
 class ExplodingActivations(Rule):
@@ -19,22 +22,25 @@ class ExplodingActivations(Rule):
 
     What it does
     ------------
-    Compares the root mean square of the activations in the last hidden layer with the first one's, at iteration 0
-    and as a median over 50 iterations: growth by more than 100 is an explosion of the forward signal. Layers beyond
-    that limit are named; the cause is that of the whole chain, since the growth begins at its first layer.
+    Compares the root mean square of the activations in the last hidden layer with the first one's,
+    at iteration 0 and as a median over 50 iterations: growth by more than 100 is an explosion of
+    the forward signal. Layers beyond that limit are named; the cause is that of the whole chain,
+    since the growth begins at its first layer.
 
     Why it is bad
     -------------
-    Logits grow with it: the softmax becomes certain and wrong, the loss is huge, and the first updates are too.
+    Logits grow with it: the softmax becomes certain and wrong, the loss is huge, and the first
+    updates are too.
 
     Example
     -------
-    A relu net at twice He's deviation doubles its activations in every layer: 421 times after ten, 3e5 after
-    twenty.
+    A relu net at twice He's deviation doubles its activations in every layer: 421 times after ten,
+    3e5 after twenty.
 
     What to try
     -----------
-    gain 1 with the initialization that fits the activation (He for relu, Glorot for tanh); normalization.
+    gain 1 with the initialization that fits the activation (He for relu, Glorot for tanh);
+    normalization.
 
     References
     ----------
@@ -46,11 +52,24 @@ class ExplodingActivations(Rule):
     name = "exploding-activations"
     summary = "a forward signal that grows past 100 times from the first to the last hidden layer"
     needs = ("activation_rms",)
+    limits: ClassVar = {
+        "growth": Limit(
+            100.0,
+            "times, from the first to the last hidden layer",
+            "Healthy nets measure at most 1; relu at gain 2 measures 15 at depth 5, 421 at depth "
+            "10 "
+            "and 3e5 at depth 20.",
+        ),
+    }
     explains = ("GL001", "GL103", "GL201", "GL202", "GL303", "GL304", "GL401", "GL402")
 
     def missing(self, run: Run) -> str | None:
         """Two hidden layers at least are needed to compare."""
-        return "needs at least two hidden layers to compare" if run.shape[2] < 3 else super().missing(run)
+        return (
+            "needs at least two hidden layers to compare"
+            if run.shape[2] < 3
+            else super().missing(run)
+        )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge iteration 0, then each window of finite iterations."""
@@ -63,8 +82,8 @@ class ExplodingActivations(Rule):
                 growth = nanmedian(part / part[:, :, first : first + 1])  # of what was recorded
             growth[prefix < window.stop] = 0
             growth = np.nan_to_num(growth, nan=0.0, posinf=0.0)
-            mask = growth > LIMIT
-            mask[growth[:, -2] <= LIMIT] = False
+            mask = growth > self.limit("growth")
+            mask[growth[:, -2] <= self.limit("growth")] = False
             mask[:, :first] = False
             mask[:, -1] = False  # the output is the loss's matter
             hits = Hits(mask)
@@ -72,25 +91,34 @@ class ExplodingActivations(Rule):
                 return self._finding(run, hits, growth, window, first + 1)
         return None
 
-    def _finding(self, run: Run, hits: Hits, growth: np.ndarray, window: Window, first: int) -> Finding:
+    def _finding(
+        self, run: Run, hits: Hits, growth: np.ndarray, window: Window, first: int
+    ) -> Finding:
         value = float(np.median(growth[hits.which, -2]))
         hidden = run.shape[2] - 1
         layers = hits.layers or (hidden,)
+        limit = self.limit("growth")
         when = "before the first update" if window.stop == 1 else during(run, window)
         message = (
-            f"The activations grow {number(value)} times from hidden layer {first} to hidden layer {hidden} {when}"
-            f"{seeds(hits.replicates)} (limit {LIMIT:g})."
+            f"The activations grow {number(value)} times from hidden layer {first} to hidden layer "
+            f"{hidden} {when}"
+            f"{seeds(hits.replicates)} (limit {limit:g})."
         )
         return self.finding(
-            hits, window, layers=layers, value=value, limit=LIMIT, message=message,
+            hits,
+            window,
+            layers=layers,
+            value=value,
+            limit=limit,
+            message=message,
             cause=cause.explain(run, (1,), hits.which, Window(0, 1), grows=True),
             remedies=(
-                "initialize with gain 1: he_normal for relu, glorot_normal for tanh",
-                "normalize the layers' inputs (batch or layer normalization)",
-                "lower the learning rate, if the growth came with training",
+                initialize(run, (), fitting_scheme(run.layer("activation")[0]), gain=1.0),
+                normalize(run),
+                lower_learning_rate(run, 10, because="if the growth came with training"),
             ),
             columns=("activation_rms", "log_gain_weight", "delta_norm"),
-        )  # fmt: skip
+        )
 
 
 def _first(run: Run) -> int:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import (
+    Remedy,
+    clip,
+    fitting_scheme,
+    initialize,
+    lower_learning_rate,
+    remedy,
+    set_gain,
+)
 from gradlab.rules.windows import NOT_LEARNED, explosive_severity, finite_prefix, learning, losses
 from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
-
-AT_INIT = 100.0  # ||delta_l|| / ||delta_L||: healthy <= 1.4, relu at gain 2 and depth 10 1100
-STEP_ALARM = 100.0  # s = <G, -dW> / loss, twice or more
-MINIMUM = 20  # iterations: nobody expects progress before
-STEP_HIGH, STEP_COUNT, LOSS_RISE = 4.0, 10, 1.5
 
 
 class ExplodingGradient(Rule):
@@ -23,50 +30,94 @@ class ExplodingGradient(Rule):
 
     What it does
     ------------
-    Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer to some other
-    one; where norms or skip connections make it grow, only if the net breaks or learns nothing. While training, by
-    s = <G, -dW> / loss, the share of the loss that an update should take away to first order: s above 100 at two
-    iterations, or a median of 10 of them above 4 while the loss stands at 1.5 times its first value. A large s
-    alone is no explosion: deep nets that learn well show it.
+    Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer
+    to some other one; where norms or skip connections make it grow, only if the net breaks or
+    learns nothing. While training, by s = <G, -dW> / loss, the share of the loss that an update
+    should take away to first order: s above 100 at two iterations, or a median of 10 of them above
+    4 while the loss stands at 1.5 times its first value. A large s alone is no explosion: deep nets
+    that learn well show it.
 
     Why it is bad
     -------------
-    A product of factors above 1 grows without bound. The first update of such a net throws its weights away, and
-    what follows is NaN or noise. At a tiny learning rate nothing breaks, and nothing is learned either.
+    A product of factors above 1 grows without bound. The first update of such a net throws its
+    weights away, and what follows is NaN or noise. At a tiny learning rate nothing breaks, and
+    nothing is learned either.
 
     Example
     -------
-    2 x 2 x 2 = 8. A relu net of 20 hidden layers at twice He's deviation has gradients near 1e6 in every layer;
-    at learning rate 1e-12 it shows neither NaN nor a suspicious loss, and it explodes all the same.
+    2 x 2 x 2 = 8. A relu net of 20 hidden layers at twice He's deviation has gradients near 1e6 in
+    every layer; at learning rate 1e-12 it shows neither NaN nor a suspicious loss, and it explodes
+    all the same.
 
     What to try
     -----------
-    Weight scale dominant: gain 1, He for relu, Glorot for tanh. A harmless product: lower the learning rate, or
-    clip.
+    Weight scale dominant: gain 1, He for relu, Glorot for tanh. A harmless product: lower the
+    learning rate, or clip.
 
     References
     ----------
-    Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013; Hanin 2018; Cohen et al. 2021 (s <= 2 eta
-    lambda_max).
-    """
+    Bengio, Simard, Frasconi 1994; Pascanu, Mikolov, Bengio 2013; Hanin 2018; Cohen et al. 2021 (s
+    <= 2 eta lambda_max)."""
 
     code = "GL102"
     name = "exploding-gradient"
     summary = "a backward signal that grows past 100 times, or updates that overshoot the loss"
     needs = ("delta_norm",)
+    limits: ClassVar = {
+        "at_init": Limit(
+            100.0,
+            "times, ||delta_l|| over ||delta_L|| at iteration 0",
+            "Healthy nets measure at most 1.4; relu at gain 2 measures 33 at depth 5, 1100 at "
+            "depth "
+            "10 and 1e6 at depth 20.",
+        ),
+        "step_alarm": Limit(
+            100.0,
+            "of the loss, s = <G, -dW> / loss, at two iterations",
+            "Gradient descent has s <= 2 eta lambda_max; deep nets that learn well show up to 41.",
+        ),
+        "minimum": Limit(20, "iterations", "Nobody expects progress before."),
+        "step_high": Limit(
+            4.0,
+            "of the loss, median of s",
+            "Past 2 eta lambda_max = 4, the bound at which gradient descent diverges; no alarm "
+            "alone, since deep nets that learn show it in 9 of 10 iterations.",
+        ),
+        "step_count": Limit(10, "iterations in a median", "One step decides nothing."),
+        "loss_rise": Limit(
+            1.5,
+            "of the first loss",
+            "Large steps explode only where the loss stands this much higher than at iteration 0.",
+        ),
+    }
     explains = (
-        "GL001", "GL101", "GL103", "GL201", "GL202", "GL203", "GL301", "GL302", "GL303", "GL304", "GL401", "GL402",
-    )  # fmt: skip
+        "GL001",
+        "GL101",
+        "GL103",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL301",
+        "GL302",
+        "GL303",
+        "GL304",
+        "GL401",
+        "GL402",
+    )
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
-        """By construction, it explains whatever the weights do next; while training, it comes of their steps.
+        """By construction, it explains whatever the weights do next; while training, it comes of
+        their steps.
 
-        Steps too small to matter are among the first: a rate at which such a net survives is no rate to train at, and
-        to raise it before the scale is right would be the wrong advice.
-        """
+        Steps too small to matter are among the first: a rate at which such a net survives is no
+        rate to train at, and to raise it before the scale is right would be the wrong advice."""
         if finding.iterations == (0, 0):
             return self.explains
-        return tuple(code for code in self.explains if code not in ("GL101", "GL301", "GL302", "GL303", "GL304"))
+        return tuple(
+            code
+            for code in self.explains
+            if code not in ("GL101", "GL301", "GL302", "GL303", "GL304")
+        )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge iteration 0 first: an explosion by construction is the cause of one while training."""
@@ -83,7 +134,7 @@ class ExplodingGradient(Rule):
             growth = np.log(delta) - np.log(np.take_along_axis(delta, last[:, None], axis=1))
         growth[np.isnan(growth) | ~recorded] = -np.inf
         growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = -np.inf  # GL001's matter
-        hits = Hits(growth > np.log(AT_INIT))
+        hits = Hits(growth > np.log(self.limit("at_init")))
         if not hits.which:
             return None
         window = Window(0, 1)
@@ -91,19 +142,28 @@ class ExplodingGradient(Rule):
         layer = int(np.median(growth[hits.which], axis=0).argmax()) + 1
         layers = hits.layers or (layer,)
         why = cause.explain(run, layers, hits.which, window, grows=True)
-        if why is not None and why["dominant"] == "block" and not _fails(run, hits.which):
+        if why is not None and why["dominant"] == "block" and not self._fails(run, hits.which):
             return None
         message = (
-            f"The gradient explodes before the first update{seeds(hits.replicates)}: the signal grows "
-            f"{cause.factor(total)} times from layer {run.shape[2]} back to layer {layer} (limit {AT_INIT:g})."
+            f"The gradient explodes before the first update{seeds(hits.replicates)}: the signal "
+            f"grows "
+            f"{cause.factor(total)} times from layer {run.shape[2]} back to layer {layer} (limit "
+            f"{self.limit('at_init'):g})."
         )
         with np.errstate(over="ignore"):
             value = float(np.exp(total))
         return self.finding(
-            hits, window, severity=explosive_severity(run, hits), layers=layers, value=value, limit=AT_INIT,
-            message=message, cause=why, remedies=_remedies(run, why),
+            hits,
+            window,
+            severity=explosive_severity(run, hits),
+            layers=layers,
+            value=value,
+            limit=self.limit("at_init"),
+            message=message,
+            cause=why,
+            remedies=_remedies(run, layers, why),
             columns=("delta_norm", "grad_norm", "log_gain_weight"),
-        )  # fmt: skip
+        )
 
     def _while_training(self, run: Run) -> Finding | None:
         loss, prefix = losses(run), finite_prefix(run)
@@ -111,7 +171,10 @@ class ExplodingGradient(Rule):
             share = run.step("expected_decrease") / np.abs(loss)
         share[~np.isfinite(share)] = 0  # a loss of 0 cannot fall: no step explodes there
         known = run.step_recorded("expected_decrease")
-        spans = [_explosion(share[:n, k], loss[:n, k], np.flatnonzero(known[:n, k])) for k, n in enumerate(prefix)]
+        spans = [
+            self._explosion(share[:n, k], loss[:n, k], np.flatnonzero(known[:n, k]))
+            for k, n in enumerate(prefix)
+        ]
         which = [k for k, found in enumerate(spans) if found is not None]
         if not which:
             return None
@@ -123,55 +186,66 @@ class ExplodingGradient(Rule):
         value = float(share[window.start : window.stop, which].max())
         why = cause.explain(run, (), which, Window(0, 1), grows=True)
         message = (
-            f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update should change the "
-            f"loss by {number(value)} times its own value (limit {STEP_ALARM:g} twice, {STEP_HIGH:g} while it rises)."
+            f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update "
+            f"should change the "
+            f"loss by {number(value)} times its own value (limit {self.limit('step_alarm'):g} "
+            f"twice, {self.limit('step_high'):g} while it rises)."
         )
         return self.finding(
-            hits, window, severity=explosive_severity(run, hits), layers=(), value=value, limit=STEP_ALARM,
-            message=message, cause=why, remedies=_remedies(run, why),
+            hits,
+            window,
+            severity=explosive_severity(run, hits),
+            layers=(),
+            value=value,
+            limit=self.limit("step_alarm"),
+            message=message,
+            cause=why,
+            remedies=_remedies(run, (), why),
             columns=("grad_norm", "update_ratio", "delta_norm"),
-        )  # fmt: skip
+        )
+
+    def _fails(self, run: Run, which: list[int]) -> bool:
+        """Whether half of these replicates break or learn nothing, in a run that is long enough to
+        tell.
+
+        Behind a norm the scale of z is nobody's business, and delta = dLoss/dz goes with its
+        inverse: growth that norms and skip connections make says nothing alone (BatchNorm grows it
+        in every layer, Yang et al. 2019, and trains)."""
+        share = learning(run)
+        if share is None:
+            return False
+        failed = np.isinf(share) | (
+            (share >= NOT_LEARNED) & (run.iterations >= self.limit("minimum"))
+        )
+        return bool(2 * failed[which].sum() >= len(which))
+
+    def _explosion(self, share: Array, loss: Array, known: Array) -> tuple[int, int] | None:
+        """Return the iterations [start, stop) in which one replicate explodes, or None; `known`: those with an s."""
+        found = self._explosion_of(share[known], loss[known]) if len(known) else None
+        return None if found is None else (int(known[found[0]]), int(known[found[1] - 1]) + 1)
+
+    def _explosion_of(self, share: Array, loss: Array) -> tuple[int, int] | None:
+        alarms = np.flatnonzero(share > self.limit("step_alarm"))
+        if len(alarms) >= 2:
+            return int(alarms[0]), int(alarms[-1]) + 1
+        count = int(self.limit("step_count"))
+        if len(share) < count:
+            return None
+        cut = np.lib.stride_tricks.sliding_window_view
+        high = np.median(cut(share, count), axis=1) > self.limit("step_high")
+        risen = np.median(cut(loss, count), axis=1) > self.limit("loss_rise") * loss[0]
+        both = np.flatnonzero(high & risen)
+        return (int(both[0]), int(both[-1]) + count) if len(both) else None
 
 
-def _fails(run: Run, which: list[int]) -> bool:
-    """Whether half of these replicates break or learn nothing, in a run that is long enough to tell.
-
-    Behind a norm the scale of z is nobody's business, and delta = dLoss/dz goes with its inverse: growth that norms and
-    skip connections make says nothing alone (BatchNorm grows it in every layer, Yang et al. 2019, and trains).
-    """
-    share = learning(run)
-    if share is None:
-        return False
-    failed = np.isinf(share) | ((share >= NOT_LEARNED) & (run.iterations >= MINIMUM))
-    return bool(2 * failed[which].sum() >= len(which))
-
-
-def _explosion(share: Array, loss: Array, known: Array) -> tuple[int, int] | None:
-    """Return the iterations [start, stop) in which one replicate explodes, or None; `known`: those with an s."""
-    found = _explosion_of(share[known], loss[known]) if len(known) else None
-    return None if found is None else (int(known[found[0]]), int(known[found[1] - 1]) + 1)
-
-
-def _explosion_of(share: Array, loss: Array) -> tuple[int, int] | None:
-    alarms = np.flatnonzero(share > STEP_ALARM)
-    if len(alarms) >= 2:
-        return int(alarms[0]), int(alarms[-1]) + 1
-    if len(share) < STEP_COUNT:
-        return None
-    cut = np.lib.stride_tricks.sliding_window_view
-    high = np.median(cut(share, STEP_COUNT), axis=1) > STEP_HIGH
-    risen = np.median(cut(loss, STEP_COUNT), axis=1) > LOSS_RISE * loss[0]
-    both = np.flatnonzero(high & risen)
-    return (int(both[0]), int(both[-1]) + STEP_COUNT) if len(both) else None
-
-
-def _remedies(run: Run, why) -> tuple[str, ...]:
-    rate = "lower the learning rate tenfold, or warm it up"
-    clip = "clip the gradient by its norm"
+def _remedies(run: Run, layers: tuple[int, ...], why) -> tuple[Remedy, ...]:
     if why is None or sum(why["log_gain"].values()) < cause.HARMLESS:
-        return rate, clip
+        return lower_learning_rate(run, 10, because="or warm it up"), clip(run)
     gain = run.config.get("gain", 1)
-    scale = "initialize with he_normal for relu, glorot_normal for tanh"
     if isinstance(gain, (int, float)) and gain > 1:
-        scale = f"set gain to 1 (it is {gain:g}, which multiplies every layer's factor by {gain:g}): {scale}"
-    return scale, "use normalization or a branch scale below 1 in residual blocks", clip
+        scale = set_gain(run, gain)
+    else:
+        scheme = fitting_scheme(run.layer("activation")[0])
+        scale = initialize(run, layers, scheme, evidence=why["sentence"])
+    branches = remedy("normalize", "use normalization or a branch scale below 1 in residual blocks")
+    return scale, branches, clip(run)

@@ -1,78 +1,75 @@
-"""Other limits for a rule, from outside: those a project sets in its `[tool.gradlab.limits.CODE]`.
+"""`Limit`: a number that a rule judges by, with its unit and the reason for it.
 
-A rule's limits are the numbers written in capitals in its file: `ALARM = 0.01` is the limit `alarm`. A rule with other
-limits is its file run once more with those numbers, so that no rule needs to know of it and nobody else's rule changes.
+A rule holds its limits as data, and `[tool.gradlab.limits.CODE]` of a project sets others.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import textwrap
 from collections.abc import Mapping
-from types import ModuleType
+from dataclasses import dataclass
 
-from gradlab.errors import RuleError
-from gradlab.rules import base, windows
-from gradlab.rules.base import Rule
+from gradlab.errors import suggest
 
-
-def limits_of(rule: Rule) -> dict[str, float]:
-    """Return a rule's limits by their names, such as {"alarm": 0.01, "warn": 0.1}."""
-    return {
-        name.lower(): value
-        for name, value in vars(sys.modules[type(rule).__module__]).items()
-        if name.isupper() and type(value) in (int, float) and not _is_private(name)
-    }
+WIDTH = 80  # of a printed line
 
 
-def _is_private(name: str) -> bool:
-    """Whether a rule does not own the number: it imported it from what rules share, or keeps it to itself."""
-    return name.startswith("_") or hasattr(base, name) or hasattr(windows, name)
+@dataclass(frozen=True)
+class Limit:
+    """A number that a rule judges by.
+
+    Attributes
+    ----------
+    value : int or float
+        At least 0. A limit whose value is an `int` counts something, and takes whole numbers only.
+    unit : str
+        What the number is measured in, such as "iterations" or "of the weights' norm".
+    reason : str
+        Where the number comes from: a measurement, a paper, or a definition.
+    """
+
+    value: float
+    unit: str
+    reason: str
 
 
-def problem(rule: Rule, name: str, value: object) -> str | None:
-    """Say what is wrong with a limit set for a rule, in one sentence; None where nothing is."""
-    known = limits_of(rule)
-    if not known:
-        return f"rule {rule.code} has no limit that can be set; remove it, or ignore the rule"
-    if name not in known:
-        return f"rule {rule.code} has no limit {name!r}; choose one of: {', '.join(known)}"
-    wanted = "a whole number" if type(known[name]) is int else "a number"
-    fits = type(value) is int or (type(value) is float and type(known[name]) is float)
+Limits = Mapping[str, Limit]
+
+
+def problem(code: str, limits: Limits, name: str, value: object) -> str | None:
+    """Say what is wrong with a value set for a limit of rule `code`, in one sentence; None if nothing."""
+    if not limits:
+        return f"rule {code} has no limit that can be set; remove it, or ignore the rule"
+    if name not in limits:
+        return f"rule {code} has no limit {name!r}; {suggest(name, limits)}"
+    usual = limits[name].value
+    counts = type(usual) is int
+    fits = type(value) is int or (type(value) is float and not counts)
     if not fits or not 0 <= value < float("inf"):  # type: ignore[operator]
-        return f"limit {name!r} of rule {rule.code} is {value!r}; give {wanted} of at least 0 (it is {known[name]:g})"
+        wanted = "a whole number" if counts else "a number"
+        return (
+            f"limit {name!r} of rule {code} is {value!r}; give {wanted} of at least 0 "
+            f"(it is {usual:g})"
+        )
     return None
 
 
-def adjusted(rule: Rule, given: Mapping[str, float]) -> Rule:
-    """Return a copy of `rule` that judges by other limits.
+def describe(limits: Limits, own: Limits) -> str:
+    """List limits with their units and reasons, as the last section of `gradlab rule CODE`.
 
     Parameters
     ----------
-    rule : Rule
-    given : mapping of str to float
-        Some of `limits_of(rule)`, by the same names.
-
-    Raises
-    ------
-    RuleError
-        A limit the rule has not, or a value that is no number of at least 0.
+    limits : mapping of str to Limit
+        The limits in force.
+    own : mapping of str to Limit
+        The rule's own limits: where they differ, both values are shown.
     """
-    for name, value in given.items():
-        if wrong := problem(rule, name, value):
-            raise RuleError(wrong)
-    if not given:
-        return rule
-    module = _again(sys.modules[type(rule).__module__])
-    vars(module).update({name.upper(): value for name, value in given.items()})
-    return getattr(module, type(rule).__qualname__)()
-
-
-def _again(module: ModuleType) -> ModuleType:
-    """Run a module's file once more, as a module of its own that nobody else can import."""
-    spec = module.__spec__
-    if spec is None or spec.loader is None:
-        raise RuleError(f"the limits of rules in {module.__name__} cannot be set: it was loaded from no file")
-    fresh = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fresh)
-    return fresh
+    lines = ["Limits", "------"]
+    for name, limit in limits.items():
+        usual = own[name].value
+        changed = (
+            "" if limit.value == usual else f" (set by the project; the rule's own: {usual:g})"
+        )
+        lines.append(f"{name} = {limit.value:g} {limit.unit}{changed}")
+        lines += textwrap.wrap(limit.reason, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules.base import Finding, Rule
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import raise_learning_rate, remedy
 from gradlab.rules.windows import unfinished, worst_window
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
-
-WARN, ALARM = 0.5, 0.9  # share of the weights with a gradient that the update left as they were
 
 
 class LostUpdate(Rule):
@@ -17,15 +19,15 @@ class LostUpdate(Rule):
 
     What it does
     ------------
-    Takes the share of weights that have a gradient and yet are the same number after the update: w + dw was rounded
-    back to w. A median over 50 iterations above a half is a warning, above 90 % in half of the seeds an error. Judged
-    only while the loss is above 1 % of the constant predictor's: where nothing is left to learn, steps are too small
-    for any format.
+    Takes the share of weights that have a gradient and yet are the same number after the update: w
+    + dw was rounded back to w. A median over 50 iterations above a half is a warning, above 90 % in
+    half of the seeds an error. Judged only while the loss is above 1 % of the constant predictor's:
+    where nothing is left to learn, steps are too small for any format.
 
     Why it is bad
     -------------
-    The gradient is right and the learning rate is above 0, and still nothing happens. In bfloat16, with 8 bits of
-    precision, a healthy step of a thousandth of the weight is lost whole.
+    The gradient is right and the learning rate is above 0, and still nothing happens. In bfloat16,
+    with 8 bits of precision, a healthy step of a thousandth of the weight is lost whole.
 
     Example
     -------
@@ -33,8 +35,8 @@ class LostUpdate(Rule):
 
     What to try
     -----------
-    Keep the weights in a wider format (float32 beside half precision, float64 beside float32); a larger learning
-    rate; an optimizer that scales its steps (Adam).
+    Keep the weights in a wider format (float32 beside half precision, float64 beside float32); a
+    larger learning rate; an optimizer that scales its steps (Adam).
 
     References
     ----------
@@ -46,48 +48,82 @@ class LostUpdate(Rule):
     name = "lost-update"
     summary = "updates that rounding swallows: w + dw == w"
     needs = ("lost_fraction",)
+    limits: ClassVar = {
+        "warn": Limit(
+            0.5,
+            "of the weights that have a gradient",
+            "Exact, not estimated: most of the update is lost. In bfloat16 a healthy step of a "
+            "thousandth of the weight is lost whole (Micikevicius et al. 2018).",
+        ),
+        "alarm": Limit(
+            0.9,
+            "of the weights that have a gradient",
+            "Next to nothing of the update is left.",
+        ),
+    }
     explains = ("GL302", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
         """Judge every window in which something is left to learn."""
         values = np.where(unfinished(run)[:, :, None] & ~_held(run), run["lost_fraction"], np.nan)
-        found = worst_window(run, values, WARN, ALARM)
+        found = worst_window(run, values, self.limit("warn"), self.limit("alarm"))
         if found is None:
             return None
         layer, value = found.worst
         precision = run.config.get("dtype", "their number format")
         ratio = ""
         if "update_ratio" in run:
-            part = run["update_ratio"][found.window.start : found.window.stop][:, found.hits.which, layer - 1]
+            part = run["update_ratio"][found.window.start : found.window.stop][
+                :, found.hits.which, layer - 1
+            ]
             ratio = f", a step being {number(float(np.nanmedian(part)))} of the weights' norm"
         return self.finding(
-            found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
+            found.hits,
+            found.since,
+            severity=found.severity,
+            layers=found.layers,
+            value=value,
+            limit=found.limit,
             message=f"Rounding swallows {100 * value:.0f} % of the updates of layer {layer}"
-            f"{seeds(found.hits.replicates)}: the weights, in {precision}, stay the same number{ratio} (limit "
+            f"{seeds(found.hits.replicates)}: the weights, in {precision}, stay the same "
+            f"number{ratio} (limit "
             f"{number(100 * found.limit)} %); "
             f"{are_hit(found.layers)}.",
             remedies=(
-                "keep the weights in a wider format (float32 master weights, or float64)",
-                "raise the learning rate, if steps this small were not meant",
-                "use an optimizer that scales its steps, such as Adam",
+                remedy(
+                    "widen format",
+                    "keep the weights in a wider format (float32 master weights, or float64)",
+                    dtype="float32",
+                ),
+                raise_learning_rate(run, 10, because="if steps this small were not meant"),
+                remedy(
+                    "use optimizer",
+                    "use an optimizer that scales its steps, such as Adam",
+                    optimizer="adam",
+                ),
             ),
             columns=("lost_fraction", "update_ratio"),
-        )  # fmt: skip
+        )
 
 
 def _held(run: Run) -> np.ndarray:
-    """Where a layer stands still whole though its step is far above rounding (T, S, L): frozen, GL302's matter.
+    """Where a layer stands still whole though its step is far above rounding (T, S, L): frozen,
+    GL302's matter.
 
-    The step meant is the learning rate times the largest gradient (1 for an optimizer that scales it); rounding can
-    swallow it in every weight only below about 4 units in the last place of a usual weight.
-    """
+    The step meant is the learning rate times the largest gradient (1 for an optimizer that scales
+    it); rounding can swallow it in every weight only below about 4 units in the last place of a
+    usual weight."""
     if any(name not in run for name in ("update_norm", "weight_norm", "grad_max")):
         return np.zeros(run.shape, bool)
     entries = run.layer("fan_in") * run.layer("fan_out")
-    unit = _precision(str(run.config.get("dtype", "float32"))) * run["weight_norm"] / np.sqrt(entries)
+    unit = (
+        _precision(str(run.config.get("dtype", "float32"))) * run["weight_norm"] / np.sqrt(entries)
+    )
     adaptive = "second_moment_rms" in run
     meant = run.step("learning_rate")[:, :, None] * (1.0 if adaptive else run["grad_max"])
-    idle = run.step("learning_rate")[:, :, None] < 1e-30  # a rate of 0 loses nothing: nothing was wanted
+    idle = (
+        run.step("learning_rate")[:, :, None] < 1e-30
+    )  # a rate of 0 loses nothing: nothing was wanted
     return (run["update_norm"] == 0) & ((meant > 4 * unit) | idle)
 
 

@@ -8,6 +8,15 @@ import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import ERROR, Finding, Hits, Rule, Window
+from gradlab.rules.remedies import (
+    Remedy,
+    clip,
+    fitting_scheme,
+    initialize,
+    inspect_batch,
+    lower_learning_rate,
+    remedy,
+)
 from gradlab.rules.windows import broken
 from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
@@ -18,28 +27,31 @@ class NonFinite(Rule):
 
     What it does
     ------------
-    Finds the first NaN or infinity of a run: iteration, layer and phase (forward, loss, backward or update), and
-    the growth that led to it. One replicate is enough for an error; nothing else is judged before this.
+    Finds the first NaN or infinity of a run: iteration, layer and phase (forward, loss, backward or
+    update), and the growth that led to it. One replicate is enough for an error; nothing else is
+    judged before this.
 
     Why it is bad
     -------------
-    NaN spreads to every weight within one update and never goes away. All later numbers are meaningless, and
-    tools that average over them call such a run healthy.
+    NaN spreads to every weight within one update and never goes away. All later numbers are
+    meaningless, and tools that average over them call such a run healthy.
 
     Example
     -------
-    A relu net of 20 hidden layers with twice He's standard deviation: the gradient is near 1e6 at iteration 0,
-    the first update throws the weights away, and iteration 1 overflows in the forward pass.
+    A relu net of 20 hidden layers with twice He's standard deviation: the gradient is near 1e6 at
+    iteration 0, the first update throws the weights away, and iteration 1 overflows in the forward
+    pass.
 
     What to try
     -----------
-    What the cause names: a smaller initial scale where the product of the layers' factors grows, else a smaller
-    learning rate or gradient clipping; for a NaN from nowhere, look for log(0), 0/0 or a bad row in the data.
+    What the cause names: a smaller initial scale where the product of the layers' factors grows,
+    else a smaller learning rate or gradient clipping; for a NaN from nowhere, look for log(0), 0/0
+    or a bad row in the data.
 
     References
     ----------
-    Pascanu, Mikolov, Bengio 2013, section 2 (exploding gradients); IEEE 754-2019, section 6.2 (NaN propagation).
-    """
+    Pascanu, Mikolov, Bengio 2013, section 2 (exploding gradients); IEEE 754-2019, section 6.2 (NaN
+    propagation)."""
 
     code = "GL001"
     name = "non-finite"
@@ -62,7 +74,9 @@ class NonFinite(Rule):
         layer = int(mask[earliest].argmax()) + 1
         hits = Hits(mask)
         layers = hits.layers or (layer,)
-        given = _origin_of(run, iteration).get("operation") == "input"  # then no product of layers made it
+        given = (
+            _origin_of(run, iteration).get("operation") == "input"
+        )  # then no product of layers made it
         grown = (first[which] > 0).all() and not given
         why = cause.explain(run, layers, hits.which, Window(0, 1), grows=True) if grown else None
         return self.finding(
@@ -74,7 +88,7 @@ class NonFinite(Rule):
             limit=0.0,
             message=self._message(run, hits, iteration, earliest, layer),
             cause=why,
-            remedies=self._remedies(run, why, iteration),
+            remedies=self._remedies(run, layers, why, iteration),
             columns=("nonfinite_count", "delta_norm", "activation_rms", "weight_norm"),
         )
 
@@ -94,7 +108,9 @@ class NonFinite(Rule):
         def layers(*names: str) -> np.ndarray:
             found = np.zeros(run.shape[2], bool)
             for name in names:
-                found |= part.recorded(name)[row, replicate] & ~np.isfinite(part[name][row, replicate])
+                found |= part.recorded(name)[row, replicate] & ~np.isfinite(
+                    part[name][row, replicate]
+                )
             return np.flatnonzero(found) + 1
 
         phase = self._phase(run, iteration, replicate)
@@ -103,7 +119,11 @@ class NonFinite(Rule):
         if _origin_of(run, iteration).get("operation") == "input":
             return 1
         after = _origin_of(run, iteration).get("after")
-        named = [n for n, name in enumerate(run.layer("name"), 1) if after and f"{name}.".startswith(f"{after}.")]
+        named = [
+            n
+            for n, name in enumerate(run.layer("name"), 1)
+            if after and f"{name}.".startswith(f"{after}.")
+        ]
         if phase == "forward" and named:
             return named[-1]
         found = {
@@ -119,12 +139,18 @@ class NonFinite(Rule):
     @staticmethod
     def _count(run: Run, iteration: int, replicate: int) -> float:
         part = run.condensed()
-        count = np.nansum(part["nonfinite_count"][np.searchsorted(part.times, iteration), replicate])
+        count = np.nansum(
+            part["nonfinite_count"][np.searchsorted(part.times, iteration), replicate]
+        )
         return float(max(count, 1.0))
 
     def _message(self, run: Run, hits: Hits, iteration: int, replicate: int, layer: int) -> str:
         name = run.layer("name")[layer - 1]
-        phase = {"forward": "in the forward pass", "loss": "in the loss", "backward": "in the backward pass"}
+        phase = {
+            "forward": "in the forward pass",
+            "loss": "in the loss",
+            "backward": "in the backward pass",
+        }
         where = phase.get(self._phase(run, iteration, replicate), "in the update")
         first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{_origin(run, iteration)}"
         sentence = f"NaN or infinity{seeds(hits.replicates)}, {first}"
@@ -140,22 +166,43 @@ class NonFinite(Rule):
         return f"{sentence}; the gradient norm went from {grown}."
 
     @staticmethod
-    def _remedies(run: Run, why, iteration: int) -> tuple[str, ...]:
+    def _remedies(run: Run, layers: tuple[int, ...], why, iteration: int) -> tuple[Remedy, ...]:
         if _origin_of(run, iteration).get("operation") == "input":
             return (
-                f"look at the batch of iteration {iteration}: it holds NaN or infinity before the net does anything",
-                "check what loads and scales the data, for a division by 0 or missing values",
+                inspect_batch(
+                    run, iteration, "it holds NaN or infinity before the net does anything"
+                ),
+                remedy(
+                    "check data",
+                    "check what loads and scales the data, for a division by 0 or missing values",
+                ),
             )
         if iteration == 0:
             return (
-                "look for NaN, infinity or huge values in the data and in the initial weights",
-                "check the loss for log(0) or a division by 0",
+                remedy(
+                    "check data",
+                    "look for NaN, infinity or huge values in the data and in the initial weights",
+                ),
+                remedy("check loss", "check the loss for log(0) or a division by 0"),
             )
-        grown = why is not None and sum(why["log_gain"].values()) > cause.HARMLESS
-        scale = "lower the initial weight scale (gain=1 with He for relu, Glorot for tanh)"
-        rate = "lower the learning rate tenfold, or warm it up"
-        clip = "clip the gradient by its norm while you look for the cause"
-        return (scale, rate, clip) if grown else (rate, clip, "check the data for rows far outside the rest")
+        rate = lower_learning_rate(run, 10, because="or warm it up")
+        shorten = clip(run, because="while you look for the cause")
+        if why is None or sum(why["log_gain"].values()) <= cause.HARMLESS:
+            return (
+                rate,
+                shorten,
+                remedy("check data", "check the data for rows far outside the rest"),
+            )
+        scheme = fitting_scheme(run.layer("activation")[0])
+        scale = initialize(
+            run,
+            layers,
+            scheme,
+            gain=1.0,
+            because="a smaller initial scale",
+            evidence=why["sentence"],
+        )
+        return scale, rate, shorten
 
 
 def _origin(run: Run, iteration: int) -> str:
@@ -166,7 +213,9 @@ def _origin(run: Run, iteration: int) -> str:
     rank = f", on the process of rank {origin['rank']}" if "rank" in origin else ""
     if origin.get("operation") == "input":
         return f": they were in the batch that the model was given{rank}"
-    where = f"module {origin.get('module')}" if origin.get("module") else "what runs outside the model"
+    where = (
+        f"module {origin.get('module')}" if origin.get("module") else "what runs outside the model"
+    )
     return f": made by {origin.get('operation')} in {where}, given {origin.get('inputs')}{rank}"
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
-from gradlab.rules.windows import FINISHED, NOT_LEARNED, WINDOW, finite_prefix, losses, starting_loss
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import remedy
+from gradlab.rules.windows import (
+    FINISHED,
+    NOT_LEARNED,
+    WINDOW,
+    finite_prefix,
+    losses,
+    starting_loss,
+)
 from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
 Array = np.ndarray
-
-RISE = 1.5  # the last held-out loss over its lowest
-GAP = 2.0  # the last held-out loss over the last training loss
-ENOUGH = 8  # held-out losses, from which on a single one of them decides nothing
 
 
 class Overfitting(Rule):
@@ -21,15 +28,16 @@ class Overfitting(Rule):
 
     What it does
     ------------
-    Compares the loss on held-out data (a median over the last quarter of its values, three at least) with its minimum
-    before that (a median over three, too) and with the training loss: it fires where it stands at 1.5 times that
-    minimum, at twice the training loss, which is below the constant predictor's, and above 1 % of the latter: two
-    losses near 0 differ by rounding. Of fewer than eight values, single ones count. Always a warning.
+    Compares the loss on held-out data (a median over the last quarter of its values, three at
+    least) with its minimum before that (a median over three, too) and with the training loss: it
+    fires where it stands at 1.5 times that minimum, at twice the training loss, which is below the
+    constant predictor's, and above 1 % of the latter: two losses near 0 differ by rounding. Of
+    fewer than eight values, single ones count. Always a warning.
 
     Why it is bad
     -------------
-    From the minimum on, what the net learns is its training examples, not what they have in common: every further step
-    makes it worse on new ones.
+    From the minimum on, what the net learns is its training examples, not what they have in common:
+    every further step makes it worse on new ones.
 
     Example
     -------
@@ -37,8 +45,8 @@ class Overfitting(Rule):
 
     What to try
     -----------
-    Stop at the minimum; more data; L2, dropout, a smaller net. Where the held-out accuracy is that of guessing, look
-    at the labels.
+    Stop at the minimum; more data; L2, dropout, a smaller net. Where the held-out accuracy is that
+    of guessing, look at the labels.
 
     References
     ----------
@@ -47,6 +55,22 @@ class Overfitting(Rule):
 
     code = "GL403"
     name = "overfitting"
+    limits: ClassVar = {
+        "rise": Limit(
+            1.5,
+            "times the lowest held-out loss",
+            "A definition: less than half as much again may be the scatter of a small held-out "
+            "set.",
+        ),
+        "gap": Limit(
+            2.0,
+            "times the training loss",
+            "A definition: without a gap, both losses rose, and that is no overfitting.",
+        ),
+        "enough": Limit(
+            8, "held-out losses", "From so many on, a single one of them decides nothing."
+        ),
+    }
     summary = "a held-out loss that rises while the training loss falls"
 
     def missing(self, run: Run) -> str | None:
@@ -54,7 +78,8 @@ class Overfitting(Rule):
         if (~np.isnan(run.step("validation_loss"))).sum() > run.replicates:
             return None
         return (
-            "needs steps['validation_loss'] at two iterations; pass validation=(loss, accuracy) to Recorder.record, or "
+            "needs steps['validation_loss'] at two iterations; pass validation=(loss, accuracy) to "
+            "Recorder.record, or "
             "call log(validation_loss=...)"
         )
 
@@ -69,11 +94,12 @@ class Overfitting(Rule):
             if len(known) < 2:
                 continue
             values = held_out[known, k]
-            late = max(3, len(values) // 4) if len(values) >= ENOUGH else 1
-            best, lowest = _lowest(values, len(values) - late)
+            late = max(3, len(values) // 4) if len(values) >= self.limit("enough") else 1
+            best, lowest = self._lowest(values, len(values) - late)
             end = float(np.median(values[-late:]))
             train = float(np.median(loss[max(0, stop - WINDOW) : stop, k]))
-            rises = lowest > 0 and end > RISE * lowest and end > GAP * train
+            far = end > self.limit("rise") * lowest and end > self.limit("gap") * train
+            rises = lowest > 0 and far
             mask[k] = rises and train < NOT_LEARNED * reference[k] and end > FINISHED * reference[k]
             rows[k] = lowest, int(known[best]), end, train
         hits = Hits(mask)
@@ -82,24 +108,33 @@ class Overfitting(Rule):
         k = max(hits.which, key=lambda k: rows[k][2] / rows[k][0])
         lowest, when, last, train = rows[k]
         return self.finding(
-            hits, Window(when, int(prefix[k])), severity=WARNING, layers=(), value=last / lowest, limit=RISE,
-            message=f"The net overfits{seeds(hits.replicates)}: its loss on held-out data was lowest at iteration "
-            f"{when} ({number(lowest)}) and is {number(last)} now, {number(last / lowest)} times as much (limit "
-            f"{RISE:g}), while the training loss is {number(train)}.",
+            hits,
+            Window(when, int(prefix[k])),
+            severity=WARNING,
+            layers=(),
+            value=last / lowest,
+            limit=self.limit("rise"),
+            message=f"The net overfits{seeds(hits.replicates)}: its loss on held-out data was "
+            f"lowest at iteration "
+            f"{when} ({number(lowest)}) and is {number(last)} now, {number(last / lowest)} times "
+            f"as much (limit "
+            f"{self.limit('rise'):g}), while the training loss is {number(train)}.",
             remedies=(
-                f"stop near iteration {when}",
-                "more data, an L2 penalty, dropout, or a smaller net",
-                "if held-out accuracy is no better than guessing, look at the labels",
+                remedy("stop early", f"stop near iteration {when}", iteration=when),
+                remedy("regularize", "more data, an L2 penalty, dropout, or a smaller net"),
+                remedy(
+                    "check labels",
+                    "if held-out accuracy is no better than guessing, look at the labels",
+                ),
             ),
             columns=("weight_norm",),
-        )  # fmt: skip
+        )
 
-
-def _lowest(values: Array, before: int) -> tuple[int, float]:
-    """Return where the held-out loss is lowest before a position, as a median over three where there are enough."""
-    smooth = values
-    if len(values) >= ENOUGH:
-        padded = np.pad(values, 1, mode="edge")
-        smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
-    best = int(smooth[:before].argmin())
-    return best, float(smooth[best])
+    def _lowest(self, values: Array, before: int) -> tuple[int, float]:
+        """Return where the held-out loss is lowest before a position, as a median over three where there are enough."""
+        smooth = values
+        if len(values) >= self.limit("enough"):
+            padded = np.pad(values, 1, mode="edge")
+            smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
+        best = int(smooth[:before].argmin())
+        return best, float(smooth[best])

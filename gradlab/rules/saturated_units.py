@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import Finding, Rule
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import (
+    Remedy,
+    initialize,
+    lower_learning_rate,
+    normalize,
+    remedy,
+    standardize_inputs,
+)
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
 
-WARN, ALARM = 0.5, 0.8  # share of entries; healthy nets that interpolate their data stay below 0.3
-SATURATING = ("sigmoid", "tanh")  # flat on both sides; where one side is flat by design, GL201 judges
+SATURATING = (
+    "sigmoid",
+    "tanh",
+)  # flat on both sides; where one side is flat by design, GL201 judges
 
 
 class SaturatedUnits(Rule):
@@ -19,14 +32,15 @@ class SaturatedUnits(Rule):
 
     What it does
     ------------
-    Takes, for each hidden sigmoid or tanh layer, the share of (example, unit) entries whose slope is below 1 % of the
-    largest one (|z| beyond 6 for a sigmoid, 3 for tanh), as a median over the last 50 iterations. Above a half it is a
-    warning, above 80 % in half of the seeds an error. The slope decides, not a fixed range of outputs.
+    Takes, for each hidden sigmoid or tanh layer, the share of (example, unit) entries whose slope
+    is below 1 % of the largest one (|z| beyond 6 for a sigmoid, 3 for tanh), as a median over the
+    last 50 iterations. Above a half it is a warning, above 80 % in half of the seeds an error. The
+    slope decides, not a fixed range of outputs.
 
     Why it is bad
     -------------
-    Every gradient that passes such a unit is multiplied by almost nothing, in both directions of training: it is slow
-    to saturate further and slow to come back.
+    Every gradient that passes such a unit is multiplied by almost nothing, in both directions of
+    training: it is slow to saturate further and slow to come back.
 
     Example
     -------
@@ -34,8 +48,8 @@ class SaturatedUnits(Rule):
 
     What to try
     -----------
-    Standardize the inputs; smaller initial weights (gain 1, Glorot); a smaller learning rate where it came with
-    training; normalization.
+    Standardize the inputs; smaller initial weights (gain 1, Glorot); a smaller learning rate where
+    it came with training; normalization.
 
     References
     ----------
@@ -47,6 +61,18 @@ class SaturatedUnits(Rule):
     name = "saturated-units"
     summary = "sigmoid or tanh layers that answer almost everything from their flat ends"
     needs = ("saturated_fraction",)
+    limits: ClassVar = {
+        "warn": Limit(
+            0.5,
+            "of the (example, unit) entries",
+            "Healthy nets that interpolate their data stay below 0.3.",
+        ),
+        "alarm": Limit(
+            0.8,
+            "of the (example, unit) entries",
+            "Of a gradient that passes such a layer, next to nothing is left.",
+        ),
+    }
     explains = ("GL101", "GL103", "GL301", "GL302", "GL306", "GL402")
 
     def missing(self, run: Run) -> str | None:
@@ -59,30 +85,43 @@ class SaturatedUnits(Rule):
         if not judged.any():
             return None
         values = np.where(judged, run["saturated_fraction"], np.nan)
-        found = worst_window(run, values, WARN, ALARM, last=True)
+        found = worst_window(run, values, self.limit("warn"), self.limit("alarm"), last=True)
         if found is None:
             return None
         layer, value = found.worst
         hits, window = found.hits, found.window
-        early = float(np.nanmedian(run["saturated_fraction"][0][hits.which, layer - 1])) > WARN
+        early = float(
+            np.nanmedian(run["saturated_fraction"][0][hits.which, layer - 1])
+        ) > self.limit("warn")
         since = "already before the first update" if early else "since training began"
         return self.finding(
-            hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
-            message=f"{100 * value:.0f} % of layer {layer}'s answers come from the flat ends of its activation"
-            f"{seeds(hits.replicates)}, {since} (limit {number(100 * found.limit)} %); {are_hit(found.layers)}.",
+            hits,
+            found.since,
+            severity=found.severity,
+            layers=found.layers,
+            value=value,
+            limit=found.limit,
+            message=f"{100 * value:.0f} % of layer {layer}'s answers come from the flat ends of "
+            f"its activation"
+            f"{seeds(hits.replicates)}, {since} (limit {number(100 * found.limit)} %); "
+            f"{are_hit(found.layers)}.",
             cause=cause.explain(run, found.layers, hits.which, window, grows=False),
-            remedies=_remedies(early, layer),
+            remedies=_remedies(run, early, layer),
             columns=("saturated_fraction", "slope_rms", "activation_rms"),
-        )  # fmt: skip
+        )
 
 
-def _remedies(early: bool, layer: int) -> tuple[str, ...]:
-    scale = "start with smaller weights: gain 1 with glorot_normal"
+def _remedies(run: Run, early: bool, layer: int) -> tuple[Remedy, ...]:
+    scale = initialize(run, (layer,), "glorot_normal", because="smaller weights, at gain 1")
     if not early:
-        return "lower the learning rate: the steps pushed the units into their flat ends", scale, "normalize the layers"
+        rate = lower_learning_rate(
+            run, 10, because="the steps pushed the units into their flat ends"
+        )
+        return rate, scale, normalize(run)
     if layer == 1:
-        return "standardize the inputs: mean 0, deviation 1", scale, "normalize the layers"
-    return scale, "start the biases at 0", "standardize the inputs: mean 0, deviation 1"
+        return standardize_inputs(run), scale, normalize(run)
+    biases = remedy("zero biases", "start the biases at 0")
+    return scale, biases, standardize_inputs(run)
 
 
 def _judged(run: Run) -> np.ndarray:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Rule
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import empty_gradients, remedy
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
-
-WARN, ALARM = 1.1, 2.0  # of what a batch can make; rounding apart, the quotient is at most 1
-LEAST = 3  # records: one batch decides nothing
 
 
 class StaleGradient(Rule):
@@ -18,23 +19,25 @@ class StaleGradient(Rule):
 
     What it does
     ------------
-    The gradient of a batch's mean loss is a mean of single examples' gradients, so that its norm is at most the mean of
-    theirs: ||G|| <= p, always. Fires where the median of ||G|| / p over 50 iterations is above 1.1 in a layer (an error
-    where nothing is learned, or above 2): such a gradient holds more than this batch's loss.
+    The gradient of a batch's mean loss is a mean of single examples' gradients, so that its norm is
+    at most the mean of theirs: ||G|| <= p, always. Fires where the median of ||G|| / p over 50
+    iterations is above 1.1 in a layer (an error where nothing is learned, or above 2): such a
+    gradient holds more than this batch's loss.
 
     Why it is bad
     -------------
-    Nobody emptied it. PyTorch adds to what `.grad` holds; without zero_grad each step repeats all steps before, which
-    is momentum without any forgetting: the weights swing farther and farther.
+    Nobody emptied it. PyTorch adds to what `.grad` holds; without zero_grad each step repeats all
+    steps before, which is momentum without any forgetting: the weights swing farther and farther.
 
     Example
     -------
-    A loop without optimizer.zero_grad(): the gradient's norm grows with every iteration, while each example's stays.
+    A loop without optimizer.zero_grad(): the gradient's norm grows with every iteration, while each
+    example's stays.
 
     What to try
     -----------
-    Call optimizer.zero_grad() once an iteration, before backward or after step. A penalty that was added to the loss
-    can show the same: use the optimizer's weight_decay.
+    Call optimizer.zero_grad() once an iteration, before backward or after step. A penalty that was
+    added to the loss can show the same: use the optimizer's weight_decay.
 
     References
     ----------
@@ -46,32 +49,67 @@ class StaleGradient(Rule):
     name = "stale-gradient"
     summary = "a gradient larger than its batch can make it: old ones were not emptied"
     needs = ("per_example_grad_norm", "grad_norm")
+    limits: ClassVar = {
+        "warn": Limit(
+            1.1,
+            "times what the batch can make, ||G|| / p",
+            "The triangle inequality: rounding apart, the quotient is at most 1.",
+        ),
+        "alarm": Limit(
+            2.0,
+            "times what the batch can make, ||G|| / p",
+            "At least as much is left of older gradients as the batch can make.",
+        ),
+        "least": Limit(3, "records", "One batch decides nothing."),
+    }
     explains = (
-        "GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL302", "GL303", "GL304", "GL401", "GL402",
-    )  # fmt: skip
+        "GL001",
+        "GL101",
+        "GL102",
+        "GL103",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL302",
+        "GL303",
+        "GL304",
+        "GL401",
+        "GL402",
+    )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window."""
         with np.errstate(all="ignore"):
             ratio = run["grad_norm"] / run["per_example_grad_norm"]
         ratio = np.where(np.isfinite(ratio), ratio, np.nan)
-        if np.isfinite(ratio).any(axis=(1, 2)).sum() < LEAST:
+        if np.isfinite(ratio).any(axis=(1, 2)).sum() < self.limit("least"):
             return None
-        found = worst_window(run, ratio, WARN, ALARM)
+        found = worst_window(run, ratio, self.limit("warn"), self.limit("alarm"))
         if found is None:
             return None
         layer, value = found.worst
-        # Nobody forgets some layers alone: where few are hit, p is more likely incomplete (a weight read elsewhere).
+        # Nobody forgets some layers alone: where few are hit, p is more likely incomplete (a weight
+        # read elsewhere).
         known = np.isfinite(ratio).any(axis=(0, 1))
         severity = found.severity if 2 * len(found.layers) >= known.sum() else WARNING
         return self.finding(
-            found.hits, found.since, severity=severity, layers=found.layers, value=value, limit=found.limit,
-            message=f"The gradient of layer {layer} is {number(value)} times as large as its batch can make it"
-            f"{seeds(found.hits.replicates)} (||G|| against the mean norm of single examples' gradients, limit "
+            found.hits,
+            found.since,
+            severity=severity,
+            layers=found.layers,
+            value=value,
+            limit=found.limit,
+            message=f"The gradient of layer {layer} is {number(value)} times as large as its batch "
+            f"can make it"
+            f"{seeds(found.hits.replicates)} (||G|| against the mean norm of single examples' "
+            f"gradients, limit "
             f"{number(found.limit)}): it holds older ones; {are_hit(found.layers)}.",
             remedies=(
-                "call optimizer.zero_grad() once an iteration, before backward or after step",
-                "if a penalty was added to the loss, use the optimizer's weight_decay instead",
+                empty_gradients(run),
+                remedy(
+                    "use weight decay",
+                    "if a penalty was added to the loss, use the optimizer's weight_decay instead",
+                ),
             ),
             columns=("grad_norm", "per_example_grad_norm"),
-        )  # fmt: skip
+        )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules.base import Finding, Rule
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import remedy, set_epsilon
 from gradlab.rules.windows import unfinished, worst_window
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.run import Run
 
-WARN, ALARM = 0.1, 1.0  # epsilon over sqrt(v_hat): from 0.1 on it shortens the steps, from 1 on it rules them
 WITHOUT = ("sgd", "momentum", "nesterov")  # no second moments
 DEFAULT = 1e-8  # Adam's, where a run does not say
 
@@ -19,18 +22,20 @@ class StalledOptimizer(Rule):
 
     What it does
     ------------
-    Adam, AdamW, RMSprop and AdaGrad divide each gradient by sqrt(v) + epsilon, so that its size does not matter, until
-    epsilon does. Compares epsilon with sqrt(v_hat), as a median over 50 iterations: above a tenth a warning, above 1
-    in half of the seeds an error. Judged only while the loss is above 1 % of the constant predictor's.
+    Adam, AdamW, RMSprop and AdaGrad divide each gradient by sqrt(v) + epsilon, so that its size
+    does not matter, until epsilon does. Compares epsilon with sqrt(v_hat), as a median over 50
+    iterations: above a tenth a warning, above 1 in half of the seeds an error. Judged only while
+    the loss is above 1 % of the constant predictor's.
 
     Why it is bad
     -------------
-    Below epsilon an adaptive optimizer is plain gradient descent with a tiny step: small gradients, which it was chosen
-    for, stop the training after all.
+    Below epsilon an adaptive optimizer is plain gradient descent with a tiny step: small gradients,
+    which it was chosen for, stop the training after all.
 
     Example
     -------
-    epsilon = 1 from a recipe for another network; or gradients of 1e-9, scaled down by a mean over millions.
+    epsilon = 1 from a recipe for another network; or gradients of 1e-9, scaled down by a mean over
+    millions.
 
     What to try
     -----------
@@ -46,6 +51,16 @@ class StalledOptimizer(Rule):
     name = "stalled-optimizer"
     summary = "an adaptive optimizer whose epsilon is larger than the gradients it divides by"
     needs = ("second_moment_rms",)
+    limits: ClassVar = {
+        "warn": Limit(
+            0.1,
+            "epsilon over sqrt(v_hat)",
+            "Adam's step is lr |g| / (|g| + epsilon): from here on epsilon shortens it by a tenth.",
+        ),
+        "alarm": Limit(
+            1.0, "epsilon over sqrt(v_hat)", "From here on epsilon halves the step, and rules it."
+        ),
+    }
     explains = ("GL302", "GL402")
 
     def missing(self, run: Run) -> str | None:
@@ -59,19 +74,36 @@ class StalledOptimizer(Rule):
         epsilon = float(run.config.get("epsilon", DEFAULT))
         with np.errstate(all="ignore"):
             share = epsilon / run["second_moment_rms"]
-        found = worst_window(run, np.where(unfinished(run)[:, :, None], share, np.nan), WARN, ALARM)
+        found = worst_window(
+            run,
+            np.where(unfinished(run)[:, :, None], share, np.nan),
+            self.limit("warn"),
+            self.limit("alarm"),
+        )
         if found is None:
             return None
         layer, value = found.worst
         return self.finding(
-            found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
-            message=f"The optimizer's epsilon of {number(epsilon)} stands against second moments of "
-            f"{number(epsilon / value)} in layer {layer}{seeds(found.hits.replicates)}: {number(value)} times as much, "
-            f"so that the steps shrink with the gradient (limit {found.limit:g}); {are_hit(found.layers)}.",
+            found.hits,
+            found.since,
+            severity=found.severity,
+            layers=found.layers,
+            value=value,
+            limit=found.limit,
+            message=f"The optimizer's epsilon of {number(epsilon)} stands against second moments "
+            f"of "
+            f"{number(epsilon / value)} in layer {layer}{seeds(found.hits.replicates)}: "
+            f"{number(value)} times as much, "
+            f"so that the steps shrink with the gradient (limit {found.limit:g}); "
+            f"{are_hit(found.layers)}.",
             remedies=(
-                f"make epsilon smaller than a tenth of the gradients: {number(epsilon / value / 100)}",
-                "scale the loss up: an adaptive optimizer's steps do not mind",
-                "raise the learning rate by the same factor",
+                set_epsilon(
+                    run, epsilon / value / 100, because="smaller than a tenth of the gradients"
+                ),
+                remedy(
+                    "scale loss", "scale the loss up: an adaptive optimizer's steps do not mind"
+                ),
+                remedy("raise learning rate", "raise the learning rate by the same factor"),
             ),
             columns=("second_moment_rms", "update_ratio", "grad_norm"),
-        )  # fmt: skip
+        )

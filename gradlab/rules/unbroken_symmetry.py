@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import fitting_scheme, initialize, remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import seeds, span
 from gradlab.run import Run
-
-SAME = 1 - 1e-5  # cosine between two units' weights; rounding in float32 leaves 1e-7
-LEAST_INPUTS = 4  # with fewer, two of 64 random units are this parallel by chance
 
 
 class UnbrokenSymmetry(Rule):
@@ -18,13 +19,15 @@ class UnbrokenSymmetry(Rule):
 
     What it does
     ------------
-    Looks for hidden layers in which two units read their inputs by the same weights (a cosine of 0.99999) from the
-    first iteration to the last. Layers of fewer than four inputs are not judged: there, chance makes such pairs.
+    Looks for hidden layers in which two units read their inputs by the same weights (a cosine of
+    0.99999) from the first iteration to the last. Layers of fewer than four inputs are not judged:
+    there, chance makes such pairs.
 
     Why it is bad
     -------------
-    Units that start alike get the same gradient and stay alike for ever: a layer of a hundred is worth one. And what n
-    equal units say adds up to n times, not sqrt(n) times, what one says: signals grow, saturate or die.
+    Units that start alike get the same gradient and stay alike for ever: a layer of a hundred is
+    worth one. And what n equal units say adds up to n times, not sqrt(n) times, what one says:
+    signals grow, saturate or die.
 
     Example
     -------
@@ -44,6 +47,14 @@ class UnbrokenSymmetry(Rule):
     name = "unbroken-symmetry"
     summary = "units of a layer that started alike and stay alike"
     needs = ("unit_similarity",)
+    limits: ClassVar = {
+        "same": Limit(
+            1 - 1e-5, "cosine between two units' weights", "Rounding in float32 leaves 1e-7."
+        ),
+        "least_inputs": Limit(
+            4, "inputs", "With fewer, two of 64 random units are this parallel by chance."
+        ),
+    }
     explains = ("GL101", "GL102", "GL201", "GL202", "GL203", "GL302", "GL402")
 
     def missing(self, run: Run) -> str | None:
@@ -55,7 +66,9 @@ class UnbrokenSymmetry(Rule):
         if run.shape[2] < 2:
             return None
         similarity, prefix = run["unit_similarity"], finite_prefix(run)
-        judged = (run.layer("fan_in") >= LEAST_INPUTS) & (np.arange(run.shape[2]) < run.shape[2] - 1)
+        judged = (run.layer("fan_in") >= self.limit("least_inputs")) & (
+            np.arange(run.shape[2]) < run.shape[2] - 1
+        )
         mask = np.zeros(run.shape[1:], bool)
         lowest = np.ones(run.shape[1:])
         for k, stop in enumerate(prefix):
@@ -63,7 +76,7 @@ class UnbrokenSymmetry(Rule):
             known = known[np.isfinite(known).any(axis=1)]
             if len(known):
                 lowest[k] = np.nan_to_num(known.min(axis=0))
-                mask[k] = judged & (lowest[k] >= SAME)
+                mask[k] = judged & (lowest[k] >= self.limit("same"))
         hits = Hits(mask)
         if not hits.which:
             return None
@@ -71,13 +84,24 @@ class UnbrokenSymmetry(Rule):
         stop = int(prefix[hits.which].max())
         holds = "holds" if len(layers) == 1 else "hold"
         return self.finding(
-            hits, Window(0, max(1, stop)), layers=layers,
-            value=float(lowest[hits.which][:, layers[0] - 1].max()), limit=SAME,
+            hits,
+            Window(0, max(1, stop)),
+            layers=layers,
+            value=float(lowest[hits.which][:, layers[0] - 1].max()),
+            limit=self.limit("same"),
             message=f"{span(layers).capitalize()} {holds} units with the same weights from the "
             f"first iteration to the last{seeds(hits.replicates)}: what starts alike learns alike.",
             remedies=(
-                "initialize at random: he_normal for relu, glorot_normal for tanh and sigmoid",
-                "see that no later step sets the weights to a constant",
+                initialize(
+                    run,
+                    layers,
+                    fitting_scheme(run.layer("activation")[layers[0] - 1]),
+                    because="at random, so that no two units start alike",
+                ),
+                remedy(
+                    "check initialization",
+                    "see that no later step sets the weights to a constant",
+                ),
             ),
             columns=("unit_similarity", "weight_norm"),
-        )  # fmt: skip
+        )

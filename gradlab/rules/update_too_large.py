@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from gradlab.rules.base import Finding, Rule
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
 from gradlab.rules.windows import losses, worst_window
 from gradlab.rules.wording import are_hit, during, number, seeds
 from gradlab.run import Run
-
-FELL = 0.5
-FEW, BURST = 10, 0.3  # ten such steps in a row go three times the weights' length
-WARN, ALARM = 0.2, 1.0  # of the weights' norm in one step; healthy trainings: about 1e-3
 
 
 class UpdateTooLarge(Rule):
@@ -19,20 +19,22 @@ class UpdateTooLarge(Rule):
 
     What it does
     ------------
-    Takes ||W_after - W_before|| / ||W||, the update as it really was, as a median over 50 iterations: above 0.2 a
-    warning (an error where nothing is learned either), above 1 in half of the seeds an error: each step then replaces
-    the layer. A mean above 0.3 over 10 iterations is a warning too: a burst at the start, from which the weights come
-    out large, makes the ratios after it look harmless. Steps on which the loss falls by half within 10 iterations are
-    good ones, however large.
+    Takes ||W_after - W_before|| / ||W||, the update as it really was, as a median over 50
+    iterations: above 0.2 a warning (an error where nothing is learned either), above 1 in half of
+    the seeds an error: each step then replaces the layer. A mean above 0.3 over 10 iterations is a
+    warning too: a burst at the start, from which the weights come out large, makes the ratios after
+    it look harmless. Steps on which the loss falls by half within 10 iterations are good ones,
+    however large.
 
     Why it is bad
     -------------
-    A gradient tells the slope here, and nothing of what is a weight's length away. Layers that are thrown about kill
-    relu units, saturate sigmoids and never settle.
+    A gradient tells the slope here, and nothing of what is a weight's length away. Layers that are
+    thrown about kill relu units, saturate sigmoids and never settle.
 
     Example
     -------
-    A learning rate a hundred times too large; or Adam, whose steps do not shrink with the gradient, at 0.1.
+    A learning rate a hundred times too large; or Adam, whose steps do not shrink with the gradient,
+    at 0.1.
 
     What to try
     -----------
@@ -48,33 +50,74 @@ class UpdateTooLarge(Rule):
     name = "update-too-large"
     summary = "steps of a fifth of the weights' own length and more"
     needs = ("update_ratio",)
+    limits: ClassVar = {
+        "warn": Limit(
+            0.2,
+            "of the weights' norm a step, the median of 50",
+            "Healthy trainings: about 1e-3 (You, Gitman, Ginsburg 2017).",
+        ),
+        "alarm": Limit(
+            1.0, "of the weights' norm a step, the median of 50", "Each step replaces the layer."
+        ),
+        "burst": Limit(
+            0.3,
+            "of the weights' norm a step, the mean of `few`",
+            "Ten such steps go three times the weights' own length.",
+        ),
+        "few": Limit(
+            10, "iterations", "The length of a burst, and how far ahead the loss is read."
+        ),
+        "fell": Limit(
+            0.5,
+            "of the loss now, the median of the next `few`",
+            "Steps on which the loss falls by half are good ones, however large.",
+        ),
+    }
     explains = (
-        "GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL301", "GL303", "GL401", "GL402",
-    )  # fmt: skip
+        "GL001",
+        "GL101",
+        "GL102",
+        "GL103",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL301",
+        "GL303",
+        "GL401",
+        "GL402",
+    )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window; a layer that starts at 0 has no ratio then."""
-        ratio = np.where(np.isfinite(run["update_ratio"]) & ~_falling(run)[:, :, None], run["update_ratio"], np.nan)
-        found = worst_window(run, ratio, WARN, ALARM) or worst_window(run, ratio, BURST, ALARM, size=FEW, mean=True)
+        judged = np.isfinite(run["update_ratio"]) & ~self._falling(run)[:, :, None]
+        ratio = np.where(judged, run["update_ratio"], np.nan)
+        alarm, few = self.limit("alarm"), int(self.limit("few"))
+        found = worst_window(run, ratio, self.limit("warn"), alarm)
+        if found is None:
+            found = worst_window(run, ratio, self.limit("burst"), alarm, size=few, mean=True)
         if found is None:
             return None
         layer, value = found.worst
-        rate = run.config.get("learning_rate")
-        tried = f", such as {number(rate * 1e-2 / value)}" if isinstance(rate, float) else ""
         return self.finding(
-            found.hits, found.since, severity=found.severity, layers=found.layers, value=value, limit=found.limit,
-            message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of their norm"
+            found.hits,
+            found.since,
+            severity=found.severity,
+            layers=found.layers,
+            value=value,
+            limit=found.limit,
+            message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of "
+            f"their norm"
             f"{seeds(found.hits.replicates)}, {during(run, found.window)} (limit "
             f"{100 * found.limit:g} %; about 0.1 % is usual); "
             f"{are_hit(found.layers)}.",
-            remedies=(f"lower the learning rate{tried}", "warm the learning rate up", "clip the gradient by its norm"),
+            remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
             columns=("update_ratio", "weight_norm", "grad_norm"),
-        )  # fmt: skip
+        )
 
-
-def _falling(run: Run) -> np.ndarray:
-    """Where the loss of the next 10 iterations comes to half of what it is now (T, S)."""
-    loss = np.abs(losses(run))
-    padded = np.pad(loss, ((0, FEW), (0, 0)), constant_values=np.inf)
-    ahead = np.lib.stride_tricks.sliding_window_view(padded, FEW, axis=0)[1 : len(loss) + 1]
-    return np.median(ahead, axis=-1) < FELL * loss
+    def _falling(self, run: Run) -> np.ndarray:
+        """Where the loss of the next `few` iterations comes to half of what it is now (T, S)."""
+        few = int(self.limit("few"))
+        loss = np.abs(losses(run))
+        padded = np.pad(loss, ((0, few), (0, 0)), constant_values=np.inf)
+        ahead = np.lib.stride_tricks.sliding_window_view(padded, few, axis=0)[1 : len(loss) + 1]
+        return np.median(ahead, axis=-1) < self.limit("fell") * loss

@@ -19,7 +19,8 @@ FINISHED = 0.01  # of that loss: what is left to learn no longer shows in float3
 
 
 def windows(length: int, size: int = WINDOW, times: Array | None = None) -> list[Window]:
-    """Cut the rows [0, length) into windows of `size`, half overlapping; a shorter span is one window, none is none.
+    """Cut the rows [0, length) into windows of `size`, half overlapping; a shorter span is one
+    window, none is none.
 
     `times`: the iterations of the rows (`Run.times`); no window reaches over a gap in them.
     """
@@ -55,7 +56,8 @@ def broken(run: Run) -> Array:
 
 
 def losses(run: Run) -> Array:
-    """Return the batch losses (T, S); where none was recorded, the one before it, or the first one after.
+    """Return the batch losses (T, S); where none was recorded, the one before it, or the first one
+    after.
 
     NaN that was recorded stays NaN; a run without any loss has NaN throughout.
     """
@@ -69,11 +71,12 @@ def losses(run: Run) -> Array:
 
 
 def learning(run: Run) -> Array | None:
-    """Return each replicate's loss, as a share of the best constant predictor's (S,); None where that is unknown.
+    """Return each replicate's loss, as a share of the best constant predictor's (S,); None where
+    that is unknown.
 
-    The median of the last 50 finite batch losses over `config["baseline_loss"]`: 1 = no better than predicting the
-    class frequencies (the mean target) whatever the input. Infinite for a replicate that ended in NaN.
-    """
+    The median of the last 50 finite batch losses over `config["baseline_loss"]`: 1 = no better than
+    predicting the class frequencies (the mean target) whatever the input. Infinite for a replicate
+    that ended in NaN."""
     baseline = run.config.get("baseline_loss")
     if not baseline or run.iterations == 0 or not run.step_recorded("loss").any():
         return None
@@ -83,29 +86,39 @@ def learning(run: Run) -> Array | None:
 def final_loss(run: Run) -> Array:
     """Return each replicate's median loss over the last 50 iterations (S,); infinite where it ended in NaN."""
     loss, prefix = losses(run), finite_prefix(run)
-    last = [np.median(loss[max(0, n - WINDOW) : n, k]) if n else np.inf for k, n in enumerate(prefix)]
+    last = [
+        np.median(loss[max(0, n - WINDOW) : n, k]) if n else np.inf for k, n in enumerate(prefix)
+    ]
     return np.where(prefix < run.iterations, np.inf, last)
 
 
 def elasticity(run: Run, least: Array | float = 0.0) -> Array:
-    """e_l = p_l ||W_l|| / |loss| (T, S, L): per cent of the loss by per cent of a layer; infinite at a loss of 0.
+    """e_l = p_l ||W_l|| / |loss| (T, S, L): per cent of the loss by per cent of a layer; infinite
+    at a loss of 0.
 
     `least`: what ||W_l|| counts as where it is smaller.
     """
     loss = np.abs(losses(run))[:, :, None]
     with np.errstate(all="ignore"):
-        return np.where(loss > 0, run["per_example_grad_norm"] * np.maximum(run["weight_norm"], least) / loss, np.inf)
+        return np.where(
+            loss > 0,
+            run["per_example_grad_norm"] * np.maximum(run["weight_norm"], least) / loss,
+            np.inf,
+        )
 
 
 def starting_loss(run: Run) -> Array:
     """Return what a replicate's loss is measured against (S,): the best constant predictor's, else its own first."""
     baseline = run.config.get("baseline_loss")
     first = np.abs(losses(run)[0])
-    return np.full_like(first, baseline) if baseline else np.where(np.isfinite(first), first, np.inf)
+    return (
+        np.full_like(first, baseline) if baseline else np.where(np.isfinite(first), first, np.inf)
+    )
 
 
 def unfinished(run: Run) -> Array:
-    """Where an iteration of a replicate still has something to learn (T, S): its loss is above 1 % of the start's.
+    """Where an iteration of a replicate still has something to learn (T, S): its loss is above 1 %
+    of the start's.
 
     A median over 11 iterations, so that one lucky batch ends nothing.
     """
@@ -117,7 +130,8 @@ def unfinished(run: Run) -> Array:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `worst_window` found: medians (S, L) of the worst window, who is hit, how badly, against which limit.
+    """What `worst_window` found: medians (S, L) of the worst window, who is hit, how badly, against
+    which limit.
 
     `since`: the window that reports name, from the first iteration of the first window that was hit.
     """
@@ -152,12 +166,12 @@ def worst_window(
     size: int = WINDOW,
     mean: bool = False,
 ) -> Verdict | None:
-    """Find the window of finite iterations whose medians of `values` (T, S, L) are worst: above `alarm`, or `warn`.
+    """Find the window of finite iterations whose medians of `values` (T, S, L) are worst: above
+    `alarm`, or `warn`.
 
-    An error where at least half of the replicates are above `alarm`, or above `warn` without having learned anything;
-    else a warning. NaN entries are not judged. `last`: each replicate's last window only; `size`: of a window; `mean`:
-    means, not medians.
-    """
+    An error where at least half of the replicates are above `alarm`, or above `warn` without having
+    learned anything; else a warning. NaN entries are not judged. `last`: each replicate's last
+    window only; `size`: of a window; `mean`: means, not medians."""
     prefix = finite_prefix(run)
     end = int(prefix.max())
     spans = windows(end, size, run.times)
@@ -168,7 +182,11 @@ def worst_window(
     for window in spans:
         median = _median_of(values, window, prefix, mean=mean, cut=last)
         known = np.nan_to_num(median, nan=-np.inf)
-        score = int((known > alarm).any(axis=1).sum()), int((known > warn).any(axis=1).sum()), float(known.max())
+        score = (
+            int((known > alarm).any(axis=1).sum()),
+            int((known > warn).any(axis=1).sum()),
+            float(known.max()),
+        )
         if last or best is None or score > best[0]:
             best = score, median, window
         if score[1] == 0 and last:
@@ -190,7 +208,9 @@ def _median_of(values: Array, window: Window, prefix: Array, *, mean: bool, cut:
     return median
 
 
-def _verdict(run: Run, median: Array, window: Window, since: int, warn: float, alarm: float) -> Verdict:
+def _verdict(
+    run: Run, median: Array, window: Window, since: int, warn: float, alarm: float
+) -> Verdict:
     known = np.nan_to_num(median, nan=-np.inf)
     loud, seen = Hits(known > alarm), Hits(known > warn)
     whole = Window(since, window.stop)
@@ -204,7 +224,9 @@ def _verdict(run: Run, median: Array, window: Window, since: int, warn: float, a
 def nanmedian(values: Array, *, mean: bool = False) -> Array:
     """Median (or mean) over the first axis without the NaNs; NaN where there is nothing else."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN slice": that is the NaN we return
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # "All-NaN slice": that is the NaN we return
         return np.nanmean(values, axis=0) if mean else np.nanmedian(values, axis=0)
 
 
@@ -214,7 +236,8 @@ def explosive_severity(run: Run, hits: Hits) -> str:
 
 
 def median_ranks(values: Array) -> Array:
-    """Return where the median of numbers stands: at the middle one, or at the two in the middle, whose mean it is.
+    """Return where the median of numbers stands: at the middle one, or at the two in the middle,
+    whose mean it is.
 
     NaN has no rank.
     """

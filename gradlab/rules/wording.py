@@ -13,7 +13,11 @@ from gradlab.run import Run
 
 def seeds(replicates: Mapping[str, Any]) -> str:
     """Word how many seeds are hit: "in 6 of 8 seeds"; nothing for a single net."""
-    return "" if replicates["total"] == 1 else f" in {replicates['hit']} of {replicates['total']} seeds"
+    return (
+        ""
+        if replicates["total"] == 1
+        else f" in {replicates['hit']} of {replicates['total']} seeds"
+    )
 
 
 def number(value: float) -> str:

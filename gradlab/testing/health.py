@@ -11,7 +11,6 @@ import numpy as np
 from gradlab.diagnosis import Diagnosis, diagnose, project
 from gradlab.errors import ArgumentError
 from gradlab.rules import Finding
-from gradlab.rules.base import ERROR
 from gradlab.rules.windows import broken
 from gradlab.rules.wording import number
 from gradlab.run import Run
@@ -35,7 +34,8 @@ def assert_healthy(
     ----------
     run : Run, path or recorder
     select, ignore : iterable of str, optional
-        Codes of the rules to ask, or not to ask, in place of those in the project's [tool.gradlab].
+        Codes of the rules to ask, or not to ask, and prefixes of codes ("GL1"), in place of those
+        in the project's [tool.gradlab].
     strict : bool
         Fail on a warning too.
     folder : path, optional
@@ -55,7 +55,7 @@ def assert_healthy(
     if not diagnosis.statuses:
         raise ArgumentError("select and ignore together leave no rule to judge by; ask at least one")
     _refuse_unjudged(record, diagnosis, chosen or ())
-    if not diagnosis.ok or (strict and diagnosis.findings):
+    if not diagnosis.ok or (strict and diagnosis.faults):
         raise GradientError(health_message(record, diagnosis, "is not healthy"))
 
 
@@ -87,9 +87,9 @@ def _assert_rule(run: Run, code: str, complaint: str, strict: bool) -> None:
     __tracebackhide__ = True
     diagnosis = diagnose(run, select=[code], limits={k: v for k, v in project.nearest().limits.items() if k == code})
     _refuse_unjudged(run, diagnosis, [code])
-    if diagnosis.ok and not (strict and diagnosis.findings):
+    if diagnosis.ok and not (strict and diagnosis.faults):
         return
-    if not diagnosis.findings:  # NaN or infinity: the rule judged what came before
+    if not diagnosis.faults:  # NaN or infinity: the rule judged what came before
         diagnosis, complaint = diagnose(run, select=[code, EXPLODING, NONFINITE]), "holds NaN or infinity"
     raise GradientError(health_message(run, diagnosis, complaint))
 
@@ -104,21 +104,21 @@ def _codes(argument: str, codes: Iterable[str] | None) -> list[str] | None:
 
 
 def _refuse_unjudged(run: Run, diagnosis: Diagnosis, wanted: Iterable[str]) -> None:
-    """Fail where a rule that was asked for by name, or every rule, lacks what it needs."""
+    """Fail if every rule, or every rule of a code or prefix that was asked for, is skipped."""
     __tracebackhide__ = True
-    skipped = [code for code, status in diagnosis.statuses.items() if status == "skipped"]
-    missed = skipped if len(skipped) == len(diagnosis.statuses) else [code for code in wanted if code in skipped]
-    if missed:
-        raise GradientError(
-            f"run {run.name!r} cannot be judged by {missed[0]}: it {diagnosis.reasons.get(missed[0], '')}."
-        )
+    for prefix in ("", *wanted):
+        statuses = {c: s for c, s in diagnosis.statuses.items() if c.startswith(prefix)}
+        if statuses and set(statuses.values()) == {"skipped"}:
+            missed = next(iter(statuses))
+            reason = diagnosis.reasons.get(missed, "")
+            raise GradientError(f"run {run.name!r} cannot be judged by {missed}: it {reason}.")
 
 
 def health_message(run: Run, diagnosis: Diagnosis, complaint: str) -> str:
     """Word a diagnosis that fails a test: the root cause, where it is worst, the layers, why, and what to try."""
-    if not diagnosis.findings:
+    if not diagnosis.faults:
         return f"run {run.name!r} {complaint}: {_without_finding(run, diagnosis)}."
-    root, *others = diagnosis.findings
+    root, *others = diagnosis.faults
     worst = _worst(run, root)
     spot = f", worst in {worst[0]}" if worst else ""
     head = (
@@ -181,5 +181,5 @@ def _note(run: Run, finding: Finding, layer: int) -> str:
 
 def said_of(run: Run, diagnosis: Diagnosis) -> str:
     """Say in a few lines what the rules make of a run whose test failed for a reason of its own."""
-    healthy = diagnosis.ok and not any(finding.severity == ERROR for finding in diagnosis.findings)
-    return str(diagnosis) if diagnosis.findings or not healthy else f"{run.name}: {diagnosis.verdict}"
+    told = diagnosis.faults or not diagnosis.ok
+    return str(diagnosis) if told else f"{run.name}: {diagnosis.verdict}"

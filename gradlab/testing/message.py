@@ -127,7 +127,7 @@ def finding_lines(finding: Finding) -> list[str]:
     if finding.cause:
         lines += wrapped("     ", f"{finding.cause['sentence']}.")
     for remedy in finding.remedies[:3]:
-        lines += wrapped("try: ", remedy)
+        lines += wrapped("try: ", str(remedy))
     return lines
 
 
@@ -135,10 +135,10 @@ def concerning(diagnosis: Diagnosis, seen: str) -> Finding | None:
     """Return the root that concerns what was seen, or whose consequence does; else the worst one."""
     wanted = CONCERNING.get(seen, ())
     for code in wanted:
-        for root in diagnosis.findings:
+        for root in diagnosis.faults:
             if code == root.rule or code in [each.rule for each in root.consequences]:
                 return root
-    return diagnosis.findings[0] if diagnosis.findings else None
+    return diagnosis.faults[0] if diagnosis.faults else None
 
 
 def wrapped(label: str, text: str) -> list[str]:

@@ -1,0 +1,81 @@
+"""How a training ended: learned, slow or not learned; its accuracy; and its verdict as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradlab.diagnosis.verdict import Diagnosis
+from gradlab.rules.windows import final_loss, finite_prefix, learning, losses
+from gradlab.run import Run
+
+LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"
+LEARNED_BELOW, NOT_LEARNED_FROM = 0.5, 0.95  # of the best constant predictor's loss
+CLIPPED = 1 - 1e-5  # the norms before and after clipping are summed apart, in another order
+
+
+def outcomes(run: Run) -> list[str]:
+    """Say of each seed whether it "learned", is "slow", or has "not learned" about its inputs.
+
+    By its final loss as a share of the best constant predictor's: below a half, in between, or
+    95 % and more (or NaN). Where that one is not known, by how much of its own first loss is gone,
+    in the same shares.
+    """
+    if run.iterations == 0:
+        return [NOT_LEARNED] * run.replicates
+    share = learning(run)
+    if share is None:
+        first = losses(run)[0]
+        with np.errstate(all="ignore"):  # a loss may be negative: a log-likelihood, say
+            share = 1 - (first - final_loss(run)) / np.abs(first)
+    return [_outcome_of(each) for each in share]
+
+
+def _outcome_of(share: float) -> str:
+    if share <= LEARNED_BELOW:
+        return LEARNED
+    return SLOW if share < NOT_LEARNED_FROM else NOT_LEARNED  # NaN has not learned
+
+
+def outcome(run: Run) -> str:
+    """Return the outcome of most seeds; of a tie, the worse."""
+    each = outcomes(run)
+    return max((NOT_LEARNED, SLOW, LEARNED), key=each.count)
+
+
+def accuracy(run: Run) -> list[float | None]:
+    """Return each seed's last held-out accuracy; None where there is none or it ended in NaN."""
+    if run.iterations == 0:
+        return [None] * run.replicates
+    values = run.step("validation_accuracy")
+    ended = finite_prefix(run) < run.iterations
+    result: list[float | None] = []
+    for k in range(run.replicates):
+        known = values[np.isfinite(values[:, k]), k]
+        result.append(None if ended[k] or not len(known) else float(known[-1]))
+    return result
+
+
+def clipped(run: Run) -> float | None:
+    """Return the share of updates whose gradient clipping made smaller; None if nothing clips."""
+    before, after = run.step("grad_norm"), run.step("clipped_grad_norm")
+    known = np.isfinite(before) & np.isfinite(after)
+    return float((after[known] < before[known] * CLIPPED).mean()) if known.any() else None
+
+
+def summary(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return what `check --format json` and `compare --json` say of one run."""
+    verdict, share = diagnosis.to_dict(), clipped(run)
+    return {
+        "name": run.name,
+        "config": run.config,
+        "ok": verdict["ok"],
+        "outcome": outcome(run),
+        "accuracy": accuracy(run),
+        "findings": verdict["findings"],
+        "statuses": verdict["statuses"],
+        "reasons": verdict["reasons"],
+        "remarks": verdict["remarks"],
+        **({} if share is None else {"clipped": share}),
+    }
