@@ -26,7 +26,7 @@ def net(activation="relu", depth=20, **options):
 def test_a_sound_model_is_healthy_and_as_theory_expects(model):
     found = gradlab.audit(model, DIGITS)
     assert found.ok
-    assert found.notes == ()
+    assert found.remarks == ()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_will_not_learn_is_said_before_anyone_trains(model, rule):
     found = gradlab.audit(model, DIGITS)
     assert not found.ok
     assert found.findings[0].rule == rule
-    assert found.notes == ()  # theory expects just that
+    assert found.remarks == ()  # theory expects just that
 
 
 def test_the_model_stays_as_it_is():
@@ -57,28 +57,28 @@ def test_the_model_stays_as_it_is():
 def test_weights_that_are_not_what_the_initializer_draws_are_named(factor, said):
     model = net(init="he_normal", depth=6)
     model.weights[3][...] *= factor
-    notes = gradlab.audit(model, DIGITS).notes
-    assert bool(notes) == said
+    remarks = gradlab.audit(model, DIGITS).remarks
+    assert bool(remarks) == said
     if said:
-        assert "layer 4 are not what he_normal draws" in notes[0]
+        assert "layer 4 are not what he_normal draws" in remarks[0]
 
 
 def test_a_signal_that_parts_from_theory_is_said_with_both_numbers():
     model = net("tanh", depth=6, init="glorot_normal")
     for bias in model.biases[:-1]:
         bias[...] = 2.0
-    (note,) = gradlab.audit(model, DIGITS).notes
-    assert "where theory predicts" in note
-    assert "biases" in note
+    (remark,) = gradlab.audit(model, DIGITS).remarks
+    assert "where theory predicts" in remark
+    assert "biases" in remark
 
 
 def test_trained_weights_are_no_bug_but_are_said():
     model = net("tanh", depth=2, replicates=None)
     gradlab.train(model, DIGITS, iterations=300, learning_rate=0.3)
     run = gradlab.train(model, DIGITS, iterations=5)
-    assert "trained before" in gradlab.diagnose(run).notes[0]
-    assert "note: The initial weights" in str(gradlab.diagnose(run))
-    assert gradlab.diagnose(run).to_dict()["notes"]
+    assert "trained before" in gradlab.diagnose(run).remarks[0]
+    assert "remark: The initial weights" in str(gradlab.diagnose(run))
+    assert gradlab.diagnose(run).to_dict()["remarks"]
 
 
 def test_regression_small_data_and_misfits():

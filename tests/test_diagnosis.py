@@ -1,6 +1,7 @@
 import itertools
 import json
 import re
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -15,14 +16,16 @@ from gradlab.rules.wording import number, span
 from gradlab.run import Run
 from tests.rules.runs import make_run
 
+LACKING = {"GL301", "GL305", "GL306", "GL403"}  # whose columns a hand-made run does not hold
+
 
 def test_a_healthy_run_is_ok_and_says_so():
     diagnosis = diagnose(make_run())
     assert diagnosis.ok
     assert diagnosis.findings == ()
-    lacking = {"GL301", "GL305", "GL306", "GL403"}  # whose columns a hand-made run does not hold
-    assert {code for code, status in diagnosis.statuses.items() if status == "skipped"} == lacking
-    assert {status for code, status in diagnosis.statuses.items() if code not in lacking} == {"passed"}
+    skipped = {code for code, status in diagnosis.statuses.items() if status == "skipped"}
+    assert skipped == LACKING
+    assert set(diagnosis.statuses.values()) == {"skipped", "passed"}
     assert "healthy" in str(diagnosis)
 
 
@@ -150,7 +153,7 @@ def odd_finding(**changed):
 @pytest.mark.parametrize(
     "returned",
     ["a text", 3, odd_finding(severity="awful"), odd_finding(iterations=(0, 999)), odd_finding(replicates={}),
-     odd_finding(iterations=None)],
+     odd_finding(iterations=None), odd_finding(confidence="sure"), odd_finding(remedies=("a text",))],
 )  # fmt: skip
 def test_a_rule_that_returns_what_it_should_not_is_one_row(returned):
     diagnosis = diagnose(make_run(), rules=[*registry().values(), Odd(returned)])
@@ -187,6 +190,132 @@ def test_select_asks_only_what_it_names():
     assert list(diagnose(make_run(), select=["gl101", "GL001"]).statuses) == ["GL001", "GL101"]
 
 
+def chosen(**choice):
+    return list(diagnose(make_run(), **choice).statuses)
+
+
+@pytest.mark.parametrize(
+    ("choice", "codes"),
+    [
+        ({"select": ["GL1"]}, ["GL101", "GL102", "GL103", "GL104"]),
+        ({"select": ["gl40"]}, ["GL401", "GL402", "GL403"]),
+        ({"select": ["GL1", "GL402"]}, ["GL101", "GL102", "GL103", "GL104", "GL402"]),
+        ({"select": ["GL1"], "ignore": ["GL102"]}, ["GL101", "GL103", "GL104"]),
+        ({"select": ["GL102"], "ignore": ["GL1"]}, ["GL102"]),  # the longer of the two counts
+        ({"select": ["GL102"], "ignore": ["GL102"]}, []),  # of the same in both, ignore
+        ({"ignore": ["GL0", "GL1", "GL2", "GL3"]}, ["GL401", "GL402", "GL403"]),
+    ],
+)
+def test_prefixes_stand_for_the_rules_that_begin_with_them(choice, codes):
+    assert chosen(**choice) == codes
+
+
+@pytest.mark.parametrize("choice", ["select", "ignore"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("GL1011", "did you mean 'GL101'?"),
+        ("GL110", "did you mean 'GL1"),
+        ("vanishing-gradient", "did you mean 'GL101'?"),
+        ("XY", "choose one of: GL001, GL101"),
+        ("", "choose one of: GL001, GL101"),
+    ],
+)
+def test_an_unknown_code_or_prefix_names_the_nearest(choice, given, said):
+    with pytest.raises(RuleError, match=re.escape(said)):
+        chosen(**{choice: [given]})
+
+
+def test_a_mute_takes_a_prefix_and_the_longer_one_counts():
+    mute = {"GL1": "all of them", "GL102": "this one"}
+    diagnosis = diagnose(exploded(), ignore=["GL001"], mute=mute)
+    assert diagnosis.statuses["GL102"] == "muted"
+    assert diagnosis.reasons["GL102"].startswith("this one")
+
+
+def test_limits_are_of_one_rule_and_no_prefix():
+    with pytest.raises(RuleError, match="rule 'GL1' is unknown"):
+        diagnose(make_run(), limits={"GL1": {"alarm": 1.0}})
+
+
+class Reading(Rule):
+    """Keeps what it is given to judge."""
+
+    code, name = "XX005", "reading"
+
+    def __init__(self, parameters):
+        self.parameters = parameters
+
+    def judge(self, run):
+        self.judged = run
+        return None
+
+
+class WithVectors:
+    """A run that holds rows of vectors behind its matrices."""
+
+    def __init__(self, run):
+        self.matrices = run
+        self._whole = run
+
+    def __getattr__(self, name):
+        return getattr(self._whole, name)
+
+
+@pytest.mark.parametrize("parameters", ["matrices", "all"])
+def test_a_rule_gets_the_rows_that_it_asks_for(parameters):
+    matrices = make_run()
+    run, rule = WithVectors(matrices), Reading(parameters)
+    diagnose(run, rules=[rule])
+    assert rule.judged is {"matrices": matrices, "all": run}[parameters]
+
+
+class Noticing(Rule):
+    """Fires with a severity, and explains what it is told to."""
+
+    def __init__(self, code, severity, explains=()):
+        self.code, self.name, self.severity, self.explains = code, code.lower(), severity, explains
+
+    def judge(self, run):
+        hits = Hits(np.ones((2, 1), bool))
+        return self.finding(hits, Window(0, 1), severity=self.severity, value=1.0, limit=0.0, message="odd " * 60)
+
+
+def test_a_note_leaves_a_run_healthy():
+    diagnosis = diagnose(make_run(), rules=[Noticing("A", "note"), Needing()])
+    assert diagnosis.ok
+    assert diagnosis.verdict == "healthy"
+    assert diagnosis.faults == ()
+    assert [note.rule for note in diagnosis.notes] == ["A"]
+    assert [found["severity"] for found in diagnosis.to_dict()["findings"]] == ["note"]
+
+
+def test_the_headline_says_how_many_rules_could_judge():
+    diagnosis = diagnose(make_run(), rules=[Noticing("A", "note"), Needing()])
+    assert str(diagnosis).splitlines()[0] == "made: healthy: 1 of 2 rules could judge"
+
+
+def test_a_note_takes_two_lines_after_the_findings():
+    rules = [Noticing("A", "note"), Noticing("B", "warning")]
+    lines = str(diagnose(make_run(), rules=rules)).splitlines()
+    assert lines[0] == "made: 1 warning"
+    assert lines[2] == "  B b (warning)"
+    assert lines[-2].startswith("  note A a: odd odd")
+    assert lines[-1].endswith(" ...")
+
+
+def test_a_note_explains_no_fault():
+    rules = [Noticing("A", "note", ("B",)), Noticing("B", "error")]
+    diagnosis = diagnose(make_run(), rules=rules)
+    assert [root.rule for root in diagnosis.findings] == ["B", "A"]
+
+
+def test_a_fault_explains_a_note():
+    rules = [Noticing("A", "error", ("B",)), Noticing("B", "note")]
+    (root,) = diagnose(make_run(), rules=rules).findings
+    assert [each.rule for each in root.consequences] == ["B"]
+
+
 def test_a_circle_of_rules_loses_nothing():
     class One(Rule):
         """One."""
@@ -205,25 +334,29 @@ def test_a_circle_of_rules_loses_nothing():
     assert {finding.rule for finding in diagnosis.every_finding} == {"XX003", "XX004"}
 
 
+def test_a_run_without_an_iteration_says_so():
+    assert "no iteration" in diagnose(make_run(0)).reasons["GL001"]
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("iterations", [0, 1, 2])
 def test_tiny_runs_get_a_sensible_verdict(iterations, layers):
     diagnosis = diagnose(make_run(iterations, layers=layers))
     assert "crashed" not in diagnosis.statuses.values()
     assert diagnosis.ok == (iterations > 0)
-    if iterations == 0:
-        assert "no iteration" in diagnosis.reasons["GL001"]
 
 
 def test_the_json_of_check_is_json_without_nan():
     run = exploded()
     text = json.dumps(summary(run, diagnose(run)), allow_nan=False)
     data = json.loads(text)
-    assert set(data) >= {"name", "config", "ok", "outcome", "accuracy", "findings", "statuses"}
+    assert set(data) >= {
+        "name", "config", "ok", "outcome", "accuracy", "findings", "statuses", "reasons", "remarks",
+    }  # fmt: skip
     finding = data["findings"][0]
     assert set(finding) == {
         "rule", "name", "severity", "layers", "iterations", "replicates", "value", "limit", "message", "cause",
-        "remedies", "consequences", "columns",
+        "remedies", "consequences", "columns", "blocks", "roles", "confidence", "evidence",
     }  # fmt: skip
     assert set(finding["cause"]["log_gain"]) == {"weight", "alignment", "slope", "slope_alignment"}
 
@@ -330,7 +463,7 @@ def installed(monkeypatch):
     """Pretend that other packages registered rules."""
 
     def install(*entries):
-        monkeypatch.setattr("gradlab.diagnosis.metadata.entry_points", lambda group: list(entries))
+        monkeypatch.setattr(metadata, "entry_points", lambda group: list(entries))
         registry.cache_clear()
 
     yield install

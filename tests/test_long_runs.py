@@ -118,7 +118,7 @@ def test_a_spike_is_told_by_its_iteration_and_a_note_says_how_much_was_read(tmp_
     run = gradlab.load(folder_of(tmp_path / "run", change=change))
     verdict = gradlab.diagnose(run)
     assert [(finding.rule, finding.iterations) for finding in verdict.findings] == [("GL103", (1111, 1111))]
-    assert any("of 2,000 iterations" in note for note in verdict.notes)
+    assert any("of 2,000 iterations" in note for note in verdict.remarks)
     data = build(run)
     assert 1111 in data["cells"][0]["figures"]["moments"]
     assert data["cells"][0]["shape"]["iterations"] == 2000
@@ -175,7 +175,7 @@ def test_the_verdict_on_a_part_is_the_verdict_on_the_whole(name, tmp_path, monke
     part = gradlab.diagnose(run)
     if trained.iterations == 900:
         assert run.condensed().iterations < 600
-        assert any("of 900 iterations" in note for note in part.notes)
+        assert any("of 900 iterations" in note for note in part.remarks)
     told = [[(f.rule, f.severity, f.layers) for f in verdict.findings] for verdict in (whole, part)]
     assert told[0] == told[1]
     assert {f.rule for f in whole.every_finding} == {f.rule for f in part.every_finding}

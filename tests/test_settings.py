@@ -5,8 +5,7 @@ import pytest
 
 from gradlab.diagnosis import diagnose, project, registry, toml_lines
 from gradlab.errors import RuleError, SettingsError
-from gradlab.rules import BUILT_IN, Rule
-from gradlab.rules.limits import adjusted, limits_of
+from gradlab.rules import Rule
 from tests.rules.runs import make_run
 
 
@@ -63,6 +62,17 @@ HAND_MADE = ["GL104"]  # a gradient that never changes is stale
 MUTED = '[[tool.gradlab.mute]]\nrun = "base*"\nrule = "GL101"\nreason = "all others are compared with it"\n'
 
 
+def test_settings_take_prefixes_of_codes(written):
+    found = written('[tool.gradlab]\nselect = ["gl1", "GL402"]\nignore = ["GL103"]\n')
+    assert list(found.judge(make_run()).statuses) == ["GL101", "GL102", "GL104", "GL402"]
+
+
+def test_a_mute_takes_a_prefix_of_codes(written):
+    found = written('[[tool.gradlab.mute]]\nrule = "GL1"\nreason = "a comparison"\n')
+    diagnosis = found.judge(vanishing(), select=["GL101"])
+    assert diagnosis.statuses == {"GL101": "muted"}
+
+
 def test_a_muted_finding_does_not_count_nor_what_it_explains_and_the_reason_is_told(written):
     found = written(MUTED)
     run = make_run(name="baseline", steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1]))
@@ -114,8 +124,8 @@ def test_the_page_shows_why_a_rule_is_muted(written, tmp_path):
     ("text", "line", "says"),
     [
         ('[tool.gradlab]\nselct = ["GL101"]\n', 2, "has no key 'selct'; did you mean 'select'?"),
-        ("[tool.gradlab]\nx = 1\n", 2, "has no key 'x'; choose from: select, ignore, limits, mute"),
-        ('[tool.gradlab]\n\nignore = ["GL101",\n  "GL999"]\n', 4, "rule 'GL999' is unknown; choose from: GL001"),
+        ("[tool.gradlab]\nx = 1\n", 2, "has no key 'x'; choose one of: select, ignore, limits, mute"),
+        ('[tool.gradlab]\n\nignore = ["GL101",\n  "GL999"]\n', 4, "rule 'GL999' is unknown; choose one of: GL001"),
         ('[tool.gradlab]\nignore = "GL101"\n', 2, "ignore = 'GL101' must be a list of rule codes"),
         ("[tool.gradlab]\nselect = [3]\n", 2, "select = [3] must be a list of rule codes"),
         ("[tool.gradlab]\nselect = []\n", 2, "leaves nothing to judge by"),
@@ -124,7 +134,7 @@ def test_the_page_shows_why_a_rule_is_muted(written, tmp_path):
         (
             "[tool.gradlab.limits.GL101]\nwarn = 0.1\nalrm = 1\n",
             3,
-            "rule GL101 has no limit 'alrm'; choose one of: alarm",
+            "rule GL101 has no limit 'alrm'; did you mean 'alarm'?",
         ),
         ('[tool.gradlab.limits.GL101]\nalarm = "low"\n', 2, "limit 'alarm' of rule GL101 is 'low'; give a number"),
         ("[tool.gradlab.limits.GL101]\nalarm = -1.0\n", 2, "of at least 0 (it is 0.01)"),
@@ -135,7 +145,8 @@ def test_the_page_shows_why_a_rule_is_muted(written, tmp_path):
         ('[[tool.gradlab.mute]]\nrule = "GL101"\n', 1, "lacks 'reason'; a mute names the rule and says why"),
         ('[[tool.gradlab.mute]]\nreason = "so"\n', 1, "lacks 'rule'"),
         (MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL102"\nreason = ""\n', 8, "reason = '' must be a text"),
-        (MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL1"\nreason = "x"\n', 7, "rule 'GL1' is unknown"),
+        (MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL9"\nreason = "x"\n', 7, "rule 'GL9' is unknown"),
+        ("[tool.gradlab.limits.GL1]\nalarm = 1\n", 1, "rule 'GL1' is unknown"),
         (MUTED + 'run_ = "x"\n', 5, "has no key 'run_'; did you mean 'run'?"),
         ("[tool.gradlab]\nmute = 1\n", 2, "mute must be a list of tables"),
     ],
@@ -174,14 +185,15 @@ def test_lines_of_keys(path, line):
     assert toml_lines.find(text, path) == line
 
 
-@pytest.mark.parametrize("rule", BUILT_IN, ids=lambda rule: rule.code)
-def test_every_limit_of_every_rule_can_be_set_and_nothing_else(rule):
-    for name, value in limits_of(rule()).items():
-        changed = adjusted(rule(), {name: value + 1})
-        assert changed.code == rule.code
-        assert limits_of(rule())[name] == value  # the rule everybody uses is as it was
-    with pytest.raises(RuleError):
-        adjusted(rule(), {"nothing": 1})
+def test_a_rule_of_the_project_has_the_projects_limits(written):
+    rule = written("[tool.gradlab.limits.GL101]\nalarm = 0.001\n").rule("gl101")
+    assert rule.limit("alarm") == 0.001
+    assert registry()["GL101"].limit("alarm") == 0.01
+
+
+def test_an_unknown_rule_names_the_nearest(written):
+    with pytest.raises(RuleError, match="did you mean 'GL101'"):
+        written("").rule("GL1011")
 
 
 class Elsewhere(Rule):

@@ -396,6 +396,13 @@ def test_nan_is_found_where_no_rule_asked_names_it():
     assert "NaN or infinity from iteration 3, replicate 1" in said
 
 
+def test_a_prefix_is_judged_by_those_of_its_rules_that_can_be():
+    assert_healthy(make_run(), select=["GL3"])  # GL301 and others lack their columns
+    run = Run.from_arrays({"grad_norm": np.ones((5, 1, 3))})
+    said = message(assert_healthy, run, select=["GL0", "GL3"])
+    assert "cannot be judged by GL301" in said
+
+
 @pytest.mark.parametrize("assertion", [assert_no_vanishing, assert_no_exploding])
 def test_a_run_that_lacks_what_the_rule_needs_is_no_pass(assertion):
     run = Run.from_arrays({"grad_norm": np.ones((5, 1, 3))})
@@ -409,6 +416,9 @@ def test_rules_are_selected_and_ignored():
     run = vanishing(0.001)
     assert_healthy(run, select=["GL102", "gl203"])
     assert_healthy(run, select="GL102,GL203")
+    assert_healthy(run, select=["GL0", "GL2"])
+    assert_healthy(run, ignore=["GL1", "GL4"])
+    message(assert_healthy, run, select="GL1")
     assert_healthy(run, ignore=["GL101", "GL402"])
     message(assert_healthy, run, ignore=["GL102"])
     assert "'GL999' is unknown" in message(assert_healthy, run, kind=RuleError, select=["GL999"])

@@ -120,7 +120,7 @@ class DeadUnits(Rule):
                 lower_learning_rate(
                     run, 10, because="one large step can push every unit below 0 for good"
                 ),
-                initialize(run, layers, "he_normal", because="and start the biases at 0"),
+                initialize(run, layers, "he_normal").adding("and start the biases at 0"),
                 remedy(
                     "use activation",
                     "use leaky relu or elu, whose slope is never 0",

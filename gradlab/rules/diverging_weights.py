@@ -202,5 +202,5 @@ def _remedies(run: Run, worst: _Stretch) -> tuple[Remedy, ...]:
         "bound the loss",
         "look for a loss without a floor, or targets out of reach: in other units, unscaled",
     )
-    shorten = clip(run, because="or put a penalty on the weights")
+    shorten = clip(run).adding("or put a penalty on the weights")
     return (floor, shorten, lower) if worst.kind == "runaway" else (lower, shorten, floor)

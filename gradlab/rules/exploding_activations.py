@@ -115,7 +115,7 @@ class ExplodingActivations(Rule):
             remedies=(
                 initialize(run, (), fitting_scheme(run.layer("activation")[0]), gain=1.0),
                 normalize(run),
-                lower_learning_rate(run, 10, because="if the growth came with training"),
+                lower_learning_rate(run, 10).adding("if the growth came with training"),
             ),
             columns=("activation_rms", "log_gain_weight", "delta_norm"),
         )

@@ -240,7 +240,7 @@ class ExplodingGradient(Rule):
 
 def _remedies(run: Run, layers: tuple[int, ...], why) -> tuple[Remedy, ...]:
     if why is None or sum(why["log_gain"].values()) < cause.HARMLESS:
-        return lower_learning_rate(run, 10, because="or warm it up"), clip(run)
+        return lower_learning_rate(run, 10).adding("or warm it up"), clip(run)
     gain = run.config.get("gain", 1)
     if isinstance(gain, (int, float)) and gain > 1:
         scale = set_gain(run, gain)

@@ -95,7 +95,7 @@ class LostUpdate(Rule):
                     "keep the weights in a wider format (float32 master weights, or float64)",
                     dtype="float32",
                 ),
-                raise_learning_rate(run, 10, because="if steps this small were not meant"),
+                raise_learning_rate(run, 10).adding("if steps this small were not meant"),
                 remedy(
                     "use optimizer",
                     "use an optimizer that scales its steps, such as Adam",

@@ -185,8 +185,8 @@ class NonFinite(Rule):
                 ),
                 remedy("check loss", "check the loss for log(0) or a division by 0"),
             )
-        rate = lower_learning_rate(run, 10, because="or warm it up")
-        shorten = clip(run, because="while you look for the cause")
+        rate = lower_learning_rate(run, 10).adding("or warm it up")
+        shorten = clip(run).adding("while you look for the cause")
         if why is None or sum(why["log_gain"].values()) <= cause.HARMLESS:
             return (
                 rate,

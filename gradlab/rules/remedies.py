@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradlab.run import Run
@@ -54,6 +54,10 @@ class Remedy:
 
     def __str__(self) -> str:
         return self.words
+
+    def adding(self, words: str) -> Remedy:
+        """Return this remedy with more to say: "lower the learning rate, or warm it up"."""
+        return replace(self, words=f"{self.words}, {words}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; a number that is not finite becomes None."""

@@ -96,7 +96,7 @@ class UnbrokenSymmetry(Rule):
                     run,
                     layers,
                     fitting_scheme(run.layer("activation")[layers[0] - 1]),
-                    because="at random, so that no two units start alike",
+                    because="drawn at random, no two units start alike",
                 ),
                 remedy(
                     "check initialization",

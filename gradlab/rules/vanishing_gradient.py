@@ -223,12 +223,14 @@ def _activation(run: Run) -> Remedy:
 
 
 def _initialization(run: Run, layers: tuple[int, ...], evidence: str) -> Remedy:
-    reasons = {
-        "relu": "relu halves the signal, and He's variance 2/fan_in makes up for it",
-        "sigmoid": "or with a larger gain; for a sigmoid alone that is not enough",
-    }
-    because = reasons.get(_used(run), "or with a larger gain, so that the factors come to 1")
-    return initialize(run, layers, fitting_scheme(_used(run)), because=because, evidence=evidence)
+    used = _used(run)
+    if used == "relu":
+        because = "relu halves the signal, and He's variance 2/fan_in makes up for it"
+        return initialize(run, layers, fitting_scheme(used), because=because, evidence=evidence)
+    scale = initialize(run, layers, fitting_scheme(used), evidence=evidence)
+    if used == "sigmoid":
+        return scale.adding("or with a larger gain; for a sigmoid alone that is not enough")
+    return scale.adding("or with a larger gain, so that the factors come to 1")
 
 
 def _used(run: Run) -> str:

@@ -45,7 +45,7 @@ def test_a_first_batch_that_is_broken_breaks_nothing_else(value):
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), 2, (x, y))
     finding = gradlab.diagnose(run).findings[0]
     assert (finding.rule, finding.iterations, finding.layers) == ("GL001", (0, 0), (1,))
-    assert "batch" in finding.remedies[0]
+    assert finding.remedies[0].action == "inspect batch"
     model = mlp(6, 8, 3)
     with pytest.raises(NonFiniteError, match="GL001"):
         watched(model, torch.optim.SGD(model.parameters(), 0.1), 2, (x, y), on_nonfinite="stop")

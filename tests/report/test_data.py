@@ -317,5 +317,5 @@ def test_weights_have_arrows_and_say_which_they_are():
 
 def test_a_troubled_run_says_what_to_try_first_and_a_healthy_one_does_not():
     run = made(per_example_grad_norm=1e-9 * np.ones((30, 3, 6)))
-    assert build(run)["first_step"] == gradlab.diagnose(run).findings[0].remedies[0]
+    assert build(run)["first_step"] == str(gradlab.diagnose(run).findings[0].remedies[0])
     assert build(with_statistics())["first_step"] == ""

@@ -2,11 +2,20 @@
 
 import numpy as np
 
+from gradlab.diagnosis import registry
 from gradlab.run import Run
 
 
 def make_run(
-    iterations=60, replicates=2, layers=4, *, config=None, activation="relu", steps=None, name="made", **columns
+    iterations=60,
+    replicates=2,
+    layers=4,
+    *,
+    config=None,
+    activation="relu",
+    steps=None,
+    name="made",
+    **columns,
 ) -> Run:
     """Return a run whose every layer passes the signal on unchanged, with any column replaced by `columns`.
 
@@ -35,12 +44,23 @@ def make_run(
         healthy["per_example_grad_norm"] = np.fmax(1.0, columns["grad_norm"])
     elif given == {"per_example_grad_norm"}:
         healthy["grad_norm"] = np.fmin(1.0, columns["per_example_grad_norm"])
-    signals = {name: np.broadcast_to(value, shape).astype(float) for name, value in (healthy | columns).items()}
+    signals = {
+        name: np.broadcast_to(value, shape).astype(float)
+        for name, value in (healthy | columns).items()
+    }
     described = [
-        {"fan_in": 64, "fan_out": 64, "activation": "identity" if layer == layers - 1 else activation}
+        {
+            "fan_in": 64,
+            "fan_out": 64,
+            "activation": "identity" if layer == layers - 1 else activation,
+        }
         for layer in range(layers)
     ]
-    table = {"loss": np.linspace(2.3, 0.1, iterations)[:, None], "expected_decrease": 0.01, "grad_norm": 1.0}
+    table = {
+        "loss": np.linspace(2.3, 0.1, iterations)[:, None],
+        "expected_decrease": 0.01,
+        "grad_norm": 1.0,
+    }
     table = {
         name: np.broadcast_to(value, shape[:2]).copy() if name != "nonfinite_phase" else value
         for name, value in (table | (steps or {})).items()
@@ -56,8 +76,29 @@ def make_run(
 
 def only(run, code):
     """Return the finding of one rule on a run, or None."""
-    from gradlab.diagnosis import registry
-
     rule = registry()[code]
     assert rule.missing(run) is None
     return rule.judge(run)
+
+
+def fires(run, code):
+    """Whether a rule finds something in a run."""
+    return only(run, code) is not None
+
+
+def severity(run, code):
+    """Return the severity of a rule's finding: "error", "warning" or "note"; "" where it finds nothing."""
+    finding = only(run, code)
+    return "" if finding is None else finding.severity
+
+
+def found(run, code):
+    """Return the finding of a rule that must have one."""
+    finding = only(run, code)
+    assert finding is not None
+    return finding
+
+
+def actions(finding):
+    """Return what the remedies of a finding do, most promising first."""
+    return [remedy.action for remedy in finding.remedies]

@@ -1,41 +1,52 @@
+"""GL201 dead-units."""
+
 import numpy as np
 import pytest
 
 from gradlab import theory
-from tests.rules.runs import make_run, only
+from tests.rules.runs import fires, found, make_run
+
+EXPECTED = theory.silent_fraction("relu", [64] * 5, 64)[1]  # of layer 2, in a healthy net
+LIMIT = EXPECTED + 0.5 * (1 - EXPECTED)
 
 
-def baseline(layer):
-    return theory.silent_fraction("relu", [64] * 5, 64)[layer]
-
-
-@pytest.mark.parametrize(("offset", "fires"), [(-0.01, False), (0.01, True)])
-def test_the_limit_is_half_of_what_should_be_alive(offset, fires):
+def silent(share, layer=2):
     dead = np.zeros((60, 2, 4))
-    limit = baseline(1) + 0.5 * (1 - baseline(1))
-    dead[:, :, 1] = limit + offset
-    finding = only(make_run(dead_fraction=dead), "GL201")
-    assert (finding is not None) == fires
-    if finding:
-        assert finding.layers == (2,)
-        assert finding.limit == pytest.approx(limit)
+    dead[:, :, layer - 1] = share
+    return make_run(dead_fraction=dead)
+
+
+@pytest.mark.parametrize(("offset", "expected"), [(-0.01, False), (0.0, False), (0.01, True)])
+def test_the_limit_is_half_of_what_should_be_alive(offset, expected):
+    assert fires(silent(LIMIT + offset), "GL201") == expected
+
+
+def test_the_finding_names_layer_and_limit():
+    finding = found(silent(LIMIT + 0.01), "GL201")
+    assert finding.layers == (2,)
+    assert finding.limit == pytest.approx(LIMIT)
+    assert finding.value == pytest.approx(LIMIT + 0.01)
 
 
 def test_a_dead_layer_is_an_error():
-    dead = np.zeros((60, 2, 4))
-    dead[:, :, 2] = 1
-    finding = only(make_run(dead_fraction=dead), "GL201")
+    finding = found(silent(1.0, layer=3), "GL201")
     assert finding.severity == "error"
-    assert "100 %" in finding.message
+    assert finding.value == 1.0
 
 
 def test_a_moment_of_silence_is_no_death():
     dead = np.zeros((60, 2, 4))
     dead[20:30] = 1
-    assert only(make_run(dead_fraction=dead), "GL201") is None
+    assert not fires(make_run(dead_fraction=dead), "GL201")
 
 
 def test_silence_that_was_overcome_is_no_death():
     dead = np.zeros((200, 2, 4))
     dead[:120] = 1
-    assert only(make_run(200, dead_fraction=dead), "GL201") is None
+    assert not fires(make_run(200, dead_fraction=dead), "GL201")
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_a_slope_of_0_of_a_saturating_activation_is_no_death(activation):
+    hidden = np.array([1.0, 1.0, 1.0, 0.0])
+    assert not fires(make_run(activation=activation, dead_fraction=hidden), "GL201")

@@ -1,0 +1,38 @@
+"""GL203 exploding-activations."""
+
+import numpy as np
+import pytest
+
+from gradlab.diagnosis import registry
+from tests.rules.runs import fires, found, make_run
+
+
+def grown(growth):
+    return make_run(activation_rms=np.broadcast_to([1.0, growth**0.5, growth, 1.0], (60, 2, 4)))
+
+
+@pytest.mark.parametrize(("growth", "expected"), [(99.0, False), (100.0, False), (101.0, True)])
+def test_the_limit_of_growth(growth, expected):
+    assert fires(grown(growth), "GL203") == expected
+
+
+def test_the_finding_names_the_layers_beyond_the_limit():
+    finding = found(grown(101.0), "GL203")
+    assert finding.value == pytest.approx(101.0)
+    assert finding.limit == 100
+    assert finding.layers == (3,)
+
+
+def test_the_output_layer_may_be_large():
+    rms = np.broadcast_to([1.0, 1.0, 1.0, 1e4], (60, 2, 4))
+    assert not fires(make_run(activation_rms=rms), "GL203")
+
+
+def test_growth_that_comes_with_training_is_found_too():
+    rms = np.ones((200, 2, 4))
+    rms[120:, :, 2] = 300
+    assert found(make_run(200, activation_rms=rms), "GL203").iterations[0] >= 75
+
+
+def test_one_hidden_layer_has_nothing_to_compare():
+    assert "two hidden layers" in registry()["GL203"].missing(make_run(layers=2))
