@@ -251,23 +251,50 @@ class Reading(Rule):
         return None
 
 
-class WithVectors:
-    """A run that holds rows of vectors behind its matrices."""
-
-    def __init__(self, run):
-        self.matrices = run
-        self._whole = run
-
-    def __getattr__(self, name):
-        return getattr(self._whole, name)
+def with_vectors():
+    """A run of two matrices, and of a bias behind them."""
+    rows = [{"fan_in": 4, "fan_out": 4}, {"fan_in": 4, "fan_out": 3}]
+    bias = {"fan_in": 1, "fan_out": 4, "kind": "vector", "name": "hidden1.bias"}
+    return Run.from_arrays({"grad_norm": np.ones((30, 2, 3))}, layers=[*rows, bias])
 
 
-@pytest.mark.parametrize("parameters", ["matrices", "all"])
-def test_a_rule_gets_the_rows_that_it_asks_for(parameters):
-    matrices = make_run()
-    run, rule = WithVectors(matrices), Reading(parameters)
-    diagnose(run, rules=[rule])
-    assert rule.judged is {"matrices": matrices, "all": run}[parameters]
+@pytest.mark.parametrize(("parameters", "layers"), [("matrices", 2), ("all", 3)])
+def test_a_rule_gets_the_rows_that_it_asks_for(parameters, layers):
+    rule = Reading(parameters)
+    diagnose(with_vectors(), rules=[rule])
+    assert rule.judged.shape == (30, 2, layers)
+
+
+class Naming(Rule):
+    """Names layers of all rows."""
+
+    code, name, parameters = "XX006", "naming", "all"
+
+    def __init__(self, *layers):
+        self.layers = layers
+
+    def judge(self, run):
+        hits = Hits(np.ones((2, 1), bool))
+        return self.finding(hits, Window(0, 1), layers=self.layers, value=1.0, limit=0.0, message="it is odd")
+
+
+def test_a_vector_is_named_by_its_path():
+    assert "layers: 3 (hidden1.bias)" in str(diagnose(with_vectors(), rules=[Naming(3)]))
+
+
+def test_a_name_that_says_no_more_than_the_number_is_left_out():
+    assert "layers:" not in str(diagnose(with_vectors(), rules=[Naming(1, 2)]))
+
+
+def test_a_finding_names_the_blocks_and_roles_of_its_layers():
+    rows = [
+        {"fan_in": 4, "fan_out": 4, "name": f"blocks.{number}.up", "block": f"blocks.{number}", "role": "up"}
+        for number in range(3)
+    ]
+    run = Run.from_arrays({"grad_norm": np.ones((30, 2, 3))}, layers=rows)
+    (finding,) = diagnose(run, rules=[Naming(1, 3)]).findings
+    assert finding.blocks == ("blocks.0", "blocks.2")
+    assert finding.roles == ("up",)
 
 
 class Noticing(Rule):

@@ -14,7 +14,7 @@ from gradlab.errors import RuleError
 from gradlab.rules import Finding, Remedy, Rule
 from gradlab.rules.base import CONFIDENCES, SEVERITIES
 from gradlab.rules.windows import broken
-from gradlab.run import LAYER_COLUMNS, Run
+from gradlab.run import Run
 
 LONGEST = 300  # characters of a crash's text
 
@@ -64,7 +64,7 @@ def diagnose(
     asked = choose(known, select, ignore)
     muted = _muted(known, mute or {})
     changed = _with_limits(known, asked, limits or {})
-    matrices = getattr(run, "matrices", run)
+    matrices = run.matrices
     answers: dict[str, _Answer] = {}
     found: list[tuple[Rule, Finding]] = []
     for code, rule in changed.items():
@@ -113,10 +113,13 @@ def _with_limits(
 
 
 def _telling_names(run: Run) -> tuple[str, ...]:
-    """Return the layers' names if they tell more than "hidden3" and "output" do."""
-    names = run.layer("name").tolist()
-    usual = [*(f"hidden{number}" for number in range(1, len(names))), "output"]
-    return () if names == usual else tuple(str(name) for name in names)
+    """Return each layer's name, empty if it tells no more than its number: "hidden3", "output"."""
+    matrices = run.matrices.shape[2]
+    usual = [*(f"hidden{number}" for number in range(1, matrices)), "output"]
+    names = [str(name) for name in run.layer("name")]
+    if names[:matrices] == usual:
+        names[:matrices] = [""] * matrices
+    return tuple(names)
 
 
 def _part_judged(run: Run) -> tuple[str, ...]:
@@ -186,7 +189,5 @@ def _completed(finding: Finding, run: Run) -> Finding:
 
 def _of_layers(run: Run, column: str, layers: tuple[int, ...]) -> tuple[str, ...]:
     """Return the different words that a column of `run.layers` holds for some layers."""
-    if column not in LAYER_COLUMNS:
-        return ()
     words = run.layer(column)
     return tuple(dict.fromkeys(str(words[layer - 1]) for layer in layers if words[layer - 1]))

@@ -39,8 +39,8 @@ class Diagnosis:
         Where iteration 0 is not what theory expects of the configuration, and on what the verdict
         rests: no finding, but a place to look at.
     names : tuple of str
-        Of the layers, first one first, where they say more than their numbers: modules of a
-        framework.
+        Of the layers, first one first: modules of a framework. Empty words where a name says no
+        more than the number.
     """
 
     run: str
@@ -133,7 +133,7 @@ class Diagnosis:
 
     def _places(self, finding: Finding) -> str:
         """Name a finding's layers by their modules: "3 (blocks.0.up), 7 (blocks.1.up)"."""
-        if not self.names:
+        if not any(self.names[layer - 1] for layer in finding.layers if layer <= len(self.names)):
             return ""
         shown = [f"{layer} ({self.names[layer - 1]})" for layer in finding.layers[:NAMED]]
         rest = len(finding.layers) - len(shown)
