@@ -59,7 +59,7 @@ def on_cores(rounds: int) -> None:
 
     data = datasets.digits(seed=0)
     networks = ["sigmoid:glorot_normal", "tanh:glorot_normal", "relu:he_normal"]
-    plans = comparison.plan(networks, [2, 5, 10, 20], width=64, data=data, seeds=8, iterations=60)
+    plans = comparison.plan_cells(networks, [2, 5, 10, 20], width=64, data=data, seeds=8, iterations=60)
 
     def grid(jobs: int) -> float:
         with tempfile.TemporaryDirectory() as folder:

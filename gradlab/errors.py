@@ -12,8 +12,9 @@ LONGEST = 100  # characters of a value in a message
 class GradlabError(Exception):
     """Base of every error gradlab raises on purpose.
 
-    The message is one sentence for a reader who has not seen the source: it names the argument as typed,
-    what was got, what is allowed, and what to do. The command line prints it and exits with 2.
+    The message is one sentence for a reader who has not seen the source: it names the argument as
+    typed, what was got, what is allowed, and what to do. The command line prints it and exits with
+    2.
     """
 
 
@@ -22,7 +23,9 @@ class ArgumentError(GradlabError, ValueError):
 
 
 class DataError(GradlabError, ValueError):
-    """A data set cannot be trained on: empty, ragged, not finite, or labels that do not match the loss."""
+    """A data set cannot be trained on: empty, ragged, not finite, or labels that do not match the
+    loss.
+    """
 
 
 class RunError(GradlabError):
@@ -57,7 +60,9 @@ def is_number(value: object) -> bool:
 
 
 def above_zero(argument: str, value: object, more: str = "") -> float:
-    """Return `value` as a float; raise ArgumentError, with `more` to say, unless it is a finite number above 0."""
+    """Return `value` as a float; raise ArgumentError, with `more` to say, unless it is a finite
+    number above 0.
+    """
     if not (is_number(value) and value > 0):  # type: ignore[operator]
         raise ArgumentError(f"{argument}={value!r} must be a finite number above 0{more}")
     return float(value)  # type: ignore[arg-type]

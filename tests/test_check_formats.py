@@ -44,9 +44,9 @@ class Crashing(Rule):
 
 
 def judged(run, **options):
-    strict = options.pop("strict", False)
+    fail_on = options.pop("fail_on", "error")
     options["ignore"] = ["GL104", *options.get("ignore", ())]  # the gradient of a hand-made run never changes
-    return Judged(run, diagnose(run, **options), strict)
+    return Judged(run, diagnose(run, **options), fail_on)
 
 
 def every_kind():
@@ -109,7 +109,7 @@ def test_a_warning_passes_with_its_words_and_strictly_fails():
     warned = every_kind()[2]
     root = ElementTree.fromstring(FORMATS["junit"]([warned]))
     assert "warning: " in root.find(".//system-out").text
-    strict = ElementTree.fromstring(FORMATS["junit"]([Judged(warned.run, warned.diagnosis, strict=True)]))
+    strict = ElementTree.fromstring(FORMATS["junit"]([Judged(warned.run, warned.diagnosis, "warning")]))
     assert strict.find(".//failure") is not None
 
 

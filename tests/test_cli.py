@@ -15,6 +15,7 @@ import pytest
 import gradlab
 from gradlab import cli, datasets
 from gradlab.activations import ACTIVATIONS
+from gradlab.cli import application
 from gradlab.comparison import networks
 from gradlab.nn import schedules
 from gradlab.nn.initializers import INITIALIZERS
@@ -155,31 +156,31 @@ def test_report_of_one_and_of_several_runs(capsys, tmp_path, healthy, sick):
         (["compare", "--network", "sigmoyd"], ["sigmoyd", "sigmoid", "relu"]),
         (["compare", "--network", "relu:xavier"], ["xavier", "he_normal"]),
         (["compare", "--network", "relu:he_normal:gain=0"], ["gain", "above 0"]),
-        (["compare", "--depth", "0"], ["depth=0", "at least 1"]),
-        (["compare", "--depth", "-3"], ["depth=-3", "at least 1"]),
+        (["compare", "--depth", "0"], ["--depth=0", "at least 1"]),
+        (["compare", "--depth", "-3"], ["--depth=-3", "at least 1"]),
         (["compare", "--depth", "two"], ["two", "whole number"]),
-        (["compare", "--width", "0"], ["width=0"]),
-        (["compare", "--seeds", "0"], ["seeds=0"]),
-        (["compare", "--learning-rate", "0"], ["learning_rate=0", "above 0"]),
-        (["compare", "--learning-rate", "nan"], ["learning_rate=nan"]),
+        (["compare", "--width", "0"], ["--width=0"]),
+        (["compare", "--seeds", "0"], ["--seeds=0"]),
+        (["compare", "--learning-rate", "0"], ["--learning-rate=0", "above 0"]),
+        (["compare", "--learning-rate", "nan"], ["--learning-rate=nan"]),
         (["compare", "--optimizer", "lion"], ["adamw", "sgd"]),
-        (["compare", "--batch-size", "100000"], ["batch_size=100000", "1437"]),
+        (["compare", "--batch-size", "100000"], ["--batch-size=100000", "1437"]),
         (["compare", "--loss", "mse"], ["mse", "squared_error"]),
         (["compare", "--loss", "squared_error"], ["squared_error", "cross_entropy"]),
         (["compare", "--data", "missing.csv"], ["missing.csv"]),
         (["compare", "--target", "x"], ["--target"]),
-        (["compare", "--jobs", "0"], ["jobs=0"]),
-        (["compare", "--l1", "-1"], ["l1=-1", "at least 0"]),
+        (["compare", "--jobs", "0"], ["--jobs=0"]),
+        (["compare", "--l1", "-1"], ["--l1=-1", "at least 0"]),
         (["compare", "--clip", "norm:most=0"], ["most=0", "above 0"]),
         (["compare", "--clip", "norm"], ["needs most", "norm:most="]),
         (["compare", "--schedule", "cosine:length=1000"], ["1000 iterations", "only 500", "end=0"]),
         (["compare", "--network", "relu:dropout=1"], ["dropout=1", "below 1"]),
-        (["compare", "--network", "relu:norm=batch", "--batch-size", "1"], ["batch_size=1", "BatchNorm"]),
+        (["compare", "--network", "relu:norm=batch", "--batch-size", "1"], ["--batch-size=1", "BatchNorm"]),
         (["compare", "--class-weights", "even"], ["even", "balanced"]),
         (["compare", "--class-weights", "1,2"], ["10 finite numbers above 0"]),
-        (["compare", "--label-smoothing", "1"], ["label_smoothing=1", "below 1"]),
+        (["compare", "--label-smoothing", "1"], ["--label-smoothing=1", "below 1"]),
         (["train", "--optimizer", "adam:beta1=1"], ["beta1=1", "below 1"]),
-        (["train", "--depth", "0"], ["depth=0"]),
+        (["train", "--depth", "0"], ["--depth=0"]),
         (["train", "--nonsense"], ["--nonsense"]),
         (["check", "nowhere"], ["nowhere", "does not exist"]),
         (["check", "."], ["not a run folder"]),
@@ -248,7 +249,7 @@ def test_an_internal_error_is_a_sentence_and_exit_2(capsys, monkeypatch):
 
 
 def test_the_namesake_on_pypi_is_refused(capsys, monkeypatch):
-    monkeypatch.setattr(cli.metadata, "version", lambda name: "1.0")
+    monkeypatch.setattr(application.metadata, "version", lambda name: "1.0")
     assert "pip uninstall gradlab" in error(capsys, "rules")
 
 
@@ -406,7 +407,7 @@ def test_the_help_names_everything_there_is(capsys):
     for command in ("train", "compare"):
         said = call(capsys, command, "--help")[1]
         words = set(re.findall(r"\w+", re.sub(r"\n\s+", " ", said)))
-        for names in (ACTIVATIONS, LOSSES, OPTIMIZERS, schedules.SETTINGS, datasets.BUNDLED, networks.KEYS):
+        for names in (ACTIVATIONS, LOSSES, OPTIMIZERS, schedules.HYPERPARAMETERS, datasets.BUNDLED, networks.KEYS):
             assert set(names) <= words, (command, set(names) - words)
         for name in INITIALIZERS:
             assert name in words or name.replace("_uniform", "_normal") in words

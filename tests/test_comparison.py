@@ -3,7 +3,7 @@ import pytest
 
 import gradlab
 from gradlab import datasets
-from gradlab.comparison import plan
+from gradlab.comparison import plan_cells
 from gradlab.comparison.networks import Network
 from gradlab.errors import ArgumentError
 
@@ -44,10 +44,10 @@ def test_networks_are_read(text, network, label):
         ("relu:gain=2:he_normal", "gain=he_normal must be"),
         ("relu:he_normal:gain=-1", "gain=-1 must be"),
         ("relu:he_normal:0", "gain=0 must be"),
-        ("relu:norm=group", "norm=group must be batch or layer"),
+        ("relu:norm=group", "norm='group' is unknown; choose one of: batch, layer"),
         ("relu:dropout=1", "dropout=1 must be a number of at least 0 and below 1"),
         ("relu:residual=0", "residual=0 must be a number above 0"),
-        ("relu:bias=1", "'bias=1' is none of gain=, norm=, residual=, dropout="),
+        ("relu:bias=1", "cannot be read at 'bias=1'; choose one of: gain, norm, residual, dropout"),
     ],
 )
 def test_unreadable_networks_are_refused(text, sentence):
@@ -64,22 +64,22 @@ def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path):
         ({"networks": ["relu"], "depths": [2], "schedule": "constant:warmup=20"}, "warms up for 20 iterations"),
         ({"networks": "relu", "depths": [2]}, "networks='relu' must be a list"),
         ({"networks": ["relu"], "depths": 2}, r"depths=2 must be a list, such as \[2, 5, 10\]"),
-        ({"networks": ["relu"], "depths": [2], "learning_rate": "fast"}, "learning_rate='fast' must be a finite"),
+        ({"networks": ["relu"], "depths": [2], "learning_rate": "fast"}, "learning_rate='fast' must be a number above 0"),
         ({"networks": ["relu"], "depths": [2], "class_weights": [1.0, 2.0]}, "10 finite numbers above 0"),
         ({"networks": ["relu"], "depths": [2], "momentum": 0.9}, "momentum is no option of a comparison"),
     ]:
         with pytest.raises(ArgumentError, match=sentence):
-            plan(**{"data": data, **SETTINGS, **arguments})
+            plan_cells(**{"data": data, **SETTINGS, **arguments})
 
 
 def test_a_cell_is_known_by_configuration_and_data():
     digits, other = datasets.digits(seed=0), datasets.digits(seed=1)
-    one = plan(["relu"], [2], data=digits, **SETTINGS)[0]
-    same = plan(["relu:he_normal"], [2], data=digits, **SETTINGS)[0]
+    one = plan_cells(["relu"], [2], data=digits, **SETTINGS)[0]
+    same = plan_cells(["relu:he_normal"], [2], data=digits, **SETTINGS)[0]
     assert one.folder == same.folder
     for change in ({"seeds": 3}, {"learning_rate": 0.04}, {"width": 9}):
-        assert plan(["relu"], [2], data=digits, **SETTINGS | change)[0].folder != one.folder
-    assert plan(["relu"], [2], data=other, **SETTINGS)[0].folder != one.folder
+        assert plan_cells(["relu"], [2], data=digits, **SETTINGS | change)[0].folder != one.folder
+    assert plan_cells(["relu"], [2], data=other, **SETTINGS)[0].folder != one.folder
 
 
 def test_compare_from_python(tmp_path):

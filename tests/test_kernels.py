@@ -77,7 +77,7 @@ def test_unused_avx512_is_noticed(monkeypatch, current, offered, set_by_hand, ex
 
 def test_without_openblas_or_avx512_there_is_nothing_to_choose(monkeypatch):
     monkeypatch.setattr(kernels, "in_use", lambda: None)
-    assert "nothing to choose" in kernels.told()[-1]
+    assert "nothing to choose" in kernels.summary()[-1]
     monkeypatch.setattr(kernels, "in_use", lambda: "Haswell")
     monkeypatch.setattr(kernels, "offered", lambda: ("Haswell",))
-    assert "nothing to choose" in kernels.told()[-1]
+    assert "nothing to choose" in kernels.summary()[-1]

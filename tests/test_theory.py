@@ -21,7 +21,9 @@ def simulate(sizes, activation, init, x, labels, seeds, gain=1.0):
     rng, phi = np.random.default_rng(7), ACTIVATIONS[activation]
     weights = []
     for fan_in, fan_out in itertools.pairwise(sizes):
-        variance = {"glorot": 2 / (fan_in + fan_out), "he": 2 / fan_in, "lecun": 1 / fan_in}[init.split("_")[0]]
+        variance = {"glorot": 2 / (fan_in + fan_out), "he": 2 / fan_in, "lecun": 1 / fan_in}[
+            init.split("_")[0]
+        ]
         weights.append(rng.normal(0, gain * math.sqrt(variance), (seeds, fan_in, fan_out)))
     h, zs = x, []
     for weight in weights:
@@ -55,7 +57,9 @@ def test_weight_variance_of_pytorchs_linear_is_what_pytorch_draws():
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     draw = torch.nn.Linear(300, 200).weight.detach().numpy()
-    assert 300 * draw.var() == pytest.approx(theory.weight_variance("pytorch_linear", 300, 200), rel=0.02)
+    assert 300 * draw.var() == pytest.approx(
+        theory.weight_variance("pytorch_linear", 300, 200), rel=0.02
+    )
 
 
 def test_glorots_variance_is_exact_where_widths_change():
@@ -110,7 +114,12 @@ def test_gain_and_input_scale_enter():
 
 @pytest.mark.parametrize(
     ("activation", "init"),
-    [("tanh", "glorot_normal"), ("tanh", "he_normal"), ("selu", "lecun_normal"), ("relu", "he_normal")],
+    [
+        ("tanh", "glorot_normal"),
+        ("tanh", "he_normal"),
+        ("selu", "lecun_normal"),
+        ("relu", "he_normal"),
+    ],
 )
 def test_half_width_of_the_band_is_one_examples_deviation_over_seeds(activation, init):
     seeds, rng = 200, np.random.default_rng(1)
@@ -120,7 +129,9 @@ def test_half_width_of_the_band_is_one_examples_deviation_over_seeds(activation,
     prediction = theory.predict(DEEP, activation, init)
     half_width = (prediction.upper - prediction.lower) / 2
     for layer in (0, 9):
-        assert measured[:, layer].std() == pytest.approx(half_width[layer], rel=0.15)  # 3 errors of a deviation
+        assert measured[:, layer].std() == pytest.approx(
+            half_width[layer], rel=0.15
+        )  # 3 errors of a deviation
         centre = (prediction.upper + prediction.lower)[layer] / 2
         assert measured[:, layer].mean() == pytest.approx(centre, abs=0.12)
 
@@ -139,7 +150,9 @@ def test_rows_of_a_prediction_fit_together():
     prediction = theory.predict(DEEP, "tanh", "glorot_normal", 1.2)
     assert prediction.q.shape == prediction.chi.shape == prediction.lower.shape == (21,)
     assert prediction.log_delta_ratio[-1] == prediction.lower[-1] == prediction.upper[-1] == 0
-    assert np.isnan([prediction.chi[-1], prediction.log_gain_weight[-1], prediction.log_gain_slope[-1]]).all()
+    assert np.isnan(
+        [prediction.chi[-1], prediction.log_gain_weight[-1], prediction.log_gain_slope[-1]]
+    ).all()
     steps = prediction.log_gain_weight[:-1] + prediction.log_gain_slope[:-1]
     np.testing.assert_allclose(-np.diff(prediction.log_delta_ratio), steps, atol=1e-13)
     np.testing.assert_allclose(2 * steps, np.log(prediction.chi[:-1]), atol=1e-13)
@@ -219,7 +232,14 @@ def test_fixed_point_is_one():
 
 @pytest.mark.parametrize(
     ("activation", "sigma_w2"),
-    [("identity", 1), ("tanh", 1), ("relu", 2), ("leaky_relu", 2 / 1.0001), ("elu", 1), ("sigmoid", 103.0076)],
+    [
+        ("identity", 1),
+        ("tanh", 1),
+        ("relu", 2),
+        ("leaky_relu", 2 / 1.0001),
+        ("elu", 1),
+        ("sigmoid", 103.0076),
+    ],
 )
 def test_critical_gain(activation, sigma_w2):
     gain = theory.critical_gain(activation)
@@ -281,12 +301,30 @@ def test_silent_fraction_of_a_healthy_net_and_of_others():
     ("call", "message"),
     [
         (lambda: theory.predict([64], "relu", "he_normal"), r"sizes=\[64\] must name at least"),
-        (lambda: theory.predict([64, 0], "relu", "he_normal"), r"sizes=0 must be a whole number of at least 1"),
-        (lambda: theory.predict([64, 10], "swish", "he_normal"), r"activation='swish' is unknown; choose one of"),
-        (lambda: theory.predict([64, 10], "relu", "he"), r"init='he' is unknown; choose one of: .*pytorch_linear"),
-        (lambda: theory.predict([64, 10], "relu", "he_normal", 0), r"gain=0 must be a finite number above 0"),
-        (lambda: theory.predict([64, 10], "relu", "he_normal", q_input=math.nan), r"q_input=nan must be"),
-        (lambda: theory.predict([64, 10], "relu", "he_normal", bias_variance=-1), r"bias_variance=-1 must be"),
+        (
+            lambda: theory.predict([64, 0], "relu", "he_normal"),
+            r"sizes=0 must be a whole number of at least 1",
+        ),
+        (
+            lambda: theory.predict([64, 10], "swish", "he_normal"),
+            r"activation='swish' is unknown; choose one of",
+        ),
+        (
+            lambda: theory.predict([64, 10], "relu", "he"),
+            r"init='he' is unknown; choose one of: .*pytorch_linear",
+        ),
+        (
+            lambda: theory.predict([64, 10], "relu", "he_normal", 0),
+            r"gain=0 must be a number of at least 1e-100",
+        ),
+        (
+            lambda: theory.predict([64, 10], "relu", "he_normal", q_input=math.nan),
+            r"q_input=nan must be",
+        ),
+        (
+            lambda: theory.predict([64, 10], "relu", "he_normal", bias_variance=-1),
+            r"bias_variance=-1 must be",
+        ),
         (lambda: theory.weight_variance("he_normal", 0, 4), r"fan_in=0 must be"),
         (lambda: theory.weight_variance("he_normal", 4, 2.5), r"fan_out=2.5 must be"),
         (lambda: theory.depth_below("relu", 1.0, 1.0), r"threshold=1.0 must be between 0 and 1"),
@@ -296,7 +334,10 @@ def test_silent_fraction_of_a_healthy_net_and_of_others():
         (lambda: theory.dead_at_init(0, 3), r"width=0 must be"),
         (lambda: theory.dead_at_init(3, 0), r"hidden_layers=0 must be"),
         (lambda: theory.silent_fraction("relu", DEEP, 0), r"examples=0 must be"),
-        (lambda: theory.silent_fraction("relu", DEEP, 9, input_correlation=1.0), r"input_correlation=1.0 must be"),
+        (
+            lambda: theory.silent_fraction("relu", DEEP, 9, input_correlation=1.0),
+            r"input_correlation=1.0 must be",
+        ),
     ],
 )
 def test_errors_name_the_argument_and_its_range(call, message):

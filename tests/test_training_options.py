@@ -94,7 +94,7 @@ def test_the_norms_of_the_net_count_scales_and_shifts():
 def test_a_run_that_breaks_shows_its_last_finite_iteration_again_with_the_same_masks(options):
     model = MLP([3, 4, 4, 4, 3], "relu", seed=2, dtype="float32", **options)
     # A norm can bear a rate of 1e12, no float32 one of 1e38.
-    run = train(model, make_data(), batch_size=5, iterations=60, learning_rate=1e38 if model.block.norm else 1e12)
+    run = train(model, make_data(), batch_size=5, iterations=60, learning_rate=1e38 if model.modifiers.norm else 1e12)
     phases = run.steps["nonfinite_phase"]
     assert not phases.isna().all()
     first = int(np.flatnonzero(~phases.isna())[0])

@@ -1,6 +1,6 @@
-"""The command line: one file a command."""
+"""The command line: `commands/` holds one file a command, and a new file there is a new command."""
 
-from gradlab.cli.commands import run
+from gradlab.cli.application import run
 
 __all__ = [
     "run",

@@ -1,4 +1,4 @@
-"""What `gradlab check` prints: text, JSON, JUnit XML and GitHub annotations, each made of runs and their verdicts."""
+"""What `gradlab check` prints: text, JSON, JUnit XML and GitHub annotations."""
 
 from __future__ import annotations
 
@@ -9,29 +9,46 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape as _escape
 from xml.sax.saxutils import quoteattr as _quoteattr
 
+from gradlab.cli.output import clean
 from gradlab.diagnosis import Diagnosis, registry, summary
 from gradlab.rules import Finding
-from gradlab.rules.base import ERROR, NOTE
+from gradlab.rules.base import ERROR, NOTE, WARNING
 from gradlab.run import Run
+
+LEVELS = (NOTE, WARNING, ERROR)
+"""Severities of a finding, the gravest last."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One run and its verdict; `strict` counts a warning as a failure."""
+    """One run and its verdict.
+
+    Attributes
+    ----------
+    run : Run
+    diagnosis : Diagnosis
+    fail_on : str
+        One of `LEVELS`: a finding of this severity, or of a graver one, is a failure.
+    """
 
     run: Run
     diagnosis: Diagnosis
-    strict: bool = False
+    fail_on: str = "error"
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether a finding is grave enough to be a failure."""
+        return LEVELS.index(finding.severity) >= LEVELS.index(self.fail_on)
 
     @property
     def failed(self) -> bool:
         """Whether this run makes the command exit with 1."""
-        return not self.diagnosis.ok or (self.strict and bool(self.diagnosis.faults))
+        grave = any(self.fails(finding) for finding in self.diagnosis.every_finding)
+        return grave or not self.diagnosis.ok
 
 
 def text(judged: Sequence[Judged]) -> str:
     """Write every diagnosis as it prints."""
-    return "\n\n".join(str(each.diagnosis) for each in judged)
+    return "\n\n".join(clean(str(each.diagnosis)) for each in judged)
 
 
 def as_json(judged: Sequence[Judged]) -> str:
@@ -42,7 +59,9 @@ def as_json(judged: Sequence[Judged]) -> str:
 
 @dataclass(frozen=True)
 class _Case:
-    """One rule's verdict on one run, as CI viewers list it: `kind` is passed, failure, error or skipped."""
+    """One rule's verdict on one run, as CI viewers list it: `kind` is passed, failure, error or
+    skipped.
+    """
 
     name: str
     kind: str = "passed"
@@ -75,14 +94,9 @@ def _cases(judged: Judged) -> list[_Case]:
 
 def _fired(judged: Judged, name: str, finding: Finding) -> _Case:
     details = "\n".join(_details(finding))
-    if _level(judged, finding) == ERROR:
+    if judged.fails(finding):
         return _Case(name, "failure", finding.message, details)
     return _Case(name, output=f"{finding.severity}: {finding.message}\n{details}")
-
-
-def _level(judged: Judged, finding: Finding) -> str:
-    """Return a finding's severity; a strict check takes a warning for an error."""
-    return ERROR if judged.strict and finding.severity != NOTE else finding.severity
 
 
 def _details(finding: Finding) -> list[str]:
@@ -91,22 +105,31 @@ def _details(finding: Finding) -> list[str]:
         lines.append(f"why: {finding.cause['sentence']}")
     lines += [f"try: {remedy}" for remedy in finding.remedies]
     if finding.consequences:
-        lines.append(f"explains: {', '.join(f'{each.rule} {each.name}' for each in finding.consequences)}")
+        explained = ", ".join(f"{each.rule} {each.name}" for each in finding.consequences)
+        lines.append(f"explains: {explained}")
     return lines
 
 
 def junit(judged: Sequence[Judged]) -> str:
-    """Write JUnit XML: a test suite a run, a test case a rule; what Jenkins, GitLab and others show."""
+    """Write JUnit XML: a test suite a run, a test case a rule; what Jenkins, GitLab and others
+    show.
+    """
     suites = [_suite(each, _cases(each)) for each in judged]
     every = [case for each in judged for case in _cases(each)]
     total = _counts(every, skipped=False)
     head = '<?xml version="1.0" encoding="UTF-8"?>'
-    return "\n".join([head, f'<testsuites name="gradlab check" {total} time="0">', *suites, "</testsuites>"])
+    return "\n".join(
+        [head, f'<testsuites name="gradlab check" {total} time="0">', *suites, "</testsuites>"]
+    )
 
 
 def _counts(cases: Sequence[_Case], *, skipped: bool) -> str:
-    count = {kind: sum(case.kind == kind for case in cases) for kind in ("failure", "error", "skipped")}
-    tail = f' skipped="{count["skipped"]}"' if skipped else ""  # Jenkins' schema has no such sum over suites
+    count = {
+        kind: sum(case.kind == kind for case in cases) for kind in ("failure", "error", "skipped")
+    }
+    tail = (
+        f' skipped="{count["skipped"]}"' if skipped else ""
+    )  # Jenkins' schema has no such sum over suites
     return f'tests="{len(cases)}" failures="{count["failure"]}" errors="{count["error"]}"{tail}'
 
 
@@ -119,15 +142,15 @@ def _suite(judged: Judged, cases: Sequence[_Case]) -> str:
 
 def _case(suite: str, case: _Case) -> str:
     opening = f'    <testcase classname={suite} name={_attribute(case.name)} time="0"'
+    if case.kind == "passed" and not case.output:
+        return f"{opening}/>"
     if case.kind == "passed":
-        return (
-            f"{opening}><system-out>{_content(case.output)}</system-out></testcase>" if case.output else f"{opening}/>"
-        )
+        return f"{opening}><system-out>{_content(case.output)}</system-out></testcase>"
     if case.kind == "skipped":
         return f"{opening}><skipped message={_attribute(case.message)}/></testcase>"
     kind = _attribute(case.name.split(" ")[0])
-    inner = f"<{case.kind} message={_attribute(case.message)} type={kind}>{_content(case.details)}</{case.kind}>"
-    return f"{opening}>{inner}</testcase>"
+    head = f"<{case.kind} message={_attribute(case.message)} type={kind}>"
+    return f"{opening}>{head}{_content(case.details)}</{case.kind}></testcase>"
 
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -142,22 +165,27 @@ def _attribute(value: str) -> str:
 
 
 def github(judged: Sequence[Judged]) -> str:
-    """Write one workflow command a finding, which GitHub shows on the run's page, and a line that counts."""
+    """Write one workflow command a finding, which GitHub shows on the run's page, and a line that
+    counts.
+    """
     lines = []
     for each in judged:
         lines += _annotations(each)
     failed = sum(each.failed for each in judged)
-    lines.append(f"gradlab: {len(judged)} run{'' if len(judged) == 1 else 's'} checked, {failed} failed")
+    lines.append(
+        f"gradlab: {len(judged)} run{'' if len(judged) == 1 else 's'} checked, {failed} failed"
+    )
     return "\n".join(lines)
 
 
 def _annotations(judged: Judged) -> list[str]:
-    lines, diagnosis = [], judged.diagnosis
+    diagnosis = judged.diagnosis
+    lines = []
     for finding in diagnosis.findings:
-        level = _level(judged, finding).replace(NOTE, "notice")  # GitHub's word
-        lines.append(
-            _command(level, f"{finding.rule} {finding.name} in {judged.run.name}", "\n".join(_details(finding)))
-        )
+        grave = any(map(judged.fails, (finding, *finding.consequences)))
+        level = "error" if grave else finding.severity.replace(NOTE, "notice")  # GitHub's word
+        title = f"{finding.rule} {finding.name} in {judged.run.name}"
+        lines.append(_command(level, title, "\n".join(_details(finding))))
     for code, status in diagnosis.statuses.items():
         if status in ("crashed", "muted"):
             level = "error" if status == "crashed" else "notice"
@@ -169,10 +197,15 @@ def _annotations(judged: Judged) -> list[str]:
 
 
 def _command(level: str, title: str, message: str) -> str:
-    """Write a workflow command; its syntax reserves %, line ends and, in the title, colon and comma."""
-    escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    head = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
-    return f"::{level} title={head}::{escaped}"
+    """Write a workflow command; its syntax reserves %, line ends and, in the title, colon and
+    comma.
+    """
+    head = _escaped(title).replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={head}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return clean(text).replace("%", "%25").replace("\n", "%0A")
 
 
 FORMATS: dict[str, Callable[[Sequence[Judged]], str]] = {

@@ -1,7 +1,8 @@
 """Which kernels OpenBLAS multiplies matrices with, and whether this processor has faster ones.
 
-OpenBLAS chooses them by the processor's name, and may not know a newer one: with AVX-512 at hand it can fall back on
-"Haswell", made for AVX2. The environment variable OPENBLAS_CORETYPE, read when NumPy is imported, chooses otherwise.
+OpenBLAS chooses them by the processor's name, and may not know a newer one: with AVX-512 at hand it
+can fall back on "Haswell", made for AVX2. The environment variable OPENBLAS_CORETYPE, read when
+NumPy is imported, chooses otherwise.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def suspicious() -> bool:
     return AVX512 in offered() and in_use() in (AVX2, "Zen") and VARIABLE not in os.environ
 
 
-def measure(names: Sequence[str], sizes: Sequence[int] = SIZES, rounds: int = 5) -> dict[str, list[float]]:
+def measure(
+    names: Sequence[str], sizes: Sequence[int] = SIZES, rounds: int = 5
+) -> dict[str, list[float]]:
     """Return the seconds of the three products of a training step, n x n each, by kernel.
 
     Each is a process of its own, in turn, with one thread; the median of the rounds.
@@ -67,12 +70,15 @@ def measure(names: Sequence[str], sizes: Sequence[int] = SIZES, rounds: int = 5)
         for name in names:
             settings = os.environ | {VARIABLE: name, "OPENBLAS_NUM_THREADS": "1"}
             command = [sys.executable, "-c", MEASURE, *map(str, sizes)]
-            told = subprocess.run(command, check=True, capture_output=True, text=True, env=settings).stdout
-            kept[name].append([float(line) for line in told.split()])
-    return {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in kept.items()}
+            done = subprocess.run(command, check=True, capture_output=True, text=True, env=settings)
+            kept[name].append([float(line) for line in done.stdout.split()])
+    return {
+        name: [statistics.median(column) for column in zip(*rows, strict=True)]
+        for name, rows in kept.items()
+    }
 
 
-def told() -> list[str]:
+def summary() -> list[str]:
     """Say in lines what is in use, what was measured, and what to set where another is faster."""
     current = in_use()
     if current is None:
@@ -90,9 +96,13 @@ def told() -> list[str]:
 
 
 def _advice(current: str, seconds: dict[str, list[float]]) -> str:
-    """One sentence: which to set, judged by the geometric mean of the sizes; the results are equal to rounding."""
+    """One sentence: which to set, judged by the geometric mean of the sizes; the results are equal
+    to rounding.
+    """
     best = min(seconds, key=lambda name: statistics.geometric_mean(seconds[name]))
-    used = current if current in seconds else AVX512 if current not in (AVX2, "Zen") else AVX2
+    used = current
+    if current not in seconds:
+        used = AVX2 if current == "Zen" else AVX512
     gain = statistics.geometric_mean(seconds[used]) / statistics.geometric_mean(seconds[best])
     if gain < WORTH:
         return f"{used} is as fast as any: leave it as it is."

@@ -2,91 +2,168 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-DATA_HELP = "digits; iris, wine, breast_cancer or diabetes where scikit-learn is installed; or a CSV or npz file."
-Width = Annotated[int, typer.Option("--width", help="Units in each hidden layer.")]
-DataOption = Annotated[str, typer.Option("--data", help=DATA_HELP, metavar="NAME|FILE")]
-Target = Annotated[str | None, typer.Option("--target", help="The column of the file to predict; default: the last.")]
-Loss = Annotated[
-    str | None,
-    typer.Option(
-        "--loss",
-        metavar="NAME",
-        help="For classes cross_entropy (for two classes also binary_cross_entropy or perceptron), for numbers "
-        "squared_error, mean_absolute_error or huber; default: what fits the data.",
-    ),
-]
-L1 = Annotated[
-    float, typer.Option("--l1", help="Weight of the penalty on the sum of |w|: makes some weights exactly 0. 0: none.")
-]
-L2 = Annotated[
-    float,
-    typer.Option("--l2", help="Weight of the penalty on half the sum of w squared: keeps weights small. 0: none."),
-]
-ClassWeights = Annotated[
-    str | None,
-    typer.Option(
-        "--class-weights",
-        metavar="balanced|X,X,...",
-        help="Let rare classes count as much as frequent ones (balanced), or say how much each class counts.",
-    ),
-]
-LabelSmoothing = Annotated[
-    float,
-    typer.Option(
-        "--label-smoothing",
-        help="Share of each target that is spread over all classes, so that no answer has to be certain.",
-    ),
-]
-Seeds = Annotated[int, typer.Option("--seeds", help="How many seeds to train at once.")]
-Iterations = Annotated[int, typer.Option("--iterations", help="Updates to train for.")]
-Optimizer = Annotated[
-    str,
-    typer.Option(
-        "--optimizer",
-        metavar="NAME[:KEY=VALUE]",
-        help="How weights are updated: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw; some "
-        "with settings, such as momentum:momentum=0.95, adam:beta1=0.8:epsilon=1e-6 or adamw:weight_decay=0.1.",
-    ),
-]
-Schedule = Annotated[
-    str,
-    typer.Option(
-        "--schedule",
-        metavar="NAME[:KEY=VALUE]",
-        help="How the learning rate changes: constant, step:every=N (times 0.1 every N updates, or times factor=X), "
-        "exponential:factor=X (times X at every update) or cosine (falls to 0 at the end, or to a share end=X). Each "
-        "may begin with a warm-up, a rise from 0 over N updates, such as cosine:warmup=50.",
-    ),
-]
-Clip = Annotated[
-    str | None,
-    typer.Option(
-        "--clip",
-        metavar="norm:most=X|value:most=X",
-        help="Before each update, shorten a gradient whose norm is above X, or cut its entries to -X .. X.",
-    ),
-]
-LearningRate = Annotated[
-    float, typer.Option("--learning-rate", help="Step size: an update is this times the gradient (of plain sgd).")
-]
-BatchSize = Annotated[int, typer.Option("--batch-size", help="Examples an update sees.")]
-Runs = Annotated[Path, typer.Option("--runs", help="Folder that keeps finished trainings, to find them again.")]
-Force = Annotated[bool, typer.Option("--force", help="Train anew even what is finished.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the verdicts to this file.")]
-RunFolders = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of recorded runs.")]
-OpenIt = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
-Codes = Annotated[str | None, typer.Option(help="Rule codes or prefixes of codes, separated by commas, such as GL101,GL3.")]
+from gradlab.errors import ArgumentError, GradlabError
+from gradlab.options import TrainingOptions, option_of
+from gradlab.ranges import COUNT, Range
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+LISTS = {"compare": ("--network", "--depth")}
+"""Options of a command that take several values: `--depth 2 5 10`."""
+
+NETWORK, DATA, TRAINING, OUTPUT = "Network", "Data", "Training", "Output"
+"""Groups of options, as the help shows them."""
+
+
+def number(name: str, allowed: Range, help: str, group: str = "Options") -> Any:
+    """Return an option that takes a number of a range; a mistake is told in the range's words."""
+    return typer.Option(
+        name,
+        help=help,
+        metavar="N" if allowed.whole else "X",
+        parser=_reader(name, allowed.read),
+        rich_help_panel=group,
+    )
+
+
+def _reader(name: str, read: Callable[[str, str], Any]) -> Callable[[Any], Any]:
+    """Return what makes a value of what was typed; typer hands defaults to it too."""
+
+    def parse(typed: Any) -> Any:
+        if not isinstance(typed, str):
+            return typed
+        try:
+            return read(name, typed)
+        except ArgumentError as error:  # a ValueError, which typer would reword
+            raise GradlabError(str(error)) from None
+
+    return parse
+
+
+def training_options(command: Function) -> Function:
+    """Give a command that ends in `**options` an option for each of `TrainingOptions`."""
+    signature = inspect.signature(command)
+    hints = get_type_hints(command, include_extras=True)
+    parameters = [
+        each.replace(annotation=hints[each.name])
+        for each in signature.parameters.values()
+        if each.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    kinds = get_type_hints(TrainingOptions)
+    parameters += [_parameter(each, kinds[each.name]) for each in fields(TrainingOptions)]
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": int}
+    return command
+
+
+def _parameter(each: Field, kind: Any) -> inspect.Parameter:
+    """Return the command's parameter for one field of `TrainingOptions`."""
+    about = option_of(each)
+    name = f"--{each.name.replace('_', '-')}"
+    if isinstance(about.allowed, Range):
+        made = number(name, about.allowed, about.help, TRAINING)
+    else:
+        read = about.read
+        made = typer.Option(
+            name,
+            help=about.help,
+            metavar=about.metavar,
+            parser=None if read is None else _reader(name, lambda _, typed: read(typed)),
+            rich_help_panel=TRAINING,
+        )
+        kind = str if each.default is not None else str | None
+    return inspect.Parameter(
+        each.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=each.default,
+        annotation=Annotated[kind, made],
+    )
+
 
 NETWORK_HELP = (
-    "What every hidden layer does, in one word. First its activation: sigmoid, tanh, relu, leaky_relu, elu, selu, "
-    "softplus, gelu, silu or identity. Then, as wanted, each behind a colon: how its weights are drawn (glorot_normal, "
-    "he_normal, lecun_normal, each also _uniform, orthogonal or lsuv; default: what suits the activation), gain=X "
-    "(weights X times as large), norm=batch or norm=layer (normalize what the activation reads), residual=A (add the "
-    "layer before, and A times this one), dropout=P (leave out a share P of the units in training). Such as "
+    "What every hidden layer does, in one word. First its activation: sigmoid, tanh, relu, "
+    "leaky_relu, elu, selu, softplus, gelu, silu or identity. Then, each behind a colon: how its "
+    "weights are drawn (glorot_normal, he_normal, lecun_normal, each also _uniform, orthogonal or "
+    "lsuv; default: what suits the activation), gain=X (weights X times as large), norm=batch or "
+    "norm=layer (normalize what the activation reads), residual=A (add the layer before, and A "
+    "times this one), dropout=P (leave out a share P of the units in training). Such as "
     "relu:he_normal:gain=2 or sigmoid:norm=batch:dropout=0.1"
 )
+
+Width = Annotated[int, number("--width", COUNT, "Units in each hidden layer.", NETWORK)]
+Depth = Annotated[int, number("--depth", COUNT, "Hidden layers.", NETWORK)]
+Seeds = Annotated[int, number("--seeds", COUNT, "How many seeds to train at once.", TRAINING)]
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="NAME|FILE",
+        help="digits; iris, wine, breast_cancer or diabetes where scikit-learn is installed; or a "
+        "CSV or npz file.",
+        rich_help_panel=DATA,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help="The column of the file to predict; default: the last.",
+        rich_help_panel=DATA,
+    ),
+]
+Runs = Annotated[
+    Path,
+    typer.Option(
+        "--runs",
+        metavar="FOLDER",
+        help="Folder that keeps finished trainings, to find them again.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Train anew what is finished.", rich_help_panel=OUTPUT)
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Also write the verdicts to this file.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Open = Annotated[
+    bool, typer.Option("--open", help="Open the page in the browser.", rich_help_panel=OUTPUT)
+]
+RunFolders = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN...", help="Folders of recorded runs, or folders that hold some."),
+]
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        "--layers",
+        metavar="PATTERN",
+        help="Only these layers: a pattern such as 'hidden*' or 'blocks.*.attn.*', or /a regular "
+        "expression/, for their names and paths.",
+    ),
+]
+
+
+def codes(name: str, help: str) -> Any:
+    """Return an option that takes codes of rules."""
+    return typer.Option(name, metavar="CODE,...", help=help)
+
+
+def report_file(help: str) -> Any:
+    """Return the option `-o`, the file of a report."""
+    return typer.Option("-o", "--output", metavar="FILE", help=help, rich_help_panel=OUTPUT)

@@ -1,28 +1,20 @@
 """`compare(...)`: a grid of trainings that can be resumed."""
 
-from gradlab.comparison.grid import (
-    DEFAULT_DEPTHS,
-    DEFAULT_NETWORKS,
-    Cell,
-    Comparison,
-    Plan,
-    Settings,
-    compare,
-    plan,
-    row,
-    train_cell,
-    train_cells,
-)
+from gradlab.comparison.cell import Cell, row
+from gradlab.comparison.grid import Comparison, compare
+from gradlab.comparison.networks import Network
+from gradlab.comparison.plan import DEFAULT_DEPTHS, DEFAULT_NETWORKS, Plan, plan_cells
+from gradlab.comparison.workers import train_cell, train_cells
 
 __all__ = [
     "DEFAULT_DEPTHS",
     "DEFAULT_NETWORKS",
     "Cell",
     "Comparison",
+    "Network",
     "Plan",
-    "Settings",
     "compare",
-    "plan",
+    "plan_cells",
     "row",
     "train_cell",
     "train_cells",

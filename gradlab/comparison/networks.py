@@ -1,4 +1,6 @@
-"""A network written in one word: `ACTIVATION[:INIT][:KEY=VALUE ...]`, such as `relu:he_normal:gain=2:norm=batch`."""
+"""A network written in one word: `ACTIVATION[:INIT][:KEY=VALUE ...]`, such as
+`relu:he_normal:gain=2:norm=batch`.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradlab import activations
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, one_of, shown, suggest
 from gradlab.nn import initializers
 from gradlab.nn.mlp import MLP
 from gradlab.nn.modifiers import AXES
-from gradlab.nn.settings import Setting, check
+from gradlab.ranges import ABOVE_0, FRACTION
 
-NUMBERS = {
-    "gain": Setting(1.0, 0, open_least=True),
-    "residual": Setting(None, 0, open_least=True),
-    "dropout": Setting(0.0, 0, 1, open_most=True),
-}
+NUMBERS = {"gain": ABOVE_0, "residual": ABOVE_0, "dropout": FRACTION}
 KEYS = ("gain", "norm", "residual", "dropout")
 
 
@@ -45,7 +43,11 @@ class Network:
     @property
     def label(self) -> str:
         """A short name: the activation, then whatever is not as usual."""
-        parts = [self.activation if self.init == usual_init(self.activation) else f"{self.activation}:{self.init}"]
+        parts = [
+            self.activation
+            if self.init == usual_init(self.activation)
+            else f"{self.activation}:{self.init}"
+        ]
         if self.gain != 1:
             parts.append(f"x{self.gain:g}")
         if self.norm is not None:
@@ -58,7 +60,8 @@ class Network:
 
     @classmethod
     def parse(cls, text: str) -> Network:
-        """Read `ACTIVATION[:INIT][:gain=X][:norm=batch|layer][:residual=A][:dropout=P]`; a bare number is a gain.
+        """Read `ACTIVATION[:INIT][:gain=X][:norm=batch|layer][:residual=A][:dropout=P]`; a bare
+        number is a gain.
 
         Raises
         ------
@@ -78,10 +81,10 @@ class Network:
                 key, value = "gain", part
             if key not in KEYS:
                 raise ArgumentError(
-                    f"network {text!r} cannot be read: {part!r} is none of {', '.join(f'{k}=' for k in KEYS)}; write "
-                    "ACTIVATION:INIT:KEY=VALUE, such as relu:he_normal:gain=2:norm=batch"
+                    f"network {shown(text)} cannot be read at {shown(part)}; {suggest(key, KEYS)}; "
+                    "write ACTIVATION:INIT:KEY=VALUE, such as relu:he_normal:gain=2:norm=batch"
                 )
-            options[key] = _value(f"network {text!r}: {key}", key, value)
+            options[key] = _value(f"network {shown(text)}: {key}", key, value)
         return cls(name, **options)
 
     def build(self, sizes: Sequence[int], *, seed: int = 0, replicates: int | None = None) -> MLP:
@@ -101,14 +104,17 @@ class Network:
 
 def usual_init(activation: str) -> str:
     """He for the relu kind, whose slope is 0 on half of the inputs; Glorot for the rest."""
-    return "he_normal" if activation in ("relu", "leaky_relu", "elu", "gelu", "silu") else "glorot_normal"
+    return (
+        "he_normal"
+        if activation in ("relu", "leaky_relu", "elu", "gelu", "silu")
+        else "glorot_normal"
+    )
 
 
 def _value(argument: str, key: str, value: str) -> str | float:
     if key != "norm":
-        return check(argument, value, NUMBERS[key])
-    if value not in AXES:
-        raise ArgumentError(f"{argument}={value} must be batch or layer")
+        return NUMBERS[key].read(argument, value)
+    one_of(argument, value, AXES)
     return value
 
 

@@ -1,1 +1,3 @@
-"""The built-in engine, NumPy only: it tells an observer what happened and knows nothing of recording."""
+"""The built-in engine, NumPy only: it tells an observer what happened and knows nothing of
+recording.
+"""

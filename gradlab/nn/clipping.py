@@ -1,4 +1,5 @@
-"""Gradient clipping, of all parameters of a replicate together: by norm (Pascanu et al. 2013), or value by value.
+"""Gradient clipping, of all parameters of a replicate together: by norm (Pascanu et al. 2013), or
+value by value.
 
 Written "norm:most=1" or "value:most=0.5".
 """
@@ -10,40 +11,43 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gradlab.layerstack import LayerStack
-from gradlab.nn import settings
-from gradlab.nn.settings import Setting
+from gradlab.nn import hyperparameters
+from gradlab.nn.hyperparameters import Hyperparameter
+from gradlab.ranges import ABOVE_0
 
 Array = np.ndarray
 Clip = Callable[[Sequence[LayerStack]], Array]
 
 TINY = 1e-6  # PyTorch's, in clip_grad_norm_
 
-_MOST = {"most": Setting(None, 0, open_least=True)}
-SETTINGS: dict[str, dict[str, Setting]] = {"norm": _MOST, "value": _MOST}
+_MOST = {"most": Hyperparameter(None, ABOVE_0)}
+HYPERPARAMETERS: dict[str, dict[str, Hyperparameter]] = {"norm": _MOST, "value": _MOST}
 
 
 def create(text: str, replicates: int | None) -> Clip:
-    """Return the clipping that `text` names: it changes gradients in place and returns their norm afterwards.
+    """Return the clipping that `text` names: it changes gradients in place and returns their norm
+    afterwards.
 
     Parameters
     ----------
     text : str
-        "norm:most=X": g <- g min(1, X / (||g|| + 1e-6)), ||g|| over all parameters of one replicate;
-        "value:most=X": every entry into [-X, X].
+        "norm:most=X": g <- g min(1, X / (||g|| + 1e-6)), ||g|| over all parameters of one
+        replicate; "value:most=X": every entry into [-X, X].
     replicates : int, optional
         Whether the arrays carry a leading replicate axis, as the model's do.
 
     Returns
     -------
     callable
-        `clip(stacks)` for LayerStacks that together hold all gradients -> norm after clipping, (S,) or ().
+        `clip(stacks)` for LayerStacks that together hold all gradients -> norm after clipping, (S,)
+        or ().
 
     Raises
     ------
     ArgumentError
         An unknown name, or a limit that is not above 0.
     """
-    name, values = settings.parse("clip", text, SETTINGS)
+    name, values = hyperparameters.parse("clip", text, HYPERPARAMETERS)
     most = float(values["most"] or 0)
     stacked = replicates is not None
 
@@ -52,7 +56,11 @@ def create(text: str, replicates: int | None) -> Clip:
         factor = np.minimum(1, most / (norm + TINY))  # NaN stays NaN: clipping must not hide it
         for stack in stacks:
             for _, array in stack.groups:
-                array *= factor.reshape(-1, 1, 1).astype(array.dtype) if stacked else array.dtype.type(factor)
+                array *= (
+                    factor.reshape(-1, 1, 1).astype(array.dtype)
+                    if stacked
+                    else array.dtype.type(factor)
+                )
         return norm * factor
 
     def by_value(stacks: Sequence[LayerStack]) -> Array:

@@ -4,9 +4,10 @@
     f = add(mul(constant(2), sin(square(x))), sqrt(mul(constant(5), x)))
     f.value, f.derivative(x)
 
-Every node knows its value and the derivative by each of its inputs. `derivative` goes once through the graph, from the
-result back, and adds up at every node what comes back from all nodes that use it: reverse-mode differentiation
-(Linnainmaa 1970), of which backpropagation is the case of a neural network.
+Every node knows its value and the derivative by each of its inputs. `derivative` goes once through
+the graph, from the result back, and adds up at every node what comes back from all nodes that use
+it: reverse-mode differentiation (Linnainmaa 1970), of which backpropagation is the case of a neural
+network.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Node:
     locals: tuple[Array, ...] = ()
 
     def nodes(self) -> list[Node]:
-        """Return every node this one depends on, inputs before what uses them, itself last; each once."""
+        """Return every node this one depends on, inputs before what uses them, itself last; each
+        once.
+        """
         found: dict[Node, None] = {}
 
         def visit(node: Node) -> None:
@@ -61,7 +64,9 @@ class Node:
         total[self] = np.ones_like(self.value)
         for node in reversed(order):
             for each, local in zip(node.inputs, node.locals, strict=True):
-                total[each] = total[each] + total[node] * local  # the chain rule, summed over all uses
+                total[each] = (
+                    total[each] + total[node] * local
+                )  # the chain rule, summed over all uses
         return total
 
     def derivative(self, by: Node) -> Array:
@@ -70,10 +75,13 @@ class Node:
 
 
 def variable(name: str, value: float | Sequence[float] | Array) -> Node:
-    """Return an input of the computation: a number, or an array of them to compute for all at once."""
+    """Return an input of the computation: a number, or an array of several at once."""
     array = np.asarray(value, np.float64)
     if not np.isfinite(array).all():
-        raise ArgumentError(f"variable {name!r} must be finite numbers, but holds {array[~np.isfinite(array)].flat[0]}")
+        raise ArgumentError(
+            f"variable {name!r} must be finite numbers, but holds "
+            f"{array[~np.isfinite(array)].flat[0]}"
+        )
     return Node(name, array)
 
 
@@ -113,7 +121,8 @@ def sqrt(a: Node) -> Node:
     below = a.value < 0
     if below.any():
         raise ArgumentError(
-            f"sqrt has no value for {np.atleast_1d(a.value)[np.atleast_1d(below)][0]:g}; it needs 0 or more"
+            f"sqrt has no value for {np.atleast_1d(a.value)[np.atleast_1d(below)][0]:g}; it needs "
+            "0 or more"
         )
     with np.errstate(divide="ignore"):
         return _unary("sqrt", a, np.sqrt, lambda _, root: 0.5 / root)

@@ -1,14 +1,15 @@
 """Weight initializers: what a draw's variance is, and the draw itself.
 
-With n_in = fan_in and n_out = fan_out, every scheme fixes Var W; the uniform twin draws from +-sqrt(3 Var W).
+With n_in = fan_in and n_out = fan_out, every scheme fixes Var W; the uniform twin draws from
++-sqrt(3 Var W).
 
     Glorot   2 / (n_in + n_out)     Glorot & Bengio 2010, eq. 16
     He       2 / n_in               He et al. 2015, eq. 10
     LeCun    1 / n_in               LeCun et al. 1998, section 4.6
 
-"orthogonal" draws a matrix whose rows or columns, whichever are fewer, are orthonormal (Saxe et al. 2014), so that
-Var W = 1 / max(n_in, n_out). "lsuv" starts so, and `MLP.calibrate` then scales each layer to preactivations of variance
-1 on data (Mishkin & Matas 2016).
+"orthogonal" draws a matrix whose rows or columns, whichever are fewer, are orthonormal (Saxe et al.
+2014), so that Var W = 1 / max(n_in, n_out). "lsuv" starts so, and `MLP.calibrate` then scales each
+layer to preactivations of variance 1 on data (Mishkin & Matas 2016).
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ VARIANCE: dict[str, Callable[[int, int], float]] = {
     "lecun": lambda fan_in, fan_out: 1 / fan_in,
 }
 ORTHOGONAL = ("orthogonal", "lsuv")
-INITIALIZERS = (*(f"{scheme}_{shape}" for scheme in VARIANCE for shape in ("normal", "uniform")), *ORTHOGONAL)
+INITIALIZERS = (
+    *(f"{scheme}_{shape}" for scheme in VARIANCE for shape in ("normal", "uniform")),
+    *ORTHOGONAL,
+)
 
 
 def check(init: str) -> None:
@@ -35,7 +39,9 @@ def check(init: str) -> None:
 
 
 def draw(init: str, fan_in: int, fan_out: int, gain: float, rng: np.random.Generator) -> np.ndarray:
-    """Return a weight matrix W (fan_in, fan_out), float64; `gain` multiplies its standard deviation."""
+    """Return a weight matrix W (fan_in, fan_out), float64; `gain` multiplies its standard
+    deviation.
+    """
     if init in ORTHOGONAL:
         return gain * _orthonormal(fan_in, fan_out, rng)
     scheme, shape = init.split("_")

@@ -1,4 +1,6 @@
-"""The training loop: batches in, updates out, and an observer told what happened at every iteration."""
+"""The training loop: batches in, updates out, and an observer told what happened at every
+iteration.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Step:
-    """One iteration, told after its update. Arrays are the engine's own buffers: measure or copy, never keep.
+    """One iteration, told after its update. Arrays are the engine's own buffers: measure or copy,
+    never keep.
 
     Attributes
     ----------
@@ -38,12 +41,13 @@ class Step:
         The batch's mean loss before the update.
     learning_rate : float
     validation : tuple of ndarray, optional
-        `(loss, accuracy)` on the held-out data before the update, each (S,) or (), accuracy None for a regression; None
-        off its cadence.
+        `(loss, accuracy)` on the held-out data before the update, each (S,) or (), accuracy None
+        for a regression; None off its cadence.
     last : bool
         Whether it is the last iteration asked for.
     clipped_norm : ndarray (S,) or (), optional
-        Norm of the whole gradient after clipping, where there is any; the model's gradients are those before.
+        Norm of the whole gradient after clipping, where there is any; the model's gradients are
+        those before.
     second_moments : LayerStack, optional
         v of the weights, where the optimizer has one; `second_moment_scale` makes it v_hat.
     """
@@ -77,19 +81,22 @@ class Observer(Protocol):
 
 
 class BatchOrder:
-    """Which examples make each batch: a fresh permutation an epoch for each seed, cut into whole batches.
+    """Which examples make each batch: a fresh permutation an epoch for each seed, cut into whole
+    batches.
 
-    A batch that an epoch cannot fill takes its remainder from the next one, so that every batch has the same size and
-    every example is seen once an epoch.
+    A batch that an epoch cannot fill takes its remainder from the next one, so that every batch has
+    the same size and every example is seen once an epoch.
     """
 
     def __init__(self, examples: int, batch_size: int, seeds: list[int], stacked: bool):
         self._examples, self._batch_size, self._stacked = examples, batch_size, stacked
-        self._rngs = [np.random.default_rng([seed, 1]) for seed in seeds]  # apart from the weights' stream
+        self._rngs = [
+            np.random.default_rng([seed, 1]) for seed in seeds
+        ]  # apart from the weights' stream
         self._queue, self._next = np.empty((len(seeds), 0), np.intp), 0
 
     def take(self) -> Array:
-        """Return the next batch's example numbers: (S, B) where replicates are stacked, else (B,)."""
+        """Return the next batch's example numbers: (S, B) with replicates, else (B,)."""
         while self._queue.shape[1] - self._next < self._batch_size:
             epoch = np.stack([rng.permutation(self._examples) for rng in self._rngs])
             self._queue = np.concatenate([self._queue[:, self._next :], epoch], axis=1)
@@ -118,12 +125,15 @@ class Trainer:
         self._x = np.ascontiguousarray(x, model.dtype)
         self._y = y if loss.classification else np.ascontiguousarray(y, model.dtype)
         self._work = model.workspace(batch_size)
-        self._order = BatchOrder(len(x), batch_size, model.seeds, stacked=model.replicates is not None)
+        self._order = BatchOrder(
+            len(x), batch_size, model.seeds, stacked=model.replicates is not None
+        )
         # Two generations of parameters: the ones before this update, and the ones before the last.
         self._before = [_Generation(model) for _ in range(2)]
         self._schedule, self._base_rate = schedule, optimizer.learning_rate
         self._clip, self._penalty = clip, penalty or Penalty()
-        # What the optimizer gets: the recorded gradients themselves, or a copy where something is done to them.
+        # What the optimizer gets: the recorded gradients themselves, or a copy where something is
+        # done to them.
         changed = clip is not None or self._penalty.l2 > 0
         self._used = np.empty_like(model.gradients) if changed else model.gradients
         self._used_parts = model.views(self._used)
@@ -136,7 +146,8 @@ class Trainer:
         validate: Callable[[MLP], tuple[Array, Array | None]] | None = None,
         validate_every: int = 50,
     ) -> int:
-        """Run `iterations` updates; return how many ran: fewer only once every replicate's weights are not finite.
+        """Run `iterations` updates; return how many ran: fewer only once every replicate's weights
+        are not finite.
 
         NaN weights never come back, so what follows would only repeat NaN.
         """
@@ -157,7 +168,9 @@ class Trainer:
                     return iteration + 1
         return iterations
 
-    def _update(self, iteration: int, loss: Array, validation: tuple[Array, Array | None] | None, last: bool) -> Step:
+    def _update(
+        self, iteration: int, loss: Array, validation: tuple[Array, Array | None] | None, last: bool
+    ) -> Step:
         """Clip, add the penalties, step, and tell what happened."""
         model, optimizer, before = self.model, self.optimizer, self._before[iteration % 2]
         np.copyto(before.flat, model.parameters)
@@ -193,9 +206,13 @@ class Trainer:
         )
 
     def _compute(self, batch: Array, iteration: int) -> Array:
-        """Forward and backward on one batch; leaves gradients in the model, returns the mean loss (S,) or ()."""
+        """Forward and backward on one batch; leaves gradients in the model, returns the mean loss
+        (S,) or ().
+        """
         work, target = self._work, self._y[batch]
-        np.take(self._x, batch, axis=0, out=work.batch, mode="clip")  # 'clip' writes straight into `out`
+        np.take(
+            self._x, batch, axis=0, out=work.batch, mode="clip"
+        )  # 'clip' writes straight into `out`
         self.model.draw_masks(work, iteration)
         logits = self.model.forward(work)
         loss = self.loss.step(logits, target, work.deltas[-1])

@@ -1,23 +1,30 @@
-"""What may stand between a layer's weights and its activation: a skip connection, a normalization, dropout.
+"""What may stand between a layer's weights and its activation: a skip connection, a normalization,
+dropout.
 
-A hidden layer without them is h_l = phi(z_l), z_l = h_{l-1} W_l + b_l. With all of them, for l = 1..L-1:
+A hidden layer without them is h_l = phi(z_l), z_l = h_{l-1} W_l + b_l. With all of them, for l =
+1..L-1:
 
-    x_l = x_{l-1} + a z_l           the residual stream; x_1 = z_1, and x_l = z_l where the widths differ
+    x_l = x_{l-1} + a z_l           the residual stream; x_1 = z_1, and x_l = z_l where the widths
+    differ
     n_l = gamma_l x^_l + beta_l     x^ = (x - mean) / sqrt(variance + 1e-5)
     h_l = m_l phi(n_l)              m = 0 with probability p, else 1 / (1 - p); evaluation: m = 1
 
-This is the pre-activation order of He et al. 2016 (identity mappings), a block being one layer. BatchNorm (Ioffe &
-Szegedy 2015) takes mean and variance of each unit over the batch, and in evaluation their running means; LayerNorm (Ba
-et al. 2016) takes those of each example over the units. Dropout is the inverted one of Srivastava et al. 2014.
+This is the pre-activation order of He et al. 2016 (identity mappings), each layer
+a block of its own. BatchNorm (Ioffe &
+Szegedy 2015) takes mean and variance of each unit over the batch, and in evaluation their running
+means; LayerNorm (Ba et al. 2016) takes those of each example over the units. Dropout is the
+inverted one of Srivastava et al. 2014.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from gradlab.activations import Activation
 from gradlab.errors import ArgumentError, above_zero, is_number, one_of
 from gradlab.layerstack import LayerStack
 
@@ -29,7 +36,7 @@ AXES = {"batch": -2, "layer": -1}  # of (..., B, n): over what mean and variance
 
 
 @dataclass(frozen=True)
-class Block:
+class Modifiers:
     """What is done around the activation of every hidden layer.
 
     Attributes
@@ -46,26 +53,33 @@ class Block:
     dropout: float = 0.0
 
     def check(self, sizes: Sequence[int]) -> None:
-        """Raise ArgumentError for a value out of range, or one that makes no sense in a net of these sizes."""
+        """Raise ArgumentError for a value out of range, or one that makes no sense in a net of
+        these sizes.
+        """
         hidden = list(sizes[1:-1])
         if self.norm is not None:
             one_of("norm", self.norm, AXES)
             if self.norm == "layer" and 1 in hidden:
-                raise ArgumentError("norm='layer' makes a layer of one unit 0 for every input; use 2 units or more")
+                raise ArgumentError(
+                    "norm='layer' makes a layer of one unit 0 for every input; use 2 units or more"
+                )
         if self.residual is not None:
             above_zero("residual", self.residual, ", the branch's scale")
             if not any(self.skips(sizes)):
                 raise ArgumentError(
-                    f"residual={self.residual!r} needs two neighbouring hidden layers of one width, but the hidden "
-                    f"layers are {hidden}; nothing could be skipped"
+                    f"residual={self.residual!r} needs two neighbouring hidden layers of one "
+                    f"width, but the hidden layers are {hidden}; nothing could be skipped"
                 )
         if not (is_number(self.dropout) and 0 <= self.dropout < 1):
             raise ArgumentError(
-                f"dropout={self.dropout!r} must be a number of at least 0 and below 1; 1 would drop every unit"
+                f"dropout={self.dropout!r} must be a number of at least 0 and below 1; 1 would "
+                "drop every unit"
             )
         if not hidden and (self.norm is not None or self.dropout > 0):
             given = f"norm={self.norm!r}" if self.norm is not None else f"dropout={self.dropout!r}"
-            raise ArgumentError(f"{given} acts on hidden layers, and the net has none; add one, or leave it out")
+            raise ArgumentError(
+                f"{given} acts on hidden layers, and the net has none; add one, or leave it out"
+            )
 
     def __bool__(self) -> bool:
         """Whether anything at all is done."""
@@ -79,11 +93,26 @@ class Block:
     def skips(self, sizes: Sequence[int]) -> list[bool]:
         """For each hidden layer, whether the one before it is added to it."""
         hidden = sizes[1:-1]
-        return [self.residual is not None and k > 0 and n == hidden[k - 1] for k, n in enumerate(hidden)]
+        return [
+            self.residual is not None and k > 0 and n == hidden[k - 1] for k, n in enumerate(hidden)
+        ]
 
 
-class BlockWorkspace:
-    """The arrays that a step writes on top of `Workspace`, each (*lead, B, n_l) of the hidden layers.
+class ModifiedLayers:
+    """The hidden layers of one net on a batch of one size: from z_l to h_l, and from u_l back to
+    delta_l.
+
+    Every array is made once and is (*lead, B, n_l).
+
+    Parameters
+    ----------
+    modifiers : Modifiers
+    skips : sequence of bool
+        For each hidden layer, whether the one before it is added to it.
+    activation : Activation
+    shapes : sequence of tuple
+        (*lead, B, n_l) of each hidden layer.
+    dtype : dtype
 
     Attributes
     ----------
@@ -92,24 +121,92 @@ class BlockWorkspace:
     masks : LayerStack
         m_l; all 1 until `draw` is called.
     products : LayerStack
-        u_l * phi'(n_l): where the four terms of the step from layer l+1 to l end, and the block begins.
+        u_l * phi'(n_l): the backward signal before it passes the modifiers.
     stream_deltas : LayerStack
         dLoss/dx_l.
+    means, variances : list of ndarray
+        Those that the norm of each layer took from the batch.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype):
-        names = ("streams", "hats", "normalized", "responses", "masks", "products", "stream_deltas")
-        self.streams, self.hats, self.normalized, self.responses, self.masks, self.products, self.stream_deltas = (
-            LayerStack(shapes, dtype) for _ in names
-        )
+    def __init__(
+        self,
+        modifiers: Modifiers,
+        skips: Sequence[bool],
+        activation: Activation,
+        shapes: Sequence[tuple[int, ...]],
+        dtype: np.dtype,
+    ):
+        self._modifiers = modifiers
+        self._skips = skips
+        self._activation = activation
+        self.streams = LayerStack(shapes, dtype)
+        self.hats = LayerStack(shapes, dtype)
+        self.normalized = LayerStack(shapes, dtype)
+        self.responses = LayerStack(shapes, dtype)
+        self.masks = LayerStack(shapes, dtype)
         self.masks.flat.fill(1)
+        self.products = LayerStack(shapes, dtype)
+        self.stream_deltas = LayerStack(shapes, dtype)
         self.means: list[Array] = [np.zeros(0)] * len(shapes)
         self.variances: list[Array] = [np.zeros(0)] * len(shapes)
-        self.scratch = [np.empty(shape, dtype) for shape in shapes]
+        self._scratch = [np.empty(shape, dtype) for shape in shapes]
+
+    def forward(self, layer: int, z: Array, norm: Norm | None, h: Array) -> None:
+        """Write h_l of the hidden layer numbered `layer`, from 0, with preactivation `z`."""
+        x = self.streams[layer]
+        if self._skips[layer]:
+            np.multiply(z, self._modifiers.branch, out=x)
+            x += self.streams[layer - 1]  # x_l = x_{l-1} + a z_l
+        else:
+            np.copyto(x, z)
+        n = self.normalized[layer]
+        if norm is None:
+            np.copyto(n, x)
+        else:
+            hat = self.hats[layer]
+            self.means[layer], self.variances[layer] = normalize(x, norm.axis, hat)
+            np.multiply(hat, norm.scale, out=n)
+            n += norm.shift
+        self._activation.function(n, self.responses[layer])
+        np.multiply(self.responses[layer], self.masks[layer], out=h)
+
+    def backward(self, layer: int, u: Array, slope: Array, norm: Norm | None, delta: Array) -> None:
+        """Write phi'(n_l) and delta_l, from `u` = delta_{l+1} W_{l+1}^T."""
+        self._activation.derivative(self.normalized[layer], self.responses[layer], slope)
+        product = self.products[layer]
+        stream_delta = self.stream_deltas[layer]
+        np.multiply(u, slope, out=product)
+        np.multiply(product, self.masks[layer], out=stream_delta)  # dLoss/dn_l = u m phi'(n)
+        if norm is not None:
+            scratch = self._scratch[layer]
+            np.sum(stream_delta, axis=-2, keepdims=True, out=norm.shift_gradient)
+            np.multiply(stream_delta, self.hats[layer], out=scratch)
+            np.sum(scratch, axis=-2, keepdims=True, out=norm.scale_gradient)
+            np.multiply(stream_delta, norm.scale, out=scratch)  # dLoss/dx^
+            variance = self.variances[layer]
+            normalize_backward(scratch, self.hats[layer], variance, norm.axis, stream_delta)
+        if layer + 1 < len(self._skips) and self._skips[layer + 1]:
+            stream_delta += self.stream_deltas[layer + 1]
+        branch = self._modifiers.branch if self._skips[layer] else 1.0
+        np.multiply(stream_delta, branch, out=delta)  # dx_l/dz_l = a
+
+
+class Norm(NamedTuple):
+    """One layer's normalization: the axis it averages over, gamma and beta, and where their
+    gradients go.
+    """
+
+    axis: int
+    scale: Array
+    shift: Array
+    scale_gradient: Array
+    shift_gradient: Array
 
 
 def normalize(x: Array, axis: int, hat: Array) -> tuple[Array, Array]:
-    """Write (x - mean) / sqrt(variance + epsilon) into `hat`; return mean and variance along `axis`, kept."""
+    """Write (x - mean) / sqrt(variance + epsilon) into `hat`; return mean and variance along
+    `axis`, kept.
+    """
     mean = x.mean(axis=axis, keepdims=True)
     np.subtract(x, mean, out=hat)
     variance = np.square(hat).mean(axis=axis, keepdims=True)
@@ -127,10 +224,14 @@ def normalize_backward(delta: Array, hat: Array, variance: Array, axis: int, out
     out /= np.sqrt(variance + EPSILON)
 
 
-def draw(masks: LayerStack, dropout: float, seeds: Sequence[int], iteration: int, stacked: bool) -> None:
+def draw(
+    masks: LayerStack, dropout: float, seeds: Sequence[int], iteration: int, stacked: bool
+) -> None:
     """Draw the dropout masks of one iteration: the same again for the same seed and iteration."""
     for k, seed in enumerate(seeds):
-        rng = np.random.default_rng([seed, 2, iteration])  # apart from the streams of weights and of batches
+        rng = np.random.default_rng(
+            [seed, 2, iteration]
+        )  # apart from the streams of weights and of batches
         for mask in masks:
             target = mask[k] if stacked else mask
             kept = rng.random(target.shape, np.float32) >= dropout

@@ -1,6 +1,7 @@
 """Optimizers: one pass over the flat parameter buffer a step, all layers and replicates at once.
 
-Written `NAME[:KEY=VALUE ...]`, such as "adam" or "momentum:momentum=0.95". g = dLoss/dw, eta the learning rate.
+Written `NAME[:KEY=VALUE ...]`, such as "adam" or "momentum:momentum=0.95". g = dLoss/dw, eta the
+learning rate.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from typing import Protocol
 
 import numpy as np
 
-from gradlab.errors import above_zero
-from gradlab.nn import settings
-from gradlab.nn.settings import Setting
+from gradlab.nn import hyperparameters
+from gradlab.nn.hyperparameters import Hyperparameter
+from gradlab.ranges import ABOVE_0, AT_LEAST_0, FRACTION
 
 Array = np.ndarray
 
-CHUNK = 1 << 16  # entries updated at a time: they stay in the cache from the first line of a formula to the last
+CHUNK = (
+    1 << 16
+)  # entries updated at a time: they stay in the cache from the first line of a formula to the last
 
 
 class Optimizer(Protocol):
@@ -56,7 +59,9 @@ class _Chunked:
     def _chunks(self, parameters: Array, gradients: Array) -> Iterator[list[Array]]:
         """Yield parameters, gradients, every state and every scratch array, a chunk at a time."""
         if not self._scratch:
-            self._scratch = [np.empty(min(CHUNK, parameters.size), parameters.dtype) for _ in range(self.scratch)]
+            self._scratch = [
+                np.empty(min(CHUNK, parameters.size), parameters.dtype) for _ in range(self.scratch)
+            ]
             for name in self.states:
                 setattr(self, name, np.zeros_like(parameters))
         whole = [parameters, gradients, *(getattr(self, name) for name in self.states)]
@@ -102,7 +107,9 @@ class Momentum(_Chunked):
 
 
 class Nesterov(Momentum):
-    """Nesterov's momentum, v <- mu v + g, w <- w - eta (g + mu v) (Sutskever et al. 2013, as in PyTorch)."""
+    """Nesterov's momentum, v <- mu v + g, w <- w - eta (g + mu v) (Sutskever et al. 2013, as in
+    PyTorch).
+    """
 
     def step(self, parameters: Array, gradients: Array) -> None:
         """Update `parameters` (P,) in place from `gradients` (P,)."""
@@ -140,7 +147,9 @@ class AdaGrad(_Chunked):
 
 
 class RMSprop(AdaGrad):
-    """RMSprop, v <- rho v + (1 - rho) g^2, w <- w - eta g / (sqrt(v) + epsilon) (Tieleman & Hinton 2012)."""
+    """RMSprop, v <- rho v + (1 - rho) g^2, w <- w - eta g / (sqrt(v) + epsilon) (Tieleman & Hinton
+    2012).
+    """
 
     def __init__(self, learning_rate: float, decay: float = 0.99, epsilon: float = 1e-8):
         super().__init__(learning_rate, epsilon)
@@ -164,7 +173,9 @@ class Adam(_Chunked):
     states = ("first_moment", "second_moment")
     scratch = 2
 
-    def __init__(self, learning_rate: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
+    def __init__(
+        self, learning_rate: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+    ):
         super().__init__(learning_rate)
         self.beta1, self.beta2, self.epsilon, self.steps = beta1, beta2, epsilon, 0
 
@@ -188,7 +199,8 @@ class Adam(_Chunked):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: first w <- w - eta lambda w, then Adam (Loshchilov & Hutter 2019).
+    """Adam with decoupled weight decay: first w <- w - eta lambda w, then Adam (Loshchilov & Hutter
+    2019).
 
     It shrinks every parameter, biases too, as PyTorch's does.
     """
@@ -211,34 +223,39 @@ class AdamW(Adam):
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "sgd": SGD, "momentum": Momentum, "nesterov": Nesterov, "adagrad": AdaGrad, "rmsprop": RMSprop, "adam": Adam,
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
     "adamw": AdamW,
-}  # fmt: skip
+}
 
 
-def _fraction(default: float) -> Setting:
-    return Setting(default, 0, 1, open_most=True)
-
-
-def _epsilon(default: float) -> Setting:
-    return Setting(default, 0, open_least=True)
-
-
-_ADAM = {"beta1": _fraction(0.9), "beta2": _fraction(0.999), "epsilon": _epsilon(1e-8)}
-SETTINGS: dict[str, dict[str, Setting]] = {
+_MOMENTUM = {"momentum": Hyperparameter(0.9, FRACTION)}
+_ADAM = {
+    "beta1": Hyperparameter(0.9, FRACTION),
+    "beta2": Hyperparameter(0.999, FRACTION),
+    "epsilon": Hyperparameter(1e-8, ABOVE_0),
+}
+HYPERPARAMETERS: dict[str, dict[str, Hyperparameter]] = {
     "sgd": {},
-    "momentum": {"momentum": _fraction(0.9)},
-    "nesterov": {"momentum": _fraction(0.9)},
-    "adagrad": {"epsilon": _epsilon(1e-10)},
-    "rmsprop": {"decay": _fraction(0.99), "epsilon": _epsilon(1e-8)},
+    "momentum": _MOMENTUM,
+    "nesterov": _MOMENTUM,
+    "adagrad": {"epsilon": Hyperparameter(1e-10, ABOVE_0)},
+    "rmsprop": {
+        "decay": Hyperparameter(0.99, FRACTION),
+        "epsilon": Hyperparameter(1e-8, ABOVE_0),
+    },
     "adam": _ADAM,
-    "adamw": {"weight_decay": Setting(0.01, 0), **_ADAM},
+    "adamw": {"weight_decay": Hyperparameter(0.01, AT_LEAST_0), **_ADAM},
 }
 
 
 def describe(text: str) -> tuple[str, dict[str, float | None]]:
-    """Read `NAME[:KEY=VALUE ...]`; return the name and its settings, or raise ArgumentError."""
-    return settings.parse("optimizer", text, SETTINGS)
+    """Read `NAME[:KEY=VALUE ...]`; return name and hyperparameters, or raise ArgumentError."""
+    return hyperparameters.parse("optimizer", text, HYPERPARAMETERS)
 
 
 def create(text: str, learning_rate: float) -> Optimizer:
@@ -247,15 +264,15 @@ def create(text: str, learning_rate: float) -> Optimizer:
     Parameters
     ----------
     text : str
-        A name, with settings where they differ from PyTorch's defaults: "sgd", "momentum:momentum=0.95",
-        "adam:beta1=0.8:epsilon=1e-6".
+        A name, with hyperparameters where they differ from PyTorch's defaults: "sgd",
+        "momentum:momentum=0.95", "adam:beta1=0.8:epsilon=1e-6".
     learning_rate : float
         eta > 0.
 
     Raises
     ------
     ArgumentError
-        An unknown name or setting, a value outside its range, or a rate that is not above 0.
+        An unknown name or hyperparameter, a value outside its range, or a rate that is not above 0.
     """
     name, values = describe(text)
-    return OPTIMIZERS[name](above_zero("learning_rate", learning_rate, "; try 0.03"), **values)
+    return OPTIMIZERS[name](ABOVE_0.check("learning_rate", learning_rate), **values)

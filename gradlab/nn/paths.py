@@ -1,9 +1,11 @@
-"""A derivative as the course writes it: the sum over all paths from a weight to the loss, factor by factor.
+"""A derivative as the course writes it: the sum over all paths from a weight to the loss, factor by
+factor.
 
     dL/dw^l_ij = sum over paths of  dL/dz^L * ... * phi'(z^l_j) * o^{l-1}_i
 
-A path leaves unit j of layer l and takes one unit of every later layer. Backpropagation computes the same sum without
-writing any factor down twice (Rumelhart, Hinton & Williams 1986); `derivative` compares the two.
+A path leaves unit j of layer l and takes one unit of every later layer. Backpropagation computes
+the same sum without writing any factor down twice (Rumelhart, Hinton & Williams 1986); `derivative`
+compares the two.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ WIDTH = 96  # columns
 
 @dataclass(frozen=True)
 class Factor:
-    """One factor of a path: its name in the course's notation, what it is made of, and its values (B,), by example."""
+    """One factor of a path: its name in the course's notation, what it is made of, and its values
+    (B,), by example.
+    """
 
     name: str
     formula: str
@@ -64,7 +68,9 @@ class Path:
     @property
     def products(self) -> Array:
         """The product of the factors, (B,), one an example."""
-        with np.errstate(all="ignore"):  # a net that overflows gives inf or NaN, as it does everywhere else
+        with np.errstate(
+            all="ignore"
+        ):  # a net that overflows gives inf or NaN, as it does everywhere else
             return np.prod([factor.values for factor in self.factors], axis=0)
 
     @property
@@ -98,7 +104,9 @@ class PathSum:
         return sum(path.value for path in self.paths)
 
     def __str__(self) -> str:
-        """The first paths with their factors for the first example, and the sum; at most 96 columns."""
+        """The first paths with their factors for the first example, and the sum; at most 96
+        columns.
+        """
         many = f", example 1 of {self.examples}" if self.examples > 1 else ""
         lines = [f"{self.name}, {_plural(len(self.paths), 'path')}{many}"]
         for number, path in enumerate(self.paths[:SHOWN_PATHS], 1):
@@ -127,14 +135,24 @@ def _plural(number: int, noun: str) -> str:
 
 
 def count(sizes: Sequence[int], layer: int) -> int:
-    """Return how many paths lead from a weight of `layer` to the loss: the product of the later layers' widths."""
+    """Return how many paths lead from a weight of `layer` to the loss: the product of the later
+    layers' widths.
+    """
     return math.prod(sizes[layer + 1 :])
 
 
 def derivative(
-    model: MLP, x: Array, y: Array | float, *, layer: int, row: int, column: int, loss: str = "squared_error"
+    model: MLP,
+    x: Array,
+    y: Array | float,
+    *,
+    layer: int,
+    row: int,
+    column: int,
+    loss: str = "squared_error",
 ) -> PathSum:
-    """Return dL/dw^l_ij as the explicit sum over its paths; of a batch, the mean of its examples' derivatives.
+    """Return dL/dw^l_ij as the explicit sum over its paths; of a batch, the mean of its examples'
+    derivatives.
 
     The model stays as it is, its gradients too.
 
@@ -158,7 +176,8 @@ def derivative(
     Raises
     ------
     ArgumentError
-        A model that is not plain, a weight it does not have, an input of another length, or more than 100,000 paths.
+        A model that is not plain, a weight it does not have, an input of another length, or more
+        than 100,000 paths.
     DataError
         Targets that do not fit the loss or the batch, or values that are not finite.
     """
@@ -171,7 +190,9 @@ def derivative(
         for units in itertools.product(*later)
     ]
     name = f"∂L/∂w{_up(layer)}{_down(row, column)}"
-    return PathSum(name, tuple(paths), float(gradient[layer - 1][row - 1, column - 1]), len(work.batch))
+    return PathSum(
+        name, tuple(paths), float(gradient[layer - 1][row - 1, column - 1]), len(work.batch)
+    )
 
 
 def _batch(model: MLP, x: Array, y: Array | float, loss: str) -> tuple[Array, Array]:
@@ -181,7 +202,10 @@ def _batch(model: MLP, x: Array, y: Array | float, loss: str) -> tuple[Array, Ar
     if one:
         inputs, target = inputs[None], target[None]
     if target.shape[:1] != (len(inputs),):
-        raise DataError(f"y has shape {np.shape(y)}, but x holds {len(inputs)} examples; give one target an example")
+        raise DataError(
+            f"y has shape {np.shape(y)}, but x holds {len(inputs)} examples; give one target an "
+            "example"
+        )
     losses.get(loss).check_targets(target, model.sizes[-1])
     return inputs, target
 
@@ -189,12 +213,16 @@ def _batch(model: MLP, x: Array, y: Array | float, loss: str) -> tuple[Array, Ar
 def _numbers(name: str, values: Array | float) -> Array:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
-        raise DataError(f"{name} must hold finite numbers; it holds text, objects, NaN or infinite values")
+        raise DataError(
+            f"{name} must hold finite numbers; it holds text, objects, NaN or infinite values"
+        )
     return array
 
 
 def _backprop(model: MLP, inputs: Array, target: Array, loss: str) -> tuple[Workspace, list[Array]]:
-    """Return the arrays of a forward and backward pass and dLoss/dW_l; the model's own gradients are put back."""
+    """Return the arrays of a forward and backward pass and dLoss/dW_l; the model's own gradients
+    are put back.
+    """
     work, kept = Workspace(model, len(inputs)), model.gradients.copy()
     work.batch[...] = inputs
     losses.get(loss).gradient(model.forward(work), target, work.deltas[-1])
@@ -209,7 +237,11 @@ def _factors(model: MLP, work, layer: int, row: int, units: tuple[int, ...]) -> 
     last, end = len(model.weights), units[-1]
     out = f"z{_up(last)}{_down(end)}"
     # work.deltas are of the batch's mean loss: times B, each example's own.
-    factors = [Factor(f"∂L/∂{out}", "slope of the loss", _wide(work.deltas[-1][:, end - 1]) * len(work.batch))]
+    factors = [
+        Factor(
+            f"∂L/∂{out}", "slope of the loss", _wide(work.deltas[-1][:, end - 1]) * len(work.batch)
+        )
+    ]
     for k in range(last, layer, -1):
         above, below = units[k - layer], units[k - layer - 1]
         weight = np.full(len(work.batch), model.weights[k - 1][below - 1, above - 1], np.float64)
@@ -229,27 +261,32 @@ def _wide(values: Array) -> Array:
 
 
 def _check(model: MLP, x: Array, layer: int, row: int, column: int) -> None:
-    if model.replicates is not None or model.block:
-        raise ArgumentError("model must be a plain net: one seed (replicates=None), no norm, residual or dropout")
+    if model.replicates is not None or model.modifiers:
+        raise ArgumentError(
+            "model must be a plain net: one seed (replicates=None), no norm, residual or dropout"
+        )
     if np.ndim(x) not in (1, 2) or np.shape(x)[-1] != model.sizes[0] or np.size(x) == 0:
         raise ArgumentError(
-            f"x has shape {np.shape(x)}, but the net reads one example of ({model.sizes[0]},) or a batch of "
-            f"(examples, {model.sizes[0]})"
+            f"x has shape {np.shape(x)}, but the net reads one example of ({model.sizes[0]},) or a "
+            f"batch of (examples, {model.sizes[0]})"
         )
     _check_number("layer", layer, len(model.weights), model)
     _check_number("row", row, model.sizes[layer - 1], model)
     _check_number("column", column, model.sizes[layer], model)
     if count(model.sizes, layer) > MOST_PATHS:
         raise ArgumentError(
-            f"a weight of layer {layer} has {count(model.sizes, layer):,} paths to the loss, more than {MOST_PATHS:,}; "
-            "take a smaller net, a later layer, or backpropagation, which needs none of them"
+            f"a weight of layer {layer} has {count(model.sizes, layer):,} paths to the loss, more "
+            f"than {MOST_PATHS:,}; take a smaller net, a later layer, or backpropagation, which "
+            "needs none of them"
         )
 
 
 def _check_number(name: str, value: int, most: int, model: MLP) -> None:
     whole(name, value, 1)
     if value > most:
-        raise ArgumentError(f"{name}={value!r} must be 1 to {most} in a net of sizes {list(model.sizes)}")
+        raise ArgumentError(
+            f"{name}={value!r} must be 1 to {most} in a net of sizes {list(model.sizes)}"
+        )
 
 
 def _up(number: int) -> str:
@@ -258,4 +295,6 @@ def _up(number: int) -> str:
 
 def _down(*numbers: int) -> str:
     separator = "" if max(numbers) < 10 else ","
-    return separator.join(str(number) for number in numbers).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+    return separator.join(str(number) for number in numbers).translate(
+        str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+    )

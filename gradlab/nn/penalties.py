@@ -3,15 +3,16 @@
     L2   adds l2/2 ||W||^2 to the loss: the step's gradient gains l2 W
     L1   adds l1 ||W||_1: after the step, W <- sign(W) max(|W| - eta l1, 0)
 
-The second is the proximal step of Beck & Teboulle 2009 (ISTA, eq. 1.5); the subgradient l1 sign(W) would step across 0
-and back for ever and reach it never. What is recorded of loss and gradients is the data's alone.
+The second is the proximal step of Beck & Teboulle 2009 (ISTA, eq. 1.5); the subgradient l1 sign(W)
+would step across 0 and back for ever and reach it never. What is recorded of loss and gradients is
+the data's alone.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from gradlab.nn.settings import Setting, check
+from gradlab.ranges import AT_LEAST_0
 
 Array = np.ndarray
 
@@ -33,7 +34,8 @@ class Penalty:
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
-        self.l1, self.l2 = check("l1", l1, Setting(0, 0)), check("l2", l2, Setting(0, 0))
+        self.l1 = AT_LEAST_0.check("l1", l1)
+        self.l2 = AT_LEAST_0.check("l2", l2)
         self._scratch: Array | None = None
 
     def add_gradient(self, weights: Array, gradients: Array) -> None:

@@ -1,4 +1,6 @@
-"""Losses of real targets: squared error, absolute error, Huber's; each (value, gradient, best constant)."""
+"""Losses of real targets: squared error, absolute error, Huber's; each (value, gradient, best
+constant).
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def _huber_of(error: Array) -> Array:
 
 
 def _huber(prediction: Array, target: Array) -> Array:
-    """Mean over outputs of e^2 / 2 where |e| <= 1, else |e| - 1/2 (Huber 1964): PyTorch's HuberLoss."""
+    """Mean over outputs of e^2 / 2 where |e| <= 1, else |e| - 1/2 (Huber 1964): PyTorch's
+    HuberLoss.
+    """
     return _huber_of(_errors(prediction, target)).mean(axis=-1)
 
 
@@ -64,7 +68,9 @@ def _huber_gradient(prediction: Array, target: Array, out: Array) -> None:
 
 
 def _huber_constant(target: Array) -> float:
-    """The best constant is where the clipped errors add up to 0, which bisection finds: their sum falls with it."""
+    """The best constant is where the clipped errors add up to 0, which bisection finds: their sum
+    falls with it.
+    """
     columns = _columns(target)
     low, high = columns.min(axis=0), columns.max(axis=0)
     for _ in range(100):

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
+from gradlab.activations import Activation
 from gradlab.layerstack import LayerStack
-from gradlab.nn.modifiers import BlockWorkspace
+from gradlab.nn.modifiers import ModifiedLayers, Modifiers
 
-if TYPE_CHECKING:
-    from gradlab.nn.mlp import MLP
+CHUNK = (
+    1 << 15
+)  # entries of one kind that are worked on together: some arrays of so many fit into a core's cache
 
-CHUNK = 1 << 15  # entries of one kind that are worked on together: some arrays of so many fit into a core's cache
+
+class Net(Protocol):
+    """What a workspace has to know of a net; see `gradlab.nn.mlp.MLP`."""
+
+    sizes: tuple[int, ...]
+    replicates: int | None
+    dtype: np.dtype
+    activation: Activation
+    modifiers: Modifiers
+    skips: list[bool]
+    weights: LayerStack
+    biases: LayerStack
+    weight_gradients: LayerStack
+    bias_gradients: LayerStack
 
 
 class Workspace:
@@ -32,13 +47,13 @@ class Workspace:
         delta_l = dLoss/dz_l of the batch's mean loss, (*lead, B, n_l).
     backs, slopes : LayerStack
         For the hidden layers, u_l = delta_{l+1} W_{l+1}^T before the slope, and phi'(z_l).
-    block : BlockWorkspace, optional
+    modified : ModifiedLayers, optional
         What a net with skip connections, normalization or dropout needs on top.
     chunks : list of Chunk
         The layers, last ones first, a few neighbours of equal shape at a time.
     """
 
-    def __init__(self, model: MLP, batch_size: int):
+    def __init__(self, model: Net, batch_size: int):
         lead = () if model.replicates is None else (model.replicates,)
         shapes = [(*lead, batch_size, n) for n in model.sizes]
         signals = LayerStack(shapes, model.dtype)
@@ -50,16 +65,29 @@ class Workspace:
         self.slopes = LayerStack(shapes[1:-1], model.dtype)
         self.logits = self.activations[-1]
         self.ones = np.ones((1, batch_size), model.dtype)
-        self.block = BlockWorkspace(shapes[1:-1], model.dtype) if model.block else None
+        self.modified: ModifiedLayers | None = None
+        if model.modifiers:
+            hidden = shapes[1:-1]
+            self.modified = ModifiedLayers(
+                model.modifiers, model.skips, model.activation, hidden, model.dtype
+            )
         parts = self.inputs, model.weights, model.biases, self.preactivations, self.activations
-        self.forwards = list(zip(*parts, strict=True))  # h, W, b, z and where phi(z) goes, layer by layer
+        self.forwards = list(
+            zip(*parts, strict=True)
+        )  # h, W, b, z and where phi(z) goes, layer by layer
         transposed = [weight.swapaxes(-1, -2) for weight in model.weights[1:]]
-        backwards = list(zip(self.deltas[1:], transposed, self.backs, self.slopes, self.deltas[:-1], strict=True))
-        self.chunks = [Chunk(model, self, signals, layers, backwards) for layers in _chunks(model.weights, batch_size)]
+        backwards = list(
+            zip(self.deltas[1:], transposed, self.backs, self.slopes, self.deltas[:-1], strict=True)
+        )
+        self.chunks = [
+            Chunk(model, self, signals, layers, backwards)
+            for layers in _chunks(model.weights, batch_size)
+        ]
 
 
 class Chunk:
-    """A few neighbouring layers of equal shape, whose arrays meet in the cache and in one NumPy call.
+    """A few neighbouring layers of equal shape, whose arrays meet in the cache and in one NumPy
+    call.
 
     Attributes
     ----------
@@ -71,7 +99,9 @@ class Chunk:
     inputs_transposed, deltas, weight_gradients, bias_gradients : ndarray (layers, ...)
     """
 
-    def __init__(self, model: MLP, work: Workspace, signals: LayerStack, layers: slice, backwards: list):
+    def __init__(
+        self, model: Net, work: Workspace, signals: LayerStack, layers: slice, backwards: list
+    ):
         self.layers = layers
         lower = slice(max(layers.start - 1, 0), layers.stop - 1)
         self.steps = backwards[lower][::-1]
@@ -89,5 +119,7 @@ def _chunks(weights: LayerStack, batch_size: int) -> list[slice]:
     for here, stack in weights.groups:
         entries = stack[0].size // stack.shape[-2] * max(stack.shape[-2], batch_size)
         few = max(1, CHUNK // entries)
-        found += [slice(start, min(start + few, here.stop)) for start in range(here.start, here.stop, few)]
+        found += [
+            slice(start, min(start + few, here.stop)) for start in range(here.start, here.stop, few)
+        ]
     return found[::-1]

@@ -1,16 +1,9 @@
 """What theory predicts of a network at initialization."""
 
-from gradlab.theory.mean_field import (
-    INITIALIZERS,
-    Prediction,
-    critical_gain,
-    dead_at_init,
-    depth_below,
-    fixed_point,
-    predict,
-    silent_fraction,
-    weight_variance,
-)
+from gradlab.theory.depth import critical_gain, depth_below, fixed_point
+from gradlab.theory.initializers import INITIALIZERS, weight_variance
+from gradlab.theory.mean_field import Prediction, predict
+from gradlab.theory.silent import dead_at_init, silent_fraction
 
 __all__ = [
     "INITIALIZERS",

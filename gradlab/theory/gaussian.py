@@ -19,9 +19,10 @@ Q_NEAR_0, Q_NEAR_INFINITY = 1e-200, 1e200  # stand for 0 and infinity; phi^2 sta
 def nodes() -> tuple[Array, Array]:
     """Return nodes z and weights w (128,) each, with sum w f(z) = E f(z), z ~ N(0, 1).
 
-    Gauss-Legendre in u on each half line z = +-9 u^3: the kinks of relu, elu and selu fall on the border, where
-    Gauss-Hermite converges as 1/nodes only, and the nodes crowd at 0, where phi' of a saturated tanh or sigmoid lives.
-    Relative error 1e-15 for q up to 10, 1e-11 at 100, 2e-6 at 10^4. Beyond 9 lies 2e-19 of the mass.
+    Gauss-Legendre in u on each half line z = +-9 u^3: the kinks of relu, elu and selu fall on the
+    border, where Gauss-Hermite converges as 1/nodes only, and the nodes crowd at 0, where phi' of a
+    saturated tanh or sigmoid lives. Relative error 1e-15 for q up to 10, 1e-11 at 100, 2e-6 at
+    10^4. Beyond 9 lies 2e-19 of the mass.
     """
     x, w = np.polynomial.legendre.leggauss(64)
     u = (x + 1) / 2

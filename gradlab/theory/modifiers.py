@@ -1,16 +1,21 @@
-"""Mean field theory of nets with skip connections, normalization and dropout, as `gradlab.nn.blocks` builds them.
+"""Mean field theory of nets with skip connections, normalization and dropout, as
+`gradlab.nn.modifiers` builds them.
 
-With x_l the residual stream, n_l its normalization, h_l = m_l phi(n_l), a the branch scale, p the dropout and
-z_l = h_{l-1} W_l of variance q_l = sigma_l^2 E h_{l-1}^2, for wide layers and, with BatchNorm, large batches
+With x_l the residual stream, n_l its normalization, h_l = m_l phi(n_l), a the branch scale, p the
+dropout and z_l = h_{l-1} W_l of variance q_l = sigma_l^2 E h_{l-1}^2, for wide layers and, with
+BatchNorm, large batches
 
     E x_l^2 = E x_{l-1}^2 + a^2 q_l    (a skip)    or    q_l
-    s_l^2   = E x_l^2 over the units of an example (LayerNorm), or its variance over the batch (BatchNorm), or 1
-    ||g_l||^2 = sigma_{l+1}^2 E phi'(n_l)^2 / ((1 - p) s_l^2) ||delta_{l+1}||^2 + ||g_{l+1}||^2 (a skip into l+1)
+    s_l^2   = E x_l^2 over the units of an example (LayerNorm), or its variance over the batch
+    (BatchNorm), or 1
+    ||g_l||^2 = sigma_{l+1}^2 E phi'(n_l)^2 / ((1 - p) s_l^2) ||delta_{l+1}||^2 + ||g_{l+1}||^2 (a
+    skip into l+1)
     ||delta_l||^2 = a^2 ||g_l||^2 (a skip into l)  or  ||g_l||^2            g_l = dLoss/dx_l
 
-Over the batch, BatchNorm leaves n_l of variance 1 and examples independent, so that the variance of z_{l+1} there is
-sigma^2 (E h^2 - (E h)^2): for relu 1/2 - 1/(2 pi), and a step back multiplies the squared gradient by pi / (pi - 1)
-(Yang et al. 2019, theorem 3.9). Backward, a norm's centring and projection take two of n (or B) directions: left out.
+Over the batch, BatchNorm leaves n_l of variance 1 and examples independent, so that the variance of
+z_{l+1} there is sigma^2 (E h^2 - (E h)^2): for relu 1/2 - 1/(2 pi), and a step back multiplies the
+squared gradient by pi / (pi - 1) (Yang et al. 2019, theorem 3.9). Backward, a norm's centring and
+projection take two of n (or B) directions: left out.
 """
 
 from __future__ import annotations
@@ -30,7 +35,7 @@ EPSILON = 1e-5  # of the norms
 
 
 @dataclass(frozen=True)
-class Layered:
+class ModifiedNet:
     """What stands around each activation, and what the inputs are like.
 
     Attributes
@@ -55,18 +60,21 @@ class Layered:
 
 @dataclass(frozen=True)
 class Profile:
-    """By layer: variance of z (L,), E h^2 (L,), moments (L - 1), ln ||delta_l|| / ||delta_L|| (L,), and the variance of
-    twice that, to first order in 1/width (L,).
-    """
+    """What `profile` predicts, layer by layer."""
 
     q: Array
+    """Variance of z_l (L,)."""
     signal: Array
+    """E h_l^2 (L,)."""
     moments: list[gaussian.Moments]
+    """Of the activation of each hidden layer (L - 1)."""
     log_delta_ratio: Array
+    """ln ||delta_l|| / ||delta_L|| (L,)."""
     log_variance: Array
+    """Variance of twice that, to first order in 1/width (L,)."""
 
 
-def profile(phi: Activation, sigma2: Array, widths: Sequence[int], net: Layered) -> Profile:
+def profile(phi: Activation, sigma2: Array, widths: Sequence[int], net: ModifiedNet) -> Profile:
     """Follow the signal forwards, then the gradient backwards."""
     q, signal, moments, scale2 = _forward(phi, sigma2, net)
     hidden = len(moments)
@@ -80,21 +88,34 @@ def profile(phi: Activation, sigma2: Array, widths: Sequence[int], net: Layered)
         log_stream = float(np.logaddexp(branch, log_stream)) if skipped else branch
         log_delta[layer] = log_stream + (2 * math.log(net.branch) if net.skips[layer] else 0.0)
         share = math.exp(branch - log_stream)  # only the branch fluctuates anew
-        variance[layer] = variance[layer + 1] + share**2 * moments[layer].step_variance / widths[layer]
+        variance[layer] = (
+            variance[layer + 1] + share**2 * moments[layer].step_variance / widths[layer]
+        )
     return Profile(q, signal, moments, 0.5 * log_delta, variance)
 
 
-def _forward(phi: Activation, sigma2: Array, net: Layered) -> tuple[Array, Array, list[gaussian.Moments], list[float]]:
+def _forward(
+    phi: Activation, sigma2: Array, net: ModifiedNet
+) -> tuple[Array, Array, list[gaussian.Moments], list[float]]:
+    """Return q, E h^2, the moments, and s^2 of every layer."""
     z, w = gaussian.nodes()
     kept = 1 / (1 - net.dropout)
-    square, spread = net.q_input, net.q_input * (1 - net.input_correlation)  # E h^2; its variance over the batch
-    stream, stream_spread = 0.0, 0.0
-    q, signal, moments, scale2 = np.empty(len(sigma2)), np.empty(len(sigma2)), [], []
+    square = net.q_input  # E h^2
+    spread = net.q_input * (1 - net.input_correlation)  # its variance over the batch
+    stream = 0.0
+    stream_spread = 0.0
+    q = np.empty(len(sigma2))
+    signal = np.empty(len(sigma2))
+    moments = []
+    scale2 = []
     for layer in range(len(sigma2) - 1):
         q[layer] = sigma2[layer] * square
         added = net.branch**2 if net.skips[layer] else 1.0
-        before, before_spread = (stream, stream_spread) if net.skips[layer] else (0.0, 0.0)
-        stream, stream_spread = before + added * q[layer], before_spread + added * sigma2[layer] * spread
+        if not net.skips[layer]:
+            stream = 0.0
+            stream_spread = 0.0
+        stream += added * q[layer]
+        stream_spread += added * sigma2[layer] * spread
         within = {None: 1.0, "layer": stream + EPSILON, "batch": stream_spread + EPSILON}[net.norm]
         moments.append(gaussian.moments(phi, stream if net.norm is None else 1.0))
         scale2.append(within)

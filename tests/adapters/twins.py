@@ -28,7 +28,7 @@ class Twin(nn.Module):
     def __init__(self, model: gradlab.MLP):
         super().__init__()
         dtype = torch.from_numpy(np.zeros(1, model.dtype)).dtype
-        sizes, block = model.sizes, model.block
+        sizes, block = model.sizes, model.modifiers
         self.layers = nn.ModuleList(nn.Linear(i, o, dtype=dtype) for i, o in itertools.pairwise(sizes))
         norm = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}.get(block.norm or "")
         self.norms = nn.ModuleList(norm(n, dtype=dtype) for n in sizes[1:-1]) if norm else None
@@ -83,8 +83,8 @@ def train(model: gradlab.MLP, data, *, watching: dict | None = None, **training)
 
     def follow(step: Step) -> None:
         twin.load(step.weights_before, step.biases_before, step.scales_before, step.shifts_before)
-        if step.work.block is not None and step.model.block.dropout:
-            twin.masks = [torch.from_numpy(mask.copy()) for mask in step.work.block.masks]
+        if step.work.modified is not None and step.model.modifiers.dropout:
+            twin.masks = [torch.from_numpy(mask.copy()) for mask in step.work.modified.masks]
         optimizer.zero_grad()
         logits = twin(torch.from_numpy(step.work.batch.copy()))
         logits.backward(torch.from_numpy(step.work.deltas[-1].copy()))

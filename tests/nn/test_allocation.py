@@ -31,9 +31,13 @@ class Peaks:
 @pytest.mark.parametrize("replicates", [None, 4])
 def test_a_steady_step_allocates_less_than_one_layer(optimizer, replicates):
     data = gradlab.datasets.digits(seed=0)
-    model = gradlab.MLP([64] + [64] * 10 + [10], activation="tanh", init="glorot_normal", replicates=replicates)
+    model = gradlab.MLP(
+        [64] + [64] * 10 + [10], activation="tanh", init="glorot_normal", replicates=replicates
+    )
     updater = optimizers.create(optimizer, 0.01)
-    trainer = Trainer(model, data.x_train, data.y_train, losses.get("cross_entropy"), updater, BATCH)
+    trainer = Trainer(
+        model, data.x_train, data.y_train, losses.get("cross_entropy"), updater, BATCH
+    )
     trainer.fit(5, Peaks())
     peaks = Peaks()
     tracemalloc.start()

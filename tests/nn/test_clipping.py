@@ -24,12 +24,18 @@ def stacks(lead=(), scale=1.0, seed=0):
 def test_by_norm_agrees_with_pytorch(most):
     torch = pytest.importorskip("torch")
     gradients = stacks()
-    tensors = [torch.zeros(array.shape, dtype=torch.float64) for stack in gradients for array in stack]
-    for tensor, array in zip(tensors, [array for stack in gradients for array in stack], strict=True):
+    tensors = [
+        torch.zeros(array.shape, dtype=torch.float64) for stack in gradients for array in stack
+    ]
+    for tensor, array in zip(
+        tensors, [array for stack in gradients for array in stack], strict=True
+    ):
         tensor.grad = torch.tensor(array.copy())
     before = torch.nn.utils.clip_grad_norm_(tensors, most).item()
     after = clipping.create(f"norm:most={most}", None)(gradients)
-    for tensor, array in zip(tensors, [array for stack in gradients for array in stack], strict=True):
+    for tensor, array in zip(
+        tensors, [array for stack in gradients for array in stack], strict=True
+    ):
         np.testing.assert_allclose(array, tensor.grad.numpy(), rtol=1e-12)
     assert after == pytest.approx(min(before, most), rel=1e-5)
 
@@ -42,7 +48,9 @@ def test_each_replicate_is_clipped_by_its_own_norm():
     small = [array[1].copy() for stack in gradients for array in stack]
     norms = clipping.create("norm:most=1", 2)(gradients)
     np.testing.assert_allclose(norms[0], 1, rtol=1e-5)
-    for array, untouched in zip([array for stack in gradients for array in stack], small, strict=True):
+    for array, untouched in zip(
+        [array for stack in gradients for array in stack], small, strict=True
+    ):
         np.testing.assert_array_equal(array[1], untouched)
 
 

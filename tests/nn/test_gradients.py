@@ -36,7 +36,11 @@ def problems(draw):
     work = model.workspace(draw(st.integers(1, 4)))
     work.batch[...] = rng.normal(size=work.batch.shape)
     lead = work.batch.shape[:-1]
-    target = rng.integers(0, sizes[-1], lead) if loss == "cross_entropy" else rng.normal(size=(*lead, sizes[-1]))
+    target = (
+        rng.integers(0, sizes[-1], lead)
+        if loss == "cross_entropy"
+        else rng.normal(size=(*lead, sizes[-1]))
+    )
     return model, work, losses.get(loss), target
 
 
@@ -60,7 +64,9 @@ def test_gradients_are_central_differences(problem):
     difference = np.empty_like(gradient)
     for i, value in enumerate(model.parameters.copy()):
         model.parameters[i] = value + STEP
-        above = batch_loss(*problem).sum()  # a parameter of one replicate moves that replicate's loss alone
+        above = batch_loss(
+            *problem
+        ).sum()  # a parameter of one replicate moves that replicate's loss alone
         model.parameters[i] = value - STEP
         difference[i] = (above - batch_loss(*problem).sum()) / (2 * STEP)
         model.parameters[i] = value
@@ -110,13 +116,22 @@ def torch_loss(torch, name, logits, target):
 @pytest.mark.parametrize("replicates", [None, 2])
 def test_loss_gradients_and_one_step_equal_pytorch(activation, loss_name, replicates):
     torch = pytest.importorskip("torch")
-    model = MLP([5, 7, 7, 6, 3], activation=activation, gain=1.5, seed=3, replicates=replicates, dtype="float64")
+    model = MLP(
+        [5, 7, 7, 6, 3],
+        activation=activation,
+        gain=1.5,
+        seed=3,
+        replicates=replicates,
+        dtype="float64",
+    )
     rng = np.random.default_rng(7)
     model.biases.flat[:] = rng.normal(0, 0.3, model.biases.flat.size)
     work, loss = model.workspace(8), losses.get(loss_name)
     work.batch[...] = rng.normal(size=work.batch.shape)
     lead = work.batch.shape[:-1]
-    target = rng.integers(0, 3, lead) if loss_name == "cross_entropy" else rng.normal(size=(*lead, 3))
+    target = (
+        rng.integers(0, 3, lead) if loss_name == "cross_entropy" else rng.normal(size=(*lead, 3))
+    )
     before = [w.copy() for w in model.weights], [b.copy() for b in model.biases]
     value = batch_loss(model, work, loss, target)
     differentiate(model, work, loss, target)
@@ -124,7 +139,9 @@ def test_loss_gradients_and_one_step_equal_pytorch(activation, loss_name, replic
 
     for k in range(replicates or 1):
         one = (lambda array: array) if replicates is None else (lambda array, k=k: array[k])
-        weights, biases = ([torch.tensor(one(a), requires_grad=True) for a in part] for part in before)
+        weights, biases = (
+            [torch.tensor(one(a), requires_grad=True) for a in part] for part in before
+        )
         optimizer = torch.optim.SGD([*weights, *biases], lr=0.1)
         h = torch.tensor(one(work.batch))
         for w, b in zip(weights[:-1], biases[:-1], strict=True):
@@ -140,5 +157,9 @@ def test_loss_gradients_and_one_step_equal_pytorch(activation, loss_name, replic
                 np.testing.assert_allclose(one(ours[layer]), theirs.numpy(), rtol=1e-11, atol=1e-13)
         optimizer.step()
         for layer in range(len(weights)):
-            np.testing.assert_allclose(one(model.weights[layer]), weights[layer].detach().numpy(), rtol=0, atol=1e-14)
-            np.testing.assert_allclose(one(model.biases[layer]), biases[layer].detach().numpy(), rtol=0, atol=1e-14)
+            np.testing.assert_allclose(
+                one(model.weights[layer]), weights[layer].detach().numpy(), rtol=0, atol=1e-14
+            )
+            np.testing.assert_allclose(
+                one(model.biases[layer]), biases[layer].detach().numpy(), rtol=0, atol=1e-14
+            )

@@ -7,7 +7,13 @@ from gradlab.errors import ArgumentError
 from gradlab.nn import initializers
 from gradlab.nn.mlp import MLP
 
-VARIANCE = {"glorot": 2 / (400 + 300), "he": 2 / 400, "lecun": 1 / 400, "orthogonal": 1 / 400, "lsuv": 1 / 400}
+VARIANCE = {
+    "glorot": 2 / (400 + 300),
+    "he": 2 / 400,
+    "lecun": 1 / 400,
+    "orthogonal": 1 / 400,
+    "lsuv": 1 / 400,
+}
 DRAWN = [init for init in initializers.INITIALIZERS if init not in initializers.ORTHOGONAL]
 
 
@@ -50,13 +56,17 @@ def test_an_orthogonal_linear_net_passes_the_gradient_whole_at_any_depth():
     model.forward(work)
     work.deltas[-1][...] = np.random.default_rng(1).normal(size=(3, 8))
     model.backward(work)
-    assert np.linalg.norm(work.deltas[0]) == pytest.approx(np.linalg.norm(work.deltas[-1]), rel=1e-10)
+    assert np.linalg.norm(work.deltas[0]) == pytest.approx(
+        np.linalg.norm(work.deltas[-1]), rel=1e-10
+    )
 
 
 @pytest.mark.parametrize("replicates", [None, 2])
 @pytest.mark.parametrize("gain", [1.0, 0.5])
 def test_lsuv_gives_every_layer_the_same_variance(replicates, gain):
-    model = MLP([5, 7, 6, 3], "relu", init="lsuv", gain=gain, replicates=replicates, dtype="float64")
+    model = MLP(
+        [5, 7, 6, 3], "relu", init="lsuv", gain=gain, replicates=replicates, dtype="float64"
+    )
     x = np.random.default_rng(0).normal(size=(50, 5))
     model.calibrate(x)
     work = model.workspace(50)

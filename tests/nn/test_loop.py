@@ -25,10 +25,17 @@ class Silent:
 
 
 def trainer(model, data, loss="cross_entropy", learning_rate=0.1, batch_size=5):
-    return Trainer(model, data.x_train, data.y_train, losses.get(loss), SGD(learning_rate), batch_size)
+    return Trainer(
+        model, data.x_train, data.y_train, losses.get(loss), SGD(learning_rate), batch_size
+    )
 
 
-@given(examples=st.integers(1, 12), seed=st.integers(0, 50), stacked=st.booleans(), share=st.floats(0, 1))
+@given(
+    examples=st.integers(1, 12),
+    seed=st.integers(0, 50),
+    stacked=st.booleans(),
+    share=st.floats(0, 1),
+)
 def test_every_example_is_seen_once_an_epoch(examples, seed, stacked, share):
     batch_size = max(1, round(share * examples))
     order = BatchOrder(examples, batch_size, [seed, seed + 1] if stacked else [seed], stacked)
@@ -68,7 +75,9 @@ def test_training_equals_the_plain_trainer(activation, loss):
     activation=st.sampled_from(["sigmoid", "relu"]),
     loss=st.sampled_from(["cross_entropy", "squared_error"]),
 )
-def test_replicate_k_trains_bitwise_as_seed_plus_k_alone(hidden, batch_size, dtype, activation, loss):
+def test_replicate_k_trains_bitwise_as_seed_plus_k_alone(
+    hidden, batch_size, dtype, activation, loss
+):
     data = make_data(20, 6, 3, regression=loss == "squared_error")
     sizes = [6, *hidden, 3]
     stacked = MLP(sizes, activation=activation, seed=4, replicates=3, dtype=dtype)
@@ -100,7 +109,10 @@ class Watcher:
         }
 
     def observe(self, step):
-        self.told.append(self.copies(step) | {"after": step.model.weights.flat.copy(), "iteration": step.iteration})
+        self.told.append(
+            self.copies(step)
+            | {"after": step.model.weights.flat.copy(), "iteration": step.iteration}
+        )
         return step.iteration in self.again
 
     def revisit(self, step):
@@ -140,7 +152,9 @@ def test_validation_is_due_at_its_cadence_and_at_the_last_iteration(iterations, 
                 when.append(step.iteration)
             return False
 
-    ran = trainer(MLP([3, 3]), data).fit(iterations, Noting(), lambda model: (np.zeros(()), np.zeros(())), every)
+    ran = trainer(MLP([3, 3]), data).fit(
+        iterations, Noting(), lambda model: (np.zeros(()), np.zeros(())), every
+    )
     assert when == due
     assert ran == iterations
 

@@ -23,7 +23,9 @@ def test_cross_entropy_survives_logits_that_overflow_exp(shift):
 
 
 def test_squared_error_is_the_mean_over_outputs():
-    value = losses.get("squared_error").value(np.array([[1.0, 2.0], [0.0, 4.0]]), np.array([[1.0, 0.0], [3.0, 0.0]]))
+    value = losses.get("squared_error").value(
+        np.array([[1.0, 2.0], [0.0, 4.0]]), np.array([[1.0, 0.0], [3.0, 0.0]])
+    )
     np.testing.assert_allclose(value, [2.0, 12.5])
 
 
@@ -39,7 +41,9 @@ def test_the_best_constant_beats_every_other():
     best = losses.get("cross_entropy").constant(labels)
     np.testing.assert_allclose(best, -(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
     squared = losses.get("squared_error")
-    np.testing.assert_allclose(squared.constant(real), squared.value(np.tile(real.mean(axis=0), (50, 1)), real).mean())
+    np.testing.assert_allclose(
+        squared.constant(real), squared.value(np.tile(real.mean(axis=0), (50, 1)), real).mean()
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,9 @@ def test_value_and_gradient_agree_with_pytorch(name, options, reference):
     logits = 3 * rng.normal(size=(40, 1))
     target = rng.integers(0, 2, 40) if losses.get(name).classification else rng.normal(size=40)
     theirs = torch.tensor(logits, requires_grad=True)
-    value = getattr(torch.nn.functional, reference)(theirs[:, 0], torch.tensor(target, dtype=torch.float64))
+    value = getattr(torch.nn.functional, reference)(
+        theirs[:, 0], torch.tensor(target, dtype=torch.float64)
+    )
     value.backward()
     loss, out = losses.get(name), np.empty_like(logits)
     loss.gradient(logits, target, out)
@@ -109,22 +115,27 @@ def test_gradients_agree_with_finite_differences_and_replicates_broadcast(name, 
     outputs = 1 if loss.binary else 4
     logits = rng.normal(size=(*lead, 6, outputs))
     classes = 2 if loss.binary else outputs
-    target = rng.integers(0, classes, (*lead, 6)) if loss.classification else rng.normal(size=(*lead, 6, outputs))
+    target = (
+        rng.integers(0, classes, (*lead, 6))
+        if loss.classification
+        else rng.normal(size=(*lead, 6, outputs))
+    )
     out, numeric, h = np.empty_like(logits), np.empty_like(logits), 1e-6
     loss.gradient(logits, target, out)
     for index in np.ndindex(logits.shape):
         above, below = logits.copy(), logits.copy()
         above[index] += h
         below[index] -= h
-        numeric[index] = (loss.value(above, target).mean(axis=-1) - loss.value(below, target).mean(axis=-1)).sum() / (
-            2 * h
-        )
+        numeric[index] = (
+            loss.value(above, target).mean(axis=-1) - loss.value(below, target).mean(axis=-1)
+        ).sum() / (2 * h)
     np.testing.assert_allclose(out, numeric, atol=1e-8)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("z", "y", "value", "slope"), [(1e4, 1, 0, 0), (1e4, 0, 1e4, 1), (-1e4, 1, 1e4, -1), (-1e4, 0, 0, 0)]
+    ("z", "y", "value", "slope"),
+    [(1e4, 1, 0, 0), (1e4, 0, 1e4, 1), (-1e4, 1, 1e4, -1), (-1e4, 0, 0, 0)],
 )
 def test_binary_cross_entropy_is_stable_far_out(z, y, value, slope, dtype):
     logits, target, out = np.array([[z]], dtype), np.array([y]), np.empty((1, 1), dtype)
@@ -135,7 +146,9 @@ def test_binary_cross_entropy_is_stable_far_out(z, y, value, slope, dtype):
     assert out.item() == slope
 
 
-@pytest.mark.parametrize("name", ["mean_absolute_error", "huber", "squared_error", "cross_entropy", "perceptron"])
+@pytest.mark.parametrize(
+    "name", ["mean_absolute_error", "huber", "squared_error", "cross_entropy", "perceptron"]
+)
 def test_every_loss_is_finite_far_out(name):
     loss, logits = losses.get(name), np.array([[1e4], [-1e4]])
     logits = logits if name != "cross_entropy" else np.hstack([logits, -logits])
@@ -151,7 +164,9 @@ def test_the_perceptrons_loss_by_hand():
     target, out = np.array([1, 1, 1, 0]), np.empty((4, 1))
     np.testing.assert_array_equal(loss.value(logits, target), [0, 3, 0, 0.5])
     loss.gradient(logits, target, out)
-    np.testing.assert_array_equal(out[:, 0], np.array([0, -1, -1, 1]) / 4)  # z = 0 counts as a mistake
+    np.testing.assert_array_equal(
+        out[:, 0], np.array([0, -1, -1, 1]) / 4
+    )  # z = 0 counts as a mistake
     np.testing.assert_array_equal(loss.decide(logits), [1, 0, 0, 1])
 
 
@@ -190,7 +205,11 @@ def test_weighted_and_smoothed_cross_entropy_agrees_with_pytorch(weights, smooth
     scaled = np.ones(3) if weights is None else np.array(weights) / np.array(weights)[target].mean()
     theirs = torch.tensor(logits, requires_grad=True)
     each = torch.nn.functional.cross_entropy(
-        theirs, torch.tensor(target), weight=torch.tensor(scaled), label_smoothing=smoothing, reduction="none"
+        theirs,
+        torch.tensor(target),
+        weight=torch.tensor(scaled),
+        label_smoothing=smoothing,
+        reduction="none",
     )
     each.mean().backward()
     out = np.empty_like(logits)
@@ -213,14 +232,22 @@ def test_balanced_weights_make_every_class_count_the_same():
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("cross_entropy", {"label_smoothing": 1.0}, "label_smoothing=1.0 must be a number of at least 0 and below 1"),
+        (
+            "cross_entropy",
+            {"label_smoothing": 1.0},
+            "label_smoothing=1.0 must be a number of at least 0 and below 1",
+        ),
         ("cross_entropy", {"label_smoothing": -0.1}, "label_smoothing=-0.1"),
         ("squared_error", {"label_smoothing": 0.1}, "label_smoothing is for loss='cross_entropy'"),
         ("binary_cross_entropy", {"label_smoothing": 0.1}, "one output a class"),
         ("perceptron", {"class_weights": "balanced"}, "class_weights is for loss='cross_entropy'"),
         ("cross_entropy", {"class_weights": [1.0]}, "2 finite numbers above 0, one a class"),
         ("cross_entropy", {"class_weights": [1.0, 0.0]}, "above 0"),
-        ("cross_entropy", {"class_weights": "even"}, "class_weights='even' must be 'balanced' or 2 finite numbers"),
+        (
+            "cross_entropy",
+            {"class_weights": "even"},
+            "class_weights='even' must be 'balanced' or 2 finite numbers",
+        ),
         ("cross_entropy", {"class_weights": 3}, "class_weights=3 must be"),
         ("cross_entropy", {"class_weights": ["a", "b"]}, "must be 'balanced' or 2 finite numbers"),
     ],

@@ -50,7 +50,10 @@ def test_initialize_draws_the_same_weights_again_and_resets_the_biases():
 
 
 def test_gain_multiplies_every_layer():
-    one, two = MLP([3, 5, 2], seed=4, dtype="float64"), MLP([3, 5, 2], seed=4, gain=2.0, dtype="float64")
+    one, two = (
+        MLP([3, 5, 2], seed=4, dtype="float64"),
+        MLP([3, 5, 2], seed=4, gain=2.0, dtype="float64"),
+    )
     np.testing.assert_allclose(two.weights.flat, 2 * one.weights.flat, rtol=1e-15)
 
 

@@ -91,15 +91,20 @@ def test_second_moment_is_known_where_the_update_divides_by_its_root():
     for text, expected in (("adam", [9, 16]), ("rmsprop:decay=0", [9, 16]), ("adagrad", [9, 16])):
         optimizer = optimizers.create(text, 0.1)
         optimizer.step(np.zeros(2), gradients)
-        np.testing.assert_allclose(optimizer.second_moment * optimizer.second_moment_scale, expected)
+        np.testing.assert_allclose(
+            optimizer.second_moment * optimizer.second_moment_scale, expected
+        )
     assert optimizers.create("momentum", 0.1).second_moment is None
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("adam:momentum=0.9", "has no setting 'momentum'; it has beta1, beta2, epsilon"),
-        ("sgd:momentum=0.9", "has no setting 'momentum'; it has none"),
+        (
+            "adam:momentum=0.9",
+            "has no hyperparameter 'momentum'; choose one of: beta1, beta2, epsilon",
+        ),
+        ("sgd:momentum=0.9", "has no hyperparameter 'momentum'; sgd has none"),
         ("momentum:momentum=1", "momentum=1 must be a number of at least 0 and below 1"),
         ("momentum:momentum=nan", "momentum=nan must be"),
         ("adam:epsilon=0", "epsilon=0 must be a number above 0"),
@@ -107,7 +112,7 @@ def test_second_moment_is_known_where_the_update_divides_by_its_root():
         ("adamw:weight_decay=-1", "weight_decay=-1 must be a number of at least 0"),
     ],
 )
-def test_a_setting_outside_its_range_is_one_sentence(text, sentence):
+def test_a_hyperparameter_outside_its_range_is_one_sentence(text, sentence):
     with pytest.raises(ArgumentError, match=sentence):
         optimizers.create(text, 0.1)
 

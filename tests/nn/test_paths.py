@@ -80,7 +80,14 @@ def test_a_class_is_a_target_too():
     ],
 )
 def test_a_weight_that_is_none_is_one_sentence(change, sentence):
-    given = {"model": MLP([4, 3, 2, 1]), "x": np.ones(4), "y": np.ones(1), "layer": 1, "row": 1, "column": 1} | change
+    given = {
+        "model": MLP([4, 3, 2, 1]),
+        "x": np.ones(4),
+        "y": np.ones(1),
+        "layer": 1,
+        "row": 1,
+        "column": 1,
+    } | change
     with pytest.raises(ArgumentError, match=sentence):
         paths.derivative(given.pop("model"), given.pop("x"), given.pop("y"), **given)
 
@@ -94,7 +101,9 @@ def test_too_many_paths_are_refused_and_the_most_are_not(monkeypatch):
         paths.derivative(model, x, y, layer=1, row=1, column=1)
 
 
-@pytest.mark.parametrize(("loss", "sizes"), [("squared_error", [3, 4, 2]), ("cross_entropy", [3, 4, 3])])
+@pytest.mark.parametrize(
+    ("loss", "sizes"), [("squared_error", [3, 4, 2]), ("cross_entropy", [3, 4, 3])]
+)
 def test_a_batch_gives_the_mean_of_its_examples_derivatives(loss, sizes):
     rng = np.random.default_rng(3)
     model = MLP(sizes, "tanh", seed=2, dtype="float64")

@@ -19,7 +19,15 @@ def orthonormal(seed=0, n=40, d=6):
 def fit(x, y, **options):
     model = gradlab.MLP([x.shape[1], 1], "identity", dtype="float64")
     data = gradlab.datasets.Data(name="made", x_train=x, y_train=y, x_test=x, y_test=y)
-    gradlab.train(model, data, loss="squared_error", batch_size=len(x), learning_rate=0.2, iterations=200, **options)
+    gradlab.train(
+        model,
+        data,
+        loss="squared_error",
+        batch_size=len(x),
+        learning_rate=0.2,
+        iterations=200,
+        **options,
+    )
     return model.weights[0][:, 0]
 
 
@@ -48,21 +56,27 @@ def test_l2_is_the_weight_decay_of_plain_sgd_and_spares_biases():
     weights = [torch.tensor(w.copy(), requires_grad=True) for w in model.weights]
     biases = [torch.tensor(b.copy(), requires_grad=True) for b in model.biases]
     data = make_data()
-    optimizer = torch.optim.SGD([{"params": weights, "weight_decay": 0.3}, {"params": biases}], lr=0.1)
+    optimizer = torch.optim.SGD(
+        [{"params": weights, "weight_decay": 0.3}, {"params": biases}], lr=0.1
+    )
     for _ in range(20):
         h = torch.tensor(data.x_train)
         h = torch.tanh(h @ weights[0] + biases[0]) @ weights[1] + biases[1]
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(h, torch.tensor(data.y_train)).backward()
         optimizer.step()
-    gradlab.train(model, data, learning_rate=0.1, batch_size=len(data.x_train), iterations=20, l2=0.3)
+    gradlab.train(
+        model, data, learning_rate=0.1, batch_size=len(data.x_train), iterations=20, l2=0.3
+    )
     for ours, theirs in zip([*model.weights, *model.biases], weights + biases, strict=True):
         np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-9)
 
 
 def test_loss_and_gradient_are_recorded_without_the_penalty():
     free, held = (
-        gradlab.train(gradlab.MLP([3, 4, 3], seed=1), make_data(), batch_size=5, iterations=1, **options)
+        gradlab.train(
+            gradlab.MLP([3, 4, 3], seed=1), make_data(), batch_size=5, iterations=1, **options
+        )
         for options in ({}, {"l1": 0.1, "l2": 0.5})
     )
     for column in ("grad_norm", "delta_norm", "per_example_grad_norm"):

@@ -29,7 +29,13 @@ SCHEDULES = {
     "constant:warmup=20": ("LinearLR", {"start_factor": 1 / 20, "total_iters": 19}),
 }
 CLIPS = {"norm:most=0.3": "clip_grad_norm_", "value:most=0.05": "clip_grad_value_"}
-BLOCKS = [{}, {"norm": "batch"}, {"norm": "layer"}, {"residual": 0.5}, {"norm": "layer", "residual": 0.5}]
+BLOCKS = [
+    {},
+    {"norm": "batch"},
+    {"norm": "layer"},
+    {"residual": 0.5},
+    {"norm": "layer", "residual": 0.5},
+]
 LOSSES = {
     "cross_entropy": "cross_entropy",
     "squared_error": "mse_loss",
@@ -50,9 +56,13 @@ class Twin(torch.nn.Module):
 
     def __init__(self, model):
         super().__init__()
-        nn, self.dtype, self.block = torch.nn, getattr(torch, model.dtype.name), model.block
+        nn, self.dtype, self.modifiers = torch.nn, getattr(torch, model.dtype.name), model.modifiers
         self.linears = nn.ModuleList(nn.Linear(*w.shape, dtype=self.dtype) for w in model.weights)
-        kind = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, None: lambda n, dtype: nn.Identity()}[model.block.norm]
+        kind = {
+            "batch": nn.BatchNorm1d,
+            "layer": nn.LayerNorm,
+            None: lambda n, dtype: nn.Identity(),
+        }[model.modifiers.norm]
         self.norms = nn.ModuleList(kind(n, dtype=self.dtype) for n in SIZES[1:-1])
         with torch.no_grad():
             for linear, weight in zip(self.linears, model.weights, strict=True):
@@ -63,7 +73,7 @@ class Twin(torch.nn.Module):
         h = stream = torch.tensor(x, dtype=self.dtype)
         for k, norm in enumerate(self.norms):
             z = self.linears[k](h)
-            stream = stream + self.block.branch * z if self.block.residual and k else z
+            stream = stream + self.modifiers.branch * z if self.modifiers.residual and k else z
             h = torch.tanh(norm(stream))
         return self.linears[-1](h)
 
@@ -71,7 +81,9 @@ class Twin(torch.nn.Module):
         """PyTorch's optimizer; the penalty is on weights alone, as ours."""
         name, options, rate = OPTIMIZERS[optimizer]
         weights = [linear.weight for linear in self.linears]
-        others = [each for each in self.parameters() if all(each is not weight for weight in weights)]
+        others = [
+            each for each in self.parameters() if all(each is not weight for weight in weights)
+        ]
         decayed = {"params": weights, **({"weight_decay": l2} if l2 else {})}
         return getattr(torch.optim, name)([decayed, {"params": others}], lr=rate, **options)
 
@@ -86,10 +98,14 @@ class Twin(torch.nn.Module):
         for chosen in batches(3, EXAMPLES, BATCH, STEPS):
             updater.zero_grad()
             y = torch.tensor(data.y_train[chosen])
-            criterion(self(data.x_train[chosen]), y if loss == "cross_entropy" else y.to(self.dtype)).backward()
+            criterion(
+                self(data.x_train[chosen]), y if loss == "cross_entropy" else y.to(self.dtype)
+            ).backward()
             norms.append([self.norm()])
             if clip:
-                getattr(torch.nn.utils, CLIPS[clip])(self.parameters(), float(clip.partition("=")[2]))
+                getattr(torch.nn.utils, CLIPS[clip])(
+                    self.parameters(), float(clip.partition("=")[2])
+                )
             norms[-1].append(self.norm())
             updater.step()
             if planner:
@@ -97,10 +113,21 @@ class Twin(torch.nn.Module):
         return np.array(norms).T
 
     def norm(self):
-        return torch.linalg.vector_norm(torch.cat([each.grad.flatten() for each in self.parameters()])).item()
+        return torch.linalg.vector_norm(
+            torch.cat([each.grad.flatten() for each in self.parameters()])
+        ).item()
 
 
-def check(dtype, *, block=None, optimizer="sgd", schedule="constant", clip=None, l2=0.0, loss="cross_entropy"):
+def check(
+    dtype,
+    *,
+    block=None,
+    optimizer="sgd",
+    schedule="constant",
+    clip=None,
+    l2=0.0,
+    loss="cross_entropy",
+):
     """Train both nets, compare all that is learned and what it answers in evaluation; return our Run, their norms."""
     data = problem(regression=loss != "cross_entropy")
     model = gradlab.MLP(SIZES, "tanh", seed=3, dtype=dtype, **(block or {}))
@@ -108,16 +135,20 @@ def check(dtype, *, block=None, optimizer="sgd", schedule="constant", clip=None,
     options = {"optimizer": optimizer, "schedule": schedule, "clip": clip, "l2": l2, "loss": loss}
     norms = twin.fit(data, **options)
     rate = OPTIMIZERS[optimizer][2]
-    run = gradlab.train(model, data, learning_rate=rate, batch_size=BATCH, iterations=STEPS, **options)
+    run = gradlab.train(
+        model, data, learning_rate=rate, batch_size=BATCH, iterations=STEPS, **options
+    )
     theirs = [linear.weight.T for linear in twin.linears] + [linear.bias for linear in twin.linears]
-    if model.block.norm:
+    if model.modifiers.norm:
         theirs += [norm.weight for norm in twin.norms] + [norm.bias for norm in twin.norms]
     flat = np.concatenate([each.detach().numpy().ravel() for each in theirs])
     assert np.abs(model.parameters - start).max() > 0.03  # it did train
     np.testing.assert_allclose(model.parameters, flat, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
     answers = twin.eval()(data.x_test).detach().numpy()
     # An answer adds up some hundred parameters and their deviations.
-    np.testing.assert_allclose(model.predict(data.x_test), answers, rtol=0, atol=100 * TOLERANCE[dtype])
+    np.testing.assert_allclose(
+        model.predict(data.x_test), answers, rtol=0, atol=100 * TOLERANCE[dtype]
+    )
     return run, norms
 
 
@@ -140,7 +171,9 @@ def test_clipping_and_the_norms_before_and_after_it(clip, dtype):
     tolerance = 100 * TOLERANCE[dtype]
     np.testing.assert_allclose(run.steps["grad_norm"], before, rtol=tolerance)
     np.testing.assert_allclose(run.steps["clipped_grad_norm"], after, rtol=tolerance)
-    assert 0.1 < (after < before * (1 - 1e-5)).mean() <= 1  # it bites, so that something is compared
+    assert (
+        0.1 < (after < before * (1 - 1e-5)).mean() <= 1
+    )  # it bites, so that something is compared
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab.comparison import Cell, Comparison, Plan, Settings
+from gradlab.comparison import Cell, Comparison, Plan
 from gradlab.comparison.networks import Network
+from gradlab.options import TrainingOptions
 from gradlab.errors import ArgumentError
 from gradlab.report.cells import Detail
 from gradlab.report.data import build
@@ -201,7 +202,7 @@ def cells_of(tmp_path):
     for label, rate in (("sigmoid", 0.2), ("relu", 1.0)):
         for depth in (2, 5):
             network = Network(label, "he_normal" if label == "relu" else "glorot_normal")
-            plan = Plan(network, depth, 8, 3, Settings("cross_entropy", "sgd", 0.1, 8, 30), "none")
+            plan = Plan(network, depth, 8, 3, TrainingOptions(learning_rate=0.1, batch_size=8, iterations=30), "none")
             cells.append(Cell(plan, made(layers=depth + 1, rate=rate, name=plan.name).save(tmp_path / plan.folder)))
     return Comparison(tuple(cells), details={"data": "made up"})
 

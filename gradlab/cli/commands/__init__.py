@@ -1,0 +1,5 @@
+"""One file a command, found by listing this folder.
+
+A file `NAME.py` holds `GROUP`, one of `gradlab.cli.application.GROUPS`, and a function `NAME` that
+takes the command's options and returns its exit code.
+"""

@@ -1,0 +1,66 @@
+"""`gradlab gallery`: the course of experiments as pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradlab.cli import options, output
+from gradlab.ranges import Range
+
+GROUP = "Train"
+
+
+def gallery(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Only these experiments.")
+    ] = None,
+    folder: Annotated[
+        Path,
+        typer.Option("--experiments", metavar="FOLDER", help="The folder of experiments."),
+    ] = Path("experiments"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The short form of each, in seconds.")
+    ] = False,
+    jobs: Annotated[
+        int,
+        options.number(
+            "--jobs", Range(-1, whole=True), "Processes to run them in; -1: one a core."
+        ),
+    ] = -1,
+    output_folder: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FOLDER",
+            help="The folder for the pages.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = Path("reports"),
+    open_it: options.Open = False,
+) -> int:
+    """Run the course of experiments and write a page of each.
+
+    index.html opens them all. The whole course takes a few minutes.
+    """
+    from gradlab.report import gallery as course
+
+    every = course.experiments(folder)
+    chosen = course.choose(every, names or [])
+    output.check_writable(output_folder / course.INDEX)
+    built = []
+    for done in course.build(chosen, output_folder, course=every, quick=quick, jobs=jobs):
+        built.append(done)
+        result = f"failed: {done.error}" if done.error else output_folder / done.experiment.page
+        line = f"{done.experiment.name} ({done.seconds:.0f} s): {result}"
+        print(output.clean(f"[{len(built)}/{len(chosen)}] {line}"), flush=True)
+    path = output_folder / chosen[0].page
+    if not names:
+        path = course.write_index(built, output_folder)
+    output.say(f"open {path}")
+    if open_it:
+        output.open_page(path)
+    return 2 if any(done.error for done in built) else 0

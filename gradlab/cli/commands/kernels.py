@@ -1,0 +1,16 @@
+"""`gradlab kernels`: the machine code that multiplies matrices here."""
+
+from __future__ import annotations
+
+from gradlab.cli import output
+
+GROUP = "Machine"
+
+
+def kernels() -> int:
+    """Measure which kernels multiply matrices fastest here."""
+    from gradlab.cli import kernels
+
+    for line in kernels.summary():
+        output.say(line)
+    return 0

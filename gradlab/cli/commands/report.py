@@ -1,0 +1,33 @@
+"""`gradlab report`: recorded runs as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from gradlab.cli import inputs, options, output
+
+GROUP = "Judge"
+
+
+def report(
+    run_folders: options.RunFolders,
+    layers: options.Layers = None,
+    output_file: Annotated[Path, options.report_file("The HTML file.")] = Path(
+        "reports/report.html"
+    ),
+    open_it: options.Open = False,
+) -> int:
+    """Write recorded runs as one interactive page.
+
+    They are judged as `gradlab check` judges them.
+    """
+    from gradlab.diagnosis import project
+
+    output.check_writable(output_file)
+    found = inputs.runs(run_folders)
+    options_given = {} if layers is None else {"layers": layers}
+    path = output.write_report(found, output_file, judge=project.nearest().judge, **options_given)
+    if open_it:
+        output.open_page(path)
+    return 0

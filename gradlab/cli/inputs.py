@@ -1,0 +1,91 @@
+"""What commands are given: data sets, run folders, rule codes, patterns of layers."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradlab.errors import ArgumentError, GradlabError, shown
+
+if TYPE_CHECKING:
+    from gradlab.datasets import Data
+    from gradlab.run import Run
+
+
+def data_set(source: str, target: str | None) -> Data:
+    """Return the data set that `--data` and `--target` name."""
+    from gradlab import datasets
+    from gradlab.errors import nearest
+
+    known = ("digits", *datasets.BUNDLED)
+    if source not in known:
+        looks_like_a_name = Path(source).name == source and not Path(source).suffix
+        near = nearest(source, known) if looks_like_a_name and not Path(source).exists() else None
+        if near is not None:
+            raise ArgumentError(f"data={shown(source)} is no file; did you mean {near}?")
+        return datasets.from_file(source, target)
+    if target is not None:
+        raise GradlabError(f"--target is for --data FILE; what {source} predicts is fixed")
+    return datasets.digits() if source == "digits" else datasets.bundled(source)
+
+
+def runs(folders: Sequence[Path]) -> list[Run]:
+    """Load runs; a folder that is none but holds some stands for all of them."""
+    from gradlab.run import load
+    from gradlab.run.storage import DESCRIPTION
+
+    found: list[Path] = []
+    for folder in folders:
+        is_run = (folder / DESCRIPTION).is_file()
+        inside = [] if is_run else sorted(folder.glob(f"[!.]*/{DESCRIPTION}"))
+        found += [path.parent for path in inside] or [folder]
+    return [load(folder) for folder in found]
+
+
+def codes(text: str | None) -> list[str] | None:
+    """Return the codes of `GL101,GL2`; None where none were given."""
+    return None if text is None else [code.strip() for code in text.split(",") if code.strip()]
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Return whether a name matches a pattern: a glob, or a regular expression between slashes.
+
+    Raises
+    ------
+    ArgumentError
+        A regular expression that cannot be read.
+    """
+    if len(pattern) > 2 and pattern[0] == pattern[-1] == "/":
+        try:
+            expression = re.compile(pattern[1:-1])
+        except re.error as error:
+            raise ArgumentError(
+                f"layers={shown(pattern)} is no regular expression ({error}); a pattern such as "
+                "'blocks.*.attn.*' needs no slashes"
+            ) from None
+        return lambda name: expression.search(name) is not None
+    return lambda name: fnmatch.fnmatchcase(name, pattern)
+
+
+def matching_layers(run: Run, pattern: str) -> set[int]:
+    """Return the numbers, from 1, of a run's layers whose name or path matches `pattern`.
+
+    Raises
+    ------
+    ArgumentError
+        No layer matches; the message names some that there are.
+    """
+    from gradlab.errors import suggest
+
+    matches = matcher(pattern)
+    rows = run.layers[["name", "path"]].fillna("").astype(str).to_numpy()
+    found = {k + 1 for k, words in enumerate(rows) if any(map(matches, words))}
+    if not found:
+        known = dict.fromkeys(path or name for name, path in rows)
+        raise ArgumentError(
+            f"layers={shown(pattern)} matches no layer of {run.name}; {suggest(pattern, known)}"
+        )
+    return found

@@ -1,0 +1,62 @@
+"""One trained cell of a comparison, its verdict, and what the tables show of it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradlab.comparison.plan import Plan
+from gradlab.diagnosis import Diagnosis, accuracy, diagnose, outcome
+from gradlab.run import Run, load
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One trained cell of a comparison: its plan, the folder of its run, and whether it was found
+    finished.
+    """
+
+    plan: Plan
+    folder: Path
+    reused: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the cell is called in tables and reports."""
+        return self.plan.name
+
+    @functools.cached_property
+    def run(self) -> Run:
+        """The recorded run."""
+        return load(self.folder)
+
+    @functools.cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Its verdict."""
+        return diagnose(self.run)
+
+    @functools.cached_property
+    def outcome(self) -> str:
+        """ "learned", "slow" or "not learned"."""
+        return outcome(self.run)
+
+    @functools.cached_property
+    def accuracy(self) -> list[float | None]:
+        """One a seed; None where there is none."""
+        return accuracy(self.run)
+
+
+def row(cell: Cell) -> dict[str, Any]:
+    """Return what the tables show of a cell."""
+    root = cell.diagnosis.faults[0] if cell.diagnosis.faults else None
+    known = [value for value in cell.accuracy if value is not None]
+    return {
+        "network": cell.plan.network.label,
+        "depth": cell.plan.depth,
+        "outcome": cell.outcome,
+        "verdict": cell.diagnosis.verdict,
+        "cause": "" if root is None or not root.cause else root.cause["dominant"],
+        "accuracy": sum(known) / len(known) if known else None,
+    }

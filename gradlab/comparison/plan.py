@@ -1,0 +1,142 @@
+"""The cells of a grid before any is trained: what decides each, and whether it can be trained at
+all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from gradlab._version import __version__
+from gradlab.comparison.networks import Network
+from gradlab.datasets import Data
+from gradlab.errors import ArgumentError
+from gradlab.nn import losses, schedules
+from gradlab.nn.modifiers import Modifiers
+from gradlab.options import TrainingOptions, given
+from gradlab.ranges import COUNT
+from gradlab.run import storage
+from gradlab.training import train
+
+DEFAULT_NETWORKS = (
+    "sigmoid:glorot_normal",
+    "tanh:glorot_normal",
+    "relu:he_normal",
+    "relu:he_normal:gain=2",
+)
+DEFAULT_DEPTHS = (2, 5, 10, 20, 50)
+LARGEST = 2 * 10**9
+"""Numbers of a training step, all seeds together: more take 8 GB and more."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One cell before it is trained: everything that decides its result."""
+
+    network: Network
+    depth: int
+    width: int
+    seeds: int
+    training: TrainingOptions
+    data_fingerprint: str
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """What the cell is called in tables and reports."""
+        return f"{self.network.label} depth {self.depth}"
+
+    def sizes(self, data: Data) -> list[int]:
+        """Units of each layer, input first."""
+        return [data.n_features, *[self.width] * self.depth, _outputs(self.training.loss, data)]
+
+    @property
+    def folder(self) -> str:
+        """A folder name that is the same where configuration, data and gradlab's version are."""
+        content = json.dumps([asdict(self), storage.SCHEMA_VERSION, __version__], sort_keys=True)
+        readable = re.sub(r"[^a-z0-9.]+", "-", self.name.lower())
+        return f"{readable}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+    @property
+    def cost(self) -> float:
+        """Proportional to the work: which cells to start first."""
+        return self.depth * self.width**2 * self.seeds * self.training.iterations
+
+
+def plan_cells(
+    networks: Sequence[str],
+    depths: Sequence[int],
+    *,
+    width: int,
+    data: Data,
+    seeds: int,
+    **training: Any,
+) -> list[Plan]:
+    """Return the cells of a grid, row by row; every argument is checked before anything is trained.
+
+    Parameters
+    ----------
+    networks, depths, width, data, seeds, **training
+        As for `gradlab.compare`.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        An argument that is not allowed, or a combination that cannot be trained.
+    """
+    examples = (("networks", networks, '["relu", "tanh"]'), ("depths", depths, "[2, 5, 10]"))
+    for argument, values, example in examples:
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise ArgumentError(f"{argument}={values!r} must be a list, such as {example}")
+    if not networks or not depths:
+        raise ArgumentError("give at least one network and one depth")
+    options = given(TrainingOptions, training, "a comparison")
+    options = replace(options, loss=options.loss or losses.DEFAULTS[data.task])
+    for depth in depths:
+        COUNT.check("depth", depth)
+    COUNT.check("width", width)
+    COUNT.check("seeds", seeds)
+    COUNT.check("iterations", options.iterations)
+    plans = [
+        Plan(network, depth, width, seeds, options, data.fingerprint)
+        for network in dict.fromkeys(Network.parse(text) for text in networks)
+        for depth in sorted(set(depths))
+    ]
+    for each in plans:
+        _check_size(each, len(data.x_train))
+    for each in plans:
+        _rehearse(each, data)
+    return plans
+
+
+def _outputs(loss: str | None, data: Data) -> int:
+    """Return the units of the last layer: one a class or target column.
+
+    A loss for two classes reads the sign of a single one.
+    """
+    binary = losses.get(loss or losses.DEFAULTS[data.task]).binary
+    return 1 if binary and data.n_outputs == 2 else data.n_outputs
+
+
+def _check_size(each: Plan, examples: int) -> None:
+    """Raise ArgumentError for a net that fits into no usual machine."""
+    batch = min(each.training.batch_size, examples)
+    numbers = each.depth * each.width * (each.width + 4 * batch) * each.seeds
+    if numbers > LARGEST:
+        raise ArgumentError(
+            f"depth={each.depth} with width={each.width} and seeds={each.seeds} needs at least "
+            f"{4e-9 * numbers:,.0f} GB of memory; make one of them smaller"
+        )
+
+
+def _rehearse(each: Plan, data: Data) -> None:
+    """Train a net like the plan's for no iteration, so that whatever is wrong shows at once."""
+    network = each.network
+    Modifiers(network.norm, network.residual, network.dropout).check(each.sizes(data))
+    schedules.create(each.training.schedule, each.training.iterations)
+    model = network.build([data.n_features, 2, 2, _outputs(each.training.loss, data)])
+    train(model, data, **asdict(replace(each.training, iterations=0, schedule="constant")))

@@ -1,0 +1,46 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from gradlab.errors import RunError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, through a temporary neighbour.
+
+    A symbolic link stays, and the file it leads to is written. What is no regular file (a device
+    such as /dev/stdout, a named pipe) is written to, never replaced.
+
+    Raises
+    ------
+    RunError
+        The file cannot be written.
+    """
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+        else:
+            _replace(target, text)
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}; choose a folder you may write to"
+        ) from None
+
+
+def _replace(target: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}."[:100])
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files private; a report is shared
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,89 @@
+"""What the record of a training says of the net, its options and its data."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from gradlab.datasets import Data
+from gradlab.nn import optimizers
+from gradlab.nn.losses import Loss
+from gradlab.nn.mlp import MLP
+from gradlab.nn.modifiers import Modifiers
+from gradlab.options import TrainingOptions
+
+Array = np.ndarray
+
+ALWAYS = ("learning_rate", "batch_size", "iterations")
+"""Options that a record states even where they have their defaults."""
+ELSEWHERE = ("loss", "optimizer")
+"""Options that stand at places of their own."""
+
+
+def configuration(
+    model: MLP, data: Data, criterion: Loss, options: TrainingOptions
+) -> dict[str, Any]:
+    """Return the configuration of a run: `run.config`."""
+    hidden = model.sizes[1:-1]
+    optimizer, hyperparameters = optimizers.describe(options.optimizer)
+    return {
+        "activation": model.activation.name,
+        "depth": len(hidden),
+        "width": hidden[0] if hidden else 0,
+        "init": model.init,
+        "gain": model.gain,
+        "optimizer": optimizer,
+        **hyperparameters,
+        **{name: getattr(options, name) for name in ALWAYS},
+        "seeds": len(model.seeds),
+        "seed": model.seed,
+        "loss": criterion.name,
+        **_unusual(options, ALWAYS + ELSEWHERE),
+        **_unusual(model.modifiers),
+        "dtype": model.dtype.name,
+        "sizes": list(model.sizes),
+        "data": data.name,
+        "input_rms": float(np.sqrt(np.mean(np.square(data.x_train, dtype=np.float64)))),
+        "input_correlation": _mean_cosine(data.x_train),
+        "baseline_loss": criterion.constant(data.y_train),
+    }
+
+
+def _unusual(options: TrainingOptions | Modifiers, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the options that do not have their defaults, as JSON can hold them."""
+    values = {
+        each.name: getattr(options, each.name)
+        for each in fields(options)
+        if each.name not in without and getattr(options, each.name) != each.default
+    }
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
+
+
+def _mean_cosine(x: Array) -> float:
+    """Mean cosine between two different examples: how alike inputs are decides how many units stay
+    silent.
+    """
+    length = np.sqrt(np.vecdot(x, x))
+    unit = x[length > 0] / length[length > 0, None]
+    n = len(unit)
+    return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1))) if n > 1 else 0.0
+
+
+def layers(model: MLP) -> list[dict[str, Any]]:
+    """Return the rows of `run.layers`."""
+    last = len(model.sizes) - 2
+    return [
+        {
+            "fan_in": fan_in,
+            "fan_out": fan_out,
+            "activation": "identity" if layer == last else model.activation.name,
+            "slope_bound": 1.0 if layer == last else model.activation.slope_bound,
+        }
+        for layer, (fan_in, fan_out) in enumerate(
+            zip(model.sizes[:-1], model.sizes[1:], strict=True)
+        )
+    ]
