@@ -1,8 +1,8 @@
 """Every benchmark, or those named: python -m benchmarks [training recording grid ... diagnosis].
 
-Each prints a table whose rows are ratios measured in one run, competitors taking turns, medians with their quartiles;
-see `_pairs.py` and `_workers.py`. Peers that are not installed are left out: pip install 'gradlab-diagnostics[bench]'.
-The goals of all areas are printed at the end.
+Each prints a table whose rows are ratios measured in one run, competitors taking turns, medians
+with their quartiles; see `_pairs.py` and `_workers.py`. Peers that are not installed are left out:
+pip install 'gradlab-diagnostics[bench]'. The goals of all areas are printed at the end.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ def machine() -> str:
     """Say in a line what this is measured on."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text().splitlines() if cpu.exists() else []
-    name = next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
+    name = next(
+        (line.split(": ", 1)[1] for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
     return f"{datetime.date.today()}, {name}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 

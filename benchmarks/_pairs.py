@@ -1,4 +1,6 @@
-"""Measure competitors side by side: taking turns, ratios within a round, a gate against a noisy machine, goals."""
+"""Measure competitors side by side: taking turns, ratios within a round, a gate against a noisy
+machine, goals.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 NOISE = 0.03  # the same thing measured twice may differ by so much; beyond, nothing is concluded
-GOALS = "GRADLAB_BENCHMARK_GOALS"  # names the file to which goals are added, for the summary of all areas
+# names the file to which goals are added, for the summary of all areas
+GOALS = "GRADLAB_BENCHMARK_GOALS"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Measured:
         return middle, low, high
 
     def difference(self, name: str, base: str) -> tuple[float, float, float]:
-        """Median, lower and upper quartile of the differences to `base`, each of one round, in seconds."""
+        """Median, lower and upper quartile of the differences to `base`, each of one round, in
+        seconds.
+        """
         each = [a - b for a, b in zip(self.seconds[name], self.seconds[base], strict=True)]
         low, middle, high = statistics.quantiles(each, n=4, method="inclusive")
         return middle, low, high
@@ -51,12 +56,16 @@ class Measured:
 
 
 def interleaved(competitors: Mapping[str, Callable[[], object]], rounds: int) -> Measured:
-    """Run every competitor once a round, every other round in reverse order; one round before does not count."""
+    """Run every competitor once a round, every other round in reverse order; one round before does
+    not count.
+    """
     return in_turn({name: _timed(run) for name, run in competitors.items()}, rounds)
 
 
 def in_turn(measures: Mapping[str, Callable[[], float]], rounds: int) -> Measured:
-    """Take every measure once a round, every other round in reverse order; one round before does not count."""
+    """Take every measure once a round, every other round in reverse order; one round before does
+    not count.
+    """
     kept: dict[str, list[float]] = {name: [] for name in measures}
     for number in range(rounds + 1):
         order = list(measures.items())
@@ -80,20 +89,36 @@ def gate(measured: Measured, one: str, same: str) -> str:
     """Say whether two measurements of the same thing agree."""
     apart = abs(measured.ratio(one, same)[0] - 1)
     word = "quiet enough" if apart <= NOISE else "INCONCLUSIVE: the machine was too noisy"
-    return f"the same thing twice differs by {100 * apart:.1f} % ({word}; limit {100 * NOISE:.0f} %)"
+    return (
+        f"the same thing twice differs by {100 * apart:.1f} % ({word}; limit {100 * NOISE:.0f} %)"
+    )
 
 
 def goal(
-    what: str, value: float | None, limit: float, *, most: bool = True, unit: str = "x", quiet: bool = True
+    what: str,
+    value: float | None,
+    limit: float,
+    *,
+    most: bool = True,
+    unit: str = "x",
+    quiet: bool = True,
 ) -> None:
     """Print a goal and whether it is met, and keep it for the summary of all areas."""
     if value is None:
         verdict, shown = "not measured: the peer is not installed", "-"
     else:
         met = value <= limit if most else value >= limit
-        verdict = "met" if met else f"missed by {value / limit if most else limit / value:.2f}x" if limit else "missed"
+        verdict = (
+            "met"
+            if met
+            else f"missed by {value / limit if most else limit / value:.2f}x"
+            if limit
+            else "missed"
+        )
         verdict, shown = verdict if quiet else f"{verdict}, INCONCLUSIVE", f"{value:.2f} {unit}"
-    line = f"{what:<58} {shown:>9}   {'at most' if most else 'at least'} {limit:g} {unit}: {verdict}"
+    line = (
+        f"{what:<58} {shown:>9}   {'at most' if most else 'at least'} {limit:g} {unit}: {verdict}"
+    )
     print(f"goal: {line}", flush=True)
     if os.environ.get(GOALS):
         with open(os.environ[GOALS], "a") as file:  # noqa: PTH123

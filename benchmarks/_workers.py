@@ -1,7 +1,7 @@
 """Competitors in processes of their own, on one core, one BLAS thread each, taking turns in bursts.
 
-Seconds are those of the processor, not of the clock on the wall: a worker pays for what it computes, and not for the
-time that somebody else had its core.
+Seconds are those of the processor, not of the clock on the wall: a worker pays for what it
+computes, and not for the time that somebody else had its core.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ Steps = Callable[[int], object]  # does so many
 
 
 class Worker:
-    """A process that makes steps when it is told to: `made` is "module:function" with its arguments."""
+    """A process that makes steps when it is told to: `made` is "module:function" with its
+    arguments.
+    """
 
     def __init__(self, made: str, *arguments: Any, environment: Mapping[str, str] | None = None):
         settings = dict.fromkeys(THREADS, "1") | dict(environment or {})
@@ -67,7 +69,9 @@ class Worker:
 def taking_turns(workers: Mapping[str, Worker], rounds: int) -> Measured:
     """Measure the workers that are there, round by round, in seconds a step; then end them all."""
     try:
-        return in_turn({name: each.burst for name, each in workers.items() if not each.absent}, rounds)
+        return in_turn(
+            {name: each.burst for name, each in workers.items() if not each.absent}, rounds
+        )
     finally:
         for each in workers.values():
             each.close()
@@ -95,7 +99,9 @@ def main() -> None:
 
 
 def _count(steps: Steps) -> int:
-    """How many steps take one burst; at least 20, so that the last, recorded in full, hardly counts."""
+    """How many steps take one burst; at least 20, so that the last, recorded in full, hardly
+    counts.
+    """
     steps(5)
     start = time.process_time()
     steps(20)

@@ -1,8 +1,10 @@
-"""How right are the verdicts? python -m benchmarks.diagnosis [--split tune|test|fresh|all] [--draw SEED [--cases N]]
+"""How right are the verdicts? python -m benchmarks.diagnosis [--split tune|test|fresh|all] [--draw
+SEED [--cases N]]
 
-Trains the labelled corpus (tests/corpus), diagnoses every run with gradlab and with the published rules of AutoTrainer,
-DeepDiagnosis and SageMaker Debugger, and prints precision and recall by rule, and what they make of healthy runs. By
---draw it trains cases that nobody has looked at: drawn at random (tests/corpus/drawn.py), those without proof left out.
+Trains the labelled corpus (tests/corpus), diagnoses every run with gradlab and with the published
+rules of AutoTrainer, DeepDiagnosis and SageMaker Debugger, and prints precision and recall by rule,
+and what they make of healthy runs. By --draw it trains cases that nobody has looked at: drawn at
+random (tests/corpus/drawn.py), those without proof left out.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ def judge(case: Case) -> dict[str, Outcome]:
     for name, rules in PEERS.items():
         with np.errstate(all="ignore"):
             codes = tuple(sorted(rules(run)))
-        verdicts[name] = dataclasses.replace(ours, fired=codes, roots=codes, errors=codes, layers={}, since={})
+        verdicts[name] = dataclasses.replace(
+            ours, fired=codes, roots=codes, errors=codes, layers={}, since={}
+        )
     return verdicts
 
 
@@ -37,7 +41,9 @@ def by_rule(outcomes: list[Outcome]) -> str:
     lines = ["| rule | planted | found | false alarms |", "|---|---|---|---|"]
     for code, rule in registry().items():
         counts = figures.count(outcomes, [code])
-        lines.append(f"| {code} {rule.name} | {counts.right + counts.missed} | {counts.right} | {counts.false} |")
+        lines.append(
+            f"| {code} {rule.name} | {counts.right + counts.missed} | {counts.right} | {counts.false} |"
+        )
     return "\n".join(lines)
 
 
@@ -79,7 +85,9 @@ def details(outcomes: list[Outcome]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--split", choices=["tune", "test", "fresh", "held-out", "all"], default="held-out")
+    parser.add_argument(
+        "--split", choices=["tune", "test", "fresh", "held-out", "all"], default="held-out"
+    )
     parser.add_argument("--draw", type=int, metavar="SEED", help="draw cases at random instead")
     parser.add_argument("--cases", type=int, default=300, help="how many to draw")
     parser.add_argument("--jobs", type=int, default=-1, help="processes (default: one a core)")
@@ -92,10 +100,15 @@ def main() -> None:
     kind = f"split: {options.split}"
     if options.draw is not None:
         proved = [each for each in results if not each["gradlab"].unproved]
-        kind, results = f"drawn by {options.draw}, {len(results) - len(proved)} without proof left out", proved
+        kind, results = (
+            f"drawn by {options.draw}, {len(results) - len(proved)} without proof left out",
+            proved,
+        )
     ours = [each["gradlab"] for each in results]
     errors, _, healthy = figures.healthy_alarms(ours)
-    print(f"{len(results)} trainings of 3 seeds each, {kind}\n\n{summary(results)}\n\n{by_rule(ours)}\n")
+    print(
+        f"{len(results)} trainings of 3 seeds each, {kind}\n\n{summary(results)}\n\n{by_rule(ours)}\n"
+    )
     print(f"healthy runs with an error-level finding: {errors} of {healthy}")
     for name, (right, of) in (
         ("layer right within one", figures.layer_right(ours)),

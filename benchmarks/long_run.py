@@ -2,8 +2,9 @@
 
     python -m benchmarks.long_run [--iterations 1000 10000 100000] [--layers 100] [--seeds 8]
 
-Each run folder is written to a temporary folder (80 million rows of 18 statistics, 7.5 GB, at the defaults' largest),
-then judged and reported in a process of its own. A spike and a NaN are planted; the table says whether they were found.
+Each run folder is written to a temporary folder (80 million rows of 18 statistics, 7.5 GB, at the
+defaults' largest), then judged and reported in a process of its own. A spike and a NaN are planted;
+the table says whether they were found.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from gradlab.run import LOG_GAINS, signals_table, steps_table, storage
 BLOCK = 64  # iterations that are written together, as a Recorder does
 ALWAYS = ("grad_norm", "per_example_grad_norm", "delta_norm", "weight_norm", "update_norm", "update_ratio",
           "activation_rms", "slope_rms", *LOG_GAINS)  # fmt: skip
-COSTLY = ("grad_max", "activation_mean", "activation_std", "dead_fraction", "update_cosine", "lost_fraction")
+COSTLY = (
+    "grad_max",
+    "activation_mean",
+    "activation_std",
+    "dead_fraction",
+    "update_cosine",
+    "lost_fraction",
+)
 GOAL = 10.0  # seconds
 
 MEASURE = """
@@ -42,7 +50,9 @@ print(json.dumps({"judge": judged - loaded, "report": time.perf_counter() - judg
 
 
 def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[int, int]:
-    """Write a made-up healthy run with a gradient spike and, in one seed, a NaN; return their iterations."""
+    """Write a made-up healthy run with a gradient spike and, in one seed, a NaN; return their
+    iterations.
+    """
     folder.mkdir()
     writer = storage.Writer(folder)
     rng = np.random.default_rng(0)
@@ -55,7 +65,9 @@ def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[i
         values["update_ratio"] *= 1e-3
         for name in LOG_GAINS:
             values[name] = np.log(values[name])
-        costly = np.broadcast_to(((times < 10) | (times % 10 == 0))[:, None, None], (rows, seeds, layers))
+        costly = np.broadcast_to(
+            ((times < 10) | (times % 10 == 0))[:, None, None], (rows, seeds, layers)
+        )
         masks = {name: np.ones_like(costly) for name in values} | dict.fromkeys(COSTLY, costly)
         values |= {name: 0.1 * values["grad_norm"] for name in COSTLY}
         values["nonfinite_count"] = np.zeros((rows, seeds, layers))
@@ -72,7 +84,9 @@ def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[i
             loss[broken, 1] = np.nan
         steps = {"loss": loss, "grad_norm": norm, "learning_rate": np.full_like(loss, 0.1)}
         writer.append("steps", steps_table(start, steps, seeds).combine_chunks().to_batches()[0])
-        writer.append("signals", signals_table(start, values, masks).combine_chunks().to_batches()[0])
+        writer.append(
+            "signals", signals_table(start, values, masks).combine_chunks().to_batches()[0]
+        )
     writer.close()
     described = [{"layer": k + 1, "name": f"hidden{k + 1}", "kind": "linear", "activation": "relu", "fan_in": 64,
                   "fan_out": 64, "parameters": 4160} for k in range(layers)]  # fmt: skip
@@ -86,13 +100,19 @@ def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[i
 
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--iterations", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--layers", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=8)
     options = parser.parse_args()
-    print(f"{options.layers} layers, {options.seeds} seeds; goal: verdict and report within {GOAL:.0f} s")
-    print("iterations  written   on disk   verdict    report   in all     memory     page   spike and NaN found")
+    print(
+        f"{options.layers} layers, {options.seeds} seeds; goal: verdict and report within {GOAL:.0f} s"
+    )
+    print(
+        "iterations  written   on disk   verdict    report   in all     memory     page   spike and NaN found"
+    )
     for iterations in options.iterations:
         with tempfile.TemporaryDirectory() as name:
             folder, start = Path(name) / "run", time.perf_counter()
@@ -100,9 +120,12 @@ def main() -> int:
             written = time.perf_counter() - start
             size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
             command = [sys.executable, "-c", MEASURE, str(folder), str(Path(name) / "page.html")]
-            told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            told = json.loads(
+                subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            )
             found = (
-                told["findings"].get("GL103", [None])[0] == spike and told["findings"].get("GL001", [None])[0] == nan
+                told["findings"].get("GL103", [None])[0] == spike
+                and told["findings"].get("GL001", [None])[0] == nan
             )
             print(
                 f"{iterations:10,} {written:7.1f} s {size:6.0f} MB {told['judge']:7.1f} s {told['report']:7.1f} s "

@@ -15,7 +15,8 @@ from benchmarks._workers import Steps
 from gradlab.nn import losses, optimizers
 from gradlab.nn.loop import Step, Trainer
 from gradlab.recorder import Recorder
-from gradlab.training import _layers, _Observer
+from gradlab.training.description import layers
+from gradlab.training.observer import RecordingObserver
 
 RATE = 0.01
 
@@ -46,31 +47,46 @@ def repeated(step: Callable[[], object]) -> Steps:
     return steps
 
 
-def trainer(depth: int, width: int, batch: int, replicates: int | None = None, activation: str = "tanh") -> Trainer:
+def trainer(
+    depth: int, width: int, batch: int, replicates: int | None = None, activation: str = "tanh"
+) -> Trainer:
     """Return gradlab's bare training: SGD, float32."""
     data = gradlab.datasets.digits(seed=0)
-    model = gradlab.MLP(sizes(depth, width), activation=activation, init="glorot_normal", replicates=replicates)
+    model = gradlab.MLP(
+        sizes(depth, width), activation=activation, init="glorot_normal", replicates=replicates
+    )
     sgd = optimizers.create("sgd", RATE)
     return Trainer(model, data.x_train, data.y_train, losses.get("cross_entropy"), sgd, batch)
 
 
-def bare(depth: int, width: int, batch: int, replicates: int | None = None, activation: str = "tanh") -> Steps:
+def bare(
+    depth: int, width: int, batch: int, replicates: int | None = None, activation: str = "tanh"
+) -> Steps:
     """Gradlab's steps with nobody looking."""
     training = trainer(depth, width, batch, replicates, activation)
     return lambda count: training.fit(count, Silent())
 
 
 def recorded(
-    depth: int, width: int, batch: int, replicates: int | None, every: int | None, activation: str = "tanh"
+    depth: int,
+    width: int,
+    batch: int,
+    replicates: int | None,
+    every: int | None,
+    activation: str = "tanh",
 ) -> Steps:
     """Steps that are recorded, at the default cadence or in full at every `every`-th iteration."""
     training = trainer(depth, width, batch, replicates, activation)
-    observer = _Observer(Recorder(_layers(training.model), replicates=replicates, every=every), None)
+    observer = RecordingObserver(
+        Recorder(layers(training.model), replicates=replicates, every=every), None
+    )
     return lambda count: training.fit(count, observer)
 
 
 def sums(depth: int, width: int, batch: int, replicates: int | None = None) -> Steps:
-    """Nothing but the sums of squares that norms and gains are made of: what recording at least costs."""
+    """Nothing but the sums of squares that norms and gains are made of: what recording at least
+    costs.
+    """
     training = trainer(depth, width, batch, replicates)
     work, model = training._work, training.model
     flat = [[part for _, part in stack.flats] for stack in
@@ -88,23 +104,29 @@ def sums(depth: int, width: int, batch: int, replicates: int | None = None) -> S
     return repeated(step)
 
 
-def grid(activations: list[str], depths: list[int], width: int, batch: int, replicates: int) -> Steps:
+def grid(
+    activations: list[str], depths: list[int], width: int, batch: int, replicates: int
+) -> Steps:
     """A step of every net of a grid, with nobody looking."""
     nets = [bare(depth, width, batch, replicates, phi) for phi in activations for depth in depths]
     return lambda count: [net(count) for net in nets]
 
 
-def torch_grid(activations: list[str], depths: list[int], width: int, batch: int, replicates: int) -> Steps:
+def torch_grid(
+    activations: list[str], depths: list[int], width: int, batch: int, replicates: int
+) -> Steps:
     """The same of batched products in PyTorch."""
-    nets = [torch_bmm(depth, width, batch, replicates, phi) for phi in activations for depth in depths]
+    nets = [
+        torch_bmm(depth, width, batch, replicates, phi) for phi in activations for depth in depths
+    ]
     return lambda count: [net(count) for net in nets]
 
 
 def products(depth: int, width: int, batch: int, replicates: int | None = None) -> Steps:
     """Do the matrix products of one step, and nothing else.
 
-    Forward h W, backward h^T delta for every layer and delta W^T for every layer but the first; each with buffers of
-    its own, as in training: A^T A would take another, faster routine.
+    Forward h W, backward h^T delta for every layer and delta W^T for every layer but the first;
+    each with buffers of its own, as in training: A^T A would take another, faster routine.
     """
     lead = () if replicates is None else (replicates,)
     rng = np.random.default_rng(0)
@@ -115,11 +137,17 @@ def products(depth: int, width: int, batch: int, replicates: int | None = None) 
 
     weights = [made(n, m) for n, m in pairwise(units)]
     inputs, deltas = [made(batch, n) for n in units[:-1]], [made(batch, m) for m in units[1:]]
-    outputs, gradients = [np.empty_like(delta) for delta in deltas], [np.empty_like(w) for w in weights]
+    outputs, gradients = (
+        [np.empty_like(delta) for delta in deltas],
+        [np.empty_like(w) for w in weights],
+    )
     backs = [np.empty_like(h) for h in inputs]
     calls = [(h, w, out) for h, w, out in zip(inputs, weights, outputs, strict=True)]
     calls += [(h.swapaxes(-1, -2), d, g) for h, d, g in zip(inputs, deltas, gradients, strict=True)]
-    calls += [(d, w.swapaxes(-1, -2), b) for d, w, b in zip(deltas[1:], weights[1:], backs[1:], strict=True)]
+    calls += [
+        (d, w.swapaxes(-1, -2), b)
+        for d, w, b in zip(deltas[1:], weights[1:], backs[1:], strict=True)
+    ]
 
     def step() -> None:
         for a, b, out in calls:
@@ -150,7 +178,9 @@ def torch_eager(depth: int, width: int, batch: int) -> Steps:
     return repeated(step)
 
 
-def torch_bmm(depth: int, width: int, batch: int, replicates: int, activation: str = "tanh") -> Steps:
+def torch_bmm(
+    depth: int, width: int, batch: int, replicates: int, activation: str = "tanh"
+) -> Steps:
     """Train `replicates` nets at once, as batched products under PyTorch's autograd."""
     import torch
 
@@ -158,9 +188,15 @@ def torch_bmm(depth: int, width: int, batch: int, replicates: int, activation: s
     torch.manual_seed(0)
     data, units = gradlab.datasets.digits(seed=0), sizes(depth, width)
     pairs = list(pairwise(units))
-    weights = [(torch.randn(replicates, n, m) * (2 / (n + m)) ** 0.5).requires_grad_() for n, m in pairs]
+    weights = [
+        (torch.randn(replicates, n, m) * (2 / (n + m)) ** 0.5).requires_grad_() for n, m in pairs
+    ]
     biases = [torch.zeros(replicates, 1, m, requires_grad=True) for _, m in pairs]
-    x = torch.tensor(data.x_train[:batch], dtype=torch.float32).expand(replicates, -1, -1).contiguous()
+    x = (
+        torch.tensor(data.x_train[:batch], dtype=torch.float32)
+        .expand(replicates, -1, -1)
+        .contiguous()
+    )
     y = torch.tensor(data.y_train[:batch], dtype=torch.int64).repeat(replicates)
     optimizer, phi = torch.optim.SGD([*weights, *biases], lr=RATE), getattr(torch, activation)
 
@@ -170,7 +206,10 @@ def torch_bmm(depth: int, width: int, batch: int, replicates: int, activation: s
         for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             z = torch.baddbmm(bias, h, weight)
             h = phi(z) if k < len(weights) - 1 else z
-        loss = torch.nn.functional.cross_entropy(h.reshape(-1, h.shape[-1]), y, reduction="sum") / batch
+        loss = (
+            torch.nn.functional.cross_entropy(h.reshape(-1, h.shape[-1]), y, reduction="sum")
+            / batch
+        )
         loss.backward()
         optimizer.step()
 
@@ -216,7 +255,11 @@ def _jax(depth: int, width: int, batch: int):
     data, rng = gradlab.datasets.digits(seed=0), np.random.default_rng(0)
     pairs = list(pairwise(sizes(depth, width)))
     parameters = [
-        (jnp.asarray(rng.normal(0, (2 / (n + m)) ** 0.5, (n, m)), "float32"), jnp.zeros(m, "float32")) for n, m in pairs
+        (
+            jnp.asarray(rng.normal(0, (2 / (n + m)) ** 0.5, (n, m)), "float32"),
+            jnp.zeros(m, "float32"),
+        )
+        for n, m in pairs
     ]
     x, y = jnp.asarray(data.x_train[:batch], "float32"), jnp.asarray(data.y_train[:batch])
 

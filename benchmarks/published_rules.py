@@ -1,9 +1,10 @@
 """The published rules of three peers, applied to what gradlab recorded, in gradlab's codes.
 
-AutoTrainer (Zhang et al. 2021), DeepDiagnosis (Wardat et al. 2022), SageMaker Debugger (built-in rules). Thresholds as
-published. A mean |g| is taken from the recorded norm as that of normal entries: sqrt(2/pi) ||g|| / sqrt(n). Where they
-ring at an update that is too small or too large, GL302 and GL304 stand for it. Each criterion must hold in the median
-over some 50 iterations, which is milder than the single batch or epoch at which the originals ring.
+AutoTrainer (Zhang et al. 2021), DeepDiagnosis (Wardat et al. 2022), SageMaker Debugger (built-in
+rules). Thresholds as published. A mean |g| is taken from the recorded norm as that of normal
+entries: sqrt(2/pi) ||g|| / sqrt(n). Where they ring at an update that is too small or too large,
+GL302 and GL304 stand for it. Each criterion must hold in the median over some 50 iterations, which
+is milder than the single batch or epoch at which the originals ring.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def _any_seed(hit: Array) -> bool:
 
 
 def autotrainer(run: gradlab.Run) -> set[str]:
-    """|g_1|/|g_L| < 1e-3 and |g_1| < 1e-4; ratio > 70 or NaN; 70 % zero gradients; accuracy swings; accuracy gain."""
+    """|g_1|/|g_L| < 1e-3 and |g_1| < 1e-4; ratio > 70 or NaN; 70 % zero gradients; accuracy swings;
+    accuracy gain.
+    """
     gradient, found = _mean_gradient(run), set()
     with np.errstate(all="ignore"):
         ratio = gradient[:, :, 0] / gradient[:, :, -1]
@@ -56,7 +59,9 @@ def autotrainer(run: gradlab.Run) -> set[str]:
 
 
 def deepdiagnosis(run: gradlab.Run) -> set[str]:
-    """Mean |g| < 1e-7; most units silent; most inputs of an activation beyond +-5; update ratio outside [1e-5, 0.1]."""
+    """Mean |g| < 1e-7; most units silent; most inputs of an activation beyond +-5; update ratio
+    outside [1e-5, 0.1].
+    """
     found = set()
     if _any_seed(_mean_gradient(run) < 1e-7):
         found.add("GL101")
@@ -74,7 +79,9 @@ def deepdiagnosis(run: gradlab.Run) -> set[str]:
 
 
 def sagemaker(run: gradlab.Run) -> set[str]:
-    """Mean |g| < 1e-7; fewer than 1 % of units active; update ratio > 10 or < 1e-8; a loss that does not fall; NaN."""
+    """Mean |g| < 1e-7; fewer than 1 % of units active; update ratio > 10 or < 1e-8; a loss that
+    does not fall; NaN.
+    """
     found = set()
     if _any_seed(_mean_gradient(run) < 1e-7):
         found.add("GL101")

@@ -1,4 +1,5 @@
-"""What recording adds to the bare step, at the default cadence and with every statistic at every iteration.
+"""What recording adds to the bare step, at the default cadence and with every statistic at every
+iteration.
 
     python -m benchmarks.recording [--rounds 15]
 
@@ -23,7 +24,9 @@ NETS = (  # depth, width, batch, replicates, activation
 
 def main() -> int:
     """Print the table and the goal."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     print(f"{'recorded over bare':<38}default cadence     norms and gains     every=1             "
@@ -34,12 +37,16 @@ def main() -> int:
             name: Worker("benchmarks.nets:recorded", *shape, every, activation)
             for name, every in (("default", None), ("norms", 10**9), ("full", 1))
         }
-        workers |= {name: Worker("benchmarks.nets:bare", *shape, activation) for name in ("bare", "again")}
+        workers |= {
+            name: Worker("benchmarks.nets:bare", *shape, activation) for name in ("bare", "again")
+        }
         workers["sums"] = Worker("benchmarks.nets:sums", *shape)
         measured = taking_turns(workers, rounds)
         quiet = measured.quiet("again", "bare")
         seeds = "one net" if replicates is None else f"{replicates} seeds"
-        columns = "".join(f"{measured.told(name, 'bare'):<20}" for name in ("default", "norms", "full"))
+        columns = "".join(
+            f"{measured.told(name, 'bare'):<20}" for name in ("default", "norms", "full")
+        )
         least, low, high = (1 + each for each in measured.ratio("sums", "bare"))
         apart = f"{measured.ratio('again', 'bare')[0]:.3f}{'' if quiet else ' INCONCLUSIVE'}"
         name = f"{activation} {depth} x {width}, batch {batch}, {seeds}"

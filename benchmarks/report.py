@@ -1,9 +1,11 @@
-"""The report against a plain Plotly page: size, build time, memory, and time to the first picture in a browser.
+"""The report against a plain Plotly page: size, build time, memory, and time to the first picture
+in a browser.
 
     python -m benchmarks.report [--rounds 9]
 
-The plain page is what Plotly's own `to_html` writes of the same six pictures of the same run. Both are opened in turn
-in the browser of the tests; the first picture is there when a curve or a bar is in the page.
+The plain page is what Plotly's own `to_html` writes of the same six pictures of the same run. Both
+are opened in turn in the browser of the tests; the first picture is there when a curve or a bar is
+in the page.
 """
 
 from __future__ import annotations
@@ -49,20 +51,33 @@ open(sys.argv[2], "w").write(page)
 
 def train(folder: Path) -> Path:
     """Record the run that both pages show: a deep sigmoid net that stalls."""
-    model = gradlab.MLP([64] + [64] * 20 + [10], activation="sigmoid", init="glorot_normal", seed=0, replicates=8)
-    return gradlab.train(model, gradlab.datasets.digits(seed=0), learning_rate=0.03, iterations=500).save(folder)
+    model = gradlab.MLP(
+        [64] + [64] * 20 + [10], activation="sigmoid", init="glorot_normal", seed=0, replicates=8
+    )
+    return gradlab.train(
+        model, gradlab.datasets.digits(seed=0), learning_rate=0.03, iterations=500
+    ).save(folder)
 
 
 def built(run: Path, page: Path, build: str) -> tuple[float, float]:
     """Return seconds and megabytes of a process that builds a page."""
-    code = BUILD.format(build=build, imports="import gradlab.report.render" if build is OURS else "import plotly.io")
-    told = subprocess.run([sys.executable, "-c", code, str(run), str(page)], check=True, capture_output=True, text=True)
+    code = BUILD.format(
+        build=build, imports="import gradlab.report.render" if build is OURS else "import plotly.io"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(run), str(page)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     seconds, memory = (float(each) for each in told.stdout.strip("[] \n").split(","))
     return seconds, memory
 
 
 def opened(browser, page: Path, what: str = "figure") -> float:
-    """Return the seconds from the navigation to the first Plotly figure, or curve of any kind, in a fresh profile."""
+    """Return the seconds from the navigation to the first Plotly figure, or curve of any kind, in a
+    fresh profile.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
     try:
         tab = context.new_page()
@@ -75,12 +90,20 @@ def opened(browser, page: Path, what: str = "figure") -> float:
 
 
 def main() -> int:
-    """Print the table. Exit status: 1 where the report's first picture comes later than the plain page's."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Print the table. Exit status: 1 where the report's first picture comes later than the plain
+    page's.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name:
-        run, ours, plain = train(Path(name) / "run"), Path(name) / "ours.html", Path(name) / "plain.html"
+        run, ours, plain = (
+            train(Path(name) / "run"),
+            Path(name) / "ours.html",
+            Path(name) / "plain.html",
+        )
         cost = {"report": [], "plain": []}
         for _ in range(3):
             cost["report"].append(built(run, ours, OURS))
@@ -96,14 +119,25 @@ def main() -> int:
     for name in ("report", "plain"):
         seconds, memory = (statistics.median(column) for column in zip(*cost[name], strict=True))
         label = {"report": "gradlab's report", "plain": "plain Plotly"}[name]
-        print(f"{label:<17} {sizes[name]:4.2f} MB   {seconds:6.2f} s   {memory:6.0f} MB   {first.median(name):8.2f} s")
-    print(f"the report's first curve, the small one beside its headline: {first.median('curve'):.2f} s")
+        print(
+            f"{label:<17} {sizes[name]:4.2f} MB   {seconds:6.2f} s   {memory:6.0f} MB   {first.median(name):8.2f} s"
+        )
+    print(
+        f"the report's first curve, the small one beside its headline: {first.median('curve'):.2f} s"
+    )
     middle, low, high = first.ratio("report", "plain")
-    print(f"first Plotly figure, report over plain: {middle:.2f} (quartiles {low:.2f} to {high:.2f}); goal: at most 1")
+    print(
+        f"first Plotly figure, report over plain: {middle:.2f} (quartiles {low:.2f} to {high:.2f}); goal: at most 1"
+    )
     print(gate(first, "again", "plain"))
     goal("size of the report", sizes["report"], 2.5, unit="MB")
     quiet = first.quiet("again", "plain")
-    goal("first picture of the report over the plain page's", first.ratio("curve", "plain")[0], 1.0, quiet=quiet)
+    goal(
+        "first picture of the report over the plain page's",
+        first.ratio("curve", "plain")[0],
+        1.0,
+        quiet=quiet,
+    )
     return 0 if first.ratio("curve", "plain")[0] <= 1 else 1
 
 

@@ -1,10 +1,12 @@
-"""Time and memory against iterations, layers, width and seeds: nothing may grow faster than its work.
+"""Time and memory against iterations, layers, width and seeds: nothing may grow faster than its
+work.
 
     python -m benchmarks.scaling [--iterations 1000 10000 100000] [--output reports/scaling.html]
 
-Each row is a process of its own: trained and recorded to disk, judged, reported. "power" is the exponent with which
-the training's seconds grew with its work from the row before: 1 where it grows as the work does. The work is
-iterations x seeds x weights. `--iterations ... 1000000` takes some minutes.
+Each row is a process of its own: trained and recorded to disk, judged, reported. "power" is the
+exponent with which the training's seconds grew with its work from the row before: 1 where it grows
+as the work does. The work is iterations x seeds x weights. `--iterations ... 1000000` takes some
+minutes.
 """
 
 from __future__ import annotations
@@ -71,10 +73,15 @@ def table(name: str, values: tuple[int, ...], fixed: dict[str, int]) -> list[dic
         power = ""
         if rows:
             last = rows[-1]
-            row["power"] = math.log(row["train"] / last["train"]) / math.log(row["work"] / last["work"])
+            row["power"] = math.log(row["train"] / last["train"]) / math.log(
+                row["work"] / last["work"]
+            )
             power = f"{row['power']:.2f}"
         rows.append(row)
-        print(f"{value:10,}" + "".join(f"{row[key]:13.2f}" for key in COLUMNS) + f"{power:>9}", flush=True)
+        print(
+            f"{value:10,}" + "".join(f"{row[key]:13.2f}" for key in COLUMNS) + f"{power:>9}",
+            flush=True,
+        )
     return rows
 
 
@@ -85,7 +92,10 @@ def plot(tables: dict[str, list[dict[str, float]]], output: Path) -> None:
     titles = [f"{what} by {name}" for name in tables for what in ("seconds", "megabytes")]
     figure = make_subplots(rows=len(tables), cols=2, subplot_titles=titles)
     for number, (name, rows) in enumerate(tables.items(), 1):
-        for column, keys in ((1, ("train", "judge", "report")), (2, ("memory", "peak", "disk", "page"))):
+        for column, keys in (
+            (1, ("train", "judge", "report")),
+            (2, ("memory", "peak", "disk", "page")),
+        ):
             for key in keys:
                 x, y = [row["value"] for row in rows], [row[key] for row in rows]
                 figure.add_scatter(x=x, y=y, name=COLUMNS[key], legendgroup=key, showlegend=number == 1,
@@ -94,13 +104,17 @@ def plot(tables: dict[str, list[dict[str, float]]], output: Path) -> None:
     figure.update_yaxes(type="log")
     figure.update_layout(height=360 * len(tables), title_text="How gradlab scales")
     output.parent.mkdir(parents=True, exist_ok=True)
-    figure.write_html(output, config={"showSendToCloud": False, "plotlyServerURL": "", "displaylogo": False})
+    figure.write_html(
+        output, config={"showSendToCloud": False, "plotlyServerURL": "", "displaylogo": False}
+    )
     print(f"plotted in {output}")
 
 
 def main() -> int:
     """Print the tables, plot them, and print the goals."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--iterations", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--output", type=Path, default=Path("reports/scaling.html"))
     options = parser.parse_args()
@@ -112,12 +126,19 @@ def main() -> int:
         "seeds": (SEEDS, {}),
     }
     tables = {
-        name: table(name, values, {key: value for key, value in (usual | other).items() if key != name})
+        name: table(
+            name, values, {key: value for key, value in (usual | other).items() if key != name}
+        )
         for name, (values, other) in cases.items()
     }
     plot(tables, options.output)
     for name, rows in tables.items():
-        goal(f"seconds grow with the work of more {name}, to the power", rows[-1]["power"], 1.1, unit="")
+        goal(
+            f"seconds grow with the work of more {name}, to the power",
+            rows[-1]["power"],
+            1.1,
+            unit="",
+        )
     memory = tables["iterations"]
     goal("memory of training, last number of iterations over the one before",
          memory[-1]["memory"] / memory[-2 if len(memory) > 1 else 0]["memory"], 1.1)  # fmt: skip

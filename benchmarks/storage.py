@@ -1,4 +1,5 @@
-"""Writing a run: against TensorBoard's event files, memory against the number of iterations, and what a kill leaves.
+"""Writing a run: against TensorBoard's event files, memory against the number of iterations, and
+what a kill leaves.
 
     python -m benchmarks.storage [--rounds 5]
 
@@ -80,7 +81,9 @@ def tensorboard(folder: Path, iterations: int = ITERATIONS // 20) -> tuple[float
     for t in range(iterations):
         for name, values in zip(NAMES, rng.normal(size=(len(NAMES), LAYERS)), strict=True):
             for layer, value in enumerate(values):
-                summary = Summary(value=[Summary.Value(tag=f"{name}/{layer}", simple_value=float(value))])
+                summary = Summary(
+                    value=[Summary.Value(tag=f"{name}/{layer}", simple_value=float(value))]
+                )
                 writer.add_event(Event(step=t, summary=summary))
     writer.close()
     scale = ITERATIONS / iterations
@@ -92,12 +95,16 @@ def _size(folder: Path) -> float:
 
 
 def killed(times: int = 3) -> list[tuple[int, int]]:
-    """Kill a recording process that many times; return how many iterations it had acknowledged, and how many load."""
+    """Kill a recording process that many times; return how many iterations it had acknowledged, and
+    how many load.
+    """
     found = []
     for number in range(times):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "run"
-            victim = subprocess.Popen([sys.executable, "-c", VICTIM, str(folder)], stdout=subprocess.PIPE, text=True)
+            victim = subprocess.Popen(
+                [sys.executable, "-c", VICTIM, str(folder)], stdout=subprocess.PIPE, text=True
+            )
             assert victim.stdout is not None
             last, enough = 0, 500 + 333 * number
             for line in victim.stdout:
@@ -111,7 +118,9 @@ def killed(times: int = 3) -> list[tuple[int, int]]:
 
 
 def memory(iterations: int) -> list[float]:
-    """Return a process's peak megabytes before it records so many iterations, after, and once the run is closed."""
+    """Return a process's peak megabytes before it records so many iterations, after, and once the
+    run is closed.
+    """
     command = [sys.executable, "-c", MEMORY, str(iterations)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -137,7 +146,9 @@ def against_tensorboard(rounds: int) -> None:
     print("1,000 iterations of 1,000 numbers     MB/s of float32     size on disk over float32")
     for name, shown in (("ours", "gradlab"), ("events", "TensorBoard events")):
         if name in measured:
-            print(f"  {shown:<30} {raw / measured.median(name):15.2f} {size[name] / 1e6 / raw:25.2f}")
+            print(
+                f"  {shown:<30} {raw / measured.median(name):15.2f} {size[name] / 1e6 / raw:25.2f}"
+            )
     if "events" in measured:
         goal("TensorBoard events' seconds over gradlab's", measured.ratio("events", "ours")[0], 1.0, most=False,
              quiet=measured.quiet("again", "ours"))  # fmt: skip
@@ -145,7 +156,9 @@ def against_tensorboard(rounds: int) -> None:
 
 def main() -> int:
     """Print the tables and the goals."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     against_tensorboard(parser.parse_args().rounds)
     print("killed while recording (kill -9): acknowledged, then loaded")

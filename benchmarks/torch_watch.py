@@ -1,8 +1,10 @@
-"""What watching adds to a step in PyTorch, beside TensorBoard's histograms, wandb.watch and Lightning's grad_norm.
+"""What watching adds to a step in PyTorch, beside TensorBoard's histograms, wandb.watch and
+Lightning's grad_norm.
 
     python -m benchmarks.torch_watch [--rounds 15] [--gpt-rounds 3] [--model mlp|gpt|both]
 
-(a) an MLP of 20 x 64, batch 64, SGD; (b) a GPT of 10.8 million parameters, 8 x 128 tokens, AdamW; float32, one thread.
+(a) an MLP of 20 x 64, batch 64, SGD; (b) a GPT of 10.8 million parameters, 8 x 128 tokens, AdamW;
+float32, one thread.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ GPT_SHARE = 2  # a worker is asked for 20 steps at least; of these long ones, fo
 
 
 class Training:
-    """A model, its optimizer, and one step of training; `after` is called with the loss, before `zero_grad`."""
+    """A model, its optimizer, and one step of training; `after` is called with the loss, before
+    `zero_grad`.
+    """
 
     def __init__(self, kind: str):
         import torch
@@ -64,7 +68,9 @@ def _mlp(torch: Any) -> tuple[Any, Any, Callable[[], Any]]:
     return model, torch.optim.SGD(model.parameters(), 0.03), lambda: loss(model(x), y)
 
 
-def _gpt(torch: Any, words: int = 256, width: int = 384, depth: int = 6) -> tuple[Any, Any, Callable[[], Any]]:
+def _gpt(
+    torch: Any, words: int = 256, width: int = 384, depth: int = 6
+) -> tuple[Any, Any, Callable[[], Any]]:
     nn, functional = torch.nn, torch.nn.functional
 
     class Block(nn.Module):
@@ -75,7 +81,10 @@ def _gpt(torch: Any, words: int = 256, width: int = 384, depth: int = 6) -> tupl
             self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
         def forward(self, x: Any) -> Any:
-            q, k, v = (t.unflatten(-1, (6, -1)).transpose(1, 2) for t in self.qkv(self.norm1(x)).chunk(3, -1))
+            q, k, v = (
+                t.unflatten(-1, (6, -1)).transpose(1, 2)
+                for t in self.qkv(self.norm1(x)).chunk(3, -1)
+            )
             heads = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
             x = x + self.project(heads.transpose(1, 2).flatten(2))
             return x + self.down(functional.gelu(self.up(self.norm2(x))))
@@ -96,7 +105,9 @@ def _gpt(torch: Any, words: int = 256, width: int = 384, depth: int = 6) -> tupl
     return (
         model,
         optimizer,
-        lambda: functional.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten()),
+        lambda: functional.cross_entropy(
+            model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten()
+        ),
     )
 
 
@@ -144,21 +155,31 @@ def wandb_watch(kind: str) -> Steps:
 
 
 def lightning_norms(kind: str) -> Steps:
-    """Lightning's norms of all gradients in every step, as numbers on the host, as a logger takes them."""
+    """Lightning's norms of all gradients in every step, as numbers on the host, as a logger takes
+    them.
+    """
     from lightning.pytorch.utilities import grad_norm  # pyright: ignore[reportMissingImports]
 
     training = Training(kind)
-    return training.steps(lambda loss: [float(norm) for norm in grad_norm(training.model, 2).values()])
+    return training.steps(
+        lambda loss: [float(norm) for norm in grad_norm(training.model, 2).values()]
+    )
 
 
 def table(kind: str, rounds: int) -> Measured:
     """Measure and print all rows of one model."""
     workers = {name: Worker("benchmarks.torch_watch:bare", kind) for name in ("bare", "bare again")}
-    workers |= {name: Worker("benchmarks.torch_watch:watched", kind, kw) for name, kw in WATCHED.items()}
-    workers |= {name: Worker(f"benchmarks.torch_watch:{made}", kind) for name, made in PEERS.items()}
+    workers |= {
+        name: Worker("benchmarks.torch_watch:watched", kind, kw) for name, kw in WATCHED.items()
+    }
+    workers |= {
+        name: Worker(f"benchmarks.torch_watch:{made}", kind) for name, made in PEERS.items()
+    }
     measured = taking_turns(workers, rounds)
     share = 1 if kind == "mlp" else GPT_SHARE
-    print(f"{kind}: {1e3 * share * measured.median('bare'):.2f} ms a step; over the bare step, median (quartiles)")
+    print(
+        f"{kind}: {1e3 * share * measured.median('bare'):.2f} ms a step; over the bare step, median (quartiles)"
+    )
     for name in ("bare again", *WATCHED, *PEERS):
         print(f"  {name:<24}{measured.told(name, 'bare') if name in measured else 'not installed'}")
     print(f"  {gate(measured, 'bare again', 'bare')}", flush=True)
@@ -167,7 +188,9 @@ def table(kind: str, rounds: int) -> Measured:
 
 def main() -> int:
     """Print the tables and the goals."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--gpt-rounds", type=int, default=3)
     parser.add_argument("--model", choices=("mlp", "gpt", "both"), default="both")
@@ -182,8 +205,18 @@ def main() -> int:
             continue
         measured = table(kind, rounds)
         quiet, most = measured.quiet("bare again", "bare"), GOALS[kind]
-        goal(f"watch, {kind}, default cadence", measured.ratio("default", "bare")[0], most[0], quiet=quiet)
-        goal(f"watch, {kind}, everything at every step", measured.ratio("every=1", "bare")[0], most[1], quiet=quiet)
+        goal(
+            f"watch, {kind}, default cadence",
+            measured.ratio("default", "bare")[0],
+            most[0],
+            quiet=quiet,
+        )
+        goal(
+            f"watch, {kind}, everything at every step",
+            measured.ratio("every=1", "bare")[0],
+            most[1],
+            quiet=quiet,
+        )
         share = None
         if "TensorBoard histograms" in measured:
             share = (measured.ratio("default", "bare")[0] - 1) / (

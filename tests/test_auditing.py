@@ -53,7 +53,9 @@ def test_the_model_stays_as_it_is():
         np.testing.assert_array_equal(array, kept)
 
 
-@pytest.mark.parametrize(("factor", "said"), [(1.2, False), (1.3, True), (0.85, False), (0.75, True)])
+@pytest.mark.parametrize(
+    ("factor", "said"), [(1.2, False), (1.3, True), (0.85, False), (0.75, True)]
+)
 def test_weights_that_are_not_what_the_initializer_draws_are_named(factor, said):
     model = net(init="he_normal", depth=6)
     model.weights[3][...] *= factor

@@ -1,4 +1,6 @@
-"""The benchmarks' own tools: ratios, the gate, goals, and competitors that take turns in processes of their own."""
+"""The benchmarks' own tools: ratios, the gate, goals, and competitors that take turns in processes
+of their own.
+"""
 
 import json
 
@@ -10,13 +12,16 @@ from benchmarks._workers import Worker, taking_turns
 
 
 def test_a_ratio_is_the_median_of_those_within_a_round():
-    drifting = Measured({"a": [2.0, 20.0, 6.0], "b": [1.0, 10.0, 2.0]})  # the machine slowed down tenfold for a round
+    # the machine slowed down tenfold for a round
+    drifting = Measured({"a": [2.0, 20.0, 6.0], "b": [1.0, 10.0, 2.0]})
     assert drifting.ratio("a", "b") == (2.0, 2.0, 2.5)
     assert drifting.told("a", "b") == "2.00 (2.00-2.50)"
     assert drifting.told("a", "not installed") == "-"
 
 
-@pytest.mark.parametrize(("second", "quiet"), [(1.029, True), (1.031, False), (0.971, True), (0.969, False)])
+@pytest.mark.parametrize(
+    ("second", "quiet"), [(1.029, True), (1.031, False), (0.971, True), (0.969, False)]
+)
 def test_beyond_three_percent_nothing_is_concluded(second, quiet):
     measured = Measured({"once": [1.0] * 5, "again": [second] * 5})
     assert measured.quiet("again", "once") is quiet
@@ -45,7 +50,9 @@ def test_every_measure_is_taken_in_turn_and_the_first_round_does_not_count():
         (None, {}, "not measured"),
     ],
 )
-def test_a_goal_says_whether_it_is_met_and_is_kept(value, options, says, tmp_path, monkeypatch, capsys):
+def test_a_goal_says_whether_it_is_met_and_is_kept(
+    value, options, says, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv(_pairs.GOALS, str(tmp_path / "goals"))
     _pairs.goal("what", value, 1.35, **options)
     line = json.loads((tmp_path / "goals").read_text())

@@ -14,7 +14,8 @@ from gradlab.diagnosis import diagnose, registry
 from gradlab.rules import Rule
 from tests.rules.runs import make_run
 
-# Jenkins' schema junit-10.xsd: element -> (attributes it may have, those it must have, children it may have)
+# Jenkins' schema junit-10.xsd: element -> (attributes it may have, those it must have, children it
+# may have)
 SCHEMA = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, set(), {"testsuite"}),
     "testsuite": (
@@ -45,12 +46,16 @@ class Crashing(Rule):
 
 def judged(run, **options):
     fail_on = options.pop("fail_on", "error")
-    options["ignore"] = ["GL104", *options.get("ignore", ())]  # the gradient of a hand-made run never changes
+    options["ignore"] = [
+        "GL104",
+        *options.get("ignore", ()),
+    ]  # the gradient of a hand-made run never changes
     return Judged(run, diagnose(run, **options), fail_on)
 
 
 def every_kind():
-    """One run of each kind: healthy, failing, warned, crashed, muted, broken, without an iteration."""
+    """One run of each kind: healthy, failing, warned, crashed, muted, broken, without an iteration.
+    """
     warned = np.ones((60, 4, 4))
     warned[:, :1, 0] = 1e-9
     return [
@@ -89,12 +94,19 @@ def test_junit_is_what_jenkins_schema_allows_and_its_sums_are_right():
 def test_junit_fails_exactly_the_runs_that_fail():
     every = every_kind()
     suites = ElementTree.fromstring(FORMATS["junit"](every)).findall("testsuite")
-    failing = [suite.find(".//failure") is not None or suite.find(".//error") is not None for suite in suites]
-    assert failing == [each.failed for each in every] == [False, True, False, True, False, True, True]
+    failing = [
+        suite.find(".//failure") is not None or suite.find(".//error") is not None
+        for suite in suites
+    ]
+    assert (
+        failing == [each.failed for each in every] == [False, True, False, True, False, True, True]
+    )
 
 
 def test_gitlab_tells_cases_apart_by_class_and_name_and_shows_the_text():
-    """GitLab ignores a failure's message and shows its text; two cases of one class and name are one to it."""
+    """GitLab ignores a failure's message and shows its text; two cases of one class and name are
+    one to it.
+    """
     for suite in ElementTree.fromstring(FORMATS["junit"](every_kind())):
         cases = [(case.get("classname"), case.get("name")) for case in suite.iter("testcase")]
         assert len(set(cases)) == len(cases)
@@ -109,12 +121,16 @@ def test_a_warning_passes_with_its_words_and_strictly_fails():
     warned = every_kind()[2]
     root = ElementTree.fromstring(FORMATS["junit"]([warned]))
     assert "warning: " in root.find(".//system-out").text
-    strict = ElementTree.fromstring(FORMATS["junit"]([Judged(warned.run, warned.diagnosis, "warning")]))
+    strict = ElementTree.fromstring(
+        FORMATS["junit"]([Judged(warned.run, warned.diagnosis, "warning")])
+    )
     assert strict.find(".//failure") is not None
 
 
 def named(name):
-    return judged(make_run(name=name, steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1])))
+    return judged(
+        make_run(name=name, steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1]))
+    )
 
 
 def test_names_of_any_kind_are_escaped_everywhere():
@@ -127,7 +143,9 @@ def test_names_of_any_kind_are_escaped_everywhere():
 
 
 def read_annotation(line):
-    """Read a workflow command as GitHub's runner does: `::level key=value,...::message`, then unescape."""
+    """Read a workflow command as GitHub's runner does: `::level key=value,...::message`, then
+    unescape.
+    """
     level, properties, message = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", line).groups()
     title = dict(pair.split("=", 1) for pair in properties.split(","))["title"]
     for escaped, plain in (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
@@ -163,9 +181,19 @@ def test_text_and_json_tell_the_same_verdicts():
 def test_exit_codes_and_formats_of_the_command(tmp_path, kind, code):
     every_kind()[kind].run.save(tmp_path / "run")
     for name in FORMATS:
-        command = [sys.executable, "-m", "gradlab", "check", str(tmp_path / "run"), "--format", name]
+        command = [
+            sys.executable,
+            "-m",
+            "gradlab",
+            "check",
+            str(tmp_path / "run"),
+            "--format",
+            name,
+        ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (code, ""), name
         assert done.stdout
-    strict = subprocess.run([*command, "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    strict = subprocess.run(
+        [*command, "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert strict.returncode == int(kind > 0)

@@ -67,7 +67,18 @@ def sick(tmp_path):
 
 
 def test_compare_trains_prints_reports_and_resumes(capsys, tmp_path):
-    arguments = ["compare", "--network", "sigmoid", "relu", "--depth", "1", "6", *QUICK, "--jobs", "1"]
+    arguments = [
+        "compare",
+        "--network",
+        "sigmoid",
+        "relu",
+        "--depth",
+        "1",
+        "6",
+        *QUICK,
+        "--jobs",
+        "1",
+    ]
     code, out, err = call(capsys, *arguments, "--json", "verdicts.json")
     assert code == 0
     assert "[4/4]" in err
@@ -175,7 +186,10 @@ def test_report_of_one_and_of_several_runs(capsys, tmp_path, healthy, sick):
         (["compare", "--clip", "norm"], ["needs most", "norm:most="]),
         (["compare", "--schedule", "cosine:length=1000"], ["1000 iterations", "only 500", "end=0"]),
         (["compare", "--network", "relu:dropout=1"], ["dropout=1", "below 1"]),
-        (["compare", "--network", "relu:norm=batch", "--batch-size", "1"], ["--batch-size=1", "BatchNorm"]),
+        (
+            ["compare", "--network", "relu:norm=batch", "--batch-size", "1"],
+            ["--batch-size=1", "BatchNorm"],
+        ),
         (["compare", "--class-weights", "even"], ["even", "balanced"]),
         (["compare", "--class-weights", "1,2"], ["10 finite numbers above 0"]),
         (["compare", "--label-smoothing", "1"], ["--label-smoothing=1", "below 1"]),
@@ -254,9 +268,21 @@ def test_the_namesake_on_pypi_is_refused(capsys, monkeypatch):
 
 
 def test_a_finite_explosion_is_found(capsys):
-    """20 relu layers at gain 2, learning rate 1e-12: every gradient near 1e6, no NaN, nothing in the loss curve."""
-    arguments = ["compare", "--network", "relu:he_normal:gain=2", "--depth", "20", "--learning-rate", "1e-12"]
-    call(capsys, *arguments, "--seeds", "2", "--iterations", "20", "--jobs", "1", "--json", "v.json")
+    """20 relu layers at gain 2, learning rate 1e-12: every gradient near 1e6, no NaN, nothing in
+    the loss curve.
+    """
+    arguments = [
+        "compare",
+        "--network",
+        "relu:he_normal:gain=2",
+        "--depth",
+        "20",
+        "--learning-rate",
+        "1e-12",
+    ]
+    call(
+        capsys, *arguments, "--seeds", "2", "--iterations", "20", "--jobs", "1", "--json", "v.json"
+    )
     run = json.loads(Path("v.json").read_text())["runs"][0]
     assert not run["ok"]
     root = run["findings"][0]
@@ -270,7 +296,9 @@ LONG = ["compare", "--network", "relu", "--depth", "1", "90", "--iterations", "4
 
 @pytest.fixture
 def interrupted_midway(tmp_path):
-    """A comparison in a process group of its own, whose first cell is done and whose second is far from it."""
+    """A comparison in a process group of its own, whose first cell is done and whose second is far
+    from it.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "gradlab", *LONG, "--width", "16", "--seeds", "1"],
         cwd=tmp_path,
@@ -298,7 +326,11 @@ def children(parent):
 
 
 def finished(runs):
-    return [folder for folder in runs.glob("[!.]*") if gradlab.load(folder).provenance["status"] == "complete"]
+    return [
+        folder
+        for folder in runs.glob("[!.]*")
+        if gradlab.load(folder).provenance["status"] == "complete"
+    ]
 
 
 def test_ctrl_c_keeps_finished_cells(tmp_path, interrupted_midway):
@@ -313,7 +345,9 @@ def test_ctrl_c_keeps_finished_cells(tmp_path, interrupted_midway):
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds the workers in /proc")
 def test_a_killed_worker_is_one_sentence_and_keeps_finished_cells(tmp_path, interrupted_midway):
     workers = [
-        pid for pid in children(interrupted_midway.pid) if b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid
+        for pid in children(interrupted_midway.pid)
+        if b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     assert workers
     for pid in workers:
@@ -326,7 +360,9 @@ def test_a_killed_worker_is_one_sentence_and_keeps_finished_cells(tmp_path, inte
 
 
 def test_theory_says_how_deep_one_can_go(capsys):
-    """The depths are theory.md's: a sigmoid with Glorot falls below 1e-3 at 6 layers and below 1e-6 at 11."""
+    """The depths are theory.md's: a sigmoid with Glorot falls below 1e-3 at 6 layers and below 1e-6
+    at 11.
+    """
     code, out, _ = call(capsys, "theory", "--activation", "sigmoid", "--depth", "20")
     assert code == 0
     assert "The gradient vanishes: times 0.238 a layer" in out
@@ -398,7 +434,9 @@ def test_every_option_of_a_training_reaches_it(capsys):
 
 @pytest.mark.parametrize(("most", "share"), [(1e-3, 1.0), (1e6, 0.0)])
 def test_how_often_clipping_bites_is_said(capsys, most, share):
-    _, out, _ = call(capsys, "train", "--depth", "1", "--clip", f"norm:most={most}", "--json", "v.json", *QUICK)
+    _, out, _ = call(
+        capsys, "train", "--depth", "1", "--clip", f"norm:most={most}", "--json", "v.json", *QUICK
+    )
     assert f"Clipping made the gradient smaller in {100 * share:.0f} % of the updates." in out
     assert json.loads(Path("v.json").read_text())["runs"][0]["clipped"] == share
 
@@ -407,7 +445,14 @@ def test_the_help_names_everything_there_is(capsys):
     for command in ("train", "compare"):
         said = call(capsys, command, "--help")[1]
         words = set(re.findall(r"\w+", re.sub(r"\n\s+", " ", said)))
-        for names in (ACTIVATIONS, LOSSES, OPTIMIZERS, schedules.HYPERPARAMETERS, datasets.BUNDLED, networks.KEYS):
+        for names in (
+            ACTIVATIONS,
+            LOSSES,
+            OPTIMIZERS,
+            schedules.HYPERPARAMETERS,
+            datasets.BUNDLED,
+            networks.KEYS,
+        ):
             assert set(names) <= words, (command, set(names) - words)
         for name in INITIALIZERS:
             assert name in words or name.replace("_uniform", "_normal") in words

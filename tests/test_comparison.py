@@ -58,15 +58,36 @@ def test_unreadable_networks_are_refused(text, sentence):
 def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path):
     data = datasets.digits(seed=0)
     for arguments, sentence in [
-        ({"networks": ["relu", "relu:residual=1"], "depths": [1]}, "residual=1.0 needs two neighbouring"),
-        ({"networks": ["relu:norm=layer"], "depths": [2], "width": 1}, "norm='layer' makes a layer of one unit"),
-        ({"networks": ["relu:norm=batch"], "depths": [2], "batch_size": 1}, "batch_size=1 leaves BatchNorm"),
-        ({"networks": ["relu"], "depths": [2], "schedule": "constant:warmup=20"}, "warms up for 20 iterations"),
+        (
+            {"networks": ["relu", "relu:residual=1"], "depths": [1]},
+            "residual=1.0 needs two neighbouring",
+        ),
+        (
+            {"networks": ["relu:norm=layer"], "depths": [2], "width": 1},
+            "norm='layer' makes a layer of one unit",
+        ),
+        (
+            {"networks": ["relu:norm=batch"], "depths": [2], "batch_size": 1},
+            "batch_size=1 leaves BatchNorm",
+        ),
+        (
+            {"networks": ["relu"], "depths": [2], "schedule": "constant:warmup=20"},
+            "warms up for 20 iterations",
+        ),
         ({"networks": "relu", "depths": [2]}, "networks='relu' must be a list"),
         ({"networks": ["relu"], "depths": 2}, r"depths=2 must be a list, such as \[2, 5, 10\]"),
-        ({"networks": ["relu"], "depths": [2], "learning_rate": "fast"}, "learning_rate='fast' must be a number above 0"),
-        ({"networks": ["relu"], "depths": [2], "class_weights": [1.0, 2.0]}, "10 finite numbers above 0"),
-        ({"networks": ["relu"], "depths": [2], "momentum": 0.9}, "momentum is no option of a comparison"),
+        (
+            {"networks": ["relu"], "depths": [2], "learning_rate": "fast"},
+            "learning_rate='fast' must be a number above 0",
+        ),
+        (
+            {"networks": ["relu"], "depths": [2], "class_weights": [1.0, 2.0]},
+            "10 finite numbers above 0",
+        ),
+        (
+            {"networks": ["relu"], "depths": [2], "momentum": 0.9},
+            "momentum is no option of a comparison",
+        ),
     ]:
         with pytest.raises(ArgumentError, match=sentence):
             plan_cells(**{"data": data, **SETTINGS, **arguments})
@@ -85,7 +106,14 @@ def test_a_cell_is_known_by_configuration_and_data():
 def test_compare_from_python(tmp_path):
     seen = []
     result = gradlab.compare(
-        ["sigmoid", "relu"], [1, 2], width=8, seeds=2, iterations=20, jobs=2, runs=tmp_path, on_cell=seen.append
+        ["sigmoid", "relu"],
+        [1, 2],
+        width=8,
+        seeds=2,
+        iterations=20,
+        jobs=2,
+        runs=tmp_path,
+        on_cell=seen.append,
     )
     assert [(c.plan.network.label, c.plan.depth) for c in result.cells] == [
         ("sigmoid", 1), ("sigmoid", 2), ("relu", 1), ("relu", 2),
@@ -102,7 +130,9 @@ def test_compare_from_python(tmp_path):
 def test_processes_change_nothing(tmp_path):
     """The same cell in this process and in a worker: bit for bit the same record."""
     grids = [
-        gradlab.compare(["tanh"], [1, 3], width=8, seeds=2, iterations=15, jobs=jobs, runs=tmp_path / str(jobs))
+        gradlab.compare(
+            ["tanh"], [1, 3], width=8, seeds=2, iterations=15, jobs=jobs, runs=tmp_path / str(jobs)
+        )
         for jobs in (1, 2)
     ]
     for one, other in zip(*(grid.cells for grid in grids), strict=True):
@@ -113,7 +143,9 @@ def test_processes_change_nothing(tmp_path):
 @pytest.fixture(scope="module")
 def default_depths(tmp_path_factory):
     """The default comparison, shortened: what issue and README promise of it must hold."""
-    return gradlab.compare(depths=[2, 5, 10, 20], seeds=4, iterations=300, runs=tmp_path_factory.mktemp("runs"))
+    return gradlab.compare(
+        depths=[2, 5, 10, 20], seeds=4, iterations=300, runs=tmp_path_factory.mktemp("runs")
+    )
 
 
 @pytest.mark.parametrize("depth", [5, 10, 20])
@@ -144,7 +176,11 @@ def test_theory_predicts_the_gradient_at_initialization(default_depths, network)
     run = default_depths.cell(network, 20).run
     config = run.config
     prediction = theory.predict(
-        config["sizes"], config["activation"], config["init"], gain=config["gain"], q_input=config["input_rms"] ** 2
+        config["sizes"],
+        config["activation"],
+        config["init"],
+        gain=config["gain"],
+        q_input=config["input_rms"] ** 2,
     )
     delta = run["delta_norm"][0]
     measured = np.log(delta[:, 0] / delta[:, -1]).mean()

@@ -197,10 +197,13 @@ def test_a_feature_constant_in_the_training_part_alone_becomes_0():
 
 
 @pytest.mark.parametrize(
-    ("rows", "fraction", "held_out"), [(10, 0.2, 2), (11, 0.2, 3), (10, 0.9, 9), (2, 0.5, 1), (2, 1e-9, 1)]
+    ("rows", "fraction", "held_out"),
+    [(10, 0.2, 2), (11, 0.2, 3), (10, 0.9, 9), (2, 0.5, 1), (2, 1e-9, 1)],
 )
 def test_sizes_of_the_parts(rows, fraction, held_out):
-    data = datasets.split("made", np.arange(rows)[:, None], np.arange(float(rows)), seed=0, test_fraction=fraction)
+    data = datasets.split(
+        "made", np.arange(rows)[:, None], np.arange(float(rows)), seed=0, test_fraction=fraction
+    )
     assert (len(data.x_train), len(data.x_test)) == (rows - held_out, held_out)
 
 
@@ -217,7 +220,9 @@ def test_test_fraction_out_of_range(fraction):
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, "0", None])
-@pytest.mark.parametrize("make_data", [datasets.digits, datasets.circles, datasets.blobs, datasets.linear])
+@pytest.mark.parametrize(
+    "make_data", [datasets.digits, datasets.circles, datasets.blobs, datasets.linear]
+)
 def test_seed_out_of_range(make_data, seed):
     with pytest.raises(ArgumentError, match="seed="):
         make_data(seed=seed)
@@ -232,7 +237,9 @@ def test_digits_are_scikit_learns():
     data = datasets.digits(seed=0)
     np.testing.assert_array_equal(np.concatenate([data.y_train, data.y_test]), labels[order])
     train = images[order[:1437]]
-    np.testing.assert_allclose(examples(data), (images[order] - train.mean()) / train.std(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        examples(data), (images[order] - train.mean()) / train.std(), rtol=0, atol=1e-12
+    )
 
 
 def test_digits_sizes_and_standardization():
@@ -249,7 +256,13 @@ def test_the_shipped_digits_are_small_and_attributed():
     folder = resources.files("gradlab") / "data"
     assert len((folder / "digits.npz").read_bytes()) <= 60_000
     text = (folder / "README.md").read_text(encoding="utf-8")
-    for words in ("Alpaydin", "Kaynak", "1998", "Optical Recognition of Handwritten Digits", "CC BY 4.0"):
+    for words in (
+        "Alpaydin",
+        "Kaynak",
+        "1998",
+        "Optical Recognition of Handwritten Digits",
+        "CC BY 4.0",
+    ):
         assert words in text
 
 
@@ -275,7 +288,8 @@ def test_toys_are_split_and_standardized(make_data):
 def test_circles_without_noise_have_two_radii():
     data = datasets.circles(2000, noise=0.0, seed=3)
     assert (data.n_features, data.n_outputs, data.classes) == (2, 2, ("inner", "outer"))
-    # Standardization shifts and stretches the plane: an ellipse through (x, y) is a x^2 + b y^2 + c x + d y = 1.
+    # Standardization shifts and stretches the plane: an ellipse through (x, y) is a x^2 + b y^2 + c
+    # x + d y = 1.
     for label in (0, 1):
         x, y = data.x_train[data.y_train == label].T
         design = np.stack([x * x, y * y, x, y], axis=1)
@@ -290,16 +304,20 @@ def test_blobs_without_spread_are_their_centres():
     data = datasets.blobs(40, classes=4, features=3, spread=0.0)
     assert (data.n_features, data.n_outputs) == (3, 4)
     for label in range(4):
-        np.testing.assert_allclose(np.ptp(data.x_train[data.y_train == label], axis=0), 0, atol=1e-12)
+        np.testing.assert_allclose(
+            np.ptp(data.x_train[data.y_train == label], axis=0), 0, atol=1e-12
+        )
 
 
 def test_course_function_is_the_courses_function():
     data = datasets.course_function(5000, seed=2)
     assert (data.task, data.n_outputs, data.feature_names) == ("regression", 1, ("x",))
-    # x = mean + deviation * standardized; both follow from two known points: F is 0 at 0 alone and grows from there.
+    # x = mean + deviation * standardized; both follow from two known points: F is 0 at 0 alone and
+    # grows from there.
     low, high = examples(data).min(), examples(data).max()
     x = 4 * (data.x_train[:, 0] - low) / (high - low)
-    np.testing.assert_allclose(data.y_train, 2 * np.sin(x**2) + np.sqrt(5 * x), atol=0.08)  # x to 1/5000 of 4
+    # x to 1/5000 of 4
+    np.testing.assert_allclose(data.y_train, 2 * np.sin(x**2) + np.sqrt(5 * x), atol=0.08)
 
 
 def test_linear_is_solved_by_the_known_weights_and_the_mean():
@@ -311,7 +329,10 @@ def test_linear_is_solved_by_the_known_weights_and_the_mean():
 
 
 def test_noise_has_the_stated_deviation():
-    clean, noisy = datasets.linear(5000, noise=0.0, seed=5), datasets.linear(5000, noise=0.5, seed=5)
+    clean, noisy = (
+        datasets.linear(5000, noise=0.0, seed=5),
+        datasets.linear(5000, noise=0.5, seed=5),
+    )
     np.testing.assert_array_equal(clean.x_train, noisy.x_train)
     assert (noisy.y_train - clean.y_train).std() == pytest.approx(0.5, rel=0.05)
 
@@ -343,17 +364,29 @@ def test_ranges_of_the_toys(make_data, good, bad):
 
 def test_csv_classification(write):
     data = from_file(write(csv_text()))
-    assert (data.name, data.task, data.n_features, data.n_outputs) == ("table", "classification", 2, 3)
+    assert (data.name, data.task, data.n_features, data.n_outputs) == (
+        "table",
+        "classification",
+        2,
+        3,
+    )
     assert (data.classes, data.feature_names) == (("0", "1", "2"), ("a", "b"))
     order = np.random.default_rng(0).permutation(10)
-    np.testing.assert_array_equal(np.concatenate([data.y_train, data.y_test]), np.array(ROWS)[order, 2])
+    np.testing.assert_array_equal(
+        np.concatenate([data.y_train, data.y_test]), np.array(ROWS)[order, 2]
+    )
     np.testing.assert_allclose(data.x_train.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(data.x_train.std(axis=0), 1)
 
 
 def test_csv_named_target_is_left_as_it_is(write):
     data = from_file(write(csv_text()), "b", seed=1, test_fraction=0.3)
-    assert (data.task, data.n_outputs, data.feature_names, data.classes) == ("regression", 1, ("a", "y"), ())
+    assert (data.task, data.n_outputs, data.feature_names, data.classes) == (
+        "regression",
+        1,
+        ("a", "y"),
+        (),
+    )
     assert len(data.y_test) == 3
     assert sorted([*data.y_train, *data.y_test]) == sorted(row[1] for row in ROWS)
 
@@ -366,7 +399,9 @@ def test_csv_texts_become_classes_in_sorted_order(write):
 
 
 def test_csv_as_spreadsheets_write_it(write):
-    quoted = "\ufeff" + csv_text(header='"a","b, with a comma"," y "').replace("\n", "\r\n") + "\r\n\r\n"
+    quoted = (
+        "\ufeff" + csv_text(header='"a","b, with a comma"," y "').replace("\n", "\r\n") + "\r\n\r\n"
+    )
     data, plain = from_file(write(quoted), "y"), from_file(write(csv_text()))
     assert data.feature_names == ("a", "b, with a comma")
     assert data.fingerprint == plain.fingerprint
@@ -381,7 +416,9 @@ def test_whole_numbers_of_few_values_are_classes(write, distinct, task):
 
 
 def test_large_class_numbers_keep_their_digits(write):
-    data = from_file(write(csv_text([[number, 1_000_001 + number % 2] for number in range(10)], "a,y")))
+    data = from_file(
+        write(csv_text([[number, 1_000_001 + number % 2] for number in range(10)], "a,y"))
+    )
     assert data.classes == ("1000001", "1000002")
 
 
@@ -526,7 +563,11 @@ def test_npz_targets(save, y, classes, outputs):
 
 
 def test_npz_keeps_a_split_and_standardizes_by_its_training_part(save):
-    data = from_file(save(x_train=X[:6], y_train=Y[:6] + 5, x_test=X[6:], y_test=Y[6:] + 5), seed=9, test_fraction=0.9)
+    data = from_file(
+        save(x_train=X[:6], y_train=Y[:6] + 5, x_test=X[6:], y_test=Y[6:] + 5),
+        seed=9,
+        test_fraction=0.9,
+    )
     np.testing.assert_allclose(data.x_train, (X[:6] - X[:6].mean(0)) / X[:6].std(0))
     np.testing.assert_allclose(data.x_test, (X[6:] - X[:6].mean(0)) / X[:6].std(0))
     np.testing.assert_array_equal(data.y_train, Y[:6])
@@ -538,7 +579,9 @@ def test_npz_round_trip(save):
     data = datasets.course_function(50)
     again = from_file(save(**{part: getattr(data, part) for part in PARTS}))
     for part in PARTS:
-        np.testing.assert_allclose(getattr(again, part), getattr(data, part), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(
+            getattr(again, part), getattr(data, part), rtol=1e-12, atol=1e-12
+        )
 
 
 def bad_at(array, *where, value=np.nan):
@@ -565,10 +608,22 @@ def bad_at(array, *where, value=np.nan):
         ({"x": X, "y": bad_at(Y, 7, value=np.inf)}, ["y holds NaN or infinity", "row 7, column 0"]),
         ({"x": X, "y": np.ones(10, int)}, ["single class", "'1'"]),
         ({"x": X.astype(object), "y": Y}, ["pickled objects are never loaded"]),
-        ({"x_train": X, "y_train": Y, "x_test": X[:0], "y_test": Y[:0]}, ["x_test", "(0, 3)", "not empty"]),
-        ({"x_train": X[:0], "y_train": Y[:0], "x_test": X, "y_test": Y}, ["x_train", "(0, 3)", "not empty"]),
-        ({"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y}, ["(10, 3)", "(10, 2)", "match"]),
-        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y.astype(str)}, ["int64", "<U", "match"]),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X[:0], "y_test": Y[:0]},
+            ["x_test", "(0, 3)", "not empty"],
+        ),
+        (
+            {"x_train": X[:0], "y_train": Y[:0], "x_test": X, "y_test": Y},
+            ["x_train", "(0, 3)", "not empty"],
+        ),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
+            ["(10, 3)", "(10, 2)", "match"],
+        ),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y.astype(str)},
+            ["int64", "<U", "match"],
+        ),
     ],
 )
 def test_npz_refused(save, arrays, words):
@@ -611,7 +666,16 @@ def raw_members() -> bytes:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"text", pickle.dumps([1]), whole_file()[:-30], whole_file()[:100], corrupted(), bare_array(), raw_members()],
+    [
+        b"",
+        b"text",
+        pickle.dumps([1]),
+        whole_file()[:-30],
+        whole_file()[:100],
+        corrupted(),
+        bare_array(),
+        raw_members(),
+    ],
     ids=["empty", "text", "pickle", "torn end", "torn", "corrupted", "bare array", "raw members"],
 )
 def test_damaged_npz(write, content):

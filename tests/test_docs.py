@@ -25,7 +25,11 @@ def test_the_blocks_of_a_page_run(page, capsys, tmp_path, monkeypatch):
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     text = page.read_text(encoding="utf-8")
-    needed = [name for name in FRAMEWORKS if re.search(rf"^(import|from) {name}\b", text, flags=re.MULTILINE)]
+    needed = [
+        name
+        for name in FRAMEWORKS
+        if re.search(rf"^(import|from) {name}\b", text, flags=re.MULTILINE)
+    ]
     with warnings.catch_warnings():
         if needed:
             warnings.simplefilter("ignore")  # theirs are not ours
@@ -45,7 +49,9 @@ def run_blocks(page, text, capsys):
 
 
 def test_a_loop_of_ones_own_is_recorded_like_the_built_in_engine(tmp_path, monkeypatch):
-    """The page's loop, statement for statement on the same weights and batches, against `gradlab.train`."""
+    """The page's loop, statement for statement on the same weights and batches, against
+    `gradlab.train`.
+    """
     monkeypatch.chdir(tmp_path)
     code = blocks((DOCS / "own-loop.md").read_text(encoding="utf-8"), "python")[0]
     data = gradlab.datasets.digits()
@@ -64,7 +70,9 @@ def test_a_loop_of_ones_own_is_recorded_like_the_built_in_engine(tmp_path, monke
     mine = namespace["recorder"].run
     assert mine.iterations == engine.iterations == 100
     for column in STATISTICS:
-        np.testing.assert_allclose(mine[column], engine[column], rtol=1e-9, atol=1e-12, err_msg=column)
+        np.testing.assert_allclose(
+            mine[column], engine[column], rtol=1e-9, atol=1e-12, err_msg=column
+        )
     assert [each.rule for each in gradlab.diagnose(mine).findings] == [
         each.rule for each in gradlab.diagnose(engine).findings
     ]

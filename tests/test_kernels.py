@@ -20,13 +20,16 @@ print(json.dumps([run.step("loss").ravel().tolist(), run["grad_norm"].ravel().to
 def trained(name):
     settings = os.environ | {kernels.VARIABLE: name, "OPENBLAS_NUM_THREADS": "1"}
     code = "import gradlab.cli.kernels\n" + TRAIN
-    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=settings)
+    told = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=settings
+    )
     return json.loads(told.stdout)
 
 
 def test_a_training_is_the_same_to_rounding_with_every_kernel_offered():
     found = {name: trained(name) for name in kernels.offered()}
-    assert {name: each[2] for name, each in found.items()} == {name: name for name in found}  # it was taken
+    # it was taken
+    assert {name: each[2] for name, each in found.items()} == {name: name for name in found}
     first = next(iter(found.values()))
     for loss, norms, _ in found.values():
         np.testing.assert_allclose(loss, first[0], rtol=1e-4)

@@ -17,7 +17,9 @@ HEALTHY_AND_NOT = [("sigmoid", "glorot_normal"), ("tanh", "glorot_normal"), ("re
 
 
 def simulate(sizes, activation, init, x, labels, seeds, gain=1.0):
-    """ln(||delta_l|| / ||delta_L||) (seeds, L) and the mean of z_l^2 (L,) of nets drawn anew, float64."""
+    """ln(||delta_l|| / ||delta_L||) (seeds, L) and the mean of z_l^2 (L,) of nets drawn anew,
+    float64.
+    """
     rng, phi = np.random.default_rng(7), ACTIVATIONS[activation]
     weights = []
     for fan_in, fan_out in itertools.pairwise(sizes):
@@ -327,7 +329,7 @@ def test_silent_fraction_of_a_healthy_net_and_of_others():
         ),
         (lambda: theory.weight_variance("he_normal", 0, 4), r"fan_in=0 must be"),
         (lambda: theory.weight_variance("he_normal", 4, 2.5), r"fan_out=2.5 must be"),
-        (lambda: theory.depth_below("relu", 1.0, 1.0), r"threshold=1.0 must be between 0 and 1"),
+        (lambda: theory.depth_below("relu", 1.0, 1.0), r"threshold=1.0 must be a number above 0 and below 1"),
         (lambda: theory.depth_below("relu", -1.0, 0.5), r"sigma_w2=-1.0 must be"),
         (lambda: theory.fixed_point("relu", math.inf), r"sigma_w2=inf must be"),
         (lambda: theory.critical_gain("relu", 0.0), r"init_variance=0.0 must be"),

@@ -1,4 +1,6 @@
-"""Theory of norms, skip connections and dropout against the engine: 40 seeds each, and closed forms."""
+"""Theory of norms, skip connections and dropout against the engine: 40 seeds each, and closed
+forms.
+"""
 
 import math
 
@@ -13,7 +15,9 @@ WIDTH, SEEDS = 64, 40
 
 
 def measured(activation, init, depth, *, q=1.0, batch=128, **block):
-    """ln ||delta_l|| / ||delta_L|| and ln rms of h by layer, over 40 seeds, on independent normal inputs."""
+    """ln ||delta_l|| / ||delta_L|| and ln rms of h by layer, over 40 seeds, on independent normal
+    inputs.
+    """
     rng = np.random.default_rng(5)
     x = math.sqrt(q) * rng.normal(size=(batch + 8, WIDTH))
     data = gradlab.datasets.Data(
@@ -49,7 +53,8 @@ CASES = [
 def test_measured_at_initialization_lies_where_theory_says(activation, init, depth, block):
     ratio, rms = measured(activation, init, depth, **block)
     found = theory.predict([WIDTH] * (depth + 1) + [10], activation, init, **block)
-    # The batch's mean lies between the single example's and the wide limit; a tenth of a decade more for 1/n.
+    # The batch's mean lies between the single example's and the wide limit; a tenth of a decade
+    # more for 1/n.
     low = np.minimum(found.lower, found.log_delta_ratio) - 0.23
     high = np.maximum(found.upper, found.log_delta_ratio) + 0.23
     mean = ratio.mean(axis=0)
@@ -58,7 +63,9 @@ def test_measured_at_initialization_lies_where_theory_says(activation, init, dep
 
 
 def test_batch_norm_explodes_by_pi_over_pi_minus_one():
-    """Yang et al. 2019: the squared gradient of relu nets grows by pi / (pi - 1) = 1.4669 a layer at any gain."""
+    """Yang et al. 2019: the squared gradient of relu nets grows by pi / (pi - 1) = 1.4669 a layer
+    at any gain.
+    """
     for gain in (1.0, 3.0):
         found = theory.predict([64] * 12 + [10], "relu", "he_normal", gain, norm="batch")
         np.testing.assert_allclose(found.chi[1:-2], math.pi / (math.pi - 1), rtol=1e-4)
@@ -77,7 +84,8 @@ def test_layer_norm_is_a_quotient_of_expectations_and_no_gain_matters():
 
 
 def test_a_skip_multiplies_by_one_plus_the_branch_squared():
-    """relu with He: each block's branch passes a^2 of the squared signal, and the skip all of it."""
+    """relu with He: each block's branch passes a^2 of the squared signal, and the skip all of it.
+    """
     found = theory.predict([64] * 12 + [10], "relu", "he_normal", residual=0.4)
     np.testing.assert_allclose(found.chi[1:-2], 1 + 0.4**2, rtol=1e-9)
 

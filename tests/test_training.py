@@ -1,4 +1,6 @@
-"""`train`: every column against a plain re-run by hand, runs that break, and arguments that do not fit."""
+"""`train`: every column against a plain re-run by hand, runs that break, and arguments that do not
+fit.
+"""
 
 import numpy as np
 import pytest
@@ -18,15 +20,28 @@ COSTLY = (
     "grad_max", "update_cosine", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction",
     "unit_similarity", "lost_fraction", "grad_weight_cosine",
 )  # fmt: skip
-ALWAYS = tuple(set(STATISTICS) - set(COSTLY) - {"second_moment_rms", "log_gain_block", "outside_update_norm"})
+ALWAYS = tuple(
+    set(STATISTICS) - set(COSTLY) - {"second_moment_rms", "log_gain_block", "outside_update_norm"}
+)
 
 
-def compare_with_plain(replicates, activation, loss, *, every, iterations, dtype="float64", sizes=(3, 4, 4, 3)):
+def compare_with_plain(
+    replicates, activation, loss, *, every, iterations, dtype="float64", sizes=(3, 4, 4, 3)
+):
     data = make_data(regression=loss == "squared_error")
-    model = MLP(list(sizes), activation=activation, gain=1.3, seed=2, replicates=replicates, dtype=dtype)
+    model = MLP(
+        list(sizes), activation=activation, gain=1.3, seed=2, replicates=replicates, dtype=dtype
+    )
     start = [w.copy() for w in model.weights], [b.copy() for b in model.biases]
     run = train(
-        model, data, loss=loss, learning_rate=0.2, batch_size=5, iterations=iterations, every=every, validate_every=2
+        model,
+        data,
+        loss=loss,
+        learning_rate=0.2,
+        batch_size=5,
+        iterations=iterations,
+        every=every,
+        validate_every=2,
     )
     plain = []
     for k in range(replicates or 1):
@@ -58,7 +73,14 @@ def test_every_column_of_three_iterations_equals_the_definitions(replicates, act
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
 def test_steps_equal_the_definitions(replicates, loss):
     run, plain = compare_with_plain(replicates, "tanh", loss, every=None, iterations=4)
-    for name in ("loss", "learning_rate", "grad_norm", "expected_decrease", "validation_loss", "validation_accuracy"):
+    for name in (
+        "loss",
+        "learning_rate",
+        "grad_norm",
+        "expected_decrease",
+        "validation_loss",
+        "validation_accuracy",
+    ):
         expected = [[one.steps[t].get(name, np.nan) for one in plain] for t in range(4)]
         np.testing.assert_allclose(run.step(name), expected, rtol=1e-9, err_msg=name)
     assert run.steps["nonfinite_phase"].isna().all()
@@ -82,8 +104,17 @@ def test_all_weights_of_a_small_net_are_followed_to_the_end(replicates):
 
 
 def test_a_float32_training_is_measured_to_float32_precision():
-    run, plain = compare_with_plain(2, "tanh", "cross_entropy", every=1, iterations=3, dtype="float32")
-    for name in ("delta_norm", "grad_norm", "weight_norm", "per_example_grad_norm", "activation_rms", *LOG_GAINS[:1]):
+    run, plain = compare_with_plain(
+        2, "tanh", "cross_entropy", every=1, iterations=3, dtype="float32"
+    )
+    for name in (
+        "delta_norm",
+        "grad_norm",
+        "weight_norm",
+        "per_example_grad_norm",
+        "activation_rms",
+        *LOG_GAINS[:1],
+    ):
         expected = np.array([[one.signals[t][name] for one in plain] for t in range(3)], float)
         np.testing.assert_allclose(run[name], expected, rtol=2e-5, atol=2e-6, err_msg=name)
 
@@ -97,7 +128,8 @@ def test_log_gains_add_up_to_the_measured_ratio():
 
 
 def test_a_vanished_float32_signal_keeps_its_size():
-    """17 sigmoid layers at gain 0.001: squares of delta underflow float32, delta itself does not."""
+    """17 sigmoid layers at gain 0.001: squares of delta underflow float32, delta itself does not.
+    """
     runs = {}
     for dtype in ("float32", "float64"):
         model = MLP([3] + [4] * 9 + [3], activation="sigmoid", gain=1e-3, seed=0, dtype=dtype)
@@ -105,7 +137,9 @@ def test_a_vanished_float32_signal_keeps_its_size():
     delta = runs["float64"]["delta_norm"][0, 0]
     assert delta[0] < 1e-23
     np.testing.assert_allclose(runs["float32"]["delta_norm"][0, 0], delta, rtol=1e-4)
-    np.testing.assert_allclose(runs["float32"]["grad_norm"][0, 0], runs["float64"]["grad_norm"][0, 0], rtol=1e-4)
+    np.testing.assert_allclose(
+        runs["float32"]["grad_norm"][0, 0], runs["float64"]["grad_norm"][0, 0], rtol=1e-4
+    )
 
 
 def recorded_iterations(run, name) -> list[int]:
@@ -127,7 +161,8 @@ def test_cadence(every, costly):
 
 
 class Breaking(SGD):
-    """Plain descent that, at given iterations, makes the weights of given replicates far too large."""
+    """Plain descent that, at given iterations, makes the weights of given replicates far too large.
+    """
 
     plan: dict[int, int | None]  # iteration -> replicate, None where there is no such axis
     model: MLP
@@ -141,7 +176,9 @@ class Breaking(SGD):
         super().step(parameters, gradients)
         if self.iteration in self.plan:
             for weight in self.model.weights:
-                weight[... if self.plan[self.iteration] is None else self.plan[self.iteration]] = self.value
+                weight[... if self.plan[self.iteration] is None else self.plan[self.iteration]] = (
+                    self.value
+                )
         self.iteration += 1
 
 
@@ -151,7 +188,8 @@ def breaking(model, plan, value=1e30):
 
 @pytest.mark.parametrize("broken", [1, 5, 10, 11, 13, 20, 21, 27])
 def test_the_last_finite_iteration_is_recorded_in_full(broken, monkeypatch):
-    """Weights of 1e30 after update `broken - 1` overflow in the forward pass of iteration `broken`."""
+    """Weights of 1e30 after update `broken - 1` overflow in the forward pass of iteration `broken`.
+    """
     runs = []
     for every in (None, 1):
         model = MLP([3, 4, 4, 3], activation="relu", seed=0)
@@ -164,21 +202,31 @@ def test_the_last_finite_iteration_is_recorded_in_full(broken, monkeypatch):
     assert run.steps["nonfinite_phase"].tolist()[-1] == "forward"
     assert not run["nonfinite_count"][:broken].any()
     for name in COSTLY:
-        np.testing.assert_array_equal(run.recorded(name)[broken - 1], full.recorded(name)[broken - 1], err_msg=name)
+        np.testing.assert_array_equal(
+            run.recorded(name)[broken - 1], full.recorded(name)[broken - 1], err_msg=name
+        )
         np.testing.assert_array_equal(run[name][broken - 1], full[name][broken - 1], err_msg=name)
 
 
 def test_each_replicate_has_its_own_last_finite_iteration_and_the_others_train_on(monkeypatch):
     plan = {12: 0, 26: 2}
     data = make_data()
-    models = [MLP([3, 4, 4, 3], activation="tanh", seed=0, replicates=3, dtype="float64") for _ in range(2)]
+    models = [
+        MLP([3, 4, 4, 3], activation="tanh", seed=0, replicates=3, dtype="float64")
+        for _ in range(2)
+    ]
     monkeypatch.setitem(optimizers.OPTIMIZERS, "sgd", breaking(models[0], plan, np.nan))
     run = train(models[0], data, batch_size=5, iterations=40)
     # weights of NaN come out of update 12, so iteration 12 is the first that is not finite
-    np.testing.assert_array_equal((run["nonfinite_count"] > 0).any(axis=2).argmax(axis=0), [12, 0, 26])
+    np.testing.assert_array_equal(
+        (run["nonfinite_count"] > 0).any(axis=2).argmax(axis=0), [12, 0, 26]
+    )
     costly = recorded_iterations(run, "dead_fraction")
     assert costly == [*range(10), 10, 11, 20, 25, 30, 39]
-    assert run.steps.query("replicate == 0")["nonfinite_phase"].tolist()[12:14] == ["update", "forward"]
+    assert run.steps.query("replicate == 0")["nonfinite_phase"].tolist()[12:14] == [
+        "update",
+        "forward",
+    ]
 
     class Silent:
         def observe(self, step):
@@ -188,12 +236,16 @@ def test_each_replicate_has_its_own_last_finite_iteration_and_the_others_train_o
             raise AssertionError
 
     optimizer = breaking(models[1], plan, np.nan)(0.03)
-    Trainer(models[1], data.x_train, data.y_train, losses.get("cross_entropy"), optimizer, 5).fit(40, Silent())
+    Trainer(models[1], data.x_train, data.y_train, losses.get("cross_entropy"), optimizer, 5).fit(
+        40, Silent()
+    )
     np.testing.assert_array_equal(models[0].parameters, models[1].parameters)
 
 
 def phases(run) -> list:
-    return [None if phase != phase else phase for phase in run.steps["nonfinite_phase"].astype(object)]
+    return [
+        None if phase != phase else phase for phase in run.steps["nonfinite_phase"].astype(object)
+    ]
 
 
 def constant_data(x: float, y, classes=False) -> Data:
@@ -231,17 +283,30 @@ def test_the_phase_of_the_first_non_finite_number(phase, sizes, weight, x, y, lo
 
 
 def test_a_run_whose_loss_alone_breaks_keeps_its_last_finite_iteration(monkeypatch):
-    """The output's weights make z = 1e25: finite itself, and so is delta, but not its square, the loss."""
+    """The output's weights make z = 1e25: finite itself, and so is delta, but not its square, the
+    loss.
+    """
     model = MLP([1, 1], activation="identity", seed=0)
     model.weights.flat[:] = 0.5
     monkeypatch.setitem(optimizers.OPTIMIZERS, "sgd", breaking(model, {13: None}, 1e25))
-    run = train(model, constant_data(1.0, 1.0), loss="squared_error", batch_size=2, iterations=15, learning_rate=1e-9)
+    run = train(
+        model,
+        constant_data(1.0, 1.0),
+        loss="squared_error",
+        batch_size=2,
+        iterations=15,
+        learning_rate=1e-9,
+    )
     assert phases(run)[13:] == [None, "loss"]
     assert run.recorded("grad_max")[13].all()
 
 
 def test_the_default_digits_training_learns():
-    run = train(gradlab.MLP([64, 16, 10], seed=0, replicates=2), gradlab.datasets.digits(seed=0), iterations=300)
+    run = train(
+        gradlab.MLP([64, 16, 10], seed=0, replicates=2),
+        gradlab.datasets.digits(seed=0),
+        iterations=300,
+    )
     assert run.provenance["status"] == "complete"
     assert (run.step("validation_accuracy")[-1] > 0.85).all()
     assert (run.step("loss")[-20:].mean(axis=0) < 0.5 * run.config["baseline_loss"]).all()
@@ -262,7 +327,10 @@ def test_a_larger_net_has_a_seeded_sample_of_its_weights_followed():
         12,
     ]  # the cadence of costly statistics, and what came out
     last = table[table["iteration"] == 12]
-    ours = [model.weights[k - 1][r, i, j] for r, k, i, j in last[["replicate", "layer", "row", "column"]].to_numpy()]
+    ours = [
+        model.weights[k - 1][r, i, j]
+        for r, k, i, j in last[["replicate", "layer", "row", "column"]].to_numpy()
+    ]
     np.testing.assert_array_equal(last["value"], np.array(ours, float))
     assert table.equals(weights()[0])
     assert len(weights(weights=7)[0][["layer", "row", "column"]].drop_duplicates()) == 7
@@ -298,7 +366,12 @@ def test_the_model_is_trained_in_place_and_the_data_are_left_alone():
         ([3, 3], {"loss": "squared_error"}, DataError, "real targets"),
         ([3, 3], {"optimizer": "lion"}, ArgumentError, "optimizer='lion'"),
         ([3, 3], {"learning_rate": 0.0}, ArgumentError, "learning_rate=0.0"),
-        ([3, 3], {"learning_rate": "0.1"}, ArgumentError, "learning_rate='0.1' must be a number above 0"),
+        (
+            [3, 3],
+            {"learning_rate": "0.1"},
+            ArgumentError,
+            "learning_rate='0.1' must be a number above 0",
+        ),
         ([3, 3], {"learning_rate": None}, ArgumentError, "learning_rate=None"),
         ([3, 3], {"l2": -1e-9}, ArgumentError, "l2=-1e-09 must be a number of at least 0"),
         ([3, 3], {"l1": float("nan")}, ArgumentError, "l1=nan"),
@@ -310,10 +383,16 @@ def test_the_model_is_trained_in_place_and_the_data_are_left_alone():
         ([3, 3], {"validate_every": 0}, ArgumentError, "validate_every=0"),
     ],
 )
-def test_an_argument_that_does_not_fit_is_named_and_costs_nothing(sizes, options, error, match, tmp_path):
+def test_an_argument_that_does_not_fit_is_named_and_costs_nothing(
+    sizes, options, error, match, tmp_path
+):
     kept = train(MLP([3, 3]), make_data(), batch_size=5, iterations=2, out=tmp_path / "run")
     with pytest.raises(error, match=match):
-        train(MLP(sizes), make_data(), **{"batch_size": 5, "out": tmp_path / "run", "overwrite": True, **options})
+        train(
+            MLP(sizes),
+            make_data(),
+            **{"batch_size": 5, "out": tmp_path / "run", "overwrite": True, **options},
+        )
     assert gradlab.load(tmp_path / "run").to_frame().equals(kept.to_frame())
 
 
@@ -321,7 +400,9 @@ def test_what_is_no_model_and_no_data_is_said():
     data = make_data()
     with pytest.raises(ArgumentError, match="model is a str and must be a gradlab"):
         train("relu", data)
-    with pytest.raises(ArgumentError, match="data is a tuple and must be a Data; make one of arrays"):
+    with pytest.raises(
+        ArgumentError, match="data is a tuple and must be a Data; make one of arrays"
+    ):
         train(MLP([3, 3]), (data.x_train, data.y_train))
 
 
@@ -332,7 +413,14 @@ def test_a_batch_may_be_one_example_or_all_of_them(batch_size):
 
 def test_out_records_to_a_folder_and_overwrite_replaces_only_a_run(tmp_path):
     def go(iterations, **options):
-        return train(MLP([3, 3]), make_data(), batch_size=5, iterations=iterations, out=tmp_path / "run", **options)
+        return train(
+            MLP([3, 3]),
+            make_data(),
+            batch_size=5,
+            iterations=iterations,
+            out=tmp_path / "run",
+            **options,
+        )
 
     go(2)
     with pytest.raises(RunError, match="already holds a run"):
@@ -365,7 +453,9 @@ def test_a_regression_has_no_accuracy_rather_than_nan():
     run = train(MLP([1, 1]), data, loss="squared_error", batch_size=4, iterations=3)
     table = run._source.table("steps")
     assert table["validation_accuracy"].null_count == 3
-    assert table["validation_loss"].null_count == 1  # on its cadence: the first iteration and the last
+    assert (
+        table["validation_loss"].null_count == 1
+    )  # on its cadence: the first iteration and the last
 
 
 @pytest.mark.parametrize("argument", ["batch_size", "iterations", "validate_every"])
@@ -374,5 +464,9 @@ def test_whole_numbers_are_asked_for_before_anything_is_touched(tmp_path, argume
     train(MLP([3, 3]), make_data(), batch_size=5, iterations=1, out=folder)
     before = (folder / "run.json").read_bytes()
     with pytest.raises(ArgumentError, match=f"{argument}=2.5 must be a whole number"):
-        train(MLP([3, 3]), make_data(), **{"batch_size": 5, "out": folder, "overwrite": True, argument: 2.5})
+        train(
+            MLP([3, 3]),
+            make_data(),
+            **{"batch_size": 5, "out": folder, "overwrite": True, argument: 2.5},
+        )
     assert (folder / "run.json").read_bytes() == before

@@ -22,8 +22,17 @@ BLOCKS = [
 
 
 def trained(options=None, *, replicates=None, iterations=12, activation="tanh", **more):
-    model = MLP([3, 4, 4, 4, 3], activation, seed=2, dtype="float64", replicates=replicates, **(options or {}))
-    return train(model, make_data(), batch_size=5, iterations=iterations, learning_rate=0.1, every=1, **more)
+    model = MLP(
+        [3, 4, 4, 4, 3],
+        activation,
+        seed=2,
+        dtype="float64",
+        replicates=replicates,
+        **(options or {}),
+    )
+    return train(
+        model, make_data(), batch_size=5, iterations=iterations, learning_rate=0.1, every=1, **more
+    )
 
 
 @pytest.mark.parametrize("options", BLOCKS, ids=str)
@@ -43,7 +52,9 @@ def test_the_terms_add_up_to_the_measured_ratio_whatever_stands_between(options,
 @pytest.mark.parametrize("options", BLOCKS, ids=str)
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 def test_every_composition_is_recorded_diagnosed_and_shown(options, optimizer, tmp_path):
-    run = trained(options, optimizer=optimizer, replicates=2, schedule="cosine:warmup=3", clip="norm:most=0.5")
+    run = trained(
+        options, optimizer=optimizer, replicates=2, schedule="cosine:warmup=3", clip="norm:most=0.5"
+    )
     assert run.config["optimizer"] == optimizer
     assert {name: run.config.get(name) for name in options} == options
     assert ("second_moment_rms" in run) == (optimizer == "adam")
@@ -52,7 +63,8 @@ def test_every_composition_is_recorded_diagnosed_and_shown(options, optimizer, t
     page = gradlab.write_report(run, tmp_path / "report.html")
     assert page.stat().st_size > 1e5
     np.testing.assert_array_equal(
-        gradlab.load(run.save(tmp_path / "run") or tmp_path / "run")["delta_norm"], run["delta_norm"]
+        gradlab.load(run.save(tmp_path / "run") or tmp_path / "run")["delta_norm"],
+        run["delta_norm"],
     )
 
 
@@ -61,7 +73,9 @@ def test_an_adam_step_is_what_the_update_columns_hold():
     # the first step of Adam is eta g / (|g| + eps'), so every weight with a gradient moves by 0.1
     size = run.layers["fan_in"] * run.layers["fan_out"]
     np.testing.assert_allclose(run["update_norm"][0, 0], 0.1 * np.sqrt(size), rtol=1e-4)
-    scale = run["grad_norm"][0, 0] / np.sqrt(size)  # v_hat = g^2 after one step: its root mean square is that of g
+    scale = run["grad_norm"][0, 0] / np.sqrt(
+        size
+    )  # v_hat = g^2 after one step: its root mean square is that of g
     np.testing.assert_allclose(run["second_moment_rms"][0, 0], scale, rtol=1e-12)
 
 
@@ -87,14 +101,22 @@ def test_the_norms_of_the_net_count_scales_and_shifts():
     weights = np.sqrt((run["grad_norm"][0, 0] ** 2).sum())
     assert run.steps["grad_norm"].item() > weights
     # plain SGD: <G, -dW> = eta ||G||^2 over everything that is trained
-    assert run.steps["expected_decrease"].item() == pytest.approx(0.1 * run.steps["grad_norm"].item() ** 2, rel=1e-9)
+    assert run.steps["expected_decrease"].item() == pytest.approx(
+        0.1 * run.steps["grad_norm"].item() ** 2, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("options", BLOCKS[1:], ids=str)
 def test_a_run_that_breaks_shows_its_last_finite_iteration_again_with_the_same_masks(options):
     model = MLP([3, 4, 4, 4, 3], "relu", seed=2, dtype="float32", **options)
     # A norm can bear a rate of 1e12, no float32 one of 1e38.
-    run = train(model, make_data(), batch_size=5, iterations=60, learning_rate=1e38 if model.modifiers.norm else 1e12)
+    run = train(
+        model,
+        make_data(),
+        batch_size=5,
+        iterations=60,
+        learning_rate=1e38 if model.modifiers.norm else 1e12,
+    )
     phases = run.steps["nonfinite_phase"]
     assert not phases.isna().all()
     first = int(np.flatnonzero(~phases.isna())[0])
@@ -105,7 +127,11 @@ def test_a_run_that_breaks_shows_its_last_finite_iteration_again_with_the_same_m
 @pytest.mark.parametrize(
     ("model", "options", "sentence"),
     [
-        ({"norm": "batch"}, {"batch_size": 1}, "batch_size=1 leaves BatchNorm nothing to average over"),
+        (
+            {"norm": "batch"},
+            {"batch_size": 1},
+            "batch_size=1 leaves BatchNorm nothing to average over",
+        ),
         ({}, {"clip": "norm:most=0"}, "most=0 must be a number above 0"),
         ({}, {"schedule": "cosine:length=100"}, "only 12 are left"),
         ({}, {"optimizer": "adam:beta1=1"}, "beta1=1 must be"),
@@ -116,7 +142,10 @@ def test_combinations_that_make_no_sense_are_one_sentence(model, options, senten
     with pytest.raises(ArgumentError, match=sentence):
         train(MLP([3, 4, 4, 3], **model), make_data(), **arguments)
     if arguments["batch_size"] == 1:
-        assert train(MLP([3, 4, 4, 3], **model), make_data(), batch_size=2, iterations=1).iterations == 1
+        assert (
+            train(MLP([3, 4, 4, 3], **model), make_data(), batch_size=2, iterations=1).iterations
+            == 1
+        )
 
 
 def test_the_report_says_how_often_clipping_bites():

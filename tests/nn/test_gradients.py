@@ -1,4 +1,6 @@
-"""The engine's gradients against central finite differences and against PyTorch on identical weights."""
+"""The engine's gradients against central finite differences and against PyTorch on identical
+weights.
+"""
 
 import numpy as np
 import pytest

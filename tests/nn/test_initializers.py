@@ -23,7 +23,8 @@ def test_variance_is_the_published_one_times_gain_squared(init, gain):
     w = initializers.draw(init, 400, 300, gain, np.random.default_rng(0))
     expected = VARIANCE[init.split("_")[0]] * gain**2
     assert w.shape == (400, 300)
-    # the sample variance of n draws deviates by sqrt((kurtosis - 1) / n), at most sqrt(2 / n); five of them
+    # the sample variance of n draws deviates by sqrt((kurtosis - 1) / n), at most sqrt(2 / n); five
+    # of them
     assert abs(w.var() / expected - 1) < 5 * np.sqrt(2 / w.size)
     assert abs(w.mean()) < 5 * np.sqrt(expected / w.size)
 

@@ -81,7 +81,8 @@ def test_an_unknown_loss_is_named():
         losses.get("hinge")
 
 
-# ---- one output, two classes ------------------------------------------------------------------------------------
+# ---- one output, two classes
+# ------------------------------------------------------------------------------------
 
 PAIRS = [
     ("binary_cross_entropy", {}, "binary_cross_entropy_with_logits"),
@@ -192,7 +193,8 @@ def test_no_constant_is_better_than_the_best_for_two_classes():
     assert losses.get("perceptron").constant(target) == 0.25
 
 
-# ---- class weights and label smoothing -----------------------------------------------------------------------------
+# ---- class weights and label smoothing
+# -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -1,4 +1,6 @@
-"""Skip connections, normalization and dropout: gradients against finite differences and PyTorch, both modes."""
+"""Skip connections, normalization and dropout: gradients against finite differences and PyTorch,
+both modes.
+"""
 
 import itertools
 

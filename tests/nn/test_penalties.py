@@ -1,4 +1,6 @@
-"""L1 and L2: against PyTorch's weight decay, the soft threshold of orthonormal designs, and exact zeros."""
+"""L1 and L2: against PyTorch's weight decay, the soft threshold of orthonormal designs, and exact
+zeros.
+"""
 
 import numpy as np
 import pytest
@@ -33,7 +35,8 @@ def fit(x, y, **options):
 
 def test_l1_is_the_soft_threshold_of_least_squares():
     x, y = orthonormal()
-    # loss = |y - x w - b|^2 / n, whose minimum under l1 |w| obeys the optimality conditions of the lasso
+    # loss = |y - x w - b|^2 / n, whose minimum under l1 |w| obeys the optimality conditions of the
+    # lasso
     w = fit(x, y, l1=0.5)
     residual = y - x @ w
     gradient = -2 * x.T @ (residual - residual.mean()) / len(x)

@@ -1,4 +1,6 @@
-"""A hundred steps of training by `gradlab.train` and by PyTorch: the same weights, batches and options."""
+"""A hundred steps of training by `gradlab.train` and by PyTorch: the same weights, batches and
+options.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ torch = pytest.importorskip("torch")
 SIZES, EXAMPLES, BATCH, STEPS = [6, 8, 8, 8, 3], 40, 10, 100
 TOLERANCE = {"float64": 1e-10, "float32": 1e-6}
 
-# Ours -> PyTorch's, its settings, and a learning rate: PyTorch's own for those that divide by the gradient's size.
+# Ours -> PyTorch's, its settings, and a learning rate: PyTorch's own for those that divide by the
+# gradient's size.
 OPTIMIZERS = {
     "sgd": ("SGD", {}, 0.03),
     "momentum": ("SGD", {"momentum": 0.9}, 0.02),
@@ -128,7 +131,9 @@ def check(
     l2=0.0,
     loss="cross_entropy",
 ):
-    """Train both nets, compare all that is learned and what it answers in evaluation; return our Run, their norms."""
+    """Train both nets, compare all that is learned and what it answers in evaluation; return our
+    Run, their norms.
+    """
     data = problem(regression=loss != "cross_entropy")
     model = gradlab.MLP(SIZES, "tanh", seed=3, dtype=dtype, **(block or {}))
     twin, start = Twin(model), model.parameters.copy()
