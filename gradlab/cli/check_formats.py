@@ -15,8 +15,7 @@ from gradlab.rules import Finding
 from gradlab.rules.base import ERROR, NOTE, WARNING
 from gradlab.run import Run
 
-LEVELS = (NOTE, WARNING, ERROR)
-"""Severities of a finding, the gravest last."""
+LEVELS = (NOTE, WARNING, ERROR)  # the gravest last
 
 
 @dataclass(frozen=True)
