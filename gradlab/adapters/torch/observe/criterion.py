@@ -1,0 +1,172 @@
+"""What the usual criteria tell: the loss by itself, and what a constant answer would have cost.
+
+A call counts once `backward` has gone through it: what a user computes to look at is no training.
+Calls of different criteria, from different lines or of different heads are different tasks, and no
+baseline is claimed for their mixture.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradlab.adapters.torch.observe.constant import Frequencies, Pool
+
+TASKS_KEPT = 16
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a criterion, without its graph: what is kept keeps no activations alive.
+
+    Attributes
+    ----------
+    total, count : Tensor or float
+        Their ratio is the value by the mean reduction.
+    known_count : bool
+        Whether the count is known; else only a value that is a mean already can be told.
+    pool : Pool or None
+        What the targets tell; None where the best constant is not known.
+    steady : Tensor or None
+        Whether all targets of the call are one number: so are those of a discriminator.
+    place : tuple
+        Where it was called from.
+    heads : frozenset of int
+        The parameters of the last trainable map before it, once `backward` has shown them.
+    number : int
+        Of the call, in time.
+    """
+
+    name: str
+    reduction: str
+    arguments: dict[str, Any]
+    answer_name: str
+    answer_shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
+    count: Tensor | float
+    known_count: bool
+    total: Tensor | None = None
+    pool: Pool | None = None
+    steady: Tensor | None = None
+    target_sums: tuple[int, Tensor, Tensor] | None = None
+    place: tuple[Any, ...] = ()
+    autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
+    heads: frozenset[int] = field(default_factory=frozenset)
+    number: int = field(default_factory=itertools.count().__next__)
+
+    def total_of(self, result: Tensor) -> Tensor | None:
+        """Return what a result adds up to: count times its mean; None where that cannot be told."""
+        value = result.detach().double()
+        if self.reduction == "mean":
+            return value * self.count
+        if not self.known_count:
+            return None
+        if self.reduction == "batchmean":
+            return value * self.answer_shape[0]
+        return value.sum()
+
+    @property
+    def task(self) -> tuple[Any, ...]:
+        """What two calls must share to be one task."""
+        outcomes = len(self.pool.sums) if isinstance(self.pool, Frequencies) else None
+        return self.name, self.place, outcomes, self.heads
+
+
+class Criterion:
+    """Pools the targets of the criterion that a training minimizes."""
+
+    def __init__(self):
+        self._pools: dict[Any, Pool | None] = {}
+        self._calls: list[Call] = []
+        self._latest: dict[str, Any] | None = None
+
+    def attach(self, iteration: int) -> None:
+        """Begin an iteration."""
+        self._calls = []
+
+    def confirm(self, call: Call) -> None:
+        """Know that `backward` went through a call."""
+        if not any(call is each for each in self._calls):
+            self._calls.append(call)
+            self._calls.sort(key=lambda each: each.number)
+
+    @property
+    def last(self) -> Call | None:
+        """The last call of the iteration, if all of its calls are of one task."""
+        return self._calls[-1] if len(self._tasks) == 1 else None
+
+    @property
+    def _tasks(self) -> list[Any]:
+        return list(dict.fromkeys(call.task for call in self._calls))
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, Tensor]:
+        """Return the numbers of the iteration by column; a baseline of NaN is not known."""
+        calls, tasks = self._calls, self._tasks
+        self._calls = []
+        for call in calls:
+            self._pool(call)
+        if calls:
+            self._latest = _described(calls)
+        if len(tasks) != 1:
+            return {}
+        result = {}
+        if all(call.total is not None for call in calls):
+            total = _summed([call.total for call in calls])
+            result["criterion_loss"] = total / _summed([call.count for call in calls])
+        pool = self._pools.get(tasks[0])
+        if pool is not None:
+            unclear = [call.steady for call in calls if call.steady is not None]
+            baseline = pool.loss()
+            if unclear:
+                baseline = baseline.where(~torch.stack(unclear).any(), torch.nan)
+            result["criterion_baseline"] = baseline
+        sums = [call.target_sums for call in calls if call.target_sums is not None]
+        if sums:
+            n = sum(each[0] for each in sums)
+            result["target_mean"] = _summed([each[1] for each in sums]) / n
+            result["target_rms"] = (_summed([each[2] for each in sums]) / n).sqrt()
+        return result
+
+    def detach(self) -> None:
+        """Forget the calls of an iteration that was not measured."""
+        self._calls = []
+
+    def describe(self) -> dict[str, Any] | None:
+        """Return name, reduction and shapes of the last criterion, or None where none was seen."""
+        return self._latest
+
+    def _pool(self, call: Call) -> None:
+        if call.task not in self._pools:
+            if len(self._pools) < TASKS_KEPT:
+                self._pools[call.task] = call.pool
+            return
+        known = self._pools[call.task]
+        self._pools[call.task] = (
+            None if known is None or call.pool is None else known.join(call.pool)
+        )
+
+
+def _summed(values: Sequence[Any]) -> Any:
+    device = next((each.device for each in values if isinstance(each, Tensor)), None)
+    moved = [each.to(device) if isinstance(each, Tensor) else each for each in values]
+    return sum(moved[1:], moved[0])
+
+
+def _described(calls: Sequence[Call]) -> dict[str, Any]:
+    last = calls[-1]
+    known = {
+        "name": last.name,
+        "answer_shape": list(last.answer_shape),
+        "target_shape": list(last.target_shape),
+        "reduction": last.reduction,
+    }
+    tasks = list(dict.fromkeys(call.task for call in calls))
+    if len(tasks) > 1:
+        known["tasks"] = [task[0] for task in tasks]
+    return known
