@@ -35,6 +35,8 @@ class Range:
 
     def allows(self, value: float) -> bool:
         """Whether `value` is a finite number of this range."""
+        if not isinstance(value, int):
+            value = float(value)  # NumPy compares its float32 in float32
         if not -LARGEST <= value <= LARGEST:  # NaN and infinity too
             return False
         above = value > self.least if self.open_least else value >= self.least

@@ -6,11 +6,11 @@ import functools
 import hashlib
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, DataError, whole
+from gradlab.errors import DataError
+from gradlab.ranges import COUNT_OR_0, Range
 
 Array = np.ndarray
 
@@ -75,7 +75,9 @@ class Data:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over every array: two data sets have the same one exactly where they hold the same numbers."""
+        """SHA-256 over every array: two data sets have the same one exactly where they hold the
+        same numbers.
+        """
         digest = hashlib.sha256()
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -91,21 +93,26 @@ def _array(name: str, key: str, data: Data) -> Array:
     try:
         return np.asarray(getattr(data, key))
     except ValueError:
-        raise DataError(f"data {name!r}: {key} has rows of different lengths; give each the same") from None
+        raise DataError(
+            f"data {name!r}: {key} has rows of different lengths; give each the same"
+        ) from None
 
 
 def _check_part(name: str, part: str, x: Array, y: Array) -> None:
     """Raise DataError for the first thing wrong with one part of a data set."""
     if x.ndim != 2 or x.shape[1] == 0:
-        raise DataError(f"data {name!r}: x_{part} has shape {x.shape}; it must be (examples, features)")
+        raise DataError(
+            f"data {name!r}: x_{part} has shape {x.shape}; it must be (examples, features)"
+        )
     if y.ndim not in (1, 2) or y.shape[1:] == (0,) or (y.ndim == 2 and y.dtype.kind in "iu"):
         raise DataError(
-            f"data {name!r}: y_{part} is {y.dtype} of shape {y.shape}; give class numbers (examples,) or real targets "
-            "(examples,) or (examples, columns)"
+            f"data {name!r}: y_{part} is {y.dtype} of shape {y.shape}; give class numbers "
+            "(examples,) or real targets (examples,) or (examples, columns)"
         )
     if len(x) == 0 or len(x) != len(y):
         raise DataError(
-            f"data {name!r}: x_{part} has {len(x)} rows and y_{part} {len(y)}; both need the same, at least 1"
+            f"data {name!r}: x_{part} has {len(x)} rows and y_{part} {len(y)}; both need the same, "
+            "at least 1"
         )
     for label, array in ((f"x_{part}", x), (f"y_{part}", y)):
         if array.dtype.kind not in "iuf":
@@ -114,8 +121,8 @@ def _check_part(name: str, part: str, x: Array, y: Array) -> None:
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise DataError(
-                f"data {name!r}: {label} holds {bad.sum()} values that are NaN or infinite, the first at row {row}, "
-                f"column {column}; remove or fill them"
+                f"data {name!r}: {label} holds {bad.sum()} values that are NaN or infinite, the "
+                f"first at row {row}, column {column}; remove or fill them"
             )
 
 
@@ -125,13 +132,14 @@ def _check_together(data: Data) -> None:
         train, test = getattr(data, f"{key}_train"), getattr(data, f"{key}_test")
         if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
             raise DataError(
-                f"data {data.name!r}: {key}_train is {train.dtype} of shape {train.shape} and {key}_test {test.dtype} "
-                f"of shape {test.shape}; both need the same type and columns"
+                f"data {data.name!r}: {key}_train is {train.dtype} of shape {train.shape} and "
+                f"{key}_test {test.dtype} of shape {test.shape}; both need the same type and "
+                "columns"
             )
     if data.feature_names and len(data.feature_names) != data.n_features:
         raise DataError(
-            f"data {data.name!r}: {len(data.feature_names)} feature_names for {data.n_features} features; "
-            "give one a feature"
+            f"data {data.name!r}: {len(data.feature_names)} feature_names for {data.n_features} "
+            "features; give one a feature"
         )
     if data.task == "regression":
         return
@@ -142,14 +150,22 @@ def _check_together(data: Data) -> None:
         if not 0 <= label < count:
             kind = "classes" if data.classes else "examples"
             raise DataError(
-                f"data {data.name!r}: the class number {label} does not fit {count} {kind}; classes count from 0"
+                f"data {data.name!r}: the class number {label} does not fit {count} {kind}; "
+                "classes count from 0"
             )
 
 
 def split(
-    name: str, x: Array, y: Array, *, seed: int, test_fraction: float = 0.2, classes: tuple[str, ...] = (),
-    feature_names: tuple[str, ...] = (), per_feature: bool = True,
-) -> Data:  # fmt: skip
+    name: str,
+    x: Array,
+    y: Array,
+    *,
+    seed: int,
+    test_fraction: float = 0.2,
+    classes: tuple[str, ...] = (),
+    feature_names: tuple[str, ...] = (),
+    per_feature: bool = True,
+) -> Data:
     """Split at random by `seed`, standardize by the training part, and return Data.
 
     Parameters
@@ -164,8 +180,8 @@ def split(
     classes, feature_names : tuple of str
         As in Data.
     per_feature : bool
-        One mean and deviation a feature; False: one of each for all (pixels). A feature that is constant in the
-        training part becomes 0 everywhere.
+        One mean and deviation a feature; False: one of each for all (pixels). A feature that is
+        constant in the training part becomes 0 everywhere.
 
     Raises
     ------
@@ -174,16 +190,15 @@ def split(
     DataError
         No example left to train on, or what Data refuses.
     """
-    whole("seed", seed, 0)
-    if not isinstance(test_fraction, Real) or not 0 < test_fraction < 1:
-        raise ArgumentError(f"test_fraction={test_fraction!r} must be between 0 and 1, such as 0.2")
+    COUNT_OR_0.check("seed", seed)
+    Range(0, 1, open_least=True, open_most=True).check("test_fraction", test_fraction)
     x, y = np.asarray(x), np.asarray(y)
     _check_part(name, "train", x, y)
     train = len(x) - math.ceil(test_fraction * len(x))
     if train < 1:
         raise DataError(
-            f"data {name!r} has {len(x)} rows, and test_fraction={test_fraction!r} leaves none to train on; "
-            "give more rows or a smaller fraction"
+            f"data {name!r} has {len(x)} rows, and test_fraction={test_fraction!r} leaves none to "
+            "train on; give more rows or a smaller fraction"
         )
     order = np.random.default_rng(seed).permutation(len(x))
     x, y = standardized(x[order], train, 0 if per_feature else None), y[order]
@@ -197,7 +212,9 @@ def standardized(x: Array, train: int, axis: int | None) -> Array:
     _, exponent = np.frexp(np.abs(known).max(axis=axis))
     known = np.ldexp(known, -exponent)
     deviation = known.std(axis=axis)
-    varies = known.min(axis=axis) < known.max(axis=axis)  # the deviation of equal numbers may round to above 0
+    varies = known.min(axis=axis) < known.max(
+        axis=axis
+    )  # the deviation of equal numbers may round to above 0
     with np.errstate(over="ignore"):  # an infinite result is reported by Data
         centred = np.ldexp(x.astype(np.float64), -exponent) - known.mean(axis=axis)
         return np.where(varies, centred / np.where(varies, deviation, 1.0), 0.0)

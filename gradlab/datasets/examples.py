@@ -1,16 +1,17 @@
-"""Data sets to try things on: handwritten digits (shipped), toy problems, and those that scikit-learn brings along."""
+"""Data sets to try things on: handwritten digits (shipped), toy problems, and those that
+scikit-learn brings along.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from importlib import resources
-from numbers import Real
 
 import numpy as np
 
 from gradlab.datasets.data import Data, split
-from gradlab.errors import ArgumentError, DataError, one_of, whole
+from gradlab.errors import ArgumentError, DataError, one_of
+from gradlab.ranges import AT_LEAST_0, COUNT, COUNT_OR_0, Range
 
 Array = np.ndarray
 
@@ -18,10 +19,12 @@ BUNDLED = ("iris", "wine", "breast_cancer", "diabetes")
 
 
 def digits(seed: int = 0, test_fraction: float = 0.2) -> Data:
-    """Handwritten digits: 1,797 images of 8 x 8 pixels, ten classes; 1,437 to train and 360 to test.
+    """Handwritten digits: 1,797 images of 8 x 8 pixels, ten classes; 1,437 to train and 360 to
+    test.
 
-    Standardized by ONE mean and one deviation of the training part, so that pixels keep their relative scale.
-    Source: Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits, CC BY 4.0.
+    Standardized by ONE mean and one deviation of the training part, so that pixels keep their
+    relative scale. Source: Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits,
+    CC BY 4.0.
 
     Parameters
     ----------
@@ -44,7 +47,15 @@ def digits(seed: int = 0, test_fraction: float = 0.2) -> Data:
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         images, labels = archive["images"], archive["labels"]
     names = tuple(str(digit) for digit in range(10))
-    return split("digits", images, labels, seed=seed, test_fraction=test_fraction, classes=names, per_feature=False)
+    return split(
+        "digits",
+        images,
+        labels,
+        seed=seed,
+        test_fraction=test_fraction,
+        classes=names,
+        per_feature=False,
+    )
 
 
 def circles(n: int = 1000, *, noise: float = 0.1, seed: int = 0) -> Data:
@@ -55,7 +66,8 @@ def circles(n: int = 1000, *, noise: float = 0.1, seed: int = 0) -> Data:
     n : int
         Examples in all, 4 or more; a fifth of them is held out.
     noise : float
-        Deviation of the normal noise on both coordinates, before standardization per feature; 0 or more.
+        Deviation of the normal noise on both coordinates, before standardization per feature; 0 or
+        more.
     seed : int
         Of the examples and of the split.
 
@@ -70,17 +82,24 @@ def circles(n: int = 1000, *, noise: float = 0.1, seed: int = 0) -> Data:
         An argument outside its range.
     """
     rng = _generator(seed, noise=noise)
-    whole("n", n, 4)
+    Range(4, whole=True).check("n", n)
     labels = np.arange(n) % 2
     angle = rng.uniform(0, 2 * np.pi, n)
-    x = (1.0 + labels)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + rng.normal(0, noise, (n, 2))
+    x = (1.0 + labels)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + rng.normal(
+        0, noise, (n, 2)
+    )
     return split("circles", x, labels, seed=seed, classes=("inner", "outer"))
 
 
 def blobs(
-    n: int = 1000, *, classes: int = 3, features: int = 2, spread: float = 1.0,
-    shares: Sequence[float] | None = None, seed: int = 0,
-) -> Data:  # fmt: skip
+    n: int = 1000,
+    *,
+    classes: int = 3,
+    features: int = 2,
+    spread: float = 1.0,
+    shares: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Data:
     """Normal clouds about centres drawn evenly from [-10, 10] in each feature, one class each.
 
     Parameters
@@ -94,8 +113,8 @@ def blobs(
     spread : float
         Deviation of each cloud, before standardization per feature; 0 or more.
     shares : sequence of float, optional
-        How many of the examples each class gets, relative to the others, such as (9, 1); each at least one example.
-        Default: the same for all.
+        How many of the examples each class gets, relative to the others, such as (9, 1); each at
+        least one example. Default: the same for all.
     seed : int
         Of the centres, the examples and the split.
 
@@ -110,27 +129,36 @@ def blobs(
         An argument outside its range.
     """
     rng = _generator(seed, spread=spread)
-    whole("classes", classes, 2)
-    whole("features", features, 1)
-    whole("n", n, max(4, classes))
+    Range(2, whole=True).check("classes", classes)
+    COUNT.check("features", features)
+    Range(max(4, classes), whole=True).check("n", n)
     centres = rng.uniform(-10, 10, (classes, features))
-    labels = np.arange(n) % classes if shares is None else np.repeat(np.arange(classes), _counts(n, shares, classes))
+    labels = (
+        np.arange(n) % classes
+        if shares is None
+        else np.repeat(np.arange(classes), _counts(n, shares, classes))
+    )
     x = centres[labels] + rng.normal(0, spread, (n, features))
-    return split("blobs", x, labels, seed=seed, classes=tuple(str(number) for number in range(classes)))
+    return split(
+        "blobs", x, labels, seed=seed, classes=tuple(str(number) for number in range(classes))
+    )
 
 
 def _counts(n: int, shares: Sequence[float], classes: int) -> Array:
     """Return how many of n examples each class gets; what rounding leaves goes to the largest."""
     given = np.asarray(shares, np.float64)
     if given.shape != (classes,) or not np.isfinite(given).all() or (given <= 0).any():
-        raise ArgumentError(f"shares={shares!r} must be one number above 0 for each of the {classes} classes")
+        raise ArgumentError(
+            f"shares={shares!r} must be one number above 0 for each of the {classes} classes"
+        )
     counts = np.maximum(1, np.floor(n * given / given.sum())).astype(int)
     counts[counts.argmax()] += n - counts.sum()
     return counts
 
 
 def course_function(n: int = 1000, *, noise: float = 0.0, seed: int = 0) -> Data:
-    """The course's function F(x) = 2 sin(x^2) + sqrt(5 x), x drawn evenly from [0, 4): a regression of one feature.
+    """The course's function F(x) = 2 sin(x^2) + sqrt(5 x), x drawn evenly from [0, 4): a regression
+    of one feature.
 
     Parameters
     ----------
@@ -152,14 +180,15 @@ def course_function(n: int = 1000, *, noise: float = 0.0, seed: int = 0) -> Data
         An argument outside its range.
     """
     rng = _generator(seed, noise=noise)
-    whole("n", n, 4)
+    Range(4, whole=True).check("n", n)
     x = rng.uniform(0, 4, (n, 1))
     y = 2 * np.sin(x[:, 0] ** 2) + np.sqrt(5 * x[:, 0]) + rng.normal(0, noise, n)
     return split("course_function", x, y, seed=seed, feature_names=("x",))
 
 
 def linear(n: int = 1000, *, features: int = 3, noise: float = 0.1, seed: int = 0) -> Data:
-    """A linear regression y = x w + 1 with the known weights w = 1, 2, 3, ... and x drawn from N(0, 1).
+    """A linear regression y = x w + 1 with the known weights w = 1, 2, 3, ... and x drawn from N(0,
+    1).
 
     Parameters
     ----------
@@ -175,7 +204,8 @@ def linear(n: int = 1000, *, features: int = 3, noise: float = 0.1, seed: int = 
     Returns
     -------
     Data
-        x (n, features), standardized after y was made of it, so that a fit finds w times the deviations; y (n,).
+        x (n, features), standardized after y was made of it, so that a fit finds w times the
+        deviations; y (n,).
 
     Raises
     ------
@@ -183,8 +213,8 @@ def linear(n: int = 1000, *, features: int = 3, noise: float = 0.1, seed: int = 
         An argument outside its range.
     """
     rng = _generator(seed, noise=noise)
-    whole("n", n, 4)
-    whole("features", features, 1)
+    Range(4, whole=True).check("n", n)
+    COUNT.check("features", features)
     x = rng.normal(size=(n, features))
     y = x @ np.arange(1.0, features + 1) + 1 + rng.normal(0, noise, n)
     return split("linear", x, y, seed=seed)
@@ -192,10 +222,9 @@ def linear(n: int = 1000, *, features: int = 3, noise: float = 0.1, seed: int = 
 
 def _generator(seed: int, **deviation: float) -> np.random.Generator:
     """Return the generator of the examples: another stream than that of the split."""
-    whole("seed", seed, 0)
+    COUNT_OR_0.check("seed", seed)
     for argument, value in deviation.items():
-        if not isinstance(value, Real) or not 0 <= value < math.inf:
-            raise ArgumentError(f"{argument}={value!r} must be a number of at least 0")
+        AT_LEAST_0.check(argument, value)
     return np.random.default_rng([seed, 1])
 
 
@@ -205,8 +234,8 @@ def bundled(name: str, *, seed: int = 0, test_fraction: float = 0.2) -> Data:
     Parameters
     ----------
     name : str
-        "iris" (150 examples, 4 features, 3 classes), "wine" (178, 13, 3), "breast_cancer" (569, 30, 2 classes, 37 %
-        of them malignant) or "diabetes" (442, 10, a regression).
+        "iris" (150 examples, 4 features, 3 classes), "wine" (178, 13, 3), "breast_cancer" (569, 30,
+        2 classes, 37 % of them malignant) or "diabetes" (442, 10, a regression).
     seed, test_fraction : int, float
         As for `split`.
 
@@ -226,10 +255,19 @@ def bundled(name: str, *, seed: int = 0, test_fraction: float = 0.2) -> Data:
         from sklearn import datasets
     except ImportError:
         raise DataError(
-            f"data {name!r} comes with scikit-learn, which is not installed: pip install scikit-learn"
+            f"data {name!r} comes with scikit-learn, which is not installed: pip install "
+            "scikit-learn"
         ) from None
     found = getattr(datasets, f"load_{name}")()
     classes = tuple(str(each) for each in getattr(found, "target_names", ()))
     target = found.target.astype(np.int64) if classes else found.target
     names = tuple(str(each) for each in found.feature_names)
-    return split(name, found.data, target, seed=seed, test_fraction=test_fraction, classes=classes, feature_names=names)
+    return split(
+        name,
+        found.data,
+        target,
+        seed=seed,
+        test_fraction=test_fraction,
+        classes=classes,
+        feature_names=names,
+    )
