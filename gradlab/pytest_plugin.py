@@ -1,10 +1,11 @@
 """The pytest plugin: fixture and marker `gradients`, options, a section of the summary.
 
-It loads with every pytest run of every project that has gradlab installed, so that nothing heavy may be imported before
-a test asks for it; tests/test_pytest_plugin.py and benchmarks/plugin_overhead.py watch over that.
+It loads with every pytest run of every project that has gradlab installed, so that nothing heavy
+may be imported before a test asks for it; tests/test_pytest_plugin.py and
+benchmarks/plugin_overhead.py watch over that.
 
-PYTEST_DONT_REWRITE: there is no assert in here to rewrite, and a test may have imported it before pytest does.
-"""
+PYTEST_DONT_REWRITE: there is no assert in here to rewrite, and a test may have imported it before
+pytest does."""
 
 from __future__ import annotations
 
@@ -23,8 +24,10 @@ KEY = pytest.StashKey["Gradients"]()
 NAME = "gradients"  # of the fixture and of the marker
 
 MARKER = (
-    "gradients(select, ignore, strict, minimum, maximum, first_to_last, statistic, layers, iterations, quantile): "
-    "judge every network that the test trains; with no argument, by all of gradlab's rules (see `gradlab rules`)"
+    "gradients(select, ignore, strict, minimum, maximum, first_to_last, statistic, layers, "
+    "iterations, quantile): "
+    "judge every network that the test trains; with no argument, by all of gradlab's rules (see "
+    "`gradlab rules`)"
 )
 
 
@@ -32,11 +35,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; None where they are not given, so that the ini file's count."""
     group = parser.getgroup("gradlab", "gradients of neural networks")
     group.addoption(
-        "--gradlab-report", metavar="DIR", default=None, help="write the HTML report of each failing test that trains"
+        "--gradlab-report",
+        metavar="DIR",
+        default=None,
+        help="write the HTML report of each failing test that trains",
     )
     group.addoption("--gradlab-off", action="store_true", default=None, help="judge no gradients")
-    group.addoption("--gradlab-update", action="store_true", default=False, help="rewrite the stored gradient profiles")
-    parser.addini("gradlab_report", "folder for the HTML reports of failing tests, as --gradlab-report", default="")
+    group.addoption(
+        "--gradlab-update",
+        action="store_true",
+        default=False,
+        help="rewrite the stored gradient profiles",
+    )
+    parser.addini(
+        "gradlab_report",
+        "folder for the HTML reports of failing tests, as --gradlab-report",
+        default="",
+    )
     parser.addini("gradlab_off", "judge no gradients, as --gradlab-off", type="bool", default=False)
 
 
@@ -47,7 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def gradients(request: pytest.FixtureRequest) -> Gradients:
-    """What the test trains, recorded: gradients.run, gradients.assert_healthy(), gradients.assert_profile("name")."""
+    """What the test trains, recorded: gradients.run, gradients.assert_healthy(),
+    gradients.assert_profile("name").
+    """
     item = request.node
     if KEY not in item.stash:  # asked for by request.getfixturevalue
         item.stash[KEY] = _start(item)
@@ -96,7 +113,9 @@ def _is_off(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Judge a marked test as soon as its body is done: the test itself fails, so that xfail and --lf understand it."""
+    """Judge a marked test as soon as its body is done: the test itself fails, so that xfail and
+    --lf understand it.
+    """
     result = yield
     marker = item.get_closest_marker(NAME)
     if marker is not None and KEY in item.stash:
@@ -130,7 +149,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a test that trains what the summary tells, and to a failure what the rules say."""
+    """Add to the report of a test that trains what the summary tells, and to a failure what the
+    rules say.
+    """
     report = yield
     if KEY in item.stash and (report.when == "call" or (report.when == "setup" and report.failed)):
         kept = item.stash[KEY]
@@ -156,8 +177,13 @@ def _is_ours(error: BaseException | None) -> bool:
     return isinstance(error, GradientError) or hasattr(error, "gradlab")
 
 
-def _explain(item: pytest.Item, report: pytest.TestReport, kept: Gradients, error: BaseException | None) -> str:
-    """Add a section to a failure: the diagnosis, where the failure does not give it, and the page; return its path."""
+def _explain(
+    item: pytest.Item, report: pytest.TestReport, kept: Gradients, error: BaseException | None
+) -> str:
+    """Add a section to a failure: the diagnosis, where the failure does not give it, and the page.
+
+    Return its path.
+    """
     runs = [run for run in kept.runs if run.iterations]
     if not runs:
         return ""
@@ -183,7 +209,10 @@ def _said(config: pytest.Config, runs: list[Any]) -> list[str]:
 
 
 def _add_section(report: pytest.TestReport, text: str) -> None:
-    """Put text into the failure itself, where JUnit files and every --tb show it; else beside it."""
+    """Put text into the failure itself, where JUnit files and every --tb show it.
+
+    Else beside it.
+    """
     add = getattr(report.longrepr, "addsection", None)
     if add is not None:
         add("gradlab", text, "-")
@@ -192,7 +221,10 @@ def _add_section(report: pytest.TestReport, text: str) -> None:
 
 
 def _write_page(item: pytest.Item, runs: list[Any]) -> str:
-    """Write the HTML report where one is asked for; return its path, or a sentence that says why there is none."""
+    """Write the HTML report where one is asked for.
+
+    Return its path, or a sentence that says why there is none.
+    """
     folder = _report_folder(item.config)
     if folder is None:
         return ""
@@ -202,7 +234,11 @@ def _write_page(item: pytest.Item, runs: list[Any]) -> str:
 
     try:
         path = folder / _file_name(item.nodeid)
-        write_report(runs[0] if len(runs) == 1 else runs, path, judge=project.nearest(item.config.rootpath).judge)
+        write_report(
+            runs[0] if len(runs) == 1 else runs,
+            path,
+            judge=project.nearest(item.config.rootpath).judge,
+        )
     except (GradlabError, OSError) as error:
         return f"no report could be written: {error}"
     return str(path)
@@ -217,7 +253,10 @@ def _report_folder(config: pytest.Config) -> Path | None:
 
 
 def _file_name(nodeid: str) -> str:
-    """Make a file name of a test's id; one that loses something by it gets a short hash, so that no two are alike."""
+    """Make a file name of a test's id.
+
+    One that loses something by it gets a short hash, so that no two are alike.
+    """
     word = re.sub(r"[^A-Za-z0-9_.-]+", "-", nodeid.replace(".py::", "-")).strip("-")
     if "[" in nodeid or len(word) > 100:
         word = f"{word[:100]}-{hashlib.sha256(nodeid.encode()).hexdigest()[:6]}"

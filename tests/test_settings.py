@@ -34,8 +34,12 @@ def test_without_a_file_or_a_table_the_defaults_hold(written, tmp_path):
 
 def test_the_nearest_file_upwards_counts(written, tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
-    assert written('[tool.gradlab]\nignore = ["gl402"]\n', tmp_path / "a" / "b").ignore == ("GL402",)
-    (tmp_path / "a" / "pyproject.toml").write_text('[tool.gradlab]\nselect = ["GL101"]\n', encoding="utf-8")
+    assert written('[tool.gradlab]\nignore = ["gl402"]\n', tmp_path / "a" / "b").ignore == (
+        "GL402",
+    )
+    (tmp_path / "a" / "pyproject.toml").write_text(
+        '[tool.gradlab]\nselect = ["GL101"]\n', encoding="utf-8"
+    )
     assert project.nearest(tmp_path / "a" / "b").select == ("GL101",)
 
 
@@ -50,12 +54,16 @@ def test_select_and_ignore_choose_rules_and_a_call_replaces_them(written):
     assert list(found.judge(make_run(), select=["GL203"]).statuses) == ["GL203"]
 
 
-@pytest.mark.parametrize(("elasticity", "severity"), [(0.00009, "error"), (0.00011, "warning"), (0.0011, None)])
+@pytest.mark.parametrize(
+    ("elasticity", "severity"), [(0.00009, "error"), (0.00011, "warning"), (0.0011, None)]
+)
 def test_a_limit_of_the_project_stands_where_it_says(written, elasticity, severity):
     found = written("[tool.gradlab.limits.GL101]\nalarm = 0.0001\nwarn = 0.001\n")
     findings = found.judge(vanishing(elasticity), select=["GL101"]).findings
     assert [finding.severity for finding in findings] == ([severity] if severity else [])
-    assert diagnose(vanishing(elasticity), select=["GL101"]).findings[0].severity == "error"  # nobody else's changed
+    assert (
+        diagnose(vanishing(elasticity), select=["GL101"]).findings[0].severity == "error"
+    )  # nobody else's changed
 
 
 HAND_MADE = ["GL104"]  # a gradient that never changes is stale
@@ -75,16 +83,24 @@ def test_a_mute_takes_a_prefix_of_codes(written):
 
 def test_a_muted_finding_does_not_count_nor_what_it_explains_and_the_reason_is_told(written):
     found = written(MUTED)
-    run = make_run(name="baseline", steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1]))
+    run = make_run(
+        name="baseline", steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1])
+    )
     diagnosis = found.judge(run, ignore=HAND_MADE)
     (root,) = diagnose(run, ignore=HAND_MADE).findings
     explained = {each.rule for each in root.consequences}
     assert "GL402" in explained
     assert diagnosis.ok
     assert diagnosis.findings == ()
-    assert {code for code, status in diagnosis.statuses.items() if status == "muted"} == {"GL101"} | explained
-    assert diagnosis.reasons["GL101"].startswith("all others are compared with it (it found: The gradient vanishes")
-    assert diagnosis.reasons["GL402"].startswith("GL101 explains it and is muted: all others are compared with it")
+    assert {code for code, status in diagnosis.statuses.items() if status == "muted"} == {
+        "GL101"
+    } | explained
+    assert diagnosis.reasons["GL101"].startswith(
+        "all others are compared with it (it found: The gradient vanishes"
+    )
+    assert diagnosis.reasons["GL402"].startswith(
+        "GL101 explains it and is muted: all others are compared with it"
+    )
     assert "all others are compared with it" in str(diagnosis)
 
 
@@ -94,20 +110,21 @@ def test_other_runs_and_other_rules_are_not_muted(written):
     dead = np.zeros((60, 2, 4))
     dead[:, :, 1] = 1
     diagnosis = found.judge(vanishing(name="baseline", dead_fraction=dead), ignore=HAND_MADE)
-    assert [(root.rule, [each.rule for each in root.consequences]) for root in diagnosis.findings] == [("GL201", [])]
+    assert [
+        (root.rule, [each.rule for each in root.consequences]) for root in diagnosis.findings
+    ] == [("GL201", [])]
     assert diagnosis.statuses["GL101"] == "muted"
 
 
-@pytest.mark.parametrize("rule", ["GL001", "GL102"])
-def test_nan_cannot_be_muted(written, rule):
+@pytest.mark.parametrize(("rule", "left"), [("GL001", ["GL102"]), ("GL102", ["GL001"])])
+def test_nan_cannot_be_muted(written, rule, left):
     counts = np.zeros((30, 2, 4))
     counts[3:] = 5
     run = make_run(30, delta_norm=np.array([1e6, 1e4, 100, 1]), nonfinite_count=counts)
     diagnosis = written(f'[[tool.gradlab.mute]]\nrule = "{rule}"\nreason = "why not"\n').judge(run)
     assert not diagnosis.ok
     assert diagnosis.statuses[rule] == "muted"
-    if rule == "GL102":
-        assert [root.rule for root in diagnosis.findings] == ["GL001"]
+    assert [root.rule for root in diagnosis.findings] == left
 
 
 def test_the_page_shows_why_a_rule_is_muted(written, tmp_path):
@@ -124,8 +141,16 @@ def test_the_page_shows_why_a_rule_is_muted(written, tmp_path):
     ("text", "line", "says"),
     [
         ('[tool.gradlab]\nselct = ["GL101"]\n', 2, "has no key 'selct'; did you mean 'select'?"),
-        ("[tool.gradlab]\nx = 1\n", 2, "has no key 'x'; choose one of: select, ignore, limits, mute"),
-        ('[tool.gradlab]\n\nignore = ["GL101",\n  "GL999"]\n', 4, "rule 'GL999' is unknown; choose one of: GL001"),
+        (
+            "[tool.gradlab]\nx = 1\n",
+            2,
+            "has no key 'x'; choose one of: select, ignore, limits, mute",
+        ),
+        (
+            '[tool.gradlab]\n\nignore = ["GL101",\n  "GL999"]\n',
+            4,
+            "rule 'GL999' is unknown; choose one of: GL001",
+        ),
         ('[tool.gradlab]\nignore = "GL101"\n', 2, "ignore = 'GL101' must be a list of rule codes"),
         ("[tool.gradlab]\nselect = [3]\n", 2, "select = [3] must be a list of rule codes"),
         ("[tool.gradlab]\nselect = []\n", 2, "leaves nothing to judge by"),
@@ -136,16 +161,32 @@ def test_the_page_shows_why_a_rule_is_muted(written, tmp_path):
             3,
             "rule GL101 has no limit 'alrm'; did you mean 'alarm'?",
         ),
-        ('[tool.gradlab.limits.GL101]\nalarm = "low"\n', 2, "limit 'alarm' of rule GL101 is 'low'; give a number"),
+        (
+            '[tool.gradlab.limits.GL101]\nalarm = "low"\n',
+            2,
+            "limit 'alarm' of rule GL101 is 'low'; give a number",
+        ),
         ("[tool.gradlab.limits.GL101]\nalarm = -1.0\n", 2, "of at least 0 (it is 0.01)"),
         ("[tool.gradlab.limits.GL101]\nalarm = nan\n", 2, "of at least 0 (it is 0.01)"),
         ("[tool.gradlab.limits.GL303]\nratios = 2.5\n", 2, "give a whole number"),
         ("[tool.gradlab]\nlimits = 3\n", 2, "limits must be tables"),
         ("[tool.gradlab]\nlimits = { GL101 = { alrm = 1 } }\n", 2, "has no limit 'alrm'"),
-        ('[[tool.gradlab.mute]]\nrule = "GL101"\n', 1, "lacks 'reason'; a mute names the rule and says why"),
+        (
+            '[[tool.gradlab.mute]]\nrule = "GL101"\n',
+            1,
+            "lacks 'reason'; a mute names the rule and says why",
+        ),
         ('[[tool.gradlab.mute]]\nreason = "so"\n', 1, "lacks 'rule'"),
-        (MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL102"\nreason = ""\n', 8, "reason = '' must be a text"),
-        (MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL9"\nreason = "x"\n', 7, "rule 'GL9' is unknown"),
+        (
+            MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL102"\nreason = ""\n',
+            8,
+            "reason = '' must be a text",
+        ),
+        (
+            MUTED + '\n[[tool.gradlab.mute]]\nrule = "GL9"\nreason = "x"\n',
+            7,
+            "rule 'GL9' is unknown",
+        ),
         ("[tool.gradlab.limits.GL1]\nalarm = 1\n", 1, "rule 'GL1' is unknown"),
         (MUTED + 'run_ = "x"\n', 5, "has no key 'run_'; did you mean 'run'?"),
         ("[tool.gradlab]\nmute = 1\n", 2, "mute must be a list of tables"),
@@ -206,5 +247,7 @@ class Elsewhere(Rule):
 
 
 def test_codes_of_other_packages_may_be_set_too(monkeypatch, written):
-    monkeypatch.setattr("gradlab.diagnosis.project.registry", lambda: {**registry(), "XX001": Elsewhere()})
+    monkeypatch.setattr(
+        "gradlab.diagnosis.project.registry", lambda: {**registry(), "XX001": Elsewhere()}
+    )
     assert written('[tool.gradlab]\nignore = ["XX001"]\n').ignore == ("XX001",)

@@ -1,4 +1,6 @@
-"""Assertions on gradients: each at its limit and on either side of it, and everything that may be no silent pass."""
+"""Assertions on gradients: each at its limit and on either side of it, and everything that may be
+no silent pass.
+"""
 
 import re
 import unittest
@@ -32,7 +34,9 @@ def _elsewhere(tmp_path, monkeypatch):
 
 def grads(*layers, iterations=4, replicates=2, **columns):
     """Return a run of one gradient a layer, the same at every iteration and replicate."""
-    return make_run(iterations, replicates, len(layers), grad_norm=np.array(layers, float), **columns)
+    return make_run(
+        iterations, replicates, len(layers), grad_norm=np.array(layers, float), **columns
+    )
 
 
 def planted(value, at, shape=(6, 3, 4)):
@@ -48,18 +52,28 @@ def message(assertion, *args, kind: type[Exception] = GradientError, **options):
     return str(caught.value)
 
 
+def passes(assertion, *args, **options):
+    """Whether an assertion holds; what cannot be judged is raised on."""
+    try:
+        assertion(*args, **options)
+    except GradientError:
+        return False
+    return True
+
+
 # -------------------------------------------------------------------------------------------------------------- bounds
 
 
-@pytest.mark.parametrize("minimum", [None, 0.5, 1.0])
-@pytest.mark.parametrize("maximum", [None, 1.0, 2.0])
+@pytest.mark.parametrize(
+    ("minimum", "maximum"),
+    [(0.5, None), (1.0, None), (None, 1.0), (None, 2.0), (0.5, 2.0), (1.0, 1.0)],
+)
 def test_values_within_or_at_their_bounds_pass(minimum, maximum):
-    if minimum is not None or maximum is not None:
-        assert_gradient_bounds(grads(1, 1, 1), minimum=minimum, maximum=maximum)
+    assert passes(assert_gradient_bounds, grads(1, 1, 1), minimum=minimum, maximum=maximum)
 
 
 @pytest.mark.parametrize(
-    ("bound", "value", "passes"),
+    ("bound", "value", "expected"),
     [
         ("minimum", 0.1, True),
         ("minimum", np.nextafter(0.1, 1), True),
@@ -69,17 +83,22 @@ def test_values_within_or_at_their_bounds_pass(minimum, maximum):
         ("maximum", np.nextafter(0.1, 1), False),
     ],
 )
-def test_a_bound_is_kept_to_the_last_bit(bound, value, passes):
-    run = grads(value, value)
-    if passes:
-        assert_gradient_bounds(run, **{bound: 0.1})
-    else:
-        said = message(assert_gradient_bounds, run, **{bound: 0.1})
-        assert repr(float(value)) in said  # not "0.1 is below the minimum 0.1"
+def test_a_bound_is_kept_to_the_last_bit(bound, value, expected):
+    assert passes(assert_gradient_bounds, grads(value, value), **{bound: 0.1}) == expected
+
+
+@pytest.mark.parametrize(
+    ("bound", "value"), [("minimum", np.nextafter(0.1, 0)), ("maximum", np.nextafter(0.1, 1))]
+)
+def test_a_value_beside_its_bound_is_written_so_that_they_differ(bound, value):
+    said = message(assert_gradient_bounds, grads(value, value), **{bound: 0.1})
+    assert repr(float(value)) in said  # not "0.1 is below the minimum 0.1"
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
-@pytest.mark.parametrize("options", [{"minimum": 0.1}, {"maximum": 10}, {"minimum": 0.1, "quantile": 0.01}])
+@pytest.mark.parametrize(
+    "options", [{"minimum": 0.1}, {"maximum": 10}, {"minimum": 0.1, "quantile": 0.01}]
+)
 def test_what_is_not_finite_never_passes(value, options):
     said = message(assert_gradient_bounds, planted(value, (4, 2, 3)), **options)
     assert "of layer 3 (hidden3) is " in said
@@ -94,7 +113,8 @@ def test_the_message_names_the_worst_place_the_bound_the_cause_and_what_to_try()
     said = message(assert_gradient_bounds, run, minimum=0.01)
     first, *rest = said.splitlines()
     assert first == (
-        "run 'made': grad_norm of layer 1 (hidden1) is 1.0e-7 at iteration 3, replicate 0, below the minimum 0.01; "
+        "run 'made': grad_norm of layer 1 (hidden1) is 1.0e-7 at iteration 3, replicate 0, below "
+        "the minimum 0.01; "
         "2 of 4 layers are outside."
     )
     rows = [line for line in rest if re.match(r"[> ]  +\d ", line)]
@@ -111,7 +131,10 @@ def test_the_message_names_the_worst_place_the_bound_the_cause_and_what_to_try()
 
 def test_the_worse_of_two_bounds_is_named_and_a_healthy_run_is_said_to_be_healthy():
     said = message(assert_gradient_bounds, grads(0.01, 1, 1e6), minimum=0.1, maximum=10)
-    assert "layer 3 (output) is 1.0e6 at iteration 0, replicate 0, above the maximum 10; 2 of 3" in said
+    assert (
+        "layer 3 (output) is 1.0e6 at iteration 0, replicate 0, above the maximum 10; 2 of 3"
+        in said
+    )
     assert "below" in said
     assert "the assertion asks for more than" in said
 
@@ -127,18 +150,27 @@ def test_zero_is_below_every_positive_minimum_and_statistics_may_be_negative():
     assert_gradient_bounds(grads(0, 1), minimum=0)
     run = make_run(log_gain_weight=-2.0)
     assert_gradient_bounds(run, minimum=-2, maximum=-2, statistic="log_gain_weight")
-    assert "is -2 at" in message(assert_gradient_bounds, run, minimum=-1.5, statistic="log_gain_weight")
+    assert "is -2 at" in message(
+        assert_gradient_bounds, run, minimum=-1.5, statistic="log_gain_weight"
+    )
 
 
-@pytest.mark.parametrize(("outside", "passes"), [(1, True), (2, True), (3, False)])
-def test_a_quantile_spares_that_share_of_a_layers_values(outside, passes):
+def outside_in(values):
+    """Return a run of twenty values a layer, some of which are small in layer 2."""
     g = np.ones((10, 2, 2))
-    g.reshape(20, 2)[:outside, 1] = 1e-6
-    run = make_run(10, 2, 2, grad_norm=g)
-    if passes:
-        assert_gradient_bounds(run, minimum=0.1, quantile=0.9)
-    else:
-        assert "as more than 10 % of its values are" in message(assert_gradient_bounds, run, minimum=0.1, quantile=0.9)
+    g.reshape(20, 2)[:values, 1] = 1e-6
+    return make_run(10, 2, 2, grad_norm=g)
+
+
+@pytest.mark.parametrize(("outside", "expected"), [(1, True), (2, True), (3, False)])
+def test_a_quantile_spares_that_share_of_a_layers_values(outside, expected):
+    found = passes(assert_gradient_bounds, outside_in(outside), minimum=0.1, quantile=0.9)
+    assert found == expected
+
+
+def test_a_quantile_that_is_not_enough_is_named():
+    said = message(assert_gradient_bounds, outside_in(3), minimum=0.1, quantile=0.9)
+    assert "as more than 10 % of its values are" in said
 
 
 @pytest.mark.parametrize(
@@ -159,10 +191,30 @@ def test_a_quantile_spares_that_share_of_a_layers_values(outside, passes):
 )
 def test_layers_are_chosen_by_pattern_regular_expression_or_number(layers, sees):
     run = planted(1e-6, (0, 0, 2))
-    if sees:
-        message(assert_gradient_bounds, run, minimum=0.1, layers=layers)
-    else:
-        assert_gradient_bounds(run, minimum=0.1, layers=layers)
+    assert passes(assert_gradient_bounds, run, minimum=0.1, layers=layers) != sees
+
+
+def with_bias(value):
+    """Return a run of two layers, and of a bias behind them with a gradient of its own."""
+    layers = [{"name": "hidden1"}, {"name": "output"}, {"name": "hidden1.bias", "kind": "vector"}]
+    return Run.from_arrays({"grad_norm": np.ones((4, 1, 3)) * [1.0, 1.0, value]}, layers=layers)
+
+
+@pytest.mark.parametrize("layers", [None, "hidden*", [1, 2], re.compile("hidden")])
+def test_vectors_are_not_among_the_layers(layers):
+    assert_gradient_bounds(with_bias(1e-6), minimum=0.1, layers=layers)
+
+
+@pytest.mark.parametrize("layers", ["*.bias", 3, re.compile("bias$")])
+def test_vectors_may_be_asked_for(layers):
+    said = message(assert_gradient_bounds, with_bias(1e-6), minimum=0.1, layers=layers)
+    assert "layer 3 (hidden1.bias)" in said
+
+
+def test_a_profile_is_of_the_layers(tmp_path):
+    path = tmp_path / "p.toml"
+    assert_profile(with_bias(1e-6), path, update=True)
+    assert_profile(with_bias(1.0), path)
 
 
 @pytest.mark.parametrize(
@@ -178,13 +230,16 @@ def test_layers_are_chosen_by_pattern_regular_expression_or_number(layers, sees)
         (slice(-3, None), True),
     ],
 )
-def test_iterations_are_chosen_by_slice_or_number_and_named_by_their_own(iterations, sees):
+def test_iterations_are_chosen_by_slice_or_number(iterations, sees):
     run = planted(1e-6, (3, 1, 2))
-    if sees:
-        said = message(assert_gradient_bounds, run, minimum=0.1, iterations=iterations)
-        assert "at iteration 3, replicate 1" in said
-    else:
-        assert_gradient_bounds(run, minimum=0.1, iterations=iterations)
+    assert passes(assert_gradient_bounds, run, minimum=0.1, iterations=iterations) != sees
+
+
+@pytest.mark.parametrize("iterations", [None, slice(3, None), 3, range(2, 4), slice(-3, None)])
+def test_an_iteration_is_named_by_its_own_number(iterations):
+    run = planted(1e-6, (3, 1, 2))
+    said = message(assert_gradient_bounds, run, minimum=0.1, iterations=iterations)
+    assert "at iteration 3, replicate 1" in said
 
 
 @pytest.mark.parametrize(
@@ -197,7 +252,10 @@ def test_iterations_are_chosen_by_slice_or_number_and_named_by_their_own(iterati
         ({"minimum": "1"}, "minimum='1' must be a finite number"),
         ({"minimum": True}, "minimum=True must be a finite number"),
         ({"minimum": 2, "maximum": 1}, "minimum=2 is above maximum=1"),
-        ({"minimum": 0, "layers": "conv*"}, "layers='conv*' fits no layer; give numbers from 1 to 3"),
+        (
+            {"minimum": 0, "layers": "conv*"},
+            "layers='conv*' fits no layer; give numbers from 1 to 3",
+        ),
         ({"minimum": 0, "layers": re.compile("conv")}, "layers='conv' fits no layer"),
         ({"minimum": 0, "layers": "hidden(*"}, "is no regular expression"),
         ({"minimum": 0, "layers": 0}, "layers=0 is no layer of this run; give numbers from 1 to 3"),
@@ -206,7 +264,10 @@ def test_iterations_are_chosen_by_slice_or_number_and_named_by_their_own(iterati
         ({"minimum": 0, "layers": 1.5}, "float"),
         ({"minimum": 0, "iterations": slice(4, None)}, "chooses none of the run's 4 iterations"),
         ({"minimum": 0, "iterations": []}, "chooses none"),
-        ({"minimum": 0, "iterations": [4]}, "iterations=4 is not in this run; give numbers from 0 to 3"),
+        (
+            {"minimum": 0, "iterations": [4]},
+            "iterations=4 is not in this run; give numbers from 0 to 3",
+        ),
         ({"minimum": 0, "statistic": "grads"}, "a run has no statistic 'grads'"),
         ({"minimum": 0, "statistic": "second_moment_rms"}, "was not recorded in any layer"),
         ({"minimum": 0, "quantile": 0}, "quantile=0 must be a finite number above 0, at most 1"),
@@ -226,7 +287,14 @@ def test_a_layer_asked_for_by_name_that_holds_nothing_is_no_pass():
     recorded[:, :, 2] = False
     run = Run.from_arrays({"slope_rms": np.ones((4, 2, 3))}, recorded={"slope_rms": recorded})
     assert_gradient_bounds(run, minimum=0.5, statistic="slope_rms")
-    said = message(assert_gradient_bounds, run, kind=ArgumentError, minimum=0.5, statistic="slope_rms", layers=[1, 3])
+    said = message(
+        assert_gradient_bounds,
+        run,
+        kind=ArgumentError,
+        minimum=0.5,
+        statistic="slope_rms",
+        layers=[1, 3],
+    )
     assert "was not recorded in layer 3" in said
 
 
@@ -256,12 +324,20 @@ def test_paths_and_live_recorders_are_runs(tmp_path):
         message(assert_gradient_bounds, subject, minimum=0.1)
     recorder = gradlab.Recorder([{"fan_in": 2, "fan_out": 2}])
     weights = [np.ones((2, 2))]
-    for k in range(70):  # beyond a block: some rows are on disk, some in memory
-        g = [np.full((2, 2), NAN if k == 69 else 0.5)]
-        recorder.record(loss=1.0, learning_rate=0.1, weights=weights, weights_after=weights, gradients=g)
-        if k < 69:
-            assert_gradient_bounds(recorder, minimum=1, maximum=1)
-    assert "is NaN at iteration 69, replicate 0" in message(assert_gradient_bounds, recorder, minimum=1)
+
+    def record(gradient):
+        gradients = [np.full((2, 2), gradient)]
+        recorder.record(
+            loss=1.0, learning_rate=0.1, weights=weights, weights_after=weights, gradients=gradients
+        )
+
+    for _ in range(69):  # beyond a block: some rows are on disk, some in memory
+        record(0.5)
+        assert_gradient_bounds(recorder, minimum=1, maximum=1)
+    record(NAN)
+    assert "is NaN at iteration 69, replicate 0" in message(
+        assert_gradient_bounds, recorder, minimum=1
+    )
     run = recorder.close()
     assert run.iterations == 70
     assert "is NaN at iteration 69" in message(assert_gradient_bounds, run, minimum=1)
@@ -285,7 +361,7 @@ def test_a_snapshot_equals_the_run_it_becomes():
 
 
 @pytest.mark.parametrize(
-    ("allowed", "passes"),
+    ("allowed", "expected"),
     [
         (0.25, True),
         (0.2501, False),
@@ -298,18 +374,23 @@ def test_a_snapshot_equals_the_run_it_becomes():
         ((None, 0.2501), True),
     ],
 )
-def test_a_ratio_at_its_limit_and_on_either_side(allowed, passes):
-    run = grads(0.5, 7, 2)
-    if passes:
-        assert_ratio(run, first_to_last=allowed)
-    else:
-        said = message(assert_ratio, run, first_to_last=allowed)
-        assert "grad_norm of layer 1 (hidden1) is 0.25 times that of layer 3 (output) at iteration 0" in said
+def test_a_ratio_at_its_limit_and_on_either_side(allowed, expected):
+    assert passes(assert_ratio, grads(0.5, 7, 2), first_to_last=allowed) == expected
+
+
+def test_a_ratio_names_both_layers():
+    said = message(assert_ratio, grads(0.5, 7, 2), first_to_last=0.3)
+    assert (
+        "grad_norm of layer 1 (hidden1) is 0.25 times that of layer 3 (output) at iteration 0"
+        in said
+    )
 
 
 def test_a_ratio_names_the_worst_iteration_and_replicate_and_may_be_of_other_layers():
     run = planted(1e-4, (4, 1, 1))
-    assert "is 1.0e-4 times that of layer 4 (output) at iteration 4, replicate 1" in message(assert_ratio, run, 0.1)
+    assert "is 1.0e-4 times that of layer 4 (output) at iteration 4, replicate 1" in message(
+        assert_ratio, run, 0.1
+    )
     assert_ratio(run, 0.1, layers=[2, 3, 4])
     assert_ratio(run, 0.1, quantile=0.9)
     assert_ratio(run, 0.1, statistic="delta_norm")
@@ -338,10 +419,14 @@ def test_a_ratio_that_cannot_be_judged_is_one_sentence(run, allowed, said):
 
 
 def vanishing(elasticity, replicates=4, hit=4):
-    """Return a run of that elasticity (GL101: error below 0.01, warning below 0.1) in the first layer."""
+    """Return a run of that elasticity (GL101: error below 0.01, warning below 0.1) in the first
+    layer.
+    """
     p = np.ones((60, replicates, 4))
     p[:, :hit, 0] = elasticity / 8
-    return make_run(60, replicates, 4, per_example_grad_norm=p, steps={"loss": np.ones((60, replicates))})
+    return make_run(
+        60, replicates, 4, per_example_grad_norm=p, steps={"loss": np.ones((60, replicates))}
+    )
 
 
 def growing(factor):
@@ -358,31 +443,42 @@ def test_a_healthy_run_passes_everything():
 @pytest.mark.parametrize("assertion", [assert_healthy, assert_no_vanishing])
 @pytest.mark.parametrize(
     ("elasticity", "fails", "fails_strictly"),
-    [(0.0099, True, True), (0.01, False, True), (0.099, False, True), (0.1, False, False), (0.11, False, False)],
+    [
+        (0.0099, True, True),
+        (0.01, False, True),
+        (0.099, False, True),
+        (0.1, False, False),
+        (0.11, False, False),
+    ],
 )
 def test_vanishing_at_the_limits_of_its_rule(assertion, elasticity, fails, fails_strictly):
     run = vanishing(elasticity)
-    for strict, wanted in ((False, fails), (True, fails_strictly)):
-        if wanted:
-            said = message(assertion, run, strict=strict)
-            assert "GL101 vanishing-gradient" in said
-            assert "worst in layer 1 (hidden1) at iteration " in said
-            assert "against limit 0." in said
-            assert "  try: " in said
-        else:
-            assertion(run, strict=strict)
-    assert_no_exploding(run)
+    assert passes(assertion, run) != fails
+    assert passes(assertion, run, strict=True) != fails_strictly
+    assert passes(assert_no_exploding, run)
 
 
+@pytest.mark.parametrize("assertion", [assert_healthy, assert_no_vanishing])
+def test_a_vanishing_gradient_is_told_with_its_place_and_what_to_try(assertion):
+    said = message(assertion, vanishing(0.0099))
+    assert "GL101 vanishing-gradient" in said
+    assert "worst in layer 1 (hidden1) at iteration " in said
+    assert "against limit 0.01" in said
+    assert "  try: " in said
+
+
+@pytest.mark.parametrize("assertion", [assert_healthy, assert_no_exploding])
 @pytest.mark.parametrize(("factor", "fails"), [(99.9, False), (100.0, False), (100.1, True)])
-def test_exploding_at_the_limit_of_its_rule(factor, fails):
-    for assertion in (assert_healthy, assert_no_exploding):
-        if fails:
-            said = message(assertion, growing(factor))
-            assert "GL102 exploding-gradient (error), worst in layer 1 (hidden1) at iteration 0, replicate 0" in said
-        else:
-            assertion(growing(factor))
-    assert_no_vanishing(growing(factor))
+def test_exploding_at_the_limit_of_its_rule(assertion, factor, fails):
+    assert passes(assertion, growing(factor)) != fails
+    assert passes(assert_no_vanishing, growing(factor))
+
+
+@pytest.mark.parametrize("assertion", [assert_healthy, assert_no_exploding])
+def test_an_exploding_gradient_is_told_with_its_place(assertion):
+    said = message(assertion, growing(1e4))
+    place = "worst in layer 1 (hidden1) at iteration 0, replicate 0"
+    assert f"GL102 exploding-gradient (error), {place}" in said
 
 
 @pytest.mark.parametrize("assertion", [assert_healthy, assert_no_vanishing, assert_no_exploding])
@@ -423,7 +519,9 @@ def test_rules_are_selected_and_ignored():
     message(assert_healthy, run, ignore=["GL102"])
     assert "'GL999' is unknown" in message(assert_healthy, run, kind=RuleError, select=["GL999"])
     assert "leaves nothing" in message(assert_healthy, run, kind=ArgumentError, select=[])
-    assert "no rule" in message(assert_healthy, run, kind=ArgumentError, select=["GL101"], ignore=["GL101"])
+    assert "no rule" in message(
+        assert_healthy, run, kind=ArgumentError, select=["GL101"], ignore=["GL101"]
+    )
 
 
 def test_a_crashed_rule_fails_and_says_how(monkeypatch):
@@ -435,7 +533,9 @@ def test_a_crashed_rule_fails_and_says_how(monkeypatch):
 
 
 def test_the_projects_settings_hold(tmp_path):
-    (tmp_path / "pyproject.toml").write_text("[tool.gradlab.limits.GL101]\nalarm = 0.0001\nwarn = 0.0002\n")
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.gradlab.limits.GL101]\nalarm = 0.0001\nwarn = 0.0002\n"
+    )
     run = vanishing(0.001)
     assert_no_vanishing(run)
     assert_healthy(run, ignore=["GL402"])
@@ -462,7 +562,9 @@ def test_a_profile_at_its_limit_and_on_either_side(tmp_path):
         assert_profile(grads(1, factor, 1), path, decades=0.5)
     for factor, moved in ((10**0.502, "+0.502"), (10**-0.502, "-0.502")):
         said = message(assert_profile, grads(1, factor, 1), path, decades=0.5, command="make it so")
-        assert f"the gradient of layer 2 (hidden2) moved by {moved} decades, from 1 in p.toml" in said
+        assert (
+            f"the gradient of layer 2 (hidden2) moved by {moved} decades, from 1 in p.toml" in said
+        )
         assert "1 of 3 layers moved" in said
         assert said.endswith("if that is meant, rewrite the profile by: make it so")
         assert_profile(grads(1, factor, 1), path, decades=0.503)
@@ -481,7 +583,9 @@ def test_a_gradient_of_zero_is_stored_and_a_layer_that_dies_or_wakes_has_moved(t
     path = tmp_path / "p.toml"
     assert_profile(grads(0, 1), path, update=True)
     assert_profile(grads(0, 1), path)
-    assert "moved by +inf decades, from 0 in" in message(assert_profile, grads(1e-9, 1), path, decades=5)
+    assert "moved by +inf decades, from 0 in" in message(
+        assert_profile, grads(1e-9, 1), path, decades=5
+    )
     assert_profile(grads(1, 1), path, update=True)
     assert "moved by -inf decades" in message(assert_profile, grads(0, 1), path, decades=5)
 
@@ -491,7 +595,9 @@ def test_other_layers_are_named(tmp_path):
     assert_profile(grads(1, 1, 1), path, update=True)
     assert "hidden3 new" in message(assert_profile, grads(1, 1, 1, 1), path)
     assert "hidden2 gone" in message(assert_profile, grads(1, 1), path)
-    assert "is of grad_norm, not of delta_norm" in message(assert_profile, grads(1, 1, 1), path, statistic="delta_norm")
+    assert "is of grad_norm, not of delta_norm" in message(
+        assert_profile, grads(1, 1, 1), path, statistic="delta_norm"
+    )
 
 
 def test_layers_of_strange_and_equal_names_are_kept_apart(tmp_path):
@@ -499,8 +605,6 @@ def test_layers_of_strange_and_equal_names_are_kept_apart(tmp_path):
     layers = [{"name": name} for name in ('a "b" = \\', "x", "x", "ü\n\x1b\x7f")]
     run = Run.from_arrays({"grad_norm": np.ones((2, 1, 4))}, layers=layers)
     assert_profile(run, path, update=True)
-    if "\x7f" not in layers[-1]["name"]:
-        assert_profile(run, path)
     assert '"x 2"' in path.read_text(encoding="utf-8")
 
 
@@ -513,11 +617,25 @@ def test_a_broken_run_makes_no_profile(tmp_path, value):
 
 @pytest.mark.parametrize("decades", [NAN, INF, 0, -1, "1"])
 def test_decades_must_be_a_number_above_0(tmp_path, decades):
-    message(assert_profile, grads(1, 1), tmp_path / "p.toml", kind=ArgumentError, decades=decades, update=True)
+    message(
+        assert_profile,
+        grads(1, 1),
+        tmp_path / "p.toml",
+        kind=ArgumentError,
+        decades=decades,
+        update=True,
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x =", "schema = 2\n[layers]\na = 1.0", "schema = 1\n[layers]\na = nan", "schema = 1\n[layers]\n"]
+    "text",
+    [
+        "",
+        "x =",
+        "schema = 2\n[layers]\na = 1.0",
+        "schema = 1\n[layers]\na = nan",
+        "schema = 1\n[layers]\n",
+    ],
 )
 def test_a_damaged_profile_is_one_sentence(tmp_path, text):
     path = tmp_path / "p.toml"
@@ -537,19 +655,27 @@ X = np.array([[1.0, -2.0], [0.5, 3.0]])
 
 
 @pytest.mark.parametrize(
-    ("off", "passes"), [(0.0, True), (0.9e-3, True), (-0.9e-3, True), (1.1e-3, False), (-1.1e-3, False)]
+    ("off", "expected"),
+    [(0.0, True), (0.9e-3, True), (-0.9e-3, True), (1.1e-3, False), (-1.1e-3, False)],
 )
-def test_a_gradient_at_its_tolerance_and_on_either_side(off, passes):
-    function = quadratic(1 + off)
-    if passes:
-        assert_gradients_match(function, X, tolerance=1e-3)
-    else:
-        assert "more than the tolerance 0.001" in message(assert_gradients_match, function, X, tolerance=1e-3)
+def test_a_gradient_at_its_tolerance_and_on_either_side(off, expected):
+    assert passes(assert_gradients_match, quadratic(1 + off), X, tolerance=1e-3) == expected
+
+
+def test_the_tolerance_is_named():
+    said = message(assert_gradients_match, quadratic(1.0011), X, tolerance=1e-3)
+    assert "more than the tolerance 0.001" in said
 
 
 @pytest.mark.parametrize(
     ("scale", "hint"),
-    [(-1, "turn its sign"), (4, "divide it by 4"), (1 / 8, "multiply it by 8"), (1.3, None), (0, None)],
+    [
+        (-1, "turn its sign"),
+        (4, "divide it by 4"),
+        (1 / 8, "multiply it by 8"),
+        (1.3, None),
+        (0, None),
+    ],
 )
 def test_a_wrong_gradient_is_shown_with_the_mistake_where_it_gives_itself_away(scale, hint):
     said = message(assert_gradients_match, quadratic(scale), X)
@@ -564,7 +690,9 @@ def test_one_wrong_entry_is_named():
         return (x**2).sum(), g
 
     said = message(assert_gradients_match, function, {"W": X})
-    assert said.startswith("the gradient of W[1, 0] is 1.01, but differences of the function give 1:")
+    assert said.startswith(
+        "the gradient of W[1, 0] is 1.01, but differences of the function give 1:"
+    )
     assert "1 of 4 entries are wrong" in said
 
 
@@ -590,7 +718,10 @@ def test_a_kink_may_have_any_slope_between_its_sides_and_no_other():
     x = np.array([0.0, 1.0, -1.0])
 
     def relu(at_zero):
-        return lambda x: (np.maximum(x, 0).sum(), np.where(x > 0, 1.0, np.where(x < 0, 0.0, at_zero)))
+        return lambda x: (
+            np.maximum(x, 0).sum(),
+            np.where(x > 0, 1.0, np.where(x < 0, 0.0, at_zero)),
+        )
 
     for slope in (0.0, 0.5, 1.0):
         assert_gradients_match(relu(slope), x)
@@ -607,7 +738,9 @@ def test_float32_is_checked_with_its_own_tolerance():
 def test_of_a_large_parameter_a_sample_is_checked_and_the_message_says_so():
     x = np.ones(5000)
     assert_gradients_match(quadratic(), x, entries=50)
-    assert "(50 of its 5000 entries checked)" in message(assert_gradients_match, quadratic(2), x, entries=50)
+    assert "(50 of its 5000 entries checked)" in message(
+        assert_gradients_match, quadratic(2), x, entries=50
+    )
     calls = []
     assert_gradients_match(lambda x: (calls.append(1), quadratic()(x))[1], x, entries=10)
     assert len(calls) == 22  # the value twice, then both sides of ten entries
@@ -631,7 +764,12 @@ def test_the_built_in_engines_gradients_match():
     ("function", "parameters", "kind", "said"),
     [
         (quadratic(), [], ArgumentError, "parameters is empty"),
-        (quadratic(), np.array([1, 2]), ArgumentError, "holds 2 numbers of int64; give a floating-point array"),
+        (
+            quadratic(),
+            np.array([1, 2]),
+            ArgumentError,
+            "holds 2 numbers of int64; give a floating-point array",
+        ),
         (quadratic(), np.array([]), ArgumentError, "not empty"),
         (quadratic(), [1.0], ArgumentError, "parameter 1 is float"),
         (lambda x: (x**2).sum(), X, ArgumentError, "returns a value alone"),
@@ -639,17 +777,29 @@ def test_the_built_in_engines_gradients_match():
         (lambda x: (1.0, 2.0, 3.0), X, ArgumentError, "returns 3 things"),
         (lambda x: (1.0, [x, x]), X, ArgumentError, "returns 2 gradients for 1 parameters"),
         (lambda x: (1.0, [None]), X, GradientError, "gets no gradient"),
-        (lambda x: ((x**2).sum(), [2 * x[0]]), X, GradientError, "has shape (2,), but the parameter has (2, 2)"),
+        (
+            lambda x: ((x**2).sum(), [2 * x[0]]),
+            X,
+            GradientError,
+            "has shape (2,), but the parameter has (2, 2)",
+        ),
         (lambda x: ((x**2).sum() * NAN, 2 * x), X, GradientError, "the function gives NaN"),
         (lambda x: ((x**2).sum(), 2 * x * NAN), X, GradientError, "is NaN, but differences"),
-        (lambda x: (np.random.default_rng().normal(), x), X, ArgumentError, "fix what is random in it"),
+        (
+            lambda x: (np.random.default_rng().normal(), x),
+            X,
+            ArgumentError,
+            "fix what is random in it",
+        ),
     ],
 )
 def test_a_function_that_cannot_be_checked_is_no_pass(function, parameters, kind, said):
     assert said in message(assert_gradients_match, function, parameters, kind=kind)
 
 
-@pytest.mark.parametrize("options", [{"tolerance": 0}, {"tolerance": NAN}, {"step": -1}, {"entries": 0}])
+@pytest.mark.parametrize(
+    "options", [{"tolerance": 0}, {"tolerance": NAN}, {"step": -1}, {"entries": 0}]
+)
 def test_options_of_the_check_are_checked(options):
     message(assert_gradients_match, quadratic(), X, kind=ArgumentError, **options)
 
@@ -671,14 +821,18 @@ def test_torch_modules_and_custom_backward_passes():
             return grad * Cube.factor * x**2
 
     torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1)).double()
+    net = torch.nn.Sequential(
+        torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1)
+    ).double()
     x = torch.randn(6, 3, dtype=torch.float64)
     before = [p.detach().clone() for p in net.parameters()]
     assert_gradients_match(lambda: Cube.apply(net(x)).mean(), net.named_parameters())
     assert_gradients_match(lambda w: Cube.apply(w).sum(), torch.randn(4, dtype=torch.float64))
     assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
     Cube.factor = 2
-    said = message(assert_gradients_match, lambda: Cube.apply(net(x)).mean(), net.named_parameters())
+    said = message(
+        assert_gradients_match, lambda: Cube.apply(net(x)).mean(), net.named_parameters()
+    )
     assert re.match(r"the gradient of [02]\.(weight|bias)\[", said)
     assert "off by 0.333 of its size" in said
     assert "gets no gradient" in message(

@@ -1,4 +1,6 @@
-"""What a run's configuration should have given at initialization, and where the measurement parts from it."""
+"""What a run's configuration should have given at initialization, and where the measurement parts
+from it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ UNSTABLE, DEEPEST = ("gelu", "silu"), 8  # their q-map with He's init grows away
 
 
 def expected(run: Run) -> theory.Prediction | None:
-    """Ask `gradlab.theory` what the run's configuration should have given; None where it does not say enough."""
+    """Ask `gradlab.theory` what the run's configuration should have given.
+
+    None where it does not say enough.
+    """
     config = run.config
     if any(config.get(key) is None for key in ("sizes", "activation", "init", "input_rms")):
         return None
@@ -42,7 +47,10 @@ def expected(run: Run) -> theory.Prediction | None:
 
 
 def parting(run: Run) -> tuple[str, ...]:
-    """Say, one sentence each, where iteration 0 is not what theory expects of the configuration; empty where it is."""
+    """Say, one sentence each, where iteration 0 is not what theory expects of the configuration.
+
+    Empty where it is.
+    """
     if run.iterations == 0 or (found := expected(run)) is None:
         return ()
     run = run.condensed()

@@ -1,4 +1,7 @@
-"""How a training ended: learned, slow or not learned; its accuracy; and its verdict as plain data."""
+"""How a training ended: learned, slow or not learned.
+
+Its accuracy; and its verdict as plain data.
+"""
 
 from __future__ import annotations
 

@@ -87,7 +87,10 @@ class Diagnosis:
 
     @property
     def share(self) -> str:
-        """How many seeds the worst root cause hits, such as "2 of 8 seeds"; empty if all or none."""
+        """How many seeds the worst root cause hits, such as "2 of 8 seeds".
+
+        Empty if all or none.
+        """
         if not self.faults:
             return ""
         hit, total = (self.faults[0].replicates[key] for key in ("hit", "total"))

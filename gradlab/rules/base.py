@@ -1,4 +1,6 @@
-"""What every rule is made of: `Rule`, the `Finding` it returns, which seeds and layers it hits, and when."""
+"""What every rule is made of: `Rule`, the `Finding` it returns, which seeds and layers it hits, and
+when.
+"""
 
 from __future__ import annotations
 
@@ -196,7 +198,10 @@ class Rule(ABC):
         return changed
 
     def missing(self, run: Run) -> str | None:
-        """Say what this run lacks for the rule to judge it, and how to record it; None if nothing."""
+        """Say what this run lacks for the rule to judge it, and how to record it.
+
+        None if nothing.
+        """
         absent = [name for name in self.needs if name not in run]
         if not absent:
             return self.missing_loss(run)

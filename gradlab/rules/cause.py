@@ -99,7 +99,9 @@ def explain(
 
 
 def carried_past(gain: Mapping[str, float]) -> bool:
-    """Whether what stands between the layers undoes what their weights and slopes do: skip connections, or norms."""
+    """Whether what stands between the layers undoes what their weights and slopes do: skip
+    connections, or norms.
+    """
     block, rest = (
         gain.get("block", 0.0),
         sum(value for term, value in gain.items() if term != "block"),

@@ -132,14 +132,18 @@ class DeadUnits(Rule):
 
 
 def _since(dead: Array, limit: Array) -> int:
-    """Return the iteration from which some layer of (T, layers) stays above its limit until the end."""
+    """Return the iteration from which some layer of (T, layers) stays above its limit until the
+    end.
+    """
     alive = (dead <= limit) & np.isfinite(dead)
     last = np.where(alive.any(axis=0), len(dead) - 1 - alive[::-1].argmax(axis=0), -1)
     return int(last.min()) + 1
 
 
 def _baseline(run: Run) -> Array:
-    """The share of units of each layer that are silent on a whole batch in a healthy net at initialization (L,)."""
+    """The share of units of each layer that are silent on a whole batch in a healthy net at
+    initialization (L,).
+    """
     from gradlab import theory
 
     batch, names = run.config.get("batch_size"), run.layer("activation").tolist()

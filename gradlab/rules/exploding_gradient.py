@@ -220,7 +220,10 @@ class ExplodingGradient(Rule):
         return bool(2 * failed[which].sum() >= len(which))
 
     def _explosion(self, share: Array, loss: Array, known: Array) -> tuple[int, int] | None:
-        """Return the iterations [start, stop) in which one replicate explodes, or None; `known`: those with an s."""
+        """Return the iterations [start, stop) in which one replicate explodes, or None.
+
+        `known`: those with an s.
+        """
         found = self._explosion_of(share[known], loss[known]) if len(known) else None
         return None if found is None else (int(known[found[0]]), int(known[found[1] - 1]) + 1)
 

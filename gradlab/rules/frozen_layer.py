@@ -148,7 +148,9 @@ class FrozenLayer(Rule):
         )
 
     def _unreached(self, run: Run) -> Finding | None:
-        """Find layers that an optimizer holds and no gradient ever reached: a branch that the loss does not see."""
+        """Find layers that an optimizer holds and no gradient ever reached: a branch that the loss
+        does not see.
+        """
         if run.iterations < self.limit("minimum") or "update_norm" not in run:
             return None
         stood = (

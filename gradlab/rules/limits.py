@@ -37,7 +37,10 @@ Limits = Mapping[str, Limit]
 
 
 def problem(code: str, limits: Limits, name: str, value: object) -> str | None:
-    """Say what is wrong with a value set for a limit of rule `code`, in one sentence; None if nothing."""
+    """Say what is wrong with a value set for a limit of rule `code`, in one sentence.
+
+    None if nothing.
+    """
     if not limits:
         return f"rule {code} has no limit that can be set; remove it, or ignore the rule"
     if name not in limits:

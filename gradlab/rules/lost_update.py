@@ -128,5 +128,8 @@ def _held(run: Run) -> np.ndarray:
 
 
 def _precision(dtype: str) -> float:
-    """Return the distance from 1 to the next number of a format; bfloat16, which NumPy has not, keeps 8 bits."""
+    """Return the distance from 1 to the next number of a format.
+
+    Bfloat16, which NumPy has not, keeps 8 bits.
+    """
     return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)

@@ -117,7 +117,9 @@ class NoProgress(Rule):
 
 
 def _path_length(run: Run, which: list[int]) -> float | None:
-    """How far the weights of the busiest layer went at most: the sum of its update ratios, median over replicates."""
+    """How far the weights of the busiest layer went at most: the sum of its update ratios, median
+    over replicates.
+    """
     if "update_ratio" not in run:
         return None
     part = run.condensed()

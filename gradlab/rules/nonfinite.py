@@ -100,7 +100,9 @@ class NonFinite(Rule):
         return "loss" if not np.isfinite(run.step("loss")[iteration, replicate]) else "backward"
 
     def _layer(self, run: Run, iteration: int, replicate: int) -> int:
-        """The layer, from 1, where it appeared first: the lowest in a forward pass, the highest in a backward one."""
+        """The layer, from 1, where it appeared first: the lowest in a forward pass, the highest in
+        a backward one.
+        """
 
         part = run.condensed()
         row = int(np.searchsorted(part.times, iteration))
@@ -220,6 +222,9 @@ def _origin(run: Run, iteration: int) -> str:
 
 
 def _origin_of(run: Run, iteration: int) -> dict[str, Any]:
-    """Return what the record says of the operation that made the number; nothing where it says nothing."""
+    """Return what the record says of the operation that made the number.
+
+    Nothing where it says nothing.
+    """
     origin = run.provenance.get("nonfinite_origin")
     return origin if isinstance(origin, dict) and origin.get("iteration") == iteration else {}

@@ -131,7 +131,9 @@ class Overfitting(Rule):
         )
 
     def _lowest(self, values: Array, before: int) -> tuple[int, float]:
-        """Return where the held-out loss is lowest before a position, as a median over three where there are enough."""
+        """Return where the held-out loss is lowest before a position, as a median over three where
+        there are enough.
+        """
         smooth = values
         if len(values) >= self.limit("enough"):
             padded = np.pad(values, 1, mode="edge")

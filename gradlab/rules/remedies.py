@@ -164,7 +164,10 @@ def set_gain(run: Run, gain: float, *, evidence: str = "") -> Remedy:
 def lower_learning_rate(
     run: Run, factor: float, *, because: str = "", evidence: str = ""
 ) -> Remedy:
-    """Divide the learning rate by a factor; the words name the new one where the old one is known."""
+    """Divide the learning rate by a factor.
+
+    The words name the new one where the old one is known.
+    """
     words = f"lower the learning rate{_times(factor)}{_new_rate(run, 1 / factor)}"
     return Remedy("lower learning rate", _with(words, because), {"factor": factor}, evidence)
 

@@ -76,7 +76,9 @@ class SaturatedUnits(Rule):
     explains = ("GL101", "GL103", "GL301", "GL302", "GL306", "GL402")
 
     def missing(self, run: Run) -> str | None:
-        """A net without a layer that is flat on both sides has nothing to saturate, and lacks nothing."""
+        """A net without a layer that is flat on both sides has nothing to saturate, and lacks
+        nothing.
+        """
         return super().missing(run) if _judged(run).any() else None
 
     def judge(self, run: Run) -> Finding | None:

@@ -146,7 +146,9 @@ class VanishingGradient(Rule):
         )
 
     def _overcame(self, run: Run, medians: Array) -> Array:
-        """Which replicates were never in alarm, are out of it in the last window known of (W, S, L), and learn (S,)."""
+        """Which replicates were never in alarm, are out of it in the last window known of (W, S,
+        L), and learn (S,).
+        """
         lowest = medians.min(axis=2)
         latest = lowest[
             len(lowest) - 1 - np.isfinite(lowest)[::-1].argmax(axis=0), np.arange(lowest.shape[1])
@@ -173,7 +175,9 @@ def _medians(felt: Array, window: Window, prefix: Array) -> Array:
 
 
 def _ratio(run: Run, window: Window, which: list[int], layer: int, why) -> str:
-    """Word how much of the signal is left at the lowest layer hit: as its cause says, so that one number is told."""
+    """Word how much of the signal is left at the lowest layer hit: as its cause says, so that one
+    number is told.
+    """
     delta = run["delta_norm"][window.start : window.stop][:, which]
     last = run.shape[2]
     with np.errstate(all="ignore"):

@@ -36,7 +36,9 @@ def _cut(start: int, stop: int, size: int) -> list[Window]:
 
 
 def gaps(times: Array) -> Array:
-    """Return the rows after which iterations are missing: none in a whole run, some in a part of a long one."""
+    """Return the rows after which iterations are missing: none in a whole run, some in a part of a
+    long one.
+    """
     return np.flatnonzero(np.diff(times) != 1)
 
 
@@ -51,7 +53,9 @@ def finite_prefix(run: Run) -> Array:
 
 
 def broken(run: Run) -> Array:
-    """Where an iteration of a replicate holds a NaN or an infinity, in the loss or in any recorded number (T, S)."""
+    """Where an iteration of a replicate holds a NaN or an infinity, in the loss or in any recorded
+    number (T, S).
+    """
     return run.nonfinite
 
 
@@ -84,7 +88,10 @@ def learning(run: Run) -> Array | None:
 
 
 def final_loss(run: Run) -> Array:
-    """Return each replicate's median loss over the last 50 iterations (S,); infinite where it ended in NaN."""
+    """Return each replicate's median loss over the last 50 iterations (S,).
+
+    Infinite where it ended in NaN.
+    """
     loss, prefix = losses(run), finite_prefix(run)
     last = [
         np.median(loss[max(0, n - WINDOW) : n, k]) if n else np.inf for k, n in enumerate(prefix)
@@ -108,7 +115,9 @@ def elasticity(run: Run, least: Array | float = 0.0) -> Array:
 
 
 def starting_loss(run: Run) -> Array:
-    """Return what a replicate's loss is measured against (S,): the best constant predictor's, else its own first."""
+    """Return what a replicate's loss is measured against (S,): the best constant predictor's, else
+    its own first.
+    """
     baseline = run.config.get("baseline_loss")
     first = np.abs(losses(run)[0])
     return (
@@ -199,7 +208,10 @@ def worst_window(
 
 
 def _median_of(values: Array, window: Window, prefix: Array, *, mean: bool, cut: bool) -> Array:
-    """Return the medians (S, L) of a window; NaN for a replicate that ended before it, or (not `cut`) within it."""
+    """Return the medians (S, L) of a window.
+
+    NaN for a replicate that ended before it, or (not `cut`) within it.
+    """
     part = values[window.start : window.stop].copy()
     for k, stop in enumerate(prefix):
         part[max(0, int(stop) - window.start) :, k] = np.nan

@@ -21,7 +21,9 @@ def seeds(replicates: Mapping[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Write a number as a reader wants it: three significant digits, powers of ten only where they help."""
+    """Write a number as a reader wants it: three significant digits, powers of ten only where they
+    help.
+    """
     if not np.isfinite(value):
         return "NaN" if np.isnan(value) else ("inf" if value > 0 else "-inf")
     if value == 0:

@@ -1,4 +1,6 @@
-"""Assertions on a recorded statistic: between two bounds in every layer, or from the first layer to the last."""
+"""Assertions on a recorded statistic: between two bounds in every layer, or from the first layer to
+the last.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,8 @@ def assert_gradient_bounds(
     statistic : str
         Any column of a Run; "grad_norm" is ||dLoss/dW_l||_F.
     layers : str, re.Pattern, int or sequence, optional
-        A pattern of names such as "hidden*", a regular expression, or numbers from 1, nearest the input. Default: all.
+        A pattern of names such as "hidden*", a regular expression, or numbers from 1, nearest the
+        input. Default: all.
     iterations : slice, range, int or sequence of int, optional
         From 0, such as `slice(10, None)`. Default: all.
     quantile : float
@@ -91,19 +94,34 @@ def assert_gradient_bounds(
         raise GradientError(_bounds_message(part, found, outside, (minimum, maximum), quantile))
 
 
-def _extreme(part: Part, k: int, minimum: float | None, maximum: float | None, quantile: float) -> _Extreme:
-    """Find the value of the k-th layer that decides; what is not finite decides whatever the quantile."""
+def _extreme(
+    part: Part, k: int, minimum: float | None, maximum: float | None, quantile: float
+) -> _Extreme:
+    """Find the value of the k-th layer that decides.
+
+    What is not finite decides whatever the quantile.
+    """
     at = np.argwhere(part.recorded[:, :, k])
     values = part.values[at[:, 0], at[:, 1], k]
     known: list[float] = values.tolist()
     unfinite = np.flatnonzero(~np.isfinite(values)).tolist()
     if unfinite:
         return _placed(part, k, at[unfinite[0]], known[unfinite[0]], "not finite", math.inf)
-    order, from_top = (np.argsort(each, kind="stable") for each in (values, -values))  # of equals the earliest
+    order, from_top = (
+        np.argsort(each, kind="stable") for each in (values, -values)
+    )  # of equals the earliest
     spared = math.floor((1 - quantile) * len(known) + 1e-9)  # values that may lie outside
     low, high = int(order[spared]), int(from_top[spared])
-    below = 0.0 if minimum is None else _distance(known[low], minimum) if known[low] < minimum else 0.0
-    above = 0.0 if maximum is None else _distance(maximum, known[high]) if known[high] > maximum else 0.0
+    below = (
+        0.0 if minimum is None else _distance(known[low], minimum) if known[low] < minimum else 0.0
+    )
+    above = (
+        0.0
+        if maximum is None
+        else _distance(maximum, known[high])
+        if known[high] > maximum
+        else 0.0
+    )
     if above > below:
         return _placed(part, k, at[high], known[high], "above", above)
     lowest = minimum is not None
@@ -116,8 +134,15 @@ def _placed(part: Part, k: int, at: Array, value: float, wrong: str, by: float) 
 
 
 def _distance(low: float, high: float) -> float:
-    """How far apart two values are: in powers of ten between positive ones; more than any of these from 0 on."""
-    return float(math.log10(high / low)) if low > 0 and high / low < math.inf else 1e3 + float(high - low)
+    """How far apart two values are: in powers of ten between positive ones.
+
+    More than any of these from 0 on.
+    """
+    return (
+        float(math.log10(high / low))
+        if low > 0 and high / low < math.inf
+        else 1e3 + float(high - low)
+    )
 
 
 def _bounds_message(
@@ -137,10 +162,16 @@ def _bounds_message(
     share = ""
     if quantile < 1 and worst.wrong != "not finite":
         share = f", as more than {100 * (1 - quantile):g} % of its values are"
-    others = f"{len(outside)} of {len(found)} layers are outside" if len(outside) > 1 else "the other layers are within"
+    others = (
+        f"{len(outside)} of {len(found)} layers are outside"
+        if len(outside) > 1
+        else "the other layers are within"
+    )
     head = (
-        f"run {part.run.name!r}: {part.statistic} of layer {worst.layer} ({names[worst.layer - 1]}) is "
-        f"{_crossing(worst, bounds)} at iteration {worst.iteration}, replicate {worst.replicate}, {broken}{share}"
+        f"run {part.run.name!r}: {part.statistic} of layer {worst.layer} "
+        f"({names[worst.layer - 1]}) is "
+        f"{_crossing(worst, bounds)} at iteration {worst.iteration}, replicate {worst.replicate}, "
+        f"{broken}{share}"
         f"{'; ' + others if len(found) > 1 else ''}."
     )
     kind = "lowest" if bounds[0] is not None else "highest"
@@ -168,7 +199,8 @@ def assert_ratio(
     iterations: Iterations = None,
     quantile: float = 1.0,
 ) -> None:
-    """Assert that the first layer's gradient is in proportion to the last one's, at every iteration and replicate.
+    """Assert that the first layer's gradient is in proportion to the last one's, at every iteration
+    and replicate.
 
     Parameters
     ----------
@@ -194,23 +226,31 @@ def assert_ratio(
     record = as_run(run)
     chosen = choose_layers(record, layers)
     if len(chosen) < 2:
-        raise ArgumentError(f"a ratio needs two layers, and run {record.name!r} gives {len(chosen)}; choose more")
+        raise ArgumentError(
+            f"a ratio needs two layers, and run {record.name!r} gives {len(chosen)}; choose more"
+        )
     part = part_of(record, statistic, [chosen[0], chosen[-1]], iterations)
     both = part.recorded[:, :, :1] & part.recorded[:, :, 1:]
     if not both.any():
-        raise ArgumentError(f"{statistic} of the two layers was never recorded at the same iteration; use every=1")
+        raise ArgumentError(
+            f"{statistic} of the two layers was never recorded at the same iteration; use every=1"
+        )
     with np.errstate(all="ignore"):
         divided = part.values[:, :, :1] / part.values[:, :, 1:]
     ratio = Part(record, statistic, part.iterations, [chosen[0]], divided, both)
     worst = _extreme(ratio, 0, least, most, quantile)
     if worst.wrong:
-        raise GradientError(_ratio_message(record, statistic, chosen, worst, (least, most), quantile))
+        raise GradientError(
+            _ratio_message(record, statistic, chosen, worst, (least, most), quantile)
+        )
 
 
 def _pair(given: Any) -> tuple[Any, Any]:
     if isinstance(given, (tuple, list)):
         if len(given) != 2:
-            raise ArgumentError(f"first_to_last={given!r} must be one number, the least, or a pair (least, most)")
+            raise ArgumentError(
+                f"first_to_last={given!r} must be one number, the least, or a pair (least, most)"
+            )
         return given[0], given[1]
     return given, None
 
@@ -232,13 +272,17 @@ def _ratio_message(
     }[worst.wrong]
     share = f", as more than {100 * (1 - quantile):g} % of its values are" if quantile < 1 else ""
     head = (
-        f"run {run.name!r}: {statistic} of layer {first} ({names[first - 1]}) is {_crossing(worst, bounds)} times that "
-        f"of layer {last} ({names[last - 1]}) at iteration {worst.iteration}, replicate {worst.replicate}, {broken}"
+        f"run {run.name!r}: {statistic} of layer {first} ({names[first - 1]}) is "
+        f"{_crossing(worst, bounds)} times that "
+        f"of layer {last} ({names[last - 1]}) at iteration {worst.iteration}, replicate "
+        f"{worst.replicate}, {broken}"
         f"{share}."
     )
     values = run[statistic][worst.iteration, worst.replicate]
     rows = [
-        Row(layer, names[layer - 1], float(values[layer - 1]), worst.wrong if layer == first else "")
+        Row(
+            layer, names[layer - 1], float(values[layer - 1]), worst.wrong if layer == first else ""
+        )
         for layer in chosen
         if run.recorded(statistic)[worst.iteration, worst.replicate, layer - 1]
     ]

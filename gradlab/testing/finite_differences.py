@@ -1,4 +1,6 @@
-"""`assert_gradients_match`: a backward pass against differences of the function itself, entry by entry."""
+"""`assert_gradients_match`: a backward pass against differences of the function itself, entry by
+entry.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +33,21 @@ def assert_gradients_match(
 ) -> None:
     """Assert that the gradients of a function are those that finite differences of its value give.
 
-    Each entry x of a parameter is moved by +h and -h. A gradient g fits where it lies between the slopes on the two
-    sides, (f(x+h) - f(x)) / h and (f(x) - f(x-h)) / h, give or take `tolerance` times its size and the rounding of f:
-    so a kink, such as relu's at 0, may have any slope between them.
+    Each entry x of a parameter is moved by +h and -h. A gradient g fits where it lies between the
+    slopes on the two sides, (f(x+h) - f(x)) / h and (f(x) - f(x-h)) / h, give or take `tolerance`
+    times its size and the rounding of f: so a kink, such as relu's at 0, may have any slope between
+    them.
 
     Parameters
     ----------
     function : callable
-        Takes the parameters, one argument each, all of them as one argument, or none where it reads them itself (they
-        are then moved in place, and put back). NumPy: returns (value, gradients), one gradient a parameter. PyTorch:
-        returns the value, and autograd is asked for the gradients; or (value, gradients) as well.
+        Takes the parameters, one argument each, all of them as one argument, or none where it reads
+        them itself (they are then moved in place, and put back). NumPy: returns (value, gradients),
+        one gradient a parameter. PyTorch: returns the value, and autograd is asked for the
+        gradients; or (value, gradients) as well.
     parameters : array, sequence or mapping of arrays or tensors
-        Floating-point; float64 is better, as float32 leaves differences about three digits. `model.parameters()` and
+        Floating-point; float64 is better, as float32 leaves differences about three digits.
+        `model.parameters()` and
         `model.named_parameters()` will do.
     tolerance : float, optional
         Relative; default 1e-5 in float64, 1e-2 in float32.
@@ -69,16 +74,21 @@ def assert_gradients_match(
     checked = _Checked(function, parameters)
     value, gradients = checked.evaluate()
     if not np.isfinite(value):
-        raise GradientError(f"the function gives {number(value)}, so it has no gradient there; start at finite values")
+        raise GradientError(
+            f"the function gives {number(value)}, so it has no gradient there; start at finite "
+            f"values"
+        )
     again, _ = checked.evaluate()
     if again != value:
         raise ArgumentError(
-            f"the function gives {value!r} and then {again!r} for the same parameters; fix what is random in it (a "
+            f"the function gives {value!r} and then {again!r} for the same parameters; fix what is "
+            f"random in it (a "
             "seed, dropout off)"
         )
     rng = np.random.default_rng(seed)
     results = [
-        _check(checked, k, gradient, value, tolerance, step, entries, rng) for k, gradient in enumerate(gradients)
+        _check(checked, k, gradient, value, tolerance, step, entries, rng)
+        for k, gradient in enumerate(gradients)
     ]
     worst = max(results, key=lambda each: each.excess)
     if worst.excess > 0:
@@ -124,14 +134,27 @@ def _check(checked, k, gradient, value, tolerance, step, entries, rng) -> _Resul
         slopes, noise = checked.slopes(k, index, value, share)
         g = float(gradient[index])
         size = max(abs(g), *map(abs, slopes)) if np.isfinite(g) else 1.0
-        distance = max(min(slopes) - g, g - max(slopes), 0.0) if np.isfinite([g, *slopes]).all() else np.inf
+        distance = (
+            max(min(slopes) - g, g - max(slopes), 0.0)
+            if np.isfinite([g, *slopes]).all()
+            else np.inf
+        )
         excess = distance - tolerance * size - noise
         wrong += excess > 0
         ratio = excess / (size or 1.0)
         if worst is None or ratio > worst.excess:
             error = distance / (size or 1.0)
             worst = _Result(
-                checked.names[k], index, g, float(np.mean(slopes)), error, ratio, 0, len(flat), array.size, tolerance
+                checked.names[k],
+                index,
+                g,
+                float(np.mean(slopes)),
+                error,
+                ratio,
+                0,
+                len(flat),
+                array.size,
+                tolerance,
             )
     assert worst is not None
     return _Result(**{**vars(worst), "wrong": int(wrong)})
@@ -139,10 +162,14 @@ def _check(checked, k, gradient, value, tolerance, step, entries, rng) -> _Resul
 
 def _message(results: Sequence[_Result], worst: _Result) -> str:
     place = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
-    sampled = f" ({worst.count} of its {worst.size} entries checked)" if worst.count < worst.size else ""
+    sampled = (
+        f" ({worst.count} of its {worst.size} entries checked)" if worst.count < worst.size else ""
+    )
     head = (
-        f"the gradient of {worst.name}{place} is {number(worst.gradient)}, but differences of the function give "
-        f"{number(worst.expected)}: off by {number(worst.error)} of its size, more than the tolerance "
+        f"the gradient of {worst.name}{place} is {number(worst.gradient)}, but differences of the "
+        f"function give "
+        f"{number(worst.expected)}: off by {number(worst.error)} of its size, more than the "
+        f"tolerance "
         f"{worst.tolerance:g}; {worst.wrong} of {worst.count} entries are wrong{sampled}."
     )
     rows = [
@@ -150,7 +177,9 @@ def _message(results: Sequence[_Result], worst: _Result) -> str:
         for k, each in enumerate(results, 1)
     ]
     number_of_worst = 1 + results.index(worst)
-    body = table("largest relative error", rows, number_of_worst, (None, worst.tolerance), of="parameter")
+    body = table(
+        "largest relative error", rows, number_of_worst, (None, worst.tolerance), of="parameter"
+    )
     return "\n".join([head, *body, *_hint(worst)])
 
 
@@ -162,9 +191,13 @@ def _hint(worst: _Result) -> list[str]:
     if abs(factor + 1) < 1e-3:
         return ["  try: turn its sign: it is exactly the opposite"]
     if factor and abs(factor - round(factor)) < 1e-3 and abs(round(factor)) > 1:
-        return [f"  try: divide it by {round(factor)}: a mean taken as a sum, or a term counted twice"]
+        return [
+            f"  try: divide it by {round(factor)}: a mean taken as a sum, or a term counted twice"
+        ]
     if factor and abs(1 / factor - round(1 / factor)) < 1e-3 and abs(round(1 / factor)) > 1:
-        return [f"  try: multiply it by {round(1 / factor)}: a sum taken as a mean, or a term left out"]
+        return [
+            f"  try: multiply it by {round(1 / factor)}: a sum taken as a mean, or a term left out"
+        ]
     return []
 
 
@@ -187,7 +220,9 @@ class _Checked:
         return parameter.detach().clone().requires_grad_() if self._torch else np.array(parameter)
 
     def _array(self, parameter: Any) -> Array:
-        """Look at a parameter as an array that shares its memory, so that writing to one moves the other."""
+        """Look at a parameter as an array that shares its memory, so that writing to one moves the
+        other.
+        """
         return parameter.detach().cpu().numpy() if self._torch else parameter
 
     def evaluate(self) -> tuple[float, list[Array]]:
@@ -196,7 +231,9 @@ class _Checked:
         gradients: Any
         if isinstance(result, tuple):
             if len(result) != 2:
-                raise ArgumentError(f"the function returns {len(result)} things; return (value, gradients)")
+                raise ArgumentError(
+                    f"the function returns {len(result)} things; return (value, gradients)"
+                )
             value, gradients = result
             gradients = list(gradients.values()) if isinstance(gradients, Mapping) else gradients
             single = len(self.arrays) == 1 and np.shape(gradients) == self.arrays[0].shape
@@ -204,26 +241,36 @@ class _Checked:
         elif self._torch:
             value, gradients = result, self._autograd(result)
         else:
-            raise ArgumentError("the function returns a value alone; with NumPy arrays return (value, gradients)")
+            raise ArgumentError(
+                "the function returns a value alone; with NumPy arrays return (value, gradients)"
+            )
         return _scalar(value), self._checked(gradients)
 
     def _autograd(self, value: Any) -> list[Any]:
         if not getattr(value, "requires_grad", False):
             raise GradientError(
-                "the function's value does not depend on the parameters, as autograd sees it: a detach?"
+                "the function's value does not depend on the parameters, as autograd sees it: a "
+                "detach?"
             )
         return list(self._torch.autograd.grad(value, self._given, allow_unused=True))
 
     def _checked(self, gradients: list[Any]) -> list[Array]:
         if len(gradients) != len(self.arrays):
-            raise ArgumentError(f"the function returns {len(gradients)} gradients for {len(self.arrays)} parameters")
+            raise ArgumentError(
+                f"the function returns {len(gradients)} gradients for {len(self.arrays)} parameters"
+            )
         arrays = []
         for name, array, gradient in zip(self.names, self.arrays, gradients, strict=True):
             if gradient is None:
-                raise GradientError(f"{name} gets no gradient: the function's value does not depend on it, or a detach")
+                raise GradientError(
+                    f"{name} gets no gradient: the function's value does not depend on it, or a "
+                    f"detach"
+                )
             found = np.asarray(gradient.detach().cpu() if hasattr(gradient, "detach") else gradient)
             if found.shape != array.shape:
-                raise GradientError(f"the gradient of {name} has shape {found.shape}, but {name} has {array.shape}")
+                raise GradientError(
+                    f"the gradient of {name} has shape {found.shape}, but {name} has {array.shape}"
+                )
             arrays.append(found)
         return arrays
 
@@ -236,8 +283,12 @@ class _Checked:
         given = dict(zip(self.names, self._given, strict=True))
         return given if isinstance(self._collection, Mapping) else list(self._given)
 
-    def slopes(self, k: int, index: tuple[int, ...], value: float, share: float) -> tuple[tuple[float, float], float]:
-        """Return the slopes on both sides of one entry, and how far rounding alone may put them off."""
+    def slopes(
+        self, k: int, index: tuple[int, ...], value: float, share: float
+    ) -> tuple[tuple[float, float], float]:
+        """Return the slopes on both sides of one entry, and how far rounding alone may put them
+        off.
+        """
         array = self.arrays[k]
         kept = array[index].copy()
         step = share * max(1.0, abs(float(kept)))
@@ -264,15 +315,21 @@ def _listed(parameters: Any) -> tuple[list[str], list[Any], Any]:
     if hasattr(parameters, "dtype"):
         return ["the parameter"], [parameters], None
     listed = list(parameters)
-    if listed and all(isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], str) for each in listed):
+    if listed and all(
+        isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], str) for each in listed
+    ):
         return [name for name, _ in listed], [each for _, each in listed], dict(listed)
     return [f"parameter {number}" for number in range(1, len(listed) + 1)], listed, listed
 
 
 def _torch_of(parameters: Sequence[Any]) -> Any:
-    """Return the module torch where the parameters are its tensors: whoever has one has imported it."""
+    """Return the module torch where the parameters are its tensors: whoever has one has imported
+    it.
+    """
     if not parameters:
-        raise ArgumentError("parameters is empty, so there is no gradient to check; give at least one array")
+        raise ArgumentError(
+            "parameters is empty, so there is no gradient to check; give at least one array"
+        )
     torch = sys.modules.get("torch")
     return torch if torch is not None and isinstance(parameters[0], torch.Tensor) else None
 
@@ -280,12 +337,15 @@ def _torch_of(parameters: Sequence[Any]) -> Any:
 def _check_parameter(name: str, parameter: Any, torch: Any) -> None:
     kind = "tensor" if torch else "array"
     if not isinstance(parameter, torch.Tensor if torch else np.ndarray):
-        raise ArgumentError(f"{name} is {type(parameter).__name__}; give floating-point {kind}s alone")
+        raise ArgumentError(
+            f"{name} is {type(parameter).__name__}; give floating-point {kind}s alone"
+        )
     floating = parameter.is_floating_point() if torch else parameter.dtype.kind == "f"
     size = parameter.numel() if torch else parameter.size
     if not floating or not size:
         raise ArgumentError(
-            f"{name} holds {size} numbers of {parameter.dtype}; give a floating-point {kind}, not empty"
+            f"{name} holds {size} numbers of {parameter.dtype}; give a floating-point {kind}, not "
+            f"empty"
         )
     if torch and parameter.device.type != "cpu":
         raise ArgumentError(f"{name} lies on {parameter.device}; move it to the CPU for this check")
@@ -306,7 +366,8 @@ def _way_to_call(function: Callable[..., Any], count: int) -> str:
             continue
         return way
     raise ArgumentError(
-        f"the function takes neither {count} arguments, one for each parameter, nor one for all of them, nor none"
+        f"the function takes neither {count} arguments, one for each parameter, nor one for all of "
+        f"them, nor none"
     )
 
 
@@ -314,5 +375,8 @@ def _scalar(value: Any) -> float:
     detached = value.detach().cpu() if hasattr(value, "detach") else value
     array = np.asarray(detached)
     if array.size != 1:
-        raise ArgumentError(f"the function's value has shape {array.shape}; return one number, such as the mean loss")
+        raise ArgumentError(
+            f"the function's value has shape {array.shape}; return one number, such as the mean "
+            f"loss"
+        )
     return float(array.reshape(()))

@@ -28,8 +28,9 @@ MARKER_KEYS = (*HEALTH, *BOUNDS, "first_to_last", *WHERE)
 class Gradients:
     """The trainings of one test.
 
-    Whatever feeds a `gradlab.Recorder` in this process is recorded while the test runs: `gradlab.train`, a loop of
-    one's own, and every adapter. Training in another process is not; hand its run to `add`.
+    Whatever feeds a `gradlab.Recorder` in this process is recorded while the test runs:
+    `gradlab.train`, a loop of one's own, and every adapter. Training in another process is not;
+    hand its run to `add`.
 
     Attributes
     ----------
@@ -39,8 +40,16 @@ class Gradients:
         Assertions not made because of --gradlab-off.
     """
 
-    def __init__(self, nodeid: str, file: Path, *, folder: Path, update: bool = False, off: bool = False):
-        self._nodeid, self._file, self._folder, self._update, self._off = nodeid, file, folder, update, off
+    def __init__(
+        self, nodeid: str, file: Path, *, folder: Path, update: bool = False, off: bool = False
+    ):
+        self._nodeid, self._file, self._folder, self._update, self._off = (
+            nodeid,
+            file,
+            folder,
+            update,
+            off,
+        )
         self._trained: list[Resolvable] = []
         self._watch = contextlib.ExitStack()
         self.profiles_written: list[Path] = []
@@ -59,7 +68,9 @@ class Gradients:
         self._watch.close()
 
     def add(self, run: Run | str | Path | Any) -> Run:
-        """Count a run that was not trained in this test, such as a module's fixture's, as this test's; return it."""
+        """Count a run that was not trained in this test, such as a module's fixture's, as this
+        test's; return it.
+        """
         found = resolve(run)
         self._trained.append(found)
         return found
@@ -87,7 +98,8 @@ class Gradients:
         runs = self._some()
         if len(runs) > 1:
             raise GradientError(
-                f"the test trained {len(runs)} runs ({', '.join(run.name for run in runs[:4])}); choose one by "
+                f"the test trained {len(runs)} runs ({', '.join(run.name for run in runs[:4])}); "
+                f"choose one by "
                 "gradients.runs[...]"
             )
         return runs[0]
@@ -97,8 +109,10 @@ class Gradients:
         runs = self.runs
         if not runs:
             raise GradientError(
-                "nothing was trained in this test that gradlab records, so nothing can be judged; train by "
-                "gradlab.train, feed a gradlab.Recorder, or hand over another fixture's run by gradients.add(run)"
+                "nothing was trained in this test that gradlab records, so nothing can be judged; "
+                "train by "
+                "gradlab.train, feed a gradlab.Recorder, or hand over another fixture's run by "
+                "gradients.add(run)"
             )
         return runs
 
@@ -134,14 +148,22 @@ class Gradients:
         if self._off:
             self.spared += 1
             return
-        failures = [message for run in self._some() if (message := _failure(assertion, run, options))]
+        failures = [
+            message for run in self._some() if (message := _failure(assertion, run, options))
+        ]
         if failures:
             raise GradientError("\n\n".join(failures))
 
     def assert_profile(
-        self, name: str, *, decades: float = 0.5, statistic: str = "grad_norm", run: Any | None = None
+        self,
+        name: str,
+        *,
+        decades: float = 0.5,
+        statistic: str = "grad_norm",
+        run: Any | None = None,
     ) -> None:
-        """Assert that no layer's gradient moved by more than `decades` from the profile stored beside the test.
+        """Assert that no layer's gradient moved by more than `decades` from the profile stored
+        beside the test.
 
         `--gradlab-update` writes it, to gradient_profiles/FILE-NAME.toml; see `gradlab.testing.assert_profile`.
 
@@ -158,19 +180,26 @@ class Gradients:
         """
         __tracebackhide__ = True
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
-            raise ArgumentError(f"profile name {name!r} must be of letters, digits, dots, dashes and underscores")
+            raise ArgumentError(
+                f"profile name {name!r} must be of letters, digits, dots, dashes and underscores"
+            )
         if self._off:
             self.spared += 1
             return
         path = self._file.parent / PROFILES / f"{self._file.stem}-{name}.toml"
         command = f'pytest "{self._nodeid}" --gradlab-update'
         chosen = self.run if run is None else run
-        assert_profile(chosen, path, decades=decades, statistic=statistic, update=self._update, command=command)
+        assert_profile(
+            chosen, path, decades=decades, statistic=statistic, update=self._update, command=command
+        )
         if self._update:
             self.profiles_written.append(path)
 
     def judge(self, wanted: Mapping[str, Any]) -> None:
-        """Assert what a marker asks for: the rules, where it names some or asks for nothing; and the bounds it sets."""
+        """Assert what a marker asks for: the rules, where it names some or asks for nothing.
+
+        And the bounds it sets.
+        """
         __tracebackhide__ = True
         if not self._off:
             self._some()
@@ -184,12 +213,18 @@ class Gradients:
             asked.append((self.assert_gradient_bounds, {**bounds, **where}))
         if "first_to_last" in wanted:
             asked.append((self.assert_ratio, {"first_to_last": wanted["first_to_last"], **where}))
-        failures = [message for assertion, options in asked if (message := _failure(assertion, None, options))]
+        failures = [
+            message
+            for assertion, options in asked
+            if (message := _failure(assertion, None, options))
+        ]
         if failures:
             raise GradientError("\n\n".join(failures))
 
 
-def _failure(assertion: Callable[..., None], run: Run | None, options: Mapping[str, Any]) -> str | None:
+def _failure(
+    assertion: Callable[..., None], run: Run | None, options: Mapping[str, Any]
+) -> str | None:
     """Return what an assertion complains of, or None; a wrong argument is raised on."""
     try:
         assertion(*(() if run is None else (run,)), **options)
@@ -203,4 +238,6 @@ def check_marker(args: tuple[Any, ...], wanted: Mapping[str, Any]) -> None:
     unknown = [key for key in wanted if key not in MARKER_KEYS]
     if args or unknown:
         got = f"the argument {unknown[0]!r}" if unknown else f"{args[0]!r} without a name"
-        raise ArgumentError(f"the marker gradients got {got}; it takes {', '.join(MARKER_KEYS)}, each by name")
+        raise ArgumentError(
+            f"the marker gradients got {got}; it takes {', '.join(MARKER_KEYS)}, each by name"
+        )

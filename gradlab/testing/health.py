@@ -44,7 +44,8 @@ def assert_healthy(
     Raises
     ------
     GradientError
-        There is an error, a NaN or an infinity, or a rule selected here cannot be judged (an AssertionError).
+        There is an error, a NaN or an infinity, or a rule selected here cannot be judged (an
+        AssertionError).
     ArgumentError, RuleError, SettingsError
         No rule, or an unknown one, or a mistake in [tool.gradlab].
     """
@@ -53,31 +54,37 @@ def assert_healthy(
     record = as_run(run)
     diagnosis = project.nearest(folder).judge(record, select=chosen, ignore=dropped)
     if not diagnosis.statuses:
-        raise ArgumentError("select and ignore together leave no rule to judge by; ask at least one")
+        raise ArgumentError(
+            "select and ignore together leave no rule to judge by; ask at least one"
+        )
     _refuse_unjudged(record, diagnosis, chosen or ())
     if not diagnosis.ok or (strict and diagnosis.faults):
         raise GradientError(health_message(record, diagnosis, "is not healthy"))
 
 
 def assert_no_vanishing(run: Any, *, strict: bool = False) -> None:
-    """Assert that the gradient does not vanish: rule GL101 finds no error (`strict`: no warning either).
+    """Assert that the gradient does not vanish: rule GL101 finds no error (`strict`: no warning
+    either).
 
     Raises
     ------
     GradientError
-        It vanishes, the run holds NaN or infinity, or it lacks what GL101 needs (an AssertionError).
+        It vanishes, the run holds NaN or infinity, or it lacks what GL101 needs (an
+        AssertionError).
     """
     __tracebackhide__ = True
     _assert_rule(as_run(run), VANISHING, "has a vanishing gradient", strict)
 
 
 def assert_no_exploding(run: Any, *, strict: bool = False) -> None:
-    """Assert that the gradient does not explode: rule GL102 finds no error (`strict`: no warning either).
+    """Assert that the gradient does not explode: rule GL102 finds no error (`strict`: no warning
+    either).
 
     Raises
     ------
     GradientError
-        It explodes, the run holds NaN or infinity, or it lacks what GL102 needs (an AssertionError).
+        It explodes, the run holds NaN or infinity, or it lacks what GL102 needs (an
+        AssertionError).
     """
     __tracebackhide__ = True
     _assert_rule(as_run(run), EXPLODING, "has an exploding gradient", strict)
@@ -85,12 +92,17 @@ def assert_no_exploding(run: Any, *, strict: bool = False) -> None:
 
 def _assert_rule(run: Run, code: str, complaint: str, strict: bool) -> None:
     __tracebackhide__ = True
-    diagnosis = diagnose(run, select=[code], limits={k: v for k, v in project.nearest().limits.items() if k == code})
+    diagnosis = diagnose(
+        run, select=[code], limits={k: v for k, v in project.nearest().limits.items() if k == code}
+    )
     _refuse_unjudged(run, diagnosis, [code])
     if diagnosis.ok and not (strict and diagnosis.faults):
         return
     if not diagnosis.faults:  # NaN or infinity: the rule judged what came before
-        diagnosis, complaint = diagnose(run, select=[code, EXPLODING, NONFINITE]), "holds NaN or infinity"
+        diagnosis, complaint = (
+            diagnose(run, select=[code, EXPLODING, NONFINITE]),
+            "holds NaN or infinity",
+        )
     raise GradientError(health_message(run, diagnosis, complaint))
 
 
@@ -99,7 +111,9 @@ def _codes(argument: str, codes: Iterable[str] | None) -> list[str] | None:
         return None
     listed = [part.strip() for part in codes.split(",")] if isinstance(codes, str) else list(codes)
     if argument == "select" and not listed:
-        raise ArgumentError("select=[] leaves nothing to judge by; name at least one rule, or leave it out for all")
+        raise ArgumentError(
+            "select=[] leaves nothing to judge by; name at least one rule, or leave it out for all"
+        )
     return [str(code).upper() for code in listed]
 
 
@@ -115,7 +129,9 @@ def _refuse_unjudged(run: Run, diagnosis: Diagnosis, wanted: Iterable[str]) -> N
 
 
 def health_message(run: Run, diagnosis: Diagnosis, complaint: str) -> str:
-    """Word a diagnosis that fails a test: the root cause, where it is worst, the layers, why, and what to try."""
+    """Word a diagnosis that fails a test: the root cause, where it is worst, the layers, why, and
+    what to try.
+    """
     if not diagnosis.faults:
         return f"run {run.name!r} {complaint}: {_without_finding(run, diagnosis)}."
     root, *others = diagnosis.faults
@@ -128,7 +144,9 @@ def health_message(run: Run, diagnosis: Diagnosis, complaint: str) -> str:
     lines = [head, *(worst[1] if worst else []), *finding_lines(root)]
     also = [*root.consequences, *others]
     if also:
-        lines += wrapped("also: ", ", ".join(f"{each.rule} {each.name} ({each.severity})" for each in also))
+        lines += wrapped(
+            "also: ", ", ".join(f"{each.rule} {each.name} ({each.severity})" for each in also)
+        )
     lines += _crashes(diagnosis)
     return "\n".join(lines)
 
@@ -137,7 +155,8 @@ def _without_finding(run: Run, diagnosis: Diagnosis) -> str:
     if diagnosis.nonfinite:
         where = np.argwhere(broken(run))[0]
         return (
-            f"it holds NaN or infinity from iteration {where[0]}, replicate {where[1]}, which no rule asked names; "
+            f"it holds NaN or infinity from iteration {where[0]}, replicate {where[1]}, which no "
+            f"rule asked names; "
             f"ask {NONFINITE} for the layer"
         )
     return "; ".join(_crashes(diagnosis)) or diagnosis.verdict
@@ -145,28 +164,39 @@ def _without_finding(run: Run, diagnosis: Diagnosis) -> str:
 
 def _crashes(diagnosis: Diagnosis) -> list[str]:
     crashed = [code for code, status in diagnosis.statuses.items() if status == "crashed"]
-    return [line for code in crashed for line in wrapped(f"{code} crashed: ", diagnosis.reasons.get(code, ""))]
+    return [
+        line
+        for code in crashed
+        for line in wrapped(f"{code} crashed: ", diagnosis.reasons.get(code, ""))
+    ]
 
 
 def _worst(run: Run, finding: Finding) -> tuple[str, list[str]] | None:
-    """Say where the first statistic that shows a finding is worst, and lay it out by layer at that place."""
+    """Say where the first statistic that shows a finding is worst, and lay it out by layer at that
+    place.
+    """
     column = next((name for name in finding.columns if name in run), None)
     if column is None:
         return None
     first, last = finding.iterations
     which = list(finding.replicates["which"])
+    run = run.matrices if max(finding.layers, default=1) <= run.matrices.shape[2] else run
     layers = [layer - 1 for layer in finding.layers] or list(range(run.shape[2]))
     cut = np.ix_(range(first, last + 1), which, layers)
     values, recorded = run[column][cut], run.recorded(column)[cut]
     if not recorded.any():
         return None
     low = finding.value < finding.limit
-    badness = np.where(np.isfinite(values), -values if low else values, np.inf)  # what is not finite is worst
+    badness = np.where(
+        np.isfinite(values), -values if low else values, np.inf
+    )  # what is not finite is worst
     at = np.unravel_index(np.argmax(np.where(recorded, badness, -np.inf)), badness.shape)
     iteration, replicate, layer = first + int(at[0]), which[int(at[1])], layers[int(at[2])]
     names = names_of(run)
     rows = [
-        Row(k + 1, names[k], float(run[column][iteration, replicate, k]), _note(run, finding, k + 1))
+        Row(
+            k + 1, names[k], float(run[column][iteration, replicate, k]), _note(run, finding, k + 1)
+        )
         for k in range(run.shape[2])
         if run.recorded(column)[iteration, replicate, k]
     ]

@@ -1,4 +1,6 @@
-"""What a failed assertion prints: one sentence, a small table with bars, the cause, and what to try."""
+"""What a failed assertion prints: one sentence, a small table with bars, the cause, and what to
+try.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ def table(
         if position in shown:
             mark = ">" if row.layer == worst else " "
             lines.append(
-                f"{mark} {row.layer:>3} {row.name:<{width}}  {number(row.value):>8}  {scale.bar(row.value)}  {row.note}"
+                f"{mark} {row.layer:>3} {row.name:<{width}}  {number(row.value):>8}  "
+                f"{scale.bar(row.value)}  {row.note}"
             )
         elif position - 1 in shown:
             hidden = _run_of_hidden(rows, shown, position)
@@ -117,7 +120,9 @@ def reasons(diagnosis: Diagnosis, seen: str) -> list[str]:
     finding = concerning(diagnosis, seen)
     if finding is None:
         said = "gradlab's own rules find nothing wrong with this run: the assertion asks for more than they do"
-        return wrapped("why: ", said if diagnosis.ok else f"no rule names a cause ({diagnosis.verdict})")
+        return wrapped(
+            "why: ", said if diagnosis.ok else f"no rule names a cause ({diagnosis.verdict})"
+        )
     return finding_lines(finding)
 
 
@@ -132,7 +137,10 @@ def finding_lines(finding: Finding) -> list[str]:
 
 
 def concerning(diagnosis: Diagnosis, seen: str) -> Finding | None:
-    """Return the root that concerns what was seen, or whose consequence does; else the worst one."""
+    """Return the root that concerns what was seen, or whose consequence does.
+
+    Else the worst one.
+    """
     wanted = CONCERNING.get(seen, ())
     for code in wanted:
         for root in diagnosis.faults:
@@ -144,4 +152,6 @@ def concerning(diagnosis: Diagnosis, seen: str) -> Finding | None:
 def wrapped(label: str, text: str) -> list[str]:
     """Wrap `text` behind a label, as lines of the message."""
     indent = " " * (2 + len(label))
-    return textwrap.wrap(f"  {label}{text}", WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
+    return textwrap.wrap(
+        f"  {label}{text}", WIDTH, subsequent_indent=indent, break_on_hyphens=False
+    ) or [""]

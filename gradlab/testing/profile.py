@@ -1,4 +1,6 @@
-"""`assert_profile`: the gradient of every layer against a small text file that stands beside the test."""
+"""`assert_profile`: the gradient of every layer against a small text file that stands beside the
+test.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,11 @@ def assert_profile(
     update: bool = False,
     command: str = "assert_profile(..., update=True)",
 ) -> None:
-    """Assert that no layer's gradient has moved from the stored one by more than so many powers of ten.
+    """Assert that no layer's gradient has moved from the stored one by more than so many powers of
+    ten.
 
-    A profile is the logarithm of each layer's median gradient over all iterations and replicates, in a TOML file of one
-    line a layer.
+    A profile is the logarithm of each layer's median gradient over all iterations and replicates,
+    in a TOML file of one line a layer.
 
     Parameters
     ----------
@@ -66,18 +69,23 @@ def assert_profile(
         _write(path, now, record, statistic)
         return
     if not path.exists():
-        raise GradientError(f"there is no profile {path} to compare run {record.name!r} with; make it by: {command}")
+        raise GradientError(
+            f"there is no profile {path} to compare run {record.name!r} with; make it by: {command}"
+        )
     then, measured = _read(path)
     if measured != statistic:
-        raise GradientError(f"profile {path} is of {measured}, not of {statistic}; make it anew by: {command}")
+        raise GradientError(
+            f"profile {path} is of {measured}, not of {statistic}; make it anew by: {command}"
+        )
     _compare(record, path, then, now, decades, command)
 
 
 def profile_of(run: Run, statistic: str = "grad_norm") -> Profile:
-    """Return log10 of the median of a statistic over iterations and replicates, by layer; -inf for 0.
+    """Return log10 of the median of a statistic over iterations and replicates, by layer; -inf for
+    0.
 
-    Layers without a value are left out; one that holds NaN or infinity is an error: no profile of a broken run is one.
-    """
+    Layers without a value are left out; one that holds NaN or infinity is an error: no profile of a
+    broken run is one."""
     part = part_of(run, statistic, None, None)
     names = _unique(names_of(run))
     profile: Profile = {}
@@ -86,8 +94,10 @@ def profile_of(run: Run, statistic: str = "grad_norm") -> Profile:
         if not np.isfinite(values).all() or (values < 0).any():
             wrong = values[~(np.isfinite(values) & (values >= 0))][0]
             raise GradientError(
-                f"run {run.name!r}: {statistic} of layer {layer} ({names[layer - 1]}) holds {number(float(wrong))}, "
-                "and a profile is made of finite numbers of at least 0; see what assert_healthy says of this run"
+                f"run {run.name!r}: {statistic} of layer {layer} ({names[layer - 1]}) holds "
+                f"{number(float(wrong))}, "
+                "and a profile is made of finite numbers of at least 0; see what assert_healthy "
+                "says of this run"
             )
         median = float(np.median(values))
         profile[names[layer - 1]] = round(math.log10(median), DIGITS) if median > 0 else -math.inf
@@ -96,14 +106,18 @@ def profile_of(run: Run, statistic: str = "grad_norm") -> Profile:
 
 def _unique(names: list[str]) -> list[str]:
     """Tell layers of the same name apart by their number."""
-    return [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, 1)]
+    return [
+        name if names.count(name) == 1 else f"{name} {number}"
+        for number, name in enumerate(names, 1)
+    ]
 
 
 def _write(path: Path, profile: Mapping[str, float], run: Run, statistic: str) -> None:
     iterations, replicates, _ = run.shape
     width = max(len(_quoted(name)) for name in profile)
     lines = [
-        f"# gradlab: log10 of each layer's median {statistic} over {iterations} iterations x {replicates} replicates",
+        f"# gradlab: log10 of each layer's median {statistic} over {iterations} iterations x "
+        f"{replicates} replicates",
         f"schema = {SCHEMA}",
         f'statistic = "{statistic}"',
         "",
@@ -115,11 +129,15 @@ def _write(path: Path, profile: Mapping[str, float], run: Run, statistic: str) -
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(lines), encoding="utf-8")
     except OSError as error:
-        raise RunError(f"profile {path} cannot be written: {error.strerror}; choose another folder") from None
+        raise RunError(
+            f"profile {path} cannot be written: {error.strerror}; choose another folder"
+        ) from None
 
 
 def _quoted(name: str) -> str:
-    return json.dumps(name, ensure_ascii=False).replace("\x7f", "?")  # a JSON string is a TOML one, but for DEL
+    return json.dumps(name, ensure_ascii=False).replace(
+        "\x7f", "?"
+    )  # a JSON string is a TOML one, but for DEL
 
 
 def _read(path: Path) -> tuple[Profile, str]:
@@ -129,33 +147,47 @@ def _read(path: Path) -> tuple[Profile, str]:
         raise RunError(f"profile {path} cannot be read: {error}; make it anew") from None
     layers = document.get("layers")
     if document.get("schema") != SCHEMA or not isinstance(layers, dict) or not _are_decades(layers):
-        raise RunError(f"profile {path} is no profile of schema {SCHEMA}, with numbers by layer; make it anew")
+        raise RunError(
+            f"profile {path} is no profile of schema {SCHEMA}, with numbers by layer; make it anew"
+        )
     return {name: float(value) for name, value in layers.items()}, str(document.get("statistic"))
 
 
 def _are_decades(layers: dict[str, Any]) -> bool:
-    return bool(layers) and all(type(each) in (int, float) and not math.isnan(each) for each in layers.values())
+    return bool(layers) and all(
+        type(each) in (int, float) and not math.isnan(each) for each in layers.values()
+    )
 
 
-def _compare(run: Run, path: Path, then: Profile, now: Profile, decades: float, command: str) -> None:
+def _compare(
+    run: Run, path: Path, then: Profile, now: Profile, decades: float, command: str
+) -> None:
     __tracebackhide__ = True
     if list(then) != list(now):
         gone, new = [n for n in then if n not in now], [n for n in now if n not in then]
-        parts = [f"{', '.join(names)} {word}" for names, word in ((gone, "gone"), (new, "new")) if names]
+        parts = [
+            f"{', '.join(names)} {word}" for names, word in ((gone, "gone"), (new, "new")) if names
+        ]
         said = " and ".join(parts) or "their order is another"
         raise GradientError(
-            f"run {run.name!r} has other layers than profile {path}: {said}; if that is meant, rewrite it by: {command}"
+            f"run {run.name!r} has other layers than profile {path}: {said}; if that is meant, "
+            f"rewrite it by: {command}"
         )
     moved = {name: _moved(then[name], now[name]) for name in now}
     worst = max(moved, key=lambda name: abs(moved[name]))
     if abs(moved[worst]) <= decades:
         return
     numbers = {name: layer for layer, name in enumerate(_unique(names_of(run)), 1)}
-    rows = [Row(numbers[name], name, _value(now[name]), _note(moved[name], then[name], decades)) for name in now]
+    rows = [
+        Row(numbers[name], name, _value(now[name]), _note(moved[name], then[name], decades))
+        for name in now
+    ]
     count = sum(abs(each) > decades for each in moved.values())
     head = (
-        f"run {run.name!r}: the gradient of layer {numbers[worst]} ({worst}) moved by {moved[worst]:+.3g} decades, "
-        f"from {number(_value(then[worst]))} in {path.name} to {number(_value(now[worst]))}, more than the {decades:g} "
+        f"run {run.name!r}: the gradient of layer {numbers[worst]} ({worst}) moved by "
+        f"{moved[worst]:+.3g} decades, "
+        f"from {number(_value(then[worst]))} in {path.name} to {number(_value(now[worst]))}, more "
+        f"than the {decades:g} "
         f"allowed; {count} of {len(now)} layers moved."
     )
     body = table("median now", rows, numbers[worst])
@@ -169,7 +201,10 @@ def _note(moved: float, then: float, decades: float) -> str:
 
 
 def _moved(then: float, now: float) -> float:
-    """Return now - then in decades, as exactly as the file holds it; 0 where both are 0 gradients."""
+    """Return now - then in decades, as exactly as the file holds it.
+
+    0 where both are 0 gradients.
+    """
     return 0.0 if then == now else round(now - then, DIGITS)
 
 

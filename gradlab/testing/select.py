@@ -18,19 +18,27 @@ from gradlab.run import Run, load
 Array = np.ndarray
 
 Layers = str | re.Pattern[str] | int | Sequence[Any] | None
-Resolvable = Any  # a Run, the path of a run's folder, or what has a `snapshot`, a `recorder` or a `run`
+Resolvable = (
+    Any  # a Run, the path of a run's folder, or what has a `snapshot`, a `recorder` or a `run`
+)
 Iterations = slice | range | int | Sequence[int] | None
 
 
 class GradientError(AssertionError):
-    """A run does not pass an assertion; the message says where, by how much, why, and what to try."""
+    """A run does not pass an assertion.
+
+    The message says where, by how much, why, and what to try.
+    """
 
 
 def as_run(subject: Any) -> Run:
     """Return the Run that `subject` stands for; one without iterations is an error."""
     run = resolve(subject)
     if run.iterations == 0:
-        raise GradientError(f"run {run.name!r} holds no iteration, so nothing can be judged; train it for at least one")
+        raise GradientError(
+            f"run {run.name!r} holds no iteration, so nothing can be judged; train it for at least "
+            f"one"
+        )
     return run
 
 
@@ -40,13 +48,16 @@ def resolve(subject: Resolvable) -> Run:
         return subject
     if isinstance(subject, (str, Path)):
         return load(subject)
-    if callable(snapshot := getattr(subject, "snapshot", None)):  # a recorder, its newest iteration included
+    if callable(
+        snapshot := getattr(subject, "snapshot", None)
+    ):  # a recorder, its newest iteration included
         return resolve(snapshot())
     for name in ("recorder", "run"):
         if (inner := getattr(subject, name, None)) is not None and not callable(inner):
             return resolve(inner)
     raise ArgumentError(
-        f"run is {type(subject).__name__}; give a Run, the path of a run's folder, or the recorder that records it"
+        f"run is {type(subject).__name__}; give a Run, the path of a run's folder, or the recorder "
+        f"that records it"
     )
 
 
@@ -86,61 +97,78 @@ def part_of(run: Run, statistic: str, layers: Layers, iterations: Iterations) ->
         where = "any layer" if not known.any() else f"layer {', '.join(map(str, unknown))}"
         held = ", ".join(run.columns) or "nothing"
         raise ArgumentError(
-            f"statistic={statistic!r} was not recorded in {where} of run {run.name!r} at the iterations chosen; it "
-            f"holds {held} (costly statistics at iterations 0-9 and every 10th: every=1 records them always)"
+            f"statistic={statistic!r} was not recorded in {where} of run {run.name!r} at the "
+            f"iterations chosen; it "
+            f"holds {held} (costly statistics at iterations 0-9 and every 10th: every=1 records "
+            f"them always)"
         )
     kept = [layer for layer, has in zip(chosen, known, strict=True) if has]
     return Part(run, statistic, when, kept, values[:, :, known], recorded[:, :, known])
 
 
 def names_of(run: Run) -> list[str]:
-    """Return the layers' names, first layer first."""
-    return [str(name) for name in run.layers["name"]]
+    """Return the names of all rows: the layers, first one first, then the vectors."""
+    return [str(name) for name in run.layer("name")]
 
 
 def choose_layers(run: Run, layers: Layers) -> list[int]:
-    """Return numbers of layers, from 1: all, those named by a pattern, or those given.
+    """Return numbers of layers, from 1: all, those that a pattern fits, or those given.
+
+    The vectors of a run (biases, scales of norms), which come after its layers, are chosen by
+    their numbers, or by a pattern that fits no layer, such as "*.bias".
 
     Raises
     ------
     ArgumentError
-        A pattern that fits no layer, or a number outside 1 to L.
+        A pattern that fits nothing, or a number outside 1 to L.
     """
-    names = names_of(run)
+    names, matrices = names_of(run), run.matrices.shape[2]
     if layers is None:
-        return list(range(1, len(names) + 1))
-    given = [layers] if isinstance(layers, (str, re.Pattern, int, np.integer)) else list(layers)
+        return list(range(1, matrices + 1))
+    alone = isinstance(layers, (str, re.Pattern, int, np.integer))
+    given = [layers] if alone else list(layers)
     if not given:
-        raise ArgumentError(f"layers={layers!r} names no layer; leave it out for all, or give {_choices(names)}")
+        raise ArgumentError(
+            f"layers={layers!r} names no layer; leave it out for all, or give {_choices(names)}"
+        )
     chosen: set[int] = set()
     for each in given:
-        chosen |= _matching(each, names)
+        chosen |= _numbers(each, names, matrices)
     return sorted(chosen)
 
 
-def _matching(given: Any, names: list[str]) -> set[int]:
+def _numbers(given: Any, names: list[str], matrices: int) -> set[int]:
     if isinstance(given, (int, np.integer)) and not isinstance(given, bool):
         if not 1 <= given <= len(names):
-            raise ArgumentError(f"layers={int(given)} is no layer of this run; give {_choices(names)}")
+            raise ArgumentError(
+                f"layers={int(given)} is no layer of this run; give {_choices(names)}"
+            )
         return {int(given)}
-    if isinstance(given, str):
-        found = {number for number, name in enumerate(names, 1) if fnmatchcase(name, given)}
-        if not found:
-            try:
-                found = {number for number, name in enumerate(names, 1) if re.fullmatch(given, name)}
-            except re.error as error:
-                raise ArgumentError(
-                    f"layers={given!r} fits no layer as a pattern and is no regular expression ({error}); "
-                    f"give {_choices(names)}"
-                ) from None
-    elif isinstance(given, re.Pattern):
-        found = {number for number, name in enumerate(names, 1) if given.search(name)}
-        given = given.pattern
-    else:
-        raise ArgumentError(f"layers={given!r} is neither a pattern nor a number; give {_choices(names)}")
+    if not isinstance(given, (str, re.Pattern)):
+        raise ArgumentError(
+            f"layers={given!r} is neither a pattern nor a number; give {_choices(names)}"
+        )
+    found = _fitting(given, names)
     if not found:
-        raise ArgumentError(f"layers={given!r} fits no layer; give {_choices(names)}")
-    return found
+        shown = given.pattern if isinstance(given, re.Pattern) else given
+        raise ArgumentError(f"layers={shown!r} fits no layer; give {_choices(names)}")
+    return {number for number in found if number <= matrices} or found
+
+
+def _fitting(given: str | re.Pattern[str], names: list[str]) -> set[int]:
+    """Return the numbers of the names that fit a pattern or a regular expression."""
+    if isinstance(given, re.Pattern):
+        return {number for number, name in enumerate(names, 1) if given.search(name)}
+    found = {number for number, name in enumerate(names, 1) if fnmatchcase(name, given)}
+    if found:
+        return found
+    try:
+        return {number for number, name in enumerate(names, 1) if re.fullmatch(given, name)}
+    except re.error as error:
+        raise ArgumentError(
+            f"layers={given!r} fits no layer as a pattern and is no regular expression ({error}); "
+            f"give {_choices(names)}"
+        ) from None
 
 
 def _choices(names: list[str]) -> str:
@@ -149,39 +177,66 @@ def _choices(names: list[str]) -> str:
 
 
 def choose_iterations(run: Run, iterations: Iterations) -> list[int]:
-    """Return numbers of iterations, from 0; a choice of none, or of one that is not there, is an error."""
+    """Return numbers of iterations, from 0.
+
+    A choice of none, or of one that is not there, is an error.
+    """
     total = run.iterations
     if iterations is None:
         return list(range(total))
     if isinstance(iterations, slice):
         chosen = list(range(total))[iterations]
     else:
-        given: Iterable[Any] = [iterations] if isinstance(iterations, (int, np.integer)) else iterations
+        given: Iterable[Any] = (
+            [iterations] if isinstance(iterations, (int, np.integer)) else iterations
+        )
         chosen = [int(each) for each in given]
         outside = [each for each in chosen if not 0 <= each < total]
         if outside:
-            raise ArgumentError(f"iterations={outside[0]} is not in this run; give numbers from 0 to {total - 1}")
+            raise ArgumentError(
+                f"iterations={outside[0]} is not in this run; give numbers from 0 to {total - 1}"
+            )
     if not chosen:
-        raise ArgumentError(f"iterations={iterations!r} chooses none of the run's {total} iterations; choose some")
+        raise ArgumentError(
+            f"iterations={iterations!r} chooses none of the run's {total} iterations; choose some"
+        )
     return chosen
 
 
-def check_bounds(minimum: float | None, maximum: float | None, names: tuple[str, str] = ("minimum", "maximum")) -> None:
-    """Raise ArgumentError unless at least one bound is given, each is a finite number, and they are in order."""
+def check_bounds(
+    minimum: float | None, maximum: float | None, names: tuple[str, str] = ("minimum", "maximum")
+) -> None:
+    """Raise ArgumentError unless at least one bound is given, each is a finite number, and they are
+    in order.
+    """
     if minimum is None and maximum is None:
-        raise ArgumentError(f"neither {names[0]} nor {names[1]} is given, so nothing would be judged; give one or both")
+        raise ArgumentError(
+            f"neither {names[0]} nor {names[1]} is given, so nothing would be judged; give one or "
+            f"both"
+        )
     for name, value in zip(names, (minimum, maximum), strict=True):
         if value is not None:
             check_number(name, value)
     if minimum is not None and maximum is not None and minimum > maximum:
-        raise ArgumentError(f"{names[0]}={minimum:g} is above {names[1]}={maximum:g}, which nothing passes; swap them")
+        raise ArgumentError(
+            f"{names[0]}={minimum:g} is above {names[1]}={maximum:g}, which nothing passes; swap "
+            f"them"
+        )
 
 
-def check_number(name: str, value: Any, *, least: float | None = None, most: float | None = None) -> None:
-    """Raise ArgumentError unless `value` is a finite number, above `least` and at most `most` where given."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+def check_number(
+    name: str, value: Any, *, least: float | None = None, most: float | None = None
+) -> None:
+    """Raise ArgumentError unless `value` is a finite number, above `least` and at most `most` where
+    given.
+    """
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, bool
+    )
     allowed = " above " + f"{least:g}" if least is not None else ""
     allowed += f", at most {most:g}" if most is not None else ""
-    outside = number and ((least is not None and value <= least) or (most is not None and value > most))
+    outside = number and (
+        (least is not None and value <= least) or (most is not None and value > most)
+    )
     if not number or not math.isfinite(value) or outside:
         raise ArgumentError(f"{name}={value!r} must be a finite number{allowed}")

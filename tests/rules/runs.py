@@ -87,7 +87,10 @@ def fires(run, code):
 
 
 def severity(run, code):
-    """Return the severity of a rule's finding: "error", "warning" or "note"; "" where it finds nothing."""
+    """Return the severity of a rule's finding: "error", "warning" or "note".
+
+    "" where it finds nothing.
+    """
     finding = only(run, code)
     return "" if finding is None else finding.severity
 

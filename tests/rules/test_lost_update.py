@@ -66,7 +66,10 @@ def test_a_net_with_nothing_left_to_learn_may_stand_still(loss, expected):
 
 
 def trained(dtype):
-    """A training at a rate that float32 rounds away; returns it with the shares of equal weights."""
+    """A training at a rate that float32 rounds away.
+
+    Returns it with the shares of equal weights.
+    """
     model = gradlab.MLP([64, 16, 10], "tanh", replicates=2, dtype=dtype)
     before = [weight.copy() for weight in model.weights]
     run = gradlab.train(model, gradlab.datasets.digits(), learning_rate=1e-9, iterations=60)

@@ -8,7 +8,10 @@ from tests.rules.runs import actions, fires, found, make_run
 
 
 def alike(value):
-    """A run whose second layer has units of that cosine; the output layer may hold what it likes."""
+    """A run whose second layer has units of that cosine.
+
+    The output layer may hold what it likes.
+    """
     return make_run(unit_similarity=np.array([0.5, value, 0.5, 1.0]))
 
 

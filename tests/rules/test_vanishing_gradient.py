@@ -1,4 +1,7 @@
-"""GL101 vanishing-gradient. Elasticity e = p ||W|| / loss; ||W|| = 8 and loss = 1 below, so p = e / 8."""
+"""GL101 vanishing-gradient. Elasticity e = p ||W|| / loss.
+
+||W|| = 8 and loss = 1 below, so p = e / 8.
+"""
 
 import numpy as np
 import pytest
