@@ -48,8 +48,8 @@ def train(model: Any, optimizer: Any, recorder: Any, *, drawn_anew: bool = False
     from tests.zoo import data_b
 
     x, y, _, _ = data_b.digits()
-    warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.05, total_iters=25)
-    for batch in data_b.batches(len(y), 32, 220):
+    warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.05, total_iters=15)
+    for batch in data_b.batches(len(y), 32, 100):
         clean = x[batch]
         noise = torch.randn_like(clean)
         moments = torch.randint(0, 1000, (len(batch),))

@@ -46,8 +46,8 @@ def make_gan() -> tuple[Any, Any]:
     torch.manual_seed(0)
     model = nets(64)
     players = [
-        torch.optim.Adam(model["generator"].parameters(), lr=1e-3, betas=(0.5, 0.999)),
-        torch.optim.Adam(model["critic"].parameters(), lr=1e-3, betas=(0.5, 0.999)),
+        torch.optim.Adam(model["generator"].parameters(), lr=2e-3, betas=(0.5, 0.999)),
+        torch.optim.Adam(model["critic"].parameters(), lr=2e-3, betas=(0.5, 0.999)),
     ]
     return model, players
 
@@ -61,7 +61,7 @@ def train_gan(model: Any, optimizer: Any, recorder: Any, *, detached: bool = Fal
     generator, critic = model["generator"], model["critic"]
     of_generator, of_critic = optimizer
     real, wrong = torch.ones(64, 1), torch.zeros(64, 1)
-    for _ in range(400):
+    for _ in range(700):
         fake = generator(torch.randn(64, 8))
         of_critic.zero_grad()
         told = criterion(critic(blobs(64)), real)
@@ -103,13 +103,13 @@ def make_wgan() -> tuple[Any, Any]:
 
 
 def train_wgan(model: Any, optimizer: Any, recorder: Any, *, clip_all: bool = False) -> None:
-    """Give the critic three steps a round and keep its weights within 0.1, as the paper does within 0.01."""
+    """Give the critic three steps a round and keep its weights within 0.05, as the paper does within 0.01."""
     import torch
 
     generator, critic = model["generator"], model["critic"]
     of_generator, of_critic = optimizer
     clipped = list(model.parameters() if clip_all else critic.parameters())
-    for _ in range(400):
+    for _ in range(500):
         for _ in range(3):
             fake = generator(torch.randn(64, 8)).detach()
             critic_loss = critic(fake).mean() - critic(blobs(64)).mean()
@@ -118,7 +118,7 @@ def train_wgan(model: Any, optimizer: Any, recorder: Any, *, clip_all: bool = Fa
             of_critic.step()
             with torch.no_grad():
                 for parameter in clipped:
-                    parameter.clamp_(-0.1, 0.1)
+                    parameter.clamp_(-0.05, 0.05)
         generator_loss = -critic(generator(torch.randn(64, 8))).mean()
         of_generator.zero_grad()
         generator_loss.backward()

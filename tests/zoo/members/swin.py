@@ -20,8 +20,8 @@ def make() -> tuple[Any, Any]:
 
     torch.manual_seed(0)
     model = SwinTransformer(
-        img_size=8,
-        patch_size=1,
+        img_size=16,
+        patch_size=2,
         in_chans=1,
         num_classes=10,
         embed_dim=32,
@@ -39,15 +39,15 @@ def train(model: Any, optimizer: Any, recorder: Any, *, each_batch: bool = False
 
     from tests.zoo import data_b
 
-    x, y, _, _ = data_b.digits()
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.8)
+    x, y, _, _ = data_b.digits(16)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.85)
     model.train()
-    for number, batch in enumerate(data_b.batches(len(y), 32, 250), start=1):
+    for number, batch in enumerate(data_b.batches(len(y), 32, 300), start=1):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x[batch]), y[batch], label_smoothing=0.05)
         loss.backward()
         optimizer.step()
-        if each_batch or number % 50 == 0:
+        if each_batch or number % 60 == 0:
             schedule.step()
         recorder.log(loss=loss.item())
 
@@ -55,7 +55,7 @@ def train(model: Any, optimizer: Any, recorder: Any, *, each_batch: bool = False
 def score(model: Any) -> float:
     from tests.zoo import data_b
 
-    _, _, x, y = data_b.digits()
+    _, _, x, y = data_b.digits(16)
     return data_b.accuracy(model, x, y)
 
 

@@ -78,7 +78,9 @@ def make_alexnet() -> tuple[Any, Any]:
     return model, torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 
 
-def train_alexnet(model: Any, optimizer: Any, recorder: Any, *, scale: float = 0.0) -> None:
+def train_alexnet(
+    model: Any, optimizer: Any, recorder: Any, *, scale: float = 0.0, twice: bool = False
+) -> None:
     import torch.nn.functional as F
 
     from tests.zoo import data_b
@@ -86,7 +88,8 @@ def train_alexnet(model: Any, optimizer: Any, recorder: Any, *, scale: float = 0
     x, y, _, _ = data_b.digits(63, channels=3, standardize=not scale)
     x = x * scale if scale else x
     for batch in data_b.batches(len(y), 32, 150, seed=1):
-        loss = F.cross_entropy(model(x[batch]), y[batch])
+        output = model(x[batch])
+        loss = F.cross_entropy(output.softmax(1) if twice else output, y[batch])
         recorder.log(loss=loss)
         optimizer.zero_grad()
         loss.backward()
@@ -143,6 +146,19 @@ MEMBERS = [
         fault="inputs of 0..255",
         root=("GL404",),
         symptoms=("GL102", "GL201", "GL203", "GL303", "GL304", "GL401", "GL402", "GL001"),
+        counterpart="alexnet-sgd",
+        needs=NEEDS,
+    ),
+    Member(
+        name="alexnet-softmax-twice",
+        family="AlexNet",
+        make=make_alexnet,
+        train=partial(train_alexnet, twice=True),
+        score=score_alexnet,
+        learned=0.7,
+        fault="softmax before cross-entropy",
+        root=("GL106",),
+        symptoms=("GL402", "GL101"),
         counterpart="alexnet-sgd",
         needs=NEEDS,
     ),
