@@ -36,9 +36,7 @@ def _pixels() -> tuple[np.ndarray, np.ndarray]:
     return (images[order] / 16.0).astype("float32").reshape(-1, 1, 8, 8), labels[order].astype("int64")
 
 
-def digits(
-    size: int = 8, *, channels: int = 1, standardize: bool = True
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def digits(size: int = 8, *, channels: int = 1, standardize: bool = True) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return 1,437 training and 360 test digits: images, labels, test images, test labels."""
     images, labels = (torch.from_numpy(each.copy()) for each in _pixels())
     if size != 8:

@@ -46,9 +46,7 @@ def make_gat() -> tuple[Any, Any]:
     return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 
 
-def train_nodes(
-    model: Any, optimizer: Any, recorder: Any, *, steps: int = 200, zero_grad: bool = True
-) -> None:
+def train_nodes(model: Any, optimizer: Any, recorder: Any, *, steps: int = 200, zero_grad: bool = True) -> None:
     import torch.nn.functional as F
 
     graph = communities()

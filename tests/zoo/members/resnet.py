@@ -29,9 +29,7 @@ def make_resnet18() -> tuple[Any, Any]:
 
     torch.manual_seed(0)
     model = small_resnet([2, 2, 2, 2])
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
     return model, optimizer
 
 

@@ -66,7 +66,7 @@ MEMBERS = [
         make=make,
         train=train,
         score=score,
-        learned=0.7,
+        learned=0.6,
         needs=NEEDS,
     ),
     Member(
@@ -75,7 +75,7 @@ MEMBERS = [
         make=make,
         train=partial(train, each_batch=True),
         score=score,
-        learned=0.7,
+        learned=0.6,
         fault="exhausted schedule",
         root=("GL312",),
         symptoms=("GL402", "GL302"),

@@ -18,9 +18,7 @@ def make_plain() -> tuple[Any, Any]:
             self.encoder = nn.Sequential(nn.Linear(64, 128), nn.ReLU())
             self.mean = nn.Linear(128, 8)
             self.log_variance = nn.Linear(128, 8)
-            self.decoder = nn.Sequential(
-                nn.Linear(8, 128), nn.ReLU(), nn.Linear(128, 64)
-            )
+            self.decoder = nn.Sequential(nn.Linear(8, 128), nn.ReLU(), nn.Linear(128, 64))
 
         def forward(self, x: Any) -> Any:
             hidden = self.encoder(x)

@@ -25,9 +25,7 @@ def make_vgg(*, init_weights: bool = True) -> tuple[Any, Any]:
     features[0] = nn.Conv2d(1, 16, 3, padding=1)
     model = VGG(features, num_classes=10, init_weights=False)
     model.avgpool = nn.AdaptiveAvgPool2d(1)
-    model.classifier = nn.Sequential(
-        nn.Linear(96, 96), nn.ReLU(True), nn.Dropout(0.3), nn.Linear(96, 10)
-    )
+    model.classifier = nn.Sequential(nn.Linear(96, 96), nn.ReLU(True), nn.Dropout(0.3), nn.Linear(96, 10))
     if init_weights:
         for module in model.modules():
             if isinstance(module, nn.Conv2d):
@@ -72,22 +70,18 @@ def make_alexnet() -> tuple[Any, Any]:
     torch.manual_seed(1)
     model = AlexNet(num_classes=10)
     model.avgpool = nn.Identity()
-    model.classifier = nn.Sequential(
-        nn.Dropout(0.2), nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 10)
-    )
+    model.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 10))
     return model, torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 
 
-def train_alexnet(
-    model: Any, optimizer: Any, recorder: Any, *, scale: float = 0.0, twice: bool = False
-) -> None:
+def train_alexnet(model: Any, optimizer: Any, recorder: Any, *, scale: float = 0.0, twice: bool = False) -> None:
     import torch.nn.functional as F
 
     from tests.zoo import data_b
 
     x, y, _, _ = data_b.digits(63, channels=3, standardize=not scale)
     x = x * scale if scale else x
-    for batch in data_b.batches(len(y), 32, 150, seed=1):
+    for batch in data_b.batches(len(y), 32, 190, seed=1):
         output = model(x[batch])
         loss = F.cross_entropy(output.softmax(1) if twice else output, y[batch])
         recorder.log(loss=loss)
