@@ -1,4 +1,7 @@
-"""Data and small helpers of the vision, generative and graph members. Import it inside functions: it needs PyTorch."""
+"""Data and helpers of the vision, generative and graph members.
+
+Import it inside functions: it needs PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-_LIBRARIES: list[torch.library.Library] = []  # an operator lives as long as the library that defines it
+# An operator lives as long as the library that defines it.
+_LIBRARIES: list[torch.library.Library] = []
 
 
 def allow_torchvision() -> None:
-    """Define the two operators that torchvision asks for at import: a build for CUDA lacks them on a CPU."""
+    """Define two operators that torchvision wants at import; a build for CUDA lacks them on CPU."""
     if "torchvision" in sys.modules:
         return
     try:
@@ -33,10 +37,16 @@ def _pixels() -> tuple[np.ndarray, np.ndarray]:
     """Return the digits in a fixed random order: images of 0..1 and labels."""
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(labels))
-    return (images[order] / 16.0).astype("float32").reshape(-1, 1, 8, 8), labels[order].astype("int64")
+    images = (images[order] / 16.0).astype("float32").reshape(-1, 1, 8, 8)
+    return images, labels[order].astype("int64")
 
 
-def digits(size: int = 8, *, channels: int = 1, standardize: bool = True) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def digits(
+    size: int = 8,
+    *,
+    channels: int = 1,
+    standardize: bool = True,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return 1,437 training and 360 test digits: images, labels, test images, test labels."""
     images, labels = (torch.from_numpy(each.copy()) for each in _pixels())
     if size != 8:

@@ -88,7 +88,12 @@ def make_towers() -> tuple[Any, Any]:
     class Towers(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.image = nn.Sequential(nn.Linear(64, 128), nn.GELU(), nn.LayerNorm(128), nn.Linear(128, 48))
+            self.image = nn.Sequential(
+                nn.Linear(64, 128),
+                nn.GELU(),
+                nn.LayerNorm(128),
+                nn.Linear(128, 48),
+            )
             self.words = nn.Embedding(12, 48)
             self.reader = nn.GRU(48, 48, batch_first=True)
             self.log_scale = nn.Parameter(torch.tensor(2.66))
@@ -120,9 +125,9 @@ def train_towers(model: Any, optimizer: Any, recorder: Any) -> None:
     x = x.flatten(1)
     for batch in data_b.batches(len(y), 32, 250, seed=1):
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = model(x[batch], captions(y[batch]))
+            logits = model(x[batch], captions(y[batch])).float()
         target = torch.arange(len(batch))
-        loss = (F.cross_entropy(logits.float(), target) + F.cross_entropy(logits.float().T, target)) / 2
+        loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -183,7 +188,7 @@ def train_triplet(model: Any, optimizer: Any, recorder: Any, *, floor: float = 1
 
 
 def score_triplet(model: Any) -> float:
-    """Return how often the nearest training digit, in the two dimensions of the code, is the same digit."""
+    """Return how often the nearest training digit, by its two-dimensional code, is the same."""
     import torch
 
     from tests.zoo import data_b

@@ -1,4 +1,4 @@
-"""ConvNeXt of torchvision with its LayerScale of 1e-6: AdamW, accumulation; a guard that skips nearly every step."""
+"""ConvNeXt of torchvision with its LayerScale of 1e-6; a guard that skips nearly every step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""UNet2DModel of diffusers predicts the noise in digits; the loss compares it with a noise drawn anew."""
+"""UNet2DModel of diffusers predicts the noise in digits; once, the noise of another draw."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def train_gan(model: Any, optimizer: Any, recorder: Any, *, detached: bool = Fal
 
 
 def score(model: Any) -> float:
-    """Return minus the Wasserstein distance between sorted projections, averaged over sixteen directions."""
+    """Return minus the sliced Wasserstein distance, averaged over sixteen directions."""
     import math
 
     import torch
@@ -103,7 +103,7 @@ def make_wgan() -> tuple[Any, Any]:
 
 
 def train_wgan(model: Any, optimizer: Any, recorder: Any, *, clip_all: bool = False) -> None:
-    """Give the critic three steps a round and keep its weights within 0.05, as the paper does within 0.01."""
+    """Give the critic three steps a round and keep its weights within 0.05 (paper: 0.01)."""
     import torch
 
     generator, critic = model["generator"], model["critic"]

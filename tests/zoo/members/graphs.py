@@ -1,4 +1,4 @@
-"""Graph networks of torch_geometric: nodes of communities (GCN, GAT), the number of a graph's edges (GIN)."""
+"""Graph networks of torch_geometric: nodes of communities (GCN, GAT), a number a graph (GIN)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEEDS = ("torch_geometric",)
 
 @cache
 def communities() -> Any:
-    """Return a graph of 400 nodes in four communities whose features tell little of the community."""
+    """Return a graph of 400 nodes in four communities, of which the features tell little."""
     import torch
     from torch_geometric.data import Data
 
@@ -46,12 +46,12 @@ def make_gat() -> tuple[Any, Any]:
     return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 
 
-def train_nodes(model: Any, optimizer: Any, recorder: Any, *, steps: int = 200, zero_grad: bool = True) -> None:
+def train_nodes(model: Any, optimizer: Any, recorder: Any, *, zero_grad: bool = True) -> None:
     import torch.nn.functional as F
 
     graph = communities()
     model.train()
-    for _ in range(steps):
+    for _ in range(200):
         if zero_grad:
             optimizer.zero_grad()
         logits = model(graph.x, graph.edge_index)
@@ -74,7 +74,7 @@ def score_nodes(model: Any) -> float:
 
 @cache
 def small_graphs() -> list[Any]:
-    """Return 500 random graphs of 6 to 14 nodes; the target is the share of nodes with three neighbours or more."""
+    """Return 500 random graphs and how many of their nodes have three neighbours or more."""
     import torch
     from torch_geometric.data import Data
 

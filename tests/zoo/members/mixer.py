@@ -1,4 +1,4 @@
-"""MLP-Mixer of timm: small batches with AdamW; an epsilon of 1 copied from another optimizer's recipe."""
+"""MLP-Mixer of timm: small batches with AdamW; an epsilon of 1 from another recipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ def make(*, epsilon: float = 1e-8) -> tuple[Any, Any]:
     from timm.models.mlp_mixer import MlpMixer
 
     torch.manual_seed(0)
-    model = MlpMixer(num_classes=10, img_size=16, in_chans=1, patch_size=4, num_blocks=4, embed_dim=64)
+    model = MlpMixer(
+        num_classes=10,
+        img_size=16,
+        in_chans=1,
+        patch_size=4,
+        num_blocks=4,
+        embed_dim=64,
+    )
     return model, torch.optim.AdamW(model.parameters(), lr=1e-3, eps=epsilon, weight_decay=0.01)
 
 

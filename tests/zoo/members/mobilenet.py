@@ -1,4 +1,4 @@
-"""MobileNetV3 of timm: RMSprop under label noise; BatchNorm's momentum of another framework's convention."""
+"""MobileNetV3 of timm: RMSprop, label noise; a BatchNorm momentum of another convention."""
 
 from __future__ import annotations
 
@@ -19,8 +19,20 @@ def make(*, momentum: float = 0.1) -> tuple[Any, Any]:
     import timm
 
     torch.manual_seed(0)
-    model = timm.create_model("mobilenetv3_small_050", num_classes=10, in_chans=1, bn_momentum=momentum)
-    optimizer = torch.optim.RMSprop(model.parameters(), lr=2e-3, alpha=0.9, momentum=0.9, eps=1e-3, weight_decay=1e-5)
+    model = timm.create_model(
+        "mobilenetv3_small_050",
+        num_classes=10,
+        in_chans=1,
+        bn_momentum=momentum,
+    )
+    optimizer = torch.optim.RMSprop(
+        model.parameters(),
+        lr=2e-3,
+        alpha=0.9,
+        momentum=0.9,
+        eps=1e-3,
+        weight_decay=1e-5,
+    )
     return model, optimizer
 
 

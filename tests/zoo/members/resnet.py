@@ -1,4 +1,4 @@
-"""ResNets of torchvision with the stem for small images: SGD with cosine, mixup on zero-gamma blocks, a new head."""
+"""ResNets of torchvision for small images: SGD with cosine, mixup with zero gammas, a new head."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ def make_resnet18() -> tuple[Any, Any]:
 
     torch.manual_seed(0)
     model = small_resnet([2, 2, 2, 2])
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=0.05,
+        momentum=0.9,
+        weight_decay=5e-4,
+        nesterov=True,
+    )
     return model, optimizer
 
 

@@ -1,4 +1,4 @@
-"""A U-Net by hand finds discs in noise by cross-entropy; a sigmoid before the loss that has its own."""
+"""A U-Net by hand finds discs in noise; a sigmoid before the loss that has its own."""
 
 from __future__ import annotations
 

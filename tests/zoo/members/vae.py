@@ -32,7 +32,7 @@ def make_plain() -> tuple[Any, Any]:
 
 
 def train_plain(model: Any, optimizer: Any, recorder: Any, *, scale: float = 1.0) -> None:
-    """Minimize the summed cross-entropy of the pixels plus the divergence from the prior, per example."""
+    """Minimize the pixels' cross-entropy plus the divergence from the prior, per example."""
     import torch.nn.functional as F
 
     from tests.zoo import data_b

@@ -1,4 +1,4 @@
-"""VGG and AlexNet of torchvision, narrow, with the usual replaced classifier: deep relu nets without norms."""
+"""VGG and AlexNet of torchvision with replaced classifiers: deep relu nets without norms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ def make_vgg(*, init_weights: bool = True) -> tuple[Any, Any]:
     features[0] = nn.Conv2d(1, 16, 3, padding=1)
     model = VGG(features, num_classes=10, init_weights=False)
     model.avgpool = nn.AdaptiveAvgPool2d(1)
-    model.classifier = nn.Sequential(nn.Linear(96, 96), nn.ReLU(True), nn.Dropout(0.3), nn.Linear(96, 10))
+    model.classifier = nn.Sequential(
+        nn.Linear(96, 96),
+        nn.ReLU(True),
+        nn.Dropout(0.3),
+        nn.Linear(96, 10),
+    )
     if init_weights:
         for module in model.modules():
             if isinstance(module, nn.Conv2d):
@@ -70,11 +75,23 @@ def make_alexnet() -> tuple[Any, Any]:
     torch.manual_seed(1)
     model = AlexNet(num_classes=10)
     model.avgpool = nn.Identity()
-    model.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 10))
+    model.classifier = nn.Sequential(
+        nn.Dropout(0.2),
+        nn.Linear(256, 128),
+        nn.ReLU(inplace=True),
+        nn.Linear(128, 10),
+    )
     return model, torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 
 
-def train_alexnet(model: Any, optimizer: Any, recorder: Any, *, scale: float = 0.0, twice: bool = False) -> None:
+def train_alexnet(
+    model: Any,
+    optimizer: Any,
+    recorder: Any,
+    *,
+    scale: float = 0.0,
+    twice: bool = False,
+) -> None:
     import torch.nn.functional as F
 
     from tests.zoo import data_b

@@ -80,7 +80,7 @@ def make_deit() -> tuple[Any, Any]:
 
 
 def train_deit(model: Any, optimizer: Any, recorder: Any) -> None:
-    """Teach one head by labels and the other by the soft answers of a fitted logistic regression."""
+    """Teach one head by labels, the other by the soft answers of a logistic regression."""
     import torch
     import torch.nn.functional as F
     from sklearn.linear_model import LogisticRegression
