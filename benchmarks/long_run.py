@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from gradlab.run import LOG_GAINS, signals_table, steps_table, storage
+from gradlab.run.writer import Writer
 
 BLOCK = 64  # iterations that are written together, as a Recorder does
 ALWAYS = ("grad_norm", "per_example_grad_norm", "delta_norm", "weight_norm", "update_norm", "update_ratio",
@@ -54,7 +55,7 @@ def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[i
     iterations.
     """
     folder.mkdir()
-    writer = storage.Writer(folder)
+    writer = Writer(folder)
     rng = np.random.default_rng(0)
     spike, nan = iterations // 3, (9 * iterations) // 10 + 1
     pool = {name: np.exp(0.1 * rng.normal(size=(BLOCK, seeds, layers))) for name in ALWAYS}
@@ -83,9 +84,11 @@ def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[i
             values["nonfinite_count"][broken, 1] = 1.0
             loss[broken, 1] = np.nan
         steps = {"loss": loss, "grad_norm": norm, "learning_rate": np.full_like(loss, 0.1)}
-        writer.append("steps", steps_table(start, steps, seeds).combine_chunks().to_batches()[0])
-        writer.append(
-            "signals", signals_table(start, values, masks).combine_chunks().to_batches()[0]
+        writer.write(
+            {
+                "steps": steps_table(start, steps, seeds),
+                "signals": signals_table(start, values, masks),
+            }
         )
     writer.close()
     described = [{"layer": k + 1, "name": f"hidden{k + 1}", "kind": "linear", "activation": "relu", "fan_in": 64,

@@ -79,7 +79,9 @@ def bars_text(bars: Sequence[Bar]) -> list[str]:
         length = round(scale * abs(bar.decades)) if np.isfinite(bar.decades) else 0
         left = ("-" * length if bar.decades < 0 else "").rjust(room)
         right = "+" * length if bar.decades > 0 else ""
-        lines.append(f"  {bar.layer:>4}  {_elided(bar.name):<{min(width, NAME)}}  {bar.value:>8}  {left}|{right}")
+        lines.append(
+            f"  {bar.layer:>4}  {_elided(bar.name):<{min(width, NAME)}}  {bar.value:>8}  {left}|{right}"
+        )
     return lines
 
 
@@ -87,7 +89,10 @@ def columns_text(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
     """Write a table, each column as wide as its longest word, and a line below the heads."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def bars_html(bars: Sequence[Bar]) -> str:
@@ -102,14 +107,20 @@ def bars_html(bars: Sequence[Bar]) -> str:
             rows.append(f"<tr><td></td><td {CELL}>... {hidden} more layers</td></tr>")
         bar = bars[index]
         length = scale * abs(bar.decades) if np.isfinite(bar.decades) else 0.0
-        start = scale * (lost - (abs(bar.decades) if bar.decades < 0 else 0.0)) if length else scale * lost
+        start = (
+            scale * (lost - (abs(bar.decades) if bar.decades < 0 else 0.0))
+            if length
+            else scale * lost
+        )
         drawn = (
             f'<div style="margin-left: {start:.2f}em; width: {max(length, 0.12):.2f}em; height: 0.7em; '
             f'background: {COLOURS["fine"] if bar.decades <= 0 else COLOURS["warning"]}"></div>'
         )
         cells = (str(bar.layer), bar.name, bar.value)
         rows.append(
-            "<tr>" + "".join(f"<td {CELL}>{html.escape(cell)}</td>" for cell in cells) + f"<td>{drawn}</td></tr>"
+            "<tr>"
+            + "".join(f"<td {CELL}>{html.escape(cell)}</td>" for cell in cells)
+            + f"<td>{drawn}</td></tr>"
         )
     return f"<table>{''.join(rows)}</table>"
 
@@ -135,7 +146,9 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a table, escaped; a line feed within a cell starts a new line."""
     top = "".join(f"<th {CELL}>{html.escape(text)}</th>" for text in head)
     body = "".join(
-        "<tr>" + "".join(f"<td {CELL}>{html.escape(text).replace(chr(10), '<br>')}</td>" for text in row) + "</tr>"
+        "<tr>"
+        + "".join(f"<td {CELL}>{html.escape(text).replace(chr(10), '<br>')}</td>" for text in row)
+        + "</tr>"
         for row in rows
     )
     return f"<table><tr>{top}</tr>{body}</table>"

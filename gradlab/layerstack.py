@@ -40,13 +40,17 @@ class LayerStack(Sequence[Array]):
         `(layers, array)`: each run of neighbours of equal shape as one array `(layers, *shape)`.
     """
 
-    def __init__(self, shapes: Sequence[Shape], dtype: np.typing.DTypeLike, buffer: Array | None = None):
+    def __init__(
+        self, shapes: Sequence[Shape], dtype: np.typing.DTypeLike, buffer: Array | None = None
+    ):
         sizes = [math.prod(shape) for shape in shapes]
         self.flat = np.zeros(sum(sizes), dtype) if buffer is None else buffer
         self._views: list[Array] = []
         groups = []
         start = 0
-        for shape, members in itertools.groupby(range(len(shapes)), key=lambda layer: shapes[layer]):
+        for shape, members in itertools.groupby(
+            range(len(shapes)), key=lambda layer: shapes[layer]
+        ):
             layers = list(members)
             stop = start + len(layers) * sizes[layers[0]]
             array = self.flat[start:stop].reshape(len(layers), *shape)
@@ -97,4 +101,6 @@ def groups(arrays: Sequence[Array]) -> Sequence[tuple[slice, Array]]:
     """Return `(layers, stacked)` pairs: those of a LayerStack, or one layer a pair for any other sequence."""
     if isinstance(arrays, LayerStack):
         return arrays.groups
-    return [(slice(layer, layer + 1), np.asarray(array)[None]) for layer, array in enumerate(arrays)]
+    return [
+        (slice(layer, layer + 1), np.asarray(array)[None]) for layer, array in enumerate(arrays)
+    ]

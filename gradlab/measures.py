@@ -17,6 +17,8 @@ import numpy as np
 Array = np.ndarray
 
 SATURATED_BELOW = 0.01  # of the largest possible slope
+LOWEST_EXPONENT, HIGHEST_EXPONENT = -149, 127  # of float32's smallest and largest powers of two
+BINS = HIGHEST_EXPONENT - LOWEST_EXPONENT + 2  # those powers, and zero before them
 
 
 def _flatten(x: Array) -> Array:
@@ -117,7 +119,10 @@ def cosine(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
         result = np.asarray(np.vecdot(x, y) / scale)
         unsafe = _unsafe(scale, x.dtype)
         if unsafe.any():
-            unit_x, unit_y = x[unsafe] / x_norm[unsafe][..., None], y[unsafe] / y_norm[unsafe][..., None]
+            unit_x, unit_y = (
+                x[unsafe] / x_norm[unsafe][..., None],
+                y[unsafe] / y_norm[unsafe][..., None],
+            )
             result[unsafe] = np.vecdot(unit_x, unit_y)
     return result
 
@@ -198,6 +203,21 @@ def _gram_of_extremes(weight: Array) -> Array:
     gram = _gram(units)
     gram[zero & zero.swapaxes(-1, -2)] = 1
     return gram
+
+
+def power_histogram(x: Array) -> Array:
+    """Count the entries of each power of two, (..., BINS): zeros, then 2^k <= |x| < 2^(k+1) for each k.
+
+    The first and the last power take what is smaller and larger; NaN and infinity are not counted.
+    """
+    flat = _flatten(x)
+    rows = flat.reshape(-1, flat.shape[-1])
+    _, exponent = np.frexp(rows)  # |x| = m 2^e with 1/2 <= m < 1
+    bins = np.clip(exponent.astype(np.int64) - 1, LOWEST_EXPONENT, HIGHEST_EXPONENT) - LOWEST_EXPONENT + 1
+    bins[rows == 0] = 0
+    finite = np.isfinite(rows)
+    counts = [np.bincount(each[known], minlength=BINS) for each, known in zip(bins, finite, strict=True)]
+    return np.array(counts, np.int64).reshape(*flat.shape[:-1], BINS)
 
 
 def lost_fraction(update: Array, gradient: Array) -> Array:

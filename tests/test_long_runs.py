@@ -12,7 +12,7 @@ from gradlab.report.data import build
 from gradlab.report.pictures import series
 from gradlab.rules.base import Window
 from gradlab.rules.windows import gaps, windows
-from gradlab.run import Run, row_groups, storage
+from gradlab.run import Run, row_groups, writer
 
 GROUP = 40  # iterations, in these tests
 
@@ -205,13 +205,10 @@ def closed_by_gradlab(path, change, **options):
     """Close the run as a recorder does, so that the footer counts NaN and infinity."""
     run = gradlab.load(folder_of(path, change=change, **options))
     rows = GROUP * run.shape[1] * run.shape[2]
-    writer = storage.Writer(path)
-    for batch in pq.read_table(path / "signals.parquet").combine_chunks().to_batches(max_chunksize=rows):
-        writer.append("signals", batch)
+    batches = pq.read_table(path / "signals.parquet").combine_chunks().to_batches(max_chunksize=rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "ROW_GROUP", rows)
-        writer.close()
-    writer.remove_streams()
+        patch.setattr(writer, "ROW_GROUP", rows)
+        writer.write_parquet(path, "signals", iter(batches))
     return gradlab.load(path)
 
 

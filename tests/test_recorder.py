@@ -292,7 +292,18 @@ def test_arrays_that_do_not_fit_are_named_and_nothing_is_recorded(build, match):
         ({"layers": []}, "layers is empty"),
         ({"layers": [{"fan_in": 3}]}, r"layers\[0\] needs 'fan_out'"),
         ({"layers": [{"fan_in": 0, "fan_out": 1}]}, r"layers\[0\] needs 'fan_in'"),
-        ({"layers": [{"fan_in": 1.5, "fan_out": 1}]}, r"layers\[0\] needs 'fan_in'"),
+        ({"layers": [{"fan_in": 1.5, "fan_out": 1}]}, r"layers\[0\] has fan_in=1.5"),
+        ({"layers": [5]}, r"layers\[0\] is 5"),
+        ({"layers": {"fan_in": 3}}, "layers is {"),
+        ({"every": "3"}, "every='3'"),
+        ({"weights": 1.5}, "weights=1.5"),
+        ({"replicates": True and 2.0}, "replicates=2.0"),
+        ({"overwrite": "yes"}, "overwrite='yes'"),
+        ({"histograms": 1}, "histograms=1"),
+        ({"config": [1]}, r"config=\[1\]"),
+        ({"config": {"baseline_loss": "auto"}}, r"config\['baseline_loss'\]='auto'"),
+        ({"out": 3}, "out=3"),
+        ({"name": "\ud800"}, "name cannot be stored"),
         ({"every": 0}, "every=0"),
         ({"weights": -1}, "weights=-1"),
         ({"replicates": 0}, "replicates=0"),
@@ -339,7 +350,7 @@ def test_an_exception_in_the_block_closes_the_run_with_its_name():
 
 
 def test_a_live_run_is_readable_and_stays_so_once_it_is_closed(tmp_path, monkeypatch):
-    monkeypatch.setattr(recorder_module, "BLOCK_ITERATIONS", 4)
+    monkeypatch.setattr(recorder_module, "FLUSH_ITERATIONS", 4)
     recorder = Recorder(LAYERS, out=tmp_path / "run")
     for t in range(10):
         recorder.record(**one_iteration(t))
@@ -382,8 +393,8 @@ def test_a_temporary_folder_lives_as_long_as_its_run():
 
 @pytest.mark.parametrize(("block", "seconds", "most"), [(4, 1e9, 4), (10**9, 0.0, 1)])
 def test_rows_go_to_disk_when_either_limit_is_reached(block, seconds, most, monkeypatch):
-    monkeypatch.setattr(recorder_module, "BLOCK_ITERATIONS", block)
-    monkeypatch.setattr(recorder_module, "BLOCK_SECONDS", seconds)
+    monkeypatch.setattr(recorder_module, "FLUSH_ITERATIONS", block)
+    monkeypatch.setattr(recorder_module, "FLUSH_SECONDS", seconds)
     with Recorder(LAYERS) as recorder:
         for t in range(21):
             recorder.record(**one_iteration(0))
@@ -392,7 +403,7 @@ def test_rows_go_to_disk_when_either_limit_is_reached(block, seconds, most, monk
 
 def test_memory_does_not_grow_with_the_number_of_iterations(monkeypatch):
     """Python's and Arrow's own bytes together, from the 100th to the 1,000th iteration of 600 bytes each."""
-    monkeypatch.setattr(recorder_module, "BLOCK_SECONDS", 1e9)
+    monkeypatch.setattr(recorder_module, "FLUSH_SECONDS", 1e9)
     given, sizes = {n: v for n, v in one_iteration().items() if n in NEEDED | {"loss", "learning_rate", "deltas"}}, {}
     with Recorder(LAYERS) as recorder:
         tracemalloc.start()

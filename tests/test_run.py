@@ -3,9 +3,11 @@
 import json
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import gradlab
@@ -201,27 +203,44 @@ def test_save_onto_itself_changes_nothing(tmp_path):
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("broken", ["append", "close", "copy_tables", "write_description", "replace"])
-def test_a_save_that_fails_leaves_the_old_run(broken, tmp_path, monkeypatch):
+def no_space(*arguments, **options):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [(storage, "copy_tables"), (storage, "write_description"), (storage, "replace_folder")],
+)
+def test_a_save_that_fails_leaves_the_old_run(module, function, tmp_path, monkeypatch):
     trained(25).save(tmp_path / "run")
     new, before = trained(3), contents(tmp_path)
-    if broken in ("append", "close"):  # of a run in memory; a closed one's files are copied
-        new = Run.from_arrays({"grad_norm": np.ones((3, 2, 2))})
+    monkeypatch.setattr(module, function, no_space)
+    with pytest.raises((OSError, RunError)):
+        new.save(tmp_path / "run")
+    monkeypatch.undo()
+    assert contents(tmp_path) == before
 
-    def fail(*arguments, **options):
-        raise OSError(28, "No space left on device")
 
-    if broken in ("write_description", "copy_tables"):
-        monkeypatch.setattr(storage, broken, fail)
-    elif broken == "replace":
-        replace = os.replace
-        monkeypatch.setattr(
-            os,
-            "replace",
-            lambda a, b: fail() if str(b) == str(tmp_path / "run") and ".old" not in str(a) else replace(a, b),
-        )
-    else:
-        monkeypatch.setattr(storage.Writer, broken, fail)
+def test_a_save_whose_tables_cannot_be_written_leaves_the_old_run(tmp_path, monkeypatch):
+    trained(25).save(tmp_path / "run")
+    before = contents(tmp_path)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", no_space)
+    with pytest.raises(RunError, match="cannot be written to"):
+        Run.from_arrays({"grad_norm": np.ones((3, 2, 2))}).save(tmp_path / "run")
+    monkeypatch.undo()
+    assert contents(tmp_path) == before
+
+
+def test_a_save_that_cannot_be_put_in_its_place_puts_the_old_run_back(tmp_path, monkeypatch):
+    trained(25).save(tmp_path / "run")
+    new, before, replace = trained(3), contents(tmp_path), os.replace
+
+    def failing(source, target):
+        if Path(target) == tmp_path / "run" and Path(source).name != ".run.old":
+            no_space()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
     with pytest.raises((OSError, RunError)):
         new.save(tmp_path / "run")
     monkeypatch.undo()

@@ -18,7 +18,7 @@ import pytest
 from gradlab.errors import ArgumentError, RunError
 from gradlab.recorder import Recorder
 from gradlab.recorder import recorder as recorder_module
-from gradlab.run import load, storage
+from gradlab.run import load, steps_table, storage, streams, writer
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,7 +27,7 @@ CHILD = textwrap.dedent("""
     import sys
     import numpy as np
     from gradlab.recorder import recorder as module
-    module.BLOCK_ITERATIONS = int(sys.argv[2])
+    module.FLUSH_ITERATIONS = int(sys.argv[2])
     recorder = module.Recorder([{"fan_in": 2, "fan_out": 2}], out=sys.argv[1])
     last = -1
     for t in range(10**9):
@@ -85,9 +85,9 @@ def live_folder(folder, iterations=13, block=4):
 
 @pytest.fixture
 def live(tmp_path, monkeypatch):
-    monkeypatch.setattr(recorder_module, "BLOCK_ITERATIONS", 4)
-    monkeypatch.setattr(recorder_module, "BLOCK_SECONDS", 1e9)
-    assert live_folder(tmp_path / "live") == 9
+    monkeypatch.setattr(recorder_module, "FLUSH_ITERATIONS", 4)
+    monkeypatch.setattr(recorder_module, "FLUSH_SECONDS", 1e9)
+    assert live_folder(tmp_path / "live") == 12
     return tmp_path / "live"
 
 
@@ -119,7 +119,7 @@ def test_a_torn_tail_costs_no_more_than_its_own_batch(table, live, tmp_path):
         if run.iterations and not run.weights.empty:
             check_rows(run)
         if table == "weights":
-            assert run.iterations == 9
+            assert run.iterations == 12
         else:
             complete = max((i for i, end in enumerate(ends) if end <= cut), default=0)
             assert run.iterations == iterations[complete], cut
@@ -130,14 +130,14 @@ def test_a_torn_tail_costs_no_more_than_its_own_batch(table, live, tmp_path):
 
 
 def _rows(folder, table) -> list[int]:
-    return [batch.num_rows for batch in storage._stream_batches(folder, table)]
+    return [batch.num_rows for batch in streams.batches(folder, table)]
 
 
 def test_rubbish_after_the_last_batch_is_skipped(live):
     with (live / "steps.0.arrow").open("ab") as file:
         file.write(b"\x00rubbish" * 10)
     run = load(live)
-    assert run.iterations == 9
+    assert run.iterations == 12
     check_rows(run)
 
 
@@ -151,9 +151,9 @@ def test_a_run_killed_before_its_first_block_loads_with_0_iterations(tmp_path):
 
 def test_parquet_without_a_closed_description_is_not_read(live):
     """Killed between the rewriting of the tables and the word that the run is closed: the streams still count."""
-    storage._compact(live, "steps")
+    writer.compact(live, "steps")
     run = load(live)
-    assert run.iterations == 9
+    assert run.iterations == 12
     check_rows(run)
 
 
@@ -167,56 +167,59 @@ def test_streams_left_behind_by_a_closed_run_do_no_harm(live, tmp_path):
 
 
 def batches(count, rows=8):
+    """Steps of a run of one replicate, `rows` iterations at a time; loss t at iteration t."""
     for number in range(count):
-        yield pa.record_batch({"x": pa.array(np.arange(number * rows, (number + 1) * rows))})
+        times = np.arange(number * rows, (number + 1) * rows)
+        yield steps_table(int(times[0]), {"loss": times[:, None].astype(float)}, 1)
+
+
+def losses(table) -> list[float]:
+    return table["loss"].to_pylist()
 
 
 def test_a_new_writer_opens_a_new_segment_and_order_is_kept_beyond_ten(tmp_path):
-    for number in range(12):
-        writer = storage.Writer(tmp_path)
-        writer.append("steps", pa.record_batch({"x": pa.array([number])}))
-        for file, stream in writer._streams.values():
-            stream.close()
-            file.close()
-    assert storage.read_table(tmp_path, "steps", closed=False)["x"].to_pylist() == list(range(12))
-    storage._compact(tmp_path, "steps")
-    assert storage.read_table(tmp_path, "steps")["x"].to_pylist() == list(range(12))
+    for number, table in enumerate(batches(12, rows=1)):
+        writer.Writer(tmp_path).write({"steps": table})
+        assert (tmp_path / f"steps.{number}.arrow").exists()
+    written = pa.Table.from_batches(streams.batches(tmp_path, "steps"))
+    assert losses(written) == list(range(12))
+    writer.compact(tmp_path, "steps")
+    assert losses(pq.read_table(tmp_path / "steps.parquet")) == list(range(12))
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
 def test_closing_keeps_every_row_in_order_in_groups_of_the_stated_size(count, tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "ROW_GROUP", 64)
-    writer = storage.Writer(tmp_path)
-    for batch in batches(count):
-        writer.append("signals", batch)
-    writer.close()
-    table = pq.read_table(tmp_path / "signals.parquet")
-    assert table["x"].to_pylist() == list(range(8 * count))
-    metadata = pq.read_metadata(tmp_path / "signals.parquet")
+    monkeypatch.setattr(writer, "ROW_GROUP", 64)
+    stream = writer.Writer(tmp_path)
+    for table in batches(count):
+        stream.write({"steps": table})
+    stream.close()
+    assert losses(pq.read_table(tmp_path / "steps.parquet")) == list(range(8 * count))
+    metadata = pq.read_metadata(tmp_path / "steps.parquet")
     assert max(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)) <= 64
     assert not list(tmp_path.glob(".*"))
 
 
 def test_closing_holds_no_more_than_one_row_group_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "ROW_GROUP", 1 << 10)
+    monkeypatch.setattr(writer, "ROW_GROUP", 1 << 10)
     peaks = []
     for count in (8, 80):
         folder = tmp_path / str(count)
         folder.mkdir()
-        writer = storage.Writer(folder)
-        for batch in batches(count, rows=1 << 10):
-            writer.append("signals", batch)
+        stream = writer.Writer(folder)
+        for table in batches(count, rows=1 << 10):
+            stream.write({"steps": table})
         before, peak = pa.total_allocated_bytes(), 0
-        table = pq.ParquetWriter.write_table
+        usual = pq.ParquetWriter.write_table
 
-        def noting(self, *arguments, table=table, before=before):
+        def noting(self, *arguments, usual=usual, before=before):
             nonlocal peak
             peak = max(peak, pa.total_allocated_bytes() - before)
-            return table(self, *arguments)
+            return usual(self, *arguments)
 
         monkeypatch.setattr(pq.ParquetWriter, "write_table", noting)
-        writer.close()
-        monkeypatch.setattr(pq.ParquetWriter, "write_table", table)
+        stream.close()
+        monkeypatch.setattr(pq.ParquetWriter, "write_table", usual)
         peaks.append(peak)
     assert peaks[1] <= 2 * peaks[0] + 4096
 
@@ -234,7 +237,9 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path):
 def test_the_description_says_its_schema_and_tables(live, tmp_path):
     saved = json.loads((load(live).save(tmp_path / "run") / "run.json").read_text())
     assert saved["schema"] == storage.SCHEMA_VERSION == 2
-    assert saved["tables"] == ["steps", "signals", "weights"]
+    assert list(saved["tables"]) == ["steps", "signals", "weights"]
+    for name, seal in saved["tables"].items():
+        assert seal["bytes"] == (tmp_path / "run" / f"{name}.parquet").stat().st_size
     assert "tables" not in json.loads((live / "run.json").read_text())
 
 

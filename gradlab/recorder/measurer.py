@@ -10,26 +10,35 @@ import numpy as np
 from gradlab import measures
 from gradlab.layerstack import LayerStack, groups
 from gradlab.recorder import square_sums
-from gradlab.recorder.square_sums import SUMS, Sums
+from gradlab.recorder.inputs import StepTensors
+from gradlab.recorder.rows import PHASES, LayerRow, Partial
+from gradlab.recorder.square_sums import Sums
 
 Array = np.ndarray
-Tensors = Mapping[str, Any]
-Row = dict[str, Any]  # of arrays (S, L), or pairs (array, defined)
-
-PHASES = ("forward", "loss", "backward", "update")
-BACK, PRODUCT = "||u||", "||u phi'||"  # of a row, but no columns: what the log gains are made of
 
 
 class Measurer:
     """Measures one iteration after the other; keeps only the last three updates, for the cosines between them.
 
-    A row is a dict of arrays (S, L), or of pairs (array, defined) where not every entry was recorded: null stands for
-    what is not defined, NaN for a number that is none.
+    Parameters
+    ----------
+    bounds : sequence of (float or None)
+        The largest slope of each layer's activation.
+    stacked : bool
+        Whether arrays carry a replicate axis.
+    histograms : bool
+        Whether to take the gradients' histograms among the costly statistics.
     """
 
     def __init__(
-        self, layers: Sequence[Mapping[str, Any]], bounds: Sequence[float | None], replicates: int, stacked: bool
+        self,
+        layers: Sequence[Mapping[str, Any]],
+        bounds: Sequence[float | None],
+        replicates: int,
+        stacked: bool,
+        histograms: bool = False,
     ):
+        self._histograms = histograms
         self._bounds, self._stacked = bounds, stacked
         self._shape = replicates, len(layers)
         self._fan_out = np.array([layer["fan_out"] for layer in layers], np.float64)
@@ -39,44 +48,50 @@ class Measurer:
         self._nonfinite: dict[str, Array] = {}
         self._kept: Sequence[Array] | None = None  # W after the last update, where it was to be kept
 
-    def norms(self, tensors: Tensors, keep: bool = False) -> Row:
+    def norms(self, tensors: StepTensors, keep: bool = False) -> LayerRow:
         """Return what is taken at every iteration, but for what `unfold` and `derived` make of it; keep the update.
 
         With `keep`, the next iteration is told what changed the weights between this update and that iteration.
         """
-        outside = self._outside(tensors["weights"])
-        self._kept = _copied(tensors["weights_after"]) if keep else None
-        return self._norms(tensors) | outside
+        outside = self._outside(tensors.weights)
+        self._kept = _copied(tensors.weights_after) if keep else None
+        row = self._norms(tensors)
+        if outside is not None:
+            row.statistics["outside_update_norm"] = outside
+        return row
 
-    def _outside(self, weights: Sequence[Array]) -> Row:
+    def _outside(self, weights: Sequence[Array]) -> Array | None:
         """||W before this step - W after the step before||; nothing where that was not kept."""
         if self._kept is None:
-            return {}
+            return None
         pairs = zip(groups(weights), groups(self._kept), strict=True)
-        return {"outside_update_norm": self._grouped(_distance(now, kept) for (_, now), (_, kept) in pairs)}
+        return self._grouped(_distance(now, kept) for (_, now), (_, kept) in pairs)
 
-    def _norms(self, tensors: Tensors) -> Row:
+    def _norms(self, tensors: StepTensors) -> LayerRow:
         self._updates = [self._updates[-1], *self._updates[:-1]]
         if self._updates[0] is None:
-            self._updates[0] = _empty_like(tensors["weights"])
+            self._updates[0] = _empty_like(tensors.weights)
         newest: Any = self._updates[0]
         sums = square_sums.take(tensors, newest) if square_sums.of_an_engine(tensors) else None
         if sums is not None:
             self._nonfinite = {}
-            self._update_norms = [np.sqrt(self._turned(sums.layers[square_sums.UPDATE])), *self._update_norms[:-1]]
-            return {SUMS: sums}
+            norms = np.sqrt(self._turned(sums.layers[square_sums.UPDATE]))
+            self._update_norms = [norms, *self._update_norms[:-1]]
+            return LayerRow(sums=sums)
         row = self._update(tensors)
         h_rows = self._activations(tensors, row)
         self._deltas(tensors, row, h_rows)
-        if "slopes" in tensors:
-            row["slope_rms"] = self._with_output(self._each(_rms, tensors["slopes"]), 1.0)
-        if "backs" in tensors and {"slope_rms", "delta_norm"} <= row.keys():
-            row[BACK] = self._with_output(self._each(measures.norm, tensors["backs"]), np.nan)
-            if "products" in tensors:
-                row[PRODUCT] = self._with_output(self._each(measures.norm, tensors["products"]), np.nan)
+        result = LayerRow(row)
+        if tensors.slopes is not None:
+            row["slope_rms"] = self._with_output(self._each(_rms, tensors.slopes), 1.0)
+        if tensors.backs is not None and {"slope_rms", "delta_norm"} <= row.keys():
+            result.backs = self._with_output(self._each(measures.norm, tensors.backs), np.nan)
+            if tensors.products is not None:
+                norms = self._each(measures.norm, tensors.products)
+                result.products = self._with_output(norms, np.nan)
         row["nonfinite_count"] = self._count_nonfinite(tensors, row)
         self._update_norms = [row["update_norm"], *self._update_norms[:-1]]
-        return row
+        return result
 
     def unfold(self, sums: Sequence[Sums]) -> dict[str, Array]:
         """Make columns (T, S, L) of the sums of many iterations at once."""
@@ -90,69 +105,101 @@ class Measurer:
             "delta_norm": roots[square_sums.DELTA],
             "per_example_grad_norm": self._turned(np.stack([each.examples for each in sums])),
             "slope_rms": roots[square_sums.SLOPE] / entries,
-            BACK: roots[square_sums.BACK],
             "nonfinite_count": np.zeros((len(sums), *self._shape)),
         }
         columns["slope_rms"][..., -1] = 1.0
-        columns[BACK][..., -1] = np.nan
         return columns
+
+    def _backs(self, rows: Sequence[LayerRow]) -> tuple[Array, Array | None] | None:
+        """Return ||u|| and ||u phi'|| of many iterations (T, S, L), NaN where unknown; None where they are nowhere."""
+        backs = np.full((len(rows), *self._shape), np.nan)
+        products, known = np.full_like(backs, np.nan), False
+        for k, row in enumerate(rows):
+            if row.sums is not None:
+                backs[k] = np.sqrt(self._turned(row.sums.layers[square_sums.BACK]))
+                backs[k, :, -1] = np.nan
+            elif row.backs is not None:
+                backs[k] = row.backs
+            if row.products is not None:
+                products[k], known = row.products, True
+        if all(row.sums is None and row.backs is None for row in rows):
+            return None
+        return backs, products if known else None
 
     def _turned(self, values: Array) -> Array:
         """From (..., layers, S), or (..., layers) without replicates, to (..., S, layers)."""
         return values.swapaxes(-1, -2) if self._stacked else values[..., None, :]
 
-    def derived(self, columns: Mapping[str, Array]) -> dict[str, tuple[Array, Array]]:
+    def derived(self, columns: Mapping[str, Array], rows: Sequence[LayerRow]) -> dict[str, Partial]:
         """Make the columns that follow from others, for many iterations at once.
 
         Parameters
         ----------
         columns : mapping of str to ndarray (T, S, L)
             NaN where nothing was recorded.
-
-        Returns
-        -------
-        dict of str to (values, defined)
+        rows : sequence of LayerRow
+            The same iterations as they were measured.
         """
         result = {}
         if {"update_norm", "weight_norm"} <= columns.keys():
             weight = columns["weight_norm"]
             result["update_ratio"] = _only_where(weight != 0, columns["update_norm"] / weight)
-        if BACK in columns:
-            result |= self._log_gains(columns)
+        backs = self._backs(rows)
+        if backs is not None:
+            result |= self._log_gains(columns, *backs)
         return result
 
-    def costly(self, tensors: Tensors, revisited: bool = False) -> Row:
+    def costly(self, tensors: StepTensors, revisited: bool = False) -> LayerRow:
         """Return the statistics that cost more than a norm; `revisited`: of the iteration before the newest update."""
         age = 1 if revisited else 0
-        row = {
-            "grad_max": self._each(measures.largest, tensors["gradients"]),
-            "unit_similarity": _only_where(self._fan_out > 1, self._each(measures.unit_similarity, tensors["weights"])),
+        gradients = tensors.gradients
+        pairs = zip(groups(self._updates[age]), groups(gradients), strict=True)
+        similarity = self._each(measures.unit_similarity, tensors.weights)
+        row: dict[str, Array | Partial] = {
+            "grad_max": self._each(measures.largest, gradients),
+            "unit_similarity": _only_where(self._fan_out > 1, similarity),
             "lost_fraction": self._grouped(
-                measures.lost_fraction(update, gradient)
-                for (_, update), (_, gradient) in zip(
-                    groups(self._updates[age]), groups(tensors["gradients"]), strict=True
-                )
+                measures.lost_fraction(update, gradient) for (_, update), (_, gradient) in pairs
             ),
+            "grad_weight_cosine": self._grad_weight_cosine(tensors),
         }
-        row["grad_weight_cosine"] = self._grad_weight_cosine(tensors)
-        if "second_moments" in tensors:
-            scale = tensors.get("second_moment_scale", 1.0)
-            row["second_moment_rms"] = np.sqrt(scale * self._each(measures.mean, tensors["second_moments"]))
+        if tensors.second_moments is not None:
+            means = self._each(measures.mean, tensors.second_moments)
+            row["second_moment_rms"] = np.sqrt(tensors.second_moment_scale * means)
         if self._updates[age + 1] is not None:
             row["update_cosine"] = self._update_cosine(age)
-        if "activations" in tensors:
-            centres = [measures.mean(h) for _, h in groups(tensors["activations"])]
-            row["activation_mean"] = self._grouped(centres)
-            row["activation_std"] = self._grouped(
-                measures.deviation(h, centre)
-                for (_, h), centre in zip(groups(tensors["activations"]), centres, strict=True)
-            )
-        if "slopes" in tensors:
-            slopes = tensors["slopes"]
-            row["dead_fraction"] = self._with_output(self._each(measures.dead_fraction, slopes), 0.0)
-            if all(bound is not None for bound in self._bounds[: len(slopes)]):
-                row["saturated_fraction"] = self._with_output(self._saturated(slopes), 0.0)
+        row |= self._of_activations(tensors)
+        row |= self._of_slopes(tensors.slopes)
+        result = LayerRow(row)
+        if self._histograms:
+            result.histogram = self._histogram(gradients)
+        return result
+
+    def _of_activations(self, tensors: StepTensors) -> dict[str, Array | Partial]:
+        if tensors.activations is None:
+            return {}
+        stacks = groups(tensors.activations)
+        centres = [measures.mean(h) for _, h in stacks]
+        deviations = [measures.deviation(h, c) for (_, h), c in zip(stacks, centres, strict=True)]
+        return {
+            "activation_mean": self._grouped(centres),
+            "activation_std": self._grouped(deviations),
+        }
+
+    def _of_slopes(self, slopes: Sequence[Array] | None) -> dict[str, Array | Partial]:
+        if slopes is None:
+            return {}
+        dead = self._each(measures.dead_fraction, slopes)
+        row: dict[str, Array | Partial] = {"dead_fraction": self._with_output(dead, 0.0)}
+        if all(bound is not None for bound in self._bounds[: len(slopes)]):
+            row["saturated_fraction"] = self._with_output(self._saturated(slopes), 0.0)
         return row
+
+    def _histogram(self, gradients: Sequence[Array]) -> Array:
+        """Count the entries of each layer's gradient by powers of two, (S, L, bins)."""
+        parts = [measures.power_histogram(gradient) for _, gradient in groups(gradients)]
+        joined = np.concatenate(parts, axis=0)
+        return joined.swapaxes(0, 1) if self._stacked else joined[None]
 
     def unfold_steps(self, sums: Sequence[Sums]) -> dict[str, Array]:
         """Make columns of `steps`, (T, S), of the sums of many iterations at once."""
@@ -163,24 +210,25 @@ class Measurer:
             "expected_decrease": -layers[square_sums.DESCENT] - biases[1],
         }
 
-    def expected_decrease(self, tensors: Tensors) -> Array:
+    def expected_decrease(self, tensors: StepTensors) -> Array:
         """<G, W_before - W_after> over all parameters given, (S,): what this update should take off the loss."""
         total = -self._gradient_times_update.sum(axis=1)
-        if {"bias_gradients", "biases", "biases_after"} <= tensors.keys():
-            stacks = (groups(tensors[name]) for name in ("bias_gradients", "biases", "biases_after"))
+        biases = tensors.bias_gradients, tensors.biases, tensors.biases_after
+        if all(each is not None for each in biases):
+            stacks = (groups(each) for each in biases if each is not None)
             for (_, gradient), (_, before), (_, after) in zip(*stacks, strict=True):
                 total += measures.inner(gradient, before - after).sum(axis=0)
-        others = (tensors.get(name, ()) for name in ("other_gradients", "others", "others_after"))
-        for gradient, before, after in zip(*others, strict=True):
+        others = (tensors.other_gradients, tensors.others, tensors.others_after)
+        for gradient, before, after in zip(*(each or () for each in others), strict=True):
             total += measures.inner(gradient, before - after)
         return total
 
-    def gradient_norm(self, tensors: Tensors, row: Row) -> Array:
+    def gradient_norm(self, tensors: StepTensors, row: LayerRow) -> Array:
         """Return the norm of the gradient by all parameters given, (S,)."""
-        parts = [row["grad_norm"]]
-        if "bias_gradients" in tensors:
-            parts.append(self._each(measures.norm, tensors["bias_gradients"]))
-        others = [measures.norm(gradient) for gradient in tensors.get("other_gradients", ())]
+        parts = [row.statistics["grad_norm"]]
+        if tensors.bias_gradients is not None:
+            parts.append(self._each(measures.norm, tensors.bias_gradients))
+        others = [measures.norm(gradient) for gradient in tensors.other_gradients or ()]
         parts += [np.reshape(norm, (self._shape[0], 1)) for norm in others]
         return measures.total_norm(np.concatenate(parts, axis=1))
 
@@ -216,28 +264,28 @@ class Measurer:
         missing = self._shape[1] - values.shape[1]
         return np.concatenate([values, np.full((self._shape[0], missing), output)], axis=1)
 
-    def _activations(self, tensors: Tensors, row: Row) -> list[Array] | None:
+    def _activations(self, tensors: StepTensors, row: dict[str, Any]) -> list[Array] | None:
         """Add activation_rms; return ||h_{l-1,i}|| of what each layer reads, where the batch is known too."""
-        if "activations" not in tensors:
+        if tensors.activations is None:
             return None
         rows: list[Array] = []
         norms = []
-        for _, h in groups(tensors["activations"]):
+        for _, h in groups(tensors.activations):
             of_rows, whole = measures.row_norms(h)
             rows.extend(of_rows)
             norms.append(whole / np.sqrt(h.shape[-1] * h.shape[-2]))
         row["activation_rms"] = self._grouped(norms)
-        if "batch" not in tensors:
+        if tensors.batch is None:
             return None
-        return [measures.row_norms(tensors["batch"][None])[0][0], *rows[:-1]]
+        return [measures.row_norms(tensors.batch[None])[0][0], *rows[:-1]]
 
-    def _deltas(self, tensors: Tensors, row: Row, h_rows: list[Array] | None) -> None:
+    def _deltas(self, tensors: StepTensors, row: dict[str, Any], h_rows: list[Array] | None) -> None:
         """Add ||delta|| and p = mean_i ||B delta_i|| ||h_i|| = sum_i ||delta_i|| ||h_i||: B undoes the mean."""
-        if "deltas" not in tensors:
+        if tensors.deltas is None:
             return
         rows: list[Array] = []
         norms = []
-        for _, delta in groups(tensors["deltas"]):
+        for _, delta in groups(tensors.deltas):
             of_rows, whole = measures.row_norms(delta)
             rows.extend(of_rows)
             norms.append(whole)
@@ -246,27 +294,28 @@ class Measurer:
             examples = [np.vecdot(delta, h) for delta, h in zip(rows, h_rows, strict=True)]
             row["per_example_grad_norm"] = np.stack(examples, axis=-1).reshape(self._shape)
 
-    def _log_gains(self, columns: Mapping[str, Array]) -> dict[str, tuple[Array, Array]]:
-        """Make the four terms of each step, and where a block follows them, its own: ln(||delta|| / ||u phi'||)."""
+    def _log_gains(self, columns: Mapping[str, Array], backs: Array, products: Array | None) -> dict[str, Partial]:
+        """Make the four terms of each step, and where a modifier follows, its own: ln(||delta|| / ||u phi'||)."""
         lower = columns["delta_norm"][..., :-1]
-        ends = columns[PRODUCT][..., :-1] if PRODUCT in columns else lower
+        ends = lower if products is None else products[..., :-1]
         gains = measures.log_gains(
             weight_norm=columns["weight_norm"][..., 1:],
             fan_out=self._fan_out[1:],
-            back=columns[BACK][..., :-1],
+            back=backs[..., :-1],
             slope=columns["slope_rms"][..., :-1],
             upper=columns["delta_norm"][..., 1:],
             lower=ends,
         )
-        if PRODUCT in columns:
+        if products is not None:
             gains["log_gain_block"] = np.log(lower) - np.log(ends)
         last = np.full((*lower.shape[:-1], columns["delta_norm"].shape[-1] - lower.shape[-1]), np.nan)
         padded = {name: np.concatenate([gain, last], axis=-1) for name, gain in gains.items()}
         return {name: _only_where(np.isfinite(gain), gain) for name, gain in padded.items()}
 
-    def _update(self, tensors: Tensors) -> Row:
+    def _update(self, tensors: StepTensors) -> dict[str, Any]:
         """Measure gradient, weight and update; keep W_after - W_before, rounded as it was, in the oldest buffers."""
-        stacks = (groups(tensors[name]) for name in ("gradients", "weights", "weights_after"))
+        given = tensors.gradients, tensors.weights, tensors.weights_after
+        stacks = (groups(each) for each in given)
         measured = [
             measures.of_update(gradient, before, after, update)
             for (_, gradient), (_, before), (_, after), (_, update) in zip(
@@ -277,16 +326,16 @@ class Measurer:
         self._gradient_times_update = inner
         return {"grad_norm": grad_norm, "weight_norm": weight_norm, "update_norm": update_norm}
 
-    def _grad_weight_cosine(self, tensors: Tensors) -> tuple[Array, Array]:
+    def _grad_weight_cosine(self, tensors: StepTensors) -> Partial:
         """<G, W> / (||G|| ||W||); not recorded where one of them is 0."""
         values, lengths = [], []
-        for (_, gradient), (_, weight) in zip(groups(tensors["gradients"]), groups(tensors["weights"]), strict=True):
+        for (_, gradient), (_, weight) in zip(groups(tensors.gradients), groups(tensors.weights), strict=True):
             norms = measures.norm(gradient), measures.norm(weight)
             values.append(measures.cosine(gradient, weight, *norms))
             lengths.append(np.minimum(*norms))
         return _only_where(self._grouped(lengths) != 0, self._grouped(values))
 
-    def _update_cosine(self, age: int) -> tuple[Array, Array]:
+    def _update_cosine(self, age: int) -> Partial:
         newest, last = self._update_norms[age : age + 2]
         norms = (newest, last) if self._stacked else (newest[0], last[0])
         values, start = [], 0
@@ -302,34 +351,39 @@ class Measurer:
             values.append(measures.saturated_fraction(slope, bound))
         return self._grouped(values)
 
-    def _count_nonfinite(self, tensors: Tensors, row: Mapping[str, Any]) -> Array:
+    def _count_nonfinite(self, tensors: StepTensors, row: Mapping[str, Any]) -> Array:
         """Count NaN and inf over z, delta, G and W_after; a finite norm proves that there is none to count."""
         clean = {
             "gradients": np.isfinite(row["grad_norm"]),
             "weights_after": np.isfinite(row["update_norm"]) & np.isfinite(row["weight_norm"]),
         }
-        if "deltas" in tensors:
+        if tensors.deltas is not None:
             clean["deltas"] = np.isfinite(row["delta_norm"])
-        if "preactivations" in tensors and not self._bounded(tensors, row):
-            clean["preactivations"] = np.isfinite(self._each(measures.norm, tensors["preactivations"]))
+        if tensors.preactivations is not None and not self._bounded(tensors, row):
+            norms = self._each(measures.norm, tensors.preactivations)
+            clean["preactivations"] = np.isfinite(norms)
         zero = np.zeros(self._shape)
         self._nonfinite = {
-            name: zero if finite.all() else self._each(measures.nonfinite_count, tensors[name])
+            name: zero if finite.all() else self._each(measures.nonfinite_count, getattr(tensors, name))
             for name, finite in clean.items()
         }
         return np.sum(list(self._nonfinite.values()), axis=0)
 
-    def _bounded(self, tensors: Tensors, row: Mapping[str, Any]) -> bool:
+    def _bounded(self, tensors: StepTensors, row: Mapping[str, Any]) -> bool:
         """Whether |z_l| <= ||h_{l-1}|| ||W_l|| + ||b_l|| proves every z finite, so that none need be counted."""
-        if not {"batch", "activations", "biases"} <= tensors.keys():
+        batch, activations, biases = tensors.batch, tensors.activations, tensors.biases
+        if batch is None or activations is None or biases is None:
             return False
-        if not isinstance(tensors["preactivations"], LayerStack):  # only the engine vouches for z = h W + b
+        if not isinstance(tensors.preactivations, LayerStack):  # only the engine vouches for z = h W + b
             return False
-        batch = tensors["batch"]
-        roots = [batch.shape[-2] * batch.shape[-1], *(h.shape[-2] * h.shape[-1] for h in tensors["activations"][:-1])]
-        norms = np.concatenate([self._grouped([measures.norm(batch[None])]), row["activation_rms"][:, :-1]], axis=1)
+        roots = [
+            batch.shape[-2] * batch.shape[-1],
+            *(h.shape[-2] * h.shape[-1] for h in activations[:-1]),
+        ]
+        first = self._grouped([measures.norm(batch[None])])
+        norms = np.concatenate([first, row["activation_rms"][:, :-1]], axis=1)
         norms[:, 1:] *= np.sqrt(roots[1:])
-        bound = norms * row["weight_norm"] + self._each(measures.norm, tensors["biases"])
+        bound = norms * row["weight_norm"] + self._each(measures.norm, biases)
         return bool((bound < np.finfo(batch.dtype).max / 16).all())  # NaN compares as False
 
 
@@ -342,7 +396,7 @@ def _empty_like(weights: Sequence[Array]) -> Sequence[Array]:
 
 def _copied(weights: Sequence[Array]) -> Sequence[Array]:
     copy = _empty_like(weights)
-    if isinstance(weights, LayerStack):
+    if isinstance(weights, LayerStack) and isinstance(copy, LayerStack):
         copy.flat[:] = weights.flat
     else:
         for target, weight in zip(copy, weights, strict=True):
@@ -361,6 +415,6 @@ def _rms(x: Array) -> Array:
     return measures.norm(x) / np.sqrt(x.shape[-1] * x.shape[-2])
 
 
-def _only_where(defined: Array, values: Array) -> tuple[Array, Array]:
+def _only_where(defined: Array, values: Array) -> Partial:
     """Pair values with where they are defined; a quotient by 0, or the logarithm of one, counts as not recorded."""
-    return values, np.broadcast_to(defined, values.shape)
+    return Partial(values, np.broadcast_to(defined, values.shape))

@@ -6,43 +6,37 @@ The built-in engine feeds it; so can any loop that has the arrays at hand.
 from __future__ import annotations
 
 import contextlib
-import datetime
-import platform
-import shutil
+import os
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd  # noqa: F401  # pyarrow would import it at its first array, in the middle of a training
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from gradlab._version import __version__
-from gradlab.errors import ArgumentError
-from gradlab.layerstack import LayerStack
-from gradlab.recorder.buffers import Block, BlockSignals, OutputStage, Trajectories
-from gradlab.recorder.measurer import PHASES, Measurer
-from gradlab.recorder.square_sums import SUMS
-from gradlab.run import (
-    BLOCK_STATISTICS,
-    LAYER_COLUMNS,
-    STATISTICS,
-    FolderSource,
-    MemorySource,
-    Run,
-    as_json,
-    load,
-    storage,
-)
-from gradlab.run.record import Source, describe_blocks, describe_layers
-from gradlab.run.tables import STEP_STATISTICS, VECTOR
+from gradlab.errors import ArgumentError, RunError
+from gradlab.recorder import checks
+from gradlab.recorder.buffers import Buffer
+from gradlab.recorder.inputs import Inputs, StepTensors
+from gradlab.recorder.measurer import Measurer
+from gradlab.recorder.rows import Batch, LayerRow, Row
+from gradlab.recorder.trajectories import Trajectories
+from gradlab.recorder.watchers import WATCHERS
+from gradlab.run import Run, as_json, load, storage
+from gradlab.run.describing import describe_blocks
+from gradlab.run.layout import Layout
+from gradlab.run.sources import FolderSource, MemorySource, Source, remove_folder
+from gradlab.run.tables import STEP_STATISTICS
+from gradlab.run.writer import Writer
 
 Array = np.ndarray
 
-BLOCK_ITERATIONS, BLOCK_SECONDS = 64, 1.0  # rows go to disk when either is reached
+FLUSH_ITERATIONS, FLUSH_SECONDS = 64, 1.0  # rows go to disk when either is reached
 COSTLY_FIRST, COSTLY_EVERY = 10, 10
 
 
@@ -50,7 +44,7 @@ class Recorder:
     """Records one training, iteration by iteration.
 
     Norms, per-example gradient norms and log gains are taken at every iteration; the costly statistics at iterations
-    0-9, then at every 10th. Rows go to disk in blocks: memory does not grow with the number of iterations.
+    0-9, then at every 10th. Rows go to disk many at a time: memory does not grow with the number of iterations.
 
     Parameters
     ----------
@@ -74,13 +68,15 @@ class Recorder:
     blocks : sequence of dict, optional
         One a repeated block of the model, in the order in which data meet them: `block`, its name such as "blocks.3",
         and where known `path`, `kind` and `layers` (the numbers of its layers, from 1).
+    histograms : bool
+        Whether to count the gradients' entries by powers of two among the costly statistics.
 
     Raises
     ------
     ArgumentError
         An argument outside its range.
     RunError
-        `out` cannot be written to, or already holds something.
+        `out` cannot be written to, already holds something, or another process records there.
     """
 
     def __init__(
@@ -97,63 +93,61 @@ class Recorder:
         seed: int = 0,
         overwrite: bool = False,
         blocks: Sequence[Mapping[str, Any]] = (),
+        histograms: bool = False,
     ):
-        if not layers:
-            raise ArgumentError("layers is empty; describe each layer, such as {'fan_in': 4, 'fan_out': 3}")
-        if every is not None and every < 1:
-            raise ArgumentError(f"every={every!r} must be at least 1 (1 records everything always), or None")
-        if weights < 0:
-            raise ArgumentError(f"weights={weights!r} must be 0 or more")
-        if replicates is not None and replicates < 1:
-            raise ArgumentError(f"replicates={replicates!r} must be at least 1, or None for arrays without that axis")
-        if seed < 0:
-            raise ArgumentError(f"seed={seed!r} must be 0 or more")
-        self.name, self.config = str(name), as_json("config", dict(config or {}))
-        self.provenance = as_json("provenance", {**_environment(), **(provenance or {})})
-        described = [_describe(number, layer) for number, layer in enumerate(layers)]
-        self.layers = as_json("layers", describe_layers(described))
-        self.blocks = as_json("blocks", describe_blocks(blocks))
-        matrices = [layer for layer in self.layers if layer["kind"] != VECTOR]
-        self._vectors = len(self.layers) - len(matrices)
-        bounds = [layer.get("slope_bound") for layer in layers]
-        self._replicates, self._lead = replicates or 1, () if replicates is None else (replicates,)
-        self._measurer = Measurer(self.layers, bounds, self._replicates, stacked=replicates is not None)
-        self._block = Block(
-            self._replicates,
-            len(self.layers),
-            self._measurer.unfold,
-            self._measurer.unfold_steps,
-            self._measurer.derived,
+        checks.options(
+            every=every,
+            weights=weights,
+            seed=seed,
+            replicates=replicates,
+            overwrite=overwrite,
+            histograms=histograms,
         )
+        self.name = as_json("name", str(name))
+        self.config = as_json("config", checks.config(config))
+        told = checks.mapping("provenance", provenance)
+        self.provenance = as_json("provenance", {**checks.environment(), **told})
+        self.layers = as_json("layers", checks.layers(layers))
+        self.blocks = as_json("blocks", describe_blocks(blocks))
+        bounds = [layer.get("slope_bound") for layer in layers]
+        matrices = [layer for layer in self.layers if layer["kind"] != "vector"]
+        self._vectors = len(self.layers) - len(matrices)
+        self._replicates, lead = replicates or 1, () if replicates is None else (replicates,)
+        names = tuple(block["block"] for block in self.blocks)
+        self._layout = Layout(self._replicates, tuple(range(1, len(self.layers) + 1)), names)
+        self._inputs = Inputs(self.layers, lead)
+        self._measurer = Measurer(self.layers, bounds, self._replicates, replicates is not None, histograms)
         self._trajectories = Trajectories(matrices or self.layers, self._replicates, weights, seed)
-        names = [block["block"] for block in self.blocks]
-        self._block_signals = BlockSignals(self._replicates, names)
-        self._output_stage = OutputStage(self._replicates)
-        self._every, self._temporary = every, out is None
-        if out is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="gradlab-"))
-        else:
-            self.folder = Path(out)
-            storage.prepare_folder(self.folder, overwrite)  # after every check: it may delete what lies there
-        self._writer = storage.Writer(self.folder)
-        self._acknowledged = 0
-        # A recorder that is never closed must not leave its temporary folder behind; a Run takes it over.
-        self._abandon = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        if out is not None:
-            self._abandon.detach()
+        shape = self._replicates, len(self.layers)
+        self._buffer = Buffer(self._measurer, shape, names, self._trajectories.positions)
+        self._every, self._temporary, self._process = every, out is None, os.getpid()
+        self._open(None if out is None else checks.path(out), overwrite)
         self._run: Run | None = None
-        self._checked: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-        self.iterations = 0
+        self._last: Array | None = None  # the weights that are followed, as the last update left them
         self._broken = np.zeros(self._replicates, bool)
         self._flushed = time.monotonic()
+        WATCHERS.tell(self)
+
+    def _open(self, out: Path | None, overwrite: bool) -> None:
+        """Take the folder; after every check, since it may delete what lies there."""
+        self._lock = None if out is None else storage.prepare_folder(out, overwrite)
+        self.folder = Path(tempfile.mkdtemp(prefix="gradlab-")) if out is None else out
+        # A recorder that is never closed must not leave its temporary folder behind; a Run takes it over.
+        self._abandon = weakref.finalize(self, remove_folder, self.folder, self._process)
+        if out is not None:
+            self._abandon.detach()
+        self._writer = Writer(self.folder)
         storage.write_description(self.folder, self._description(closed=False))
-        for told in tuple(_WATCHERS):
-            told(self)
 
     @property
     def acknowledged(self) -> int:
         """How many iterations are safely on disk: what survives if the process is killed now."""
-        return self._acknowledged
+        return self._buffer.start
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations were recorded."""
+        return self._buffer.iterations
 
     def record(
         self,
@@ -217,41 +211,66 @@ class Recorder:
         Raises
         ------
         ArgumentError
-            The recorder is closed, a name is unknown, or arrays do not have the shapes named above.
+            The recorder is closed, a name is unknown, or arrays do not have the shapes named above: nothing of the
+            iteration is recorded then.
+        RunError
+            The folder cannot be written to: the iteration is kept in memory, and written once that is possible.
         """
-        if self._run is not None:
-            raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
+        self._check_open()
         if self._vectors:
             raise ArgumentError(
                 f"layers holds {self._vectors} vectors, which record does not measure; leave them out and give "
                 "biases= or others=, or call add"
             )
-        tensors = {name: value for name, value in tensors.items() if value is not None}
-        given = {name: self._per_replicate(name, tensors.pop(name)) for name in STEP_STATISTICS if name in tensors}
-        extras = self._block_rows(block_signals or {}), self._operations(output_stage)
-        tensors |= {"weights": weights, "weights_after": weights_after, "gradients": gradients}
-        self._check(tensors)
-        loss = self._per_replicate("loss", loss)
-        if "deltas" in tensors and "backs" not in tensors:
-            pairs = zip(tensors["deltas"][1:], weights[1:], strict=True)
-            tensors["backs"] = [delta @ weight.swapaxes(-1, -2) for delta, weight in pairs]
-        if len(self._block) >= BLOCK_ITERATIONS or time.monotonic() - self._flushed > BLOCK_SECONDS:
-            self.flush()
-        iteration, costly = self.iterations, last or self._costly(self.iterations)
+        columns = {name: tensors.pop(name) for name in STEP_STATISTICS if name in tensors}
+        columns |= {"loss": loss, "learning_rate": learning_rate, **checks.validation(validation)}
+        step = checks.steps(columns, self._replicates)
+        given = tensors | {
+            "weights": weights,
+            "weights_after": weights_after,
+            "gradients": gradients,
+        }
+        if weights_after is None:
+            raise ArgumentError("weights_after is None; give one array a layer, as `record` needs it")
+        checked = self._inputs.tensors(given)
+        streams = checks.block_signals(block_signals, self._replicates, len(self.blocks))
+        stage = checks.output_stage(output_stage, self._replicates)
+        costly = last or self._costly(self.iterations)
+        row, step, phases = self._measure(checked, step, costly)
+        self._buffer.append(Row(row, step, phases, streams, stage, *self._follow(checked, costly)))
+        wanted = any(phase is not None for phase in phases) and self._breaks(phases)
+        if not wanted:  # else `revisit` completes the row before this one
+            self._flush_if_due()
+        return wanted
+
+    def _measure(
+        self, tensors: StepTensors, step: dict[str, Array], costly: bool
+    ) -> tuple[LayerRow, dict[str, Array], list[str | None]]:
+        """Return what one iteration's arrays say of its layers, of the step, and where it is not finite first."""
         with np.errstate(all="ignore"):
-            row = self._measurer.norms(tensors, keep=self._costly(iteration + 1))
+            row = self._measurer.norms(tensors, keep=self._costly(self.iterations + 1))
             if costly:
-                row |= self._measurer.costly(tensors)
-            step = self._step(tensors, row, loss, learning_rate, validation) | given
-            self._block.add(row, step)
-        self._add_extras(*extras)
-        self._trajectories.take(iteration, weights, weights_after, costly)
-        self.iterations += 1
-        broken = np.array([phase is not None for phase in step["nonfinite_phase"]])
-        if not broken.any():
-            return False
+                row = row.completed(self._measurer.costly(tensors))
+            if row.sums is None:  # else they are made when the rows are written
+                norm = self._measurer.gradient_norm(tensors, row)
+                decrease = self._measurer.expected_decrease(tensors)
+                step = {"grad_norm": norm, "expected_decrease": decrease} | step
+            return row, step, self._measurer.phases(step["loss"])
+
+    def _follow(self, tensors: StepTensors, costly: bool) -> tuple[Array | None, Array | None]:
+        """Return the weights that are followed before and after the update, where they are due."""
+        if not len(self._trajectories):
+            return None, None
+        due = self._trajectories.due(costly)
+        before = self._trajectories.values(tensors.weights) if due else None
+        return before, self._trajectories.values(tensors.weights_after)
+
+    def _breaks(self, phases: Sequence[str | None]) -> bool:
+        """Note which replicates are broken; return whether the iteration before is wanted in full."""
+        broken = np.array([phase is not None for phase in phases])
         newly, self._broken = broken & ~self._broken, broken | self._broken
-        return bool(newly.any()) and iteration > 0 and not self._costly(iteration - 1)
+        before = self.iterations - 2
+        return bool(newly.any()) and before >= 0 and not self._costly(before)
 
     def add(
         self,
@@ -263,6 +282,7 @@ class Recorder:
         followed: Array | None = None,
         block_signals: Mapping[str, Array] | None = None,
         output_stage: Sequence[tuple[str, Array | float]] = (),
+        histogram: Array | None = None,
         **steps: Array | float | None,
     ) -> None:
         """Record one iteration whose statistics were measured elsewhere: on a device, in another framework.
@@ -283,33 +303,34 @@ class Recorder:
         output_stage : sequence of (str, float or ndarray (S,)), optional
             Each operation between the last trainable map and the loss, in this order, and the factor by which the
             gradient is longer in front of it than behind it.
+        histogram : ndarray of int (L, bins) or (S, L, bins), optional
+            Entries of the gradients by powers of two, as `gradlab.measures.power_histogram` counts them.
         **steps
             Every other column of `Run.steps`, by its name.
 
         Raises
         ------
         ArgumentError
-            The recorder is closed, a name is unknown, or an array does not have the shape named above.
+            The recorder is closed, a name is unknown, or an array does not have the shape named above: nothing of the
+            iteration is recorded then.
+        RunError
+            The folder cannot be written to: the iteration is kept in memory, and written once that is possible.
         """
-        if self._run is not None:
-            raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
-        unknown = sorted((columns.keys() - set(STATISTICS)) | (steps.keys() - set(STEP_STATISTICS)))
-        if unknown:
-            raise ArgumentError(f"add got unknown columns {', '.join(unknown)}; see help(gradlab.Recorder.add)")
-        if len(self._block) >= BLOCK_ITERATIONS or time.monotonic() - self._flushed > BLOCK_SECONDS:
-            self.flush()
+        self._check_open()
+        shape = self._replicates, len(self.layers)
+        checks.names("add", columns, steps)
         given = {"loss": loss, "learning_rate": learning_rate, **steps}
-        step: dict[str, Any] = {k: self._per_replicate(k, v) for k, v in given.items() if v is not None}
-        step["nonfinite_phase"] = [phase] * self._replicates if phase is None or isinstance(phase, str) else [*phase]
-        if len(step["nonfinite_phase"]) != self._replicates or not set(step["nonfinite_phase"]) <= {None, *PHASES}:
-            raise ArgumentError(f"phase={phase!r} must be one of {', '.join(PHASES)}, or None, for each replicate")
-        row = {name: self._per_layer(name, values) for name, values in columns.items()}
-        extras = self._block_rows(block_signals or {}), self._operations(output_stage)
-        self._block.add(row, step)
-        self._add_extras(*extras)
-        if followed is not None:
-            self._trajectories.add(self.iterations, followed)
-        self.iterations += 1
+        row = LayerRow(checks.columns(columns, shape), histogram=checks.histogram(histogram, shape))
+        entry = Row(
+            row,
+            checks.steps(given, self._replicates),
+            checks.phases(phase, self._replicates),
+            checks.block_signals(block_signals, self._replicates, len(self.blocks)),
+            checks.output_stage(output_stage, self._replicates),
+            checks.followed(followed, (self._replicates, len(self._trajectories))),
+        )
+        self._buffer.append(entry)
+        self._flush_if_due()
 
     def add_block(
         self,
@@ -320,6 +341,7 @@ class Recorder:
         followed: tuple[Array, Array] | None = None,
         block_signals: Mapping[str, Array] | None = None,
         output_stage: Mapping[int, Sequence[tuple[str, Array | float]]] | None = None,
+        histograms: tuple[Array, Array] | None = None,
     ) -> None:
         """Record T iterations of one net that were measured elsewhere, at once; they go to disk together.
 
@@ -337,47 +359,27 @@ class Recorder:
             As for `add`; an iteration in which all is masked gets no rows.
         output_stage : mapping of int to sequence of (str, float), optional
             As for `add`, by iteration, counted from 0.
+        histograms : (ndarray (n,), ndarray of int (n, L, bins)), optional
+            As `histogram` of `add`, with the iterations they belong to, counted from 0.
 
         Raises
         ------
         ArgumentError
             The recorder is closed or records several replicates, a name is unknown, or an array has another shape.
+        RunError
+            The folder cannot be written to: the iterations are kept in memory, and written once that is possible.
         """
-        if self._run is not None:
-            raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
+        self._check_open()
         if self._replicates != 1:
             raise ArgumentError(f"add_block records one net, and this recorder {self._replicates}; use add")
-        unknown = sorted((columns.keys() - set(STATISTICS)) | (steps.keys() - set(STEP_STATISTICS)))
-        if unknown:
-            raise ArgumentError(f"add_block got unknown columns {', '.join(unknown)}")
-        count, layers = len(phases), len(self.layers)
-        if not count:
+        checks.names("add_block", columns, steps)
+        if not len(phases):
             return
-        streams = block_signals or {}
-        for names, shape in (
-            (columns, (count, layers)),
-            (steps, (count,)),
-            (streams, (count, len(self.blocks))),
-        ):
-            wrong = next((name for name, values in names.items() if np.shape(values) != shape), None)
-            if wrong is not None:
-                raise ArgumentError(f"{wrong} has shape {np.shape(names[wrong])}; with these phases it needs {shape}")
-        rows = [
-            (n, self._block_rows({name: np.ma.asarray(values)[n] for name, values in streams.items()}))
-            for n in range(count)
-            if not all(np.ma.getmaskarray(values)[n].all() for values in streams.values())
-        ]
-        stages = {int(n): self._operations(stage) for n, stage in (output_stage or {}).items()}
+        sizes = checks.Sizes(len(phases), len(self.layers), len(self.blocks), len(self._trajectories))
+        stages = {n: checks.output_stage(stage, 1) for n, stage in (output_stage or {}).items()}
+        batch = Batch(phases, columns, steps, followed, block_signals or {}, stages, histograms)
+        self._buffer.append(checks.batch(batch, sizes))
         self._write(keep=0)
-        for number, values in rows:
-            self._block_signals.add(self.iterations + number, values)
-        for number, stage in sorted(stages.items()):
-            self._output_stage.add(self.iterations + number, stage)
-        for number, values in zip(*(followed or ((), ())), strict=True):
-            self._trajectories.add(self.iterations + int(number), values)
-        self._append(self._block.tables(columns, steps, phases) | self._waiting())
-        self._acknowledged, self._flushed = self._block.start, time.monotonic()
-        self.iterations += count
 
     @property
     def positions(self) -> Array:
@@ -386,6 +388,7 @@ class Recorder:
 
     def note(self, **facts: Any) -> None:
         """Add facts to the provenance, those of a live run too."""
+        self._check_process()
         self.provenance |= as_json("provenance", facts)
         if self._run is None:
             storage.write_description(self.folder, self._description(closed=False))
@@ -395,12 +398,11 @@ class Recorder:
 
         So the last finite iteration of a run that breaks is recorded in full, at no cost to all the others.
         """
-        tensors = {name: value for name, value in tensors.items() if value is not None}
-        self._check(tensors)
-        if len(self._block) < 2:
+        checked = self._inputs.tensors(tensors)
+        if len(self._buffer) < 2:
             raise ArgumentError("revisit comes right after a `record` that returned True; there is no row to complete")
         with np.errstate(all="ignore"):
-            self._block.amend(self._measurer.costly(tensors, revisited=True), back=2)
+            self._buffer.amend(self._measurer.costly(checked, revisited=True), back=2)
 
     def flush(self) -> None:
         """Write all complete rows to disk: all but the newest, which `revisit` may still amend."""
@@ -409,21 +411,38 @@ class Recorder:
     def close(self, status: str = "complete", *, followed: Array | None = None) -> Run:
         """End the recording and return the Run; calling it again returns the same Run.
 
-        `followed`: the weights at `positions` as the last update left them, where `add` was given their values.
+        Parameters
+        ----------
+        status : str
+            How it ended, for the provenance.
+        followed : ndarray (W,) or (S, W), optional
+            The weights at `positions` as the last update left them, where `add` was given their values.
+
+        Raises
+        ------
+        RunError
+            There is no room to close the record: nothing is lost, and `close` may be called again.
         """
-        if self._run is None:
-            self.provenance["status"] = status
-            if followed is not None:
-                self._trajectories.add(self.iterations, followed)
-            self._checked.clear()
-            self._trajectories.finish(self.iterations)
-            self._write(keep=0)
-            self._writer.close()
-            storage.write_description(self.folder, self._description(closed=True))
+        if self._run is not None:
+            return self._run
+        self._check_process()
+        self.provenance["status"] = as_json("status", str(status))
+        if followed is not None:
+            self._last = checks.followed(followed, (self._replicates, len(self._trajectories)))
+        elif self._buffer.newest is not None:
+            self._last = self._buffer.newest.followed_after
+        self._inputs.forget()
+        self._write(keep=0, last=self._last)
+        self._last = None
+        self._writer.close()
+        storage.write_description(self.folder, self._description(closed=True))
+        with contextlib.suppress(OSError):  # what is left of them does no harm
             self._writer.remove_streams()
-            self._abandon.detach()
-            source = FolderSource(self.folder, closed=True, temporary=self._temporary)
-            self._run = self._run_of(source, self.provenance)
+        if self._lock is not None:
+            self._lock.release()
+        self._abandon.detach()
+        source = FolderSource(self.folder, True, self._layout, temporary=self._temporary)
+        self._run = self._run_of(source, self.provenance)
         return self._run
 
     @property
@@ -439,155 +458,65 @@ class Recorder:
         if self._run is not None:
             return self._run
         self.flush()
-        waiting, tables = self._block.peek(), {}  # flushing has emptied all but the newest rows
+        waiting = self._buffer.tables(len(self._buffer))
+        source = FolderSource(self.folder, False, self._layout)
+        tables = {}
         for name in storage.TABLES:
-            parts = [storage.read_table(self.folder, name, closed=False), waiting.get(name)]
-            if known := [part for part in parts if part is not None]:
+            written = source.table(name)
+            if written is not None:
+                written = written.filter(pc.field("iteration") < self._buffer.start)
+            if known := [part for part in (written, waiting.get(name)) if part is not None]:
                 tables[name] = pa.concat_tables(known)
-        provenance = {**self.provenance, "status": "unfinished"}
-        return self._run_of(MemorySource(tables), provenance)
+        return self._run_of(MemorySource(tables), {**self.provenance, "status": "unfinished"})
 
     def _run_of(self, source: Source, provenance: Mapping[str, Any]) -> Run:
-        return Run(self.name, self.config, provenance, self.layers, self._replicates, source, blocks=self.blocks)
+        return Run(
+            self.name,
+            self.config,
+            provenance,
+            self.layers,
+            self._replicates,
+            source,
+            blocks=self.blocks,
+        )
 
     def __enter__(self) -> Recorder:
         """Return itself; `close` is called at the end of the block, whatever happens."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
-        self.close("complete" if kind is None else f"interrupted by {kind.__name__}")
+        if os.getpid() == self._process:  # the record is its parent's where this process was forked inside the block
+            self.close("complete" if kind is None else f"interrupted by {kind.__name__}")
 
-    def _write(self, keep: int) -> None:
-        # Signals before steps: a reader counts the iterations by the steps and drops signals that have none yet.
-        self._append(self._block.take(keep) | self._waiting())
+    def _flush_if_due(self) -> None:
+        late = time.monotonic() - self._flushed > FLUSH_SECONDS
+        if late or len(self._buffer) >= FLUSH_ITERATIONS:
+            self.flush()
 
-    def _waiting(self) -> dict[str, pa.Table]:
-        return self._trajectories.table() | self._block_signals.table() | self._output_stage.table()
-
-    def _append(self, tables: Mapping[str, pa.Table]) -> None:
-        for name, table in tables.items():
-            self._writer.append(name, _single_batch(table))
-        self._acknowledged = self._block.start
+    def _write(self, keep: int, last: Array | None = None) -> None:
+        """Write what waits but for the newest `keep` rows; it leaves memory only once all tables have it."""
+        self._check_process()
+        count = self._buffer.ready(keep)
+        self._writer.write(self._buffer.tables(count, last))
+        self._buffer.drop(count)
         self._flushed = time.monotonic()
 
-    def _add_extras(self, streams: Mapping[str, Array], operations: list[tuple[str, Array]]) -> None:
-        if streams:
-            self._block_signals.add(self.iterations, streams)
-        if operations:
-            self._output_stage.add(self.iterations, operations)
+    def _check_open(self) -> None:
+        if self._run is not None:
+            raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
+        self._check_process()
 
-    def _block_rows(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """Return statistics of blocks as (S, B) each."""
-        shape = self._replicates, len(self.blocks)
-        result: dict[str, Array] = {}
-        for name, given in values.items():
-            if name not in BLOCK_STATISTICS:
-                raise ArgumentError(f"block_signals got {name!r}; it takes {', '.join(BLOCK_STATISTICS)}")
-            if np.shape(given) not in (shape, shape[1:]):
-                raise ArgumentError(
-                    f"block_signals[{name!r}] has shape {np.shape(given)}; give one number for each "
-                    f"of the recorder's blocks, ({shape[1]},) or {shape}"
-                )
-            data = np.broadcast_to(np.asarray(np.ma.getdata(given), np.float64), shape)
-            mask = np.broadcast_to(np.ma.getmaskarray(given), shape)
-            result[name] = np.ma.MaskedArray(data, mask)
-        return result
-
-    def _operations(self, stage: Sequence[tuple[str, Array | float]]) -> list[tuple[str, Array]]:
-        return [
-            (str(operation), self._per_replicate(f"output_stage[{position}]", factor))
-            for position, (operation, factor) in enumerate(stage)
-        ]
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise RunError(
+                f"recorder {self.name!r} belongs to process {self._process}, and this is {os.getpid()}, a fork of it; "
+                "make a Recorder of its own in each process"
+            )
 
     def _costly(self, iteration: int) -> bool:
         if self._every is not None:
             return iteration % self._every == 0
         return iteration < COSTLY_FIRST or iteration % COSTLY_EVERY == 0
-
-    def _step(self, tensors, row, loss, learning_rate, validation) -> dict[str, Any]:
-        """Make the row of `steps`: what concerns the net as a whole, one value a replicate."""
-        result: dict[str, Any] = {
-            "loss": loss,
-            "learning_rate": learning_rate,
-            "nonfinite_phase": self._measurer.phases(loss),
-        }
-        if SUMS not in row:  # else they are made when the block is written
-            result["grad_norm"] = self._measurer.gradient_norm(tensors, row)
-            result["expected_decrease"] = self._measurer.expected_decrease(tensors)
-        for name, value in zip(("validation_loss", "validation_accuracy"), validation or (), strict=False):
-            if value is not None:
-                result[name] = self._per_replicate(name, value)
-        return result
-
-    def _per_replicate(self, name: str, value: Any) -> Array:
-        array = np.array(value, np.float64)
-        if array.shape not in ((), (self._replicates,)):
-            raise ArgumentError(f"{name} has shape {array.shape}; give one number, or one for each replicate")
-        return np.full(self._replicates, array) if array.ndim == 0 else array
-
-    def _per_layer(self, name: str, values: Array) -> tuple[Array, Array]:
-        """Return a column as (values, recorded), (S, L) each."""
-        shape = self._replicates, len(self.layers)
-        data = np.asarray(np.ma.getdata(values), np.float64)
-        if data.shape not in (shape, shape[1:]):
-            raise ArgumentError(f"{name} has shape {data.shape}; give one number a layer, ({shape[1]},) or {shape}")
-        recorded = ~np.ma.getmaskarray(values)
-        return np.broadcast_to(data, shape), np.broadcast_to(recorded, shape)
-
-    def _check(self, tensors: Mapping[str, Any]) -> None:
-        """Raise ArgumentError for what is missing, unknown, or does not fit its layer.
-
-        The engine hands over the same stacks again and again, whose shapes cannot change: they are checked once.
-        """
-        same = {name: arrays for name, arrays in tensors.items() if name != "second_moment_scale"}
-        key = (*same, *map(id, same.values()))
-        if key in self._checked:
-            return
-        self._check_names(tensors)
-        self._check_shapes(tensors)
-        if all(isinstance(arrays, LayerStack) for name, arrays in same.items() if name != "batch"):
-            if len(self._checked) > 8:  # somebody makes them anew each time
-                self._checked.clear()
-            self._checked[key] = same  # kept, so that no other object gets an id of theirs
-
-    def _check_names(self, tensors: Mapping[str, Any]) -> None:
-        missing = sorted({"weights", "gradients"} - tensors.keys())
-        if missing:
-            raise ArgumentError(f"revisit needs {missing[0]}, as `record` does")
-        unknown = sorted(set(tensors) - _PER_LAYER - _HIDDEN_ONLY - _OF_THE_NET)
-        if unknown:
-            raise ArgumentError(f"record got unknown arrays {', '.join(unknown)}; see help(gradlab.Recorder.record)")
-        for name in sorted(tensors.keys() - _OF_THE_NET):
-            expected = len(self.layers) - (name in _HIDDEN_ONLY)
-            if len(tensors[name]) != expected:
-                raise ArgumentError(
-                    f"{name} holds {len(tensors[name])} arrays, but the recorder has {len(self.layers)} layers "
-                    f"and needs {expected} of them, first layer first"
-                )
-
-    def _check_shapes(self, tensors: Mapping[str, Any]) -> None:
-        """Raise ArgumentError for an array that is none or does not fit its layer: a transposed one, say."""
-        batch_size = None
-        for name, arrays in tensors.items():
-            if name in _OTHERS:
-                continue
-            for layer, array in enumerate([arrays] if name == "batch" else arrays):
-                described = self.layers[layer]
-                if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-                    kind = getattr(array, "dtype", type(array).__name__)
-                    raise ArgumentError(f"{name}[{layer}] is {kind}; give a NumPy array of floating-point numbers")
-                columns = described["fan_in"] if name == "batch" else described["fan_out"]
-                if name in _OF_WEIGHTS:
-                    rows: Any = described["fan_in"]
-                elif name in _OF_BIASES:
-                    rows = 1
-                else:
-                    rows = batch_size = batch_size or (array.shape[-2] if array.ndim > 1 else "B")
-                if array.shape != (*self._lead, rows, columns):
-                    expected = ", ".join(map(str, (*self._lead, rows, columns)))
-                    raise ArgumentError(
-                        f"{name}[{layer}] has shape {array.shape}, but layer {layer + 1} needs ({expected})"
-                    )
 
     def _description(self, closed: bool) -> dict[str, Any]:
         status = {} if closed else {"status": "unfinished"}
@@ -600,50 +529,3 @@ class Recorder:
             "layers": self.layers,
             "blocks": self.blocks,
         }
-
-
-_WATCHERS: list[Callable[[Recorder], None]] = []
-
-
-@contextlib.contextmanager
-def watching(told: Callable[[Recorder], None]) -> Iterator[None]:
-    """Tell `told` of every Recorder that is made in this process inside the block: how a test finds what it trained."""
-    _WATCHERS.append(told)
-    try:
-        yield
-    finally:
-        _WATCHERS.remove(told)
-
-
-_OF_WEIGHTS = {"weights", "weights_after", "gradients", "second_moments"}
-_OF_BIASES = {"biases", "biases_after", "bias_gradients"}
-_PER_LAYER = _OF_WEIGHTS | _OF_BIASES | {"preactivations", "activations", "deltas"}
-_HIDDEN_ONLY = {"slopes", "backs", "products"}
-_OTHERS = {"others", "others_after", "other_gradients", "second_moment_scale"}
-_OF_THE_NET = {"batch"} | _OTHERS
-
-
-def _single_batch(table: pa.Table) -> pa.RecordBatch:
-    (batch,) = table.to_batches()
-    return batch
-
-
-def _describe(number: int, layer: Mapping[str, Any]) -> dict[str, Any]:
-    for key in ("fan_in", "fan_out"):
-        if not isinstance(layer.get(key), (int, np.integer)) or layer[key] < 1:
-            raise ArgumentError(f"layers[{number}] needs {key!r}, a whole number of at least 1; got {layer.get(key)!r}")
-    fan_in, fan_out = int(layer["fan_in"]), int(layer["fan_out"])
-    biases = 0 if layer.get("kind") == VECTOR else fan_out
-    default = {"activation": None, "parameters": fan_in * fan_out + biases}
-    known = {key: layer[key] for key in LAYER_COLUMNS if key in layer}
-    return default | known | {"fan_in": fan_in, "fan_out": fan_out}
-
-
-def _environment() -> dict[str, Any]:
-    return {
-        "gradlab": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }

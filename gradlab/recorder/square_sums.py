@@ -5,21 +5,19 @@ The roots are taken when a block of iterations is written (`Measurer.unfold`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
 from gradlab import measures
 from gradlab.layerstack import LayerStack
+from gradlab.recorder.inputs import StepTensors
 
 Array = np.ndarray
-Tensors = Mapping[str, Any]
 
-SUMS = "sums"  # the entry of a row that holds them
 GRADIENT, WEIGHT, UPDATE, SLOPE, BACK, SIGNAL, DELTA, DESCENT = range(8)  # <G, dW> last: it alone may be negative
 BIAS_LIMIT = 1e14  # with all sums in their safe range, no z is infinite then: |z| <= ||h|| ||W|| + ||b||
-NEEDED = ("weights", "weights_after", "gradients", "biases", "biases_after", "bias_gradients", "batch", "activations",
+NEEDED = ("weights", "weights_after", "gradients", "biases", "biases_after", "bias_gradients", "activations",
           "preactivations", "deltas", "slopes", "backs")  # fmt: skip
 
 
@@ -43,25 +41,42 @@ class Sums(NamedTuple):
     batch_size: int
 
 
-def of_an_engine(tensors: Tensors) -> bool:
+class EngineTensors(StepTensors):
+    """The same, all of them there and side by side."""
+
+    weights: LayerStack
+    weights_after: LayerStack
+    gradients: LayerStack
+    batch: Array
+    preactivations: LayerStack
+    activations: LayerStack
+    deltas: LayerStack
+    slopes: LayerStack
+    backs: LayerStack
+    biases: LayerStack
+    biases_after: LayerStack
+    bias_gradients: LayerStack
+
+
+def of_an_engine(tensors: StepTensors) -> TypeGuard[EngineTensors]:
     """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer and the next."""
     return (
-        "products" not in tensors
-        and "others" not in tensors
-        and all(name in tensors for name in NEEDED)
-        and all(isinstance(tensors[name], LayerStack) for name in NEEDED if name != "batch")
-        and len(tensors["backs"]) > 0
+        tensors.products is None
+        and tensors.others is None
+        and tensors.batch is not None
+        and all(isinstance(getattr(tensors, name), LayerStack) for name in NEEDED)
+        and bool(tensors.backs)
     )
 
 
-def take(tensors: Tensors, update: LayerStack) -> Sums | None:
+def take(tensors: EngineTensors, update: LayerStack) -> Sums | None:
     """Write W_after - W into `update` and return the sums; None where they are too large, or no numbers.
 
     Sums in their safe range prove that nothing is NaN or infinite.
     """
     layers, lead = len(update), update[0].shape[:-2]
     squares = np.ones((8, layers, *lead), update.flat.dtype)
-    parts = (tensors[name].flats for name in ("gradients", "weights", "weights_after"))
+    parts = (getattr(tensors, name).flats for name in ("gradients", "weights", "weights_after"))
     for (here, g), (_, before), (_, after), (_, change) in zip(*parts, update.flats, strict=True):
         np.subtract(after, before, out=change)
         np.vecdot(g, g, out=squares[GRADIENT, here])
@@ -69,7 +84,7 @@ def take(tensors: Tensors, update: LayerStack) -> Sums | None:
         np.vecdot(change, change, out=squares[UPDATE, here])
         np.vecdot(g, change, out=squares[DESCENT, here])
     for kind, name in ((SLOPE, "slopes"), (BACK, "backs")):
-        for here, x in tensors[name].flats:
+        for here, x in getattr(tensors, name).flats:
             np.vecdot(x, x, out=squares[kind, here])
     rows = _rows(tensors, layers)
     sums = squares.astype(np.float64)
@@ -84,17 +99,17 @@ def take(tensors: Tensors, update: LayerStack) -> Sums | None:
             return None
         rows = _in_float64(tensors, update, sums, rows, low)
     roots = np.sqrt(rows, dtype=np.float64)
-    return Sums(sums, np.vecdot(roots[1, :-1], roots[0, :-1]), biases, tensors["batch"].shape[-2])
+    return Sums(sums, np.vecdot(roots[1, :-1], roots[0, :-1]), biases, tensors.batch.shape[-2])
 
 
-def _rows(tensors: Tensors, layers: int) -> Array:
+def _rows(tensors: EngineTensors, layers: int) -> Array:
     """||h_i||^2 of the batch and of every layer, and ||delta_i||^2 of every layer: (2, L + 1, *lead, B)."""
-    batch = tensors["batch"]
+    batch = tensors.batch
     rows = np.zeros((2, layers + 1, *batch.shape[:-1]), batch.dtype)
     np.vecdot(batch, batch, out=rows[0, 0])
-    for here, h in tensors["activations"].groups:
+    for here, h in tensors.activations.groups:
         np.vecdot(h, h, out=rows[0, here.start + 1 : here.stop + 1])
-    for here, delta in tensors["deltas"].groups:
+    for here, delta in tensors.deltas.groups:
         np.vecdot(delta, delta, out=rows[1, here])
     return rows
 
@@ -105,9 +120,9 @@ def _totals(rows: Array) -> Array:
     return np.stack([totals[0, 1:], totals[1, :-1]])
 
 
-def _biases(tensors: Tensors, lead: tuple[int, ...]) -> Array | None:
+def _biases(tensors: EngineTensors, lead: tuple[int, ...]) -> Array | None:
     """Return the two sums of all biases together, in float64; None where one is out of proportion."""
-    stacks: list[LayerStack] = [tensors[name] for name in ("bias_gradients", "biases", "biases_after")]
+    stacks: list[LayerStack] = [getattr(tensors, name) for name in ("bias_gradients", "biases", "biases_after")]
     parts = [[stack.flat[None]] for stack in stacks]  # all layers as one, unless replicates lie in between
     if lead:
         parts = [[array for _, array in stack.flats] for stack in stacks]
@@ -120,26 +135,26 @@ def _biases(tensors: Tensors, lead: tuple[int, ...]) -> Array | None:
     return sums if largest < BIAS_LIMIT**2 else None
 
 
-def _in_float64(tensors: Tensors, update: LayerStack, sums: Array, rows: Array, low: float) -> Array:
+def _in_float64(tensors: EngineTensors, update: LayerStack, sums: Array, rows: Array, low: float) -> Array:
     """Sum anew, in float64, what may have lost terms to float32's underflow: of 1e-23, the square is 0.
 
     Returns the squares of the rows, which need float64 too.
     """
     rows = rows.astype(np.float64)
     small: Array = (sums[:DESCENT] <= low).reshape(DESCENT, sums.shape[1], -1).any(axis=2)  # pyright: ignore
-    stacks = {GRADIENT: tensors["gradients"], WEIGHT: tensors["weights"], UPDATE: update,
-              SLOPE: tensors["slopes"], BACK: tensors["backs"]}  # fmt: skip
+    stacks = {GRADIENT: tensors.gradients, WEIGHT: tensors.weights, UPDATE: update,
+              SLOPE: tensors.slopes, BACK: tensors.backs}  # fmt: skip
     for kind, stack in stacks.items():
         for part, x in _wide(stack, small[kind]):
             sums[kind, part] = np.vecdot(x, x)
     for row, kind, name in ((0, SIGNAL, "activations"), (1, DELTA, "deltas")):
-        for part, x in _wide(tensors[name], small[kind], flat=False):
+        for part, x in _wide(getattr(tensors, name), small[kind], flat=False):
             first = 1 - row  # the rows of h begin with the batch
             rows[row, part.start + first : part.stop + first] = np.vecdot(x, x)
     if small[SIGNAL].any() or small[DELTA].any():
         sums[SIGNAL : DELTA + 1] = _totals(rows)
     either = small[GRADIENT] | small[UPDATE]
-    for (part, g), (_, change) in zip(_wide(tensors["gradients"], either), _wide(update, either), strict=True):
+    for (part, g), (_, change) in zip(_wide(tensors.gradients, either), _wide(update, either), strict=True):
         sums[DESCENT, part] = np.vecdot(g, change)
     return rows
 
@@ -151,4 +166,7 @@ def _wide(stack: LayerStack, wanted: Array, flat: bool = True):
         if hit.size:
             first, stop = int(hit[0]), int(hit[-1]) + 1
             part = x[first:stop].astype(np.float64)
-            yield slice(here.start + first, here.start + stop), part.reshape(*part.shape[:-2], -1) if flat else part
+            yield (
+                slice(here.start + first, here.start + stop),
+                part.reshape(*part.shape[:-2], -1) if flat else part,
+            )

@@ -1,6 +1,8 @@
 """`Run`, the one record of a training, and where it is kept."""
 
-from gradlab.run.record import FolderSource, MemorySource, Run, as_json, load
+from gradlab.run.describing import as_json
+from gradlab.run.loading import load
+from gradlab.run.record import Run
 from gradlab.run.tables import (
     BLOCK_COLUMNS,
     BLOCK_GAIN,
@@ -31,8 +33,6 @@ __all__ = [
     "STATISTICS",
     "STEP_COLUMNS",
     "WEIGHT_COLUMNS",
-    "FolderSource",
-    "MemorySource",
     "Run",
     "as_json",
     "load",

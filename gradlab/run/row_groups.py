@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from gradlab.run import parquet
 from gradlab.statistics import LAYER_STATISTICS
 
 Array = np.ndarray
@@ -25,7 +26,6 @@ BUDGET = 2_400_000  # numbers of a statistic that are held at once: 20 MB
 AT_ONCE = 16  # groups that are read together where every group is looked through
 SHARE = 0.6  # of the budget that the ends and the extremes may take
 COUNT = "nonfinite_count"
-NORMS = ("grad_norm", "delta_norm", "weight_norm", "update_norm", "activation_rms")  # not finite where something is not
 HIGH = tuple(each.name for each in LAYER_STATISTICS if each.bad in ("high", "both"))
 LOW = tuple(each.name for each in LAYER_STATISTICS if each.bad in ("low", "both"))
 
@@ -67,10 +67,11 @@ class RowGroups:
 
     def __init__(self, path: Path, width: int):
         self._path, self.width = path, width
-        self._meta = pq.read_metadata(path)
+        with parquet.reading(path):
+            self._meta = pq.read_metadata(path)
         counts = [self._meta.row_group(k).num_rows for k in range(self._meta.num_row_groups)]
         self._ends = np.cumsum(counts)
-        self._starts = self._ends - counts
+        self._starts, self._rows = self._ends - counts, np.array(counts)
         names = self._meta.schema.names
         self._columns = {name: number for number, name in enumerate(names)}
 
@@ -93,11 +94,13 @@ class RowGroups:
 
     def read(self, groups: Sequence[int], columns: list[str]) -> pa.Table:
         """Read the whole iterations that these groups hold, as `iterations` names them."""
-        with pq.ParquetFile(self._path, metadata=self._meta) as file:  # parsing a long footer again takes 40 ms
-            parts = []
-            for block, (first, stop) in zip(_blocks(groups), self._whole(groups), strict=True):
-                table = file.read_row_groups(block, columns=columns)
-                parts.append(table.slice(first * self.width - self._starts[block[0]], (stop - first) * self.width))
+        parts = []
+        # Parsing a long footer again takes 40 ms.
+        with parquet.reading(self._path), parquet.opened(self._path, self._meta) as file:
+            for near, (first, stop) in zip(_neighbours(groups), self._whole(groups), strict=True):
+                table = parquet.usual_types(file.read_row_groups(near, columns=columns))
+                start = first * self.width - self._starts[near[0]]
+                parts.append(table.slice(start, (stop - first) * self.width))
         return pa.concat_tables(parts)
 
     @functools.cache  # noqa: B019 -- as long as the run that owns it
@@ -117,39 +120,47 @@ class RowGroups:
 
     def holds(self, column: str) -> bool:
         """Whether a column has any value that is not null."""
-        rows = self._ends - self._starts
-        return column in self._columns and not (self.bounds(column)[2] == rows).all()
+        return column in self._columns and not (self.bounds(column)[2] == self._rows).all()
 
-    def suspects(self) -> tuple[list[int], list[str]]:
-        """Return the groups that may hold a NaN or an infinity, and the columns that tell."""
-        norms = [name for name in NORMS if self.holds(name)]
-        if (counted := self._nonfinite()) is not None:
-            return self._counted(counted)
-        if not self.holds(COUNT) or self.bounds(COUNT)[2].any():
-            return list(range(len(self))), [name for name in (COUNT, *NORMS) if self.holds(name)]
-        suspect = self.bounds(COUNT)[1] != 0
-        overflowing = np.any([np.isinf(self.bounds(name)[1]) for name in norms], axis=0) if norms else False
-        return np.flatnonzero(suspect | overflowing).tolist(), [COUNT, *(norms if np.any(overflowing) else ())]
+    def suspects(self, columns: Sequence[str]) -> dict[str, list[int]]:
+        """Return the groups in which a column may hold a NaN or an infinity, or count some; of each such column."""
+        counted = self._nonfinite()
+        result: dict[str, list[int]] = {}
+        for name in columns:
+            if not self.holds(name):
+                continue
+            if name == COUNT:
+                high, nulls = self.bounds(name)[1:]
+                found = np.flatnonzero(~(high <= 0) & ~(nulls == self._rows))
+            elif counted is None:
+                found = np.arange(len(self))
+            else:
+                found = np.array(sorted(int(group) for group in counted.get(name, {})), int)
+            if len(found):
+                result[name] = self._with_halves(found.tolist())
+        return result
+
+    def _with_halves(self, groups: list[int]) -> list[int]:
+        """Add the neighbours that hold the rest of an iteration which begins or ends in one of the groups."""
+        before = [k - 1 for k in groups if self._starts[k] % self.width]
+        after = [k + 1 for k in groups if self._ends[k] % self.width and k + 1 < len(self)]
+        return sorted({*groups, *before, *after})
 
     def _nonfinite(self) -> dict[str, dict[str, int]] | None:
         """Return the NaN and infinities counted in each column by group; None where the footer does not tell."""
         try:
             stored = json.loads((self._meta.metadata or {}).get(NONFINITE.encode(), b"{}"))
             counted = stored["columns"] if stored.get("groups") == len(self) else None
-            whole = counted is None or all(0 <= int(group) < len(self) for each in counted.values() for group in each)
-        except (ValueError, TypeError, KeyError, AttributeError):  # another tool's, or damaged: look for oneself
+            numbers = [int(group) for each in (counted or {}).values() for group in each]
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ):  # another tool's, or damaged
             return None
-        return counted if whole else None
-
-    def _counted(self, nonfinite: dict[str, dict[str, int]]) -> tuple[list[int], list[str]]:
-        telling = [name for name in NORMS if name in nonfinite]
-        suspect = np.zeros(len(self), bool)
-        for name in telling:
-            suspect[[int(group) for group in nonfinite[name]]] = True
-        if not self.holds(COUNT):
-            return np.flatnonzero(suspect).tolist(), telling
-        suspect |= self.bounds(COUNT)[1] > 0
-        return np.flatnonzero(suspect).tolist(), [COUNT, *telling]
+        return counted if all(0 <= number < len(self) for number in numbers) else None
 
     def choose(self, keep: Iterable[int]) -> list[int]:
         """Choose groups within the budget: first, last, those of the iterations to `keep`, extremes, evenly spread."""
@@ -173,26 +184,31 @@ class RowGroups:
                 continue
             group = int(np.nanargmax(values) if end else np.nanargmin(values))
             with np.errstate(all="ignore"):
-                found.append((float(np.nan_to_num(abs(np.log(values[group] / np.nanmedian(values))), nan=0.0)), group))
+                found.append(
+                    (
+                        float(np.nan_to_num(abs(np.log(values[group] / np.nanmedian(values))), nan=0.0)),
+                        group,
+                    )
+                )
         return [group for _, group in sorted(found, reverse=True)]
 
     def _whole(self, groups: Sequence[int]) -> list[tuple[int, int]]:
-        """The iterations [first, stop) that each block of neighbouring groups holds whole."""
+        """The iterations [first, stop) that each series of neighbouring groups holds whole."""
         return [
-            (-(-int(self._starts[block[0]]) // self.width), int(self._ends[block[-1]]) // self.width)
-            for block in _blocks(groups)
+            (-(-int(self._starts[near[0]]) // self.width), int(self._ends[near[-1]]) // self.width)
+            for near in _neighbours(groups)
         ]
 
 
-def _blocks(groups: Sequence[int]) -> list[list[int]]:
-    """Part ascending numbers into blocks of neighbours."""
-    blocks: list[list[int]] = []
+def _neighbours(groups: Sequence[int]) -> list[list[int]]:
+    """Part ascending numbers into series of neighbours."""
+    series: list[list[int]] = []
     for group in groups:
-        if blocks and blocks[-1][-1] == group - 1:
-            blocks[-1].append(group)
+        if series and series[-1][-1] == group - 1:
+            series[-1].append(group)
         else:
-            blocks.append([group])
-    return blocks
+            series.append([group])
+    return series
 
 
 def in_turn(groups: Sequence[int]) -> Iterator[list[int]]:

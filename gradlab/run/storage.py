@@ -1,14 +1,13 @@
-"""How a run lies on disk: Arrow IPC streams while it is live, zstd Parquet once it is closed.
+"""A run folder: what describes it, who may write to it, and how it is put in its place.
 
 A run folder holds `run.json` (what it is) and tables: `steps`, `signals` (one row an iteration,
 replicate and layer), `weights`, and where they are recorded `block_signals`, `output_stage` and
-`histograms`. While live, every table is a stream `NAME.N.arrow`; each batch that `append` returned
-from is readable after `kill -9`, and a torn tail is skipped. `close` rewrites each stream as
-`NAME.parquet`, batch by batch, so that memory does not grow with the run. Nothing is pickled or
-evaluated.
+`histograms`. While live, every table is a stream (streams.py); each batch that `Writer.write`
+returned from is readable after `kill -9`. A closed run holds zstd Parquet (parquet.py). Nothing is
+pickled or evaluated.
 
-A batch survives the death of the process, not a power cut: no fsync is issued (it would cost more than the training
-step).
+A batch survives the death of the process, not a power cut: no fsync is issued (it would cost more
+than the training step).
 """
 
 from __future__ import annotations
@@ -17,41 +16,74 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from gradlab.errors import RunError
-from gradlab.run.row_groups import NonfiniteCounts
+from gradlab.run import parquet
+from gradlab.run.locks import LOCK, FolderLock, refuse_if_recorded
+from gradlab.run.tables import COLUMNS, LAYER_COLUMNS, LAYER_WORDS
 
 SCHEMA_VERSION = 2
 DESCRIPTION = "run.json"
-TABLES = ("steps", "signals", "weights", "block_signals", "output_stage", "histograms")
-ROW_GROUP = 1 << 15  # rows, at least: a long run is judged and drawn from a few groups (row_groups.py)
+TABLES = tuple(COLUMNS)
+MOST_BYTES = 1 << 26  # of a description
+MOST_PLACES = 1 << 24  # replicates times layers
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 53
+
+
+def _layers(value: Any) -> bool:
+    """Whether these are layers: words and numbers where they belong, numbered one after the other."""
+    if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
+        return False
+    numbers = [name for name in LAYER_COLUMNS if name not in LAYER_WORDS]
+    for place, one in enumerate(value):
+        if not all(one.get(name) is None or isinstance(one[name], str) for name in LAYER_WORDS):
+            return False
+        if not all(one.get(name) is None or _whole(one[name]) for name in numbers):
+            return False
+        if not _whole(one.get("layer")) or one["layer"] != value[0]["layer"] + place:
+            return False
+    return True
+
+
+def _blocks(value: Any) -> bool:
+    """Whether these are blocks, each with a name of its own."""
+    if value is None:
+        return True
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        return False
+    names = [one.get("block") for one in value]
+    words = all(isinstance(one.get(key, ""), str) for one in value for key in ("block", "path", "kind"))
+    listed = [one.get("layers", []) for one in value]
+    numbers = all(isinstance(layers, list) and all(map(_whole, layers)) for layers in listed)
+    return words and numbers and all(names) and len(set(names)) == len(names)
+
+
 _VALID: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
+    "closed": lambda value: value is None or isinstance(value, bool),
     "config": lambda value: isinstance(value, dict),
     "provenance": lambda value: isinstance(value, dict),
-    "layers": lambda value: isinstance(value, list) and value != [] and all(isinstance(one, dict) for one in value),
-    "replicates": lambda value: isinstance(value, int) and value >= 1,
-    "blocks": lambda value: (
-        value is None
-        or (
-            isinstance(value, list)
-            and all(isinstance(one, dict) and isinstance(one.get("block"), str) for one in value)
-        )
-    ),
+    "layers": _layers,
+    "replicates": lambda value: _whole(value) and value >= 1,
+    "blocks": _blocks,
+    "tables": lambda value: value is None or (isinstance(value, dict) and set(value) <= set(TABLES)),
 }
 
 
-def write_description(folder: Path, description: dict[str, Any]) -> None:
+def write_description(folder: Path, description: Mapping[str, Any]) -> None:
     """Write `run.json` atomically; that of a closed run names the tables that belong to it."""
     if description["closed"]:
-        description = {**description, "tables": [t for t in TABLES if (folder / f"{t}.parquet").is_file()]}
-    write_text(folder / DESCRIPTION, json.dumps({"schema": SCHEMA_VERSION, **description}, indent=1, allow_nan=False))
+        paths = {table: folder / f"{table}.parquet" for table in TABLES}
+        sealed = {table: parquet.seal(path) for table, path in paths.items() if path.is_file()}
+        description = {**description, "tables": sealed}
+    text = json.dumps({"schema": SCHEMA_VERSION, **description}, indent=1, allow_nan=False)
+    write_text(folder / DESCRIPTION, text)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -75,7 +107,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Read `run.json`; raise RunError where the folder is no run, is damaged, or comes from a newer gradlab."""
+    """Read `run.json` and check every part of it.
+
+    Raises
+    ------
+    RunError
+        The folder is no run, is damaged, or comes from another version of gradlab.
+    """
     path = folder / DESCRIPTION
     if not folder.exists():
         raise RunError(f"{folder} does not exist; give the folder of a recorded run")
@@ -83,115 +121,50 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise RunError(
             f"{folder} is not a run folder: it holds no {DESCRIPTION}; give the folder a run was recorded to"
         )
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        version = description["schema"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise RunError(f"{path} is damaged and cannot be read ({type(error).__name__}: {error})"[:300]) from None
-    if version != SCHEMA_VERSION:
+    description = _parsed(path)
+    version = description.get("schema")
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise RunError(
-            f"{path} has schema {str(version)[:20]}, and this gradlab reads schema {SCHEMA_VERSION}; "
+            f"{path} has schema {ascii(version)[:20]}, and this gradlab reads schema {SCHEMA_VERSION}; "
             "read it with the gradlab that wrote it, or record the run again"
         )
     wrong = [key for key, valid in _VALID.items() if not valid(description.get(key))]
+    if not wrong and description["replicates"] * len(description["layers"]) > MOST_PLACES:
+        wrong = ["replicates"]
     if wrong:
         raise RunError(f"{path} is damaged: it lacks a valid {', '.join(wrong)}; record the run again")
-    lost = [name for name in description.get("tables", ()) if not (folder / f"{name}.parquet").is_file()]
-    if lost:
-        raise RunError(f"{folder} is damaged: {lost[0]}.parquet is missing; record the run again")
+    for table, told in (description.get("tables") or {}).items():
+        _check_seal(folder / f"{table}.parquet", told)
     return description
 
 
-class Writer:
-    """Streams the tables of one live run into a folder."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self._streams: dict[str, tuple[pa.OSFile, pa.RecordBatchStreamWriter]] = {}
-
-    def append(self, table: str, batch: pa.RecordBatch) -> None:
-        """Write one batch; once this returns, the batch survives the death of the process."""
-        try:
-            if table not in self._streams:
-                segment = len(list(self.folder.glob(f"{table}.*.arrow")))  # a new segment, never an append
-                file = pa.OSFile(str(self.folder / f"{table}.{segment}.arrow"), "wb")
-                self._streams[table] = file, pa.ipc.new_stream(file, batch.schema)
-            self._streams[table][1].write_batch(batch)
-        except OSError as error:
-            raise RunError(
-                f"{self.folder} cannot be written to: {error}; free some space or choose another folder"
-            ) from None
-
-    def close(self) -> None:
-        """End every stream and rewrite it as Parquet; the streams stay until their Parquet file is complete."""
-        try:
-            for file, stream in self._streams.values():
-                stream.close()
-                file.close()
-            for table in self._streams:
-                _compact(self.folder, table)
-        except OSError as error:
-            raise RunError(
-                f"{self.folder} cannot be closed: {error}; what was recorded is kept, free some space"
-            ) from None
-        self._streams = {}
-
-    def remove_streams(self) -> None:
-        """Delete the streams; call this once the description says that the run is closed."""
-        for table in TABLES:
-            for segment in self.folder.glob(f"{table}.*.arrow"):
-                segment.unlink()
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise RunError(f"{path} is larger than {MOST_BYTES >> 20} MB: it describes no run")
+        description = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
+        json.dumps(description, ensure_ascii=False).encode()  # half a surrogate pair can be neither shown nor saved
+    except (ValueError, OSError, RecursionError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise RunError(f"{path} is damaged and cannot be read ({type(error).__name__}: {reason[:120]!a})") from None
+    if not isinstance(description, dict):
+        raise RunError(f"{path} is damaged: it holds a {type(description).__name__} and no description")
+    return description
 
 
-def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Open a zstd Parquet file; measured numbers hardly repeat, and a dictionary of them costs six times as long."""
-    repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating)  # pyright: ignore[reportArgumentType]
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
-def _compact(folder: Path, table: str) -> None:
-    target, temporary = folder / f"{table}.parquet", folder / f".{table}.parquet.part"
-    writer, counts = None, NonfiniteCounts()
-    for group in _joined(_stream_batches(folder, table)):
-        writer = writer or _parquet_writer(temporary, group.schema)
-        writer.write_table(group)
-        counts.add(group)
-    if writer is not None:
-        writer.add_key_value_metadata(counts.footer())
-        writer.close()
-        os.replace(temporary, target)
-
-
-def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Join batches to tables of at least `ROW_GROUP` rows; the last one may be shorter."""
-    pending: list[pa.RecordBatch] = []
-    for batch in batches:
-        pending.append(batch)
-        if sum(part.num_rows for part in pending) >= ROW_GROUP:
-            yield pa.Table.from_batches(pending)
-            pending = []
-    if pending:
-        yield pa.Table.from_batches(pending)
-
-
-def _segments(folder: Path, table: str) -> list[Path]:
-    def number(path: Path) -> int:
-        part = path.name.split(".")[1]
-        return int(part) if part.isdigit() else -1
-
-    return sorted(folder.glob(f"{table}.*.arrow"), key=number)
-
-
-def _stream_batches(folder: Path, table: str) -> Iterator[pa.RecordBatch]:
-    """Yield every whole batch of a table's streams; a torn tail ends its segment."""
-    for segment in _segments(folder, table):
-        try:
-            with pa.OSFile(str(segment)) as file:
-                reader = pa.ipc.open_stream(file)
-                while True:
-                    yield reader.read_next_batch()
-        except (StopIteration, pa.ArrowInvalid, OSError):
-            continue
+def _check_seal(path: Path, told: Any) -> None:
+    if not path.is_file():
+        raise RunError(f"{path.parent} is damaged: {path.name} is missing; record the run again")
+    try:
+        broken = parquet.broken_seal(path, told)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
+    if broken:
+        raise RunError(f"{path} is damaged: its footer has changed; record the run again")
 
 
 def copy_tables(folder: Path, target: Path) -> None:
@@ -201,80 +174,56 @@ def copy_tables(folder: Path, target: Path) -> None:
             shutil.copyfile(folder / f"{table}.parquet", target / f"{table}.parquet")
 
 
-def read_table(folder: Path, table: str, columns: list[str] | None = None, closed: bool = True) -> pa.Table | None:
-    """Read a table, whole or some columns of it; None where nothing of it was ever written."""
-    path = folder / f"{table}.parquet"
-    if closed:
-        if not path.exists():
-            return None
-        try:
-            with pq.ParquetFile(path) as file:  # `pq.read_table` imports pandas, which takes longer
-                return file.read(columns=columns)
-        except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
-            reason = str(error).splitlines()[0][:120]
-            raise RunError(
-                f"{path} is truncated or damaged and cannot be read ({reason}); record the run again"
-            ) from None
-    batches = [batch if columns is None else batch.select(columns) for batch in _stream_batches(folder, table)]
-    return pa.Table.from_batches(batches) if batches else None
-
-
-def column_names(folder: Path, table: str, closed: bool = True) -> list[str]:
-    """Name the columns of a table; none where nothing of it was ever written."""
-    path = folder / f"{table}.parquet"
-    if closed:
-        try:
-            return list(pq.read_schema(path).names) if path.exists() else []
-        except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
-            raise RunError(
-                f"{path} is truncated or damaged and cannot be read ({str(error).splitlines()[0][:120]}); "
-                "record the run again"
-            ) from None
-    first = next(_stream_batches(folder, table), None)
-    return [] if first is None else list(first.schema.names)
-
-
-def row_count(folder: Path, table: str, closed: bool = True) -> int:
-    """Count the rows of a table; 0 where nothing of it was ever written."""
-    if not closed:
-        return sum(batch.num_rows for batch in _stream_batches(folder, table))
-    path = folder / f"{table}.parquet"
-    return pq.read_metadata(path).num_rows if path.exists() else 0
-
-
-def is_live(folder: Path) -> bool:
-    """Whether streams lie in the folder: a run still being written, or killed before it was closed."""
-    return any(_segments(folder, table) for table in TABLES)
-
-
 def check_folder(folder: Path, overwrite: bool = False) -> None:
     """Raise RunError for a folder that no run may be written to, and change nothing."""
     if folder.is_file():
         raise RunError(f"{folder} is a file; give a folder for the run")
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(not path.name.startswith(LOCK) for path in folder.iterdir()):
         if not (folder / DESCRIPTION).is_file():
-            raise RunError(f"{folder} is not empty and holds no run; choose an empty or a new folder")
+            raise RunError(
+                f"{folder} is not empty and holds no run; choose an empty or a new folder"
+            )
         if not overwrite:
-            raise RunError(f"{folder} already holds a run; choose another folder, or delete it first")
+            raise RunError(
+                f"{folder} already holds a run; choose another folder, or delete it first"
+            )
+    refuse_if_recorded(folder)
     parent = next((each for each in (folder, *folder.parents) if each.exists()), folder)
     if not (parent.is_dir() and os.access(parent, os.W_OK)):
         raise RunError(f"{folder} cannot be made; choose a folder you may write to")
 
 
-def prepare_folder(folder: Path, overwrite: bool = False) -> None:
-    """Make an empty folder for a run; raise RunError rather than write over anything.
+def prepare_folder(folder: Path, overwrite: bool = False) -> FolderLock:
+    """Make an empty folder for a run and take it for this process.
 
     With `overwrite`, a run that lies there goes first; what else lies beside it stays.
+
+    Raises
+    ------
+    RunError
+        The path is a file, the folder holds something, another process records there, or it cannot
+        be written to.
     """
-    check_folder(folder, overwrite)
-    if folder.exists() and any(folder.iterdir()):
-        for path in folder.iterdir():
-            if path.name == DESCRIPTION or path.suffix in (".arrow", ".parquet") or path.name.endswith(".parquet.part"):
-                path.unlink()
     try:
+        check_folder(folder, overwrite)
         folder.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(folder)
+        lock.acquire()
+        for path in list(folder.iterdir()):
+            if _is_of_a_run(path.name):
+                path.unlink()
     except OSError as error:
-        raise RunError(f"{folder} cannot be made: {error.strerror}; choose a folder you may write to") from None
+        raise RunError(
+            f"{folder} cannot be made: {error.strerror}; choose a folder you may write to"
+        ) from None
+    return lock
+
+
+def _is_of_a_run(name: str) -> bool:
+    """Whether a file is one that gradlab writes into a run folder."""
+    table = name.removeprefix(".").split(".")[0]
+    ends = (".arrow", ".parquet", ".parquet.part")
+    return name == DESCRIPTION or (table in TABLES and name.endswith(ends))
 
 
 def replace_folder(temporary: Path, target: Path) -> None:

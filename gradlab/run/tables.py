@@ -46,6 +46,8 @@ LAYER_WORDS = ("name", "kind", "activation", "path", "block", "role", "owner")
 BLOCK_COLUMNS = ("block", "path", "kind", "layers")
 VECTOR = "vector"  # the kind of a layer that is a bias, the scale of a norm, or a bare parameter
 
+LOWEST_EXPONENT = -149  # of float32's smallest number; `gradlab.measures.LOWEST_EXPONENT` is the same
+
 COLUMNS = {
     "steps": STEP_COLUMNS,
     "signals": (*KEYS, *STATISTICS),
@@ -156,6 +158,25 @@ def output_stage_table(rows: Sequence[tuple[int, int, int, str, float]]) -> pa.T
     )
 
 
+def histogram_table(iterations: Array, counts: Array) -> pa.Table:
+    """Lay histograms (t, S, L, bins) of these iterations (t,) out as rows, one a bin that holds something.
+
+    Bins as in `gradlab.measures.power_histogram`: zeros first, then each exponent from LOWEST_EXPONENT on.
+    """
+    time, replicate, layer, bins = np.nonzero(counts)
+    exponent = bins - 1 + LOWEST_EXPONENT
+    numbers = np.asarray(iterations, np.int32)[time]
+    return pa.table(
+        {
+            "iteration": pa.array(numbers, pa.int32()),
+            "replicate": pa.array(replicate.astype(np.int32), pa.int32()),
+            "layer": pa.array((layer + 1).astype(np.int32), pa.int32()),
+            "exponent": pa.array(exponent.astype(np.int32), pa.int32(), mask=bins == 0),
+            "count": pa.array(counts[time, replicate, layer, bins], pa.int64()),
+        }
+    )
+
+
 def weights_table(iterations: Array, values: Array, layer: Array, row: Array, column: Array) -> pa.Table:
     """Lay followed weights (t, S, W) out as rows; `layer` (from 1), `row` and `column` (W,) say which."""
     shape = values.shape
@@ -169,6 +190,36 @@ def weights_table(iterations: Array, values: Array, layer: Array, row: Array, co
     arrays = {name: pa.array(np.ravel(array).astype(np.int32), pa.int32()) for name, array in columns.items()}
     flat = pa.array(np.ravel(values), pa.float64(), from_pandas=False)
     return pa.table({**arrays, "value": flat})
+
+
+def values_of(column: pa.ChunkedArray | pa.Array) -> Array:
+    """Return a column as float64, NaN where null, or as objects where it holds words.
+
+    By way of the buffer: pyarrow's own `to_numpy` imports pandas, which takes longer than a small run to judge.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_string(array.type):
+        return np.array(array.to_pylist(), object)
+    array = array.cast(pa.float64())
+    if array.null_count == len(array):
+        return np.full(len(array), np.nan)
+    values = np.frombuffer(array.buffers()[1], np.float64, len(array), 8 * array.offset)
+    return np.where(flags_of(array.is_valid()), values, np.nan) if array.null_count else values
+
+
+def flags_of(mask: pa.ChunkedArray | pa.Array) -> Array:
+    """Return a boolean column without nulls as an array."""
+    array = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
+    array = array.cast(pa.uint8())
+    if not len(array):
+        return np.zeros(0, bool)
+    return np.frombuffer(array.buffers()[1], np.uint8, len(array), array.offset).astype(bool)
+
+
+def frozen(array: Array) -> Array:
+    """Return the array, from now on read-only."""
+    array.flags.writeable = False
+    return array
 
 
 def _column(given: Any) -> pa.Array:

@@ -65,6 +65,9 @@ def make_run(
         name: np.broadcast_to(value, shape[:2]).copy() if name != "nonfinite_phase" else value
         for name, value in (table | (steps or {})).items()
     }
+    for column in ("validation_loss", "validation_accuracy"):
+        if column in table:  # NaN stands for iterations in which they were not taken
+            table[column] = np.ma.masked_invalid(table[column])
     return Run.from_arrays(
         signals,
         steps=table,

@@ -1,0 +1,259 @@
+"""The arguments of a Recorder, checked at the call that brings them: one sentence each."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradlab import measures
+from gradlab._version import __version__
+from gradlab.errors import ArgumentError, is_number, shown, suggest, whole
+from gradlab.recorder.inputs import masked_numbers, per_replicate
+from gradlab.recorder.rows import PHASES, Batch, Operations, Partial
+from gradlab.run.describing import describe_layers
+from gradlab.run.tables import BLOCK_STATISTICS, STATISTICS, STEP_STATISTICS, VECTOR, WORDS
+
+Array = np.ndarray
+
+
+def options(*, every: Any, weights: Any, seed: Any, replicates: Any, overwrite: Any, histograms: Any) -> None:
+    """Check the plain options of a Recorder."""
+    if every is not None:
+        whole("every", every, 1)
+    whole("weights", weights, 0)
+    whole("seed", seed, 0)
+    if replicates is not None:
+        whole("replicates", replicates, 1)
+    for argument, value in (("overwrite", overwrite), ("histograms", histograms)):
+        if not isinstance(value, (bool, np.bool_)):
+            raise ArgumentError(f"{argument}={shown(value)} must be True or False")
+
+
+def mapping(argument: str, value: Any) -> dict[str, Any]:
+    """Return a dict whose keys are texts; of None, an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ArgumentError(f"{argument}={shown(value)} must be a dict whose keys are texts")
+    return dict(value)
+
+
+def config(value: Any) -> dict[str, Any]:
+    """Return what is told of the training; its baseline must be a number."""
+    checked = mapping("config", value)
+    baseline = checked.get("baseline_loss")
+    if baseline is not None and not is_number(np.asarray(baseline).item() if np.ndim(baseline) == 0 else baseline):
+        raise ArgumentError(
+            f"config['baseline_loss']={shown(baseline)} must be a finite number, the loss of the best constant "
+            "prediction, or None"
+        )
+    return checked
+
+
+def path(value: Any) -> Path:
+    """Return the folder that is written to."""
+    if not isinstance(value, (str, os.PathLike)) or "\0" in os.fspath(value):
+        raise ArgumentError(f"out={shown(value)} must be the path of a folder, or None")
+    return Path(value)
+
+
+def layers(given: Any) -> list[dict[str, Any]]:
+    """Return the descriptions of layers, completed; each needs fan_in and fan_out."""
+    if isinstance(given, Sequence) and not len(given):
+        raise ArgumentError("layers is empty; describe each layer, such as {'fan_in': 4, 'fan_out': 3}")
+    described = describe_layers(given)
+    for number, layer in enumerate(given):
+        for key in ("fan_in", "fan_out"):
+            if not isinstance(layer.get(key), (int, np.integer)) or isinstance(layer[key], bool) or layer[key] < 1:
+                raise ArgumentError(
+                    f"layers[{number}] needs {key!r}, a whole number of at least 1; got {shown(layer.get(key))}"
+                )
+        bound = layer.get("slope_bound")
+        if bound is not None and not is_number(np.asarray(bound).item() if np.ndim(bound) == 0 else bound):
+            raise ArgumentError(f"layers[{number}] has slope_bound={shown(bound)}, which must be a number, or None")
+        known, fans = described[number], int(layer["fan_in"]) * int(layer["fan_out"])
+        biases = 0 if layer.get("kind") == VECTOR else int(layer["fan_out"])
+        known["activation"] = layer.get("activation")
+        known["parameters"] = layer.get("parameters", fans + biases)
+    return described
+
+
+def environment() -> dict[str, Any]:
+    """Return where and with what a record was made."""
+    return {
+        "gradlab": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def names(method: str, columns: Any, steps: Any) -> None:
+    """Check the names of statistics and of columns of `steps`."""
+    for argument, given, known in (
+        ("columns", columns, STATISTICS),
+        ("steps", steps, STEP_STATISTICS),
+    ):
+        if not isinstance(given, Mapping):
+            raise ArgumentError(f"{argument}={shown(given)} must be a dict of arrays by name")
+        unknown = sorted(str(name) for name in given if name not in known)
+        if unknown:
+            raise ArgumentError(f"{method} got unknown columns {', '.join(unknown)}; {suggest(unknown[0], known)}")
+        if set(given) & set(WORDS):
+            raise ArgumentError(f"{method} got nonfinite_phase; give it as phase=, or phases=")
+
+
+def validation(value: Any) -> dict[str, Any]:
+    """Return held-out loss and accuracy by their names."""
+    if value is None:
+        return {}
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > 2:
+        raise ArgumentError(f"validation={shown(value)} must be (loss, accuracy), each a number or None")
+    return dict(zip(("validation_loss", "validation_accuracy"), value, strict=False))
+
+
+def steps(columns: Mapping[str, Any], replicates: int) -> dict[str, Array]:
+    """Return columns of `steps`, (S,) each; what is None is left out."""
+    if "nonfinite_phase" in columns:
+        raise ArgumentError("nonfinite_phase is found out by `record`, and given to `add` as phase=")
+    return {name: per_replicate(name, value, replicates) for name, value in columns.items() if value is not None}
+
+
+def columns(given: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, Array | Partial]:
+    """Return statistics, (S, L) each, with where they are defined."""
+    result: dict[str, Array | Partial] = {}
+    for name, values in given.items():
+        checked = masked_numbers(name, values, shape)
+        result[name] = Partial(np.ma.getdata(checked), ~np.ma.getmaskarray(checked))
+    return result
+
+
+def phases(given: Any, replicates: int) -> list[str | None]:
+    """Return for each replicate where a number that is not finite appeared first."""
+    listed = [given] * replicates if given is None or isinstance(given, str) else given
+    fitting = isinstance(listed, Sequence) and len(listed) == replicates
+    if not fitting or not all(each is None or each in PHASES for each in listed):
+        raise ArgumentError(f"phase={shown(given)} must be one of {', '.join(PHASES)}, or None, for each replicate")
+    return list(listed)
+
+
+def block_signals(given: Any, replicates: int, blocks: int) -> dict[str, Array]:
+    """Return statistics of blocks, (S, B) each, masked where not recorded."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ArgumentError(f"block_signals={shown(given)} must be a dict of arrays by name")
+    for name in given:
+        if name not in BLOCK_STATISTICS:
+            raise ArgumentError(f"block_signals got {name!r}; {suggest(name, BLOCK_STATISTICS)}")
+    shape = replicates, blocks
+    return {name: masked_numbers(f"block_signals[{name!r}]", values, shape) for name, values in given.items()}
+
+
+def output_stage(given: Any, replicates: int) -> Operations:
+    """Return the operations behind the last layer, with a factor for each replicate."""
+    result = []
+    for position, pair in enumerate(given):
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise ArgumentError(f"output_stage[{position}]={shown(pair)} must be (name of the operation, factor)")
+        result.append((pair[0], per_replicate(f"output_stage[{position}]", pair[1], replicates)))
+    return result
+
+
+def followed(given: Any, shape: tuple[int, int]) -> Array | None:
+    """Return the values of the weights that are followed, (S, W)."""
+    if given is None:
+        return None
+    return np.ma.getdata(masked_numbers("followed", given, shape)).copy()
+
+
+def histogram(given: Any, shape: tuple[int, int]) -> Array | None:
+    """Return counts by powers of two, (S, L, bins)."""
+    if given is None:
+        return None
+    return counts("histogram", np.asarray(given), (*shape, measures.BINS))
+
+
+def counts(argument: str, given: Array, shape: tuple[int, ...]) -> Array:
+    """Return whole numbers of this shape; a leading axis of replicates may be left out."""
+    if given.dtype.kind not in "iu" or given.shape not in (shape, shape[1:]) or (given < 0).any():
+        raise ArgumentError(
+            f"{argument} is {given.dtype} of shape {given.shape}; give counts of shape {shape[1:]} or {shape}"
+        )
+    return np.broadcast_to(given, shape).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many there are: iterations of a batch, layers, blocks, and weights that are followed."""
+
+    iterations: int
+    layers: int
+    blocks: int
+    followed: int
+
+
+def batch(given: Batch, sizes: Sizes) -> Batch:
+    """Return many iterations, checked; arrays are copied, for they wait until they are written."""
+    count = sizes.iterations
+    if isinstance(given.phases, str) or not all(each is None or each in PHASES for each in given.phases):
+        raise ArgumentError(f"phases={shown(given.phases)} must hold {', '.join(PHASES)}, or None")
+    for name in given.block_signals:
+        if name not in BLOCK_STATISTICS:
+            raise ArgumentError(f"block_signals got {name!r}; {suggest(name, BLOCK_STATISTICS)}")
+    return replace(
+        given,
+        phases=list(given.phases),
+        columns=_all("", given.columns, (count, sizes.layers)),
+        steps=_all("", given.steps, (count,)),
+        followed=_placed("followed", given.followed, count, (sizes.followed,)),
+        block_signals=_all("block_signals", given.block_signals, (count, sizes.blocks)),
+        output_stage=by_iteration("output_stage", given.output_stage, count),
+        histograms=_placed("histograms", given.histograms, count, (sizes.layers, measures.BINS)),
+    )
+
+
+def by_iteration(argument: str, given: Any, count: int) -> dict[int, Any]:
+    """Return a dict by the numbers of iterations, 0 to `count` - 1."""
+    result = {}
+    for number, value in given.items():
+        if not isinstance(number, (int, np.integer)) or not 0 <= number < count:
+            raise ArgumentError(f"{argument} has the iteration {shown(number)}; there are {count}, counted from 0")
+        result[int(number)] = value
+    return result
+
+
+def _all(argument: str, given: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Array]:
+    result = {}
+    for name, values in given.items():
+        named = f"{argument}[{name!r}]" if argument else name
+        if np.shape(values) != shape:
+            raise ArgumentError(f"{named} has shape {np.shape(values)}; with these phases it needs {shape}")
+        result[name] = masked_numbers(named, values, shape).copy()
+    return result
+
+
+def _placed(
+    argument: str, given: tuple[Any, Any] | None, count: int, shape: tuple[int, ...]
+) -> tuple[Array, Array] | None:
+    """Return the iterations, ascending, and the values that belong to them."""
+    if given is None:
+        return None
+    numbers, values = np.asarray(given[0]), np.asarray(given[1])
+    whole_numbers = numbers.ndim == 1 and (not numbers.size or numbers.dtype.kind in "iu")
+    inside = whole_numbers and (not numbers.size or (numbers.min() >= 0 and numbers.max() < count))
+    if not inside or (np.diff(numbers) <= 0).any():
+        raise ArgumentError(f"{argument} names iterations {shown(given[0])}; they must ascend, from 0 to {count - 1}")
+    if values.dtype.kind not in "fiu" or values.shape != (len(numbers), *shape):
+        raise ArgumentError(
+            f"{argument} is {values.dtype} of shape {values.shape}; it needs numbers of {(len(numbers), *shape)}"
+        )
+    return numbers.astype(int), values.astype(np.int64 if len(shape) == 2 else np.float64)
