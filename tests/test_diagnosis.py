@@ -318,6 +318,12 @@ def test_a_finding_names_the_blocks_and_roles_of_its_layers():
     assert finding.roles == ("up",)
 
 
+def test_a_layer_outside_blocks_has_no_role():
+    (finding,) = diagnose(with_vectors(), rules=[Naming(1, 2)]).findings
+    assert finding.blocks == ()
+    assert finding.roles == ()
+
+
 class Noticing(Rule):
     """Fires with a severity, and explains what it is told to."""
 

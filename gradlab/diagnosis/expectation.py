@@ -60,7 +60,7 @@ def parting(run: Run) -> tuple[str, ...]:
 
 
 def _weights(run: Run, found: theory.Prediction) -> str | None:
-    """Compare each layer's ||W|| / sqrt(fan_out), the measured sigma, with that of the initializer."""
+    """Compare each layer's ||W|| / sqrt(fan_out), the measured sigma, with the initializer's."""
     if "weight_norm" not in run:
         return None
     fan_in, fan_out = run.layer("fan_in"), run.layer("fan_out")
@@ -83,7 +83,7 @@ def _weights(run: Run, found: theory.Prediction) -> str | None:
 
 
 def _signal(run: Run, found: theory.Prediction) -> tuple[str, ...]:
-    """Compare ln ||delta_1|| / ||delta_L||, the mean over seeds, with the prediction and its band."""
+    """Compare ln ||delta_1|| / ||delta_L||, the mean over seeds, with its prediction and band."""
     deep = len(found.sizes) - 2 > DEEPEST
     if "delta_norm" not in run or len(found.sizes) < 3 or (found.activation in UNSTABLE and deep):
         return ()

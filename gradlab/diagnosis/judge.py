@@ -182,12 +182,13 @@ def _completed(finding: Finding, run: Run) -> Finding:
     return replace(
         finding,
         iterations=(first, last),
-        blocks=finding.blocks or _of_layers(run, "block", finding.layers),
-        roles=finding.roles or _of_layers(run, "role", finding.layers),
+        blocks=finding.blocks or _in_blocks(run, "block", finding.layers),
+        roles=finding.roles or _in_blocks(run, "role", finding.layers),
     )
 
 
-def _of_layers(run: Run, column: str, layers: tuple[int, ...]) -> tuple[str, ...]:
-    """Return the different words that a column of `run.layers` holds for some layers."""
-    words = run.layer(column)
-    return tuple(dict.fromkeys(str(words[layer - 1]) for layer in layers if words[layer - 1]))
+def _in_blocks(run: Run, column: str, layers: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the different words of a column of `run.layers`, of the layers that are in blocks."""
+    words, blocks = run.layer(column), run.layer("block")
+    inside = [layer - 1 for layer in layers if blocks[layer - 1]]
+    return tuple(dict.fromkeys(str(words[each]) for each in inside))

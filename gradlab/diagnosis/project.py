@@ -216,7 +216,7 @@ class _Reader:
             if key not in table:
                 self._fail(
                     here,
-                    f"{where} lacks {key!r}; a mute names the rule and says why, for those who read it",
+                    f"{where} lacks {key!r}; a mute names the rule and says why",
                 )
         for key, value in table.items():
             if not isinstance(value, str) or not value.strip():

@@ -55,7 +55,7 @@ def _places(text: str) -> Iterator[tuple[int, Path]]:
 
 
 def _numbered(keys: Path, counts: dict[Path, int]) -> Path:
-    """Put the number of the newest table after every key but the last that names a list of tables."""
+    """Put the newest table's number after every key but the last that names a list of tables."""
     path: Path = ()
     for position, key in enumerate(keys):
         path = (*path, key)

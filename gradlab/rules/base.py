@@ -235,7 +235,7 @@ class Rule(ABC):
         return self.explains
 
     def explains_it(self, finding: Finding, other: Finding) -> bool:
-        """Whether `other` is a consequence of this rule's `finding`, by its code, time and seeds."""
+        """Whether `other` is a consequence of this rule's `finding`: by code, time and seeds."""
         began_later = other.iterations[0] > finding.iterations[0]
         later = other.rule in self.explains_later and began_later
         hit = set(other.replicates["which"])

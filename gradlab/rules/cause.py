@@ -117,7 +117,10 @@ def _cut_off(run: Run, window: Window, which: Sequence[int], lowest: int, last: 
     if not zero[lowest - 1] or zero[last - 1]:
         return None
     alive = lowest + int(np.argmin(zero[lowest - 1 :]))
-    return f"no signal at all arrives: what leads from layer {alive} back to layer {alive - 1} multiplies it by 0"
+    return (
+        f"no signal at all arrives: what leads from layer {alive} back to layer {alive - 1} "
+        "multiplies it by 0"
+    )
 
 
 def _sentence(
@@ -131,7 +134,10 @@ def _sentence(
 ) -> str:
     total, steps = sum(gain.values()), last - lowest
     product = " x ".join(f"{NAMES[term]} {factor(value)}" for term, value in gain.items())
-    way = f"from layer {last} back to layer {lowest} the signal is multiplied by {factor(total)} = {product}"
+    way = (
+        f"from layer {last} back to layer {lowest} the signal is multiplied by {factor(total)} = "
+        f"{product}"
+    )
     if not complete:
         way += " (over the layers it reaches: below them it is exactly 0)"
     if carried_past(gain):
@@ -144,9 +150,13 @@ def _sentence(
             f"which alone would make it {alone}"
         )
     if (total if grows else -total) < HARMLESS:
-        return f"{way}; that product is harmless, so the step size or the data are at fault, not the chain of layers"
+        return (
+            f"{way}; that product is harmless, so the step size or the data are at fault, not the "
+            "chain of layers"
+        )
     each = np.exp(gain[dominant] / steps)
-    return f"{way}; {WORDS[dominant]} does it, about {number(each)} a layer{_bound(run, dominant, lowest)}"
+    bound = _bound(run, dominant, lowest)
+    return f"{way}; {WORDS[dominant]} does it, about {number(each)} a layer{bound}"
 
 
 def _bound(run: Run, dominant: str, lowest: int) -> str:

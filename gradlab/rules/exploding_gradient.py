@@ -120,7 +120,7 @@ class ExplodingGradient(Rule):
         )
 
     def judge(self, run: Run) -> Finding | None:
-        """Judge iteration 0 first: an explosion by construction is the cause of one while training."""
+        """Judge iteration 0 first: an explosion by construction causes one while training."""
         return self._at_init(run) or self._while_training(run)
 
     def _at_init(self, run: Run) -> Finding | None:

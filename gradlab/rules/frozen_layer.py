@@ -194,7 +194,7 @@ class FrozenLayer(Rule):
         )
 
     def _left_out(self, run: Run) -> Finding | None:
-        """Find layers that could be trained and that no optimizer holds, where the record says so."""
+        """Find layers that could be trained and that no optimizer holds, if the record says so."""
         left = run.provenance.get("not_in_optimizer") or ()
         mask = np.broadcast_to(
             np.array([name in left for name in run.layer("name")], bool), run.shape[1:]

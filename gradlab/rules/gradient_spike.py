@@ -117,7 +117,7 @@ class GradientSpike(Rule):
         )
 
     def _spikes(self, norm: Array) -> Array:
-        """Return the iterations at which one replicate's log norm leaves its running mean upwards."""
+        """Return the iterations at which one seed's log norm leaves its running mean upwards."""
         settle = int(self.limit("settle"))
         logs = np.log(np.where(norm > 0, norm, np.nan))
         found: list[int] = []

@@ -154,7 +154,8 @@ class NonFinite(Rule):
             "backward": "in the backward pass",
         }
         where = phase.get(self._phase(run, iteration, replicate), "in the update")
-        first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{_origin(run, iteration)}"
+        origin = _origin(run, iteration)
+        first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{origin}"
         sentence = f"NaN or infinity{seeds(hits.replicates)}, {first}"
         if iteration == 0:
             return sentence + ": already there before the first update."

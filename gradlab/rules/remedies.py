@@ -100,19 +100,18 @@ def expression(path: str) -> str:
 
 
 def module_of(run: Run, layer: int) -> str:
-    """Return a layer (from 1) as code: `model.blocks[3].up`, or "layer 3" of the built-in "
-    "engine."""
-    return expression(str(run.layer("name")[layer - 1])) if in_torch(run) else f"layer {layer}"
+    """Return a layer (from 1) as code: `model.blocks[3].up`; for the built-in engine "layer 3"."""
+    return expression(str(run.layer("path")[layer - 1])) if in_torch(run) else f"layer {layer}"
 
 
 def weight_of(run: Run, layer: int) -> str:
-    """Return the weight matrix of a layer (from 1) as code: `model.blocks[3].up.weight`."""
+    """Return the parameter of a row (from 1) as code: `model.blocks[3].up.weight`."""
     if not in_torch(run):
         return f"the weights of layer {layer}"
-    name = str(run.layer("name")[layer - 1])
-    # A module with several matrices names each of its rows after the parameter.
-    own = name.rpartition(".")[2]
-    return expression(name) if "weight" in own else f"{expression(name)}.weight"
+    name, path, owner = (str(run.layer(key)[layer - 1]) for key in ("name", "path", "owner"))
+    # A row bears its module's name (the class of a model that is one layer), or its parameter's.
+    of_module = name == path or (not path and name == owner)
+    return f"{expression(path)}.weight" if of_module else expression(name)
 
 
 # -- the initial weights ---------------------------------------------------------------------------
@@ -300,9 +299,10 @@ def unfreeze(run: Run, layers: Sequence[int], *, evidence: str = "") -> Remedy:
 
 def add_to_optimizer(run: Run, layers: Sequence[int], *, evidence: str = "") -> Remedy:
     """See that the optimizer holds the weights of some layers."""
+    group = f'{{"params": {module_of(run, min(layers, default=1))}.parameters()}}'
     words = (
         "make the optimizer of model.parameters() once the last layer is in place, or "
-        f'optimizer.add_param_group({{"params": {module_of(run, min(layers, default=1))}.parameters()}})'
+        f"optimizer.add_param_group({group})"
         if in_torch(run)
         else "give the optimizer all layers' weights"
     )

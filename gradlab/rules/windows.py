@@ -1,4 +1,4 @@
-"""What rules look at: windows of finite iterations, the loss in them, and the window that is worst."""
+"""What rules look at: windows of finite iterations, the loss in them, and the worst window."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def elapsed(run: Run, rows: int) -> int:
 
 
 def finite_prefix(run: Run) -> Array:
-    """Return, for each replicate, how many iterations pass before its first NaN or infinity (S,)."""
+    """Return how many iterations of each seed pass before its first NaN or infinity (S,)."""
     return np.where(broken(run).any(axis=0), broken(run).argmax(axis=0), run.iterations)
 
 
@@ -142,7 +142,7 @@ class Verdict:
     """What `worst_window` found: medians (S, L) of the worst window, who is hit, how badly, against
     which limit.
 
-    `since`: the window that reports name, from the first iteration of the first window that was hit.
+    `since`: the window that reports name, from the start of the first window that was hit.
     """
 
     values: Array

@@ -165,7 +165,8 @@ class Gradients:
         """Assert that no layer's gradient moved by more than `decades` from the profile stored
         beside the test.
 
-        `--gradlab-update` writes it, to gradient_profiles/FILE-NAME.toml; see `gradlab.testing.assert_profile`.
+        `--gradlab-update` writes it, to gradient_profiles/FILE-NAME.toml; see
+        `gradlab.testing.assert_profile`.
 
         Parameters
         ----------

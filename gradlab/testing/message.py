@@ -42,7 +42,7 @@ def table(
     *,
     of: str = "layer",
 ) -> list[str]:
-    """Lay out one line a layer: number, name, value, a bar with the bounds as |, and what is wrong."""
+    """Lay out a line for each layer: number, name, value, a bar with the bounds, what is wrong."""
     scale = _Scale([row.value for row in rows], bounds)
     width = max(len(row.name) for row in rows)
     lines = [f"  {of:<{width + 4}}  {heading}"]
@@ -119,7 +119,10 @@ def reasons(diagnosis: Diagnosis, seen: str) -> list[str]:
     """Say why, by the finding that concerns what was seen, and what to try."""
     finding = concerning(diagnosis, seen)
     if finding is None:
-        said = "gradlab's own rules find nothing wrong with this run: the assertion asks for more than they do"
+        said = (
+            "gradlab's own rules find nothing wrong with this run: the assertion asks for more than "
+            "they do"
+        )
         return wrapped(
             "why: ", said if diagnosis.ok else f"no rule names a cause ({diagnosis.verdict})"
         )

@@ -9,12 +9,23 @@ from gradlab.rules import remedies
 from gradlab.run import Run
 from tests.rules.runs import make_run
 
-NAMES = ["embed", "blocks.3.up", "my-heads.0", "attn.in_proj_weight"]
+ROWS = [  # name, path of the module, class of the module
+    ("embed", "embed", "Embedding"),
+    ("blocks.3.up", "blocks.3.up", "Linear"),
+    ("my-heads.0", "my-heads.0", "Linear"),
+    ("attn.in_proj_weight", "attn", "MultiheadAttention"),
+    ("Linear", "", "Linear"),
+    ("cls_token", "", "VisionTransformer"),
+    ("blocks.3.norm.bias", "blocks.3.norm", "LayerNorm"),
+]
 
 
 def of_torch(rate=0.1):
-    run = make_run()
-    layers = [{"fan_in": 64, "fan_out": 64, "activation": "relu", "name": name} for name in NAMES]
+    run = make_run(layers=len(ROWS))
+    layers = [
+        {"fan_in": 64, "fan_out": 64, "name": name, "path": path, "owner": owner}
+        for name, path, owner in ROWS
+    ]
     return Run.from_arrays(
         {"grad_norm": run["grad_norm"]},
         layers=layers,
@@ -46,6 +57,9 @@ def test_a_path_becomes_the_expression_that_a_person_would_type(path, expected):
         (2, "model.blocks[3].up.weight"),
         (3, 'model["my-heads"][0].weight'),
         (4, "model.attn.in_proj_weight"),
+        (5, "model.weight"),
+        (6, "model.cls_token"),
+        (7, "model.blocks[3].norm.bias"),
     ],
 )
 def test_the_weights_of_a_layer_as_code(layer, expected):
