@@ -31,7 +31,10 @@ class Room:
 ADAPTED = {
     "adapters.*", "recorder", "run", "run.storage", "rules.remedies", "measures", "statistics", "activations", "diagnosis", "errors",
 }  # fmt: skip
-SHARED = {f"rules.{name}" for name in ("base", "windows", "yardsticks", "wording", "limits", "remedies")}
+SHARED = {
+    f"rules.{name}"
+    for name in ("base", "windows", "yardsticks", "wording", "limits", "remedies", "expressions")
+}
 RULE = {"run", "measures", "statistics", "theory", "activations", "errors", "rules.cause"} | SHARED
 
 # The longest key that a module's name starts with is its room.

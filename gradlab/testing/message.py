@@ -42,7 +42,7 @@ def table(
     *,
     of: str = "layer",
 ) -> list[str]:
-    """Lay out a line for each layer: number, name, value, a bar with the bounds, what is wrong."""
+    """Lay out a line a layer: number, name, value, a bar with the bounds, and what is wrong."""
     scale = _Scale([row.value for row in rows], bounds)
     width = max(len(row.name) for row in rows)
     lines = [f"  {of:<{width + 4}}  {heading}"]
@@ -120,8 +120,8 @@ def reasons(diagnosis: Diagnosis, seen: str) -> list[str]:
     finding = concerning(diagnosis, seen)
     if finding is None:
         said = (
-            "gradlab's own rules find nothing wrong with this run: the assertion asks for more than "
-            "they do"
+            "gradlab's own rules find nothing wrong with this run: the assertion asks for more "
+            "than they do"
         )
         return wrapped(
             "why: ", said if diagnosis.ok else f"no rule names a cause ({diagnosis.verdict})"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gradlab.diagnosis import diagnose
-from gradlab.rules import remedies
+from gradlab.rules import expressions, remedies
 from gradlab.run import Run
 from tests.rules.runs import make_run
 
@@ -48,7 +48,7 @@ OF_ENGINE = make_run(config={"learning_rate": 0.1, "optimizer": "adam:beta1=0.8"
     ],
 )
 def test_a_path_becomes_the_expression_that_a_person_would_type(path, expected):
-    assert remedies.expression(path) == expected
+    assert expressions.expression(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_path_becomes_the_expression_that_a_person_would_type(path, expected):
     ],
 )
 def test_the_weights_of_a_layer_as_code(layer, expected):
-    assert remedies.weight_of(of_torch(), layer) == expected
+    assert expressions.weight_of(of_torch(), layer) == expected
 
 
 @pytest.mark.parametrize(
