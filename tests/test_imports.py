@@ -51,7 +51,7 @@ ROOMS = {
     "statistics": Room(set(), set()),
     "nn": Room({"nn.*", "activations", "layerstack", "ranges", "errors"}, {"numpy"}),
     "datasets": Room({"datasets.*", "ranges", "errors"}, {"numpy", "sklearn"}),
-    "run": Room({"run.*", "display", "statistics", "errors"}, {"numpy", "pandas", "pyarrow"}),
+    "run": Room({"run.*", "display", "statistics", "files", "errors"}, {"numpy", "pandas", "pyarrow"}),
     "recorder": Room(
         {"recorder.*", "measures", "layerstack", "run.*", "statistics", "errors", "_version"},
         {"numpy", "pandas", "pyarrow"},
@@ -69,12 +69,12 @@ ROOMS = {
     "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
     "comparison": Room(
         {"comparison.*", "training", "run.*", "diagnosis", "nn.*", "datasets", "activations", "display",
-         "options", "ranges", "errors", "_version"},
+         "options", "ranges", "files", "errors", "_version"},
         {"numpy", "pandas", "joblib"},
     ),
     "report": Room(
         {"report.*", "run", "run.storage", "diagnosis", "diagnosis.expectation", "comparison", "theory", "rules",
-         "statistics", *SHARED, "errors", "_version"},
+         "statistics", *SHARED, "files", "errors", "_version"},
         {"numpy", "pandas", "plotly", "jinja2", "markupsafe", "tsdownsample", "joblib"},
     ),
     "adapters": Room(ADAPTED, {"numpy"}),

@@ -26,6 +26,8 @@ from gradlab.errors import GradlabError
 
 DEBUG = "GRADLAB_DEBUG"
 """Set this environment variable to see the traceback of an internal error."""
+LONGEST = 1000
+"""Characters of an error: the middle of a longer one is left out."""
 GROUPS = ("Train", "Judge", "Predict", "Machine")
 """Of commands, in the order in which the help lists them."""
 
@@ -122,6 +124,8 @@ def _main(
 
 def _complain(message: str) -> None:
     line = output.clean(" ".join(message.split("\n")))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     print(f"gradlab: {line}", file=sys.stderr)
 
 
@@ -157,12 +161,20 @@ def _spread_lists(arguments: Sequence[str]) -> list[str]:
     lists = LISTS.get(arguments[0], ()) if arguments else ()
     spread: list[str] = []
     option = None
-    for argument in arguments:
-        is_value = not argument.startswith("-") or argument[1:2].isdigit()
-        if option is not None and is_value:
+    for place, argument in enumerate(arguments):
+        if option is not None and _is_value(argument):
             spread += [option, argument]
             continue
-        option = argument if argument in lists else None
-        if option is None:
+        if argument in lists:
+            option = argument
+            if len(arguments) == place + 1 or not _is_value(arguments[place + 1]):
+                spread.append(option)  # without a value, which is told
+        else:
+            option = None
             spread.append(argument)
     return spread
+
+
+def _is_value(argument: str) -> bool:
+    """Whether it is no option; -3 is a number."""
+    return not argument.startswith("-") or argument[1:2].isdigit()

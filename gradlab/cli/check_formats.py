@@ -156,11 +156,11 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _content(value: str) -> str:
-    return _escape(_NOT_XML.sub("?", value))
+    return _escape(_NOT_XML.sub("?", clean(value)))
 
 
 def _attribute(value: str) -> str:
-    return _quoteattr(_NOT_XML.sub("?", value))
+    return _quoteattr(_NOT_XML.sub("?", clean(value)))
 
 
 def github(judged: Sequence[Judged]) -> str:

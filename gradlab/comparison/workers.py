@@ -17,6 +17,7 @@ from gradlab.comparison.cell import Cell
 from gradlab.comparison.plan import Plan
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError, GradlabError, RunError
+from gradlab.files import write_text
 from gradlab.run import storage
 from gradlab.training import train
 
@@ -135,7 +136,7 @@ def _record(each: Plan, data: Data, folder: Path) -> None:
     model = each.network.build(each.sizes(data), seed=each.seed, replicates=each.seeds)
     train(model, data, name=each.name, out=folder, overwrite=True, **asdict(each.training))
     seal = {"cell": each.folder, "files": _digests(folder)}
-    storage.write_text(folder / SEAL, json.dumps(seal, indent=1))
+    write_text(folder / SEAL, json.dumps(seal, indent=1))
 
 
 def is_finished(folder: Path) -> bool:

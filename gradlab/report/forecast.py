@@ -10,7 +10,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gradlab import theory
-from gradlab.errors import GradlabError
 from gradlab.report.article import Article, Section
 from gradlab.report.pictures.draw import MEASURED, NEUTRAL
 
@@ -173,9 +172,3 @@ def _number(value: float) -> str:
     if not math.isfinite(value):
         return "infinite"
     return f"{value:.2g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
-
-
-def check_depth(depth: int, width: int) -> None:
-    """Raise GradlabError for a depth or width that is none."""
-    if depth < 1 or width < 1:
-        raise GradlabError(f"--depth {depth} and --width {width} must be at least 1")

@@ -16,10 +16,10 @@ from plotly.offline import get_plotlyjs
 
 from gradlab._version import __version__
 from gradlab.errors import RunError
+from gradlab.files import write_text
 from gradlab.report import pack
 from gradlab.report.article import Article
 from gradlab.report.pictures import draw
-from gradlab.run import storage
 
 FOLDER = Path(__file__).parent / "web"
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -83,7 +83,7 @@ def write_page(page: str, path: str | Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
-    storage.write_text(target, page)
+    write_text(target, page)
     return target
 
 

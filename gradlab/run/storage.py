@@ -15,12 +15,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gradlab.errors import RunError
+from gradlab.files import write_text
 from gradlab.run import parquet
 from gradlab.run.locks import LOCK, FolderLock, refuse_if_recorded
 from gradlab.run.tables import COLUMNS, LAYER_COLUMNS, LAYER_WORDS
@@ -84,26 +84,6 @@ def write_description(folder: Path, description: Mapping[str, Any]) -> None:
         description = {**description, "tables": sealed}
     text = json.dumps({"schema": SCHEMA_VERSION, **description}, indent=1, allow_nan=False)
     write_text(folder / DESCRIPTION, text)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, through a temporary neighbour; raise RunError where it cannot be written."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files private; a report is to be shared
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise RunError(
-            f"{path} cannot be written: {error.strerror or error}; choose a folder you may write to"
-        ) from None
 
 
 def read_description(folder: Path) -> dict[str, Any]:

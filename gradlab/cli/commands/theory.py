@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gradlab.cli import options, output
-from gradlab.ranges import ABOVE_0, FRACTION, GAIN
+from gradlab.ranges import ABOVE_0, FRACTION, GAIN, Range
 
 GROUP = "Predict"
 
@@ -28,8 +28,12 @@ def theory(
     gain: Annotated[
         float, options.number("--gain", GAIN, "Multiplies the weights' standard deviation.")
     ] = 1.0,
-    depth: options.Depth = 20,
-    width: options.Width = 64,
+    depth: Annotated[
+        int, options.number("--depth", Range(1, 10_000, whole=True), "Hidden layers.")
+    ] = 20,
+    width: Annotated[
+        int, options.number("--width", Range(1, 10**6, whole=True), "Units in each hidden layer.")
+    ] = 64,
     norm: Annotated[
         str | None, typer.Option("--norm", metavar="batch|layer", help="The normalization, if any.")
     ] = None,
@@ -51,7 +55,6 @@ def theory(
     from gradlab.comparison.networks import usual_init
     from gradlab.report import forecast
 
-    forecast.check_depth(depth, width)
     found = forecast.forecast(
         activation,
         init or usual_init(activation),

@@ -9,11 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import gradlab
-from gradlab import cli, datasets
+from gradlab import datasets
 from gradlab.activations import ACTIVATIONS
 from gradlab.cli import application
 from gradlab.comparison import networks
@@ -21,49 +20,7 @@ from gradlab.nn import schedules
 from gradlab.nn.initializers import INITIALIZERS
 from gradlab.nn.losses import LOSSES
 from gradlab.nn.optimizers import OPTIMIZERS
-from tests.rules.runs import make_run
-
-QUICK = ["--seeds", "2", "--iterations", "30", "--width", "8"]
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def call(capsys, *arguments):
-    """Return (exit code, stdout, stderr) of one command."""
-    code = cli.run([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def error(capsys, *arguments):
-    """Return the one sentence a bad call gets: exit 2, nothing on stdout, no traceback."""
-    code, out, err = call(capsys, *arguments)
-    assert code == 2
-    assert out == ""
-    assert "Traceback" not in err
-    assert err.startswith("gradlab: ")
-    assert err.count("\n") == 1
-    return err
-
-
-@pytest.fixture
-def healthy(tmp_path):
-    return make_run().save(tmp_path / "healthy")
-
-
-@pytest.fixture
-def warned(tmp_path):
-    p = np.ones((60, 4, 4))
-    p[:, :1, 0] = 1e-9
-    return make_run(60, 4, per_example_grad_norm=p).save(tmp_path / "warned")
-
-
-@pytest.fixture
-def sick(tmp_path):
-    return make_run(20, delta_norm=np.nan).save(tmp_path / "sick")
+from tests.cli.calls import QUICK, call, error
 
 
 def test_compare_trains_prints_reports_and_resumes(capsys, tmp_path):
@@ -398,16 +355,32 @@ def test_theory_writes_a_page(capsys, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--activation", "step"], ["--init", "zeros"], ["--gain", "0"], ["--depth", "0"], ["--norm", "group"],
-     ["--residual", "-1"], ["--dropout", "1"]],
-)  # fmt: skip
+    [
+        ["--activation", "step"],
+        ["--init", "zeros"],
+        ["--gain", "0"],
+        ["--depth", "0"],
+        ["--norm", "group"],
+        ["--residual", "-1"],
+        ["--dropout", "1"],
+    ],
+)
 def test_theory_of_nothing_is_one_sentence(capsys, arguments):
     error(capsys, "theory", *arguments)
 
 
 def test_two_classes_can_be_trained_on_one_output(capsys):
-    code, out, _ = call(capsys, "train", "--data", "breast_cancer", "--loss", "binary_cross_entropy", "--depth", "1",
-                        *QUICK)  # fmt: skip
+    code, out, _ = call(
+        capsys,
+        "train",
+        "--data",
+        "breast_cancer",
+        "--loss",
+        "binary_cross_entropy",
+        "--depth",
+        "1",
+        *QUICK,
+    )
     assert code == 0
     assert "healthy" in out
 
@@ -415,19 +388,58 @@ def test_two_classes_can_be_trained_on_one_output(capsys):
 def test_every_option_of_a_training_reaches_it(capsys):
     """One command that uses them all; the run's own record says what it was trained with."""
     code, _, _ = call(
-        capsys, "train", "--data", "iris", "--network", "gelu:lsuv:gain=1.5:norm=layer:residual=0.5:dropout=0.1",
-        "--depth", "3", "--optimizer", "adamw:weight_decay=0.1", "--learning-rate", "0.002", "--batch-size", "16",
-        "--schedule", "cosine:end=0.1:warmup=5", "--clip", "norm:most=0.5", "--l1", "1e-4", "--l2", "1e-3",
-        "--class-weights", "1,2,3", "--label-smoothing", "0.1", *QUICK,
-    )  # fmt: skip
+        capsys,
+        "train",
+        "--data",
+        "iris",
+        "--network",
+        "gelu:lsuv:gain=1.5:norm=layer:residual=0.5:dropout=0.1",
+        "--depth",
+        "3",
+        "--optimizer",
+        "adamw:weight_decay=0.1",
+        "--learning-rate",
+        "0.002",
+        "--batch-size",
+        "16",
+        "--schedule",
+        "cosine:end=0.1:warmup=5",
+        "--clip",
+        "norm:most=0.5",
+        "--l1",
+        "1e-4",
+        "--l2",
+        "1e-3",
+        "--class-weights",
+        "1,2,3",
+        "--label-smoothing",
+        "0.1",
+        *QUICK,
+    )
     assert code == 0
     run = gradlab.load(next(Path("runs").glob("gelu-*")))
     expected = {
-        "activation": "gelu", "init": "lsuv", "gain": 1.5, "norm": "layer", "residual": 0.5, "dropout": 0.1,
-        "depth": 3, "width": 8, "optimizer": "adamw", "weight_decay": 0.1, "learning_rate": 0.002, "batch_size": 16,
-        "schedule": "cosine:end=0.1:warmup=5", "clip": "norm:most=0.5", "l1": 1e-4, "l2": 1e-3,
-        "class_weights": [1.0, 2.0, 3.0], "label_smoothing": 0.1, "seeds": 2, "iterations": 30,
-    }  # fmt: skip
+        "activation": "gelu",
+        "init": "lsuv",
+        "gain": 1.5,
+        "norm": "layer",
+        "residual": 0.5,
+        "dropout": 0.1,
+        "depth": 3,
+        "width": 8,
+        "optimizer": "adamw",
+        "weight_decay": 0.1,
+        "learning_rate": 0.002,
+        "batch_size": 16,
+        "schedule": "cosine:end=0.1:warmup=5",
+        "clip": "norm:most=0.5",
+        "l1": 1e-4,
+        "l2": 1e-3,
+        "class_weights": [1.0, 2.0, 3.0],
+        "label_smoothing": 0.1,
+        "seeds": 2,
+        "iterations": 30,
+    }
     assert {name: run.config.get(name) for name in expected} == expected
     assert run.steps["clipped_grad_norm"].max() <= 0.5 * (1 + 1e-6)
 
