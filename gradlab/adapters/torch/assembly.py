@@ -20,6 +20,11 @@ PHASES = ("forward", "loss", "backward", "update")
 
 # Taken before a fused optimizer divides by the scale.
 OF_GRADIENT = ("grad_norm", "after_norm")
+# What is recorded of a bias, the scale of a norm, or a bare parameter.
+OF_VECTORS = {
+    "grad_norm", "weight_norm", "update_norm", "update_ratio", "outside_update_norm",
+    "lost_fraction", "nonfinite_count",
+}  # fmt: skip
 OF_LOSS = tuple(name for name, number in OF_MODULES.items() if number.of_mean_loss)
 
 
@@ -61,7 +66,10 @@ class Assembler:
         self, rows: Sequence[Row], numbers: Array, parameters: int, wiring: Wiring, ranks: Ranks
     ):
         self._numbers, self._ranks = numbers, ranks
-        self._modules = np.array([wiring.number_of(row.module) for row in rows], np.intp)
+        self._matrix = np.array([row.is_matrix for row in rows], bool)
+        places = [wiring.number_of(row.module) if row.is_matrix else -1 for row in rows]
+        self._modules = np.array(places, np.intp)
+        self._first = next((n for n, place in enumerate(places) if place == wiring.first), None)
         self._fan_out = np.array([row.fans[1] for row in rows], np.float64)
         self._tied = [
             np.flatnonzero(numbers == n)
@@ -96,10 +104,11 @@ class Assembler:
             m = {name: _taken(column, self._modules) for name, column in of_modules.items()}
             columns = self._of_weights(p, of_parameters["update_norm"]) | self._of_signals(m, p)
             columns |= self._log_gains(m, columns)
+            columns = self._of_vectors_too(columns)
             columns["nonfinite_count"] = _counted(
                 [m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]]
             )
-            steps = _steps(of_parameters, net)
+            steps = _steps(of_parameters, net) | {"input_rms": self._input_rms(m)}
         return Assembled(
             {name: _masked(column) for name, column in columns.items()},
             {name: _masked(column) for name, column in steps.items()},
@@ -113,25 +122,38 @@ class Assembler:
         before, _ = _taken((all_norms[:-1], np.ones_like(update[1])), self._numbers)
         lost, wanted = p["lost"][0], p["wanted"][0]
         mean = p["moment_sum"][0] / p["moment_n"][0]
-        return {
-            **{
-                name: p[name]
-                for name in (
-                    "grad_norm",
-                    "grad_max",
-                    "weight_norm",
-                    "update_norm",
-                    "unit_similarity",
-                )
-            },
+        whole_gradient, inner = p["grad_norm"][0], p["weight_inner"]
+        lengths = whole_gradient * weight
+        found = {name: p[name] for name in ("grad_norm", "grad_max", "weight_norm", "update_norm")}
+        return found | {
+            "unit_similarity": p["unit_similarity"],
             "update_ratio": (norm / weight, known & weighed & (weight != 0)),
             "update_cosine": (
                 p["update_inner"][0] / (norm * before),
                 p["update_inner"][1] & (norm > 0) & (before > 0),
             ),
+            "grad_weight_cosine": (
+                inner[0] / lengths,
+                inner[1] & np.isfinite(inner[0]) & np.isfinite(lengths) & (lengths > 0),
+            ),
+            "outside_update_norm": p["outside_norm"],
             "second_moment_rms": (np.sqrt(mean * p["moment_scale"][0]), p["moment_scale"][1]),
             "lost_fraction": (lost / np.maximum(wanted, 1), p["wanted"][1]),
         }
+
+    def _of_vectors_too(self, columns: dict[str, Column]) -> dict[str, Column]:
+        """Leave of a vector what can be said of one."""
+        return {
+            name: column if name in OF_VECTORS else (column[0], column[1] & self._matrix)
+            for name, column in columns.items()
+        }
+
+    def _input_rms(self, m: Mapping[str, Column]) -> Column:
+        """Return the root mean square of what the first layer reads; lookups read numbers of rows."""
+        (norm, known), (n, _) = m["read_norm"], m["read_n"]
+        if self._first is None:
+            return np.full(len(norm), np.nan), np.zeros(len(norm), bool)
+        return norm[:, self._first] / np.sqrt(n[:, self._first]), known[:, self._first]
 
     def _of_signals(self, m: Mapping[str, Column], p: Mapping[str, Column]) -> dict[str, Column]:
         seen = m["delta_norm"][1]
@@ -204,9 +226,11 @@ def _steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str, 
     after, clipped = whole["after_norm"]
     decrease, measured = whole["decrease"]
     after = np.where(clipped, after, before)
-    names = "loss", "learning_rate", "validation_loss", "validation_accuracy"
+    names = "loss", "learning_rate", "validation_loss", "validation_accuracy", "score", "examples"
+    skipped, any_skipped = net["skipped_steps"]
     return {
         **{name: net[name] for name in names},
+        "skipped_steps": (np.where(any_skipped, skipped, 0.0), np.ones(len(skipped), bool)),
         "grad_norm": (measures.total_norm(np.where(known, before, 0)), _anywhere(known)),
         "clipped_grad_norm": (measures.total_norm(np.where(known, after, 0)), _anywhere(clipped)),
         "expected_decrease": (np.where(measured, decrease, 0).sum(axis=1), _anywhere(measured)),

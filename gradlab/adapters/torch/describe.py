@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradlab.adapters.torch.modules import class_name
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
-from gradlab.adapters.torch.rows import class_name
 from gradlab.run import Run
 
 
@@ -21,6 +21,7 @@ def config(
     optimizers: Sequence[torch.optim.Optimizer],
     layers: Sequence[dict[str, Any]],
     wiring: Wiring,
+    counts: dict[str, int],
     processes: int,
 ) -> dict[str, Any]:
     """Return what rules and reports want to know of a training."""
@@ -29,14 +30,13 @@ def config(
         layer["activation"] for layer in layers[:-1] if layer["activation"] != "identity"
     )
     inputs = wiring.inputs
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     known: dict[str, Any] = {
         "framework": "torch",
         "model": class_name(model),
         "activation": applied.most_common(1)[0][0] if applied else "identity",
         "depth": len(layers) - 1,
         "width": Counter(layer["fan_out"] for layer in layers).most_common(1)[0][0],
-        "parameters": parameters,
+        "parameters": counts,
         "optimizer": optimizer_name(optimizers[0]),
         "learning_rate": finite(settings.get("lr")),
         "batch_size": None if inputs.batch_size is None else inputs.batch_size * processes,
@@ -53,6 +53,26 @@ def config(
     if inputs.correlation is not None:
         known |= {"input_correlation": inputs.correlation, "input_rms": inputs.rms}
     return {name: value for name, value in known.items() if value is not None}
+
+
+def counts(
+    model: nn.Module, held: Sequence[nn.Parameter], without_gradient: Sequence[nn.Parameter]
+) -> dict[str, int]:
+    """Count the entries of parameters.
+
+    Those that are trainable, frozen, trainable but in no optimizer (`held` are those in one), and
+    those that an optimizer holds and the first backward pass has given no gradient.
+    """
+    every = list(model.parameters())
+    inside = {id(parameter) for parameter in held}
+    trainable = [parameter for parameter in every if parameter.requires_grad]
+    parts = {
+        "trainable": trainable,
+        "frozen": [parameter for parameter in every if not parameter.requires_grad],
+        "without_optimizer": [each for each in trainable if id(each) not in inside],
+        "without_gradient": without_gradient,
+    }
+    return {name: sum(each.numel() for each in part) for name, part in parts.items()}
 
 
 def told(options: WatchOptions) -> dict[str, Any]:

@@ -66,6 +66,8 @@ OF_PARAMETERS: Mapping[str, Number] = {
     "update_norm": NORM,
     "update_inner": COUNT,
     "decrease": COUNT,
+    "outside_norm": NORM,
+    "weight_inner": COUNT,
     "lost": COUNT,
     "wanted": COUNT,
     "grad_max": LARGEST,
@@ -107,6 +109,8 @@ OF_NET: Mapping[str, Number] = {
     "validation_loss": LATEST,
     "validation_accuracy": LATEST,
     "score": LATEST,
+    "examples": COUNT,
+    "skipped_steps": LARGEST,
     "broke_forward": LARGEST,
 }
 TABLES = {"parameters": OF_PARAMETERS, "modules": OF_MODULES, "net": OF_NET}

@@ -11,6 +11,7 @@ from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.gradients import Gradients
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
+from gradlab.adapters.torch.modules import is_seen, unwrapped
 from gradlab.adapters.torch.numbers import OF_MODULES, OF_NET, OF_PARAMETERS
 from gradlab.adapters.torch.observe.eager import Eager
 from gradlab.adapters.torch.observe.hooks import Guard
@@ -19,8 +20,9 @@ from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.record import Record
-from gradlab.adapters.torch.rows import find_rows, is_seen, unwrapped
+from gradlab.adapters.torch.rows import find_rows
 from gradlab.adapters.torch.steps import Instruments
+from gradlab.adapters.torch.structure import Structure
 
 
 def outfit(
@@ -41,7 +43,9 @@ def outfit(
     rows = find_rows(model)
     parameters = Parameters(rows, model, optimizers, ledger, updates=options.updates)
     ranks = Ranks(outer, parameters.all, together=options.distributed)
-    seen = list(dict.fromkeys(row.module for row in rows if is_seen(row.module)))
+    matrices = [row.module for row in rows if row.is_matrix and is_seen(row.module)]
+    seen = list(dict.fromkeys(matrices))
+    structure = Structure(model, options.patterns)
     wiring = Wiring(seen)
     ledger.table("parameters", OF_PARAMETERS, len(parameters.all))
     ledger.table("modules", OF_MODULES, len(seen))
@@ -56,5 +60,7 @@ def outfit(
         eager=Eager(outer),
         ledger=ledger,
     )
-    record = Record(model, optimizers, rows, parameters, wiring, observers, ledger, ranks, options)
+    record = Record(
+        model, optimizers, rows, structure, parameters, wiring, observers, ledger, ranks, options
+    )
     return instruments, record

@@ -19,11 +19,13 @@ from gradlab.adapters.torch.assembly import Assembled, Assembler, own_phases
 from gradlab.adapters.torch.distributed import BROKEN, LEFT, LIVE, Ranks
 from gradlab.adapters.torch.ledger import Column, Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
+from gradlab.adapters.torch.modules import class_name
 from gradlab.adapters.torch.numbers import LATEST
 from gradlab.adapters.torch.observe.observer import Observer
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
-from gradlab.adapters.torch.rows import Row, class_name, ordered
+from gradlab.adapters.torch.rows import VECTOR, Row, ordered
+from gradlab.adapters.torch.structure import Structure
 from gradlab.errors import RunError
 from gradlab.recorder import Recorder
 from gradlab.run import Run
@@ -48,6 +50,7 @@ class Record:
         model: nn.Module,
         optimizers: Sequence[torch.optim.Optimizer],
         rows: Sequence[Row],
+        structure: Structure,
         parameters: Parameters,
         wiring: Wiring,
         observers: Sequence[Observer],
@@ -56,7 +59,8 @@ class Record:
         options: WatchOptions,
     ):
         self._model, self._optimizers, self._rows = model, optimizers, rows
-        self._parameters, self._wiring, self._observers = parameters, wiring, observers
+        self._structure, self._parameters = structure, parameters
+        self._wiring, self._observers = wiring, observers
         self._ledger, self._ranks, self._options = ledger, ranks, options
         self._assembler: Assembler | None = None
         self._recorder: Recorder | None = None
@@ -91,6 +95,7 @@ class Record:
         rows = ordered(self._rows, wiring.settle())
         for observer in self._observers:
             observer.settle()
+        self._parameters.arrange(rows)
         numbers = self._parameters.numbers_of(rows)
         self._assembler = Assembler(rows, numbers, len(self._parameters.all), wiring, self._ranks)
         if self.writes:
@@ -101,14 +106,29 @@ class Record:
         wiring, options = self._wiring, self._options
         places = [wiring.number_of(row.module) for row in rows]
         names = [wiring.activations.get(place, "identity") for place in places]
-        layers = [row.describe(name) for row, name in zip(rows, names, strict=True)]
-        known = describe.config(self._model, self._optimizers, layers, wiring, self._ranks.size)
-        bounded = [
-            row.name for row, n in zip(rows, places, strict=True) if n in wiring.several_rows
+        layers = [
+            row.describe(name, self._structure) for row, name in zip(rows, names, strict=True)
         ]
-        left = [row.name for row, n in zip(rows, numbers, strict=True) if n < 0 and row.learns]
-        if left:
-            self._facts["not_in_optimizer"] = left
+        held = self._parameters.all
+        without = [each for each in held if each.grad is None]
+        known = describe.config(
+            self._model,
+            self._optimizers,
+            [layer for layer in layers if layer["kind"] != VECTOR],
+            wiring,
+            describe.counts(self._model, held, without),
+            self._ranks.size,
+        )
+        bounded = [
+            row.name
+            for row, n in zip(rows, places, strict=True)
+            if n in wiring.several_rows and row.is_matrix
+        ]
+        named = list(zip(rows, numbers, strict=True))
+        left = [row.name for row, n in named if n < 0 and row.learns]
+        silent = [row.name for row, n in named if n >= 0 and row.parameter.grad is None]
+        lists = {"not_in_optimizer": left, "without_gradient": silent}
+        self._facts |= {name: found for name, found in lists.items() if found}
         facts: dict[str, Any] = {"torch": torch.__version__, "upper_bounds": {}}
         if bounded:
             facts["upper_bounds"] = {"per_example_grad_norm": bounded}
@@ -121,11 +141,24 @@ class Record:
             weights=options.weights,
             seed=options.seed,
             overwrite=options.overwrite,
+            blocks=self._blocks(layers),
         )
         positions = self._recorder.positions
         if len(positions):
             self._ledger.table("followed", {"value": LATEST}, len(positions))
             self._parameters.follow(rows, positions)
+
+    def _blocks(self, layers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Describe the blocks: which layers lie in each."""
+        return [
+            {
+                "block": block.path,
+                "path": block.path,
+                "kind": block.kind,
+                "layers": [n for n, layer in enumerate(layers, 1) if layer["block"] == block.path],
+            }
+            for block in self._structure.blocks
+        ]
 
     def due(self, iterations: int) -> bool:
         """Whether it is time to move a block.

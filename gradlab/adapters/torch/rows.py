@@ -1,47 +1,63 @@
-"""Which parts of a model become layers of a Run.
+"""Which parameters become layers of a Run.
 
-One row a weight matrix, in the order in which data meet them.
+One row a weight matrix, in the order in which data meet them, then one row a vector: a bias, the
+scale of a norm, a bare parameter.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from gradlab import activations
+from gradlab.adapters.torch.modules import LOOKUPS, PRODUCTS, TRANSPOSED, class_name, clean
+from gradlab.adapters.torch.structure import Structure
 from gradlab.errors import ArgumentError
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
+VECTOR = "vector"  # the kind of every row that is no weight matrix
 
 
 @dataclass(frozen=True)
 class Row:
-    """One weight matrix W (fan_in, fan_out), and the module that computes with it.
+    """One parameter, and the module that computes with it.
 
     Attributes
     ----------
     name : str
-        As `model.named_modules()` has it, with the parameter's name where a module has several
-        matrices.
+        As `model.named_modules()` has it, with the parameter's name where that says more.
+    path, key : str
+        The path of the module that holds it, and its name there.
+    owner : nn.Module
+        The module that holds it.
     module : nn.Module
+        The module whose answer is that of these weights; the owner, but for an attention layer's
+        output projection, which is called as a function.
     parameter : nn.Parameter
+    kind : str
+        "vector", "embedding", or the owner's class.
     transposed : bool
-        Whether the parameter, as `flat` shows it, is (fan_out, fan_in), as PyTorch's Linear and
-        Conv keep it.
+        Whether the parameter, as `flat_shape` shows it, is (fan_out, fan_in), as PyTorch's Linear
+        and Conv keep it.
     """
 
     name: str
+    path: str
+    key: str
+    owner: nn.Module
     module: nn.Module
     parameter: nn.Parameter
-    transposed: bool
     kind: str
+    transposed: bool
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it multiplies what comes in, or is looked up."""
+        return self.kind != VECTOR
 
     @property
     def fans(self) -> tuple[int, int]:
@@ -54,16 +70,35 @@ class Row:
         """Whether it is not frozen."""
         return self.parameter.requires_grad
 
-    def describe(self, activation: str | None) -> dict[str, Any]:
+    def as_matrix(self, transposed: bool) -> Row:
+        """Return the row of a parameter that is found to multiply what comes in."""
+        name = self.path or class_name(self.owner) if self.key == "weight" else self.name
+        return replace(self, name=name, kind=class_name(self.owner), transposed=transposed)
+
+    def as_vector(self) -> Row:
+        """Return the row of a parameter that is found to multiply nothing."""
+        name = f"{self.path}.{self.key}".lstrip(".")
+        return replace(self, name=name, kind=VECTOR, transposed=False)
+
+    def describe(self, activation: str | None, structure: Structure) -> dict[str, Any]:
         """Return what a Recorder wants to know of the layer."""
         fan_in, fan_out = self.fans
-        bias = getattr(self.module, "bias", None)
         known = activation in activations.ACTIVATIONS
         return {
-            "name": self.name, "kind": self.kind, "activation": activation, "fan_in": fan_in, "fan_out": fan_out,
-            "parameters": self.parameter.numel() + (bias.numel() if isinstance(bias, Tensor) else 0),
-            "slope_bound": activations.get(activation).slope_bound if known and activation else None,
-        }  # fmt: skip
+            "name": self.name,
+            "kind": self.kind,
+            "activation": activation if self.is_matrix else None,
+            "fan_in": fan_in,
+            "fan_out": fan_out,
+            "parameters": self.parameter.numel(),
+            "path": self.path,
+            "block": structure.block_of(self.path),
+            "role": structure.role_of(self.name),
+            "owner": class_name(self.owner),
+            "slope_bound": activations.get(activation).slope_bound
+            if known and activation
+            else None,
+        }
 
 
 def flat_shape(parameter: Tensor) -> tuple[int, int]:
@@ -77,39 +112,8 @@ def flat_shape(parameter: Tensor) -> tuple[int, int]:
     return shape[0], math.prod(shape[1:])
 
 
-def clean(name: str) -> str:
-    """Return a module's name without what torch.compile, data parallelism and checkpointing wrap around it."""
-    parts = [
-        p
-        for p in name.split(".")
-        if p not in ("_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module")
-    ]
-    return ".".join(parts)
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model inside DataParallel, DistributedDataParallel and torch.compile."""
-    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    while True:
-        if isinstance(model, wrappers):
-            model = model.module
-        elif isinstance(getattr(model, "_orig_mod", None), nn.Module):
-            model = model._orig_mod  # pyright: ignore[reportAssignmentType]
-        else:
-            return model
-
-
-def class_name(module: nn.Module) -> str:
-    """Return the name of a module's class.
-
-    FSDP makes one of its own for each that it shards, and names it FSDP...
-    """
-    fsdp = hasattr(module, "_get_fsdp_state")
-    return type(module).__name__.removeprefix("FSDP") if fsdp else type(module).__name__
-
-
 def find_rows(model: nn.Module) -> list[Row]:
-    """Return a row for each weight matrix of each module, in the order of definition.
+    """Return a row for each parameter of each module, in the order of definition.
 
     Raises
     ------
@@ -124,115 +128,83 @@ def find_rows(model: nn.Module) -> list[Row]:
     ]
     if not owned:
         raise ArgumentError(
-            f"model {type(model).__name__} has no parameters; give the module that is trained"
+            f"model {class_name(model)} has no parameters; give the module that is trained"
         )
     for name, _, key, parameter in owned:
-        if parameter.is_complex() or parameter.device.type == "mps":
-            what = "complex" if parameter.is_complex() else "on a device without float64 (mps)"
-            raise ArgumentError(
-                f"{name or class_name(model)}.{key} is {what}, which gradlab does not measure; watch real parameters "
-                "on a CPU or a CUDA device"
-            )
-        if nn.parameter.is_lazy(parameter):
-            raise ArgumentError(
-                f"{name or type(model).__name__}.{key} has no shape yet; run a batch through the model before watching"
-            )
-    owned = [
-        each for each in owned if each[3].numel()
-    ]  # a layer of no units has nothing to measure
+        _check(f"{name or class_name(model)}.{key}", parameter)
+    # A layer of no units has nothing to measure.
+    owned = [each for each in owned if each[3].numel()]
     if not owned:
         raise ArgumentError(
-            f"every parameter of model {type(model).__name__} is empty; there is nothing to measure"
+            f"every parameter of model {class_name(model)} is empty; there is nothing to measure"
         )
-    matrices = [
-        each for each in owned if each[3].ndim >= 2
-    ] or owned  # a model of vectors alone is shown as it is
-    attention = {
+    matrices = Counter(id(module) for _, module, _, parameter in owned if parameter.ndim > 1)
+    # Attention calls its output projection as a function, not as a module: what it answers is the
+    # attention's answer.
+    attention: dict[int, nn.Module] = {
         id(module.out_proj): module
         for _, module in named
         if isinstance(module, nn.MultiheadAttention)
     }
-    several = {id(module) for index, (_, module, _, _) in enumerate(matrices)
-               if any(module is other for _, other, _, _ in matrices[:index])}  # fmt: skip
-    # Attention calls its output projection as a function, not as a module: what it answers is the
-    # attention's answer.
-    return [
-        _row(name, attention.get(id(module), module), key, parameter, id(module) in several, module)
-        for name, module, key, parameter in matrices
+    rows = [
+        _row(name, key, module, attention.get(id(module), module), parameter, matrices)
+        for name, module, key, parameter in owned
     ]
+    if any(row.is_matrix for row in rows):
+        return rows
+    return [replace(row, kind=class_name(row.owner)) for row in rows]  # it is shown as it is
+
+
+def _check(name: str, parameter: Tensor) -> None:
+    if parameter.is_complex() or parameter.device.type == "mps":
+        what = "complex" if parameter.is_complex() else "on a device without float64 (mps)"
+        raise ArgumentError(
+            f"{name} is {what}, which gradlab does not measure; watch real parameters on a CPU or a "
+            "CUDA device"
+        )
+    if nn.parameter.is_lazy(parameter):
+        raise ArgumentError(
+            f"{name} has no shape yet; run a batch through the model before watching"
+        )
 
 
 def _row(
-    name: str, module: nn.Module, key: str, parameter: nn.Parameter, several: bool, owner: nn.Module
+    path: str,
+    key: str,
+    owner: nn.Module,
+    module: nn.Module,
+    parameter: nn.Parameter,
+    matrices: Mapping[int, int],
 ) -> Row:
-    own = key == "weight" and not several
-    label = (name or class_name(module)) if own else f"{name}.{key}".lstrip(".")
+    """Make the row of a parameter, as far as its module's class and its shape tell what it is."""
+    alone = key == "weight" and matrices[id(owner)] == 1
+    name = f"{path}.{key}".lstrip(".")
+    row = Row(name, path, key, owner, module, parameter, VECTOR, False)
+    if not _looks_like_a_matrix(owner, key, parameter):
+        return row
+    kind = "embedding" if isinstance(owner, LOOKUPS) else class_name(owner)
     # Linear and Conv keep (out, in, ...); lookups, transposed convolutions and Hugging Face's
-    # Conv1D (in, out, ...)
-    straight = (
-        isinstance(module, (*LOOKUPS, *TRANSPOSED))
-        or class_name(module) == "Conv1D"
-        or parameter.ndim < 2
-    )
-    kind = (
-        "embedding" if isinstance(owner, LOOKUPS) else class_name(owner)
-    )  # rules know this one kind, by this name
-    return Row(label, module, parameter, not straight, kind)
+    # Conv1D (in, out, ...).
+    straight = isinstance(owner, (*LOOKUPS, *TRANSPOSED)) or class_name(owner) == "Conv1D"
+    label = (path or class_name(owner)) if alone else name
+    return replace(row, name=label, kind=kind, transposed=not straight)
 
 
-def reads_rows(module: nn.Module) -> bool:
-    """Whether a module computes z = h W + b row by row, so that ||G_i|| is ||delta_i|| ||h_i||, or bounded by a sum."""
-    return isinstance(module, nn.Linear) or class_name(module) == "Conv1D"
-
-
-def channels_second(module: nn.Module) -> bool:
-    """Whether a module's tensors are (examples, channels, positions ...), as convolutions have them."""
-    return isinstance(module, (*CONVOLUTIONS, *TRANSPOSED))
-
-
-def tensors_of(value: Any) -> Iterator[Tensor]:
-    """Yield the floating-point tensors in what a module got or gave back.
-
-    A tensor, tuple, list, or dict.
-    """
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, (tuple, list)):
-        for each in value:
-            yield from tensors_of(each)
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from tensors_of(each)
-
-
-def as_rows(stack: Tensor, second: bool) -> Tensor:
-    """Return signals of k calls (k, ...) as (k, rows, units): every axis but the units' is one of rows.
-
-    `second`: the units are the axis after the examples', as in convolutions; else they are the
-    last.
-    """
-    if stack.ndim < 3:  # no examples' axis
-        return stack.reshape(len(stack), 1, -1)
-    if second and stack.ndim > 3:
-        stack = stack.movedim(2, -1)
-    return stack.flatten(1, -2)
+def _looks_like_a_matrix(owner: nn.Module, key: str, parameter: Tensor) -> bool:
+    """Whether a parameter probably multiplies what comes in; the graph knows better."""
+    if parameter.ndim < 2 or isinstance(owner, (nn.LayerNorm, nn.RMSNorm)) or "bias" in key:
+        return False
+    if isinstance(owner, PRODUCTS) or "weight" in key:
+        return True
+    return min(parameter.shape) > 1  # a class token or a table of positions has an axis of one
 
 
 def ordered(rows: Sequence[Row], met: Sequence[nn.Module]) -> list[Row]:
-    """Sort rows by when data first `met` their module.
+    """Sort matrices by when data first `met` their module; vectors come after them.
 
-    Those it never met come first, in the order of definition.
+    Matrices that data never met come first, in the order of definition, and so are vectors.
     """
     rank = {id(module): number for number, module in reversed(list(enumerate(met)))}
-    return sorted(rows, key=lambda row: rank.get(id(row.module), -1))
-
-
-def is_seen(module: nn.Module) -> bool:
-    """Whether a module's answer is that of its weights.
-
-    It has no modules inside, or is an attention layer.
-    """
-    if isinstance(module, torch.jit.ScriptModule):  # takes no hooks
-        return False
-    return isinstance(module, nn.MultiheadAttention) or next(module.children(), None) is None
+    return sorted(
+        rows, key=lambda row: (not row.is_matrix, row.is_matrix and rank.get(id(row.module), -1))
+    )

@@ -15,6 +15,7 @@ from gradlab.adapters.torch.gradients import Gradients
 from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
+from gradlab.adapters.torch.modules import examples_in
 from gradlab.adapters.torch.observe import patches
 from gradlab.adapters.torch.observe.eager import Eager, takes_hooks
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
@@ -117,6 +118,9 @@ class Steps:
         if torch.is_grad_enabled() and not untouchable():
             self.forward_begins()
             self._of.lookout.remember(self.iteration, arguments, keywords)
+            rows = examples_in((arguments, keywords))
+            if rows:
+                self.put(self.iteration.number, "examples", np.array([float(rows)]))
 
     def forward_begins(self) -> None:
         """Know that what is logged from now on belongs to the coming step."""
@@ -160,6 +164,8 @@ class Steps:
         if iteration.costly:
             self._of.parameters.after(iteration.number, self._numbers[number])
             self._of.parameters.second_moments(iteration.number, optimizer)
+        if self._options.is_costly(iteration.number + 1):
+            self._of.parameters.snapshot(self._numbers[number])
         if not iteration.stepped:
             self._note_rate(optimizer.param_groups[0].get("lr"))
         iteration.stepped.add(number)
@@ -181,6 +187,7 @@ class Steps:
 
     def clipping(self, parameters: list[Tensor]) -> None:
         """Know that gradients are about to be clipped."""
+        self._guard(self._record.begin)()
         self._guard(self._of.gradients.before_clipping)(self.iteration, parameters)
 
     def clipped(self, parameters: list[Tensor]) -> None:
@@ -255,6 +262,7 @@ class Steps:
         self._of.ledger.drop(number)
         self._of.parameters.forget_gradients()
         self.iteration = self.iteration.again()
+        self.put(number, "skipped_steps", np.array([float(self._skipped.count(number))]))
         self._prepare()
 
 

@@ -27,7 +27,7 @@ class Group:
     numbers : list of int
         Of the parameters.
     matrices : bool
-        Whether they are weight matrices; biases, scales and shifts count in the net's norms alone.
+        Whether they are weight matrices: vectors have no units to compare.
     transposed : bool
         Whether each is (fan_out, fan_in).
     updates : bool
@@ -48,6 +48,7 @@ class Group:
         ] = {}  # gradients as they were before they were clipped, by index
         self._slots: dict[tuple[str, ...], Slot] = {}
         self._measured = -2  # the iteration that was measured last
+        self._snapshot = False  # whether the weights are kept as the last update left them
 
     @property
     def size(self) -> int:
@@ -61,7 +62,7 @@ class Group:
         A shard may cut through all of them.
         """
         cut = self.size < self.parameters[0].numel() and not self.transposed
-        return self.shape[0 if self.transposed else 1] > 1 and not cut
+        return self.matrices and self.shape[0 if self.transposed else 1] > 1 and not cut
 
     def follow(self, numbers: Array, flats: Array) -> None:
         """Follow single weights, which lie at `flats` of the stack."""
@@ -100,6 +101,10 @@ class Group:
         """Measure the weights before an update, and keep them."""
         raise NotImplementedError
 
+    def snapshot(self) -> None:
+        """Keep the weights as an update left them, for the next `before` to compare with."""
+        raise NotImplementedError
+
     def after(self, ledger: Ledger, iteration: int) -> None:
         """Measure the gradients, and what the update made of them did to what `before` kept."""
         self.measure(ledger, iteration, self._measured == iteration - 1)
@@ -123,7 +128,7 @@ class DeviceGroup(Group):
     """Parameters on a device: measured there, and nothing synchronised."""
 
     _change: Tensor | None = None  # (k, a, b): W before this update, then W_before - W_after
-    _last_change: Tensor | None = None
+    _last_change: Tensor | None = None  # that of the update before, or a snapshot
 
     def gradient_norms(self) -> tuple[Array, Tensor] | None:
         """Return which of the parameters have a gradient, and its norm."""
@@ -138,58 +143,80 @@ class DeviceGroup(Group):
     def before(self, ledger: Ledger, iteration: int) -> None:
         """Measure the weights before an update, and keep them."""
         stack = self._stacked()
-        if self.matrices:
-            weight = statistics.wide(stack)
-            self.put(ledger, iteration, ("weight_norm",), statistics.whole_norms(weight))
-            if self.has_units:
-                units = weight.transpose(1, 2) if self.transposed else weight
-                self.put(ledger, iteration, ("unit_similarity",), statistics.unit_similarity(units))
+        weight = statistics.wide(stack)
+        self.put(ledger, iteration, ("weight_norm",), statistics.whole_norms(weight))
+        if self.has_units:
+            units = weight.transpose(1, 2) if self.transposed else weight
+            self.put(ledger, iteration, ("unit_similarity",), statistics.unit_similarity(units))
         if self.followed is not None:
             numbers, flats = self.followed
             ledger.put(iteration, "followed", ("value",), numbers, stack.reshape(-1)[flats])
         if self.updates:
-            self._change, self._last_change = self._last_change, self._change
-            if self._change is None:
-                self._change = torch.empty_like(stack)
-            self._change.copy_(stack)
+            self._keep(ledger, iteration, stack)
+
+    def _keep(self, ledger: Ledger, iteration: int, stack: Tensor) -> None:
+        """Keep the weights, and measure what has changed them since the last update."""
+        self._change, self._last_change = self._last_change, self._change
+        if self._change is None:
+            self._change = torch.empty_like(stack)
+        elif self._snapshot:
+            outside = statistics.wide(self._change.sub_(stack))
+            self.put(ledger, iteration, ("outside_norm",), statistics.whole_norms(outside))
+        self._change.copy_(stack)
+        self._snapshot = False
+
+    def snapshot(self) -> None:
+        """Keep the weights as an update left them, for the next `before` to compare with."""
+        if self.updates:
+            stack = self._stacked()
+            if self._last_change is None:
+                self._last_change = torch.empty_like(stack)
+            self._last_change.copy_(stack)
+            self._snapshot = True
 
     def measure(self, ledger: Ledger, iteration: int, follows: bool) -> None:
         """Measure the gradients and the update."""
-        change = self._changed(ledger, iteration, follows) if self.updates else None
         kept = self.gradients()
         present = [index for index, gradient in enumerate(kept) if gradient is not None]
-        if not present:
+        places, gradient = self.places[present], None
+        if present:
+            gradients = [self._flat(dense(kept[index])) for index in present]
+            gradient = statistics.wide(torch.stack(gradients))
+            self._put_some(
+                ledger, iteration, places, "grad_bad", statistics.nonfinite_count(gradient)
+            )
+            self._put_some(ledger, iteration, places, "grad_max", statistics.largest(gradient))
+        if self._change is None or not self.updates:
             return
-        gradient = statistics.wide(
-            torch.stack([self._flat(dense(kept[index])) for index in present])
-        )
-        places = self.places[present]
+        chosen = slice(None) if len(present) == len(kept) else present
+        if gradient is not None:
+            with_weight = statistics.inner(gradient, statistics.wide(self._change)[chosen])
+            self._put_some(ledger, iteration, places, "weight_inner", with_weight)
+        change = self._changed(ledger, iteration, follows)
+        if gradient is not None:
+            change = change[chosen]
+            decrease, (lost, wanted) = (
+                statistics.inner(gradient, change),
+                statistics.lost(change, gradient),
+            )
+            self._put_some(ledger, iteration, places, "decrease", decrease)
+            self._put_some(ledger, iteration, places, "lost", lost)
+            self._put_some(ledger, iteration, places, "wanted", wanted)
 
-        def put(name: str, values: Tensor) -> None:
-            ledger.put(iteration, "parameters", (name,), places, values)
-
-        if self.matrices:
-            put("grad_max", statistics.largest(gradient))
-            put("grad_bad", statistics.nonfinite_count(gradient))
-        if change is None:
-            return
-        change = change if len(present) == len(change) else change[present]
-        put("decrease", statistics.inner(gradient, change))
-        if self.matrices:
-            lost, wanted = statistics.lost(change, gradient)
-            put("lost", lost)
-            put("wanted", wanted)
+    def _put_some(
+        self, ledger: Ledger, iteration: int, places: Array, name: str, values: Tensor
+    ) -> None:
+        ledger.put(iteration, "parameters", (name,), places, values)
 
     def _changed(self, ledger: Ledger, iteration: int, follows: bool) -> Tensor:
         """Return W_before - W_after, rounded as it was, and measure it."""
         assert self._change is not None
         change = statistics.wide(self._change.sub_(self._stacked()))
-        if self.matrices:
-            self.put(ledger, iteration, ("update_norm",), statistics.whole_norms(change))
-            self.put(ledger, iteration, ("after_bad",), statistics.nonfinite_count(change))
-            if follows and self._last_change is not None:
-                last = statistics.wide(self._last_change)
-                self.put(ledger, iteration, ("update_inner",), statistics.inner(change, last))
+        self.put(ledger, iteration, ("update_norm",), statistics.whole_norms(change))
+        self.put(ledger, iteration, ("after_bad",), statistics.nonfinite_count(change))
+        if follows and self._last_change is not None:
+            last = statistics.wide(self._last_change)
+            self.put(ledger, iteration, ("update_inner",), statistics.inner(change, last))
         return change
 
     def followed_now(self) -> tuple[Array, Array]:

@@ -122,36 +122,46 @@ class HostGroup(Group):
             self._change, self._last_change = self._last_change, self._change
             if self._change is None:
                 self._change = np.empty_like(weight)
-        if self.matrices:
-            values = [self._copied(weight)]
-            if self.has_units:
-                units = weight.reshape(-1, *self.shape)
-                units = units.swapaxes(1, 2) if self.transposed else units
-                values.append(measures.unit_similarity(_some_units(units)))
-            self.put(
-                ledger,
-                iteration,
-                ("weight_norm", "unit_similarity")[: len(values)],
-                np.array(values),
-            )
-        elif self._change is not None:
-            np.copyto(self._change, weight)
+        values = self._copied(weight)
+        if self.has_units:
+            units = weight.reshape(-1, *self.shape)
+            units = units.swapaxes(1, 2) if self.transposed else units
+            values["unit_similarity"] = measures.unit_similarity(_some_units(units))
+        self.put(ledger, iteration, tuple(values), np.array(list(values.values())))
         if self.followed is not None:
             numbers, flats = self.followed
-            ledger.put(
-                iteration, "followed", ("value",), numbers, weight.ravel()[flats].astype(np.float64)
-            )
+            found = weight.ravel()[flats].astype(np.float64)
+            ledger.put(iteration, "followed", ("value",), numbers, found)
 
-    def _copied(self, weight: Array) -> Array:
-        """Return the norms of the weights, and copy them where their update is to be measured."""
+    def _copied(self, weight: Array) -> dict[str, Array]:
+        """Return the norms of the weights, and of what has changed them since the last update.
+
+        Copy them where their update is to be measured. A change whose square underflows is none.
+        """
         if self._change is None:
-            return norms(weight)
-        squares = np.zeros(len(weight))
+            return {"weight_norm": norms(weight)}
+        squares, outside = np.zeros(len(weight)), np.zeros(len(weight))
         for part in self._parts():
-            copy = self._change[part]
-            np.copyto(copy, weight[part])
+            copy, now = self._change[part], weight[part]
+            if self._snapshot:
+                np.subtract(now, copy, out=copy)
+                outside[part[0]] += dots(copy, copy)
+            np.copyto(copy, now)
             squares[part[0]] += dots(copy, copy)
-        return exact_roots(squares, weight)
+        values = {"weight_norm": exact_roots(squares, weight)}
+        if self._snapshot:
+            values["outside_norm"] = np.sqrt(outside)
+        self._snapshot = False
+        return values
+
+    def snapshot(self) -> None:
+        """Keep the weights as an update left them, for the next `before` to compare with."""
+        if self.updates:
+            weight = self._stacked(self.parameters, "weight")
+            if self._last_change is None:
+                self._last_change = np.empty_like(weight)
+            np.copyto(self._last_change, weight)
+            self._snapshot = True
 
     def measure(self, ledger: Ledger, iteration: int, follows: bool) -> None:
         """Measure the gradients and the update."""
@@ -214,28 +224,24 @@ class HostGroup(Group):
 
         Where `after` is given, the update is left in `_change`.
         """
-        change = None
-        if after is not None:
-            change = self._change
-            assert change is not None
-        sums = {
-            name: np.zeros(len(self.parameters))
-            for name in ("square", "inner", "decrease", "top", "lost", "wanted")
-        }
+        change = None if after is None else self._change
+        names = "square", "inner", "weight_inner", "decrease", "top", "lost", "wanted"
+        sums = {name: np.zeros(len(self.parameters)) for name in names}
         for part in self._parts():
             rows = part[0]
             g = None if gradient is None else gradient[part]
             if change is not None and after is not None:
-                c = change[part]
+                c = change[part]  # W before the update
+                if g is not None:
+                    sums["weight_inner"][rows] += dots(g, c)
                 np.subtract(c, after[part], out=c)
                 sums["square"][rows] += dots(c, c)
-                if last is not None and self.matrices:
+                if last is not None:
                     sums["inner"][rows] += dots(c, last[part])
                 if g is not None:
                     sums["decrease"][rows] += dots(g, c)
-                    if self.matrices:
-                        self._count(c, g, sums["lost"][rows], sums["wanted"][rows])
-            if g is not None and self.matrices:
+                    self._count(c, g, sums["lost"][rows], sums["wanted"][rows])
+            if g is not None:
                 top = np.maximum(g.max(axis=1), -g.min(axis=1))
                 np.maximum(sums["top"][rows], top, out=sums["top"][rows])
         return self._named(sums, gradient, change, last)
@@ -248,18 +254,16 @@ class HostGroup(Group):
         last: Array | None,
     ) -> tuple[tuple[str, ...], Array]:
         values: dict[str, Array] = {}
-        if change is not None and self.matrices:
+        if change is not None:
             values["update_norm"] = exact_roots(sums["square"], change)
             values["after_bad"] = bad(sums["square"], change)
             if last is not None:
                 values["update_inner"] = exact_products(sums["inner"], change, last)
         if gradient is not None:
-            if self.matrices:
-                values["grad_max"], values["grad_bad"] = sums["top"], bad(sums["top"], gradient)
+            values["grad_max"], values["grad_bad"] = sums["top"], bad(sums["top"], gradient)
             if change is not None:
                 values["decrease"] = exact_products(sums["decrease"], gradient, change)
-                if self.matrices:
-                    values["lost"], values["wanted"] = sums["lost"], sums["wanted"]
+                values |= {name: sums[name] for name in ("weight_inner", "lost", "wanted")}
         return tuple(values), np.array(list(values.values()))
 
     def _count(self, change: Array, gradient: Array, lost: Array, wanted: Array) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor
 from gradlab import measures
 from gradlab.adapters.torch.measure.arrays import PIECE, array_of, bad, dots, exact_roots, norms
 from gradlab.adapters.torch.measure.host import CHUNK
+from gradlab.adapters.torch.modules import as_rows
 from gradlab.adapters.torch.observe.graph import Applied
-from gradlab.adapters.torch.rows import as_rows
 
 Array = np.ndarray
 

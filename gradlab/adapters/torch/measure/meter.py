@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from gradlab import activations
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import host_signals, statistics
+from gradlab.adapters.torch.modules import CONVOLUTIONS, as_rows, channels_second, reads_rows
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.wiring import Wiring
-from gradlab.adapters.torch.rows import CONVOLUTIONS, as_rows, channels_second, reads_rows
 
 Array = np.ndarray
 Found = tuple[

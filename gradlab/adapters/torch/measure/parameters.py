@@ -54,11 +54,21 @@ class Parameters:
             parameter for parameter in trained if any(id(parameter) in each for each in held)
         ]
         self._number = {id(parameter): number for number, parameter in enumerate(self.all)}
-        self._groups = self._grouped(
-            {id(row.parameter): row.transposed for row in rows}, held, updates
-        )
+        self._held, self._updates, self._rows = held, updates, rows
+        self._made: list[Group] | None = None
         self._plans: dict[tuple[int, ...], tuple[list[Group], list[int]]] = {}
         self._following = 0
+
+    def arrange(self, rows: Sequence[Row]) -> None:
+        """Know what each parameter is used for, as far as that is not too late."""
+        if self._made is None:
+            self._rows = rows
+
+    @property
+    def _groups(self) -> list[Group]:
+        if self._made is None:
+            self._made = self._grouped()
+        return self._made
 
     def numbers_of(self, rows: Sequence[Row]) -> Array:
         """Return the number of each row's parameter; -1 where no optimizer trains it."""
@@ -73,9 +83,8 @@ class Parameters:
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         return [number for number, parameter in enumerate(self.all) if id(parameter) in held]
 
-    def _grouped(
-        self, transposed: dict[int, bool], held: Sequence[set[int]], updates: bool
-    ) -> list[Group]:
+    def _grouped(self) -> list[Group]:
+        transposed = {id(row.parameter): row.transposed for row in self._rows if row.is_matrix}
         groups: dict[Any, list[int]] = defaultdict(list)
         for number, parameter in enumerate(self.all):
             mine = local(parameter)
@@ -83,12 +92,12 @@ class Parameters:
                 continue
             most = STACKED if mine.device.type == "cpu" else statistics.SMALL
             matrix, turned = id(parameter) in transposed, transposed.get(id(parameter), False)
-            owner = next(number for number, each in enumerate(held) if id(parameter) in each)
+            owner = next(n for n, each in enumerate(self._held) if id(parameter) in each)
             alone = None if mine.numel() <= most else number
             groups[owner, mine.shape, mine.dtype, mine.device, matrix, turned, alone].append(number)
         return [
             (HostGroup if device.type == "cpu" else DeviceGroup)(
-                numbers, [self.all[number] for number in numbers], matrix, turned, updates
+                numbers, [self.all[number] for number in numbers], matrix, turned, self._updates
             )
             for (_, _, _, device, matrix, turned, _), numbers in groups.items()
         ]
@@ -205,6 +214,12 @@ class Parameters:
             group.after(self._ledger, iteration)
 
     @torch.no_grad()
+    def snapshot(self, numbers: Sequence[int]) -> None:
+        """Keep the weights as an update left them, for the next `before` to compare with."""
+        for group in self._plan(numbers)[0]:
+            group.snapshot()
+
+    @torch.no_grad()
     @_quietly
     def second_moments(self, iteration: int, optimizer: torch.optim.Optimizer) -> None:
         """Measure the mean of v_hat of an adaptive optimizer, after its step."""
@@ -246,8 +261,12 @@ def _second_moment(state: dict[str, Any], settings: dict[str, Any]) -> tuple[Ten
 
     None where an optimizer has none, or has not stepped.
     """
-    if "exp_avg_sq" in state and "step" in state and "betas" in settings:  # Adam and its kin
+    if (
+        "exp_avg_sq" in state and state.get("step") is not None and "betas" in settings
+    ):  # Adam's kin
         step = state["step"]
+        if not isinstance(step, Tensor) and step == 0:
+            return None
         step = float(step) if not isinstance(step, Tensor) or step.device.type == "cpu" else step
         return state["exp_avg_sq"], 1 / (1 - settings["betas"][1] ** step)
     for key in ("square_avg", "sum"):  # RMSprop, Adagrad

@@ -20,11 +20,11 @@ from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import statistics
 from gradlab.adapters.torch.measure.host_signals import STACKED
 from gradlab.adapters.torch.measure.meter import Meter
+from gradlab.adapters.torch.modules import CONVOLUTIONS, tensors_of
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.wiring import Wiring
-from gradlab.adapters.torch.rows import CONVOLUTIONS, tensors_of
 
 # Forward passes whose gradients are waited for; of more, such as a rollout's, the oldest go.
 PASSES_KEPT = 32

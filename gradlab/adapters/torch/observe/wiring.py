@@ -51,6 +51,11 @@ class Wiring:
         """The number of a module; -1 where it is not watched."""
         return self._numbers.get(id(module), -1)
 
+    @property
+    def first(self) -> int | None:
+        """The module that data met first."""
+        return self._order[0] if self._order else None
+
     def meet(self, number: int) -> None:
         """Know that data have met a module."""
         if not self.settled and number not in self._rank:

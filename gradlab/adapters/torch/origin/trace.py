@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradlab.adapters.torch.rows import class_name, clean, tensors_of
+from gradlab.adapters.torch.modules import class_name, clean, tensors_of
 
 INPUT = "input"
 
