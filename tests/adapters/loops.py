@@ -43,6 +43,7 @@ def train(model, optimizer, steps=12, recorder=None, data=None, loss=F.cross_ent
 
 
 def watched(model, optimizer, steps=12, data=None, loss=F.cross_entropy, **options) -> gradlab.Run:
+    """Train and return the run of the weight matrices."""
     with watch(model, optimizer, **options) as recorder:
         train(model, optimizer, steps, recorder, data, loss)
-    return recorder.run
+    return recorder.run.matrices

@@ -110,8 +110,8 @@ def test_no_hook_and_no_wrapper_stays_even_after_an_exception(steps):
         torch.nn.utils.clip_grad._clip_grads_with_norm_, torch.nn.utils.clip_grad_value_, torch.amp.GradScaler.step
     )  # fmt: skip
     if steps:
-        assert recorder.run.iterations == steps
-        assert recorder.run.provenance["status"] == "interrupted by KeyError"
+        assert recorder.run.matrices.iterations == steps
+        assert recorder.run.matrices.provenance["status"] == "interrupted by KeyError"
     train(model, optimizer, 2)
 
 
@@ -228,7 +228,7 @@ def test_accumulated_micro_batches_are_recorded_as_one_large_batch():
                     recorder.log(loss=loss)
                 optimizer.step()
                 optimizer.zero_grad()
-        runs.append(recorder.run)
+        runs.append(recorder.run.matrices)
     one, four = runs
     for name in ("grad_norm", "delta_norm", "per_example_grad_norm", "activation_std", "log_gain_weight", "slope_rms"):
         assert four[name] == pytest.approx(one[name], rel=1e-9, nan_ok=True), name
@@ -252,9 +252,9 @@ def test_a_loss_belongs_to_its_own_iteration(before):
             if not before and step % 2 == 0:
                 recorder.log(loss=float(loss.detach()))
             expected.append(float(loss.detach()))
-    recorded = recorder.run.step_recorded("loss")[:, 0]
+    recorded = recorder.run.matrices.step_recorded("loss")[:, 0]
     assert recorded.tolist() == [True, False] * 3
-    assert recorder.run.step("loss")[recorded, 0] == pytest.approx(np.array(expected)[::2], rel=1e-6)
+    assert recorder.run.matrices.step("loss")[recorded, 0] == pytest.approx(np.array(expected)[::2], rel=1e-6)
 
 
 def test_zero_grad_may_come_before_backward_or_after_the_step():
@@ -270,7 +270,7 @@ def test_zero_grad_may_come_before_backward_or_after_the_step():
                 optimizer.step()
                 if not first:
                     optimizer.zero_grad()
-        return recorder.run["grad_norm"]
+        return recorder.run.matrices["grad_norm"]
 
     x, y = batch()
     assert (recorded(True) == recorded(False)).all()
@@ -286,7 +286,7 @@ def test_two_optimizers_make_one_iteration_together():
             first.step()
             second.step()
             model.zero_grad()
-    run = recorder.run
+    run = recorder.run.matrices
     assert run.iterations == 4
     assert run.recorded("update_norm").all()
     assert run.recorded("second_moment_rms")[:, 0].tolist() == [[False, True]] * 4
@@ -303,7 +303,7 @@ def test_an_optimizer_that_steps_less_often_leaves_its_layers_unrecorded():
             if step % 2:
                 second.step()
             model.zero_grad()
-    run = recorder.run
+    run = recorder.run.matrices
     assert run.iterations == 4
     assert run.recorded("update_norm")[:, 0].tolist() == [[True, False], [True, True], [True, False], [True, True]]
 
@@ -446,7 +446,7 @@ def test_clipping_is_recorded_before_and_after_and_how_often_it_bites():
             before.append(float(clip_grad_norm_(model.parameters(), 0.3)))
             optimizer.step()
             optimizer.zero_grad()
-    run = recorder.run
+    run = recorder.run.matrices
     assert run.step("grad_norm")[:, 0] == pytest.approx(before, rel=1e-6)
     clipped = np.minimum(before, 0.3)
     assert run.step("clipped_grad_norm")[:, 0] == pytest.approx(clipped, rel=1e-4)
@@ -478,7 +478,7 @@ def test_a_skipped_step_of_a_scaler_is_reported_and_is_no_iteration():
             scaler.update()
             optimizer.zero_grad()
             recorder.log(loss=loss)
-    run = recorder.run
+    run = recorder.run.matrices
     assert run.iterations == 4
     assert run.provenance["skipped_steps"] == {"count": 2, "before_iterations": [1, 1]}
     for name in ("grad_norm", "delta_norm", "per_example_grad_norm"):
@@ -498,7 +498,7 @@ def test_autocast_is_recorded():
             optimizer.step()
             optimizer.zero_grad()
             recorder.log(loss=loss)
-    run = recorder.run
+    run = recorder.run.matrices
     assert run.layers["activation"].tolist() == ["tanh", "identity"]
     assert np.isfinite(run["log_gain_weight"][:, 0, 0]).all()
 
@@ -526,7 +526,7 @@ def test_rows_of_a_sparse_embedding_that_no_batch_touched_are_not_vanished():
             second.step()
             model.zero_grad()
             recorder.log(loss=loss)
-    run = recorder.run
+    run = recorder.run.matrices
     assert run["grad_norm"][0, 0, 0] > 0
     assert gradlab.diagnose(run).ok
 
@@ -598,8 +598,8 @@ def test_a_closure_is_measured_after_it_ran():
     with watch(model, optimizer, every=1) as recorder:
         for _ in range(3):
             optimizer.step(closure)
-    assert recorder.run.step("grad_norm")[:, 0] == pytest.approx(norms, rel=1e-9)
-    assert recorder.run.recorded("delta_norm").all()
+    assert recorder.run.matrices.step("grad_norm")[:, 0] == pytest.approx(norms, rel=1e-9)
+    assert recorder.run.matrices.recorded("delta_norm").all()
 
 
 # -- the overnight NaN ------------------------------------------------------------------------------------------------
@@ -723,7 +723,7 @@ def test_watching_twice_is_refused_and_the_first_watch_goes_on():
         with pytest.raises(ArgumentError, match="watched already"), watch(model, optimizer):
             pass
         train(model, optimizer, 2, recorder)
-    assert recorder.run.iterations == 2
+    assert recorder.run.matrices.iterations == 2
 
 
 def test_a_loss_must_be_a_single_number():
@@ -742,5 +742,5 @@ def test_before_the_first_step_there_is_no_run():
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with watch(model, optimizer) as recorder:
         with pytest.raises(RunError, match="nothing was recorded yet"):
-            _ = recorder.run
+            _ = recorder.run.matrices
         train(model, optimizer, 1, recorder)

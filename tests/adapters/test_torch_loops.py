@@ -67,7 +67,7 @@ def test_two_forward_passes_before_one_backward_are_both_recorded():
     model = mlp(6, 8, 3)
     expected = watched(model, torch.optim.SGD(model.parameters(), 0.1), 4, whole, every=1)
     for name in ("grad_norm", "delta_norm", "per_example_grad_norm", "activation_std"):
-        assert recorder.run[name] == pytest.approx(expected[name], rel=1e-9, nan_ok=True), name
+        assert recorder.run.matrices[name] == pytest.approx(expected[name], rel=1e-9, nan_ok=True), name
 
 
 def test_examples_one_at_a_time_are_a_batch():
@@ -80,8 +80,8 @@ def test_examples_one_at_a_time_are_a_batch():
             torch.stack(losses).mean().backward()
             optimizer.step()
             optimizer.zero_grad()
-    assert ratio(recorder.run) <= 1 + 1e-9
-    assert "GL104" not in codes(recorder.run)
+    assert ratio(recorder.run.matrices) <= 1 + 1e-9
+    assert "GL104" not in codes(recorder.run.matrices)
 
 
 @pytest.mark.parametrize("width", [8, 2000], ids=["small signals", "large ones"])
@@ -96,9 +96,9 @@ def test_two_backward_passes_through_one_graph_are_no_stale_gradient(width):
             (0.1 * z.square().mean()).backward()
             optimizer.step()
             optimizer.zero_grad()
-    assert "GL104" not in codes(recorder.run)
-    known = recorder.run.recorded("per_example_grad_norm")
-    assert not known.any() or ratio(recorder.run) <= 1 + 1e-9
+    assert "GL104" not in codes(recorder.run.matrices)
+    known = recorder.run.matrices.recorded("per_example_grad_norm")
+    assert not known.any() or ratio(recorder.run.matrices) <= 1 + 1e-9
 
 
 def test_a_gradient_penalty_is_no_stale_gradient():
@@ -114,7 +114,7 @@ def test_a_gradient_penalty_is_no_stale_gradient():
             optimizer.step()
             optimizer.zero_grad()
             recorder.log(loss=loss)
-    assert "GL104" not in codes(recorder.run)
+    assert "GL104" not in codes(recorder.run.matrices)
 
 
 def test_a_mask_that_is_written_into_the_answer_is_no_nan():
@@ -168,7 +168,7 @@ def test_a_loss_before_the_step_is_in_its_place_where_the_model_is_not_called_as
             optimizer.step()
             optimizer.zero_grad()
             losses.append(float(loss.detach()))
-    assert recorder.run.step("loss")[:, 0] == pytest.approx(losses, rel=1e-6)
+    assert recorder.run.matrices.step("loss")[:, 0] == pytest.approx(losses, rel=1e-6)
 
 
 def test_a_step_that_the_user_leaves_out_leaves_nothing_behind():
@@ -185,7 +185,7 @@ def test_a_step_that_the_user_leaves_out_leaves_nothing_behind():
                 optimizer.step()
                 norms.append(float(norm))
             optimizer.zero_grad()
-    assert recorder.run.step("grad_norm")[:, 0] == pytest.approx(norms, rel=1e-6)
+    assert recorder.run.matrices.step("grad_norm")[:, 0] == pytest.approx(norms, rel=1e-6)
 
 
 def test_a_fused_optimizer_under_a_scaler_is_recorded_unscaled_and_its_skips_too():
@@ -202,7 +202,7 @@ def test_a_fused_optimizer_under_a_scaler_is_recorded_unscaled_and_its_skips_too
                 scaler.step(optimizer)
                 scaler.update()
                 optimizer.zero_grad()
-        return recorder.run
+        return recorder.run.matrices
 
     plain, fused = run(False), run(True)
     assert fused.iterations == plain.iterations == 4
@@ -253,7 +253,7 @@ def test_transforms_and_experts_without_work_pass_through():
         train(model, optimizer, 3, recorder, (x, y))
         torch.func.jacrev(model.out)(torch.randn(8))
         train(model, optimizer, 3, recorder, (x, y))
-    assert recorder.run.iterations == 6
+    assert recorder.run.matrices.iterations == 6
 
 
 def test_layers_frozen_on_purpose_are_not_reported_and_layers_left_out_are():
@@ -279,7 +279,7 @@ def test_an_optimizer_that_never_sees_a_gradient_is_no_healthy_training():
             F.cross_entropy(model(x), y).backward()
             optimizer.zero_grad()
             optimizer.step()
-    diagnosis = gradlab.diagnose(recorder.run)
+    diagnosis = gradlab.diagnose(recorder.run.matrices)
     assert [(each.rule, each.severity) for each in diagnosis.findings] == [("GL302", "error")]
     assert not diagnosis.ok
 

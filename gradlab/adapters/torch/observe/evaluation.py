@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradlab.adapters.torch.modules import tensors_of
 from gradlab.adapters.torch.observe import calls, replay
 from gradlab.adapters.torch.observe.criterion import Call
 from gradlab.adapters.torch.observe.module_state import Refused, every_tensor
-from gradlab.adapters.torch.rows import tensors_of
 
 FIRST = 9  # BatchNorm's running averages need some batches
 APART = 10  # iterations between two evaluations, at least
