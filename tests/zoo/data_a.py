@@ -1,4 +1,4 @@
-"""Data for the transformers of the zoo: made tasks over tokens, the text of scikit-learn's documents, its digits."""
+"""Data for the transformers of the zoo: made token tasks, a text, scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def topics(
     spread: float = 1.0,
     language: int = 7,
 ) -> tuple[Tensor, Tensor]:
-    """Return documents (count, length) and their topics: each topic has its own frequencies of the words.
+    """Return documents (count, length) and their topics; each topic has its own word frequencies.
 
     Word 0 is kept for masks, word 1 opens every document.
     """
@@ -72,7 +72,7 @@ def topics(
 
 
 def chains(count: int, length: int, seed: int, *, words: int = 32, language: int = 3, sharp: float = 2.5) -> Tensor:
-    """Return sentences of a Markov chain (count, length); `language` draws its table of transitions."""
+    """Return sentences of a Markov chain (count, length); `language` seeds its transitions."""
     import torch
 
     table = (sharp * torch.randn(words, words, generator=generator(language))).softmax(1)
@@ -109,7 +109,7 @@ def numbers(count: int, length: int, seed: int, *, values: int = 10) -> Tensor:
 
 @cache
 def text() -> tuple[Tensor, Tensor, int]:
-    """Return scikit-learn's descriptions of its data sets as characters: for training, held out, number of kinds."""
+    """Return scikit-learn's descriptions of data sets as characters: training, held out, kinds."""
     import sklearn.datasets
     import torch
 
@@ -134,7 +134,7 @@ def pieces(codes: Tensor, size: int, length: int, steps: int, seed: int = 0) -> 
 
 @cache
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return scikit-learn's digits as images (n, 1, 8, 8) of 0..1: inputs and labels to learn from, and held out."""
+    """Return digits as images (n, 1, 8, 8) of 0..1: training inputs and labels, held-out ones."""
     import torch
     from sklearn.datasets import load_digits
 

@@ -1,4 +1,4 @@
-"""BERT, DistilBERT and RoBERTa of transformers: topics, masked words, brackets, prices; label noise; batches of 1."""
+"""BERT, DistilBERT and RoBERTa of transformers: topics, masked words, brackets, prices."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def make_masked(*, rate: float = 2e-3) -> tuple[Any, Any]:
 
 
 def hide(tokens: Any, drawn: Any) -> tuple[Any, Any]:
-    """Replace 15 % of the words by word 32, the mask; return the inputs and the labels of those places."""
+    """Mask 15 % of the words by word 32; return the inputs and the labels of those places."""
     import torch
 
     from tests.zoo import data_a
@@ -245,7 +245,7 @@ def train_noisy(model: Any, optimizer: Any, recorder: Any) -> None:
 
 
 def prices(count: int, seed: int) -> tuple[Any, Any]:
-    """Return descriptions of houses and their prices, standardized: a sum over words, each with its worth."""
+    """Return descriptions of houses and standardized prices: a sum over the words' worth."""
     import torch
 
     from tests.zoo import data_a

@@ -1,4 +1,4 @@
-"""Llama, Qwen2, Qwen3 and Mixtral of transformers: sorting, fine-tuning, copying, experts with a router's loss."""
+"""Llama, Qwen2, Qwen3 and Mixtral of transformers: sorting, copying, fine-tuning, experts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEPARATOR = 10
 
 
 def rows_of(kind: str, count: int, seed: int) -> tuple[Any, Any]:
-    """Return rows "numbers | answer" and labels that ask for the answer alone; `kind` is "sort" or "copy"."""
+    """Return rows "numbers | answer" and labels for the answer; `kind` is "sort" or "copy"."""
     import torch
 
     from tests.zoo import data_a
@@ -62,9 +62,7 @@ def make_llama(*, rate: float = 2e-3) -> tuple[Any, Any]:
         eos_token_id=None,
     )
     model = LlamaForCausalLM(config)
-    return model, torch.optim.AdamW(
-        model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1
-    )
+    return model, torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1)
 
 
 def train_llama(model: Any, optimizer: Any, recorder: Any) -> None:
@@ -87,7 +85,7 @@ def train_llama(model: Any, optimizer: Any, recorder: Any) -> None:
 
 
 def make_qwen2(*, half: bool = False) -> tuple[Any, Any]:
-    """A small Qwen2 that knows one language of chains already; fine-tuned at a small rate."""
+    """A small Qwen2 that knows one language of chains already; then fine-tuned at a small rate."""
     import torch
 
     from tests.zoo import data_a
@@ -224,7 +222,7 @@ def make_mixtral() -> tuple[Any, Any]:
 
 
 def train_mixtral(model: Any, optimizer: Any, recorder: Any, *, entropy: bool = False) -> None:
-    """`entropy`: the user adds a term of his own, the entropy of each token's weights of its two experts."""
+    """`entropy`: the user adds the entropy of each token's weights over its two experts."""
     import torch
 
     from tests.zoo import data_a

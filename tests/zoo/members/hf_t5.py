@@ -1,4 +1,4 @@
-"""T5 of transformers, encoder and decoder: turning rows round with Adafactor, sorting them with AdamW."""
+"""T5 of transformers: turning rows round with Adafactor, sorting them with AdamW."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def make_reverser() -> tuple[Any, Any]:
     from transformers import Adafactor
 
     model = make_t5(seed=0)
-    return model, Adafactor(
-        model.parameters(), lr=2e-3, scale_parameter=False, relative_step=False, warmup_init=False
-    )
+    return model, Adafactor(model.parameters(), lr=2e-3, scale_parameter=False, relative_step=False, warmup_init=False)
 
 
 def make_sorter() -> tuple[Any, Any]:
