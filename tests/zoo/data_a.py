@@ -67,11 +67,20 @@ def topics(
     frequencies = (spread * torch.randn(classes, words, generator=generator(language))).softmax(1)
     drawn = generator(seed)
     labels = torch.randint(classes, (count,), generator=drawn)
-    tokens = torch.multinomial(frequencies[labels], length - 1, replacement=True, generator=drawn) + 2
-    return torch.cat([torch.ones(count, 1, dtype=torch.long), tokens], 1), labels
+    drawn_words = torch.multinomial(frequencies[labels], length - 1, True, generator=drawn)
+    first = torch.ones(count, 1, dtype=torch.long)
+    return torch.cat([first, drawn_words + 2], 1), labels
 
 
-def chains(count: int, length: int, seed: int, *, words: int = 32, language: int = 3, sharp: float = 2.5) -> Tensor:
+def chains(
+    count: int,
+    length: int,
+    seed: int,
+    *,
+    words: int = 32,
+    language: int = 3,
+    sharp: float = 2.5,
+) -> Tensor:
     """Return sentences of a Markov chain (count, length); `language` seeds its transitions."""
     import torch
 
@@ -114,7 +123,8 @@ def text() -> tuple[Tensor, Tensor, int]:
     import torch
 
     folder = Path(sklearn.datasets.__file__).parent / "descr"
-    written = "\n".join(file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.rst"))).lower()
+    documents = [file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.rst"))]
+    written = "\n".join(documents).lower()
     kinds = sorted({letter for letter in written if written.count(letter) >= 20})
     numbered = {letter: number for number, letter in enumerate(kinds)}
     codes = torch.tensor([numbered[letter] for letter in written if letter in numbered])

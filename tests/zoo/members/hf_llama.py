@@ -62,7 +62,13 @@ def make_llama(*, rate: float = 2e-3) -> tuple[Any, Any]:
         eos_token_id=None,
     )
     model = LlamaForCausalLM(config)
-    return model, torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1)
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=rate,
+        betas=(0.9, 0.95),
+        weight_decay=0.1,
+    )
+    return model, optimizer
 
 
 def train_llama(model: Any, optimizer: Any, recorder: Any) -> None:

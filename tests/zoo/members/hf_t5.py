@@ -45,7 +45,14 @@ def make_reverser() -> tuple[Any, Any]:
     from transformers import Adafactor
 
     model = make_t5(seed=0)
-    return model, Adafactor(model.parameters(), lr=2e-3, scale_parameter=False, relative_step=False, warmup_init=False)
+    optimizer = Adafactor(
+        model.parameters(),
+        lr=2e-3,
+        scale_parameter=False,
+        relative_step=False,
+        warmup_init=False,
+    )
+    return model, optimizer
 
 
 def make_sorter() -> tuple[Any, Any]:

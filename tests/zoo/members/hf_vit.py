@@ -56,7 +56,12 @@ def train_adamw(model: Any, optimizer: Any, recorder: Any, *, bound: float | Non
     steps = 220
     x, y, _, _ = data_a.digits()
     x = (x - 0.5) / 0.5
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps, pct_start=0.15)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=2e-3,
+        total_steps=steps,
+        pct_start=0.15,
+    )
     model.train()
     for chosen in data_a.batches(len(y), 64, steps):
         optimizer.zero_grad()
