@@ -351,6 +351,7 @@ MEMBERS = [
         score=score_chains,
         learned=0.3,
         needs=NEEDS,
+        fast=True,
     ),
     Member(
         name="opt-64-chains-accumulated-not-divided",
@@ -364,6 +365,7 @@ MEMBERS = [
         symptoms=("GL001", "GL102", "GL402"),
         counterpart="opt-64-chains-accumulated",
         needs=NEEDS,
+        fast=True,
     ),
     Member(
         name="neox-80-chains-nesterov",
@@ -373,6 +375,7 @@ MEMBERS = [
         score=score_chains,
         learned=0.3,
         needs=NEEDS,
+        fast=True,
     ),
     Member(
         name="neox-80-chains-gradients-kept",
@@ -386,5 +389,6 @@ MEMBERS = [
         symptoms=("GL303", "GL304", "GL401", "GL402"),
         counterpart="neox-80-chains-nesterov",
         needs=NEEDS,
+        fast=True,
     ),
 ]
