@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gradlab.nn.mlp import MLP as MLP
     from gradlab.recorder import Recorder as Recorder
     from gradlab.report import write_report as write_report
-    from gradlab.report.pictures import figures as figures
+    from gradlab.report import figures as figures
     from gradlab.rules import Finding as Finding
     from gradlab.rules import Rule as Rule
     from gradlab.run import Run as Run

@@ -26,13 +26,19 @@ def article(result):
 def write(folder: Path, name: str, order: float, title: str = "", text: str = GOOD) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "_shared.py").write_text("WORD = 'b'\n")
-    filled = text.format(name=name, title=title or name, order=order, package=folder.name) if text is GOOD else text
+    filled = (
+        text.format(name=name, title=title or name, order=order, package=folder.name)
+        if text is GOOD
+        else text
+    )
     (folder / f"{name}.py").write_text(filled)
 
 
 @pytest.fixture
 def folder(tmp_path, request) -> Path:
-    folder = tmp_path / f"course_{abs(hash(request.node.name))}"  # modules are cached by name: each test has its own
+    folder = (
+        tmp_path / f"course_{abs(hash(request.node.name))}"
+    )  # modules are cached by name: each test has its own
     write(folder, "second", 2)
     write(folder, "first_one", 1.5, "the <first>")
     return folder
@@ -69,19 +75,38 @@ def answer(result):
     write(tmp_path / "own_course", "own", 1, text=text)
     write(tmp_path / "own_course", "later", 2)
     course = gallery.experiments(tmp_path / "own_course")
-    own = next(each for each in gallery.build(course, tmp_path / "out", jobs=1) if each.experiment.name == "own")
+    own = next(
+        each
+        for each in gallery.build(course, tmp_path / "out", jobs=1)
+        if each.experiment.name == "own"
+    )
     assert (own.answer, own.error) == ("So: 7.", "")
-    assert (tmp_path / "out" / "own.html").read_text() == "[('The course', 'index.html'), ('later →', 'later.html')]"
+    assert (
+        tmp_path / "out" / "own.html"
+    ).read_text() == "[('The course', 'index.html'), ('later →', 'later.html')]"
 
 
 def test_a_broken_experiment_is_one_row_and_exit_2(folder, tmp_path, capsys):
     broken = 'TITLE, QUESTION, ORDER = "T", "Q?", 3\ndef run(*, quick=False):\n    raise ValueError("no <luck>")\n'
     write(folder, "broken", 3, text=broken)
-    code = command(["gallery", "--experiments", str(folder), "-o", str(tmp_path / "out"), "--quick", "--jobs", "2"])
+    code = command(
+        [
+            "gallery",
+            "--experiments",
+            str(folder),
+            "-o",
+            str(tmp_path / "out"),
+            "--quick",
+            "--jobs",
+            "2",
+        ]
+    )
     out = capsys.readouterr().out
     assert code == 2
     assert "failed: ValueError: no <luck>" in out
-    assert "Not built: ValueError: no &lt;luck&gt;" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "Not built: ValueError: no &lt;luck&gt;" in (tmp_path / "out" / "index.html").read_text(
+        encoding="utf-8"
+    )
     assert (tmp_path / "out" / "second.html").is_file()
 
 
@@ -110,7 +135,12 @@ def test_one_experiment_by_name_leaves_the_index_alone(folder, tmp_path, capsys)
     ],
 )
 def test_wrong_arguments_get_one_sentence(folder, tmp_path, capsys, arguments, sentence):
-    assert command(["gallery", *arguments, "--experiments", str(folder), "-o", str(tmp_path), "--quick"]) == 2
+    assert (
+        command(
+            ["gallery", *arguments, "--experiments", str(folder), "-o", str(tmp_path), "--quick"]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert sentence in error
     assert error.count("\n") == 1
@@ -141,7 +171,9 @@ def test_the_readmes_example_is_a_whole_experiment(tmp_path):
     source = text.split("```python\n")[1].split("```")[0]
     assert len(source.splitlines()) <= 30
     write(tmp_path / "fresh_course", "price_of_depth", 11, text=source)
-    (built,) = gallery.build(gallery.experiments(tmp_path / "fresh_course"), tmp_path / "out", quick=True, jobs=1)
+    (built,) = gallery.build(
+        gallery.experiments(tmp_path / "fresh_course"), tmp_path / "out", quick=True, jobs=1
+    )
     assert not built.error
     assert re.search(r"\d+ % of cases, with 1 in \d+ %", built.answer)
     assert (tmp_path / "out" / "price-of-depth.html").is_file()

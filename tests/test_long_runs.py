@@ -122,7 +122,7 @@ def test_a_spike_is_told_by_its_iteration_and_a_note_says_how_much_was_read(tmp_
     data = build(run)
     assert 1111 in data["cells"][0]["figures"]["moments"]
     assert data["cells"][0]["shape"]["iterations"] == 2000
-    heatmap = data["cells"][0]["figures"]["heatmaps"]["grad_norm"]["figure"]
+    heatmap = data["cells"][0]["figures"]["heatmap"]["grad_norm"]
     assert {0, 1111, 1999} <= set(heatmap["data"][0]["x"])
 
 

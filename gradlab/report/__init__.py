@@ -2,8 +2,9 @@
 
     gradlab.write_report(run, "reports/sigmoid20.html")
 
-It reads verdicts and never computes one. `data.build` collects plain data, `figures` are ordinary Plotly figures, and
-`render.render` writes the page.
+It reads verdicts and never computes one. `data.build` collects plain data (`one_run` of each run),
+`headline`, `story` and `wording` find the words, `pictures` draw, and `render.render` writes the
+page. `figures` holds the pictures as ordinary Plotly figures.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gradlab.diagnosis import Diagnosis
+from gradlab.report import figures
 from gradlab.report.data import Subject, build
-from gradlab.report.pictures import figures
 from gradlab.run import Run
 
 __all__ = ["figures", "write_report"]
@@ -28,6 +29,7 @@ def write_report(
     *,
     judge: Callable[[Run], Diagnosis] | None = None,
     links: Sequence[tuple[str, str]] = (),
+    layers: str = "",
 ) -> Path:
     """Write the report of a Run, a Comparison or a list of Runs, whole or not at all, and return its path.
 
@@ -41,11 +43,14 @@ def write_report(
         their verdicts already.
     links : sequence of (label, address)
         Where the page leads, as one page of several: the way back first, then its neighbours.
+    layers : str
+        A glob such as "blocks.*.attn.*", or a regular expression: the page opens with the layers
+        that it fits; its filter box can be changed.
 
     Raises
     ------
     ArgumentError
-        The subject is none of these, or holds no run.
+        The subject is none of these, or holds no run; no layer fits `layers`.
     RunError
         The file cannot be written.
     """
@@ -53,7 +58,7 @@ def write_report(
 
     page = ""
     for scale in SCALES:
-        page = render(build(subject, scale, judge), links=links)
+        page = render(build(subject, scale, judge, layers), links=links)
         if len(page.encode()) <= BUDGET:
             break
     return write_page(page, path)

@@ -6,15 +6,21 @@ write_article(article, "reports/gradient_descent.html")
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from gradlab.errors import ArgumentError
+from gradlab.report import pack
+from gradlab.report.pictures import draw
+from gradlab.report.render import page_of, write_page
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,9 @@ class Section:
 
     def __post_init__(self) -> None:
         if self.figure is not None and not self.alt:
-            raise ArgumentError(f"section {self.heading!r} has a figure without alt; say in words what it shows")
+            raise ArgumentError(
+                f"section {self.heading!r} has a figure without alt; say in words what it shows"
+            )
 
 
 @dataclass(frozen=True)
@@ -74,10 +82,14 @@ class Article:
 
     def __post_init__(self) -> None:
         if not self.name.replace("-", "").replace("_", "").isalnum():
-            raise ArgumentError(f"name={self.name!r} must be letters, digits, '-' and '_': it becomes a file's name")
+            raise ArgumentError(
+                f"name={self.name!r} must be letters, digits, '-' and '_': it becomes a file's name"
+            )
 
 
-def write_article(article: Article, path: str | Path, links: Sequence[tuple[str, str]] = ()) -> Path:
+def write_article(
+    article: Article, path: str | Path, links: Sequence[tuple[str, str]] = ()
+) -> Path:
     """Write an article as one self-contained HTML page, whole or not at all, and return its path.
 
     Parameters
@@ -92,6 +104,45 @@ def write_article(article: Article, path: str | Path, links: Sequence[tuple[str,
     RunError
         The file cannot be written.
     """
-    from gradlab.report.render import render_article, write_page
-
     return write_page(render_article(article, links), path)
+
+
+def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> str:
+    """Return an article as HTML; `links` as for `write_article`, none for a page alone."""
+    figures = {
+        str(number): _figure(section.figure, section.alt)
+        for number, section in enumerate(article.sections, 1)
+        if section.figure is not None
+    }
+    payload = Markup(pack.payload({"name": article.name, "figures": figures}))
+    return page_of(
+        "article.html",
+        article.title,
+        payload=payload,
+        scripts=("article.js",),
+        article=article,
+        links=links,
+    )
+
+
+def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
+    """Strip a figure of its template, whose colours would fight the page's, and give it the page's margins."""
+    given = _arrays(figure.to_plotly_json())
+    layout = {
+        key: value
+        for key, value in given["layout"].items()
+        if key not in ("template", "height", "width")
+    }
+    return pack.plain(
+        {**given, "layout": {**draw.spec([], alt)["layout"], **layout, "meta": {"alt": alt}}}
+    )
+
+
+def _arrays(value: Any) -> Any:
+    """Undo Plotly's own packing of arrays, {"dtype", "bdata", "shape"}: ours rounds, and the page's CSV reads it."""
+    if isinstance(value, dict):
+        if "bdata" not in value:
+            return {key: _arrays(each) for key, each in value.items()}
+        flat = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+        return flat.reshape([int(n) for n in str(value.get("shape", flat.size)).split(",")])
+    return [_arrays(each) for each in value] if isinstance(value, list | tuple) else value

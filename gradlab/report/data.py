@@ -14,18 +14,27 @@ from gradlab.comparison import Comparison
 from gradlab.diagnosis import Diagnosis
 from gradlab.errors import ArgumentError
 from gradlab.report import story
-from gradlab.report.cells import Detail, everything
+from gradlab.report.layer_filter import check_pattern
+from gradlab.report.one_run import describe_run
 from gradlab.report.pack import plain
-from gradlab.report.pictures import profiles
+from gradlab.report.pictures import series, side_by_side
+from gradlab.report.pictures.picture import Detail
+from gradlab.report.summary import Summary
 from gradlab.rules.windows import WINDOW, losses
 from gradlab.run import Run
 
 Subject = Run | Comparison | Sequence[Run]
 
 Judge = Callable[[Run], Diagnosis]
+SIDE_BY_SIDE = 8  # runs in one picture
 
 
-def build(subject: Subject, scale: float = 1.0, judge: Judge | None = None) -> dict[str, Any]:
+def build(
+    subject: Subject,
+    scale: float = 1.0,
+    judge: Judge | None = None,
+    layers: str = "",
+) -> dict[str, Any]:
     """Collect what the report of a Run, a Comparison or a list of Runs shows.
 
     Parameters
@@ -35,50 +44,57 @@ def build(subject: Subject, scale: float = 1.0, judge: Judge | None = None) -> d
         Below 1: fewer points in every picture, for a smaller page.
     judge : callable, optional
         Diagnoses runs in place of `gradlab.diagnose`.
+    layers : str
+        A glob or regular expression: the page opens with the layers whose path or name it fits.
 
     Returns
     -------
     dict
-        kind, title, headline, where, first_step, lines, matrix (None for one run), overview, cells, selected, version:
-        strings, numbers, lists and dicts alone. `cells[i]["figures"]` holds Plotly figures as JSON.
+        kind, title, headline, line, lines, matrix (None for one run), overview, cells, selected,
+        filter, farthest, source, version: strings, numbers, lists and dicts alone.
+        `cells[i]["figures"]` holds Plotly figures as JSON.
 
     Raises
     ------
     ArgumentError
-        The subject is none of these, or holds no run.
+        The subject is none of these, or holds no run; no layer fits `layers`.
     """
     if isinstance(subject, Comparison):
-        return _comparison(subject, scale)
-    if isinstance(subject, Run):
-        return _runs([subject], scale, judge)
-    if isinstance(subject, Sequence) and subject and all(isinstance(run, Run) for run in subject):
-        return _runs(subject, scale, judge)
-    raise ArgumentError(f"a report is of a Run, a Comparison or a list of Runs; got {type(subject).__name__}")
+        check_pattern(layers, [cell.run for cell in subject.cells])
+        return _whole_page(_comparison(subject, scale), layers)
+    runs = [subject] if isinstance(subject, Run) else subject
+    if not (isinstance(runs, Sequence) and runs and all(isinstance(run, Run) for run in runs)):
+        raise ArgumentError(
+            f"a report is of a Run, a Comparison or a list of Runs; got {type(subject).__name__}"
+        )
+    check_pattern(layers, runs)
+    return _whole_page(_runs(runs, scale, judge), layers)
+
+
+def _whole_page(data: dict[str, Any], layers: str) -> dict[str, Any]:
+    """Add the filter, and the scale that the small curves of all runs share."""
+    curves = [value for cell in data["cells"] for value in cell["sparkline"] if value is not None]
+    return data | {"filter": layers, "farthest": max(map(abs, curves), default=0.0)}
 
 
 def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:
     if not comparison.cells:
         raise ArgumentError("the comparison holds no cell, so there is nothing to report")
     detail = Detail.of([cell.run for cell in comparison.cells], scale)
-    ids = _identifiers([cell.name for cell in comparison.cells])
-    told, cells, rows = [], [], []
+    ids = identifiers([cell.name for cell in comparison.cells])
+    summaries, cells = [], []
     for cell, identifier in zip(comparison.cells, ids, strict=True):
-        verdict = cell.diagnosis
-        each = _told(cell.run, verdict, cell.outcome, cell.plan.network.label, cell.plan.depth)
-        told.append(each)
-        cells.append(everything(cell.run, verdict, each, identifier, cell.accuracy, detail) | {"name": cell.name})
-    for network in comparison.networks:
-        numbers = [k for k, cell in enumerate(comparison.cells) if cell.plan.network == network]
-        at = {comparison.cells[k].plan.depth: ids[k] for k in numbers}
-        line = story.row_sentence([told[k] for k in numbers])
-        rows.append({"label": network.label, "line": line, "cells": [at.get(depth) for depth in comparison.depths]})
-    by_row = [[told[ids.index(i)] for i in row["cells"] if i] for row in rows]
+        plan = cell.plan
+        each = summarize(cell.run, cell.diagnosis, cell.outcome, plan.network.label, plan.depth)
+        shown = describe_run(cell.run, cell.diagnosis, each, identifier, cell.accuracy, detail)
+        summaries.append(each)
+        cells.append(shown | {"name": cell.name})
+    rows, by_row = _rows_of(comparison, ids, summaries)
     return {
         "kind": "comparison",
         "title": comparison.title,
-        "headline": story.comparison_sentence(by_row),
-        "where": "",
-        "first_step": "",
+        "headline": story.comparison_headline(by_row),
+        "line": story.comparison_sentence(by_row),
         "lines": [row["line"] for row in rows],
         "matrix": {
             "corner": "hidden layers",
@@ -87,71 +103,110 @@ def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:
         },
         "overview": {str(depth): _overview(comparison, depth) for depth in comparison.depths},
         "cells": cells,
-        "selected": _selected(cells, told),
+        "selected": _selected(cells, summaries),
         "source": str(comparison.details.get("data", "")),
         "version": __version__,
     }
 
 
+def _rows_of(
+    comparison: Comparison, ids: list[str], summaries: Sequence[Summary]
+) -> tuple[list[dict[str, Any]], list[list[Summary]]]:
+    """Return the matrix's rows, and the summaries of each: one row a network."""
+    rows, by_row = [], []
+    for network in comparison.networks:
+        numbers = [k for k, cell in enumerate(comparison.cells) if cell.plan.network == network]
+        at = {comparison.cells[k].plan.depth: ids[k] for k in numbers}
+        row = [summaries[k] for k in numbers]
+        cells = [at.get(depth) for depth in comparison.depths]
+        rows.append({"label": network.label, "line": story.row_sentence(row), "cells": cells})
+        by_row.append(row)
+    return rows, by_row
+
+
 def _overview(comparison: Comparison, depth: int) -> dict[str, Any] | None:
-    cells = [cell for cell in comparison.cells if cell.plan.depth == depth and "delta_norm" in cell.run]
-    cells = [cell for cell in cells if cell.run.iterations]
+    cells = [cell for cell in comparison.cells if cell.plan.depth == depth]
+    cells = [cell for cell in cells if "delta_norm" in cell.run and cell.run.iterations]
     if not cells:
         return None
     labels = [cell.plan.network.label for cell in cells]
-    return plain(profiles.gradient_profiles([cell.run.condensed() for cell in cells], labels, 0))
+    return _side_by_side([cell.run for cell in cells], labels)
+
+
+def _side_by_side(runs: Sequence[Run], labels: Sequence[str]) -> dict[str, Any]:
+    parts = [run.matrices.condensed() for run in runs]
+    return plain(side_by_side.draw(side_by_side.collect(parts, labels, 0)))
 
 
 def _runs(runs: Sequence[Run], scale: float, judge: Judge | None) -> dict[str, Any]:
     detail = Detail.of(runs, scale)
-    ids = _identifiers([run.name for run in runs])
+    names = distinct_names(runs)
+    ids = identifiers(names)
     verdicts = [(judge or diagnosis.diagnose)(run) for run in runs]
-    told = [_told(r, v, diagnosis.outcome(r), r.name, None) for r, v in zip(runs, verdicts, strict=True)]
-    cells = [
-        everything(run, verdict, each, identifier, diagnosis.accuracy(run), detail)
-        for run, verdict, each, identifier in zip(runs, verdicts, told, ids, strict=True)
+    summaries = [
+        summarize(run, verdict, diagnosis.outcome(run), name)
+        for run, verdict, name in zip(runs, verdicts, names, strict=True)
     ]
+    cells = [
+        describe_run(run, verdict, each, identifier, diagnosis.accuracy(run), detail)
+        | {"name": each.name}
+        for run, verdict, each, identifier in zip(runs, verdicts, summaries, ids, strict=True)
+    ]
+    known = [
+        (run, name)
+        for run, name in zip(runs, names, strict=True)
+        if "delta_norm" in run and run.iterations
+    ][:SIDE_BY_SIDE]
     single = len(runs) == 1
-    matrix = {
-        "corner": "run",
-        "columns": [{"label": "result", "key": "all"}],
-        "rows": [
-            {"label": run.name, "line": story.run_sentence(each), "cells": [identifier]}
-            for run, each, identifier in zip(runs, told, ids, strict=True)
-        ],
-    }
-    drawn = [run.condensed() for run in runs if "delta_norm" in run and run.iterations]
+    overview = {} if single or not known else {"all": _side_by_side(*zip(*known, strict=True))}
+    data = {str(run.config["data"]) for run in runs if run.config.get("data")}
     return {
         "kind": "run" if single else "runs",
-        "title": runs[0].name if single else f"{len(runs)} runs",
-        "headline": story.run_sentence(told[0]) if single else story.runs_sentence(told),
-        "where": story.where(told[0], cells[0]["layers"]) if single else "",
-        "first_step": story.first_step(told[0]) if single else "",
+        "title": names[0] if single else f"{len(runs)} runs",
+        "headline": cells[0]["answer"]["headline"] if single else story.runs_headline(summaries),
+        "line": story.run_sentence(summaries[0]) if single else story.runs_sentence(summaries),
         "lines": [],
-        "matrix": None if single else matrix,
-        "overview": {} if single or not drawn else {"all": plain(profiles.gradient_profiles(drawn[:8], None, 0))},
+        "matrix": None if single else _matrix_of_runs(names, summaries, ids),
+        "overview": overview,
         "cells": cells,
-        "selected": _selected(cells, told),
-        "source": ", ".join(sorted({str(run.config["data"]) for run in runs if run.config.get("data")})),
+        "selected": _selected(cells, summaries),
+        "source": ", ".join(sorted(data)),
         "version": __version__,
     }
 
 
-def _selected(cells: list[dict[str, Any]], told: Sequence[story.Told]) -> str:
-    """Open at the cell that the headline speaks of: the first that does not learn, else the first in trouble."""
-    for bad in (lambda t: t.outcome == diagnosis.NOT_LEARNED and t.root, lambda t: not t.fine):
-        for cell, each in zip(cells, told, strict=True):
-            if bad(each):
-                return cell["id"]
-    return cells[0]["id"]
+def _matrix_of_runs(
+    names: Sequence[str], summaries: Sequence[Summary], ids: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "corner": "run",
+        "columns": [{"label": "result", "key": "all"}],
+        "rows": [
+            {"label": name, "line": story.run_sentence(each), "cells": [identifier]}
+            for name, each, identifier in zip(names, summaries, ids, strict=True)
+        ],
+    }
 
 
-def _told(run: Run, verdict: Diagnosis, outcome: str, name: str, depth: int | None) -> story.Told:
-    measured = "delta_norm" in run and run.iterations
-    arrives = float(profiles.relative_decades(run.condensed())[0]) if measured else float("nan")
+def _selected(cells: list[dict[str, Any]], summaries: Sequence[Summary]) -> str:
+    """Open at the cell that the headline speaks of: one that does not learn, else one in trouble."""
+    pairs = list(zip(cells, summaries, strict=True))
+    stuck = [cell for cell, each in pairs if each.outcome == diagnosis.NOT_LEARNED and each.root]
+    troubled = [cell for cell, each in pairs if not each.fine]
+    return (stuck or troubled or cells)[0]["id"]
+
+
+def summarize(
+    run: Run, verdict: Diagnosis, outcome: str, name: str, depth: int | None = None
+) -> Summary:
+    """Return what the sentences need of a run."""
+    arrives = float("nan")
+    if "delta_norm" in run and run.iterations:
+        arrives = float(series.relative_decades(run.matrices.condensed())[0])
     silent = not run.step_recorded("loss").any()
     known = () if silent or run.config.get("baseline_loss") else _first_and_last(losses(run))
-    return story.Told(name, outcome, verdict, run.shape[2], arrives, depth, known, run.iterations, silent)
+    layers = run.matrices.shape[2]
+    return Summary(name, outcome, verdict, layers, arrives, depth, known, run.iterations, silent)
 
 
 def _first_and_last(loss: np.ndarray) -> tuple[float, float]:
@@ -160,7 +215,17 @@ def _first_and_last(loss: np.ndarray) -> tuple[float, float]:
     return float(np.median(loss[0])), float(np.median(loss[-span:], axis=(0, 1)))
 
 
-def _identifiers(names: Sequence[str]) -> list[str]:
+def distinct_names(runs: Sequence[Run]) -> list[str]:
+    """Return the runs' names; those of several runs are told apart by their folders."""
+    names = [run.name for run in runs]
+    folders = [getattr(run, "folder", None) for run in runs]
+    return [
+        f"{name} ({folder.name})" if folder is not None and names.count(name) > 1 else name
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def identifiers(names: Sequence[str]) -> list[str]:
     """Make a short word of each name for the page's address, no two alike."""
     made: list[str] = []
     for name in names:
@@ -168,6 +233,7 @@ def _identifiers(names: Sequence[str]) -> list[str]:
         count = 2
         unique = word
         while unique in made:
-            unique, count = f"{word}-{count}", count + 1
+            unique = f"{word}-{count}"
+            count += 1
         made.append(unique)
     return made

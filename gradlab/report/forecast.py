@@ -51,8 +51,14 @@ class Forecast:
         steps = max(1, len(self.prediction.sizes) - 2)
         each = math.exp(log / steps)
         if abs(log) <= math.log(10):
-            return f"The gradient arrives at layer 1 about as large as it left (times {_power(log)})."
-        verb, left = ("vanishes", f"{_power(log)} of it") if log < 0 else ("explodes", f"{_power(log)} times it")
+            return (
+                f"The gradient arrives at layer 1 about as large as it left (times {_power(log)})."
+            )
+        verb, left = (
+            ("vanishes", f"{_power(log)} of it")
+            if log < 0
+            else ("explodes", f"{_power(log)} times it")
+        )
         return f"The gradient {verb}: times {each:.3g} a layer, {left} at layer 1."
 
 
@@ -85,17 +91,29 @@ def facts(found: Forecast) -> list[tuple[str, str]]:
         q, chi = theory.fixed_point(p.activation, sigma2)
         limits = "no limit" if chi < 1 + 1e-9 else "none: it grows"
         far = f"{-1 / math.log(chi):.3g} layers" if chi < 1 - 1e-9 else limits
-        pairs.append(("Deep inside", f"variance of z {_number(q)}, squared gradient times {chi:.4g} a layer"))
+        pairs.append(
+            ("Deep inside", f"variance of z {_number(q)}, squared gradient times {chi:.4g} a layer")
+        )
         pairs.append(("Depth scale (layers to 1/e of the squared gradient)", far))
         for threshold in (1e-3, 1e-6):
             depth = theory.depth_below(p.activation, sigma2, threshold)
             reached = "never (up to 1000 layers)" if depth is None else f"{depth} layers"
             pairs.append((f"First depth below {threshold:g}", reached))
         usual = theory.weight_variance(p.init, p.sizes[1], p.sizes[1])
-        pairs.append(("Critical gain of this initialization", f"{theory.critical_gain(p.activation, usual):.3g}"))
+        pairs.append(
+            (
+                "Critical gain of this initialization",
+                f"{theory.critical_gain(p.activation, usual):.3g}",
+            )
+        )
     if p.activation == "relu" and hidden and found.settings["norm"] != "batch":
         silent = theory.silent_fraction("relu", p.sizes, BATCH)[hidden - 1]
-        pairs.append((f"Last hidden layer's units silent on {BATCH} inputs", f"{100 * silent:.1f} % (no death)"))
+        pairs.append(
+            (
+                f"Last hidden layer's units silent on {BATCH} inputs",
+                f"{100 * silent:.1f} % (no death)",
+            )
+        )
     return pairs
 
 
@@ -119,9 +137,16 @@ def article(found: Forecast) -> Article:
         ),
     ]
     if known:
-        table = pd.DataFrame({"of this net": [label for label, _ in known], "predicted": [value for _, value in known]})
+        table = pd.DataFrame(
+            {
+                "of this net": [label for label, _ in known],
+                "predicted": [value for _, value in known],
+            }
+        )
         sections.append(Section("In numbers", "", table=table))
-    return Article("theory", found.name, "How deep can I go?", found.sentence(), sections, dict(known))
+    return Article(
+        "theory", found.name, "How deep can I go?", found.sentence(), sections, dict(known)
+    )
 
 
 def _gradient_figure(p: theory.Prediction) -> go.Figure:
@@ -132,7 +157,9 @@ def _gradient_figure(p: theory.Prediction) -> go.Figure:
         fillcolor="rgba(31, 99, 181, 0.18)", name="one net, one example", hoverinfo="skip",
     )  # fmt: skip
     ratio = np.exp(p.log_delta_ratio)
-    line = go.Scatter(x=layers, y=ratio, mode="lines+markers", name="predicted", line={"color": MEASURED})
+    line = go.Scatter(
+        x=layers, y=ratio, mode="lines+markers", name="predicted", line={"color": MEASURED}
+    )
     dotted = {"color": NEUTRAL, "dash": "dot"}
     level = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1, "line": dotted}
     axis = {"title": "‖δ‖ relative to the last layer", "type": "log", "exponentformat": "power"}
@@ -156,8 +183,12 @@ def _table(p: theory.Prediction) -> list[str]:
     for layer in rows:
         log, rms = float(p.log_delta_ratio[layer - 1]), float(p.activation_rms[layer - 1])
         low, high = (_power(float(end[layer - 1])) for end in (p.lower, p.upper))
-        bar = "#" * round(LEVEL * (1 - max(0.0, -log) / span)) + "+" * round(LEVEL * max(0.0, log) / span)
-        lines.append(f"{layer:5d}   {_power(log):>8}   {low:>8} to {high:<8}   {_number(rms):>8}   {bar}".rstrip())
+        bar = "#" * round(LEVEL * (1 - max(0.0, -log) / span)) + "+" * round(
+            LEVEL * max(0.0, log) / span
+        )
+        lines.append(
+            f"{layer:5d}   {_power(log):>8}   {low:>8} to {high:<8}   {_number(rms):>8}   {bar}".rstrip()
+        )
     return lines
 
 

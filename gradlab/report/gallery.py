@@ -17,6 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from gradlab.errors import ArgumentError, GradlabError, whole
+from gradlab.report.article import write_article
+from gradlab.report.render import render_gallery, write_page
 
 INDEX = "index.html"
 TITLE = "Why does a network learn, or not? A course to run, look at and change"
@@ -75,15 +77,23 @@ def experiments(folder: str | Path) -> list[Experiment]:
     root = Path(folder)
     files = sorted(root.glob("[!_]*.py")) if root.is_dir() else []
     if not files:
-        raise ArgumentError(f"{root} holds no experiments; give a folder that does, such as that of gradlab's source")
+        raise ArgumentError(
+            f"{root} holds no experiments; give a folder that does, such as that of gradlab's source"
+        )
     found = []
     for path in files:
         module = _load(path)
-        missing = [name for name in ("TITLE", "QUESTION", "ORDER", "run") if not hasattr(module, name)]
+        missing = [
+            name for name in ("TITLE", "QUESTION", "ORDER", "run") if not hasattr(module, name)
+        ]
         if missing:
-            raise ArgumentError(f"{path} is no experiment: it has no {missing[0]}; see README.md in {root}")
+            raise ArgumentError(
+                f"{path} is no experiment: it has no {missing[0]}; see README.md in {root}"
+            )
         spreads = bool(getattr(module, "SPREADS", False))
-        found.append(Experiment(path, str(module.TITLE), str(module.QUESTION), float(module.ORDER), spreads))
+        found.append(
+            Experiment(path, str(module.TITLE), str(module.QUESTION), float(module.ORDER), spreads)
+        )
     return sorted(found, key=lambda each: (each.order, each.name))
 
 
@@ -142,8 +152,6 @@ def build(
 
 def write_index(built: Sequence[Built], output: str | Path) -> Path:
     """Write the page that opens all others, in the course's order, and return its path."""
-    from gradlab.report.render import render_gallery, write_page
-
     entries: list[dict[str, Any]] = [
         {
             "step": f"{each.experiment.order:g}",
@@ -169,8 +177,6 @@ def _links(course: Sequence[Experiment]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _build(each: Experiment, folder: Path, links: list[tuple[str, str]], quick: bool) -> Built:
-    from gradlab.report.article import write_article
-
     start = time.perf_counter()
     answer = error = ""
     try:
@@ -207,5 +213,7 @@ def _load(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as failure:
         del sys.modules[name]
-        raise ArgumentError(f"{path} cannot be imported: {type(failure).__name__}: {failure}") from failure
+        raise ArgumentError(
+            f"{path} cannot be imported: {type(failure).__name__}: {failure}"
+        ) from failure
     return module

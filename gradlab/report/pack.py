@@ -78,4 +78,6 @@ def deflated(text: str) -> str:
 
 def payload(data: dict[str, Any]) -> str:
     """Pack a report's data."""
-    return deflated(json.dumps(shrink(data), separators=(",", ":"), allow_nan=False, ensure_ascii=False))
+    return deflated(
+        json.dumps(shrink(data), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    )

@@ -1,8 +1,7 @@
-"""From plain data to pages: `render(data)` the report, `render_article` and `render_gallery` the course's pages."""
+"""From plain data to pages: `render(data)` writes a report, `page_of` any page of the same house."""
 
 from __future__ import annotations
 
-import base64
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import jinja2
 import numpy as np
-import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -18,16 +16,21 @@ from gradlab._version import __version__
 from gradlab.errors import RunError
 from gradlab.files import write_text
 from gradlab.report import pack
-from gradlab.report.article import Article
-from gradlab.report.pictures import draw
+from gradlab.report.pictures import pictures
+from gradlab.report.poster import poster
 
 FOLDER = Path(__file__).parent / "web"
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
 SPARK_WIDTH, SPARK_HEIGHT = 100.0, 40.0
-SPARK_HALF = 2.5  # decades that fill half of the room: a fall by 3 is seen as well as one by 30, and both straight
+SPARK_HALF = 2.5  # decades beyond the farthest curve: one that stays level is seen to do so
+SPARK_MOST = 15.0  # decades: curves that leave this range stay at its edge
 
 
-def render(data: dict[str, Any], packed: str | None = None, links: Sequence[tuple[str, str]] = ()) -> str:
+def render(
+    data: dict[str, Any], packed: str | None = None, links: Sequence[tuple[str, str]] = ()
+) -> str:
     """Write what `gradlab.report.data.build` returned as HTML.
 
     Every string of `data` is escaped; the figures travel as base64, which holds no character of HTML.
@@ -38,40 +41,24 @@ def render(data: dict[str, Any], packed: str | None = None, links: Sequence[tupl
     packed : str, optional
         `pack.payload(data)`, where that is known already.
     links : sequence of (label, address)
-        As for `render_article`.
+        Where the page leads: the way back first, then its neighbours.
     """
-    return _page(
+    return page_of(
         "page.html",
         data["title"],
         payload=Markup(packed or pack.payload(data)),
-        scripts=("card.js", "pairs.js", "page.js"),
+        scripts=("filter.js", "card.js", "pairs.js", "page.js"),
         data=data,
         cells={cell["id"]: cell for cell in data["cells"]},
+        panels=[each for each in pictures().values() if each.panel],
+        pictures=pictures(),
         links=links,
     )
 
 
-def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> str:
-    """Write an article as HTML.
-
-    Parameters
-    ----------
-    article : Article
-    links : sequence of (label, address)
-        The way back first, then the neighbours; none for a page that stands alone.
-    """
-    figures = {
-        str(number): _figure(section.figure, section.alt)
-        for number, section in enumerate(article.sections, 1)
-        if section.figure is not None
-    }
-    payload = Markup(pack.payload({"name": article.name, "figures": figures}))
-    return _page("article.html", article.title, payload=payload, scripts=("article.js",), article=article, links=links)
-
-
 def render_gallery(entries: Sequence[dict[str, Any]], title: str) -> str:
     """Write the page that lists all others; an entry has step, title, question, and address and answer or error."""
-    return _page("gallery.html", title, payload=None, scripts=("gallery.js",), entries=entries)
+    return page_of("gallery.html", title, payload=None, scripts=("gallery.js",), entries=entries)
 
 
 def write_page(page: str, path: str | Path) -> Path:
@@ -82,12 +69,17 @@ def write_page(page: str, path: str | Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
+        raise RunError(
+            f"{target} cannot be written: {error.strerror}; choose a folder you may write to"
+        ) from None
     write_text(target, page)
     return target
 
 
-def _page(template: str, title: str, *, payload: Markup | None, scripts: Sequence[str], **more: Any) -> str:
+def page_of(
+    template: str, title: str, *, payload: Markup | None, scripts: Sequence[str], **more: Any
+) -> str:
+    """Write a page from one of the templates in `web/`; it gets `payload`, `scripts` and `more`."""
     return (
         _environment()
         .get_template(template)
@@ -102,23 +94,6 @@ def _page(template: str, title: str, *, payload: Markup | None, scripts: Sequenc
             **more,
         )
     )
-
-
-def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
-    """Strip a figure of its template, whose colours would fight the page's, and give it the page's margins."""
-    given = _arrays(figure.to_plotly_json())
-    layout = {key: value for key, value in given["layout"].items() if key not in ("template", "height", "width")}
-    return pack.plain({**given, "layout": {**draw.spec([], alt)["layout"], **layout, "meta": {"alt": alt}}})
-
-
-def _arrays(value: Any) -> Any:
-    """Undo Plotly's own packing of arrays, {"dtype", "bdata", "shape"}: ours rounds, and the page's CSV reads it."""
-    if isinstance(value, dict):
-        if "bdata" not in value:
-            return {key: _arrays(each) for key, each in value.items()}
-        flat = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
-        return flat.reshape([int(n) for n in str(value.get("shape", flat.size)).split(",")])
-    return [_arrays(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def paragraphs(text: str) -> list[str]:
@@ -141,6 +116,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["sparkline"] = sparkline
+    environment.filters["poster"] = poster
     environment.filters["percent"] = percent
     environment.filters["paragraphs"] = paragraphs
     environment.filters["cell"] = cell
@@ -161,16 +137,27 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.0f} %"
 
 
-def sparkline(values: list[float | None]) -> str:
-    """Return the SVG path of a gradient profile: decades over layers, the last layer's in the middle."""
-    farthest = max((abs(value) for value in values if value is not None), default=0.0)
-    path, joined = [], False
+def sparkline(values: Sequence[float | None], farthest: float | None = None) -> str:
+    """Return the SVG path of a gradient profile: decades over layers, the last layer's in the middle.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        None is a gap.
+    farthest : float, optional
+        The largest distance from 0 of all curves of the page: they share one scale.
+    """
+    if farthest is None:
+        farthest = max((abs(value) for value in values if value is not None), default=0.0)
+    most = min(farthest, SPARK_MOST)
+    path = []
+    joined = False
     for k, value in enumerate(values):
         if value is None:
             joined = False
             continue
         x = SPARK_WIDTH * (k / (len(values) - 1) if len(values) > 1 else 0.5)
-        y = SPARK_HEIGHT * (0.5 - 0.47 * value / (farthest + SPARK_HALF))
+        y = SPARK_HEIGHT * (0.5 - 0.47 * np.clip(value, -most, most) / (most + SPARK_HALF))
         path.append(f"{'L' if joined else 'M'}{x:.1f} {y:.1f}")
         joined = True
     return "".join(path)

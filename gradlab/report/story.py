@@ -3,106 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from gradlab.diagnosis import LEARNED, NOT_LEARNED, Diagnosis
-from gradlab.report.wording import TERM_WORDS, number, plainly, power, typeset, words
+from gradlab.diagnosis import LEARNED, NOT_LEARNED
+from gradlab.report.summary import Summary
+from gradlab.report.wording import TERM_WORDS, plainly, power, typeset, words
 from gradlab.rules import Finding
-from gradlab.rules.wording import span
 
 HARMLESS = np.log(10)  # a product within a factor of ten explains nothing
-NOTHING, NO_LOSS = "no iteration", "no loss recorded"
-# Where no constant guess is known to measure the loss by:
-LOSS_FALLS, LOSS_STAYS, ENDS_IN_NAN = "loss falls", "loss does not fall", "ends in NaN"
 WHOLE = 0.05  # decades: a gradient within about a tenth of itself
 
 
-@dataclass(frozen=True)
-class Told:
-    """What the sentences need of one trained net: its name in them, its verdict, its number of layers.
-
-    Attributes
-    ----------
-    name : str
-    outcome : str
-        As `gradlab.diagnosis.outcome` says.
-    diagnosis : Diagnosis
-    layers : int
-    arrives : float
-        log10 ||delta_1|| / ||delta_L|| at iteration 0; NaN where it is not known.
-    depth : int or None
-        Where the net is one of a row of depths.
-    losses : tuple of float
-        First and last median loss over seeds, where no constant guess is known to measure them by; empty elsewhere.
-    iterations : int
-    silent : bool
-        No loss was recorded.
-    """
-
-    name: str
-    outcome: str
-    diagnosis: Diagnosis
-    layers: int
-    arrives: float
-    depth: int | None = None
-    losses: tuple[float, ...] = ()
-    iterations: int = 1
-    silent: bool = False
-
-    @property
-    def root(self) -> Finding | None:
-        """The worst finding that no other explains."""
-        return self.diagnosis.faults[0] if self.diagnosis.faults else None
-
-    @property
-    def fine(self) -> bool:
-        """Learned, and no error."""
-        return self.diagnosis.ok and (self.silent or (self.falls if self.losses else self.outcome == LEARNED))
-
-    @property
-    def falls(self) -> bool:
-        """Whether the loss ended below its start."""
-        return bool(self.losses) and self.losses[-1] < self.losses[0]
-
-    @property
-    def label(self) -> str:
-        """The outcome in two words, as far as it can be told."""
-        if not self.iterations:
-            return NOTHING
-        if self.silent:
-            return NO_LOSS
-        if not self.losses:
-            return self.outcome
-        return LOSS_FALLS if self.falls else LOSS_STAYS if np.isfinite(self.losses[-1]) else ENDS_IN_NAN
-
-    @property
-    def status(self) -> str:
-        """Say how it went, as a verb."""
-        if not self.iterations:
-            return "holds no iteration yet"
-        if self.silent:
-            return "does not tell its loss"
-        if self.losses:
-            return _told_by_its_loss(*self.losses)
-        if self.outcome == NOT_LEARNED:
-            return "does not learn"
-        if self.outcome != LEARNED:
-            return "learns slowly"
-        return "learns" if self.diagnosis.ok or self.root is None else "learns with errors"
-
-
-def run_sentence(told: Told) -> str:
-    """Say of one run what became of it and why."""
-    if told.root is None:
-        return f"{told.name} {told.status}{_healthy(told)}."
-    reason = _reason(told, told.root)
+def run_sentence(summary: Summary) -> str:
+    """Say what became of one run, and why."""
+    if summary.root is None:
+        return f"{summary.name} {summary.status}{_healthy(summary)}."
+    reason = _reason(summary, summary.root)
     if not reason:
-        return f"{told.name} {told.status}. {typeset(told.root.message)}"
-    return f"{told.name} {told.status}: {_seeds(told.root)}{reason}."
+        return f"{summary.name} {summary.status}. {typeset(summary.root.message)}"
+    return f"{summary.name} {summary.status}: {_seeds(summary.root)}{reason}."
 
 
 def _seeds(root: Finding) -> str:
@@ -111,49 +33,28 @@ def _seeds(root: Finding) -> str:
     return f"in {hit} of {total} seeds, " if hit < total else ""
 
 
-def _told_by_its_loss(first: float, last: float) -> str:
-    """Word what became of a loss that nothing is known to measure by."""
-    if not np.isfinite(last):
-        return ENDS_IN_NAN
-    if last < first:
-        return f"lowers its loss from {number(first)} to {number(last)}"
-    return f"does not lower its loss (from {number(first)} to {number(last)})"
-
-
-def is_explained(told: Told) -> bool:
+def is_explained(summary: Summary) -> bool:
     """Whether the product of the layers' factors explains the worst finding."""
-    return told.root is not None and bool(_reason(told, told.root))
+    return summary.root is not None and bool(_reason(summary, summary.root))
 
 
-def where(told: Told, names: Sequence[str] = ()) -> str:
-    """Say where the worst finding is: layers, first iteration, seeds; nothing where all is well."""
-    root = told.root
-    if root is None:
-        return ""
-    layers = f"{span(root.layers)} of {told.layers}" if root.layers else "the whole net"
-    if names and root.layers:
-        ends = dict.fromkeys(names[layer - 1] for layer in (root.layers[0], root.layers[-1]))
-        layers += f" ({' to '.join(ends)})"
-    first = root.iterations[0]
-    time = "from before the first update on (iteration\u00a00)" if first == 0 else f"from iteration {first} on"
-    hit, total = root.replicates["hit"], root.replicates["total"]
-    return f"{layers}, {time}" + (f", in {hit} of {total} seeds" if total > 1 else "")
-
-
-def first_step(told: Told) -> str:
-    """Say what to try first: the first remedy of the worst finding; nothing for a run in which nothing is wrong."""
-    return str(told.root.remedies[0]) if told.root and told.root.remedies else ""
-
-
-def _healthy(told: Told) -> str:
-    if not told.iterations:
+def _healthy(summary: Summary) -> str:
+    if not summary.iterations:
         return ", so there is nothing to judge"
-    if not told.diagnosis.ok:
-        return f", and it is {told.diagnosis.verdict}" if told.diagnosis.nonfinite else f": {told.diagnosis.verdict}"
-    statuses = list(told.diagnosis.statuses.values())
+    if not summary.diagnosis.ok:
+        return (
+            f", and it is {summary.diagnosis.verdict}"
+            if summary.diagnosis.nonfinite
+            else f": {summary.diagnosis.verdict}"
+        )
+    statuses = list(summary.diagnosis.statuses.values())
     passed, unasked = statuses.count("passed"), statuses.count("skipped")
     lacking = f" ({unasked} more had too few numbers to judge by)" if unasked > passed / 2 else ""
-    whole = "" if not np.isfinite(told.arrives) else f", and {_arrives(told.arrives)} at the start"
+    whole = (
+        ""
+        if not np.isfinite(summary.arrives)
+        else f", and {_arrives(summary.arrives)} at the start"
+    )
     return f": {passed} rule{'s' * (passed != 1)} found nothing wrong{lacking}{whole}"
 
 
@@ -165,18 +66,20 @@ def _arrives(decades: float) -> str:
     return f"{power(decades)} of the gradient reaches layer 1"
 
 
-def _reason(told: Told, root: Finding) -> str:
+def _reason(summary: Summary, root: Finding) -> str:
     """Word the product that the cause found; nothing where the chain of layers is not to blame."""
     cause: Any = root.cause
     if not cause:
         return ""
     total = sum(cause["log_gain"].values())
     lowest = min(root.layers, default=1)
-    lowest = lowest if lowest < told.layers else 1
-    steps = told.layers - lowest
+    lowest = lowest if lowest < summary.layers else 1
+    steps = summary.layers - lowest
     if not np.isfinite(total) or abs(total) < HARMLESS or steps < 1:
         return ""
-    if np.sign(total) != np.sign(cause["log_gain"][cause["dominant"]]):  # it goes the other way: it is not to blame
+    if np.sign(total) != np.sign(
+        cause["log_gain"][cause["dominant"]]
+    ):  # it goes the other way: it is not to blame
         return ""
     each = plainly(float(np.exp(total / steps)))
     amount = plainly(float(np.exp(total))) if abs(total) < 600 else power(total / np.log(10))
@@ -188,15 +91,17 @@ def _reason(told: Told, root: Finding) -> str:
     return f"each layer passes on {each} of the gradient because of its {why}, so that {left}"
 
 
-def row_sentence(row: Sequence[Told]) -> str:
+def row_sentence(row: Sequence[Summary]) -> str:
     """Say of one network over its depths how far it learns, and why no farther."""
     parts = []
-    for status, group in groupby(row, key=lambda told: told.status):
-        depths = [told.depth for told in group]
+    for status, group in groupby(row, key=lambda summary: summary.status):
+        depths = [summary.depth for summary in group]
         few = f"depth {depths[0]}" if len(depths) == 1 else f"depths {depths[0]} to {depths[-1]}"
         parts.append(f"{status} at {few}")
-    troubled = next((told for told in row if told.root and _reason(told, told.root)), None)
-    troubled = troubled or next((told for told in row if told.root), None)
+    troubled = next(
+        (summary for summary in row if summary.root and _reason(summary, summary.root)), None
+    )
+    troubled = troubled or next((summary for summary in row if summary.root), None)
     reason = ""
     if troubled is not None and troubled.root is not None:
         why = _reason(troubled, troubled.root) or words(troubled.root.name)
@@ -204,33 +109,90 @@ def row_sentence(row: Sequence[Told]) -> str:
     return f"{row[0].name} {', '.join(parts)}. {reason}".strip()
 
 
-def comparison_sentence(rows: Sequence[Sequence[Told]]) -> str:
-    """Answer the comparison's question: where the worst network stops learning and why, and how far the best goes."""
-    most = max(sum(told.fine for told in row) for row in rows)
-    best = [row for row in rows if sum(told.fine for told in row) == most]
-    failing = [row for row in rows if any(not told.fine for told in row)]
+def comparison_headline(rows: Sequence[Sequence[Summary]]) -> str:
+    """Answer the comparison's question in few words: which network fails, where, and of what."""
+    failing = _worst_row(rows)
+    if failing is None:
+        depths = [summary.depth for summary in rows[0]]
+        return f"All {len(rows)} networks learn at every depth, {depths[0]} to {depths[-1]}"
+    first, verb = _first_failure(failing)
+    why = f": {words(first.root.name)}" if first.root else ""
+    return f"{first.name} {verb} at depth {first.depth}{why}"
+
+
+def _worst_row(rows: Sequence[Sequence[Summary]]) -> Sequence[Summary] | None:
+    """Return the network that fails at most depths; None where all are fine."""
+    failing = [row for row in rows if any(not summary.fine for summary in row)]
     if not failing:
-        depths = [told.depth for told in best[0]]
+        return None
+
+    def failures(row: Sequence[Summary]) -> tuple[int, int]:
+        stuck = sum(summary.outcome == NOT_LEARNED for summary in row)
+        return stuck, sum(not summary.fine for summary in row)
+
+    return max(failing, key=failures)
+
+
+def _first_failure(row: Sequence[Summary]) -> tuple[Summary, str]:
+    """Return the shallowest net of a row that fails, and the verb for it."""
+    stuck = [summary for summary in row if summary.outcome == NOT_LEARNED]
+    first = stuck[0] if stuck else next(summary for summary in row if not summary.fine)
+    before = row[: row.index(first)]
+    learned_before = any(summary.outcome != NOT_LEARNED for summary in before)
+    if first.outcome == NOT_LEARNED and learned_before:
+        return first, "stops learning"
+    return first, first.status
+
+
+def comparison_sentence(rows: Sequence[Sequence[Summary]]) -> str:
+    """Answer the comparison's question: where the worst network fails and why, and who learns."""
+    most = max(sum(summary.fine for summary in row) for row in rows)
+    best = [row for row in rows if sum(summary.fine for summary in row) == most]
+    worst = _worst_row(rows)
+    if worst is None:
+        depths = [summary.depth for summary in best[0]]
         return f"All {len(rows)} networks learn at every depth, {depths[0]} to {depths[-1]}."
-    worst = max(failing, key=lambda row: (sum(t.outcome == NOT_LEARNED for t in row), sum(not t.fine for t in row)))
-    first = next((t for t in worst if t.outcome == NOT_LEARNED), next(t for t in worst if not t.fine))
-    reached = any(t.outcome != NOT_LEARNED for t in worst[: worst.index(first)])
-    verb = "stops learning" if first.outcome == NOT_LEARNED and reached else first.status
-    reason = first.root and _seeds(first.root) + (_reason(first, first.root) or words(first.root.name))
+    first, verb = _first_failure(worst)
+    reason = first.root and _seeds(first.root) + (
+        _reason(first, first.root) or words(first.root.name)
+    )
     text = f"{first.name} {verb} at depth {first.depth}" + (f": {reason}." if reason else ".")
     if not most or worst in best:
         return text
+    return f"{text} {_who_learns(best)}"
+
+
+def _who_learns(best: Sequence[Sequence[Summary]]) -> str:
     names = [row[0].name for row in best]
-    who = names[0] + " learns" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} learn"
-    deepest = max(told.depth or 0 for row in best for told in row if told.fine)
-    reach = "at every depth, up to" if all(told.fine for row in best for told in row) else "up to depth"
-    return f"{text} {who} {reach} {deepest}."
+    who = f"{names[0]} learns"
+    if len(names) > 1:
+        who = f"{', '.join(names[:-1])} and {names[-1]} learn"
+    deepest = max(summary.depth or 0 for row in best for summary in row if summary.fine)
+    everywhere = all(summary.fine for row in best for summary in row)
+    reach = "at every depth, up to" if everywhere else "up to depth"
+    return f"{who} {reach} {deepest}."
 
 
-def runs_sentence(told: Sequence[Told]) -> str:
-    """Sum up a list of runs: how many are fine, and what the worst of the others has."""
-    fine = sum(each.fine for each in told)
-    text = f"{fine} of {len(told)} runs learn{'s' * (fine == 1)} without an error."
-    others = [each for each in told if not each.fine]
+def runs_headline(summaries: Sequence[Summary]) -> str:
+    """Sum up a list of runs in few words."""
+    fine = sum(each.fine for each in summaries)
+    text = f"{fine} of {len(summaries)} runs learn{'s' * (fine == 1)} without an error"
+    worst = _worst(summaries)
+    if worst is None or worst.root is None:
+        return text
+    return f"{text}; {worst.name}: {words(worst.root.name)}"
+
+
+def _worst(summaries: Sequence[Summary]) -> Summary | None:
+    """Return the run to speak of: one that does not learn, else one in trouble."""
+    others = [each for each in summaries if not each.fine]
     order = {NOT_LEARNED: 0, LEARNED: 2}
-    return text if not others else f"{text} {run_sentence(min(others, key=lambda each: order.get(each.outcome, 1)))}"
+    return min(others, key=lambda each: order.get(each.outcome, 1), default=None)
+
+
+def runs_sentence(summaries: Sequence[Summary]) -> str:
+    """Sum up a list of runs: how many are fine, and what the worst of the others has."""
+    fine = sum(each.fine for each in summaries)
+    text = f"{fine} of {len(summaries)} runs learn{'s' * (fine == 1)} without an error."
+    worst = _worst(summaries)
+    return text if worst is None else f"{text} {run_sentence(worst)}"

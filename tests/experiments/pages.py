@@ -2,8 +2,7 @@
 
 import re
 
-from gradlab.report.article import Article
-from gradlab.report.render import render_article
+from gradlab.report.article import Article, render_article
 
 
 def check_page(module, result) -> Article:

@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from gradlab.errors import ArgumentError, RunError
-from gradlab.report.article import Article, Section, write_article
-from gradlab.report.render import render_article
+from gradlab.report.article import Article, Section, render_article, write_article
 
 HOSTILE = "</script><b>&"
 
@@ -32,7 +31,9 @@ def test_figures_travel_as_plain_numbers_without_a_template():
         frames=[go.Frame(name="k", data=[go.Scatter(y=x)])],
         layout={"height": 200, "xaxis_title": "x"},
     )
-    spec = figures(render_article(made(Section("A"), Section("B", figure=figure, alt="a line"))))["2"]
+    spec = figures(render_article(made(Section("A"), Section("B", figure=figure, alt="a line"))))[
+        "2"
+    ]
     assert spec["data"][0]["x"] == [0, 0.25, 0.5, 0.75, 1]
     assert spec["data"][0]["y"] == [1, None, None, 0.3333, 2]
     assert spec["frames"][0]["data"][0]["y"] == [0, 0.25, 0.5, 0.75, 1]
@@ -44,14 +45,18 @@ def test_a_heatmap_comes_back_within_a_thousandth_of_its_range():
     from gradlab.report.pack import ungrid
 
     z = np.array([[0.0, 1.0, 2.5], [-3.0, np.nan, 7.0]])
-    spec = figures(render_article(made(Section("A", figure=go.Figure(go.Heatmap(z=z)), alt="map"))))["1"]
+    spec = figures(
+        render_article(made(Section("A", figure=go.Figure(go.Heatmap(z=z)), alt="map")))
+    )["1"]
     back = np.array(ungrid(spec["data"][0]["z"]), dtype=float)
     np.testing.assert_allclose(back, z, atol=10 / 1000)
 
 
 def test_every_text_is_escaped():
     table = pd.DataFrame({HOSTILE: [HOSTILE], "n": [1 / 3]})
-    page = render_article(made(Section(HOSTILE, HOSTILE, table=table, formula=HOSTILE, code=HOSTILE)))
+    page = render_article(
+        made(Section(HOSTILE, HOSTILE, table=table, formula=HOSTILE, code=HOSTILE))
+    )
     assert "<b>" not in page.split("<script")[0]
     assert page.count("&lt;/script&gt;&lt;b&gt;&amp;") >= 7
     assert "0.33333" in page

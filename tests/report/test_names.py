@@ -6,7 +6,7 @@ import pytest
 import gradlab
 from gradlab.report.pictures import series
 from gradlab.report.pictures.draw import elided, log_axis
-from gradlab.report.pictures.heatmap import heatmap
+from gradlab.report.pictures.heatmap import collect, draw
 from gradlab.run import LOG_GAINS, Run
 from tests.report.test_data import made, only
 
@@ -19,7 +19,9 @@ def called(names=NAMES, **options):
     layers = [{"name": name, "kind": "Linear"} for name in names]
     signals = {name: run[name] for name in run.columns}
     recorded = {name: run.recorded(name) for name in run.columns}
-    return Run.from_arrays(signals, steps={"loss": run.step("loss")}, layers=layers, recorded=recorded, name=run.name)
+    return Run.from_arrays(
+        signals, steps={"loss": run.step("loss")}, layers=layers, recorded=recorded, name=run.name
+    )
 
 
 def test_layers_are_called_by_their_names_where_they_have_any():
@@ -32,7 +34,9 @@ def test_layers_are_called_by_their_names_where_they_have_any():
     squares = gradlab.figures.heatmap(run).data[0]
     assert {row[0] for row in squares.text} == {f"{k}, {name}" for k, name in enumerate(NAMES, 1)}
     steps = [trace for trace in gradlab.figures.factors(run).data if trace.xaxis == "x2"]
-    assert steps[0].text[0] == "5, transformer.h.2.attn.c_attn"  # the way back begins below the last layer
+    assert (
+        steps[0].text[0] == "5, transformer.h.2.attn.c_attn"
+    )  # the way back begins below the last layer
     assert {trace.textposition for trace in steps} == {"none"}
     assert only(run)["layers"] == NAMES
     assert only(made())["layers"] == []  # "hidden3" says no more than its number
@@ -56,7 +60,9 @@ def test_long_names_keep_their_end(name, short):
 
 def test_names_at_an_axis_are_text():
     run = called(["<b>bold</b>", "b", "c"])
-    assert gradlab.figures.gradient_profile(run).layout.xaxis.ticktext[0] == "&lt;b&gt;bold&lt;/b&gt;"
+    assert (
+        gradlab.figures.gradient_profile(run).layout.xaxis.ticktext[0] == "&lt;b&gt;bold&lt;/b&gt;"
+    )
 
 
 def test_a_step_through_blocks_alone_is_a_factor_too():
@@ -73,8 +79,17 @@ def test_a_step_through_blocks_alone_is_a_factor_too():
     assert found is not None
     assert np.exp(found.total) == pytest.approx([4, 0.5, 3])
     assert np.exp(found.total.sum()) == pytest.approx(delta[0, 0, 0] / delta[0, 0, -1])
-    recorded["log_gain_block"][:, :, 0] = False  # now a step is not known at all, so there is no product
-    assert series.factors(Run.from_arrays({"delta_norm": delta, **log}, recorded=recorded), 0) is None
+    recorded["log_gain_block"][:, :, 0] = (
+        False  # now a step is not known at all, so there is no product
+    )
+    assert (
+        series.factors(Run.from_arrays({"delta_norm": delta, **log}, recorded=recorded), 0) is None
+    )
+
+
+def marks_of(run, said):
+    figure = draw(collect(run, "delta_norm", 20, said))
+    return [trace["name"] for trace in figure["data"] if "first" in trace["name"]]
 
 
 def test_the_first_broken_layer_of_a_signal_is_the_one_that_it_reached_first():
@@ -84,9 +99,11 @@ def test_the_first_broken_layer_of_a_signal_is_the_one_that_it_reached_first():
     run = made(seeds=1, delta_norm=delta, activation_rms=forward)
     assert series.first_broken(run, "delta_norm") == (9, 0, 4)  # it travels back
     assert series.first_broken(run, "activation_rms") == (9, 0, 2)
-    marks = [trace["name"] for trace in heatmap(run, "delta_norm", 20, (9, 2))["data"] if "first" in trace["name"]]
-    assert marks == ["the first: iteration 9, layer 2"]  # where the verdict says, if it is broken there too
-    marks = [trace["name"] for trace in heatmap(run, "delta_norm", 20, (9, 6))["data"] if "first" in trace["name"]]
+    marks = marks_of(run, (9, 2))
+    assert marks == [
+        "the first: iteration 9, layer 2"
+    ]  # where the verdict says, if it is broken there too
+    marks = marks_of(run, (9, 6))
     assert marks == ["the first of this statistic: iteration 9, layer 4"]
 
 
@@ -95,5 +112,9 @@ def test_the_first_broken_layer_of_a_signal_is_the_one_that_it_reached_first():
 def test_a_logarithmic_axis_has_two_ticks_or_more(low, spread):
     axis = log_axis("it", [np.array([low, low * spread])])
     start, end = axis["range"]
-    ticks = np.log10(axis["tickvals"]) if "tickvals" in axis else np.arange(np.ceil(start), end, axis["dtick"])
+    ticks = (
+        np.log10(axis["tickvals"])
+        if "tickvals" in axis
+        else np.arange(np.ceil(start), end, axis["dtick"])
+    )
     assert 2 <= sum((ticks >= start) & (ticks <= end)) <= 8

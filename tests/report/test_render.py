@@ -26,8 +26,8 @@ def payload(page):
 def test_the_payload_is_the_data_again():
     data = build(made())
     unpacked = payload(render(data))
-    figure = unpacked["cells"][0]["figures"]["heatmaps"]["delta_norm"]["figure"]["data"][0]
-    original = data["cells"][0]["figures"]["heatmaps"]["delta_norm"]["figure"]["data"][0]
+    figure = unpacked["cells"][0]["figures"]["heatmap"]["delta_norm"]["data"][0]
+    original = data["cells"][0]["figures"]["heatmap"]["delta_norm"]["data"][0]
     assert np.allclose(pack.ungrid(figure["z"]), original["z"], atol=0.01)
     assert unpacked["cells"][0]["findings"] == data["cells"][0]["findings"]
     assert unpacked["headline"] == data["headline"]
@@ -97,7 +97,12 @@ def test_sparklines_stay_inside():
 def test_a_large_comparison_stays_within_the_budget(tmp_path):
     rng = np.random.default_rng(0)
     runs = [
-        made(iterations=200, layers=101, name=f"run {k}", delta_norm=np.exp(rng.normal(size=(200, 3, 101))))
+        made(
+            iterations=200,
+            layers=101,
+            name=f"run {k}",
+            delta_norm=np.exp(rng.normal(size=(200, 3, 101))),
+        )
         for k in range(12)
     ]
     path = gradlab.write_report(runs, tmp_path / "page.html")
@@ -122,7 +127,9 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path):
 
 def test_a_page_of_several_leads_back_and_on_and_one_alone_nowhere(tmp_path):
     links = [("The <course>", "index.html"), ("next →", "next.html")]
-    page = gradlab.write_report(made(), tmp_path / "page.html", links=links).read_text(encoding="utf-8")
+    page = gradlab.write_report(made(), tmp_path / "page.html", links=links).read_text(
+        encoding="utf-8"
+    )
     assert re.findall(r'<a href="([^"]*)">([^<]*)</a>', page) == [
         ("index.html", "The &lt;course&gt;"),
         ("next.html", "next →"),

@@ -6,6 +6,7 @@ dictionaries, and `gradlab.figures` makes ordinary figures of them.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from gradlab.errors import ArgumentError
 from gradlab.report.pictures.series import Band
-from gradlab.report.wording import escape, typeset
+from gradlab.report.wording import escape, power, typeset
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -22,6 +23,7 @@ Spec = dict[str, Any]
 
 # Legible on white and on near-black alike, and apart for colour-blind readers.
 MEASURED, PREDICTED, LATER, BROKEN, NEUTRAL = "#2b7cd3", "#c2691c", "#8a63c9", "#d6336c", "#7b8794"
+RATE = "#5c7f2e"
 TERM_COLOURS = {
     "weight": "#c2691c",
     "alignment": "#b08a1e",
@@ -36,13 +38,20 @@ BAND_OPACITY, BAR_OPACITY = 0.18, 0.4
 MANY = 60  # points of a line that are not marked any more
 SHORT = 5  # characters: so many stand side by side
 NAME_ROOM = 18  # characters of a layer's name at an axis
+LAYER_HOVER = "layer %{x}: %{y:.3g}<extra>%{fullData.name}</extra>"
+APART = 0.085  # of an axis: the least distance between two labels at the ends of lines
+END = "end"  # the name of such labels: on a phone, a legend takes their place
 PLAIN_NAME = re.compile(r"(hidden|layer)[ _]?\d+|output|\d+|")
 
 
 def spec(data: list[Spec], alt: str, **layout: Any) -> Spec:
     """Put traces and layout together; `alt` says in words what the picture shows."""
     legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}
-    common = {"margin": {"l": 58, "r": 12, "t": 30, "b": 44}, "legend": legend, "hovermode": "closest"}
+    common = {
+        "margin": {"l": 58, "r": 12, "t": 30, "b": 44},
+        "legend": legend,
+        "hovermode": "closest",
+    }
     return {"data": data, "layout": {**common, **layout, "meta": {"alt": alt}}}
 
 
@@ -70,7 +79,10 @@ def whole_ticks(count: int, names: Sequence[str] = ()) -> Spec:
     """Tick 1 and some of its multiples, at most a dozen; every other number is an odd one."""
     step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if count / size <= 11)
     ticks = [*range(1, count + 1, 2)] if step == 2 else sorted({1, *range(step, count + 1, step)})
-    return {"tickvals": ticks, **({"ticktext": [escape(elided(names[k - 1])) for k in ticks]} if names else {})}
+    return {
+        "tickvals": ticks,
+        **({"ticktext": [escape(elided(names[k - 1])) for k in ticks]} if names else {}),
+    }
 
 
 def layer_names(run: Run) -> list[str]:
@@ -83,7 +95,9 @@ def elided(name: str) -> str:
     """Shorten a name from the left, at a dot where there is one: what comes last tells most, "…h.3.mlp.c_fc"."""
     if len(name) <= NAME_ROOM:
         return name
-    tail = name[-NAME_ROOM:]  # one character more than fits: a dot there means that a whole part follows
+    tail = name[
+        -NAME_ROOM:
+    ]  # one character more than fits: a dot there means that a whole part follows
     return "…" + (tail.partition(".")[2] if "." in tail[: 2 * NAME_ROOM // 3] else tail[1:])
 
 
@@ -115,7 +129,11 @@ def log_axis(name: str, values: Sequence[Array | float], ticks: int = 7, **more:
 
     They stand at whole powers of ten; between less than two of these, at round numbers.
     """
-    given = np.concatenate([np.ravel(np.asarray(value, float)) for value in values]) if values else np.array([])
+    given = (
+        np.concatenate([np.ravel(np.asarray(value, float)) for value in values])
+        if values
+        else np.array([])
+    )
     logs = np.log10(given[np.isfinite(given) & (given > 0)])
     low, high = (float(logs.min()), float(logs.max())) if len(logs) else (-1.0, 1.0)
     margin = max(0.3, 0.06 * (high - low))
@@ -124,14 +142,87 @@ def log_axis(name: str, values: Sequence[Array | float], ticks: int = 7, **more:
     if high - low < 2:
         between = round_numbers(low, high, ticks)
         steps = {"tickvals": between, "ticktext": [typeset(f"{value:.3g}") for value in between]}
-    return {"title": title(name), "type": "log", "exponentformat": "power", "range": [low, high], **steps, **more}
+    return {
+        "title": title(name),
+        "type": "log",
+        "exponentformat": "power",
+        "range": [low, high],
+        **steps,
+        **more,
+    }
+
+
+def linear_axis(name: str, values: Array) -> Spec:
+    """A linear axis that holds every finite value, with a little room."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return {"title": title(name), "range": [-1, 1]}
+    low, high = float(finite.min()), float(finite.max())
+    room = 0.08 * (high - low) or max(abs(high), 1.0) * 0.1
+    return {"title": title(name), "range": [low - room, high + room]}
+
+
+def factor_axis(name: str, low: float, high: float, ticks: int = 7) -> Spec:
+    """An axis of factors from 10^low to 10^high for bars that are drawn in powers of ten.
+
+    Its ticks read "× 0.1", "× 1", "× 1.96".
+    """
+    size = decades(high - low, ticks)
+    places = np.arange(np.ceil(low / size), np.floor(high / size) + 1) * size
+    if high - low < 2:
+        places = np.log10(round_numbers(low, high, ticks))
+    text = [f"× {power(float(place))}" for place in places]
+    return {"title": title(name), "range": [low, high], "tickvals": places, "ticktext": text}
+
+
+def end_labels(ends: Sequence[tuple[float, str, str]], axis: Spec, yref: str = "y") -> list[Spec]:
+    """Write the names of lines at their right ends, none over another.
+
+    Parameters
+    ----------
+    ends : sequence of (value, name, colour)
+        Where each line ends; one that ends nowhere (NaN) gets no label.
+    axis : dict
+        The vertical axis, with its range.
+    """
+    low, high = axis["range"]
+    known = [end for end in ends if np.isfinite(end[0])]
+    places = []
+    for value, name, colour in known:
+        at = np.log10(value) if axis.get("type") == "log" else value
+        if np.isfinite(at):
+            places.append([float(np.clip((at - low) / (high - low), 0, 1)), name, colour])
+    places.sort(key=lambda place: place[0])
+    for _ in range(len(places)):  # push neighbours apart, both ways alike
+        for below, above in itertools.pairwise(places):
+            lacking = APART - (above[0] - below[0])
+            if lacking > 1e-9:
+                below[0] -= lacking / 2
+                above[0] += lacking / 2
+    return [
+        {
+            "name": END, "text": escape(elided(name)), "xref": "paper", "x": 1, "xanchor": "left",
+            "xshift": 4, "yref": yref, "y": low + place * (high - low), "yanchor": "middle",
+            "showarrow": False, "font": {"size": 12, "color": colour},
+        }
+        for place, name, colour in places
+    ]  # fmt: skip
+
+
+def direct(labels: Sequence[Spec]) -> Spec:
+    """Return what the layout of a picture needs whose lines are labelled at their ends."""
+    longest = max((len(label["text"]) for label in labels), default=0)
+    room = min(12 + 7 * longest, 150)
+    return {"showlegend": False, "margin": {"l": 58, "r": room, "t": 12, "b": 44}}
 
 
 def round_numbers(low: float, high: float, ticks: int) -> Array:
     """Return round numbers between 10^low and 10^high: of the finest of three rows, as many as `ticks` allows."""
     found = np.array([10.0 ** round(low)])
     for row in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        values = np.array([m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in row])
+        values = np.array(
+            [m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in row]
+        )
         inside = values[(np.log10(values) >= low) & (np.log10(values) <= high)]
         found = inside if len(inside) and len(inside) <= max(ticks, 3) else found
     return found
@@ -145,7 +236,12 @@ def decades(spread: float, ticks: int = 7) -> int:
 def line(x: Array, y: Array, colour: str, name: str, hover: str, **more: Any) -> Spec:
     """Draw one line, with markers too where `mode` says so; its style is merged with `line`."""
     style = {"color": colour, "width": 2, **more.pop("line", {})}
-    common = {"type": "scatter", "mode": "lines", "marker": {"size": 5, "color": colour}, "hovertemplate": hover}
+    common = {
+        "type": "scatter",
+        "mode": "lines",
+        "marker": {"size": 5, "color": colour},
+        "hovertemplate": hover,
+    }
     return {**common, "x": x, "y": y, "name": escape(name), "line": style, **more}
 
 
@@ -176,7 +272,10 @@ def flags(x: Array, measured: Band, drawn: Sequence[Array]) -> Spec:
     shown = shown[np.isfinite(shown) & (shown > 0)]
     floor = float(shown.min()) if len(shown) else 1.0
     where = (measured.broken > 0) | (measured.median == 0)
-    words = [f"NaN or infinite in {n} seed{'s' * int(n != 1)}" if n else "exactly 0" for n in measured.broken[where]]
+    words = [
+        f"NaN or infinite in {n} seed{'s' * int(n != 1)}" if n else "exactly 0"
+        for n in measured.broken[where]
+    ]
     return {
         "type": "scatter", "x": x[where], "y": np.full(int(where.sum()), floor), "mode": "markers",
         "name": "NaN, infinite or exactly 0", "marker": {"symbol": "x", "size": 8, "color": BROKEN}, "text": words,
@@ -186,6 +285,7 @@ def flags(x: Array, measured: Band, drawn: Sequence[Array]) -> Spec:
 
 def part(run: Run, iteration: int) -> Run:
     """Return the part of a long run that pictures are drawn from, with this iteration in it; a short run is its own."""
+    run = run.matrices
     total = run.iterations
     return run.condensed([iteration % total] if -total <= iteration < total else ())
 
@@ -193,8 +293,12 @@ def part(run: Run, iteration: int) -> Run:
 def existing(run: Run, column: str, iteration: int) -> int:
     """Return the iteration counted from 0; ArgumentError where the run has none such, or does not hold the column."""
     if column not in run or run.iterations == 0:
-        raise ArgumentError(f"run {run.name!r} holds no {column}; record at least one iteration with it")
+        raise ArgumentError(
+            f"run {run.name!r} holds no {column}; record at least one iteration with it"
+        )
     total = int(run.times[-1]) + 1
     if not -total <= iteration < total:
-        raise ArgumentError(f"iteration={iteration!r} must be 0 to {total - 1}, or negative from the end")
+        raise ArgumentError(
+            f"iteration={iteration!r} must be 0 to {total - 1}, or negative from the end"
+        )
     return iteration % total

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from gradlab.errors import ArgumentError
@@ -18,54 +20,122 @@ from gradlab.report.pictures.draw import (
     title,
     whole_ticks,
 )
+from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import LOGARITHMIC, RARER_WORDS, STATISTIC_WORDS, escape, number, power
 from gradlab.run import STATISTICS, Run
+from gradlab.statistics import get
 
 Array = np.ndarray
 
 COLOURS = "Cividis"
+BAR_TITLE = 34  # characters beside a colour bar
 
 
-def heatmap(run: Run, column: str, columns: int, told: tuple[int, int] | None = None) -> Spec:
-    """Draw `gradlab.figures.heatmap`.
+@dataclass(frozen=True)
+class HeatmapInfo:
+    """What the picture shows; L layers, C iterations drawn.
 
-    `told`: where a verdict says that the first number which is not finite stands (iteration, layer); the mark goes
-    there where this column is broken at that place too, so that picture and verdict name one.
+    Attributes
+    ----------
+    column : str
+    times : ndarray of int (C,)
+    median : ndarray (L, C)
+        Over the seeds that are finite; NaN where there is none.
+    broken, zero : ndarray of bool (L, C)
+        At least half of the seeds hold NaN or infinity; the median is exactly 0 on a logarithmic
+        scale.
+    first : tuple of int, or None
+        (iteration, seed, layer from 1) of the first NaN or infinity.
+    agrees : bool
+        Whether the verdict names this place too.
+    seeds : int
+    names : list of str
+        Of the layers.
+    """
+
+    column: str
+    times: Array
+    median: Array
+    broken: Array
+    zero: Array
+    first: tuple[int, int, int] | None
+    agrees: bool
+    seeds: int
+    names: list[str]
+
+    @property
+    def values(self) -> Array:
+        """What is coloured: the median, or its decimal logarithm; NaN where broken or 0."""
+        with np.errstate(all="ignore"):
+            logs = np.where(self.median > 0, np.log10(self.median), np.nan)
+        values = logs if self.column in LOGARITHMIC else self.median
+        return np.where(self.broken, np.nan, values)
+
+
+def collect(
+    run: Run, column: str, columns: int, said: tuple[int, int] | None = None
+) -> HeatmapInfo:
+    """Collect `gradlab.figures.heatmap`.
+
+    `said`: where the verdict says that the first number which is not finite stands (iteration,
+    layer); the mark goes there where this column is broken at that place too, so that picture and
+    verdict name one.
+
+    Raises
+    ------
+    ArgumentError
+        An unknown statistic, or one that this run does not hold.
     """
     if column not in STATISTICS:
-        raise ArgumentError(f"column={column!r} is no statistic; choose one of: {', '.join(STATISTICS)}")
+        raise ArgumentError(
+            f"column={column!r} is no statistic; choose one of: {', '.join(STATISTICS)}"
+        )
     existing(run, column, 0)
     first = series.first_broken(run, column)
-    keep = (
-        series.last_finite(run),
-        *series.extremes(run, column),
-        *(() if first is None else (first[0] - 1, first[0])),
-    )
+    around = () if first is None else (first[0] - 1, first[0])
+    keep = (series.last_finite(run), *series.extremes(run, column), *around)
     times = series.sample(series.recorded_iterations(run, column), columns, keep)
     rows = np.searchsorted(run.times, times)
     over = series.over_seeds(run[column][rows], run.recorded(column)[rows], axis=1)
-    logarithmic, median = column in LOGARITHMIC, over.median.T
-    with np.errstate(all="ignore"):
-        values = np.where(median > 0, np.log10(median), np.nan) if logarithmic else median
+    median = over.median.T
     broken = run.replicates <= 2 * over.broken.T
-    zero = (median == 0) & ~broken if logarithmic else np.zeros_like(broken)
-    names = layer_names(run)
-    data = [_heat(times, np.where(broken, np.nan, values), logarithmic)]
-    for mask, colour, name in ((broken, BROKEN, "NaN or infinite"), (zero, NEUTRAL, "exactly 0")):
-        if mask.any():
-            data.append(_flagged(times, mask, colour, name))
+    zero = (median == 0) & ~broken & (column in LOGARITHMIC)
+    agrees = True
     if first is not None:
-        first = _agreed(run, column, first, told)
-        own = told is not None and told != (first[0], first[2])  # the verdict names another place, before this column
-        data.append(_first_broken(*first, run.replicates, "the first of this statistic" if own else "the first"))
-    last = int(times[-1]) if len(times) else 0
+        first = _agreed(run, column, first, said)
+        agrees = said is None or said == (first[0], first[2])
+    return HeatmapInfo(
+        column, times, median, broken, zero, first, agrees, run.replicates, layer_names(run)
+    )
+
+
+def draw(info: HeatmapInfo) -> Spec:
+    """Draw the info."""
+    data = [_heat(info)]
+    for mask, colour, name in (
+        (info.broken, BROKEN, "NaN or infinite"),
+        (info.zero, NEUTRAL, "exactly 0"),
+    ):
+        if mask.any():
+            data.append(_flagged(info.times, mask, colour, name))
+    if info.first is not None:
+        # Elsewhere the verdict names another place, before this column.
+        word = "the first" if info.agrees else "the first of this statistic"
+        data.append(_first_broken(*info.first, info.seeds, word))
+    last = int(info.times[-1]) if len(info.times) else 0
+    layers = len(info.median)
     figure = spec(
-        data, _heatmap_alt((STATISTIC_WORDS | RARER_WORDS).get(column, column), median, times, first),
+        data,
+        _alt(info),
         xaxis=time_axis(last, edge=max(0.5, 0.008 * last)),
-        yaxis={"title": title("layer"), "range": [0.5, len(median) + 0.5], **whole_ticks(len(median), names)},
-    )  # fmt: skip
-    if names:
-        figure["layout"]["meta"]["layers"] = [escape(name) for name in names]
+        yaxis={
+            "title": title("layer"),
+            "range": [0.5, layers + 0.5],
+            **whole_ticks(layers, info.names),
+        },
+    )
+    if info.names:
+        figure["layout"]["meta"]["layers"] = [escape(name) for name in info.names]
     return figure
 
 
@@ -79,33 +149,57 @@ def named_squares(figure: Spec) -> Spec:
     return figure
 
 
-def _agreed(run: Run, column: str, first: tuple[int, int, int], told: tuple[int, int] | None) -> tuple[int, int, int]:
-    """Return (iteration, seed, layer) of the verdict's first number that is not finite, where this column agrees."""
-    if told is None or told[0] != first[0]:
+def _agreed(
+    run: Run, column: str, first: tuple[int, int, int], said: tuple[int, int] | None
+) -> tuple[int, int, int]:
+    """Return the verdict's first place that is not finite, where this column agrees with it."""
+    if said is None or said[0] != first[0]:
         return first
-    row, layer = series.row_of(run, told[0]), told[1]
-    bad = run.recorded(column)[row, :, layer - 1] & ~np.isfinite(run[column][row, :, layer - 1])
-    return (told[0], int(bad.argmax()), layer) if bad.any() else first
+    row, layer = series.row_of(run, said[0]), said[1]
+    values = run[column][row, :, layer - 1]
+    bad = run.recorded(column)[row, :, layer - 1] & ~np.isfinite(values)
+    return (said[0], int(bad.argmax()), layer) if bad.any() else first
 
 
-def _heat(times: Array, values: Array, logarithmic: bool) -> Spec:
+def _heat(info: HeatmapInfo) -> Spec:
+    values = info.values
+    logarithmic = info.column in LOGARITHMIC
+    low, high = limits(values)
+    shown = "10<sup>%{z:.2f}</sup>" if logarithmic else "%{z:.3g}"
+    return {
+        "type": "heatmap", "x": info.times, "y": np.arange(1, len(values) + 1), "z": values,
+        "zmin": low, "zmax": high, "colorscale": COLOURS, "hoverongaps": False,
+        "colorbar": colour_bar(info.column, low, high), "name": "median",
+        "showscale": bool(np.isfinite(values).any()),
+        "hovertemplate": f"iteration %{{x}}, layer %{{y}}: {shown}<extra></extra>",
+    }  # fmt: skip
+
+
+def limits(values: Array) -> tuple[float, float]:
+    """Return the ends of the colours: of one value alone, half a unit around it."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    if high - low < 1e-6:  # one colour for one value
-        low, high = low - 0.5, high + 0.5
-    bar: Spec = {"thickness": 10, "outlinewidth": 0, "len": 1, "x": 1.01, "xpad": 4, "ypad": 0}
-    if logarithmic:
+    return (low, high) if high - low >= 1e-6 else (low - 0.5, high + 0.5)
+
+
+def colour_bar(column: str, low: float, high: float) -> Spec:
+    """Return a colour bar with its statistic's name; `low` and `high` are what is coloured."""
+    name = get(column).title
+    name = name if len(name) <= BAR_TITLE else f"{name[: BAR_TITLE - 1]}…"
+    bar: Spec = {
+        "thickness": 10, "outlinewidth": 0, "len": 1, "x": 1.01, "xpad": 4, "ypad": 0,
+        "title": {"text": escape(name), "side": "right"},
+    }  # fmt: skip
+    if column in LOGARITHMIC:
         size = decades(high - low)
         ticks = np.arange(np.ceil(low / size), np.floor(high / size) + 1) * size
         ticks = ticks if len(ticks) > 1 else np.array([low, high])
-        text = [_power_of_ten(int(tick)) if tick == int(tick) else power(float(tick)) for tick in ticks]
-        bar |= {"tickvals": ticks, "ticktext": text}
-    shown = "10<sup>%{z:.2f}</sup>" if logarithmic else "%{z:.3g}"
-    return {
-        "type": "heatmap", "x": times, "y": np.arange(1, len(values) + 1), "z": values, "zmin": low, "zmax": high,
-        "colorscale": COLOURS, "colorbar": bar, "hoverongaps": False, "showscale": bool(len(finite)), "name": "median",
-        "hovertemplate": f"iteration %{{x}}, layer %{{y}}: {shown}<extra></extra>",
-    }  # fmt: skip
+        bar |= {"tickvals": ticks, "ticktext": [_tick(float(tick)) for tick in ticks]}
+    return bar
+
+
+def _tick(decade: float) -> str:
+    return _power_of_ten(int(decade)) if decade == int(decade) else power(decade)
 
 
 def _power_of_ten(exponent: int) -> str:
@@ -130,11 +224,66 @@ def _first_broken(iteration: int, seed: int, layer: int, seeds: int, word: str) 
     }  # fmt: skip
 
 
-def _heatmap_alt(word: str, median: Array, times: Array, first: tuple[int, int, int] | None) -> str:
-    finite = median[np.isfinite(median)]
+def _alt(info: HeatmapInfo) -> str:
+    word = (STATISTIC_WORDS | RARER_WORDS).get(info.column, info.column)
     text = f"{word} by layer and iteration"
+    finite = info.median[np.isfinite(info.median)]
     if len(finite):
         text += f", from {number(float(finite.min()))} to {number(float(finite.max()))}"
-    if first is not None:
-        text += f"; the first NaN or infinity is at iteration {first[0]}, layer {first[2]}"
-    return f"{text}; {len(times)} iterations drawn."
+    if info.first is not None:
+        at = f"iteration {info.first[0]}, layer {info.first[2]}"
+        text += f"; the first NaN or infinity is at {at}"
+    return f"{text}; {len(info.times)} iterations drawn."
+
+
+def columns(scene: Scene) -> list[str]:
+    """Name the statistics that are drawn: the usual ones, and rarer ones that a finding names."""
+    run = scene.run
+    usual = [name for name in STATISTIC_WORDS if name in run and run.recorded(name).any()]
+    rarer = [
+        name
+        for name in RARER_WORDS
+        if name in scene.named_columns and name in run and run.recorded(name).any()
+    ]
+    return usual + rarer
+
+
+def first_not_finite(scene: Scene) -> tuple[int, int] | None:
+    """Return (iteration, layer) where the verdict says the first NaN stands."""
+    for finding in scene.findings:
+        if "nonfinite_count" in finding.columns and finding.layers:
+            return finding.iterations[0], finding.layers[0]
+    return None
+
+
+def _make(scene: Scene) -> dict[str, Spec]:
+    place = first_not_finite(scene)
+    return {
+        column: draw(collect(scene.run, column, scene.detail.columns, place))
+        for column in columns(scene)
+    }
+
+
+PICTURES = (
+    Picture(
+        key="heatmap",
+        title="Layer by iteration",
+        order=20,
+        make=_make,
+        marks=("time", "row"),
+        answers=("GL301", "GL303", "GL305"),
+        per_statistic=True,
+        chooser=True,
+        hint=(
+            "Each square is one layer at one iteration; the brighter, the larger. Pink is NaN or "
+            "infinity. Click a square to move every picture there."
+        ),
+        reading=(
+            "<p>A dark lower edge in the gradient signal: the gradient vanished on its way to "
+            "layer 1. With several seeds, a square shows the median of the finite values. It is "
+            "pink where at least half of the seeds hold NaN or infinity, and grey where the value "
+            "is exactly 0; a cross marks the first NaN or infinity. Norms and ratios are drawn on "
+            "a logarithmic scale.</p><p class='formula' id='column-formula'></p>"
+        ),
+    ),
+)

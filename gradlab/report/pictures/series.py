@@ -13,8 +13,19 @@ from gradlab.run import BLOCK_GAIN, LOG_GAINS, Run
 
 Array = np.ndarray
 
-RECORDED_IN_FULL = ("activation_mean", "dead_fraction", "grad_max")  # one of them tells when the costly ones are there
-TRAVELS_BACK = ("delta_norm", "grad_norm", "grad_max", "per_example_grad_norm", *LOG_GAINS, BLOCK_GAIN)
+RECORDED_IN_FULL = (
+    "activation_mean",
+    "dead_fraction",
+    "grad_max",
+)  # one of them tells when the costly ones are there
+TRAVELS_BACK = (
+    "delta_norm",
+    "grad_norm",
+    "grad_max",
+    "per_example_grad_norm",
+    *LOG_GAINS,
+    BLOCK_GAIN,
+)
 TERMS = dict(zip(("weight", "alignment", "slope", "slope_alignment"), LOG_GAINS, strict=True))
 
 
@@ -95,7 +106,24 @@ def extremes(run: Run, column: str) -> tuple[int, ...]:
     if np.isnan(known).all():
         return ()
     per_row = known.reshape(len(known), -1)
-    return tuple(int(run.times[int(k) // per_row.shape[1]]) for k in (np.nanargmax(per_row), np.nanargmin(per_row)))
+    return tuple(
+        int(run.times[int(k) // per_row.shape[1]])
+        for k in (np.nanargmax(per_row), np.nanargmin(per_row))
+    )
+
+
+def relative_decades(run: Run, iteration: int = 0) -> Array:
+    """Return log10 ||delta_l|| / ||delta_L|| by layer (L,), the median over the seeds in which both are above 0.
+
+    L is the last layer whose signal was recorded: not every layer of a framework shows one.
+    As a difference of logarithms: 1e300 over 1e-300 is 600 decades, and no float.
+    """
+    row, recorded = row_of(run, iteration), run.recorded("delta_norm")
+    last = int(np.flatnonzero(recorded[row].any(axis=0))[-1]) if recorded[row].any() else -1
+    with np.errstate(all="ignore"):
+        logs = np.log10(run["delta_norm"][row])
+        fall = logs - logs[:, [last]]
+    return over_seeds(fall, recorded[row], axis=0).median
 
 
 def sample(available: Array, limit: int, keep: tuple[int, ...] = ()) -> Array:
@@ -103,7 +131,9 @@ def sample(available: Array, limit: int, keep: tuple[int, ...] = ()) -> Array:
     if len(available) <= limit:
         return available
     must = {int(available[0]), int(available[-1]), *(k for k in keep if k in available)}
-    spread = np.linspace(0, len(available) - 1, max(limit - len(must), 0) + 2).round().astype(int)[1:-1]
+    spread = (
+        np.linspace(0, len(available) - 1, max(limit - len(must), 0) + 2).round().astype(int)[1:-1]
+    )
     return np.array(sorted(must | {int(available[k]) for k in spread}))
 
 
@@ -121,7 +151,9 @@ def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> list[int]:
     """
     last = last_finite(run)
     chosen = early_sample(last, limit)
-    known = next((recorded_iterations(run, name) for name in RECORDED_IN_FULL if name in run), run.times)
+    known = next(
+        (recorded_iterations(run, name) for name in RECORDED_IN_FULL if name in run), run.times
+    )
     known = known[known <= last]
     if len(known):
         after = np.searchsorted(known, chosen).clip(max=len(known) - 1)
@@ -213,6 +245,10 @@ class Predicted:
     ratio: Array
     low: Array
     high: Array
+
+    def scaled(self, norm: float) -> Predicted:
+        """Return it relative to a norm that was measured at the last layer."""
+        return Predicted(self.ratio * norm, self.low * norm, self.high * norm)
 
 
 def prediction(run: Run) -> Predicted | None:

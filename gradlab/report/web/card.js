@@ -1,13 +1,26 @@
 // The words on one net: its findings, what they explain and what to try; and how it differs from another one.
 "use strict";
 const gradlabCard = (() => {
-  const { $, make } = gradlabCommon;
+  const { $, make, copied } = gradlabCommon;
   const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
   function list(kind, items) {
     const element = make(kind);
     element.append(...items.map((item) => make("li", item)));
+    return element;
+  }
+
+  // Words with the code in them as code, and a button that copies it.
+  function remedies(items) {
+    const element = make("ol");
+    for (const { words, code, evidence } of items) {
+      const item = make("li");
+      item.append(...words.map((part, k) => make(part.code ? "code" : "span", k || part.code ? part.text : sentence(part.text))));
+      if (code) item.append(" ", button("Copy", "quiet small", ({ currentTarget }) => copied(currentTarget, code)));
+      if (evidence) item.append(make("span", ` ${sentence(evidence)}.`, "hint"));
+      element.append(item);
+    }
     return element;
   }
 
@@ -33,8 +46,11 @@ const gradlabCard = (() => {
     const [why, then] = [make("div"), make("div")];
     why.append(make("p", found.message));
     if (found.cause) why.append(make("p", "Why", "label"), make("p", `${sentence(found.cause)}.`));
+    const sure = `${sentence(found.confidence)} confidence`;
+    if (found.evidence) why.append(make("p", "How sure", "label"), make("p", `${sure}: ${found.evidence}`));
+    else why.append(make("p", `${sure}.`, "hint"));
     why.append(button(`Show it: ${where(found, names)}`, "quiet go", () => go(found)));
-    if (found.remedies.length) then.append(make("p", "What to try", "label"), list("ol", found.remedies.map(sentence)));
+    if (found.remedies.length) then.append(make("p", "What to try", "label"), remedies(found.remedies));
     article.append(heading, why, then);
     if (found.consequences.length) {
       const [also, seen] = [make("div", undefined, "also"), make("ul")];
@@ -52,10 +68,9 @@ const gradlabCard = (() => {
   // `go(finding)` moves the pictures to it; `save(cell)` gives its findings as JSON.
   function fill(cell, alone, go, save) {
     const parts = [];
-    const told = cell.findings.some((found) => cell.sentence.endsWith(found.message));
-    if (!alone && !told) parts.push(make("p", cell.sentence, "answer"));
+    if (!alone) parts.push(make("p", cell.sentence, "answer"));
     parts.push(...cell.findings.map((found) => finding(found, cell.layers, go)));
-    for (const note of cell.notes) parts.push(make("p", "Note", "label"), make("p", note));
+    for (const remark of cell.remarks) parts.push(make("p", "Remark", "label"), make("p", remark));
     const known = cell.accuracies.filter((value) => value !== null).map((value) => `${Math.round(100 * value)}`);
     const { iterations, seeds, layers } = cell.shape;
     const each = known.length ? ` Accuracy of the seeds, in per cent: ${known.join(", ")}.` : "";
@@ -89,5 +104,33 @@ const gradlabCard = (() => {
     $("#differences").replaceChildren(row("th", ["differs in", cell.name, other.name]), ...rows.map((texts) => row("td", texts)));
   }
 
-  return { fill, compare };
+  // The layers in numbers: of a net with blocks folded, one line a block.
+  function table(cell) {
+    const { columns, rows } = cell.table;
+    $("#layers-listed").hidden = !rows.length;
+    const groups = Map.groupBy ? Map.groupBy(rows, ({ block }) => block) : grouped(rows);
+    const head = () => { const line = make("thead"); line.append(row("th", columns)); return line; };
+    const sheet = (lines) => {
+      const element = make("table", undefined, "plain numbers");
+      const body = make("tbody");
+      body.append(...lines.map(({ values }) => row("td", values)));
+      element.append(head(), body);
+      return element;
+    };
+    const parts = [...groups].map(([block, lines]) => {
+      if (!block) return sheet(lines);
+      const fold = make("details", undefined, "fold");
+      fold.append(make("summary", `${block}: ${count(lines.length, "layer")}${lines[0].range}`), sheet(lines));
+      return fold;
+    });
+    $("#layer-table").replaceChildren(...parts);
+  }
+
+  function grouped(rows) {
+    const groups = new Map();
+    for (const each of rows) groups.set(each.block, [...(groups.get(each.block) || []), each]);
+    return groups;
+  }
+
+  return { fill, compare, table };
 })();

@@ -72,7 +72,11 @@ const gradlabCommon = (() => {
       // Plotly writes powers of ten a quarter larger than all other ticks.
       if (layout[key].type === "log" && !layout[key].ticktext) change[key].tickfont = { size: size / 1.25 };
     }
-    const annotations = (layout.annotations || []).map((each) => ({ ...each, font: { ...each.font, size: (each.font?.size || 12) * larger() } }));
+    // On a phone there is no room beside a picture: a legend names the lines.
+    const direct = (layout.annotations || []).some(({ name }) => name === "end");
+    if (narrow && direct) Object.assign(change, { showlegend: true, margin: { ...layout.margin, r: 12, t: 30 } });
+    const kept = (layout.annotations || []).filter(({ name }) => !narrow || name !== "end");
+    const annotations = kept.map((each) => ({ ...each, font: { ...each.font, size: (each.font?.size || 12) * larger() } }));
     const hoverlabel = { bgcolor: colour("--raised"), bordercolor: soft, font: { color: ink, family: font.family } };
     return { ...layout, ...change, annotations, hoverlabel, legend: { ...layout.legend, font: { color: ink, size: 0.96 * size }, bgcolor: "rgba(0,0,0,0)" } };
   }
@@ -97,6 +101,7 @@ const gradlabCommon = (() => {
     if (queue.open) return queue.places.push(place);
     if (!window.Plotly || !figure) return;
     const { data, layout } = copy(figure);
+    place.querySelector(".poster")?.remove();
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", (layout.meta && layout.meta.alt) || "");
     const line = { color: colour("--accent"), width: 1.5, dash: "dot" };
@@ -130,31 +135,50 @@ const gradlabCommon = (() => {
   }
 
   // A bar with a button, a slider and a word for the frame; `word(name)` says the frame, `onFrame(index)` shows it.
+  // From start to end it takes LASTS at speed 1; frames named by numbers stay as long as their gap is wide.
+  const LASTS = 10_000; // milliseconds
+  const BRIEFEST = 150;
+  const SPEEDS = [1, 2, 4, 0.5];
+
+  function pause(names, index, speed) {
+    const [first, last] = [Number(names[0]), Number(names.at(-1))];
+    const gap = Number(names[index + 1]) - Number(names[index]);
+    const even = 1 / Math.max(names.length - 1, 1);
+    const share = last > first && Number.isFinite(gap) ? 0.5 * (gap / (last - first) + even) : even;
+    return Math.max(BRIEFEST, Math.min(LASTS * share, still.matches ? LASTS : LASTS / 4) / speed);
+  }
+
   function player(bar, word, onFrame) {
     const [button, slider, output] = ["button", "input", "output"].map((tag) => bar.querySelector(tag));
-    let [timer, names] = [0, []];
+    const faster = bar.querySelector("[data-speed]");
+    let [timer, names, speed] = [0, [], 1];
     const tell = (index) => { slider.value = index; output.textContent = names.length ? word(names[index]) : ""; };
     function show(index) {
       tell(index);
       onFrame(index);
     }
     function stop() {
-      clearInterval(timer);
+      clearTimeout(timer);
       timer = 0;
       button.textContent = "Play";
     }
+    function step(index) {
+      show(index);
+      if (index >= names.length - 1) return stop();
+      timer = setTimeout(() => step(index + 1), pause(names, index, speed));
+    }
     function play() {
       if (timer) return stop();
-      const last = Number(slider.max);
-      let index = Number(slider.value) >= last ? -1 : Number(slider.value);
+      const at = Number(slider.value);
       button.textContent = "Pause";
-      timer = setInterval(() => {
-        index += 1;
-        show(index);
-        if (index >= last) stop();
-      }, still.matches ? 1500 : 450);
+      timer = setTimeout(() => step(at >= Number(slider.max) ? 0 : at + 1), BRIEFEST);
     }
     button.addEventListener("click", play);
+    faster?.addEventListener("click", () => {
+      speed = SPEEDS[(SPEEDS.indexOf(speed) + 1) % SPEEDS.length];
+      faster.textContent = `${speed}×`;
+      faster.setAttribute("aria-label", `Speed: ${speed} times`);
+    });
     slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
     return {
       load(frames, at = 0) {
@@ -167,6 +191,21 @@ const gradlabCommon = (() => {
       stop,
       tell,
     };
+  }
+
+  // Put text on the clipboard and say so on the button.
+  async function copied(button, text) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch { // a browser that gives no clipboard to files
+      const area = Object.assign(make("textarea", text), { readOnly: true });
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
   }
 
   // ---- numbers --------------------------------------------------------------------------------------------------
@@ -231,5 +270,5 @@ const gradlabCommon = (() => {
     document.documentElement.dataset.ready = "true";
   }
 
-  return { $, all, make, draw, framed, player, csv, save, themes, start };
+  return { $, all, make, draw, framed, player, copied, csv, save, themes, start };
 })();

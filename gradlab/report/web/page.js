@@ -1,10 +1,11 @@
 // Picks and links the figures that came with the report. Text from the data enters the page as textContent alone.
 "use strict";
 const gradlabPage = (() => {
-  const { $, all, make, framed, player, csv, save, start } = gradlabCommon;
-  const { fill, compare } = gradlabCard;
+  const { $, all, make, draw, framed, player, copied, csv, save, start } = gradlabCommon;
+  const { fill, compare, table } = gradlabCard;
   const { show } = gradlabPairs;
-  const PLACE = { layer: "all", time: 0, column: "", when: "start", weight: "all" };
+  const only = gradlabFilter;
+  const PLACE = { layer: "all", time: 0, column: "", when: "start", weight: "all", layers: "" };
   const state = { data: null, cells: new Map(), cell: null, other: null, ...PLACE };
   const replay = player($("#replay"), (name) => `iteration ${name}`, (index) => {
     state.time = state.cell.figures.moments[index];
@@ -23,7 +24,11 @@ const gradlabPage = (() => {
   // ---- where the reader looks -----------------------------------------------------------------------------------
   const atLayer = (axis = "x") => state.layer === "all" ? [] : [{ type: "line", x0: state.layer, x1: state.layer, y0: 0, y1: 1, xref: axis, yref: "paper" }];
   const atTime = () => state.time ? [{ type: "line", x0: state.time, x1: state.time, y0: 0, y1: 1, yref: "paper" }] : [];
-  const row = () => state.layer === "all" ? [] : [{ type: "rect", x0: 0, x1: 1, xref: "paper", y0: state.layer - 0.5, y1: state.layer + 0.5 }];
+  const row = () => {
+    const layers = chosenLayers(state.cell);
+    const place = layers ? layers.indexOf(state.layer) + 1 : state.layer;
+    return state.layer === "all" || !place ? [] : [{ type: "rect", x0: 0, x1: 1, xref: "paper", y0: place - 0.5, y1: place + 0.5 }];
+  };
   const step = () => state.layer === "all" ? [] : [{ type: "rect", xref: "x2", yref: "y2 domain", x0: state.layer - 0.5, x1: state.layer + 0.5, y0: 0, y1: 1 }];
 
   // ---- pictures -------------------------------------------------------------------------------------------------
@@ -32,22 +37,46 @@ const gradlabPage = (() => {
     return framed(figure, nearest(figure.frames.map((frame) => Number(frame.name)), state.time));
   }
 
+  const MARKS = { layer: () => atLayer(), time: () => atTime(), row: () => row() };
+  const chosenLayers = (cell) => only.fitting(cell.paths, state.layers);
+
+  // The statistic that is shown: the reader's choice, else the one that the finding names.
+  function statistic(cell, key) {
+    const known = Object.keys(cell.figures[key] || {});
+    const telling = (cell.findings[0]?.columns || []).find((name) => known.includes(name));
+    return known.includes(state.column) ? state.column : telling || known[0];
+  }
+
+  function showPanel(panel) {
+    const key = panel.dataset.panel;
+    if (key === "weights") return showWeights();
+    if (key === "heatmap") return showHeatmap();
+    const chosen = "statistic" in panel.dataset ? statistic(state.cell, key) : null;
+    const marks = panel.dataset.marks.split(" ").filter(Boolean).flatMap((name) => MARKS[name]());
+    const figures = sides().map((cell) => {
+      const found = cell.figures[key];
+      const figure = atMoment(found && chosen !== null ? found[chosen] : found);
+      return panel.dataset.marks.includes("layer") ? only.columns(figure, chosenLayers(cell)) : figure;
+    });
+    show(key, figures, names(), marks);
+  }
+
   function showMoment() {
-    for (const key of ["profile", "layers"]) show(key, sides().map((cell) => atMoment(cell.figures[key])), names(), atLayer());
-    showHeatmap();
-    show("loss", sides().map((cell) => cell.figures.loss), names(), atTime());
-    showWeights();
+    all("[data-panel]").forEach(showPanel);
   }
 
   function showHeatmap() {
-    const { heatmaps } = state.cell.figures;
-    const known = Object.keys(heatmaps);
-    $("#column").replaceChildren(...known.map((name) => option(name, heatmaps[name].words)));
-    const telling = (state.cell.findings[0]?.columns || []).find((name) => known.includes(name));
-    const chosen = known.includes(state.column) ? state.column : telling || known[0];
-    $("#column").value = chosen || "";
-    $("#column-formula").textContent = chosen ? heatmaps[chosen].formula : "";
-    show("heatmap", sides().map((cell) => chosen && cell.figures.heatmaps[chosen]?.figure), names(), [...atTime(), ...row()]);
+    const { heatmap = {}, statistics } = state.cell.figures;
+    const known = Object.keys(heatmap);
+    $("#choose-heatmap").replaceChildren(...known.map((name) => option(name, statistics[name].words)));
+    const chosen = statistic(state.cell, "heatmap");
+    $("#choose-heatmap").value = chosen || "";
+    $("#column-formula").textContent = chosen ? statistics[chosen].formula : "";
+    const figures = sides().map((cell) => {
+      const figure = chosen && cell.figures.heatmap?.[chosen];
+      return only.rows(figure, chosenLayers(cell), cell.layers);
+    });
+    show("heatmap", figures, names(), [...atTime(), ...row()]);
   }
 
   const called = (layer) => (state.cell.layers.length ? ` (${state.cell.layers[layer - 1]})` : "");
@@ -59,14 +88,15 @@ const gradlabPage = (() => {
     const here = followed.filter(({ layer }) => state.layer === "all" || layer === state.layer);
     const everywhere = here.length ? here : followed;
     const whole = state.layer === "all" || !here.length ? "all weights followed" : `all followed in layer ${state.layer}`;
-    $("#weight").replaceChildren(option("all", whole),
+    $("#choose-weights").replaceChildren(option("all", whole),
       ...everywhere.map((meta) => option(weightName(meta), `layer ${meta.layer}${called(meta.layer)}, w[${meta.row}, ${meta.column}]`)));
     const chosen = everywhere.some((meta) => weightName(meta) === state.weight) ? state.weight : "all";
-    $("#weight").value = chosen;
-    const inLayer = ({ layer }) => state.layer === "all" || !here.length || layer === state.layer;
+    $("#choose-weights").value = chosen;
+    const fits = chosenLayers(state.cell);
+    const inLayer = ({ layer }) => (state.layer === "all" || !here.length ? !fits || fits.includes(layer) : layer === state.layer);
     const shown = ({ meta }) => (chosen === "all" ? inLayer(meta) : weightName(meta) === chosen);
-    const only = (each) => each && { ...each, data: each.data.filter(shown) };
-    show("weights", sides().map((cell) => only(cell.figures.weights)), names(), atTime());
+    const some = (each) => each && { ...each, data: each.data.filter(shown) };
+    show("weights", sides().map((cell) => some(cell.figures.weights)), names(), atTime());
   }
 
   function showChain() {
@@ -111,8 +141,41 @@ const gradlabPage = (() => {
     $("#layer").replaceChildren(option("all", "all"),
       ...layers.map((layer) => option(String(layer), named.length ? `${layer} · ${named[layer - 1]}` : String(layer))));
     $("#layer").value = String(state.layer);
+    showFilter();
     showMoment();
     showChain();
+  }
+
+  function showFilter() {
+    const box = $("#filter");
+    if (box.value !== state.layers) box.value = state.layers;
+    const found = chosenLayers(state.cell);
+    const total = state.cell.shape.layers;
+    $("#filter-said").textContent = found ? `${found.length} of ${total} layers` : "";
+    box.setAttribute("aria-invalid", String(Boolean(found && !found.length)));
+  }
+
+  // The picture that the verdict rests on, beside its words.
+  function showAnswer() {
+    const { cell, data } = state;
+    for (const told of all("[data-answer]")) told.hidden = told.dataset.answer !== cell.id;
+    const place = all("[data-hero]").find((each) => each.dataset.hero === cell.id);
+    const key = cell.answer.picture;
+    if (place && key) draw(place, heroFigure(cell, key));
+    if (data.kind === "run") return;
+    $("#sheet-name").textContent = cell.name;
+    $("#sheet-words").textContent = cell.answer.headline;
+  }
+
+  // As it is at the iteration that the finding names.
+  function heroFigure(cell, key) {
+    const found = cell.figures[key];
+    const root = cell.findings[0];
+    const known = root ? root.columns.find((name) => name in found) : "";
+    const figure = found.data ? found : found[known] || Object.values(found)[0];
+    if (!root || !figure.frames?.length) return figure;
+    const index = nearest(figure.frames.map((frame) => Number(frame.name)), root.iterations[0]);
+    return framed(figure, index);
   }
 
   // ---- picking --------------------------------------------------------------------------------------------------
@@ -137,6 +200,8 @@ const gradlabPage = (() => {
       others.value = state.other ? state.other.id : "";
     }
     compare(cell, state.other);
+    table(cell);
+    showAnswer();
     for (const words of all("[data-if]")) words.hidden = !sides().some((each) => (each.figures.facts || []).includes(words.dataset.if));
     definitions("#config", Object.entries(cell.config));
     definitions("#rules", cell.statuses.map(({ code, status, reason }) => [code, reason ? `${status}: ${reason}` : status]));
@@ -157,7 +222,7 @@ const gradlabPage = (() => {
   function go(found) {
     state.layer = found.layers.length ? found.layers[0] : "all";
     state.time = found.iterations[0];
-    state.column = found.columns.find((name) => name in state.cell.figures.heatmaps) || state.column;
+    state.column = found.columns.find((name) => name in (state.cell.figures.heatmap || {})) || state.column;
     showPlace();
     remember();
     const gentle = !matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -170,7 +235,7 @@ const gradlabPage = (() => {
     if (state.data.kind !== "run") words.set("cell", state.cell.id);
     if (state.other) words.set("with", state.other.id);
     if (state.time) words.set("iteration", state.time);
-    for (const key of ["layer", "column", "when", "weight"]) if (state[key] !== PLACE[key]) words.set(key, state[key]);
+    for (const key of ["layer", "column", "when", "weight", "layers"]) if (state[key] !== PLACE[key]) words.set(key, state[key]);
     history.replaceState(null, "", `#${words}`);
   }
 
@@ -185,6 +250,7 @@ const gradlabPage = (() => {
     state.layer = Number.isInteger(layer) && layer > 0 ? layer : "all";
     state.time = Number(words.get("iteration")) || 0;
     for (const key of ["column", "when", "weight"]) state[key] = words.get(key) || PLACE[key];
+    state.layers = words.get("layers") ?? state.data.filter;
   }
 
   function move(event) {
@@ -225,10 +291,13 @@ const gradlabPage = (() => {
         showChain();
       }
       if (button.dataset.csv) saveNumbers(button.dataset.csv);
+      if ("copy" in button.dataset) copied(button, button.closest(".copy").querySelector("code").textContent);
     });
     $("#matrix")?.addEventListener("keydown", move);
-    $("#column").addEventListener("change", ({ target }) => { choose("column", target.value); showHeatmap(); });
-    $("#weight").addEventListener("change", ({ target }) => { choose("weight", target.value); showWeights(); });
+    $("#choose-heatmap").addEventListener("change", ({ target }) => { choose("column", target.value); showMoment(); });
+    $("#filter").addEventListener("input", ({ target }) => { choose("layers", target.value.trim()); showFilter(); showMoment(); });
+    $("#sheet-go")?.addEventListener("click", () => $("#detail").scrollIntoView());
+    $("#choose-weights").addEventListener("change", ({ target }) => { choose("weight", target.value); showWeights(); });
     $("#layer").addEventListener("change", ({ target }) => {
       choose("layer", target.value === "all" ? "all" : Number(target.value));
       showPlace();
@@ -245,7 +314,8 @@ const gradlabPage = (() => {
     const place = $('[data-figure="heatmap"]');
     if (!place.on) return;
     place.on("plotly_click", ({ points }) => {
-      [state.time, state.layer] = [points[0].x, points[0].y];
+      const rows = place.figure.layout.meta.rows;
+      [state.time, state.layer] = [points[0].x, rows ? rows[points[0].y - 1] : points[0].y];
       showPlace();
       remember();
     });

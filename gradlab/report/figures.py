@@ -4,7 +4,7 @@
 
     gradlab.figures.gradient_profile(run).show()
 
-What a picture shows is told in words in `figure.layout.meta["alt"]`.
+`figure.layout.meta["alt"]` says in words what a picture shows.
 """
 
 from __future__ import annotations
@@ -14,14 +14,25 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from gradlab.diagnosis import Diagnosis
-from gradlab.report.pictures import layers as by_layer
-from gradlab.report.pictures import panels, profiles, series
+from gradlab.report.pictures import factors as factors_picture
+from gradlab.report.pictures import gradient_profile as profile_picture
+from gradlab.report.pictures import heatmap as heatmap_picture
+from gradlab.report.pictures import layer_statistics as layers_picture
+from gradlab.report.pictures import loss as loss_picture
+from gradlab.report.pictures import series, side_by_side
+from gradlab.report.pictures import weights as weights_picture
 from gradlab.report.pictures.draw import part
-from gradlab.report.pictures.heatmap import heatmap as draw_heatmap
-from gradlab.report.pictures.heatmap import named_squares
 from gradlab.run import Run
 
-__all__ = ["factors", "gradient_profile", "gradient_profiles", "heatmap", "layer_statistics", "loss", "weights"]
+__all__ = [
+    "factors",
+    "gradient_profile",
+    "gradient_profiles",
+    "heatmap",
+    "layer_statistics",
+    "loss",
+    "weights",
+]
 
 
 def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Figure:
@@ -48,10 +59,12 @@ def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Fig
     """
     run = part(run, iteration)
     times = series.moments(run, replay) if replay > 1 and run.iterations else ()
-    return go.Figure(profiles.gradient_profile(run, iteration, times))
+    return go.Figure(profile_picture.draw(profile_picture.collect(run, iteration, times)))
 
 
-def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None = None, iteration: int = 0) -> go.Figure:
+def gradient_profiles(
+    runs: Sequence[Run], names: Sequence[str] | None = None, iteration: int = 0
+) -> go.Figure:
     """Draw the backward signal of several nets side by side, each relative to its own last layer.
 
     Parameters
@@ -71,7 +84,8 @@ def gradient_profiles(runs: Sequence[Run], names: Sequence[str] | None = None, i
     ArgumentError
         A run does not have this iteration, or does not hold `delta_norm`.
     """
-    return go.Figure(profiles.gradient_profiles([part(run, iteration) for run in runs], names, iteration))
+    parts = [part(run, iteration) for run in runs]
+    return go.Figure(side_by_side.draw(side_by_side.collect(parts, names, iteration)))
 
 
 def factors(run: Run, iteration: int = 0) -> go.Figure:
@@ -93,7 +107,7 @@ def factors(run: Run, iteration: int = 0) -> go.Figure:
     ArgumentError
         The run does not hold finite log gains at this iteration.
     """
-    return go.Figure(profiles.factors(part(run, iteration), iteration))
+    return go.Figure(factors_picture.draw(factors_picture.collect(part(run, iteration), iteration)))
 
 
 def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Figure:
@@ -118,7 +132,8 @@ def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Fi
     ArgumentError
         An unknown statistic, or one that this run does not hold.
     """
-    return go.Figure(named_squares(draw_heatmap(run.condensed(), column, columns)))
+    info = heatmap_picture.collect(run.matrices.condensed(), column, columns)
+    return go.Figure(heatmap_picture.named_squares(heatmap_picture.draw(info)))
 
 
 def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
@@ -141,7 +156,8 @@ def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
     ArgumentError
         The run does not have this iteration, or holds none of these statistics.
     """
-    return go.Figure({**by_layer.layer_statistics(part(run, iteration), iteration, ()), "frames": []})
+    info = layers_picture.collect(part(run, iteration), iteration)
+    return go.Figure({**layers_picture.draw(info), "frames": []})
 
 
 def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> go.Figure:
@@ -162,10 +178,12 @@ def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> 
         has learned something about its input.
     """
     findings = () if diagnosis is None else diagnosis.every_finding
-    return go.Figure(panels.loss(run, points, findings))
+    return go.Figure(loss_picture.draw(loss_picture.collect(run, points, findings)))
 
 
-def weights(run: Run, layers: Sequence[int] | None = None, *, lines: int = 50, points: int = 500) -> go.Figure:
+def weights(
+    run: Run, layers: Sequence[int] | None = None, *, lines: int = 50, points: int = 500
+) -> go.Figure:
     """Draw how chosen weights w_ij move from where they started, in the first seed.
 
     Parameters
@@ -184,4 +202,4 @@ def weights(run: Run, layers: Sequence[int] | None = None, *, lines: int = 50, p
         w(t) - w(0) over t, with arrows along the way; the colour goes from the first layer to the last; `meta` says
         which weight it is: layer, row and column.
     """
-    return go.Figure(panels.weights(run, layers, lines, points))
+    return go.Figure(weights_picture.draw(weights_picture.collect(run, layers, lines, points)))

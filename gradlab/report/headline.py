@@ -1,0 +1,151 @@
+"""The headline of a page, at most twelve words, and the place that a finding names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gradlab.diagnosis import NOT_LEARNED
+from gradlab.report.summary import Summary
+from gradlab.report.wording import power, words
+from gradlab.rules import Finding
+from gradlab.rules.wording import span
+
+MOST_WORDS = 12
+NUMBERS = "GL0"  # the family of rules on numbers that are not finite
+VANISHING, EXPLODING = "GL101", "GL102"
+JUDGED = ("passed", "fired", "muted")  # statuses of rules that could judge
+NAMED = 5  # blocks
+
+
+def headline(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
+    """Say the answer on one run in at most twelve words: what, where, since when.
+
+    What does not fit is left out, the last part first; the run's name stands above it.
+    """
+    root = summary.root
+    if root is None:
+        return _headline_without_fault(summary)
+    parts = [_what(summary, root), _place(summary, root, places)]
+    first = root.iterations[0]
+    if root.rule.startswith(NUMBERS):
+        parts.insert(1, f"at iteration {first}")
+    else:
+        parts.append("from the start" if first == 0 else f"from iteration {first}")
+    hit, total = root.replicates["hit"], root.replicates["total"]
+    parts.append(f"({hit} of {total} seeds)" if hit < total else "")
+    said = parts[0]
+    for part in parts[1:]:
+        if part and len(f"{said} {part}".split()) <= MOST_WORDS:
+            said = f"{said} {part}"
+    return said
+
+
+def _headline_without_fault(summary: Summary) -> str:
+    if not summary.iterations:
+        return "No iteration yet, so there is nothing to judge"
+    diagnosis = summary.diagnosis
+    if diagnosis.nonfinite:
+        return "It holds NaN or infinity; no rule that was asked says why"
+    if not diagnosis.ok:
+        return f"{_sentence(diagnosis.verdict)}: the verdict is incomplete"
+    judged = sum(status in JUDGED for status in diagnosis.statuses.values())
+    said = f"{judged} of {len(diagnosis.statuses)} rules could judge"
+    if summary.outcome == NOT_LEARNED and not summary.losses and not summary.silent:
+        return "It does not learn, and no rule says why"
+    return f"Healthy: {said}"
+
+
+def _what(summary: Summary, root: Finding) -> str:
+    if root.rule.startswith(NUMBERS):
+        return "NaN or infinity"
+    if np.isfinite(summary.arrives):
+        if root.rule == VANISHING and summary.arrives < -1:
+            return f"The gradient vanishes: {power(summary.arrives)} of it reaches layer 1"
+        if root.rule == EXPLODING and summary.arrives > 1:
+            return f"The gradient explodes: {power(summary.arrives)} times larger at layer 1"
+    return _sentence(words(root.name))
+
+
+def _place(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]]) -> str:
+    """Say where, in few words: roles and blocks where there are any, else layers."""
+    if not root.layers or len(root.layers) == summary.layers:
+        return ""
+    blocks, roles = blocks_hit(root, places)
+    if blocks:
+        total = len({place["block"] for place in places if place["block"]})
+        which = blocks[0] if len(blocks) == 1 else f"{len(blocks)} of {total} blocks"
+        if len(roles) != 1:
+            return f"in {which}"
+        return f"in {roles[0]} of {which}"
+    if len(root.layers) == 1:
+        names = summary.diagnosis.names
+        name = names[root.layers[0] - 1] if root.layers[0] <= len(names) else ""
+        return f"in {name}" if name else f"in layer {root.layers[0]}"
+    if _is_span(root.layers):
+        return f"in {span(root.layers)} of {summary.layers}"
+    return f"in {len(root.layers)} of {summary.layers} layers"
+
+
+def _is_span(layers: Sequence[int]) -> bool:
+    return list(layers) == list(range(layers[0], layers[-1] + 1))
+
+
+def blocks_hit(
+    finding: Finding, places: Sequence[Mapping[str, str]]
+) -> tuple[list[str], list[str]]:
+    """Return the blocks and roles that a finding names, or those of its layers; each once."""
+    if finding.blocks:
+        return list(finding.blocks), list(finding.roles)
+    hit = [places[layer - 1] for layer in finding.layers if layer <= len(places)]
+    if not hit or not all(place["block"] for place in hit):  # outside the blocks too: by layers
+        return [], []
+    blocks = dict.fromkeys(place["block"] for place in hit)
+    return list(blocks), list(dict.fromkeys(place["role"] for place in hit))
+
+
+def where(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
+    """Say where and when the worst finding is; nothing where all is well.
+
+    The blocks and roles where the net has blocks, else its layers; the iterations; the seeds.
+    """
+    root = summary.root
+    if root is None:
+        return ""
+    first = root.iterations[0]
+    when = "from before the first update" if first == 0 else f"from iteration {first}"
+    hit, total = root.replicates["hit"], root.replicates["total"]
+    seeds = f", in {hit} of {total} seeds" if total > 1 else ""
+    return f"{_layers_hit(summary, root, places)}, {when}{seeds}"
+
+
+def _layers_hit(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]]) -> str:
+    blocks, roles = blocks_hit(root, places)
+    if blocks:
+        shown = f"{', '.join(roles[:3])}{' and others' if len(roles) > 3 else ''}"
+        return f"{shown} in {_listed(blocks)}" if shown else _listed(blocks)
+    if not root.layers:
+        return "the whole net"
+    layers = f"{span(root.layers)} of {summary.layers}"
+    names = summary.diagnosis.names
+    ends = [names[layer - 1] for layer in (root.layers[0], root.layers[-1]) if layer <= len(names)]
+    named = [name for name in dict.fromkeys(ends) if name]
+    return f"{layers} ({' to '.join(named)})" if named else layers
+
+
+def _listed(blocks: Sequence[str]) -> str:
+    """List blocks: neighbours as a span, "blocks.0 to blocks.8"; at most a few by name."""
+    if len(blocks) <= 2:
+        return " and ".join(blocks)
+    stems = {block.rpartition(".")[0] for block in blocks}
+    numbers = [block.rpartition(".")[2] for block in blocks]
+    numbered = len(stems) == 1 and all(number.isdigit() for number in numbers)
+    if numbered and _is_span([int(number) for number in numbers]):
+        return f"{blocks[0]} to {blocks[-1]}"
+    shown = ", ".join(blocks[:NAMED])
+    return shown if len(blocks) <= NAMED else f"{shown} and {len(blocks) - NAMED} more"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,238 @@
+"""What a page holds of one run, as plain data: its answer, its findings, its product, its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradlab import diagnosis
+from gradlab.diagnosis import NOT_LEARNED, SLOW, Diagnosis, clipped
+from gradlab.report import first_screen, story
+from gradlab.report.code import steps
+from gradlab.report.layer_filter import paths_of
+from gradlab.report.layer_table import layer_places, layer_table
+from gradlab.report.pack import plain
+from gradlab.report.pictures import pictures, series
+from gradlab.report.pictures.draw import layer_names
+from gradlab.report.pictures.picture import Detail, Scene
+from gradlab.report.summary import Summary
+from gradlab.report.wording import (
+    FORMULAS,
+    RARER_WORDS,
+    STATISTIC_WORDS,
+    number,
+    power,
+    typeset,
+    words,
+)
+from gradlab.rules import Finding
+from gradlab.run import Run, as_json
+
+SPARKLINE = 24  # points: the pictures in the matrix are 100 pixels wide
+CHAIN_HEAD, CHAIN_TAIL, CHAIN_WHOLE = 4, 3, 10
+LONG = 120  # characters of a setting
+
+
+def describe_run(
+    run: Run,
+    verdict: Diagnosis,
+    summary: Summary,
+    identifier: str,
+    accuracy: Sequence[float | None],
+    detail: Detail,
+) -> dict[str, Any]:
+    """Return what the page shows of one run.
+
+    Parameters
+    ----------
+    run : Run
+    verdict : Diagnosis
+    summary : Summary
+        What its sentences are made of.
+    identifier : str
+        A short word for the page's address.
+    accuracy : sequence of float or None
+        One a seed.
+    detail : Detail
+    """
+    known = [value for value in accuracy if value is not None]
+    iterations, seeds, layers = run.matrices.shape
+    part = run.matrices.condensed()
+    figures = draw_pictures(run, verdict, detail)
+    severity = summary.root.severity if summary.root else ("none" if verdict.ok else "error")
+    return {
+        "id": identifier,
+        "name": run.name,
+        "column": "all" if summary.depth is None else str(summary.depth),
+        "outcome": summary.label,
+        "verdict": _verdict(summary),
+        "ok": verdict.ok,
+        "severity": severity,
+        "answer": first_screen.answer(summary, figures["known"], layer_places(run)),
+        "sentence": story.run_sentence(summary),
+        "accuracy": plain(float(np.mean(known))) if known else None,
+        "accuracies": plain(list(accuracy)),
+        "shape": {"iterations": iterations, "seeds": seeds, "layers": layers},
+        "sparkline": sparkline_values(part),
+        "arrival": _arrival(summary.arrives, layers),
+        "layers": layer_names(run.matrices),
+        "paths": paths_of(run),
+        "table": layer_table(run),
+        "explained": story.is_explained(summary),
+        "findings": [describe_finding(finding) for finding in verdict.findings],
+        "diagnosis": as_json("diagnosis", diagnosis.summary(run, verdict)),
+        "statuses": [
+            {"code": code, "status": status, "reason": verdict.reasons.get(code, "")}
+            for code, status in verdict.statuses.items()
+        ],
+        "config": {key: _written(value) for key, value in run.config.items()} | _clipping(run),
+        "provenance": {key: _written(value) for key, value in run.provenance.items()},
+        "chains": _chains(part),
+        "remarks": list(verdict.remarks),
+        "figures": figures,
+    }
+
+
+def _arrival(decades: float, layers: int) -> str:
+    return f"× {power(decades)}" if np.isfinite(decades) and layers > 1 else ""
+
+
+def _clipping(run: Run) -> dict[str, str]:
+    share = clipped(run)
+    return {} if share is None else {"clipped": f"in {100 * share:.0f} % of the updates"}
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value)
+    text = str(value)
+    return text if len(text) <= LONG else f"{text[: LONG - 3]}..."
+
+
+def describe_finding(finding: Finding) -> dict[str, Any]:
+    """Return what the page shows of a finding and of those that it explains."""
+    cause = finding.cause
+    return {
+        "rule": finding.rule,
+        "name": words(finding.name),
+        "severity": finding.severity,
+        "layers": list(finding.layers),
+        "blocks": list(finding.blocks),
+        "roles": list(finding.roles),
+        "iterations": list(finding.iterations),
+        "hit": finding.replicates["hit"],
+        "total": finding.replicates["total"],
+        "value": number(finding.value),
+        "limit": number(finding.limit),
+        "message": typeset(finding.message),
+        "cause": typeset(cause["sentence"]).replace(" x ", " × ") if cause else "",
+        "dominant": cause["dominant"] if cause else "",
+        "remedies": [steps(remedy) for remedy in finding.remedies],
+        "confidence": finding.confidence,
+        "evidence": typeset(finding.evidence),
+        "columns": list(finding.columns),
+        "consequences": [describe_finding(each) for each in finding.consequences],
+    }
+
+
+def sparkline_values(run: Run) -> list[float | None]:
+    """Return log10 ||delta_l|| / ||delta_L|| at iteration 0, first layer first; None is a gap."""
+    if "delta_norm" not in run or not run.iterations:
+        return []
+    fall = series.relative_decades(run)
+    places = np.linspace(0, len(fall) - 1, min(SPARKLINE, len(fall)))
+    chosen = np.unique(places.round().astype(int))
+    return [round(value, 2) if np.isfinite(value) else None for value in fall[chosen].tolist()]
+
+
+def _chains(run: Run) -> dict[str, Any]:
+    """Write the product out, before training and at the last finite iteration."""
+    last = series.last_finite(run) if run.iterations else 0
+    chains = {}
+    for key, iteration in (("start", 0), ("end", last)):
+        found = series.factors(run, iteration)
+        if found is not None:
+            chains[key] = _chain(found, iteration)
+    return chains
+
+
+def _chain(found: series.Factors, iteration: int) -> dict[str, Any]:
+    """Return one factor a step, from the last layer to the first, abridged where it is long."""
+    with np.errstate(all="ignore"):
+        each = np.exp(found.total)
+    shown = [
+        {"into": int(layer), "factor": typeset(number(value))}
+        for layer, value in zip(found.steps, each, strict=True)
+    ]
+    left_out = len(shown) - CHAIN_HEAD - CHAIN_TAIL if len(shown) > CHAIN_WHOLE else 0
+    middle = each[CHAIN_HEAD : len(each) - CHAIN_TAIL] if left_out else np.ones(1)
+    with np.errstate(all="ignore"):
+        typical = typeset(number(float(np.exp(np.log(middle).mean()))))
+    return {
+        "iteration": iteration,
+        "from": int(found.steps[0]) + 1,
+        "head": shown[:CHAIN_HEAD] if left_out else shown,
+        "left_out": {"count": left_out, "typical": typical},
+        "tail": shown[-CHAIN_TAIL:] if left_out else [],
+        "total": power(float(found.total.sum() / np.log(10))),
+    }
+
+
+def draw_pictures(run: Run, verdict: Diagnosis, detail: Detail) -> dict[str, Any]:
+    """Draw every picture that the run has the numbers for.
+
+    Returns
+    -------
+    dict
+        `known`: the keys of what was drawn; `moments`: iterations of the replay; `facts`;
+        `statistics`: words and formula of those that are drawn; and each figure by its key.
+    """
+    made: dict[str, Any] = {"known": [], "moments": [], "facts": [], "statistics": {}}
+    if not run.iterations:
+        return made
+    findings = verdict.every_finding
+    seen = [finding.iterations[0] for finding in findings]
+    whole = run.matrices
+    part = whole.condensed(seen)
+    times = series.moments(part, detail.frames, seen)
+    scene = Scene(whole, part, findings, times, detail)
+    for key, picture in pictures().items():
+        figure = picture.make(scene)
+        if figure:
+            made[key] = plain(figure)
+            made["known"].append(key)
+    made["moments"] = times
+    made["facts"] = facts(scene, made)
+    made["statistics"] = {
+        name: {"words": (STATISTIC_WORDS | RARER_WORDS)[name], "formula": FORMULAS[name]}
+        for name in made.get("heatmap", {})
+    }
+    return made
+
+
+def facts(scene: Scene, figures: dict[str, Any]) -> list[str]:
+    """Name what there is to see, so that no word beside a picture speaks of what it does not show."""
+    run = scene.run
+    profile = figures.get("profile", {"data": ()})
+    known = {
+        "seeds": run.replicates > 1,
+        "predicted": any(trace["name"] == "predicted" for trace in profile["data"]),
+        "guess": bool(run.config.get("baseline_loss")),
+        "findings": bool(scene.findings),
+        "steps": "update_ratio" in run,
+        "units": "dead_fraction" in run or "saturated_fraction" in run,
+        "activations": "activation_mean" in run and "activation_std" in run,
+        "broken": bool(scene.whole.nonfinite.any()),
+    }
+    return [name for name, holds in known.items() if holds]
+
+
+def _verdict(summary: Summary) -> str:
+    """Return the verdict in a few words; a net that learns too slowly is not called healthy."""
+    verdict = summary.diagnosis
+    if verdict.ok and not verdict.faults and summary.outcome in (SLOW, NOT_LEARNED):
+        return "no fault found"
+    share = verdict.share.replace(" of ", "/").removesuffix(" seeds")
+    return f"{words(verdict.verdict)} {share}".rstrip()

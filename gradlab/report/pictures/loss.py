@@ -1,0 +1,350 @@
+"""Loss over the iterations; below it the learning rate, accuracy or score, and the findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradlab.report.pictures import series
+from gradlab.report.pictures.draw import (
+    BROKEN,
+    LATER,
+    MEASURED,
+    NEUTRAL,
+    PREDICTED,
+    RATE,
+    Spec,
+    band,
+    direct,
+    end_labels,
+    line,
+    linear_axis,
+    log_axis,
+    shaded,
+    spec,
+    time_axis,
+    title,
+)
+from gradlab.report.pictures.picture import Picture, Scene
+from gradlab.report.wording import escape, number, words
+from gradlab.rules import Finding
+from gradlab.rules.base import ERROR
+from gradlab.run import Run
+
+Array = np.ndarray
+
+ROWS_OF_FINDINGS = 6
+ROW, GAP, BELOW = 0.055, 0.07, 0.17  # of the picture's height: a finding, a gap, a small curve
+BAR = 14  # pixels: the height of a finding's bar
+SHORT_BAR = 0.4  # of the whole time: what is left holds a finding's name
+MARKED = 20  # a line of fewer points shows each of them
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One quantity over some iterations: median and range over seeds."""
+
+    times: Array
+    over: series.Band
+
+
+@dataclass(frozen=True)
+class LossInfo:
+    """What the picture shows.
+
+    Attributes
+    ----------
+    training : Curve
+    others : dict of str to Curve
+        Other losses by their names: "held-out", "evaluation mode".
+    below : dict of str to Curve
+        What stands below the loss: "learning rate" where it changes, "accuracy" or "score".
+    baseline : float or None
+        The best constant prediction's loss.
+    broken : tuple of int, or None
+        (first iteration with a NaN loss, seeds that end so, seeds).
+    findings : list of Finding
+        Those marked, in the order of time.
+    unmarked : int
+        How many more there are.
+    last : int
+    points : int
+        At most so many a line.
+    """
+
+    training: Curve
+    others: dict[str, Curve] = field(default_factory=dict)
+    below: dict[str, Curve] = field(default_factory=dict)
+    baseline: float | None = None
+    broken: tuple[int, int, int] | None = None
+    findings: list[Finding] = field(default_factory=list)
+    unmarked: int = 0
+    last: int = 0
+    points: int = 500
+
+
+def collect(run: Run, points: int, findings: Sequence[Finding] = ()) -> LossInfo:
+    """Collect `gradlab.figures.loss`."""
+    training = curve(run, "loss")
+    broken = None
+    lost = training.times[training.over.broken > 0]
+    if len(lost):
+        broken = int(lost[0]), int(training.over.broken[-1]), run.replicates
+    named = {"held-out": "validation_loss", "evaluation mode": "evaluation_loss"}
+    others = {name: curve(run, column, finite=True) for name, column in named.items()}
+    below = {"learning rate": _changing_rate(run)} | {
+        name: curve(run, column, finite=True)
+        for name, column in (("accuracy", "validation_accuracy"), ("score", "score"))
+    }
+    marked = sorted(findings[:ROWS_OF_FINDINGS], key=lambda each: each.iterations)
+    return LossInfo(
+        training,
+        {name: each for name, each in others.items() if len(each.times)},
+        {name: each for name, each in below.items() if len(each.times)},
+        run.config.get("baseline_loss") or None,
+        broken,
+        marked,
+        max(0, len(findings) - len(marked)),
+        max(run.iterations - 1, 0),
+        points,
+    )
+
+
+def curve(run: Run, column: str, *, finite: bool = False) -> Curve:
+    """Return a column of the steps where it was recorded, or only where it is finite."""
+    values = run.step(column)
+    recorded = np.isfinite(values) if finite else run.step_recorded(column)
+    times = np.flatnonzero(recorded.any(axis=1))  # a loop may log it now and then
+    over = series.over_seeds(values[times], recorded[times], axis=1)
+    return Curve(times, over)
+
+
+def _changing_rate(run: Run) -> Curve:
+    """Return the learning rate; no iteration where it stays the same, which a line need not say."""
+    rate = curve(run, "learning_rate", finite=True)
+    median = rate.over.median
+    if len(median) and median.max() - median.min() > 1e-9 * abs(median.max()):
+        return rate
+    return Curve(rate.times[:0], series.over_seeds(np.empty((0, 1)), np.empty((0, 1), bool), 1))
+
+
+def draw(info: LossInfo) -> Spec:
+    """Draw the info: rows from the top are the loss, what stands below it, the findings."""
+    floor = (ROW * len(info.findings) + GAP) if info.findings else 0.0
+    layout: Spec = {}
+    data: list[Spec] = []
+    labels: list[Spec] = []
+    lowest = "y3" if info.findings else "y"
+    for k, (name, below) in enumerate(reversed(info.below.items())):
+        axis = f"y{4 + k}"
+        layout[f"yaxis{4 + k}"] = _small_axis(name, below) | {"domain": [floor, floor + BELOW]}
+        lowest = axis if lowest == "y" else lowest
+        floor += BELOW + GAP
+        data += _small_curve(name, below, axis, info.points)
+    main, ends = _losses(info)
+    axis = _loss_axis(info)
+    labels += end_labels(ends, axis)
+    shapes = []
+    if info.broken is not None:
+        at, _, _ = info.broken
+        style = {"color": BROKEN, "width": 1.5, "dash": "dot"}
+        shapes.append({"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at})
+        shapes[0]["line"] = style
+        labels.append(_broken_label(info))
+    if info.findings:
+        data += _bars(info)
+        layout["yaxis3"] = _findings_axis(info)
+        labels += [_finding_label(row, each, info.last) for row, each in enumerate(info.findings)]
+    return spec(
+        [*main, *data],
+        _alt(info),
+        shapes=shapes,
+        xaxis=time_axis(info.last, edge=0.02 * max(info.last, 1)) | {"anchor": lowest},
+        yaxis=axis | {"domain": [floor, 1]},
+        annotations=labels,
+        **layout,
+        **direct([label for label in labels if label.get("xref") == "paper"]),
+    )
+
+
+def _losses(info: LossInfo) -> tuple[list[Spec], list[tuple[float, str, str]]]:
+    """Return the lines of the upper row, and where each ends."""
+    data = _training(info)
+    ends = [(_last(info.training.over.median), "training", MEASURED)]
+    for (name, each), colour in zip(info.others.items(), (PREDICTED, LATER), strict=False):
+        hover = f"iteration %{{x}}: %{{y:.4g}}<extra>{name}</extra>"
+        data += band(each.times, each.over.low, each.over.high, colour)
+        data.append(
+            line(each.times, each.over.median, colour, name, hover, mode="lines+markers",
+                 line={"width": 1.5})
+        )  # fmt: skip
+        ends.append((_last(each.over.median), name, colour))
+    if info.baseline is not None:
+        name = f"guessing: {number(info.baseline)}"
+        span = np.array([0, info.last])
+        style = {"dash": "dash", "width": 1.5}
+        hover = "%{fullData.name}<extra></extra>"
+        data.append(line(span, np.full(2, info.baseline), NEUTRAL, name, hover, line=style))
+        ends.append((info.baseline, name, NEUTRAL))
+    return data, ends
+
+
+def _last(values: Array) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite[-1]) if len(finite) else float("nan")
+
+
+def _training(info: LossInfo) -> list[Spec]:
+    """Draw the training loss, thinned so that the spikes of any seed stay."""
+    over, times = info.training.over, info.training.times
+    chosen = series.thin([over.low, over.high], info.points)
+    mode = "lines+markers" if len(chosen) <= MARKED else "lines"
+    hover = "iteration %{x}: %{y:.4g}<extra>training</extra>"
+    style = {"mode": mode, "line": {"width": 1.5}}
+    median = line(times[chosen], over.median[chosen], MEASURED, "training", hover, **style)
+    return [*band(times[chosen], over.low[chosen], over.high[chosen], MEASURED), median]
+
+
+def _small_curve(name: str, each: Curve, axis: str, points: int) -> list[Spec]:
+    colour = RATE if name == "learning rate" else LATER
+    chosen = series.thin([each.over.low, each.over.high], points)
+    times = each.times[chosen]
+    low, high, median = (
+        values[chosen] for values in (each.over.low, each.over.high, each.over.median)
+    )
+    mode = "lines+markers" if len(chosen) <= MARKED else "lines"
+    hover = f"iteration %{{x}}: %{{y:.4g}}<extra>{name}</extra>"
+    style = {"mode": mode, "yaxis": axis, "line": {"width": 1.5}}
+    return [
+        *band(times, low, high, colour, yaxis=axis),
+        line(times, median, colour, name, hover, **style),
+    ]
+
+
+def _small_axis(name: str, each: Curve) -> Spec:
+    if name == "accuracy":
+        ticks = {"tickformat": ".0%", "tickvals": [0, 0.5, 1]}
+        return {"title": title(name), "range": [-0.03, 1.03], **ticks}
+    if name == "learning rate":
+        name = "rate"  # the row is as high as four letters are long
+    return linear_axis(name, each.over.median) | {"nticks": 3, "exponentformat": "power"}
+
+
+def _loss_axis(info: LossInfo) -> Spec:
+    """Choose the scale by the medians: one seed that explodes may leave the picture, but not flatten it."""
+    drawn = [info.training.over.median, *(each.over.median for each in info.others.values())]
+    given = np.concatenate([*drawn, [] if info.baseline is None else [info.baseline]])
+    finite = given[np.isfinite(given)]
+    if not len(finite):
+        return {"title": title("loss"), "range": [0, 1]}
+    if finite.min() > 0 and finite.max() > 100 * finite.min():
+        return log_axis("loss", [finite], ticks=4)
+    highest = info.training.over.high[np.isfinite(info.training.over.high)]
+    most = max(highest.max(initial=finite.max()), finite.max())
+    top = min(most, 2 * finite.max()) if finite.max() > 0 else most
+    low = min(0.0, 1.05 * float(finite.min()))
+    return {"title": title("loss"), "range": [low, 1.05 * float(top) or 1.0]}
+
+
+def _broken_label(info: LossInfo) -> Spec:
+    at, ending, seeds = info.broken or (0, 0, 0)
+    of = f", {ending} of {seeds} seeds" if ending < seeds else ""
+    side = "left" if at < 0.5 * info.last else "right"
+    return {
+        "text": f"NaN from iteration {at}{of}", "x": at, "xanchor": side, "yref": "paper", "y": 1,
+        "yanchor": "top", "xshift": 4 if side == "left" else -4, "showarrow": False,
+        "font": {"size": 12, "color": BROKEN},
+    }  # fmt: skip
+
+
+def _findings_axis(info: LossInfo) -> Spec:
+    count = len(info.findings)
+    return {
+        "domain": [0, ROW * count], "range": [count - 0.5, -0.5], "showgrid": False,
+        "zeroline": False, "tickvals": list(range(count)), "showticklabels": False,
+        "ticktext": [finding.rule for finding in info.findings],
+    }  # fmt: skip
+
+
+def _bars(info: LossInfo) -> list[Spec]:
+    """A bar for each finding, from its first to its last iteration."""
+    bars = []
+    for row, finding in enumerate(info.findings):
+        first, end = (min(int(t), info.last) for t in finding.iterations)
+        when = f"iteration {first}" if first == end else f"iterations {first} to {end}"
+        name = f"{finding.rule} {words(finding.name)}"
+        text = f"{name}, {finding.severity}: {when}<extra></extra>"
+        colour = BROKEN if finding.severity == ERROR else PREDICTED
+        ends = {"size": BAR, "color": colour, "symbol": "line-ns"}
+        ends["line"] = {"color": colour, "width": 3}
+        style = {"mode": "lines+markers", "yaxis": "y3", "showlegend": False, "marker": ends}
+        span, rows = np.array([first, end]), np.array([row, row])
+        thick = {"width": BAR}
+        bars.append(line(span, rows, shaded(colour), finding.rule, text, line=thick, **style))
+    return bars
+
+
+def _finding_label(row: int, finding: Finding, last: int) -> Spec:
+    """Write a finding's name on its row: after a short bar, else on it, where no end of a bar is."""
+    first, end = (min(int(t), last) for t in finding.iterations)
+    early = SHORT_BAR * last
+    return {
+        "text": f"{finding.rule} {escape(words(finding.name))}", "xshift": 4, "y": row,
+        "x": next((t for t in (end, first) if t < early), 0), "yref": "y3", "xanchor": "left",
+        "showarrow": False, "font": {"size": 11},
+    }  # fmt: skip
+
+
+def _alt(info: LossInfo) -> str:
+    median = info.training.over.median
+    finite = median[np.isfinite(median)]
+    if not len(finite):
+        return "No finite loss was recorded."
+    parts = [
+        f"The training loss goes from {number(float(finite[0]))} to {number(float(finite[-1]))}"
+        + (f"; always guessing has {number(info.baseline)}" if info.baseline is not None else "")
+    ]
+    if "accuracy" in info.below:
+        parts.append(f"Last accuracy: {info.below['accuracy'].over.median[-1]:.0%}")
+    if info.findings:
+        seen = ", ".join(
+            f"{each.rule} from iteration {each.iterations[0]}" for each in info.findings
+        )
+        more = f" and {info.unmarked} more" if info.unmarked else ""
+        parts.append(f"Findings: {seen}{more}")
+    return ". ".join(parts) + "."
+
+
+def _make(scene: Scene) -> Spec | None:
+    if not scene.whole.step_recorded("loss").any():
+        return None
+    return draw(collect(scene.whole, scene.detail.points, scene.findings))
+
+
+PICTURES = (
+    Picture(
+        key="loss",
+        title="Loss over time",
+        order=30,
+        make=_make,
+        shape="loss",
+        marks=("time",),
+        answers=("GL4", "GL310"),
+        hint=(
+            "<span data-if='seeds'>Median and range over seeds. </span><span data-if='guess'>Above "
+            "the dashed line the net is no better than always guessing the average. </span><span "
+            "data-if='findings'>Bars at the foot: when each finding was seen.</span>"
+        ),
+        reading=(
+            "<p>The training loss is that of one batch before its update. The dashed line is the "
+            "loss of the best constant prediction: the class frequencies, or the mean target. A "
+            "bar at the foot reaches from the first to the last iteration that a finding rests on; "
+            "pink is an error, orange a warning.</p>"
+            "<p class='formula'>Loss = (1/B) Σ<sub>i</sub> ℓ(f(x<sub>i</sub>), y<sub>i</sub>) over "
+            "the B examples of a batch; guessing: the smallest (1/N) Σ<sub>i</sub> ℓ(c, "
+            "y<sub>i</sub>) that one answer c for all of them can have.</p>"
+        ),
+    ),
+)

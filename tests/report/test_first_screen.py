@@ -1,0 +1,196 @@
+"""The first screen: twelve words, one picture, one fix, how sure, and the rule."""
+
+from dataclasses import replace
+
+import pytest
+
+import gradlab
+from gradlab.diagnosis import registry
+from gradlab.report.code import parts_of, steps
+from gradlab.report.data import build
+from gradlab.report.first_screen import answer, choose_picture, sections_of
+from gradlab.report.headline import headline, where
+from gradlab.report.pictures import pictures
+from gradlab.report.summary import Summary
+from gradlab.rules import Finding
+from gradlab.rules.remedies import Remedy
+from tests.report.test_data import made, only
+
+PLACES = [
+    {"path": f"blocks.{k // 2}.{role}", "block": f"blocks.{k // 2}", "role": role}
+    for k, role in enumerate(["attn.qkv", "mlp.up"] * 3)
+]
+
+
+def found(
+    rule="GL302", name="frozen-layer", layers=(1,), iterations=(0, 9), hit=1, total=1, **more
+):
+    replicates = {"hit": hit, "total": total, "which": list(range(hit))}
+    return Finding(
+        rule, name, "error", layers, iterations, replicates, 1.0, 2.0, "A message.", **more
+    )
+
+
+def summary_of(finding, layers=6, arrives=float("nan"), names=()):
+    verdict = gradlab.Diagnosis("it", (finding,), {finding.rule: "fired"}, names=names)
+    return Summary("it", "not learned", verdict, layers, arrives)
+
+
+@pytest.mark.parametrize(
+    ("finding", "places", "expected"),
+    [
+        (found(layers=(2, 3)), (), "Frozen layer in layers 2-3 of 6 from the start"),
+        (found(layers=(2, 5), iterations=(40, 49)), (), "Frozen layer in 2 of 6 layers from iteration 40"),
+        (found(layers=(1, 3)), PLACES, "Frozen layer in attn.qkv of 2 of 3 blocks from the start"),
+        (found(layers=(3,)), PLACES, "Frozen layer in attn.qkv of blocks.1 from the start"),
+        (found(layers=(3, 4)), PLACES, "Frozen layer in blocks.1 from the start"),
+        (found(layers=tuple(range(1, 7))), PLACES, "Frozen layer from the start"),
+        (found(layers=(2,), hit=2, total=8), (), "Frozen layer in layer 2 from the start (2 of 8 seeds)"),
+        (
+            found("GL001", "non-finite", layers=(2,), iterations=(152, 152)), PLACES,
+            "NaN or infinity at iteration 152 in mlp.up of blocks.0",
+        ),
+    ],
+)  # fmt: skip
+def test_a_headline_says_what_where_and_since_when(finding, places, expected):
+    assert headline(summary_of(finding), places) == expected
+
+
+def test_a_finding_that_names_its_blocks_itself_is_believed():
+    finding = found(layers=(1,), blocks=("enc.0", "enc.1"), roles=("attn.proj",))
+    assert (
+        headline(summary_of(finding), PLACES)
+        == "Frozen layer in attn.proj of 2 of 3 blocks from the start"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "arrives", "expected"),
+    [
+        ("GL101", -13.0, "The gradient vanishes: 1.0·10⁻¹³ of it reaches layer 1"),
+        ("GL101", -0.5, "It in layer 1 from the start"),
+        ("GL102", 6.0, "The gradient explodes: 1.0·10⁶ times larger at layer 1"),
+    ],
+)
+def test_a_product_that_vanishes_or_explodes_is_the_number_of_its_headline(rule, arrives, expected):
+    summary = summary_of(found(rule, "it", layers=(1,)), arrives=arrives)
+    assert headline(summary).startswith(expected)
+
+
+@pytest.mark.parametrize("code", sorted(registry()))
+@pytest.mark.parametrize("places", [(), PLACES])
+@pytest.mark.parametrize("layers", [(), (1,), (1, 3), (2, 3, 4), (1, 2, 3, 4, 5, 6)])
+def test_no_headline_has_more_than_twelve_words(code, places, layers):
+    finding = found(code, registry()[code].name, layers, (123_456, 200_000), hit=2, total=8)
+    assert len(headline(summary_of(finding, arrives=-3.0), places).split()) <= 12
+
+
+def test_what_does_not_fit_is_left_out_from_the_end():
+    finding = found(name="a-name-of-seven-words-in-all", layers=(2,), hit=2, total=8)
+    assert headline(summary_of(finding)) == "A name of seven words in all in layer 2"
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ((1, 3, 5), "attn.qkv in blocks.0 to blocks.2, from before the first update"),
+        ((1, 5), "attn.qkv in blocks.0 and blocks.2, from before the first update"),
+        ((), "the whole net, from before the first update"),
+    ],
+)
+def test_a_place_is_named_by_role_and_block(layers, expected):
+    assert where(summary_of(found(layers=layers)), PLACES) == expected
+
+
+def test_every_rule_has_a_picture_that_is_drawn_for_any_run_with_a_loss():
+    for code in registry():
+        assert choose_picture(found(code), ["loss", "profile", "layers"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "picture"),
+    [
+        ("GL001", "norm_and_rate"),
+        ("GL101", "profile"),
+        ("GL103", "norm_and_rate"),
+        ("GL106", "output_stage"),
+        ("GL201", "dead_units"),
+        ("GL302", "layers"),
+        ("GL403", "loss"),
+        ("GL404", "scales"),
+    ],
+)
+def test_the_picture_fits_the_kind_of_fault(rule, picture):
+    known = [key for key in pictures() if key not in ("roles", "stream")]
+    assert choose_picture(found(rule), known) == picture
+
+
+def test_the_picture_of_an_unknown_rule_shows_the_statistic_that_it_names():
+    finding = found("XY1", columns=("update_ratio",))
+    assert choose_picture(finding, ["profile", "loss", "layers"]) == "layers"
+    assert choose_picture(replace(finding, columns=()), ["profile", "loss"]) == "loss"
+    assert choose_picture(finding, []) == ""
+
+
+def test_a_troubled_run_is_answered():
+    run = made(per_example_grad_norm=1e-9 * pytest.importorskip("numpy").ones((30, 3, 6)))
+    root = gradlab.diagnose(run).findings[0]
+    told = only(run)["answer"]
+    assert told["rule"]["code"] == root.rule == "GL101"
+    assert [section["heading"] for section in told["rule"]["sections"]][:2] == [
+        "What it does",
+        "Why it is bad",
+    ]
+    assert "".join(part["text"] for part in told["fix"]["words"]) == str(root.remedies[0])
+    assert told["picture"] == "profile"
+    assert told["confidence"] == f"{root.confidence.capitalize()} confidence"
+
+
+def test_a_run_without_a_fault_has_no_fix():
+    told = answer(
+        Summary("it", "learned", gradlab.Diagnosis("it", (), {"GL001": "passed"}), 6, 0.0), ["loss"]
+    )
+    assert told["headline"] == "Healthy: 1 of 1 rules could judge"
+    assert (told["fix"], told["rule"], told["picture"]) == (None, None, "loss")
+
+
+def test_a_run_of_which_nothing_tells_whether_it_learns():
+    summary = Summary("it", "unknown", gradlab.Diagnosis("it", (), {"GL001": "passed"}), 6, 0.0)
+    assert summary.label == "unknown"
+    assert summary.status == "does not show whether it learns"
+    assert summary.fine
+
+
+def test_notes_do_not_make_the_headline():
+    note = replace(found(), severity="note")
+    data = build(made(), judge=lambda run: gradlab.Diagnosis(run.name, (note,), {"GL302": "fired"}))
+    assert data["headline"].startswith(("Healthy", "It does not learn"))
+    assert data["cells"][0]["findings"][0]["severity"] == "note"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ('initialize: nn.init.kaiming_normal_(model.blocks[3].up.weight, nonlinearity="relu")',
+         'nn.init.kaiming_normal_(model.blocks[3].up.weight, nonlinearity="relu")'),
+        ("lower the learning rate tenfold (lr=0.015), or warm it up", "lr=0.015"),
+        ('initialize with init="he_normal"', 'init="he_normal"'),
+        ("set epsilon (eps=1e-08 in the optimizer)", "eps=1e-08"),
+        ("warm up: LinearLR(optimizer, start_factor=0.01, total_iters=50)",
+         "LinearLR(optimizer, start_factor=0.01, total_iters=50)"),
+        ("clip, nn.utils.clip_grad_norm_(model.parameters(), 1) before optimizer.step()",
+         "nn.utils.clip_grad_norm_(model.parameters(), 1)\noptimizer.step()"),
+        ("check the loss for log(0) or a division by 0", ""),
+        ("lower it to lr=0.5. Then look again", "lr=0.5"),
+        ("an open bracket nn.init.zeros_(x", ""),
+    ],
+)  # fmt: skip
+def test_code_in_a_remedy_can_be_copied(words, code):
+    shown = steps(Remedy("try", words))
+    assert shown["code"] == code
+    assert "".join(text for text, _ in parts_of(words)) == words
+
+
+def test_a_docstring_parts_into_its_sections():
+    text = "Name (GL1).\n\nWhat it does\n------------\nOne\nline.\n\nWhy it is bad\n-------------\nTwo."
+    assert sections_of(text) == [("What it does", "One line."), ("Why it is bad", "Two.")]
