@@ -1,4 +1,4 @@
-"""Precision, recall and the rest, counted over the corpus: what the README's table and its test are made of."""
+"""Precision, recall and the rest, counted over the corpus: what docs/how-truth-is-measured.md and its test are made of."""
 
 from __future__ import annotations
 
