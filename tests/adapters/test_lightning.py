@@ -77,7 +77,7 @@ def fit(module, callback, **options):
     )  # fmt: skip
     loader = torch.utils.data.DataLoader(batches(), batch_size=None)
     trainer.fit(module, loader, loader)
-    return callback.run
+    return callback.run and callback.run.matrices
 
 
 def expected(clip):

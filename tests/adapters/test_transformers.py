@@ -134,12 +134,12 @@ def test_what_the_trainer_does_is_recorded(tmp_path, make, make_data, loss_of):
 def test_the_parts_of_a_gpt_are_layers(tmp_path):
     callback = GradlabCallback(every=1)
     fit(gpt(), texts(), callback, tmp_path)
-    layers = callback.run.layers.set_index("name")
+    layers = callback.run.matrices.layers.set_index("name")
     assert {"transformer.wte", "transformer.h.0.attn.c_attn", "transformer.h.1.mlp.c_proj", "lm_head"} <= set(
         layers.index
     )
     assert layers.loc["transformer.h.0.attn.c_attn", ["fan_in", "fan_out"]].tolist() == [16, 48]
-    seen = callback.run.recorded("delta_norm")[:, 0].all(axis=0)
+    seen = callback.run.matrices.recorded("delta_norm")[:, 0].all(axis=0)
     assert seen.sum() >= len(layers) - 1
 
 

@@ -102,4 +102,6 @@ def train(model: gradlab.MLP, data, *, watching: dict | None = None, **training)
         run = gradlab.train(model, data, on_step=follow, every=1, **training)
     ours = recorder.run
     config = {**ours.config, **run.config}
-    return run, gradlab.Run(ours.name, config, ours.provenance, ours.layers.to_dict("records"), 1, ours._source)
+    layers = ours.layers.to_dict("records")
+    whole = gradlab.Run(ours.name, config, ours.provenance, layers, 1, ours._source)
+    return run, whole.matrices

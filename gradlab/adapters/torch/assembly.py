@@ -10,7 +10,7 @@ import numpy as np
 from gradlab import measures
 from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.ledger import Column
-from gradlab.adapters.torch.numbers import OF_MODULES
+from gradlab.adapters.torch.numbers import OF_BLOCKS, OF_MODULES, Number
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.rows import Row
 
@@ -25,7 +25,6 @@ OF_VECTORS = {
     "grad_norm", "weight_norm", "update_norm", "update_ratio", "outside_update_norm",
     "lost_fraction", "nonfinite_count",
 }  # fmt: skip
-OF_LOSS = tuple(name for name, number in OF_MODULES.items() if number.of_mean_loss)
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,13 @@ class Assembled:
     steps : dict of str to masked array (T,)
     phases : list of (str or None)
         Where a non-finite number appeared first, in any process.
+    blocks : dict of str to masked array (T, B)
     """
 
     columns: dict[str, np.ma.MaskedArray]
     steps: dict[str, np.ma.MaskedArray]
     phases: list[str | None]
+    blocks: dict[str, np.ma.MaskedArray]
 
 
 class Assembler:
@@ -98,7 +99,8 @@ class Assembler:
         of_parameters |= {
             name: (of_parameters[name][0] / by, of_parameters[name][1]) for name in OF_GRADIENT
         }
-        of_modules |= {name: (of_modules[name][0] / scale, of_modules[name][1]) for name in OF_LOSS}
+        of_modules = _unscaled(of_modules, OF_MODULES, scale)
+        of_blocks = _unscaled(whole.get("blocks", {}), OF_BLOCKS, scale)
         with np.errstate(all="ignore"):
             p = {name: _taken(column, self._numbers) for name, column in of_parameters.items()}
             m = {name: _taken(column, self._modules) for name, column in of_modules.items()}
@@ -113,6 +115,7 @@ class Assembler:
             {name: _masked(column) for name, column in columns.items()},
             {name: _masked(column) for name, column in steps.items()},
             _phases(net, m, p),
+            {name: _masked(column) for name, column in _of_blocks(of_blocks).items()},
         )
 
     def _of_weights(self, p: Mapping[str, Column], update: Column) -> dict[str, Column]:
@@ -218,6 +221,38 @@ class Assembler:
         last = np.full((len(delta), 1), np.nan)
         padded = {name: np.concatenate([term, last], axis=1) for name, term in terms.items()}
         return {name: (term, np.isfinite(term)) for name, term in padded.items()}
+
+
+def _unscaled(
+    columns: Mapping[str, Column], numbers: Mapping[str, Number], scale: Array
+) -> dict[str, Column]:
+    """Return columns (T, N) without what a GradScaler has multiplied the loss by, (T, 1)."""
+    return {
+        name: (values / scale ** numbers[name].of_loss, known)
+        for name, (values, known) in columns.items()
+    }
+
+
+def _of_blocks(b: Mapping[str, Column]) -> dict[str, Column]:
+    """Make the statistics of blocks, and of the additions inside them; nothing without any."""
+    if not b:
+        return {}
+    (norm, known), (n, _) = b["stream_norm"], b["stream_n"]
+    (out, came), (into, arrived) = b["out_norm"], b["in_norm"]
+    (skip, split), (branch, _), (inner, _) = b["skip_norm"], b["branch_norm"], b["branch_inner"]
+    with np.errstate(all="ignore"):
+        # In front of an addition: ||s + b||; blocks have been measured there.
+        together = np.sqrt(np.maximum(skip**2 + branch**2 + 2 * inner, 0))
+        factor = np.log(np.where(arrived, into, together) / out)
+        share, cosine = branch / (branch + skip), inner / (branch * skip)
+        of_addition = split & ~known
+        return {
+            "stream_rms": (norm / np.sqrt(n), known),
+            "stream_grad_norm": (out, came),
+            "stream_log_gain": (factor, came & (arrived | of_addition) & np.isfinite(factor)),
+            "branch_share": (share, split & (branch + skip > 0)),
+            "branch_cosine": (np.clip(cosine, -1, 1), split & (branch > 0) & (skip > 0)),
+        }
 
 
 def _steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str, Column]:

@@ -11,9 +11,14 @@ import torch
 from torch import nn
 
 from gradlab.adapters.torch.modules import class_name
+from gradlab.adapters.torch.observe.stream import Stream
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
+from gradlab.adapters.torch.rows import Row
+from gradlab.adapters.torch.structure import Structure
 from gradlab.run import Run
+
+ADDITION = "addition"  # the kind of a row of `run.blocks` that is one addition inside a block
 
 
 def config(
@@ -73,6 +78,45 @@ def counts(
         "without_gradient": without_gradient,
     }
     return {name: sum(each.numel() for each in part) for name, part in parts.items()}
+
+
+def blocks(stream: Stream, structure: Structure, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Describe the blocks, in the order in which data meet them, then the additions inside them.
+
+    An addition is named after what its branch's weights have in common: "blocks.3.attn".
+    """
+    names: dict[int, str] = {}
+    for row in rows:
+        names.setdefault(id(row.parameter), row.name)
+    numbers = {row.name: number for number, row in enumerate(rows, 1)}
+    described: list[dict[str, Any]] = []
+    for number, count in stream.rows:
+        block = stream.blocks[number]
+        inside = [row.name for row in rows if structure.block_of(row.path) == block.path]
+        known = {"block": block.path, "path": block.path, "kind": block.kind}
+        if count:
+            weights = [p for p in stream.branches[number, count] if p.ndim > 1 and id(p) in names]
+            inside = sorted((names[id(p)] for p in weights), key=lambda name: numbers[name])
+            path = _common([name.removeprefix(block.path).lstrip(".") for name in inside])
+            taken = {each["block"] for each in described}
+            label = f"{block.path}.{path or f'addition{count}'}"
+            label = f"{label}.{count}" if label in taken else label
+            known = {"block": label, "path": block.path, "kind": ADDITION}
+        described.append({**known, "layers": [numbers[name] for name in inside]})
+    return described
+
+
+def _common(names: Sequence[str]) -> str:
+    """Return what the names of a branch's weights have in common, or the first and the last one."""
+    parts = [name.split(".") for name in names]
+    shared = []
+    for together in zip(*parts, strict=False):
+        if len(set(together)) > 1:
+            break
+        shared.append(together[0])
+    if shared or not names:
+        return ".".join(shared)
+    return f"{names[0]}-{names[-1]}"
 
 
 def told(options: WatchOptions) -> dict[str, Any]:

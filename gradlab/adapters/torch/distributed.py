@@ -86,7 +86,9 @@ class Ranks:
         if self.size == 1:
             return
         self.number = found.index(distributed.get_rank())
-        self._apart_in = ("parameters", "modules", "net") if self.sharded else ("modules", "net")
+        self._apart_in = ("modules", "blocks", "net")
+        if self.sharded:
+            self._apart_in = ("parameters", *self._apart_in)
         # What lies in several processes alike is counted once.
         self._owned = np.array(
             [_is_owned(parameter, self.number) for parameter in parameters], bool
@@ -129,11 +131,11 @@ class Ranks:
         columns = {
             (table, name): (values, known & self._owned if table == "parameters" else known)
             for table in self._apart_in
-            for name, (values, known) in tables[table].items()
+            for name, (values, known) in tables.get(table, {}).items()
         }
         widths = [known.shape[1] for _, known in columns.values()]
         ways = np.repeat([TABLES[table][name].processes for table, name in columns], widths)
-        of_loss = np.repeat([TABLES[table][name].of_mean_loss for table, name in columns], widths)
+        of_loss = np.repeat([TABLES[table][name].of_loss for table, name in columns], widths)
         values, known = (
             np.concatenate(parts, axis=1) for parts in zip(*columns.values(), strict=True)
         )
@@ -141,13 +143,17 @@ class Ranks:
             None
             if self.apart
             else self._combined(
-                ways, np.where(known, values / np.where(of_loss, self.size, 1), 0.0), known
+                ways, np.where(known, values / float(self.size) ** of_loss, 0.0), known
             )
         )
         if whole is None:
             return {
                 **tables,
-                **{table: _forgotten(tables[table]) for table in self._apart_in if table != "net"},
+                **{
+                    table: _forgotten(tables[table])
+                    for table in self._apart_in
+                    if table != "net" and table in tables
+                },
             }
         stops = np.cumsum(widths)[:-1]
         result: dict[str, dict[str, Column]] = {table: dict(of) for table, of in tables.items()}

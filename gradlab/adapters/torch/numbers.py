@@ -43,18 +43,18 @@ class Number:
     processes : str
         What joins those of several processes: "norm" (the root of the sum of squares), "sum",
         "largest", "smallest", or "mean".
-    of_mean_loss : bool
-        Whether it is as large as the loss: that of a process is the mean over its part of the
-        batch, and a GradScaler may have multiplied it.
+    of_loss : int
+        The power of the loss that it grows with: the loss of a process is the mean over its part of
+        the batch, and a GradScaler may have multiplied it.
     """
 
     calls: How
     processes: Across
-    of_mean_loss: bool = False
+    of_loss: int = 0
 
 
 NORM = Number(joined, "norm")
-SIGNAL = Number(joined, "norm", of_mean_loss=True)
+SIGNAL = Number(joined, "norm", of_loss=1)
 COUNT = Number(summed, "sum")
 LATEST = Number(latest, "mean")
 LARGEST = Number(latest, "largest")
@@ -82,7 +82,7 @@ OF_MODULES: Mapping[str, Number] = {
     "delta_norm": SIGNAL,
     "back_norm": SIGNAL,
     "product_norm": SIGNAL,
-    "per_example": Number(summed, "sum", of_mean_loss=True),
+    "per_example": Number(summed, "sum", of_loss=1),
     "doubtful": Number(latest, "sum"),
     "delta_bad": COUNT,
     "z_bad": COUNT,
@@ -113,4 +113,18 @@ OF_NET: Mapping[str, Number] = {
     "skipped_steps": LARGEST,
     "broke_forward": LARGEST,
 }
-TABLES = {"parameters": OF_PARAMETERS, "modules": OF_MODULES, "net": OF_NET}
+OF_BLOCKS: Mapping[str, Number] = {
+    "stream_norm": NORM,
+    "stream_n": COUNT,
+    "in_norm": SIGNAL,
+    "out_norm": SIGNAL,
+    "skip_norm": SIGNAL,
+    "branch_norm": SIGNAL,
+    "branch_inner": Number(summed, "sum", of_loss=2),
+}
+TABLES = {
+    "parameters": OF_PARAMETERS,
+    "modules": OF_MODULES,
+    "net": OF_NET,
+    "blocks": OF_BLOCKS,
+}

@@ -16,6 +16,7 @@ from gradlab.adapters.torch.numbers import OF_MODULES, OF_NET, OF_PARAMETERS
 from gradlab.adapters.torch.observe.eager import Eager
 from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.signals import Signals
+from gradlab.adapters.torch.observe.stream import Stream
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin.lookout import Lookout
@@ -51,7 +52,8 @@ def outfit(
     ledger.table("modules", OF_MODULES, len(seen))
     ledger.table("net", OF_NET, 1)
     on_cpu = any(parameter.device.type == "cpu" for parameter in parameters.all)
-    observers = (Signals(wiring, ledger, guard),)
+    stream = Stream(structure.blocks, ledger, ranks, guard)
+    observers = (Signals(wiring, ledger, guard), stream)
     instruments = Instruments(
         parameters=parameters,
         gradients=Gradients(parameters, ledger),
@@ -61,6 +63,16 @@ def outfit(
         ledger=ledger,
     )
     record = Record(
-        model, optimizers, rows, structure, parameters, wiring, observers, ledger, ranks, options
+        model,
+        optimizers,
+        rows,
+        structure,
+        parameters,
+        wiring,
+        stream,
+        observers,
+        ledger,
+        ranks,
+        options,
     )
     return instruments, record

@@ -22,6 +22,7 @@ from gradlab.adapters.torch.measure.parameters import Parameters
 from gradlab.adapters.torch.modules import class_name
 from gradlab.adapters.torch.numbers import LATEST
 from gradlab.adapters.torch.observe.observer import Observer
+from gradlab.adapters.torch.observe.stream import Stream
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.rows import VECTOR, Row, ordered
@@ -53,6 +54,7 @@ class Record:
         structure: Structure,
         parameters: Parameters,
         wiring: Wiring,
+        stream: Stream,
         observers: Sequence[Observer],
         ledger: Ledger,
         ranks: Ranks,
@@ -60,7 +62,7 @@ class Record:
     ):
         self._model, self._optimizers, self._rows = model, optimizers, rows
         self._structure, self._parameters = structure, parameters
-        self._wiring, self._observers = wiring, observers
+        self._wiring, self._stream, self._observers = wiring, stream, observers
         self._ledger, self._ranks, self._options = ledger, ranks, options
         self._assembler: Assembler | None = None
         self._recorder: Recorder | None = None
@@ -141,24 +143,12 @@ class Record:
             weights=options.weights,
             seed=options.seed,
             overwrite=options.overwrite,
-            blocks=self._blocks(layers),
+            blocks=describe.blocks(self._stream, self._structure, rows),
         )
         positions = self._recorder.positions
         if len(positions):
             self._ledger.table("followed", {"value": LATEST}, len(positions))
             self._parameters.follow(rows, positions)
-
-    def _blocks(self, layers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Describe the blocks: which layers lie in each."""
-        return [
-            {
-                "block": block.path,
-                "path": block.path,
-                "kind": block.kind,
-                "layers": [n for n, layer in enumerate(layers, 1) if layer["block"] == block.path],
-            }
-            for block in self._structure.blocks
-        ]
 
     def due(self, iterations: int) -> bool:
         """Whether it is time to move a block.
@@ -235,6 +225,7 @@ class Record:
                 made.steps,
                 phases=made.phases,
                 followed=None if values is None else (read, values[read]),
+                block_signals=made.blocks,
             )
 
     def note(self, **facts: Any) -> None:

@@ -87,7 +87,7 @@ class Row:
         return {
             "name": self.name,
             "kind": self.kind,
-            "activation": activation if self.is_matrix else None,
+            "activation": activation if self.is_matrix else "identity",
             "fan_in": fan_in,
             "fan_out": fan_out,
             "parameters": self.parameter.numel(),
