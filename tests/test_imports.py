@@ -89,7 +89,7 @@ ROOMS = {
     "cli": Room(
         {"cli.*", "run", "run.storage", "diagnosis", "diagnosis.project", "comparison", "comparison.networks",
          "datasets", "theory", "training", "rules", *SHARED, "report", "report.forecast", "report.article",
-         "report.gallery", "statistics", "options", "ranges", "files", "errors", "_version"},
+         "report.gallery", "report.layer_filter", "statistics", "options", "ranges", "files", "errors", "_version"},
         {"numpy", "threadpoolctl", "typer", "rich"},
     ),
     "__main__": Room({"cli"}, set()),

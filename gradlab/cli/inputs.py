@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,42 +48,23 @@ def codes(text: str | None) -> list[str] | None:
     return None if text is None else [code.strip() for code in text.split(",") if code.strip()]
 
 
-def matcher(pattern: str) -> Callable[[str], bool]:
-    """Return whether a name matches a pattern: a glob, or a regular expression between slashes.
-
-    Raises
-    ------
-    ArgumentError
-        A regular expression that cannot be read.
-    """
-    if len(pattern) > 2 and pattern[0] == pattern[-1] == "/":
-        try:
-            expression = re.compile(pattern[1:-1])
-        except re.error as error:
-            raise ArgumentError(
-                f"layers={shown(pattern)} is no regular expression ({error}); a pattern such as "
-                "'blocks.*.attn.*' needs no slashes"
-            ) from None
-        return lambda name: expression.search(name) is not None
-    return lambda name: fnmatch.fnmatchcase(name, pattern)
-
-
 def matching_layers(run: Run, pattern: str) -> set[int]:
-    """Return the numbers, from 1, of a run's layers whose name or path matches `pattern`.
+    """Return the numbers, from 1, of a run's layers, vectors among them, that `pattern` fits.
 
     Raises
     ------
     ArgumentError
-        No layer matches; the message names some that there are.
+        It fits none, and the message names the nearest; or it is no pattern.
     """
     from gradlab.errors import suggest
+    from gradlab.report.layer_filter import fitting
 
-    matches = matcher(pattern)
-    rows = run.layers[["name", "path"]].fillna("").astype(str).to_numpy()
-    found = {k + 1 for k, words in enumerate(rows) if any(map(matches, words))}
+    rows = run.layers[["path", "name"]].fillna("").astype(str).to_numpy()
+    paths = [path or name for path, name in rows]
+    found = set(fitting(paths, pattern))
     if not found:
-        known = dict.fromkeys(path or name for name, path in rows)
         raise ArgumentError(
-            f"layers={shown(pattern)} matches no layer of {run.name}; {suggest(pattern, known)}"
+            f"layers={shown(pattern)} fits no layer of {run.name}; "
+            f"{suggest(pattern, dict.fromkeys(paths))}"
         )
     return found

@@ -50,9 +50,9 @@ def test_a_note_fails_only_where_notes_are_to(capsys, noted, level, code):
         (["--select", "GL901"], "GL901"),
         (
             ["--layers", "hiden1"],
-            "--layers='hiden1' matches no layer of made; did you mean 'hidden1'?",
+            "--layers='hiden1' fits no layer of made; did you mean 'hidden1'?",
         ),
-        (["--layers", "/(/"], "--layers='/(/' is no regular expression"),
+        (["--layers", "("], "--layers='(' fits no layer"),
     ],
 )
 def test_what_check_cannot_do_is_one_sentence(capsys, healthy, arguments, words):
@@ -74,7 +74,7 @@ def test_check_selects_by_prefix(capsys, healthy, prefix, count):
     [
         ("hidden1", ["GL101"]),
         ("hidden*", ["GL101"]),
-        ("/den1$/", ["GL101"]),
+        ("den1$", ["GL101"]),
         ("output", []),
         ("hidden[23]", []),
     ],
@@ -93,3 +93,10 @@ def test_what_is_left_of_a_verdict_is_written_in_every_format(capsys, vanished):
         )
         assert code == 0
         assert out
+
+
+@pytest.mark.parametrize(("pattern", "code"), [("hidden*", 0), ("hiden1", 2)])
+def test_a_report_of_some_layers(capsys, tmp_path, vanished, pattern, code):
+    page = tmp_path / "page.html"
+    assert call(capsys, "report", vanished, "--layers", pattern, "-o", page)[0] == code
+    assert page.exists() == (code == 0)

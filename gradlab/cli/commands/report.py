@@ -26,8 +26,8 @@ def report(
 
     output.check_writable(output_file)
     found = inputs.runs(run_folders)
-    options_given = {} if layers is None else {"layers": layers}
-    path = output.write_report(found, output_file, judge=project.nearest().judge, **options_given)
+    judge = project.nearest().judge
+    path = output.write_report(found, output_file, judge=judge, layers=layers or "")
     if open_it:
         output.open_page(path)
     return 0
