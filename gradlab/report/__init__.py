@@ -44,8 +44,8 @@ def write_report(
     links : sequence of (label, address)
         Where the page leads, as one page of several: the way back first, then its neighbours.
     layers : str
-        A glob such as "blocks.*.attn.*", or a regular expression: the page opens with the layers
-        that it fits; its filter box can be changed.
+        A glob such as "blocks.*.attn.*", a regular expression between slashes, or a part of a name:
+        the page opens with the layers that it fits. Its filter box can be changed.
 
     Raises
     ------

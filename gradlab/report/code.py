@@ -13,8 +13,8 @@ CALL = re.compile(r"(?:[A-Za-z_]\w*(?:\[[^\]\s]*\])*\.)+[A-Za-z_]\w*\(|[A-Z]\w+\
 SETTING = re.compile(r"""[A-Za-z_]\w*=(?:"[^"]*"|[\d.]+(?:e[+-]?\d+)?)""")
 
 
-def steps(remedy: Remedy) -> dict[str, Any]:
-    """Return a remedy as the page shows it.
+def steps(remedy: Remedy, known: str = "") -> dict[str, Any]:
+    """Return a remedy as the page shows it; evidence that is `known` already is not repeated.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def steps(remedy: Remedy) -> dict[str, Any]:
         "action": remedy.action,
         "words": [{"text": text if code else typeset(text), "code": code} for text, code in parts],
         "code": "\n".join(dict.fromkeys(text for text, code in parts if code)),
-        "evidence": typeset(remedy.evidence),
+        "evidence": "" if remedy.evidence in known else typeset(remedy.evidence),
     }
 
 

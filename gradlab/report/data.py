@@ -45,7 +45,7 @@ def build(
     judge : callable, optional
         Diagnoses runs in place of `gradlab.diagnose`.
     layers : str
-        A glob or regular expression: the page opens with the layers whose path or name it fits.
+        The page opens with the layers that this pattern fits; see `layer_filter.fitting`.
 
     Returns
     -------

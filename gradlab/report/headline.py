@@ -17,6 +17,7 @@ NUMBERS = "GL0"  # the family of rules on numbers that are not finite
 VANISHING, EXPLODING = "GL101", "GL102"
 JUDGED = ("passed", "fired", "muted")  # statuses of rules that could judge
 NAMED = 5  # blocks
+MUCH = 2.0  # decades: a hundredth, or a hundred times
 
 
 def headline(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
@@ -27,12 +28,15 @@ def headline(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
     root = summary.root
     if root is None:
         return _headline_without_fault(summary)
-    parts = [_what(summary, root), _place(summary, root, places)]
+    product = _product(summary, root)
     first = root.iterations[0]
-    if root.rule.startswith(NUMBERS):
-        parts.insert(1, f"at iteration {first}")
+    if product:
+        parts = [product]
+    elif root.rule.startswith(NUMBERS):
+        parts = ["NaN or infinity", f"at iteration {first}", _place(summary, root, places)]
     else:
-        parts.append("from the start" if first == 0 else f"from iteration {first}")
+        when = "from the start" if first == 0 else f"from iteration {first}"
+        parts = [_sentence(words(root.name)), _place(summary, root, places), when]
     hit, total = root.replicates["hit"], root.replicates["total"]
     parts.append(f"({hit} of {total} seeds)" if hit < total else "")
     said = parts[0]
@@ -57,15 +61,15 @@ def _headline_without_fault(summary: Summary) -> str:
     return f"Healthy: {said}"
 
 
-def _what(summary: Summary, root: Finding) -> str:
-    if root.rule.startswith(NUMBERS):
-        return "NaN or infinity"
-    if np.isfinite(summary.arrives):
-        if root.rule == VANISHING and summary.arrives < -1:
-            return f"The gradient vanishes: {power(summary.arrives)} of it reaches layer 1"
-        if root.rule == EXPLODING and summary.arrives > 1:
-            return f"The gradient explodes: {power(summary.arrives)} times larger at layer 1"
-    return _sentence(words(root.name))
+def _product(summary: Summary, root: Finding) -> str:
+    """Say what is left of the gradient, where that is what the finding is about; else nothing."""
+    if not np.isfinite(summary.arrives) or root.iterations[0] > 0:
+        return ""
+    if root.rule == VANISHING and summary.arrives < -MUCH:
+        return f"The gradient vanishes: {power(summary.arrives)} of it reaches layer 1"
+    if root.rule == EXPLODING and summary.arrives > MUCH:
+        return f"The gradient explodes: {power(summary.arrives)} times larger at layer 1"
+    return ""
 
 
 def _place(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]]) -> str:

@@ -11,7 +11,7 @@ from gradlab import diagnosis
 from gradlab.diagnosis import NOT_LEARNED, SLOW, Diagnosis, clipped
 from gradlab.report import first_screen, story
 from gradlab.report.code import steps
-from gradlab.report.layer_filter import paths_of
+from gradlab.report.layer_filter import names_of
 from gradlab.report.layer_table import layer_places, layer_table
 from gradlab.report.pack import plain
 from gradlab.report.pictures import pictures, series
@@ -78,7 +78,7 @@ def describe_run(
         "sparkline": sparkline_values(part),
         "arrival": _arrival(summary.arrives, layers),
         "layers": layer_names(run.matrices),
-        "paths": paths_of(run),
+        "called": names_of(run),
         "table": layer_table(run),
         "explained": story.is_explained(summary),
         "findings": [describe_finding(finding) for finding in verdict.findings],
@@ -114,6 +114,7 @@ def _written(value: Any) -> str:
 def describe_finding(finding: Finding) -> dict[str, Any]:
     """Return what the page shows of a finding and of those that it explains."""
     cause = finding.cause
+    said = f"{finding.message} {cause['sentence'] if cause else ''}"
     return {
         "rule": finding.rule,
         "name": words(finding.name),
@@ -129,7 +130,7 @@ def describe_finding(finding: Finding) -> dict[str, Any]:
         "message": typeset(finding.message),
         "cause": typeset(cause["sentence"]).replace(" x ", " × ") if cause else "",
         "dominant": cause["dominant"] if cause else "",
-        "remedies": [steps(remedy) for remedy in finding.remedies],
+        "remedies": [steps(remedy, said) for remedy in finding.remedies],
         "confidence": finding.confidence,
         "evidence": typeset(finding.evidence),
         "columns": list(finding.columns),

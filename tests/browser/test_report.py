@@ -36,7 +36,7 @@ def read(open_page):
 
     def open_report(path, **options):
         page = open_page(path, **options)
-        page.wait_for_selector(READY, state="attached", timeout=20_000)
+        page.wait_for_selector(READY, state="attached", timeout=60_000)
         return page
 
     return open_report

@@ -1,21 +1,25 @@
-// Which layers are shown: those whose path fits a glob or a regular expression.
+// Which layers are shown: those whose path or name fits a pattern.
 "use strict";
 const gradlabFilter = (() => {
   const PER_LAYER = ["x", "y", "text", "customdata"]; // what has one entry a layer
 
-  // A glob must fit the whole path; where it fits none, the pattern is searched for as a regular expression.
-  function fitting(paths, pattern) {
+  // As `gradlab.report.layer_filter`: a glob must fit all of a name, /.../ is a regular expression, and what holds no
+  // wildcard may be a part of a name. `names` holds a layer's path and name; null: no pattern, all layers.
+  function fitting(names, pattern) {
     if (!pattern) return null;
-    const numbers = (test) => paths.flatMap((path, k) => (test(path) ? [k + 1] : []));
-    const glob = pattern.replace(/[.+^${}()|\\[\]]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
-    const whole = new RegExp(`^${glob}$`, "i");
-    const found = numbers((path) => whole.test(path));
-    if (found.length) return found;
+    const matches = matcher(pattern);
+    return names.flatMap((called, k) => (called.some(matches) ? [k + 1] : []));
+  }
+
+  function matcher(pattern) {
+    const between = /^\/(.+)\/$/.exec(pattern);
+    if (!between && !/[*?[]/.test(pattern)) return (name) => name.includes(pattern);
+    const glob = pattern.replace(/[.+^${}()|\\]/g, "\\$&").replaceAll("[!", "[^").replaceAll("*", ".*").replaceAll("?", ".");
     try {
-      const searched = new RegExp(pattern, "i");
-      return numbers((path) => searched.test(path));
-    } catch {
-      return [];
+      const expression = new RegExp(between ? between[1] : `^${glob}$`);
+      return (name) => expression.test(name);
+    } catch { // half typed
+      return () => false;
     }
   }
 

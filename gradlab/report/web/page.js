@@ -38,7 +38,7 @@ const gradlabPage = (() => {
   }
 
   const MARKS = { layer: () => atLayer(), time: () => atTime(), row: () => row() };
-  const chosenLayers = (cell) => only.fitting(cell.paths, state.layers);
+  const chosenLayers = (cell) => only.fitting(cell.called, state.layers);
 
   // The statistic that is shown: the reader's choice, else the one that the finding names.
   function statistic(cell, key) {
