@@ -42,7 +42,8 @@ def by_rule(outcomes: list[Outcome]) -> str:
     for code, rule in registry().items():
         counts = figures.count(outcomes, [code])
         lines.append(
-            f"| {code} {rule.name} | {counts.right + counts.missed} | {counts.right} | {counts.false} |"
+            f"| {code} {rule.name} | {counts.right + counts.missed} | {counts.right} | "
+            f"{counts.false} |"
         )
     return "\n".join(lines)
 
@@ -50,7 +51,8 @@ def by_rule(outcomes: list[Outcome]) -> str:
 def summary(results: list[dict[str, Outcome]]) -> str:
     """Write one row for gradlab and each peer as a Markdown table."""
     lines = [
-        "| | precision | recall | faulty runs noticed | healthy runs with a false alarm | root right |",
+        "| | precision | recall | faulty runs noticed | healthy runs with a false alarm | root "
+        "right |",
         "|---|---|---|---|---|---|",
     ]
     for name in results[0]:
@@ -61,8 +63,9 @@ def summary(results: list[dict[str, Outcome]]) -> str:
         _, alarmed, healthy = figures.healthy_alarms(outcomes)
         right, of = figures.root_right(outcomes)
         lines.append(
-            f"| {name} | {counts.precision:.2f} | {counts.recall:.2f} | {noticed} of {len(faulty)} | "
-            f"{alarmed} of {healthy} | {f'{right} of {of}' if name == 'gradlab' else 'names none'} |"
+            f"| {name} | {counts.precision:.2f} | {counts.recall:.2f} | {noticed} of {len(faulty)} "
+            f"| {alarmed} of {healthy} | "
+            f"{f'{right} of {of}' if name == 'gradlab' else 'names none'} |"
         )
     return "\n".join(lines)
 
@@ -107,7 +110,8 @@ def main() -> None:
     ours = [each["gradlab"] for each in results]
     errors, _, healthy = figures.healthy_alarms(ours)
     print(
-        f"{len(results)} trainings of 3 seeds each, {kind}\n\n{summary(results)}\n\n{by_rule(ours)}\n"
+        f"{len(results)} trainings of 3 seeds each, "
+        f"{kind}\n\n{summary(results)}\n\n{by_rule(ours)}\n"
     )
     print(f"healthy runs with an error-level finding: {errors} of {healthy}")
     for name, (right, of) in (

@@ -54,7 +54,8 @@ def against_torch(rounds: int) -> None:
     workers["bmm"] = Worker("benchmarks.nets:torch_bmm", 20, 64, 64, 8)
     floor = taking_turns(workers, rounds)
     print(
-        f"      (at depth 20 the products alone are {floor.told('products', 'bmm')} of torch.bmm on this machine)"
+        f"      (at depth 20 the products alone are {floor.told('products', 'bmm')} of torch.bmm "
+        "on this machine)"
     )
 
 
@@ -99,10 +100,12 @@ def on_cores(rounds: int) -> None:
     )
     middle, low, high = faster
     print(
-        f"the same grid, recorded, 60 iterations: two processes over one {middle:.2f} ({low:.2f}-{high:.2f})"
+        f"the same grid, recorded, 60 iterations: two processes over one {middle:.2f} "
+        f"({low:.2f}-{high:.2f})"
     )
     print(
-        f"  two processes that only multiply matrices of their own do {ceiling:.2f} times the work of one"
+        f"  two processes that only multiply matrices of their own do {ceiling:.2f} times the work "
+        "of one"
     )
     print(f"  {gate(measured, 'again', 'one')}")
     goal("two cores over one", faster[0], 1.8, most=False, quiet=measured.quiet("again", "one"))

@@ -111,10 +111,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=8)
     options = parser.parse_args()
     print(
-        f"{options.layers} layers, {options.seeds} seeds; goal: verdict and report within {GOAL:.0f} s"
+        f"{options.layers} layers, {options.seeds} seeds; goal: verdict and report within "
+        f"{GOAL:.0f} s"
     )
     print(
-        "iterations  written   on disk   verdict    report   in all     memory     page   spike and NaN found"
+        "iterations  written   on disk   verdict    report   in all     memory     page   spike "
+        "and NaN found"
     )
     for iterations in options.iterations:
         with tempfile.TemporaryDirectory() as name:
@@ -131,9 +133,9 @@ def main() -> int:
                 and told["findings"].get("GL001", [None])[0] == nan
             )
             print(
-                f"{iterations:10,} {written:7.1f} s {size:6.0f} MB {told['judge']:7.1f} s {told['report']:7.1f} s "
-                f"{told['all']:6.1f} s {told['memory']:7.0f} MB {told['page'] / 1e6:5.2f} MB   "
-                f"{'yes' if found else 'NO'}",
+                f"{iterations:10,} {written:7.1f} s {size:6.0f} MB {told['judge']:7.1f} s "
+                f"{told['report']:7.1f} s {told['all']:6.1f} s {told['memory']:7.0f} MB "
+                f"{told['page'] / 1e6:5.2f} MB   {'yes' if found else 'NO'}",
                 flush=True,
             )
     return 0

@@ -52,10 +52,12 @@ def main() -> int:
     print(f"pytest without the plugin   {1e3 * measured.median('without'):7.1f} ms")
     print(f"pytest with it, not used    {1e3 * measured.median('with'):7.1f} ms")
     print(
-        f"difference, median of {rounds}    {1e3 * middle:7.1f} ms   quartiles {1e3 * low:.1f} to {1e3 * high:.1f} ms"
+        f"difference, median of {rounds}    {1e3 * middle:7.1f} ms   quartiles {1e3 * low:.1f} to "
+        f"{1e3 * high:.1f} ms"
     )
     print(
-        f"goal                        {1e3 * GOAL:7.1f} ms   {'met' if middle <= GOAL else 'MISSED'}"
+        f"goal                        {1e3 * GOAL:7.1f} ms   "
+        f"{'met' if middle <= GOAL else 'MISSED'}"
     )
     print(gate(measured, "again", "without"))
     return 0 if middle <= GOAL else 1

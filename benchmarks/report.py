@@ -120,14 +120,17 @@ def main() -> int:
         seconds, memory = (statistics.median(column) for column in zip(*cost[name], strict=True))
         label = {"report": "gradlab's report", "plain": "plain Plotly"}[name]
         print(
-            f"{label:<17} {sizes[name]:4.2f} MB   {seconds:6.2f} s   {memory:6.0f} MB   {first.median(name):8.2f} s"
+            f"{label:<17} {sizes[name]:4.2f} MB   {seconds:6.2f} s   {memory:6.0f} MB   "
+            f"{first.median(name):8.2f} s"
         )
     print(
-        f"the report's first curve, the small one beside its headline: {first.median('curve'):.2f} s"
+        f"the report's first curve, the small one beside its headline: {first.median('curve'):.2f} "
+        "s"
     )
     middle, low, high = first.ratio("report", "plain")
     print(
-        f"first Plotly figure, report over plain: {middle:.2f} (quartiles {low:.2f} to {high:.2f}); goal: at most 1"
+        f"first Plotly figure, report over plain: {middle:.2f} (quartiles {low:.2f} to "
+        f"{high:.2f}); goal: at most 1"
     )
     print(gate(first, "again", "plain"))
     goal("size of the report", sizes["report"], 2.5, unit="MB")

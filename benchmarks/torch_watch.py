@@ -178,7 +178,8 @@ def table(kind: str, rounds: int) -> Measured:
     measured = taking_turns(workers, rounds)
     share = 1 if kind == "mlp" else GPT_SHARE
     print(
-        f"{kind}: {1e3 * share * measured.median('bare'):.2f} ms a step; over the bare step, median (quartiles)"
+        f"{kind}: {1e3 * share * measured.median('bare'):.2f} ms a step; over the bare step, "
+        "median (quartiles)"
     )
     for name in ("bare again", *WATCHED, *PEERS):
         print(f"  {name:<24}{measured.told(name, 'bare') if name in measured else 'not installed'}")

@@ -55,7 +55,8 @@ def main() -> int:
         quiet = measured.quiet("again", "bare")
         apart = f"{measured.ratio('again', 'bare')[0]:.3f}{'' if quiet else ' INCONCLUSIVE'}"
         print(
-            f"{'{} x {}, batch {}'.format(*shape):<22}{1e6 * measured.median('bare'):7.0f}   {told}{apart}",
+            f"{'{} x {}, batch {}'.format(*shape):<22}{1e6 * measured.median('bare'):7.0f}   "
+            f"{told}{apart}",
             flush=True,
         )
         if shape == (20, 64, 64):

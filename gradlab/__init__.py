@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gradlab.errors import GradlabError as GradlabError
     from gradlab.nn.mlp import MLP as MLP
     from gradlab.recorder import Recorder as Recorder
-    from gradlab.report import write_report as write_report
     from gradlab.report import figures as figures
+    from gradlab.report import write_report as write_report
     from gradlab.rules import Finding as Finding
     from gradlab.rules import Rule as Rule
     from gradlab.run import Run as Run

@@ -1,7 +1,8 @@
 """Activation functions phi, their derivatives phi', and the bounds of phi'.
 
-One leaf for the engine, the theory and the adapters. Every function works elementwise, writes into `out` where that
-is given (the engine's training step allocates nothing), and keeps the dtype of its input.
+One leaf for the engine, the theory and the adapters. Every function works elementwise, writes into
+`out` where that is given (the engine's training step allocates nothing), and keeps the dtype of its
+input.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from gradlab.errors import one_of
 
 Array = np.ndarray
 
-SELU_SCALE = 1.0507009873554805  # lambda and alpha of the fixed point (0, 1), Klambauer et al. 2017, eq. 14
+SELU_SCALE = (
+    1.0507009873554805  # lambda and alpha of the fixed point (0, 1), Klambauer et al. 2017, eq. 14
+)
 SELU_ALPHA = 1.6732632423543772
 LEAKY_SLOPE = 0.01
 
-# Underflow to 0 and the overflow of e^-z on the way to 0 are the right limits here, so neither is worth a warning. To
-# enter it costs as much as a small array's arithmetic: whoever calls `function` for many layers enters it once.
+# Underflow to 0 and the overflow of e^-z on the way to 0 are the right limits here, so neither is
+# worth a warning. To enter it costs as much as a small array's arithmetic: whoever calls `function`
+# for many layers enters it once.
 to_its_limit = np.errstate(over="ignore", under="ignore")
 
 
@@ -36,12 +40,13 @@ class Activation:
     function : callable
         `function(z, out)` writes phi(z) into `out`; to be called within `to_its_limit`.
     derivative : callable
-        `derivative(z, h, out)` writes phi'(z) into `out`, given z and h = phi(z): whichever is cheaper is used.
+        `derivative(z, h, out)` writes phi'(z) into `out`, given z and h = phi(z): whichever is
+        cheaper is used.
     slope_bound : float
         The maximum of abs(phi') over the reals: 1/4 for sigmoid, 1 for tanh and relu.
     saturates : bool
-        Whether phi' tends to 0 on both sides, so that a unit can saturate. A unit of the relu kind goes silent on one
-        side only.
+        Whether phi' tends to 0 on both sides, so that a unit can saturate. A unit of the relu kind
+        goes silent on one side only.
     formula : str
         phi and phi' as a reader writes them.
     """
@@ -139,7 +144,9 @@ def _selu(z, out):
 
 def _selu_slope(z, h, out):
     np.minimum(z, 0, out=out)
-    np.exp(out, out=out)  # z <= 0: lambda alpha e^z; float32's h + lambda alpha would end in 1e-7 instead of 0
+    np.exp(
+        out, out=out
+    )  # z <= 0: lambda alpha e^z; float32's h + lambda alpha would end in 1e-7 instead of 0
     out *= SELU_SCALE * SELU_ALPHA
     np.copyto(out, SELU_SCALE, where=z > 0)
 
@@ -153,11 +160,24 @@ def _softplus_slope(z, h, out):
     _sigmoid(z, out)
 
 
-# W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969) 631-637: numerators and
-# denominators, highest power first, of erf(x)/x in x^2, of e^(x^2) erfc(x) in x, and of its remainder in 1/x^2.
+# W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969)
+# 631-637: numerators and denominators, highest power first, of erf(x)/x in x^2, of e^(x^2) erfc(x)
+# in x, and of its remainder in 1/x^2.
 _ERF_NEAR_0 = (
-    (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
-    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
+    (
+        1.85777706184603153e-1,
+        3.16112374387056560,
+        1.13864154151050156e2,
+        3.77485237685302021e2,
+        3.20937758913846947e3,
+    ),
+    (
+        1.0,
+        2.36012909523441209e1,
+        2.44024637934444173e2,
+        1.28261652607737228e3,
+        2.84423683343917062e3,
+    ),
 )
 _ERFCX_TO_4 = (
     (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1, 2.98635138197400131e2,
@@ -208,7 +228,8 @@ def normal_cdf(z: Array) -> Array:
     Returns
     -------
     ndarray
-        Shape and dtype of `z`; computed in float64 with a relative error of about 1e-15, in the tails too.
+        Shape and dtype of `z`; computed in float64 with a relative error of about 1e-15, in the
+        tails too.
     """
     z = np.asarray(z)
     wide = np.clip(z, -40, 40).astype(np.float64)  # Phi(-40) = 0 in float64
@@ -218,7 +239,9 @@ def normal_cdf(z: Array) -> Array:
     result[near] = 0.5 + 0.5 * _rational(_ERF_NEAR_0, x[near] ** 2) * wide[near] / math.sqrt(2)
     far = x > 0.46875
     y = np.abs(wide[far])
-    head = np.trunc(16 * y) / 16  # head^2 is exact, so y^2 = head^2 + (y - head)(y + head) keeps every digit for exp
+    head = (
+        np.trunc(16 * y) / 16
+    )  # head^2 is exact, so y^2 = head^2 + (y - head)(y + head) keeps every digit for exp
     density = np.exp(-0.5 * head * head) * np.exp(-0.5 * (y - head) * (y + head))
     tail = 0.5 * density * _scaled_erfc(x[far])
     result[far] = np.where(wide[far] > 0, 1 - tail, tail)
@@ -247,7 +270,9 @@ def _silu(z, out):
 def _silu_slope(z, h, out):
     _sigmoid(z, out)
     factor = -z
-    _sigmoid(factor, factor)  # 1 - s = sigmoid(-z) to every digit; 1 - out loses up to z eps where s is near 1
+    _sigmoid(
+        factor, factor
+    )  # 1 - s = sigmoid(-z) to every digit; 1 - out loses up to z eps where s is near 1
     factor *= np.clip(z, -_FAR, _FAR)
     factor += 1
     out *= factor  # s + z s (1 - s) = s (1 + z (1 - s))
@@ -261,13 +286,28 @@ ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
         Activation("identity", _identity, _identity_slope, 1.0, False, "φ(z) = z, φ′(z) = 1"),
-        Activation("sigmoid", _sigmoid, _sigmoid_slope, 0.25, True, "φ(z) = 1/(1+e⁻ᶻ), φ′ = φ(1−φ) ≤ 1/4"),
+        Activation(
+            "sigmoid", _sigmoid, _sigmoid_slope, 0.25, True, "φ(z) = 1/(1+e⁻ᶻ), φ′ = φ(1−φ) ≤ 1/4"
+        ),
         Activation("tanh", _tanh, _tanh_slope, 1.0, True, "φ(z) = tanh z, φ′ = 1−φ² ≤ 1"),
-        Activation("relu", _relu, _relu_slope, 1.0, False, "φ(z) = max(0, z), φ′ = 1 where z > 0, else 0"),
-        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope, 1.0, False, "φ(z) = max(0.01 z, z)"),
+        Activation(
+            "relu", _relu, _relu_slope, 1.0, False, "φ(z) = max(0, z), φ′ = 1 where z > 0, else 0"
+        ),
+        Activation(
+            "leaky_relu", _leaky_relu, _leaky_relu_slope, 1.0, False, "φ(z) = max(0.01 z, z)"
+        ),
         Activation("elu", _elu, _elu_slope, 1.0, False, "φ(z) = z where z > 0, else eᶻ−1"),
-        Activation("selu", _selu, _selu_slope, SELU_SCALE * SELU_ALPHA, False, "φ(z) = λ z where z > 0, else λα(eᶻ−1)"),
-        Activation("softplus", _softplus, _softplus_slope, 1.0, False, "φ(z) = ln(1+eᶻ), φ′ = sigmoid(z)"),
+        Activation(
+            "selu",
+            _selu,
+            _selu_slope,
+            SELU_SCALE * SELU_ALPHA,
+            False,
+            "φ(z) = λ z where z > 0, else λα(eᶻ−1)",
+        ),
+        Activation(
+            "softplus", _softplus, _softplus_slope, 1.0, False, "φ(z) = ln(1+eᶻ), φ′ = sigmoid(z)"
+        ),
         Activation("gelu", _gelu, _gelu_slope, _GELU_BOUND, False, "φ(z) = z Φ(z)"),
         Activation("silu", _silu, _silu_slope, _SILU_BOUND, False, "φ(z) = z · sigmoid(z)"),
     )

@@ -1,6 +1,7 @@
 """How records show themselves: in 80 columns of text, and as a few lines of HTML in a notebook.
 
-Text and numbers alone come in; every word is escaped on its way into HTML, whose colours are the notebook's own.
+Text and numbers alone come in; every word is escaped on its way into HTML, whose colours are the
+notebook's own.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ COLOURS = {"error": "#d6336c", "warning": "#c2691c", "fine": "#2b7cd3"}
 
 @dataclass(frozen=True)
 class Bar:
-    """One layer's share of a signal: `decades` is log10 of it against the last layer's, NaN where there is none."""
+    """One layer's share of a signal: `decades` is log10 of it against the last layer's, NaN where
+    there is none.
+    """
 
     layer: int
     name: str
@@ -42,7 +45,8 @@ class Bar:
 
 
 def decades(norms: Array) -> Array:
-    """Return log10 of each layer's norm over the last one's (L,), the median over the replicates of (S, L).
+    """Return log10 of each layer's norm over the last one's (L,), the median over the replicates of
+    (S, L).
 
     A replicate in which either is no finite number above 0 is left out.
     """
@@ -80,7 +84,8 @@ def bars_text(bars: Sequence[Bar]) -> list[str]:
         left = ("-" * length if bar.decades < 0 else "").rjust(room)
         right = "+" * length if bar.decades > 0 else ""
         lines.append(
-            f"  {bar.layer:>4}  {_elided(bar.name):<{min(width, NAME)}}  {bar.value:>8}  {left}|{right}"
+            f"  {bar.layer:>4}  {_elided(bar.name):<{min(width, NAME)}}  {bar.value:>8}  "
+            f"{left}|{right}"
         )
     return lines
 

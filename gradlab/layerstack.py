@@ -1,7 +1,8 @@
 """`LayerStack`: one array per layer, neighbours of equal shape side by side in memory.
 
-A net of 20 equal layers is measured in one NumPy call instead of 20: a reduction over `(20, B, n)` costs little more
-than one over `(B, n)`, because at these sizes the price of a call dominates (benchmarks/ prints the figures).
+A net of 20 equal layers is measured in one NumPy call instead of 20: a reduction over `(20, B, n)`
+costs little more than one over `(B, n)`, because at these sizes the price of a call dominates
+(benchmarks/ prints the figures).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class LayerStack(Sequence[Array]):
     dtype : dtype
         Of every layer.
     buffer : ndarray, optional
-        A flat array of exactly the total size to lay the views over; a fresh one of zeros by default.
+        A flat array of exactly the total size to lay the views over; a fresh one of zeros by
+        default.
 
     Attributes
     ----------
@@ -61,9 +63,11 @@ class LayerStack(Sequence[Array]):
 
     @functools.cached_property
     def flats(self) -> tuple[tuple[slice, Array], ...]:
-        """The groups cut to about CACHED entries each, every layer's matrix as one row: `(layers, *lead, entries)`.
+        """The groups cut to about CACHED entries each, every layer's matrix as one row: `(layers,
+        *lead, entries)`.
 
-        Several arrays measured side by side, part by part, are read from memory once and then met in the cache.
+        Several arrays measured side by side, part by part, are read from memory once and then met
+        in the cache.
         """
         parts = []
         for here, array in self.groups:
@@ -76,7 +80,9 @@ class LayerStack(Sequence[Array]):
         return tuple(parts)
 
     def together(self, layers: slice) -> Array:
-        """Return neighbours of equal shape as one array `(layers, *shape)`; they must lie in one group."""
+        """Return neighbours of equal shape as one array `(layers, *shape)`; they must lie in one
+        group.
+        """
         for here, array in self.groups:
             if here.start <= layers.start and layers.stop <= here.stop:
                 return array[layers.start - here.start : layers.stop - here.start]
@@ -98,7 +104,9 @@ class LayerStack(Sequence[Array]):
 
 
 def groups(arrays: Sequence[Array]) -> Sequence[tuple[slice, Array]]:
-    """Return `(layers, stacked)` pairs: those of a LayerStack, or one layer a pair for any other sequence."""
+    """Return `(layers, stacked)` pairs: those of a LayerStack, or one layer a pair for any other
+    sequence.
+    """
     if isinstance(arrays, LayerStack):
         return arrays.groups
     return [

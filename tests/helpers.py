@@ -1,4 +1,6 @@
-"""An independent, deliberately plain trainer, one seed in float64: what the engine and the recorder must equal."""
+"""An independent, deliberately plain trainer, one seed in float64: what the engine and the recorder
+must equal.
+"""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +19,9 @@ PHI = {
 }
 
 
-def make_data(examples=12, features=3, outputs=3, *, regression=False, held_out=6, scale=1.0, seed=0) -> Data:
+def make_data(
+    examples=12, features=3, outputs=3, *, regression=False, held_out=6, scale=1.0, seed=0
+) -> Data:
     rng = np.random.default_rng(seed)
     x = scale * rng.normal(size=(examples + held_out, features))
     y = rng.normal(size=(len(x), outputs)) if regression else rng.integers(0, outputs, len(x))
@@ -25,7 +29,9 @@ def make_data(examples=12, features=3, outputs=3, *, regression=False, held_out=
 
 
 def batches(seed: int, examples: int, batch_size: int, count: int) -> list[Array]:
-    """Return the example numbers of the first batches: permutations end to end, cut into whole batches."""
+    """Return the example numbers of the first batches: permutations end to end, cut into whole
+    batches.
+    """
     rng = np.random.default_rng([seed, 1])
     epochs = [rng.permutation(examples) for _ in range(count * batch_size // examples + 1)]
     order = np.concatenate(epochs)
@@ -49,10 +55,14 @@ class Pass:
 def plain_loss(logits: Array, y: Array, loss: str) -> float:
     if loss == "squared_error":
         return float(((logits - y.reshape(logits.shape)) ** 2).mean())
-    return float(np.mean([np.log(np.exp(row - row[k]).sum()) for row, k in zip(logits, y, strict=True)]))
+    return float(
+        np.mean([np.log(np.exp(row - row[k]).sum()) for row, k in zip(logits, y, strict=True)])
+    )
 
 
-def plain_pass(weights: list[Array], biases: list[Array], x: Array, y: Array, activation: str, loss: str) -> Pass:
+def plain_pass(
+    weights: list[Array], biases: list[Array], x: Array, y: Array, activation: str, loss: str
+) -> Pass:
     phi, slope_of, _ = PHI[activation]
     last = len(weights) - 1
     z, h = [], [x]
@@ -85,30 +95,56 @@ def plain_pass(weights: list[Array], biases: list[Array], x: Array, y: Array, ac
 class PlainTraining:
     """Everything that one seed's training went through, iteration by iteration."""
 
-    signals: list[dict[str, list[float]]] = field(default_factory=list)  # one entry a layer; None = not recorded
+    signals: list[dict[str, list[float]]] = field(
+        default_factory=list
+    )  # one entry a layer; None = not recorded
     steps: list[dict[str, float]] = field(default_factory=list)
-    weights: list[list[Array]] = field(default_factory=list)  # before update 0 .. T, the last ones came out
+    weights: list[list[Array]] = field(
+        default_factory=list
+    )  # before update 0 .. T, the last ones came out
 
 
 def train_plainly(
-    weights, biases, data: Data, *, activation, loss, learning_rate, batch_size, iterations, seed, validate_every=50
+    weights,
+    biases,
+    data: Data,
+    *,
+    activation,
+    loss,
+    learning_rate,
+    batch_size,
+    iterations,
+    seed,
+    validate_every=50,
 ) -> PlainTraining:
     """Train by SGD from the given parameters, measuring everything by its definition."""
-    weights, biases = [np.array(w, float) for w in weights], [np.array(b, float).reshape(-1) for b in biases]
+    weights, biases = (
+        [np.array(w, float) for w in weights],
+        [np.array(b, float).reshape(-1) for b in biases],
+    )
     result, last_update = PlainTraining(), None
     for number, batch in enumerate(batches(seed, len(data.x_train), batch_size, iterations)):
         x, y = data.x_train[batch], data.y_train[batch]
         now = plain_pass(weights, biases, x, y, activation, loss)
-        singly = [plain_pass(weights, biases, x[[i]], y[[i]], activation, loss) for i in range(batch_size)]
+        singly = [
+            plain_pass(weights, biases, x[[i]], y[[i]], activation, loss) for i in range(batch_size)
+        ]
         after = [w - learning_rate * g for w, g in zip(weights, now.weight_gradient, strict=True)]
-        biases_after = [b - learning_rate * g for b, g in zip(biases, now.bias_gradient, strict=True)]
+        biases_after = [
+            b - learning_rate * g for b, g in zip(biases, now.bias_gradient, strict=True)
+        ]
         update = [new - old for new, old in zip(after, weights, strict=True)]
         pairs = [*zip(now.weight_gradient, update, strict=True)]
-        pairs += [(g, new - old) for g, new, old in zip(now.bias_gradient, biases_after, biases, strict=True)]
+        pairs += [
+            (g, new - old)
+            for g, new, old in zip(now.bias_gradient, biases_after, biases, strict=True)
+        ]
         step = {
             "loss": now.loss,
             "learning_rate": learning_rate,
-            "grad_norm": np.sqrt(sum((g**2).sum() for g in now.weight_gradient + now.bias_gradient)),
+            "grad_norm": np.sqrt(
+                sum((g**2).sum() for g in now.weight_gradient + now.bias_gradient)
+            ),
             "expected_decrease": -sum((g * d).sum() for g, d in pairs),
         }
         if number % validate_every == 0 or number == iterations - 1:
@@ -116,7 +152,9 @@ def train_plainly(
             step["validation_loss"] = plain_loss(logits, data.y_test, loss)
             if loss == "cross_entropy":
                 step["validation_accuracy"] = float((logits.argmax(axis=1) == data.y_test).mean())
-        result.signals.append(_signals(now, singly, weights, after, update, last_update, PHI[activation][2]))
+        result.signals.append(
+            _signals(now, singly, weights, after, update, last_update, PHI[activation][2])
+        )
         result.steps.append(step)
         result.weights.append(weights)
         weights, biases, last_update = after, biases_after, update
@@ -132,7 +170,9 @@ def rms(x: Array) -> float:
     return float(np.sqrt((np.asarray(x, float) ** 2).mean()))
 
 
-def _signals(now, singly, weights, after, update, last_update, bound) -> dict[str, list[float | None]]:
+def _signals(
+    now, singly, weights, after, update, last_update, bound
+) -> dict[str, list[float | None]]:
     rows: dict[str, list[float | None]] = {}
     layers = range(len(weights))
     hidden = layers[:-1]
@@ -147,7 +187,10 @@ def _signals(now, singly, weights, after, update, last_update, bound) -> dict[st
 
     column("grad_norm", lambda k: length(now.weight_gradient[k]))
     column("grad_max", lambda k: abs(now.weight_gradient[k]).max())
-    column("per_example_grad_norm", lambda k: np.mean([length(one.delta[k]) * length(one.h[k]) for one in singly]))
+    column(
+        "per_example_grad_norm",
+        lambda k: np.mean([length(one.delta[k]) * length(one.h[k]) for one in singly]),
+    )
     column("delta_norm", lambda k: length(now.delta[k]))
     column("weight_norm", lambda k: length(weights[k]))
     column("update_norm", lambda k: length(after[k] - weights[k]))
@@ -159,7 +202,10 @@ def _signals(now, singly, weights, after, update, last_update, bound) -> dict[st
     )
     column(
         "grad_weight_cosine",
-        lambda k: (now.weight_gradient[k] * weights[k]).sum() / (length(now.weight_gradient[k]) * length(weights[k])),
+        lambda k: (
+            (now.weight_gradient[k] * weights[k]).sum()
+            / (length(now.weight_gradient[k]) * length(weights[k]))
+        ),
     )
     # The loop lets nobody else write to the weights.
     column("outside_update_norm", lambda k: 0.0, of=layers if last_update else [])
@@ -168,13 +214,22 @@ def _signals(now, singly, weights, after, update, last_update, bound) -> dict[st
     column("activation_rms", lambda k: rms(now.h[k + 1]))
     column("slope_rms", lambda k: rms(now.slope[k]))
     column("dead_fraction", lambda k: np.mean([(unit == 0).all() for unit in now.slope[k].T]))
-    column("saturated_fraction", lambda k: np.mean(abs(now.slope[k]) < 0.01 * (bound if k in hidden else 1.0)))
+    column(
+        "saturated_fraction",
+        lambda k: np.mean(abs(now.slope[k]) < 0.01 * (bound if k in hidden else 1.0)),
+    )
     column("unit_similarity", unit_similarity)
     column("second_moment_rms", lambda k: None)
     column("nonfinite_count", lambda k: 0.0)
-    column("lost_fraction", lambda k: ((after[k] == weights[k]) & (now.weight_gradient[k] != 0)).mean())
+    column(
+        "lost_fraction", lambda k: ((after[k] == weights[k]) & (now.weight_gradient[k] != 0)).mean()
+    )
     n_out = [w.shape[1] for w in weights]
-    column("log_gain_weight", lambda k: np.log(length(weights[k + 1]) / np.sqrt(n_out[k + 1])), of=hidden)
+    column(
+        "log_gain_weight",
+        lambda k: np.log(length(weights[k + 1]) / np.sqrt(n_out[k + 1])),
+        of=hidden,
+    )
     column(
         "log_gain_alignment",
         lambda k: np.log(length(now.u[k]) / length(now.delta[k + 1])) - rows["log_gain_weight"][k],
@@ -183,7 +238,9 @@ def _signals(now, singly, weights, after, update, last_update, bound) -> dict[st
     column("log_gain_slope", lambda k: 0.5 * np.log((now.slope[k] ** 2).mean()), of=hidden)
     column(
         "log_gain_slope_alignment",
-        lambda k: np.log(length(now.u[k] * now.slope[k]) / length(now.u[k])) - rows["log_gain_slope"][k],
+        lambda k: (
+            np.log(length(now.u[k] * now.slope[k]) / length(now.u[k])) - rows["log_gain_slope"][k]
+        ),
         of=hidden,
     )
     column("log_gain_block", lambda k: None)

@@ -47,11 +47,21 @@ def test_function_and_slope_are_pytorchs(name, dtype):
     torch = pytest.importorskip("torch")
     z = np.concatenate([np.linspace(-30, 30, 601), [0.0]]).astype(dtype)
     leaf = torch.from_numpy(z.astype("float64")).requires_grad_()
-    h = getattr(torch.nn.functional, name)(leaf) if name not in ("sigmoid", "tanh") else getattr(torch, name)(leaf)
+    h = (
+        getattr(torch.nn.functional, name)(leaf)
+        if name not in ("sigmoid", "tanh")
+        else getattr(torch, name)(leaf)
+    )
     h.sum().backward()
-    tolerance = 3e-7 if dtype == "float32" else 3e-9  # PyTorch's softplus is linear above 20, 2e-9 off
-    np.testing.assert_allclose(ACTIVATIONS[name](z), h.detach().numpy(), rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(ACTIVATIONS[name].slope(z), leaf.grad.numpy(), rtol=tolerance, atol=tolerance)
+    tolerance = (
+        3e-7 if dtype == "float32" else 3e-9
+    )  # PyTorch's softplus is linear above 20, 2e-9 off
+    np.testing.assert_allclose(
+        ACTIVATIONS[name](z), h.detach().numpy(), rtol=tolerance, atol=tolerance
+    )
+    np.testing.assert_allclose(
+        ACTIVATIONS[name].slope(z), leaf.grad.numpy(), rtol=tolerance, atol=tolerance
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,7 +99,10 @@ def test_extremes_reach_the_limit_without_a_warning(name, dtype):
     tolerance = 4 * np.finfo(dtype).eps
     np.testing.assert_allclose(h[:2], [low, high], rtol=tolerance, atol=0)
     np.testing.assert_allclose(slope, [low_slope, high_slope] * 2, rtol=tolerance, atol=0)
-    finite = [low if np.isfinite(low) else -1e4 * low_slope, high if np.isfinite(high) else 1e4 * high_slope]
+    finite = [
+        low if np.isfinite(low) else -1e4 * low_slope,
+        high if np.isfinite(high) else 1e4 * high_slope,
+    ]
     np.testing.assert_allclose(h[2:], finite, rtol=tolerance, atol=0)
 
 
@@ -155,9 +168,13 @@ def test_normal_cdf_in_the_tails(z, expected):
 def test_normal_cdf_is_the_standard_librarys_erfc():
     z = np.random.default_rng(0).uniform(-8, 8, 4000)
     oracle = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
-    np.testing.assert_allclose(normal_cdf(z), oracle, rtol=2e-14)  # erfc's argument is rounded: 2 z^2 eps
+    np.testing.assert_allclose(
+        normal_cdf(z), oracle, rtol=2e-14
+    )  # erfc's argument is rounded: 2 z^2 eps
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ArgumentError, match=r"activation='swish' is unknown; choose one of: elu, gelu"):
+    with pytest.raises(
+        ArgumentError, match=r"activation='swish' is unknown; choose one of: elu, gelu"
+    ):
         activations.get("swish")

@@ -130,7 +130,7 @@ def test_one_experiment_by_name_leaves_the_index_alone(folder, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nope"], "experiment 'nope' is unknown; choose from: first_one, second"),
+        (["nope"], "experiment 'nope' is unknown; choose one of: first_one, second"),
         (["--jobs", "0"], "jobs=0 must be"),
     ],
 )
@@ -177,3 +177,21 @@ def test_the_readmes_example_is_a_whole_experiment(tmp_path):
     assert not built.error
     assert re.search(r"\d+ % of cases, with 1 in \d+ %", built.answer)
     assert (tmp_path / "out" / "price-of-depth.html").is_file()
+
+
+@pytest.mark.parametrize("where", ["at its import", "while it runs"])
+def test_an_experiment_that_exits_does_not_end_the_command(tmp_path, capsys, monkeypatch, where):
+    from gradlab import cli
+
+    monkeypatch.chdir(tmp_path)
+    leave = "raise SystemExit(0)"
+    code = {
+        "at its import": leave,
+        "while it runs": f'TITLE = QUESTION = "x"\nORDER = 1\ndef run(quick):\n    {leave}\n',
+    }
+    (tmp_path / "leaving").mkdir()
+    (tmp_path / "leaving" / "one.py").write_text(code[where])
+    arguments = ["gallery", "--experiments", "leaving", "--jobs", "1", "-o", "pages"]
+    assert cli.run(arguments) == 2
+    captured = capsys.readouterr()
+    assert "SystemExit" in captured.out + captured.err

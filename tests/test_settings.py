@@ -251,3 +251,7 @@ def test_codes_of_other_packages_may_be_set_too(monkeypatch, written):
         "gradlab.diagnosis.project.registry", lambda: {**registry(), "XX001": Elsewhere()}
     )
     assert written('[tool.gradlab]\nignore = ["XX001"]\n').ignore == ("XX001",)
+
+
+def test_a_file_whose_tools_are_no_table_sets_nothing(written):
+    assert written("tool = 1\n") == project.Settings()

@@ -129,7 +129,10 @@ def _read(path: Path, _changed: int) -> Settings:
         document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
-    table = document.get("tool", {}).get("gradlab")
+    tools = document.get("tool", {})
+    if not isinstance(tools, dict):
+        return Settings()  # somebody else's mistake
+    table = tools.get("gradlab")
     return Settings() if table is None else _Reader(path, text).settings(table)
 
 

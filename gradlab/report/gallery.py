@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gradlab.errors import ArgumentError, GradlabError, whole
+from gradlab.errors import ArgumentError, GradlabError, suggest, whole
 from gradlab.report.article import write_article
 from gradlab.report.render import render_gallery, write_page
 
@@ -102,7 +102,7 @@ def choose(course: Sequence[Experiment], names: Sequence[str]) -> list[Experimen
     known = {each.name: each for each in course}
     for name in names:
         if name not in known:
-            raise ArgumentError(f"experiment {name!r} is unknown; choose from: {', '.join(known)}")
+            raise ArgumentError(f"experiment {name!r} is unknown; {suggest(name, known)}")
     return [each for each in course if not names or each.name in names]
 
 
@@ -191,7 +191,7 @@ def _build(each: Experiment, folder: Path, links: list[tuple[str, str]], quick: 
             answer = module.answer(result)
     except GradlabError as failure:
         error = str(failure)
-    except Exception as failure:  # a broken experiment must not take the others with it
+    except (Exception, SystemExit) as failure:  # a broken experiment must not end the others
         error = f"{type(failure).__name__}: {failure}"
     return Built(each, answer, error, time.perf_counter() - start)
 
@@ -211,7 +211,7 @@ def _load(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         del sys.modules[name]
         raise ArgumentError(
             f"{path} cannot be imported: {type(failure).__name__}: {failure}"

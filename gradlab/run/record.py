@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from gradlab import display
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, suggest
 from gradlab.run import arrays, nonfinite, printing, saving, tables
 from gradlab.run.describing import as_json, describe_blocks, describe_layers
 from gradlab.run.reader import Reader
@@ -141,7 +141,7 @@ class Run:
     def layer(self, name: str) -> Array:
         """Return a column of `layers` as an array (L,): numbers as float64, NaN where unknown, words as objects."""
         if name not in LAYER_COLUMNS:
-            raise ArgumentError(f"layers have no column {name!r}; choose one of: {', '.join(LAYER_COLUMNS)}")
+            raise ArgumentError(f"layers have no column {name!r}; {suggest(name, LAYER_COLUMNS)}")
         kind = object if name in LAYER_WORDS else np.float64
         return np.array([layer.get(name) for layer in self._layers], kind)
 
@@ -243,7 +243,7 @@ class Run:
 
     def _column(self, name: str) -> tuple[Array, Array]:
         if name not in STATISTICS:
-            raise ArgumentError(f"a run has no statistic {name!r}; choose one of: {', '.join(STATISTICS)}")
+            raise ArgumentError(f"a run has no statistic {name!r}; {suggest(name, STATISTICS)}")
         return self._reader.column(name)
 
     def step(self, name: str) -> Array:
@@ -256,13 +256,13 @@ class Run:
 
     def _step(self, name: str) -> tuple[Array, Array]:
         if name not in STEP_COLUMNS:
-            raise ArgumentError(f"steps have no column {name!r}; choose one of: {', '.join(STEP_COLUMNS)}")
+            raise ArgumentError(f"steps have no column {name!r}; {suggest(name, STEP_COLUMNS)}")
         return self._reader.steps[name]
 
     def block_statistic(self, name: str) -> Array:
         """Return a statistic of the blocks as an array (iteration, replicate, block); NaN where not recorded."""
         if name not in BLOCK_STATISTICS:
-            raise ArgumentError(f"blocks have no statistic {name!r}; choose one of: {', '.join(BLOCK_STATISTICS)}")
+            raise ArgumentError(f"blocks have no statistic {name!r}; {suggest(name, BLOCK_STATISTICS)}")
         return self._reader.block_signals[name][0]
 
     @functools.cached_property

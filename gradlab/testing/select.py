@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, nearest
 from gradlab.run import Run, load
 
 Array = np.ndarray
@@ -151,7 +151,9 @@ def _numbers(given: Any, names: list[str], matrices: int) -> set[int]:
     found = _fitting(given, names)
     if not found:
         shown = given.pattern if isinstance(given, re.Pattern) else given
-        raise ArgumentError(f"layers={shown!r} fits no layer; give {_choices(names)}")
+        near = nearest(shown, names)
+        meant = "" if near is None else f"did you mean {near!r}? "
+        raise ArgumentError(f"layers={shown!r} fits no layer; {meant}give {_choices(names)}")
     return {number for number in found if number <= matrices} or found
 
 

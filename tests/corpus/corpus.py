@@ -75,7 +75,11 @@ def load(split: str | None = None) -> list[Case]:
     own = {each.name for each in fields(Case)} - {"training"}
     cases = []
     for row in tomllib.loads(CASES.read_text(encoding="utf-8"))["cases"]:
-        known = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key in own}
+        known = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in row.items()
+            if key in own
+        }
         training = {"learning_rate": 0.05, "batch_size": 32, "iterations": 200}
         training |= {key: value for key, value in row.items() if key not in own}
         cases.append(Case(**known, training=training))
@@ -100,7 +104,9 @@ def train(case: Case) -> Evidence:
             snapshots.append(snapshot(step.iteration + 1, step.model))
 
     with Tampering(case, model):
-        run = gradlab.train(model, data, name=case.name, on_step=keep, validate_every=10, **case.training)
+        run = gradlab.train(
+            model, data, name=case.name, on_step=keep, validate_every=10, **case.training
+        )
     snapshots.append(snapshot(run.iterations, model))
     with np.errstate(all="ignore"):
         answers = np.asarray(model.predict(data.x_train), np.float64)
@@ -108,7 +114,10 @@ def train(case: Case) -> Evidence:
 
 
 def snapshot(iteration: int, model) -> tuple[int, list[Array], list[Array]]:
-    parts = [[np.array(array[0], np.float64) for array in stack] for stack in (model.weights, model.biases)]
+    parts = [
+        [np.array(array[0], np.float64) for array in stack]
+        for stack in (model.weights, model.biases)
+    ]
     return iteration, *parts
 
 
@@ -132,25 +141,39 @@ def make_data(case: Case) -> Data:
     if case.data == "imbalanced":
         return datasets.blobs(1000, classes=2, features=4, spread=3.0, shares=(95, 5), seed=seed)
     if case.data == "random labels":
-        return datasets.split(case.data, rng.normal(size=(250, 20)), rng.integers(0, 5, 250), seed=seed)
+        return datasets.split(
+            case.data, rng.normal(size=(250, 20)), rng.integers(0, 5, 250), seed=seed
+        )
     if case.data == "unrelated":
-        return datasets.split(case.data, rng.normal(size=(5000, 10)), rng.integers(0, 4, 5000), seed=seed)
+        return datasets.split(
+            case.data, rng.normal(size=(5000, 10)), rng.integers(0, 4, 5000), seed=seed
+        )
     if case.data == "moons":  # two half circles that reach into each other
         angle, upper = rng.uniform(0, np.pi, 800), np.arange(800) % 2 == 0
-        x = np.where(upper, [np.cos(angle), np.sin(angle)], [1 - np.cos(angle), 0.5 - np.sin(angle)]).T
-        return datasets.split(case.data, x + rng.normal(0, 0.1, x.shape), upper.astype(int), seed=seed)
+        x = np.where(
+            upper, [np.cos(angle), np.sin(angle)], [1 - np.cos(angle), 0.5 - np.sin(angle)]
+        ).T
+        return datasets.split(
+            case.data, x + rng.normal(0, 0.1, x.shape), upper.astype(int), seed=seed
+        )
     if case.data == "sine":
         x = rng.uniform(-1, 1, (800, 1))
-        return datasets.split(case.data, x, np.sin(5 * x[:, 0]) + rng.normal(0, 0.1, 800), seed=seed)
+        return datasets.split(
+            case.data, x, np.sin(5 * x[:, 0]) + rng.normal(0, 0.1, 800), seed=seed
+        )
     if (name := case.data.replace(" ", "_")) in datasets.BUNDLED:
         return datasets.bundled(name, seed=seed)
     if case.data == "few noisy labels":
         x = rng.normal(size=(120, 10))
         flipped = rng.random(120) < 0.35
-        return datasets.split(case.data, x, ((x[:, 0] > 0) ^ flipped).astype(int), seed=seed, test_fraction=0.5)
+        return datasets.split(
+            case.data, x, ((x[:, 0] > 0) ^ flipped).astype(int), seed=seed, test_fraction=0.5
+        )
     if case.data == "few noisy points":
         x = np.sort(rng.uniform(-1, 1, (60, 1)), axis=0)
-        return datasets.split(case.data, x, x[:, 0] ** 2 + rng.normal(0, 0.6, 60), seed=seed, test_fraction=0.6)
+        return datasets.split(
+            case.data, x, x[:, 0] ** 2 + rng.normal(0, 0.6, 60), seed=seed, test_fraction=0.6
+        )
     raise ValueError(f"unknown data {case.data!r} in case {case.name!r}")
 
 
@@ -180,8 +203,8 @@ def plant_in_model(case: Case, model) -> None:
 class Tampering:
     """While it is entered, optimizers do what the case plants in them.
 
-    `freeze N` puts the weights of layer N back after every update; `stale` never empties the gradients: each one is
-    added to those before it, in place, as in a loop that forgot zero_grad.
+    `freeze N` puts the weights of layer N back after every update; `stale` never empties the
+    gradients: each one is added to those before it, in place, as in a loop that forgot zero_grad.
     """
 
     def __init__(self, case: Case, model):

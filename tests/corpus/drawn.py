@@ -1,7 +1,9 @@
-"""Trainings drawn at random, each with its label: held-out cases without end, that nobody has looked at.
+"""Trainings drawn at random, each with its label: held-out cases without end, that nobody has
+looked at.
 
-A family says what is planted, within which ranges, and what a diagnosis must and may say of it; the proofs then throw
-out those in which the fault did not come about (see `proofs.py`), by a measurement that knows no rule.
+A family says what is planted, within which ranges, and what a diagnosis must and may say of it; the
+proofs then throw out those in which the fault did not come about (see `proofs.py`), by a
+measurement that knows no rule.
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ from tests.corpus.corpus import Case
 Draw = Callable[[np.random.Generator], dict[str, Any]]
 
 STILL = ("GL301", "GL302", "GL402")  # what follows where nothing moves any more
-THROWN = ("GL101", "GL102", "GL103", "GL301", "GL303", "GL401", "GL402")  # and where the weights are thrown about
+THROWN = (
+    "GL101",
+    "GL102",
+    "GL103",
+    "GL301",
+    "GL303",
+    "GL401",
+    "GL402",
+)  # and where the weights are thrown about
 BLOWN = ("GL001", "GL101", "GL103", "GL201", "GL203", "GL303", "GL304", "GL401", "GL402")
 RATES = {  # at which small nets usually learn
     "sgd": (0.02, 0.08), "momentum": (0.003, 0.01), "nesterov": (0.003, 0.01), "adam": (5e-4, 3e-3),
@@ -58,11 +68,37 @@ def _whole(rng: np.random.Generator, low: int, high: int) -> int:
 
 
 def healthy(rng: np.random.Generator) -> dict[str, Any]:
-    """A net and a rate that usually learn: activations, blocks, optimizers, data and precautions of every kind."""
-    activation = _one(rng, "relu", "relu", "tanh", "tanh", "gelu", "elu", "silu", "leaky_relu", "selu:lecun_normal")
-    data = _one(rng, "digits", "digits", "digits", "wine", "iris", "breast cancer", "moons", "noisy line", "sine")
+    """A net and a rate that usually learn: activations, blocks, optimizers, data and precautions of
+    every kind.
+    """
+    activation = _one(
+        rng,
+        "relu",
+        "relu",
+        "tanh",
+        "tanh",
+        "gelu",
+        "elu",
+        "silu",
+        "leaky_relu",
+        "selu:lecun_normal",
+    )
+    data = _one(
+        rng,
+        "digits",
+        "digits",
+        "digits",
+        "wine",
+        "iris",
+        "breast cancer",
+        "moons",
+        "noisy line",
+        "sine",
+    )
     block = _one(rng, "", "", "", ":norm=layer", ":norm=batch", ":residual=0.3", ":dropout=0.2")
-    depth = _whole(rng, 2 if "residual" in block else 1, 5 if activation in ("gelu", "silu") else 12)
+    depth = _whole(
+        rng, 2 if "residual" in block else 1, 5 if activation in ("gelu", "silu") else 12
+    )
     optimizer = _one(rng, "sgd", "sgd", *RATES)
     rate = _between(rng, *RATES[optimizer]) * (0.5 if depth > 6 else 1.0)
     details: dict[str, Any] = {

@@ -1,4 +1,6 @@
-"""Precision, recall and the rest, counted over the corpus: what docs/how-truth-is-measured.md and its test are made of."""
+"""Precision, recall and the rest, counted over the corpus: what docs/how-truth-is-measured.md and
+its test are made of.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import gradlab
 from tests.corpus.corpus import Case, train
 from tests.corpus.proofs import PROOFS
 
-STARTED = 50  # iterations: every fault is planted before the first; a finding must have begun in the first window
+# iterations: every fault is planted before the first; a finding must have begun in the first window
+STARTED = 50
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,9 @@ def count(outcomes: Sequence[Outcome], codes: Iterable[str]) -> Counts:
     codes = set(codes)
     right = sum(len(set(each.case.required) & set(each.fired) & codes) for each in outcomes)
     return Counts(
-        right, sum(len(each.false & codes) for each in outcomes), sum(len(each.missed & codes) for each in outcomes)
+        right,
+        sum(len(each.false & codes) for each in outcomes),
+        sum(len(each.missed & codes) for each in outcomes),
     )
 
 
@@ -128,15 +133,26 @@ def layer_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
 
 
 def iteration_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
-    """How many cases whose fault is there from the start have a finding that began in the first window, of how many."""
+    """How many cases whose fault is there from the start have a finding that began in the first
+    window, of how many.
+    """
     known = [
-        each for each in outcomes if each.case.fault and each.case.fault not in ("spike", "overfitted", "uninformative")
+        each
+        for each in outcomes
+        if each.case.fault and each.case.fault not in ("spike", "overfitted", "uninformative")
     ]
-    right = sum(any(each.since.get(code, STARTED) < STARTED for code in each.case.required) for each in known)
+    right = sum(
+        any(each.since.get(code, STARTED) < STARTED for code in each.case.required)
+        for each in known
+    )
     return right, len(known)
 
 
 def healthy_alarms(outcomes: Sequence[Outcome]) -> tuple[int, int, int]:
     """Healthy cases with an error, with any finding that is not acceptable, and how many there are."""
     healthy = [each for each in outcomes if each.case.healthy]
-    return sum(bool(each.errors) for each in healthy), sum(bool(each.false) for each in healthy), len(healthy)
+    return (
+        sum(bool(each.errors) for each in healthy),
+        sum(bool(each.false) for each in healthy),
+        len(healthy),
+    )

@@ -1,6 +1,8 @@
-"""Each label proved by a measurement that is independent of the rules and of what the recorder recorded.
+"""Each label proved by a measurement that is independent of the rules and of what the recorder
+recorded.
 
-A proof looks at weights, biases and data of seed 0 alone, by a forward pass written here in float64.
+A proof looks at weights, biases and data of seed 0 alone, by a forward pass written here in
+float64.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ PHI = {
     "sigmoid": lambda z: 0.5 * (1 + np.tanh(z / 2)),
     "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
     "gelu": lambda z: z * np.vectorize(lambda t: 0.5 * (1 + math.erf(t / math.sqrt(2))))(z),
-    "selu": lambda z: 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0))),
+    "selu": lambda z: (
+        1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
+    ),
 }
 
 
@@ -50,9 +54,11 @@ def loss(evidence: Evidence, logits: Array, y: Array) -> float:
         each = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
     else:
         off = np.abs(logits - y.reshape(logits.shape))
-        each = {"squared_error": off**2, "mean_absolute_error": off, "huber": np.where(off < 1, off**2 / 2, off - 0.5)}[
-            kind
-        ]
+        each = {
+            "squared_error": off**2,
+            "mean_absolute_error": off,
+            "huber": np.where(off < 1, off**2 / 2, off - 0.5),
+        }[kind]
     if evidence.case.training.get("class_weights") == "balanced":
         return float(np.mean([np.mean(each[y == label]) for label in np.unique(y)]))
     return float(np.mean(each))
@@ -71,10 +77,11 @@ def guessing(evidence: Evidence) -> float:
 
 
 def reach(evidence: Evidence) -> float:
-    """How far a change of the first preactivations reaches: finite differences of the logits, before training.
+    """How far a change of the first preactivations reaches: finite differences of the logits,
+    before training.
 
-    ||d logits|| for random d z_1 of unit length, over ||d logits|| for d z_L of unit length (1): root mean square
-    over 20 examples and 20 directions.
+    ||d logits|| for random d z_1 of unit length, over ||d logits|| for d z_L of unit length (1):
+    root mean square over 20 examples and 20 directions.
     """
     _, weights, biases = evidence.snapshots[0]
     phi, rng = PHI[evidence.run.config["activation"]], np.random.default_rng(0)
@@ -92,12 +99,15 @@ def reach(evidence: Evidence) -> float:
                 hidden = phi(hidden @ weight + bias)
             ends.append(hidden @ weights[-1] + biases[-1])
         squares.append(np.mean(np.sum(((ends[0] - ends[1]) / (2 * h)) ** 2, axis=1)))
-    # A random direction of n is sqrt(n_1 / n_L) times less likely to matter than one of the n_L logits.
+    # A random direction of n is sqrt(n_1 / n_L) times less likely to matter than one of the n_L
+    # logits.
     return float(np.sqrt(np.mean(squares) * z.shape[1] / weights[-1].shape[1]))
 
 
 def healthy(evidence: Evidence) -> None:
-    """Every seed has learned something of its training examples; of a rate that is meant to be tiny, it is finite."""
+    """Every seed has learned something of its training examples; of a rate that is meant to be
+    tiny, it is finite.
+    """
     assert np.isfinite(evidence.answers).all()
     if "GL402" in evidence.case.acceptable:
         return
@@ -144,17 +154,24 @@ def lost(evidence: Evidence) -> None:
 
 def frozen(evidence: Evidence) -> None:
     (_, before, _), (_, after, _) = evidence.snapshots[0], evidence.snapshots[-1]
-    same = [number for number, (a, b) in enumerate(zip(before, after, strict=True), 1) if np.array_equal(a, b)]
+    same = [
+        number
+        for number, (a, b) in enumerate(zip(before, after, strict=True), 1)
+        if np.array_equal(a, b)
+    ]
     assert same == [evidence.case.layer]
 
 
 def stale(evidence: Evidence) -> None:
-    """The last bias moved farther than one batch's gradients can carry it: |softmax - target| is at most sqrt(2)."""
+    """The last bias moved farther than one batch's gradients can carry it: |softmax - target| is at
+    most sqrt(2).
+    """
     training = evidence.case.training
     assert training.get("optimizer", "sgd") == "sgd"
     assert evidence.run.config["loss"] == "cross_entropy"
     moved = [
-        np.linalg.norm(later[-1] - earlier[-1]) / ((t - s) * training["learning_rate"] * math.sqrt(2))
+        np.linalg.norm(later[-1] - earlier[-1])
+        / ((t - s) * training["learning_rate"] * math.sqrt(2))
         for (s, _, earlier), (t, _, later) in itertools.pairwise(evidence.snapshots)
         if t > s
     ]
@@ -170,9 +187,13 @@ def diverging(evidence: Evidence) -> None:
 
 
 def large(evidence: Evidence) -> None:
-    """Between some two snapshots, ten updates apart, a layer's weights went farther than their own length."""
+    """Between some two snapshots, ten updates apart, a layer's weights went farther than their own
+    length.
+    """
     moved = [
-        max(np.linalg.norm(b - a) / np.linalg.norm(a) for a, b in zip(one[1], other[1], strict=True))
+        max(
+            np.linalg.norm(b - a) / np.linalg.norm(a) for a, b in zip(one[1], other[1], strict=True)
+        )
         for one, other in zip(evidence.snapshots, evidence.snapshots[1:], strict=False)
     ]
     assert max(moved) > 1
@@ -193,14 +214,18 @@ def stalled(evidence: Evidence) -> None:
 
 
 def spike(evidence: Evidence) -> None:
-    """The planted example's residual is a hundred times the rest's, so that its batch's gradient is, too."""
+    """The planted example's residual is a hundred times the rest's, so that its batch's gradient
+    is, too.
+    """
     residual = np.abs(_logits(evidence, -1)[:, 0] - evidence.data.y_train)
     assert residual.argmax() == 0
     assert residual[0] > 100 * np.median(residual)
 
 
 def unstable(evidence: Evidence) -> None:
-    """On all the data, the loss stands above 1.4 times that of guessing again and again, and comes back."""
+    """On all the data, the loss stands above 1.4 times that of guessing again and again, and comes
+    back.
+    """
     losses = np.array([_full_loss(evidence, k) for k in range(1, len(evidence.snapshots))])
     losses = losses[np.isfinite(losses)]
     guessing = np.log(evidence.data.n_outputs)
@@ -211,7 +236,9 @@ def unstable(evidence: Evidence) -> None:
 def uninformative(evidence: Evidence) -> None:
     """Held-out accuracy is that of guessing, within three deviations."""
     data, (_, weights, biases) = evidence.data, evidence.snapshots[-1]
-    right = (forward(evidence, weights, biases, data.x_test)[-1].argmax(axis=1) == data.y_test).mean()
+    right = (
+        forward(evidence, weights, biases, data.x_test)[-1].argmax(axis=1) == data.y_test
+    ).mean()
     chance = 1 / data.n_outputs
     assert abs(right - chance) < 3 * np.sqrt(chance * (1 - chance) / len(data.y_test)) + 0.02
 

@@ -1,4 +1,6 @@
-"""The published figures: what docs/how-truth-is-measured.md says of the verdicts must not get worse."""
+"""The published figures: what docs/how-truth-is-measured.md says of the verdicts must not get
+worse.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -44,7 +46,9 @@ def test_every_label_is_proved_by_a_measurement_of_its_own(outcomes):
 
 
 def test_no_healthy_run_has_an_error(outcomes):
-    assert {each.case.name: each.errors for each in outcomes if each.case.healthy and each.errors} == {}
+    assert {
+        each.case.name: each.errors for each in outcomes if each.case.healthy and each.errors
+    } == {}
 
 
 def test_no_rule_crashes(outcomes):
@@ -55,7 +59,9 @@ def test_no_rule_crashes(outcomes):
 def test_precision_and_recall(outcomes, splits):
     chosen = [each for each in outcomes if each.case.split in splits]
     counts = figures.count(chosen, registry())
-    wrong = {each.case.name: (each.false, each.missed) for each in chosen if each.false or each.missed}
+    wrong = {
+        each.case.name: (each.false, each.missed) for each in chosen if each.false or each.missed
+    }
     assert counts.recall >= 0.97, wrong
     assert counts.precision >= 0.98, wrong
     errors, alarmed, healthy = figures.healthy_alarms(chosen)
@@ -63,7 +69,9 @@ def test_precision_and_recall(outcomes, splits):
     assert alarmed / healthy <= 0.02, wrong
 
 
-@pytest.mark.parametrize("figure", [figures.root_right, figures.layer_right, figures.iteration_right])
+@pytest.mark.parametrize(
+    "figure", [figures.root_right, figures.layer_right, figures.iteration_right]
+)
 def test_root_layer_and_iteration(held_out, figure):
     right, total = figure(held_out)
     assert right / total >= 0.95
@@ -71,7 +79,9 @@ def test_root_layer_and_iteration(held_out, figure):
 
 def test_the_page_claims_no_more_than_is_so(held_out):
     rows = [
-        line.split("|") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| gradlab |")
+        line.split("|")
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| gradlab |")
     ]
     precision, recall, noticed, alarmed = (cell.strip() for cell in rows[0][2:6])
     counts = figures.count(held_out, registry())

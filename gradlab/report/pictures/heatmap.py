@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, suggest
 from gradlab.report.pictures import series
 from gradlab.report.pictures.draw import (
     BROKEN,
@@ -87,9 +87,7 @@ def collect(
         An unknown statistic, or one that this run does not hold.
     """
     if column not in STATISTICS:
-        raise ArgumentError(
-            f"column={column!r} is no statistic; choose one of: {', '.join(STATISTICS)}"
-        )
+        raise ArgumentError(f"column={column!r} is no statistic; {suggest(column, STATISTICS)}")
     existing(run, column, 0)
     first = series.first_broken(run, column)
     around = () if first is None else (first[0] - 1, first[0])
