@@ -1,0 +1,109 @@
+"""GL310 ascending."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.windows import finite_prefix
+from gradlab.rules.wording import seeds
+from gradlab.rules.yardsticks import column, learned, objective, severity, trend
+from gradlab.run import Run
+
+
+class Ascending(Rule):
+    """Ascending (GL310).
+
+    What it does
+    ------------
+    Looks at s = <G, W_before - W_after>, the fall of the loss that an update makes to first order. Negative in nearly
+    every iteration measured, while the loss rises, means that the steps climb. Not judged where the loss is to be
+    maximized (`objective="maximize"`).
+
+    Why it is bad
+    -------------
+    The net is trained to be wrong. The loss grows until something overflows, which then looks like an explosion.
+
+    Example
+    -------
+    `maximize=True`, a learning rate below 0, or `(-loss).backward()` where the loss is to fall.
+
+    What to try
+    -----------
+    Look for a flipped sign. If climbing is meant, say so: `watch(..., objective="maximize")`.
+
+    References
+    ----------
+    Cauchy 1847: the gradient's opposite is the direction of steepest descent.
+    """
+
+    code = "GL310"
+    name = "ascending"
+    summary = "the steps climb: the loss rises by what the optimizer does"
+    explains = (
+        "GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL301", "GL303", "GL304", "GL305", "GL401",
+        "GL402", "GL404",
+    )  # fmt: skip
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "share": Limit(
+            0.9, "of the updates measured",
+            "momentum sends single updates uphill; whole trainings go down, but for those with a flipped sign",
+        ),
+        "least": Limit(5, "updates measured", "fewer can climb by chance"),
+    }  # fmt: skip
+
+    def missing(self, run: Run) -> str | None:
+        """Updates and gradients must have been measured together."""
+        if column(run, "expected_decrease") is not None:
+            return None
+        return "needs steps['expected_decrease'], which is made of gradients and actual updates"
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge every update that was measured before the first NaN."""
+        if objective(run) != "minimize":
+            return None
+        descent = column(run, "expected_decrease")
+        assert descent is not None
+        shares = np.zeros(run.replicates)
+        for seed, stop in enumerate(finite_prefix(run)):
+            known = descent[: int(stop), seed]
+            known = known[np.isfinite(known) & (known != 0)]
+            if len(known) >= self.limit("least") and _rises(run, seed, int(stop)):
+                shares[seed] = float((known < 0).mean())
+        hits = Hits(((shares >= self.limit("share")) & ~learned(run))[:, None])
+        if not hits.which:
+            return None
+        value = float(np.median(shares[hits.which]))
+        return self.finding(
+            hits, Window(0, int(finite_prefix(run)[hits.which].max())), layers=(), value=value,
+            limit=float(self.limit("share")), severity=severity(run, hits.which, harmless=WARNING),
+            message=f"The steps climb{seeds(hits.replicates)}: {100 * value:.0f} % of the updates measured raise the "
+            f"loss to first order (limit {100 * self.limit('share'):g} %). A sign is flipped.",
+            remedies=_remedies(run), columns=("update_norm", "grad_norm"), confidence="high",
+            evidence="<G, W_before - W_after> is negative, and the loss rises",
+        )  # fmt: skip
+
+
+def _rises(run: Run, seed: int, stop: int) -> bool:
+    loss = column(run, "loss")
+    found = None if loss is None else trend(loss[:stop, seed])
+    return found is None or found.fall < 0
+
+
+def _remedies(run: Run) -> tuple[Remedy, ...]:
+    evidence = "the updates point along the gradient, not against it"
+    flipped = Remedy(
+        "flip the sign", "look for a flipped sign: maximize=True, a negative learning rate, or backward() on the loss's negative",
+        {},
+        evidence,
+    )
+    meant = Remedy(
+        "declare the objective", 'if the loss is meant to grow, say so: watch(..., objective="maximize")',
+        {"objective": "maximize"}, evidence,
+    )  # fmt: skip
+    return (flipped, meant) if run.config.get("framework") else (flipped,)

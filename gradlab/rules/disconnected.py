@@ -1,0 +1,164 @@
+"""GL105 disconnected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import ERROR, NOTE, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.windows import elapsed
+from gradlab.rules.wording import number
+from gradlab.rules.yardsticks import harmed, learned
+from gradlab.run import Run
+
+Array = np.ndarray
+
+NAMED = 3
+
+
+class Disconnected(Rule):
+    """Disconnected (GL105).
+
+    What it does
+    ------------
+    Names the parameters that ask for gradients and never get one, and those that no optimizer holds. An error where
+    nothing else moved either, or where the net does not learn and most of its weights are cut off; a note in a net that
+    learns, where a pooler, a head or an expert may be out of use on purpose.
+
+    Why it is bad
+    -------------
+    The loss does not depend on these parameters, or nobody updates them. A fine-tuning may run for days in this way
+    and change nothing: adapters behind reentrant checkpointing, a detached answer, a new head that was made after the
+    optimizer.
+
+    Example
+    -------
+    `loss = criterion(model(x).detach(), y)`; `optimizer = SGD(model.parameters())` before `model.fc = nn.Linear(...)`.
+
+    What to try
+    -----------
+    Look for detach(), no_grad(), .item(), or a module that is not called; make the optimizer when the model is
+    complete; `use_reentrant=False` in checkpointing.
+
+    References
+    ----------
+    microsoft/LoRA issue 120; PyTorch documentation, torch.utils.checkpoint.
+    """
+
+    code = "GL105"
+    name = "disconnected"
+    summary = "parameters that ought to learn get no gradient at all, or are in no optimizer"
+    parameters: ClassVar[str] = "all"
+    explains = ("GL101", "GL106", "GL301", "GL302", "GL305", "GL306", "GL309", "GL312", "GL402")
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "least": Limit(5, "iterations", "a branch may be out of use in a few batches"),
+        "most": Limit(0.5, "of the trainable weights", "what a net cannot do without"),
+    }
+
+    def missing(self, run: Run) -> str | None:
+        """A net whose gradients are all there lacks nothing."""
+        return None
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the whole run: no gradient at any iteration, or in no optimizer."""
+        if run.iterations < self.limit("least"):
+            return None
+        outside = _in_no_optimizer(run)
+        cut = _without_gradient(run) & ~outside
+        for mask, finding in ((cut, self._cut), (outside, self._left_out)):
+            if mask.any():
+                return finding(run, mask)
+        return None
+
+    def _cut(self, run: Run, mask: Array) -> Finding:
+        subject = self._subject(run, mask)
+        words = (
+            f"{subject} never got a gradient in {elapsed(run, run.iterations)} iterations, though the optimizer holds "
+            "them: the loss does not depend on them"
+        )
+        evidence = "no gradient was there at any step"
+        first = "see that the module is called, and that no detach(), no_grad() or .item() stands behind its answer"
+        return self._finding(run, mask, words, evidence, (
+            Remedy("reconnect", first, {"layers": _names(run, mask)}, evidence),
+            Remedy(
+                "use non-reentrant checkpointing", "with checkpointing of a frozen model, pass use_reentrant=False (or call enable_input_require_grads)",
+                {"use_reentrant": False},
+                evidence,
+            ),
+        ))  # fmt: skip
+
+    def _left_out(self, run: Run, mask: Array) -> Finding:
+        words = f"{self._subject(run, mask)} are in no optimizer, though they ask for gradients: they do not move"
+        evidence = "the optimizer's groups do not hold them"
+        return self._finding(run, mask, words, evidence, (
+            Remedy(
+                "add to optimizer", "make the optimizer of model.parameters() once the last layer is in place, or add a group: "
+                "optimizer.add_param_group({'params': ...})",
+                {"layers": _names(run, mask)},
+                evidence,
+            ),
+            Remedy(
+                "freeze", "if they are frozen on purpose, say so: requires_grad_(False)",
+                {"layers": _names(run, mask)}, evidence,
+            ),
+        ))  # fmt: skip
+
+    def _subject(self, run: Run, mask: Array) -> str:
+        names = _names(run, mask)
+        shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        return f"{shown} ({number(100 * _share(run, mask))} % of the trainable weights)"
+
+    def _finding(
+        self, run: Run, mask: Array, words: str, evidence: str, remedies: tuple[Remedy, ...]
+    ) -> Finding:
+        hits = Hits(np.broadcast_to(mask, run.shape[1:]))
+        return self.finding(
+            hits, Window(0, run.iterations), layers=tuple(int(row) + 1 for row in np.flatnonzero(mask)),
+            value=_share(run, mask), limit=float(self.limit("most")), severity=self._severity(run, mask),
+            message=f"{words[0].upper()}{words[1:]}.", remedies=remedies, columns=("grad_norm", "update_norm"),
+            confidence="high", evidence=evidence,
+        )  # fmt: skip
+
+    def _severity(self, run: Run, mask: Array) -> str:
+        if not _moved(run, ~mask):
+            return ERROR
+        if learned(run).all():
+            return NOTE
+        most = _share(run, mask) >= self.limit("most")
+        return ERROR if most and 2 * harmed(run).sum() >= run.replicates else WARNING
+
+
+def _in_no_optimizer(run: Run) -> Array:
+    left = run.provenance.get("not_in_optimizer") or ()
+    return np.array([name in left for name in run.layer("name")], bool)
+
+
+def _without_gradient(run: Run) -> Array:
+    """Which parameters an optimizer holds, never moved, and never had a gradient (L,)."""
+    if "update_norm" not in run:
+        return np.zeros(run.shape[2], bool)
+    norm = np.where(run.recorded("update_norm"), run["update_norm"], np.nan)
+    stood = np.nanmax(norm, axis=(0, 1), initial=-1) == 0
+    return stood & ~run.recorded("grad_norm").any(axis=(0, 1))
+
+
+def _moved(run: Run, mask: Array) -> bool:
+    """Whether any of these parameters was ever updated."""
+    if "update_norm" not in run or not mask.any():
+        return False
+    norm = np.where(run.recorded("update_norm"), run["update_norm"], 0.0)[:, :, mask]
+    return bool((np.nan_to_num(norm, nan=1.0) > 0).any())
+
+
+def _share(run: Run, mask: Array) -> float:
+    """Return the share of the trainable numbers that these parameters hold."""
+    sizes = np.nan_to_num(run.layer("parameters"), nan=1.0)
+    return float(sizes[mask].sum() / max(sizes.sum(), 1.0))
+
+
+def _names(run: Run, mask: Array) -> list[str]:
+    return [str(name) for name in run.layer("name")[mask]]

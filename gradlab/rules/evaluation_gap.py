@@ -1,0 +1,138 @@
+"""GL405 evaluation-gap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.windows import finite_prefix
+from gradlab.rules.wording import number, seeds
+from gradlab.rules.yardsticks import AS_GOOD_AS_CONSTANT, column, loss_scale
+from gradlab.run import Run
+
+Array = np.ndarray
+
+
+class EvaluationGap(Rule):
+    """Evaluation gap (GL405).
+
+    What it does
+    ------------
+    Compares the loss of the same batch in training mode and in evaluation mode (`evaluation_loss`), over the last
+    measurements. Dropout makes the evaluation's loss smaller; a loss that is much larger there comes of averages that
+    do not fit the batches: BatchNorm's running mean and variance.
+
+    Why it is bad
+    -------------
+    The net that is tested is another one than the net that was trained. It looks like overfitting, and no regularizer
+    helps: it fails on the very batches that it was trained on.
+
+    Example
+    -------
+    BatchNorm with momentum 0.01 and inputs of mean 50: after 45 steps the running averages are still near their start;
+    the training loss is 0.01, the same batch in evaluation mode 1e5.
+
+    What to try
+    -----------
+    A larger momentum of the norm, more steps before the evaluation, or averages recomputed over some batches; inputs
+    of mean 0 and deviation 1; LayerNorm or GroupNorm for small batches.
+
+    References
+    ----------
+    Ioffe & Szegedy 2015, section 3.1; Wu & Johnson 2021 (rethinking "batch" in BatchNorm), section 3.
+    """
+
+    code = "GL405"
+    name = "evaluation-gap"
+    summary = "training and evaluation mode disagree on the same batch: BatchNorm's running averages"
+    explains = ("GL403",)
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "times": Limit(2.0, "times the training mode's loss", "running averages that lag a little give a few per cent"),
+        "least": Limit(3, "measurements", "averages of the first iterations are those of the start"),
+        "distance": Limit(
+            0.25, "of the spread of the training losses", "near 0 a loss doubles by next to nothing"
+        ),
+    }  # fmt: skip
+
+    def missing(self, run: Run) -> str | None:
+        """A model without modules that behave differently in evaluation has no gap, and lacks nothing."""
+        return None
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the last quarter of the measurements, three at least."""
+        evaluated = column(run, "evaluation_loss")
+        if evaluated is None:
+            return None
+        trained = column(run, "criterion_loss")
+        trained = column(run, "loss") if trained is None else trained
+        if trained is None:
+            return None
+        scale = loss_scale(run)
+        rows = np.full((run.replicates, 3), np.nan)
+        for seed, stop in enumerate(finite_prefix(run)):
+            rows[seed] = self._late(evaluated[: int(stop), seed], trained[: int(stop), seed])
+        with np.errstate(all="ignore"):
+            far = rows[:, 0] - rows[:, 1] > self.limit("distance") * np.nan_to_num(scale)
+            mask = (rows[:, 0] > self.limit("times") * np.abs(rows[:, 1])) & far
+        hits = Hits(mask[:, None])
+        if not hits.which:
+            return None
+        return self._finding(run, hits, rows)
+
+    def _late(self, evaluated: Array, trained: Array) -> tuple[float, float, float]:
+        """Return medians of both losses over the last measurements, and the first of them."""
+        known = np.flatnonzero(np.isfinite(evaluated) & np.isfinite(trained))
+        least = int(self.limit("least"))
+        if len(known) < least:
+            return (np.nan, np.nan, np.nan)
+        late = known[-max(least, len(known) // 4) :]
+        return float(np.median(evaluated[late])), float(np.median(trained[late])), float(late[0])
+
+    def _finding(self, run: Run, hits: Hits, rows: Array) -> Finding:
+        evaluation, training, start = np.median(rows[hits.which], axis=0)
+        ratio = evaluation / training if training > 0 else np.inf
+        fails = _fails(run, float(evaluation))
+        return self.finding(
+            hits, Window(int(start), run.iterations), layers=(), value=float(ratio), limit=float(self.limit("times")),
+            severity=ERROR if fails and 2 * len(hits.which) >= run.replicates else WARNING,
+            message=f"Evaluation mode disagrees with training mode{seeds(hits.replicates)}: on the same batches the "
+            f"loss is {number(float(evaluation))} in evaluation and {number(float(training))} in training. "
+            "BatchNorm's running averages do not fit the batches.",
+            remedies=_remedies(), columns=("activation_rms",), confidence="high",
+            evidence="the same batch, the same weights, once in each mode",
+        )  # fmt: skip
+
+
+def _fails(run: Run, evaluation: float) -> bool:
+    """Whether the net, in evaluation mode, is no better than the best constant, or than before it was trained."""
+    baseline = column(run, "criterion_baseline")
+    if baseline is not None:
+        return evaluation >= AS_GOOD_AS_CONSTANT * float(baseline[np.isfinite(baseline)][-1])
+    given = run.config.get("baseline_loss")
+    if isinstance(given, (int, float)):
+        return evaluation >= AS_GOOD_AS_CONSTANT * given
+    loss = column(run, "loss")
+    return loss is not None and evaluation >= float(np.nanmedian(loss[:10]))
+
+
+def _remedies() -> tuple[Remedy, ...]:
+    evidence = "running averages are used in evaluation mode only"
+    return (
+        Remedy(
+            "raise norm momentum", "give BatchNorm a larger momentum (0.1 is the default), or train for more steps before you evaluate",
+            {"momentum": 0.1},
+            evidence,
+        ),
+        Remedy(
+            "recompute averages", "recompute the running averages: set momentum=None, call reset_running_stats() and run some batches in "
+            "training mode without gradient (torch.optim.swa_utils.update_bn does it)",
+            {},
+            evidence,
+        ),
+        Remedy("standardize inputs", "standardize the inputs: mean 0, deviation 1", {}, evidence),
+    )  # fmt: skip

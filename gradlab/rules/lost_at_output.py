@@ -1,0 +1,155 @@
+"""GL106 lost-at-output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.windows import finite_prefix
+from gradlab.rules.wording import number, seeds
+from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity
+from gradlab.run import Run
+
+Array = np.ndarray
+
+TWICE = {"cross_entropy": ("softmax", "log_softmax", "sigmoid"), "binary_cross_entropy_with_logits": ("sigmoid",)}
+
+
+class LostAtOutput(Rule):
+    """Lost at output (GL106).
+
+    What it does
+    ------------
+    Looks at the stage between the last trainable layer and the loss. `output_gain` is the norm of the loss's gradient
+    at the last layer's output over its norm at the criterion's input: what softmax, sigmoid, clamp, relu or log pass
+    on. A gain below the limit in most of the iterations measured, in a seed that does not learn, is reported; so is an
+    operation that the criterion applies itself and that stands before it once more.
+
+    Why it is bad
+    -------------
+    Whatever is lost here is lost for every layer. A softmax over one unit is constant; a sigmoid far out is flat; a
+    clamp passes nothing outside its range. Softmax before a cross-entropy that takes logits cannot get the loss of ten
+    classes below 1.461. A small gain alone is no fault: sigmoid before binary cross-entropy has .003 and learns, since
+    the loss's own derivative makes up for it.
+
+    Example
+    -------
+    model(x) ends in nn.Softmax(dim=1) over a single unit: every gradient is exactly 0, in every layer.
+
+    What to try
+    -----------
+    Give the criterion what it asks for: logits to cross_entropy and binary_cross_entropy_with_logits. Take the relu,
+    the clamp or the saturated sigmoid off the output.
+
+    References
+    ----------
+    Bridle 1990 (softmax with cross-entropy); Goodfellow, Bengio, Courville 2016, section 6.2.2.
+    """
+
+    code = "GL106"
+    whole = False
+    name = "lost-at-output"
+    summary = "the stage between the last layer and the loss passes almost nothing on"
+    explains = (
+        "GL101", "GL104", "GL201", "GL202", "GL301", "GL302", "GL305", "GL306", "GL309", "GL312", "GL402",
+    )  # fmt: skip
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "gain": Limit(
+            0.1,
+            "of the gradient's norm at the criterion's input",
+            "plain logits have 1, sigmoid + binary cross-entropy .003 and softmax + log .05 while they learn: it is "
+            "judged only where nothing is learned",
+        ),
+        "often": Limit(0.5, "of the iterations measured", "one saturated batch is no saturated output"),
+    }
+
+    def missing(self, run: Run) -> str | None:
+        """The output stage is needed; only a framework's adapter sees it."""
+        if column(run, "output_gain") is not None or _operations(run):
+            return None
+        return "needs output_gain, which this record does not hold: no operation was seen behind the last layer"
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the iterations at which the output stage was measured."""
+        repeated = _repeated(run)
+        states = outcomes(run)
+        gains = column(run, "output_gain")
+        prefix = finite_prefix(run)
+        values = np.full(run.replicates, np.nan)
+        mask = np.zeros(run.shape[1:], bool)
+        for seed, stop in enumerate(prefix):
+            known = np.array([]) if gains is None else gains[: int(stop), seed]
+            known = known[np.isfinite(known)]
+            if not len(known):
+                continue
+            values[seed] = float(np.median(known))
+            low = float((known < self.limit("gain")).mean()) >= self.limit("often")
+            mask[seed, -1] = states[seed].state != LEARNED and low
+        if repeated:
+            mask[:, -1] |= np.array([state.state != LEARNED for state in states])
+        hits = Hits(mask)
+        if not hits.which:
+            return None
+        value = float(np.nanmedian(values[hits.which])) if np.isfinite(values[hits.which]).any() else np.nan
+        return self._finding(run, hits, value, repeated, states[hits.which[0]].evidence)
+
+    def _finding(self, run: Run, hits: Hits, value: float, repeated: str, evidence: str) -> Finding:
+        stage = _operations(run)
+        told = " x ".join(f"{name} {number(factor)}" for name, factor in stage) or "the operations between them"
+        criterion = str(_criterion(run).get("name") or "the loss")
+        if repeated:
+            start = f"{repeated} stands before {criterion}, which applies it itself"
+        else:
+            start = f"almost nothing passes from {criterion} to the last layer"
+        tail = "" if np.isnan(value) else f": {number(value)} of the gradient's norm is left ({told})"
+        return self.finding(
+            hits, Window(0, int(finite_prefix(run)[hits.which].max())),
+            severity=severity(run, hits.which, harmless=WARNING), value=value, limit=float(self.limit("gain")),
+            message=f"The signal is lost at the output{seeds(hits.replicates)}: {start}{tail}; {evidence}.",
+            remedies=_remedies(run, repeated, stage), columns=("grad_norm",),
+            confidence="high" if repeated or value == 0 else "medium", evidence=f"output_gain; {evidence}",
+        )  # fmt: skip
+
+
+def _criterion(run: Run) -> Mapping:
+    given = run.config.get("criterion")
+    return given if isinstance(given, dict) else {"name": given} if given else {}
+
+
+def _operations(run: Run) -> list[tuple[str, float]]:
+    """Return (operation, median factor) from the last layer's output to the criterion, nearest the layer first."""
+    table = getattr(run, "output_stage", None)
+    if table is None or not len(table):
+        return []
+    medians = table.groupby(["position", "operation"])["factor"].median()
+    return [(str(name), float(factor)) for (_, name), factor in medians.items()]
+
+
+def _repeated(run: Run) -> str:
+    """Name the operation behind the last layer that the criterion applies itself; empty where there is none."""
+    twice = TWICE.get(str(_criterion(run).get("name")), ())
+    names = [name for name, _ in _operations(run)]
+    return next((name for name in names if name in twice), "")
+
+
+def _remedies(run: Run, repeated: str, stage: list[tuple[str, float]]) -> tuple[Remedy, ...]:
+    blocking = min(stage, key=lambda each: each[1])[0] if stage else ""
+    culprit = repeated or blocking
+    criterion = str(_criterion(run).get("name") or "the loss")
+    first = f"remove {culprit} from the end of the model, and give {criterion} the last layer's output as it is"
+    if culprit in ("", "unknown"):
+        first = "look at what stands between the last layer and the loss: it must not be flat where the answers lie"
+    evidence = f"output_gain is measured behind the last layer; {culprit or 'the stage'} has the smallest factor"
+    found = [Remedy("remove output operation", first, {"operation": culprit}, evidence)]
+    if culprit == "sigmoid" and not repeated:
+        words = "use binary_cross_entropy_with_logits, whose derivative does not vanish where the sigmoid is flat"
+        found.append(Remedy("use criterion on logits", words, {"criterion": "binary_cross_entropy_with_logits"}, evidence))
+    if culprit == "softmax" and not repeated:
+        words = "for one unit use a sigmoid: a softmax over a single number is 1 whatever it is"
+        found.append(Remedy("replace output operation", words, {"operation": "sigmoid"}, evidence))
+    return tuple(found)

@@ -1,0 +1,188 @@
+"""GL309 shrinking-weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.windows import WINDOW, elapsed, finite_prefix, nanmedian
+from gradlab.rules.wording import number, seeds, span
+from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity
+from gradlab.run import Run
+
+Array = np.ndarray
+
+DECOUPLED = ("adamw", "lion", "adafactor")  # weight decay that does not pass through the gradient's scaling
+
+
+class ShrinkingWeights(Rule):
+    """Shrinking weights (GL309).
+
+    What it does
+    ------------
+    Judges seeds that do not learn. A matrix is hit where something pulls it to 0 harder than the data pull it anywhere,
+    by one of three measurements: (a) a penalty in the loss: the gradient points along the weights, cos(G, W) near 1;
+    (b) the optimizer's weight decay c: c ||W|| is larger than ||G||, or, decoupled from the gradient, the sum of
+    learning rate x c over the run has taken more than half of the norm; (c) the norm has fallen to less than half while
+    a weight decay or a penalty is set. In each, the norm must have fallen.
+
+    Why it is bad
+    -------------
+    The penalty wins: the weights go to 0, their products vanish, and the net answers the same whatever the input. It
+    looks like a vanishing gradient, or like a gradient that was not emptied.
+
+    Example
+    -------
+    Adam with weight_decay=1e-2 adds 0.01 W to each gradient and then scales the sum to a full step: where the data's
+    gradient is smaller, each step shrinks the weights.
+
+    What to try
+    -----------
+    A weight decay 10 or 100 times smaller; AdamW instead of Adam with weight_decay; the penalty as a mean, not a sum.
+
+    References
+    ----------
+    Krogh & Hertz 1991; Loshchilov & Hutter 2019 (decoupled weight decay), section 2.
+    """
+
+    code = "GL309"
+    whole = False
+    name = "shrinking-weights"
+    summary = "weight decay or a penalty outweighs the data"
+    needs = ("weight_norm",)
+    explains = (
+        "GL101", "GL104", "GL106", "GL201", "GL202", "GL203", "GL301", "GL302", "GL304", "GL305", "GL306", "GL401",
+        "GL402",
+    )  # fmt: skip
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "fallen": Limit(0.7, "of the norm at the start", "weights that learn usually grow, and seldom lose a third"),
+        "halved": Limit(0.5, "of the norm at the start", "what decay alone must have taken to be called the cause"),
+        "cosine": Limit(
+            0.7, "cosine of gradient and weights",
+            "a matrix of n entries meets a data gradient at 1/sqrt(n) or so; a penalty's gradient is the weights",
+        ),
+        "outweighs": Limit(1.0, "weight decay x ||W|| over ||G||", "above 1 the optimizer follows the penalty"),
+        "layers": Limit(0.5, "of the matrices", "a penalty acts on all of them; one alone is another fault"),
+    }  # fmt: skip
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the last window of each seed that did not learn against its first."""
+        prefix, states = finite_prefix(run), outcomes(run)
+        mask = np.zeros(run.shape[1:], bool)
+        found: dict[int, _Pull] = {}
+        for seed, stop in enumerate(prefix):
+            if states[seed].state == LEARNED or stop < 5:
+                continue
+            pull = self._pull(run, seed, int(stop))
+            if pull is not None:
+                found[seed], mask[seed] = pull, pull.layers
+        hits = Hits(mask)
+        if not hits.which:
+            return None
+        return self._finding(run, hits, found[hits.which[0]])
+
+    def _pull(self, run: Run, seed: int, stop: int) -> _Pull | None:
+        """Return what pulls a seed's weights to 0, or None."""
+        norm = np.where(run.recorded("weight_norm"), run["weight_norm"], np.nan)[:stop, seed]
+        first, last = nanmedian(norm[:5]), nanmedian(norm[max(0, stop - WINDOW) :])
+        with np.errstate(all="ignore"):
+            left = last / first
+        fell = left < self.limit("fallen")
+        judged = np.isfinite(left)
+        if not judged.any() or (fell & judged).sum() < self.limit("layers") * judged.sum():
+            return None
+        late = slice(max(0, stop - WINDOW), stop)
+        along = _late(run, "grad_weight_cosine", late, seed)
+        penalty = fell & (along > self.limit("cosine"))
+        if penalty.sum() >= self.limit("layers") * judged.sum():
+            return _Pull("penalty", penalty, float(np.nanmedian(left[penalty])), float(np.nanmedian(along[penalty])))
+        decay = float(run.config.get("weight_decay") or 0.0)
+        if not decay:
+            set_by_name = run.config.get("l1") or run.config.get("l2")
+            halved = fell & (left < self.limit("halved"))
+            if set_by_name and halved.any():
+                return _Pull("penalty", halved, float(np.nanmedian(left[halved])), np.nan)
+            return None
+        return self._decay(run, seed, stop, decay, fell, left)
+
+    def _decay(self, run: Run, seed: int, stop: int, decay: float, fell: Array, left: Array) -> _Pull | None:
+        gradient = _late(run, "grad_norm", slice(0, stop), seed)
+        weight = _late(run, "weight_norm", slice(0, stop), seed)
+        with np.errstate(all="ignore"):
+            outweighs = decay * weight / gradient
+        if str(run.config.get("optimizer")) not in DECOUPLED:
+            hit = fell & (outweighs > self.limit("outweighs"))
+            if hit.any():
+                return _Pull("weight decay", hit, float(np.nanmedian(left[hit])), float(np.nanmedian(outweighs[hit])))
+        rate = column(run, "learning_rate")
+        mean = 0.0 if rate is None else float(np.nanmean(rate[:stop, seed]))
+        taken = float(np.exp(-mean * decay * elapsed(run, stop)))  # (1 - rate x decay) each step
+        hit = fell & (left < self.limit("halved"))
+        by_decay = taken < self.limit("halved") or np.nanmedian(outweighs) > 0.1 * self.limit("outweighs")
+        if hit.any() and by_decay:
+            return _Pull("weight decay", hit, float(np.nanmedian(left[hit])), taken)
+        return None
+
+    def _finding(self, run: Run, hits: Hits, pull: _Pull) -> Finding:
+        decay = run.config.get("weight_decay")
+        who = f"weight decay {number(float(decay))}" if pull.kind == "weight decay" and decay else "a penalty"
+        evidence = f"the norms are at {number(pull.left)} of where they began"
+        if pull.kind == "penalty" and np.isfinite(pull.strength):
+            evidence += f", and the gradient points along the weights (cosine {pull.strength:.2f})"
+        layers = hits.layers
+        return self.finding(
+            hits, Window(0, int(finite_prefix(run)[hits.which].max())),
+            severity=severity(run, hits.which, harmless=WARNING), value=pull.left,
+            limit=float(self.limit("fallen")),
+            message=f"The weights of {span(layers)} shrink{seeds(hits.replicates)}: {who} outweighs the data; "
+            f"{evidence}.",
+            remedies=_remedies(run, pull), columns=("weight_norm", "grad_weight_cosine", "grad_norm"),
+            confidence="high" if np.isfinite(pull.strength) else "medium", evidence=evidence,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Pull:
+    """What pulls weights to 0: its kind, which layers (L,), what is left of their norms, and how strong it is."""
+
+    kind: str
+    layers: Array
+    left: float
+    strength: float
+
+
+def _late(run: Run, name: str, rows: slice, seed: int) -> Array:
+    """Return medians (L,) of a statistic over some rows of a seed; NaN where it was not recorded."""
+    if name not in run:
+        return np.full(run.shape[2], np.nan)
+    return nanmedian(np.where(run.recorded(name), run[name], np.nan)[rows, seed])
+
+
+def _remedies(run: Run, pull: _Pull) -> tuple[Remedy, ...]:
+    evidence = f"the norms fell to {number(pull.left)} of their start"
+    if pull.kind == "penalty":
+        return (
+            Remedy(
+                "weaken penalty", "make the penalty in the loss 100 times smaller, or leave it to the optimizer: AdamW, weight_decay=0.01",
+                {"factor": 0.01},
+                evidence,
+            ),
+        )  # fmt: skip
+    decay = float(run.config.get("weight_decay") or 0.0)
+    lower = Remedy(
+        "lower weight decay", f"lower weight_decay from {number(decay)} to {number(decay / 100)}",
+        {"weight_decay": decay / 100}, evidence,
+    )  # fmt: skip
+    if str(run.config.get("optimizer")) == "adam":
+        decoupled = Remedy(
+            "decouple weight decay", "use torch.optim.AdamW: in Adam, weight decay is scaled up along with the gradient",
+            {"optimizer": "adamw"}, evidence,
+        )  # fmt: skip
+        return lower, decoupled
+    return (lower,)

@@ -1,0 +1,107 @@
+"""GL307 skipped-updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.yardsticks import column, severity
+from gradlab.run import Run
+
+
+class SkippedUpdates(Rule):
+    """Skipped updates (GL307).
+
+    What it does
+    ------------
+    Counts the optimizer steps that did not take place: a GradScaler that met an infinity, or a guard in the loop. Those
+    before the first step that did are the scaler finding its scale, and do not count.
+
+    Why it is bad
+    -------------
+    A skipped step is a batch thrown away. A scaler that skips many steps meets overflow in most batches: the scale
+    keeps falling, or the gradients are not finite whatever the scale.
+
+    Example
+    -------
+    58 of 80 steps are skipped; the loop runs without an error, and the net hardly learns.
+
+    What to try
+    -----------
+    bfloat16 instead of float16 (no scaler needed); look for what overflows; scale the loss down; clip after unscaling.
+
+    References
+    ----------
+    Micikevicius et al. 2018 (mixed precision training), section 3.2.
+    """
+
+    code = "GL307"
+    name = "skipped-updates"
+    summary = "a GradScaler, or a guard in the loop, skips too many steps"
+    explains = ("GL302", "GL312", "GL402")
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "share": Limit(
+            0.1, "of the steps after the first one that was taken",
+            "a scaler tries a larger scale every 2,000 steps: one in 2,000 is usual",
+        ),
+        "count": Limit(5, "steps", "fewer are the scaler's own search"),
+    }  # fmt: skip
+
+    def missing(self, run: Run) -> str | None:
+        """A record that knows of no skipped step lacks nothing: there was none."""
+        return None
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the steps after the first one that was taken."""
+        first, skipped = _skipped(run)
+        late = skipped - first
+        if late < self.limit("count") or run.iterations < 2:
+            return None
+        share = late / (late + run.iterations)
+        if share <= self.limit("share"):
+            return None
+        hits = Hits(np.ones((run.replicates, 1), bool))
+        attempts = skipped + run.iterations
+        return self.finding(
+            hits, Window(0, run.iterations), layers=(), value=share, limit=float(self.limit("share")),
+            severity=severity(run, hits.which, harmless=WARNING),
+            message=f"{skipped} of {attempts} optimizer steps were skipped, {late} of them after the first step that "
+            f"was taken ({100 * share:.0f} %, limit {100 * self.limit('share'):g} %): their batches taught nothing.",
+            remedies=_remedies(), columns=("grad_norm",), confidence="high", evidence="skipped steps, counted",
+        )  # fmt: skip
+
+
+def _skipped(run: Run) -> tuple[int, int]:
+    """Return how many steps were skipped before the first that was taken, and how many in all."""
+    steps = column(run, "skipped_steps")
+    if steps is not None:
+        counts = np.nan_to_num(steps[:, 0])
+        return int(counts[0]), int(counts.sum())
+    noted = run.provenance.get("skipped_steps")
+    if not isinstance(noted, dict):
+        return 0, 0
+    before = [each for each in noted.get("before_iterations", []) if isinstance(each, int)]
+    return sum(each == 0 for each in before), int(noted.get("count", len(before)))
+
+
+def _remedies() -> tuple[Remedy, ...]:
+    evidence = "steps are skipped where a gradient is not finite"
+    return (
+        Remedy(
+            "use bfloat16", "run autocast in torch.bfloat16: its range is float32's, and it needs no GradScaler",
+            {"dtype": "bfloat16"}, evidence,
+        ),
+        Remedy(
+            "find the overflow", 'find what is not finite: watch(..., on_nonfinite="trace") names the operation',
+            {}, evidence,
+        ),
+        Remedy(
+            "lower the scale", "start the scaler lower: torch.amp.GradScaler(init_scale=1024)",
+            {"init_scale": 1024}, evidence,
+        ),
+    )  # fmt: skip

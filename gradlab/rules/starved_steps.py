@@ -1,0 +1,165 @@
+"""GL312 starved-steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.windows import finite_prefix
+from gradlab.rules.wording import number, seeds
+from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity, travelled
+from gradlab.run import Run
+
+Array = np.ndarray
+
+DEFAULT_EPSILON = 1e-8
+
+
+class StarvedSteps(Rule):
+    """Starved steps (GL312).
+
+    What it does
+    ------------
+    Where a seed does not learn, looks at the configuration before the layers: what leaves steps of nothing? Clipping
+    (the clipped gradient is less than a hundredth of the gradient, and the steps follow its size), the schedule (the
+    learning rate has fallen to a thousandth of its largest value before the run is half over, or has not yet risen
+    there), or an adaptive optimizer's epsilon (larger than the gradients it divides by). It names which, and is reported
+    where the steps cannot carry the weights far.
+
+    Why it is bad
+    -------------
+    Every layer shares the symptom, so each looks frozen, vanished or rounded away. No change of the model helps.
+
+    Example
+    -------
+    clip_grad_norm_(parameters, 1e-6) under SGD; CosineAnnealingLR(T_max=20) in a run of 400 steps; Adam(eps=1.0).
+
+    What to try
+    -----------
+    The number that is named: a larger clip norm, a schedule of the run's length, the default epsilon.
+
+    References
+    ----------
+    Pascanu, Mikolov, Bengio 2013 (clipping), section 3.2; Kingma & Ba 2015, section 2 (epsilon).
+    """
+
+    code = "GL312"
+    whole = False
+    name = "starved-steps"
+    summary = "clipping, the schedule or epsilon leaves steps of nothing; it names which"
+    explains = ("GL101", "GL301", "GL302", "GL306", "GL402")
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "clipped": Limit(0.01, "of the gradient's norm", "clipping that bites in practice leaves a tenth or more"),
+        "rate": Limit(0.001, "of the largest learning rate", "a cosine ends near 0, but only at the end of its run"),
+        "idle": Limit(0.5, "of the iterations", "what is idle for half a run was not meant to be"),
+        "epsilon": Limit(1.0, "epsilon over the root of the second moments", "above 1 epsilon rules the step"),
+        "moved": Limit(0.5, "of the weights' own length", "weights that went so far had steps enough"),
+    }
+
+    def missing(self, run: Run) -> str | None:
+        """A record without these columns lacks nothing: what is not there starves nobody."""
+        return None
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge each seed that did not learn, clipping first, then schedule, then epsilon."""
+        moved, states = travelled(run), outcomes(run)
+        found: dict[int, _Shortage] = {}
+        for seed, stop in enumerate(finite_prefix(run)):
+            if states[seed].state == LEARNED or stop < 10 or moved[seed] > self.limit("moved"):
+                continue
+            for look in (self._clipping, self._schedule, self._epsilon):
+                shortage = look(run, seed, int(stop))
+                if shortage is not None:
+                    found[seed] = shortage
+                    break
+        if not found:
+            return None
+        mask = np.zeros((run.replicates, 1), bool)
+        mask[list(found)] = True
+        hits = Hits(mask)
+        worst = found[hits.which[0]]
+        return self.finding(
+            hits, Window(worst.start, int(finite_prefix(run)[hits.which].max())), layers=(), value=worst.value,
+            limit=worst.limit, severity=severity(run, hits.which, harmless=WARNING),
+            message=f"The steps are starved{seeds(hits.replicates)}: {worst.words}.", remedies=(worst.remedy,),
+            columns=("update_ratio", "grad_norm"), confidence="high", evidence=worst.words,
+        )  # fmt: skip
+
+    def _clipping(self, run: Run, seed: int, stop: int) -> _Shortage | None:
+        before, after = column(run, "grad_norm"), column(run, "clipped_grad_norm")
+        if before is None or after is None:
+            return None
+        with np.errstate(all="ignore"):
+            left = after[:stop, seed] / before[:stop, seed]
+        left = left[np.isfinite(left)]
+        if not len(left) or float(np.median(left)) >= self.limit("clipped") or not _small_steps(run, seed, stop):
+            return None
+        usual, clipped = (float(np.nanmedian(each[:stop, seed])) for each in (before, after))
+        words = f"clipping leaves {number(clipped)} of a gradient whose norm is {number(usual)}"
+        better = f"{usual:.1g}"
+        cure = f"clip at the gradient's usual norm: clip_grad_norm_(model.parameters(), {better})"
+        if not run.config.get("framework"):
+            cure = f"clip at the gradient's usual norm: clip={better}"
+        remedy = Remedy("raise clip norm", cure, {"max_norm": float(better)}, words)
+        return _Shortage(words, float(np.median(left)), float(self.limit("clipped")), 0, remedy)
+
+    def _schedule(self, run: Run, seed: int, stop: int) -> _Shortage | None:
+        rates = column(run, "learning_rate")
+        if rates is None:
+            return None
+        known = rates[:stop, seed]
+        largest = float(np.nanmax(known, initial=0.0))
+        idle = known <= self.limit("rate") * largest
+        if not largest > 0 or not np.nanmax(known) > np.nanmin(known) or float(idle.mean()) < self.limit("idle"):
+            return None
+        start = int(np.flatnonzero(idle)[0])
+        low = float(np.nanmedian(known[idle]))
+        words = (
+            f"the schedule keeps the learning rate at {number(low)} in {100 * float(idle.mean()):.0f} % of the "
+            f"iterations, where its largest value is {number(largest)}"
+        )
+        remedy = Remedy(
+            "stretch schedule", f"give the schedule the run's own length ({stop} steps), and step it once an iteration",
+            {"iterations": stop}, words,
+        )  # fmt: skip
+        return _Shortage(words, low / largest, float(self.limit("rate")), start, remedy)
+
+    def _epsilon(self, run: Run, seed: int, stop: int) -> _Shortage | None:
+        if "second_moment_rms" not in run:
+            return None
+        epsilon = float(run.config.get("epsilon", DEFAULT_EPSILON))
+        moments = np.where(run.recorded("second_moment_rms"), run["second_moment_rms"], np.nan)[:stop, seed]
+        with np.errstate(all="ignore"):
+            share = epsilon / np.nanmedian(moments, axis=0)
+        known = share[np.isfinite(share)]
+        if epsilon <= 100 * DEFAULT_EPSILON or not len(known) or np.median(known) <= self.limit("epsilon"):
+            return None
+        value = float(np.median(known))
+        words = f"epsilon {number(epsilon)} is {number(value)} times the gradients that the optimizer divides by"
+        remedy = Remedy("lower epsilon", "use the default epsilon: eps=1e-8", {"eps": DEFAULT_EPSILON}, words)
+        return _Shortage(words, value, float(self.limit("epsilon")), 0, remedy)
+
+
+@dataclass(frozen=True)
+class _Shortage:
+    """What starves the steps: in words, in numbers, from which row on, and the cure."""
+
+    words: str
+    value: float
+    limit: float
+    start: int
+    remedy: Remedy
+
+
+def _small_steps(run: Run, seed: int, stop: int) -> bool:
+    """Whether a typical step moves the typical matrix by less than a thousandth of its length, or none was measured."""
+    if "update_ratio" not in run:
+        return True
+    ratio = np.where(run.recorded("update_ratio"), run["update_ratio"], np.nan)[:stop, seed]
+    return not np.isfinite(ratio).any() or float(np.nanmedian(ratio)) < 1e-3

@@ -1,0 +1,123 @@
+"""GL404 unscaled-data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.windows import finite_prefix
+from gradlab.rules.wording import number, seeds
+from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity
+from gradlab.run import Run
+
+Array = np.ndarray
+
+
+class UnscaledData(Rule):
+    """Unscaled data (GL404).
+
+    What it does
+    ------------
+    Where a seed does not learn, looks at the data before the layers: the root mean square of the regression's targets
+    and of the inputs. A net begins with answers near 0 and weights made for inputs near 1. Targets or inputs far from
+    that set the size of the loss, of every gradient and of the first layer's answers.
+
+    Why it is bad
+    -------------
+    A target of 350,000 gives a loss of 1e11 and gradients to match. What follows looks like an explosion, like dead
+    units, or like a learning rate of 4e-9; each is the scale of the data.
+
+    Example
+    -------
+    House prices in dollars; pixels from 0 to 255.
+
+    What to try
+    -----------
+    Standardize: subtract the mean and divide by the deviation, both of the training data; undo it on the answers.
+
+    References
+    ----------
+    LeCun, Bottou, Orr, Müller 1998 (Efficient BackProp), section 4.3.
+    """
+
+    code = "GL404"
+    name = "unscaled-data"
+    summary = "the scale of the targets or of the inputs sets the loss and its gradients"
+    explains = (
+        "GL001", "GL101", "GL102", "GL103", "GL104", "GL106", "GL201", "GL202", "GL203", "GL301", "GL302", "GL303",
+        "GL304", "GL306", "GL312", "GL401", "GL402", "GL403",
+    )  # fmt: skip
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "target": Limit(30.0, "root mean square of the targets", "answers begin near 1; He's nets learn targets to 10"),
+        "input": Limit(30.0, "root mean square of the inputs", "initializations are made for 1; 255 / sqrt(3) is 147"),
+    }
+
+    def missing(self, run: Run) -> str | None:
+        """Neither scale known is not a fault of the record's maker alone: say what would give it."""
+        if _scale(run, "target_rms") or _scale(run, "input_rms"):
+            return None
+        return "needs the scale of inputs or targets (input_rms, target_rms), which this record does not hold"
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the seeds that did not learn by the scale of their data."""
+        states = outcomes(run)
+        hits = Hits(np.array([[state.state != LEARNED] for state in states]))
+        target, given = _scale(run, "target_rms"), _scale(run, "input_rms")
+        if not hits.which:
+            return None
+        if _regresses(run) and target > self.limit("target"):
+            return self._finding(run, hits, "target", target, float(self.limit("target")))
+        if given > self.limit("input"):
+            return self._finding(run, hits, "input", given, float(self.limit("input")))
+        return None
+
+    def _finding(self, run: Run, hits: Hits, which: str, value: float, limit: float) -> Finding:
+        mean = _scale(run, f"{which}_mean")
+        told = f"a root mean square of {number(value)}" + (f" around a mean of {number(mean)}" if mean else "")
+        result = {
+            "target": "the loss and every gradient have its scale, not the net's",
+            "input": "the first layer's answers have their scale, not the initialization's",
+        }[which]
+        evidence = f"{which}_rms {number(value)}"
+        stop = int(finite_prefix(run)[hits.which].max())
+        return self.finding(
+            hits, Window(0, max(1, stop)), layers=(), value=value, limit=limit,
+            severity=severity(run, hits.which, harmless=WARNING),
+            message=f"The {which}s are not scaled{seeds(hits.replicates)}: {told} (limit {limit:g}); {result}.",
+            remedies=_remedies(run, which, evidence), columns=("grad_norm", "activation_rms"), confidence="high",
+            evidence=evidence,
+        )  # fmt: skip
+
+
+def _scale(run: Run, name: str) -> float:
+    """Return a scale of the data: of its column's first values, or of the configuration; 0 where it is not known."""
+    values = column(run, name)
+    if values is not None:
+        known = values[np.isfinite(values)]
+        return float(np.median(known[:10]))
+    given = run.config.get(name)
+    return float(given) if isinstance(given, (int, float)) else 0.0
+
+
+def _regresses(run: Run) -> bool:
+    """Whether targets are numbers to be met, not classes."""
+    criterion = run.config.get("criterion")
+    name = criterion.get("name") if isinstance(criterion, dict) else criterion or run.config.get("loss") or ""
+    return "entropy" not in str(name) and str(name) not in ("nll_loss", "ctc_loss")
+
+
+def _remedies(run: Run, which: str, evidence: str) -> tuple[Remedy, ...]:
+    code = {
+        "target": "y = (y - y.mean()) / y.std()",
+        "input": "x = (x - x.mean(0)) / x.std(0)",
+    }[which]
+    words = {
+        "target": f"standardize the target: {code}, with the training data's mean and deviation; undo it on the answers",
+        "input": f"standardize the inputs: {code}, with the training data's mean and deviation",
+    }[which]
+    return (Remedy(f"standardize {which}", words, {"of": which}, evidence),)

@@ -1,0 +1,378 @@
+"""What rules measure by: whether a net learns, how far its loss moves, how much of the gradient a layer gets.
+
+Each yardstick is defined once, with its reason. None changes when a constant is added to the logged loss, except the
+comparison with a baseline that the user gave for that very loss.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlab.rules.base import ERROR, WARNING
+from gradlab.rules.windows import WINDOW, elapsed, finite_prefix
+from gradlab.run import Run
+
+Array = np.ndarray
+
+LEARNED = "learned"
+SLOW = "slow"
+NOT_LEARNED = "not learned"
+UNKNOWN = "unknown"
+
+# Of the best constant predictor's loss. What is left above it is within the scatter of batches, or not worth the name.
+AS_GOOD_AS_CONSTANT = 0.95
+MOSTLY_LEARNED = 0.5
+# Falls of the loss in units of the batch losses' own scatter. Measured: nets that learn 25 to 95, nets that do not 0 to
+# 0.5, a deep relu net that crawls 10.
+CLEAR_FALL = 3.0
+NO_FALL = 1.0
+# Standard errors of a mean that a difference of two means must exceed.
+SIGNIFICANT = 3.0
+# Share of their own length that the weights of the busiest layer must have travelled before a net can be said to be
+# unable to learn: below it, it was not given the steps.
+HARDLY_MOVED = 0.05
+ROUNDING = 1e-6  # of the loss's size: float32 keeps seven digits
+EXAMPLES_POOLED = 200  # at least so many examples speak for the end of a run, where batches are small
+SCORES = 4  # at least so many scores, before they can tell a trend
+
+
+# Every rule asks for them; a Run is frozen, so they never change.
+_outcomes: weakref.WeakKeyDictionary[Run, tuple[Outcome, ...]] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether one seed learned, and what says so.
+
+    Attributes
+    ----------
+    state : {"learned", "slow", "not learned", "unknown"}
+    evidence : str
+        The numbers, in a few words.
+    share : float
+        The loss at the end over the best constant predictor's; NaN where that is not known.
+    progress : float
+        How far the loss fell, in units of the batch losses' scatter; NaN where no loss was recorded.
+    """
+
+    state: str
+    evidence: str
+    share: float = np.nan
+    progress: float = np.nan
+
+    @property
+    def failed(self) -> bool:
+        """Whether the seed is known not to have learned."""
+        return self.state == NOT_LEARNED
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How a series of batch values moved from its start to its end.
+
+    Attributes
+    ----------
+    first, last : float
+        Means over the first and the last part.
+    scatter : float
+        The deviation of one batch's value from its neighbours': the median of |x[t+1] - x[t]|.
+    error : float
+        Standard error of `first - last`.
+    late : float
+        How much it fell from the middle of the run to its end.
+    """
+
+    first: float
+    last: float
+    scatter: float
+    error: float
+    late: float
+
+    @property
+    def fall(self) -> float:
+        """`first - last`: positive where the values became smaller."""
+        return self.first - self.last
+
+    @property
+    def progress(self) -> float:
+        """The fall in units of the scatter; 0 where both are nothing but rounding."""
+        floor = ROUNDING * max(abs(self.first), abs(self.last))
+        if abs(self.fall) <= floor:
+            return 0.0
+        return self.fall / max(self.scatter, floor, np.finfo(float).tiny)
+
+    @property
+    def falls_still(self) -> bool:
+        """Whether it fell, beyond chance, in the second half of the run too."""
+        return self.late > max(SIGNIFICANT * self.error, NO_FALL * self.scatter)
+
+
+def trend(values: Array, size: int = WINDOW) -> Trend | None:
+    """Compare the first with the last `size` finite values of a series (T,); None for fewer than two.
+
+    A series shorter than two windows is cut in halves.
+    """
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return None
+    size = min(size, len(known) // 2)
+    scatter = float(np.median(np.abs(np.diff(known))))
+    middle = len(known) // 2
+    centre = known[max(0, middle - size // 2) : middle + size - size // 2]
+    last = _middle_mean(known[-size:])
+    # |x - y| of two draws has the median 0.954 sigma; the difference of two means of n the error sigma sqrt(2 / n).
+    error = scatter / 0.954 * float(np.sqrt(2 / size))
+    return Trend(_middle_mean(known[:size]), last, scatter, error, _middle_mean(centre) - last)
+
+
+def _middle_mean(values: Array) -> float:
+    """Return the median of five means: a mean, so that rare large losses of small batches count, but no single one."""
+    parts = np.array_split(values, min(5, len(values)))
+    return float(np.median([part.mean() for part in parts])) if len(values) >= 25 else float(values.mean())
+
+
+def batch_size(run: Run) -> int:
+    """How many examples a batch holds, as far as the record says; 0 where it says nothing."""
+    rows = column(run, "examples")
+    if rows is not None and np.isfinite(rows).any():
+        return int(np.nanmedian(rows))
+    given = run.config.get("batch_size")
+    return int(given) if isinstance(given, (int, float)) and given > 0 else 0
+
+
+def window_size(run: Run) -> int:
+    """How many batches speak for a part of a run: 50, or as many as hold 200 examples where batches are small."""
+    examples = batch_size(run)
+    return WINDOW if not examples else max(WINDOW, int(np.ceil(EXAMPLES_POOLED / examples)))
+
+
+def column(run: Run, name: str) -> Array | None:
+    """Return a column of `run.steps` (T, S), NaN where it was not recorded; None where it was never."""
+    if not run.step_recorded(name).any():
+        return None
+    return np.where(run.step_recorded(name), run.step(name), np.nan)
+
+
+def objective(run: Run) -> str:
+    """What the steps are meant to do with the loss: "minimize", "maximize", or "moving" where it is no yardstick."""
+    return str(run.config.get("objective") or "minimize")
+
+
+def outcomes(run: Run) -> tuple[Outcome, ...]:
+    """Say of each seed whether it learned: by its score, else by its criterion, else by its loss.
+
+    A score that the user logs outranks the loss. A loss is compared with the best constant predictor's where that is
+    known: gradlab's own where it saw the criterion, else `config["baseline_loss"]`. Where no baseline is known, the
+    fall of the loss in units of its scatter decides.
+    """
+    known = _outcomes.get(run)
+    if known is None:
+        prefix = finite_prefix(run)
+        known = tuple(_outcome(run, seed, int(stop)) for seed, stop in enumerate(prefix))
+        _outcomes[run] = known
+    return known
+
+
+def _outcome(run: Run, seed: int, stop: int) -> Outcome:
+    if stop < run.iterations:
+        return Outcome(NOT_LEARNED, f"NaN or infinity from iteration {int(run.times[stop])}", np.inf)
+    for judge in (_by_score, _by_criterion, _by_baseline, _by_fall):
+        found = judge(run, seed, stop)
+        if found is not None:
+            return found
+    return Outcome(UNKNOWN, "no loss was recorded")
+
+
+def _by_score(run: Run, seed: int, stop: int) -> Outcome | None:
+    scores = column(run, "score")
+    if scores is None:
+        return None
+    values = scores[:stop, seed]
+    values = values[np.isfinite(values)]
+    if len(values) < SCORES:
+        return None
+    found = trend(-values, max(2, len(values) // 4))
+    assert found is not None
+    words = f"the score went from {-found.first:.3g} to {-found.last:.3g}"
+    beyond = found.fall > SIGNIFICANT * found.error and found.fall > ROUNDING * abs(found.last)
+    return Outcome(LEARNED if beyond else NOT_LEARNED, words)
+
+
+def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
+    """Compare the criterion's own value with the best constant predictor's, both as gradlab saw them."""
+    value, baseline = column(run, "criterion_loss"), column(run, "criterion_baseline")
+    if value is None or baseline is None or not np.isfinite(baseline[:stop, seed]).any():
+        return None
+    known = baseline[:stop, seed]
+    constant = float(known[np.isfinite(known)][-1])
+    return _against_constant(run, value[:stop, seed], constant)
+
+
+def _by_baseline(run: Run, seed: int, stop: int) -> Outcome | None:
+    constant, loss = run.config.get("baseline_loss"), column(run, "loss")
+    if not isinstance(constant, (int, float)) or constant == 0 or loss is None:
+        return None
+    return _against_constant(run, loss[:stop, seed], float(constant))
+
+
+def _against_constant(run: Run, values: Array, constant: float) -> Outcome | None:
+    known = values[np.isfinite(values)]
+    found = trend(values, _size_for(run, len(known), len(values)))
+    if found is None or not constant > 0:
+        return None
+    share = found.last / constant
+    words = f"the loss ends at {share:.3g} of the best constant prediction's"
+    if share >= AS_GOOD_AS_CONSTANT:
+        close = found.last + SIGNIFICANT * found.error < constant
+        state = SLOW if close and found.falls_still else NOT_LEARNED
+    else:
+        fell = found.fall > SIGNIFICANT * found.error
+        state = LEARNED if fell and share <= MOSTLY_LEARNED else SLOW if fell or share < MOSTLY_LEARNED else UNKNOWN
+    return Outcome(state, words, share, found.progress)
+
+
+def _size_for(run: Run, known: int, rows: int) -> int:
+    """Return the window in recorded values, where only some rows of the run hold one."""
+    thinned = max(1, round(rows / known)) if known else 1
+    return max(5, window_size(run) // thinned)
+
+
+def _by_fall(run: Run, seed: int, stop: int) -> Outcome | None:
+    loss = column(run, "loss")
+    if loss is None:
+        return None
+    sign = -1.0 if objective(run) == "maximize" else 1.0
+    values = sign * loss[:stop, seed]
+    found = trend(values, window_size(run))
+    if found is None:
+        return Outcome(UNKNOWN, "too short to tell")
+    words = f"the loss fell by {found.progress:.2g} times its scatter between batches"
+    if found.progress >= CLEAR_FALL:
+        return Outcome(LEARNED, words, progress=found.progress)
+    if not is_yardstick(run, seed, stop):
+        return Outcome(UNKNOWN, "the loss tells nothing of what was learned", progress=found.progress)
+    state = SLOW if found.progress >= NO_FALL or found.falls_still else NOT_LEARNED
+    return Outcome(state, words, progress=found.progress)
+
+
+def is_yardstick(run: Run, seed: int, stop: int) -> bool:
+    """Whether a seed's logged loss can tell that nothing was learned.
+
+    Not where its targets move with the net (`objective="moving"`), where it changes its sign (a policy gradient or a
+    log-likelihood has no zero that means anything), or where all its change is rounding.
+    """
+    loss = column(run, "loss")
+    if loss is None or objective(run) == "moving":
+        return False
+    values = loss[:stop, seed]
+    values = values[np.isfinite(values)]
+    if not len(values) or (values.min() < 0 < values.max()):
+        return False
+    return float(np.ptp(values)) > ROUNDING * float(np.abs(values).max())
+
+
+def loss_scale(run: Run) -> Array:
+    """Return how far each seed's batch losses spread over its finite iterations (S,): what a step is measured against.
+
+    The distance between the 5 and the 95 per cent quantile: free of any constant added to the loss, and untouched by
+    single spikes. NaN where the spread is rounding, or no loss was recorded: then the loss is no yardstick.
+    """
+    loss = column(run, "loss")
+    result = np.full(run.replicates, np.nan)
+    if loss is None:
+        return result
+    for seed, stop in enumerate(finite_prefix(run)):
+        values = loss[: int(stop), seed]
+        values = values[np.isfinite(values)]
+        if len(values) < 2:
+            continue
+        low, high = np.quantile(values, [0.05, 0.95])
+        if high - low > ROUNDING * np.abs(values).max():
+            result[seed] = high - low
+    return result
+
+
+def gradient_share(run: Run) -> Array:
+    """Return r_l = p_l ||W_l|| / max_m p_m ||W_m|| (T, S, L): how much of the gradient a layer gets, without any loss.
+
+    p is the mean norm of single examples' gradients; ||W|| counts as LeCun's norm, sqrt(fan_out), where it is smaller:
+    a matrix that starts at 0 has a gradient all the same. NaN where p was not recorded.
+    """
+    least = np.nan_to_num(np.sqrt(run.layer("fan_out")))
+    with np.errstate(all="ignore"):
+        felt = run["per_example_grad_norm"] * np.maximum(run["weight_norm"], least)
+        known = np.where(np.isfinite(felt), felt, -np.inf)
+        largest = known.max(axis=2, keepdims=True, initial=-np.inf)
+        return np.where(np.isfinite(felt) & (largest > 0), felt / largest, np.nan)
+
+
+def travelled(run: Run) -> Array:
+    """Return how far the weights of each seed's busiest layer went (S,): the sum of update ratios; NaN if not measured.
+
+    Of updates that were measured now and then, each stands for the iterations nearest to it.
+    """
+    part = run.condensed()
+    result = np.full(run.replicates, np.nan)
+    if "update_ratio" not in part:
+        return result
+    for seed in range(run.replicates):
+        ratio = part["update_ratio"][:, seed]
+        rows = np.flatnonzero(part.recorded("update_ratio")[:, seed].any(axis=1))
+        if not len(rows):
+            continue
+        times = part.times[rows]
+        weight = np.gradient(times.astype(float)) if len(rows) > 1 else np.full(1, float(elapsed(run, run.iterations)))
+        steps = np.nan_to_num(ratio[rows], nan=0.0, posinf=0.0)
+        result[seed] = float((steps * weight[:, None]).sum(axis=0).max(initial=0.0))
+    return result
+
+
+def hardly_moved(run: Run) -> Array:
+    """Whether each seed's weights hardly moved (S,): then the steps are at fault, and nothing else can be told."""
+    moved = travelled(run)
+    return np.isfinite(moved) & (moved < HARDLY_MOVED)
+
+
+def failed(run: Run) -> Array:
+    """Return which seeds are known not to have learned, NaN or infinity included (S,)."""
+    return np.array([outcome.failed for outcome in outcomes(run)], bool)
+
+
+def harmed(run: Run) -> Array:
+    """Return which seeds broke, or moved and did not learn (S,): what a finding about the steps may call harm."""
+    broken = finite_prefix(run) < run.iterations
+    return broken | (failed(run) & ~hardly_moved(run))
+
+
+def learned(run: Run) -> Array:
+    """Return which seeds are known to have learned (S,)."""
+    return np.array([outcome.state == LEARNED for outcome in outcomes(run)], bool)
+
+
+def severity(
+    run: Run, which: Sequence[int], *, harmless: str = WARNING, of_steps: bool = False
+) -> str:
+    """Return "error" where the seeds that are hit suffer, else `harmless`.
+
+    An error means measured harm: a seed that is hit breaks with NaN or infinity, or at least half of all seeds are hit
+    and did not learn.
+
+    Parameters
+    ----------
+    which : sequence of int
+        The seeds that are hit.
+    harmless : str
+        The severity where no harm was measured.
+    of_steps : bool
+        Whether the finding is about the steps alone: weights that hardly moved could not learn by any of them, so that
+        not learning is then no harm of its own.
+    """
+    hit = list(which)
+    if (finite_prefix(run)[hit] < run.iterations).any():
+        return ERROR
+    suffer = harmed(run) if of_steps else failed(run)
+    return ERROR if 2 * int(suffer[hit].sum()) >= run.replicates else harmless
