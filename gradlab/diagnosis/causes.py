@@ -7,12 +7,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from gradlab.rules import Finding, Rule
 from gradlab.rules.base import NOTE, SEVERITIES
 
+COSTLY_EVERY = 10  # iterations from one costly measurement to the next
+LINGERS = 50  # iterations that a cause's effect may take to show: a window of what rules look at
+
 
 def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], dict[str, str]]:
     """Put every finding that another one explains, directly or through a third, under it.
 
-    One explains another where its rule says so and it hits at least half of the replicates that
-    the other hits. A note, being harmless, explains nothing but notes.
+    One explains another where its rule says so, it hits at least half of the seeds that the other
+    hits, and it comes first: it begins no later, and does not end long before the other begins. A
+    note, being harmless, explains nothing but notes.
 
     Returns
     -------
@@ -21,13 +25,14 @@ def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], di
         Code -> how the rule crashed when it was asked what it explains: nothing, then.
     """
     findings = {rule.code: finding for rule, finding in found}
+    rules = {rule.code: rule for rule, _ in found}
     crashed: dict[str, str] = {}
     effects: dict[str, list[str]] = {}
     for rule, finding in found:
         others = [code for code in findings if code != rule.code]
         try:
             effects[rule.code] = [
-                code for code in others if _explains(rule, finding, findings[code])
+                code for code in others if _explains(rule, finding, rules[code], findings[code])
             ]
         except Exception as error:
             effects[rule.code] = []
@@ -42,9 +47,22 @@ def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], di
     ), crashed
 
 
-def _explains(rule: Rule, finding: Finding, other: Finding) -> bool:
+def _explains(rule: Rule, finding: Finding, effect: Rule, other: Finding) -> bool:
     harmless = finding.severity == NOTE and other.severity != NOTE
-    return rule.explains_it(finding, other) and not harmless
+    in_time = effect.timeless or rule.timeless or _precedes(rule, finding, other)
+    return rule.explains_it(finding, other) and in_time and not harmless
+
+
+def _precedes(rule: Rule, finding: Finding, other: Finding) -> bool:
+    """Whether a finding began no later than another one, and did not end long before it began.
+
+    A statistic that is measured every tenth iteration may show its finding nine iterations late.
+    """
+    began, ended = finding.iterations
+    if ended == 0:
+        return True  # by construction, before the first update: it lasts
+    late = 0 if rule.exact else COSTLY_EVERY - 1
+    return began <= other.iterations[0] + late and ended >= other.iterations[0] - LINGERS
 
 
 def _ordered(roots: Iterable[Finding]) -> tuple[Finding, ...]:

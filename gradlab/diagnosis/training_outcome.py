@@ -10,41 +10,28 @@ from typing import Any
 import numpy as np
 
 from gradlab.diagnosis.verdict import Diagnosis
-from gradlab.rules.windows import final_loss, finite_prefix, learning, losses
+from gradlab.rules import yardsticks
+from gradlab.rules.windows import finite_prefix
+from gradlab.rules.yardsticks import LEARNED, NOT_LEARNED, SLOW, UNKNOWN
 from gradlab.run import Run
 
-LEARNED, SLOW, NOT_LEARNED = "learned", "slow", "not learned"
-LEARNED_BELOW, NOT_LEARNED_FROM = 0.5, 0.95  # of the best constant predictor's loss
 CLIPPED = 1 - 1e-5  # the norms before and after clipping are summed apart, in another order
 
 
 def outcomes(run: Run) -> list[str]:
-    """Say of each seed whether it "learned", is "slow", or has "not learned" about its inputs.
+    """Say of each seed whether it "learned", is "slow", has "not learned", or is "unknown".
 
-    By its final loss as a share of the best constant predictor's: below a half, in between, or
-    95 % and more (or NaN). Where that one is not known, by how much of its own first loss is gone,
-    in the same shares.
+    See `gradlab.rules.yardsticks.outcomes`, by which rules judge too.
     """
     if run.iterations == 0:
         return [NOT_LEARNED] * run.replicates
-    share = learning(run)
-    if share is None:
-        first = losses(run)[0]
-        with np.errstate(all="ignore"):  # a loss may be negative: a log-likelihood, say
-            share = 1 - (first - final_loss(run)) / np.abs(first)
-    return [_outcome_of(each) for each in share]
-
-
-def _outcome_of(share: float) -> str:
-    if share <= LEARNED_BELOW:
-        return LEARNED
-    return SLOW if share < NOT_LEARNED_FROM else NOT_LEARNED  # NaN has not learned
+    return [each.state for each in yardsticks.outcomes(run)]
 
 
 def outcome(run: Run) -> str:
     """Return the outcome of most seeds; of a tie, the worse."""
     each = outcomes(run)
-    return max((NOT_LEARNED, SLOW, LEARNED), key=each.count)
+    return max((NOT_LEARNED, UNKNOWN, SLOW, LEARNED), key=each.count)
 
 
 def accuracy(run: Run) -> list[float | None]:

@@ -165,6 +165,8 @@ class Rule(ABC):
     always: ClassVar[bool] = (
         False  # True: reported even if the root cause that explains it is muted
     )
+    timeless: ClassVar[bool] = False  # True: it speaks of how the run ended, whenever that began
+    exact: ClassVar[bool] = False  # True: its times are measured at every step, not now and then
     # False: for a run too large for memory, the rule receives the subset from `Run.condensed()`,
     # whose rows are the iterations `run.times`.
     whole: ClassVar[bool] = True

@@ -8,14 +8,16 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import initialize, lower_learning_rate, remedy
+from gradlab.rules.remedies import Remedy, initialize, lower_learning_rate, remedy
 from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import are_hit, number, seeds
+from gradlab.rules.yardsticks import batch_size, severity
 from gradlab.run import Run
 
 Array = np.ndarray
+LARGE_STEP = 0.1  # of the weights' norm: enough to move a unit's boundary past its inputs
 
 SATURATING = ("sigmoid", "tanh")  # their slope of 0 is saturation: GL202's
 
@@ -67,6 +69,11 @@ class DeadUnits(Rule):
             "the rest is far beyond chance (Lu et al. 2019).",
         ),
         "records": Limit(3, "records", "A unit that is silent on one batch is no proof of death."),
+        "examples": Limit(
+            16,
+            "examples in a batch",
+            "A relu unit is silent on one example in two: on fewer than 16 many are by chance.",
+        ),
     }
     explains = ("GL101", "GL301", "GL302", "GL306", "GL402")
 
@@ -76,11 +83,17 @@ class DeadUnits(Rule):
         dead, recorded = run["dead_fraction"], run.recorded("dead_fraction")
         judged = np.array([name not in SATURATING for name in run.layer("activation")])
         shares = np.zeros(run.shape[1:])
+        examples = batch_size(run)
+        enough = not examples or examples >= self.limit("examples")
         for k, stop in enumerate(prefix):
             first = max(0, int(stop) - WINDOW)
             rows = dead[first:stop, k][recorded[first:stop, k].any(axis=1)]
             if len(rows) >= min(self.limit("records"), int(stop)) and len(rows):
-                shares[k] = np.nan_to_num(np.median(rows, axis=0))
+                # Of a few examples only whole layers tell: what is silent on one batch answers the next.
+                over = np.median if enough else np.min
+                shares[k] = np.nan_to_num(over(rows, axis=0))
+        if not enough:
+            shares = np.where(shares >= 1, shares, 0.0)
         baseline = _baseline(run)
         limit = baseline + self.limit("excess") * (1 - baseline)
         hits = Hits((shares > limit) & judged)
@@ -115,20 +128,40 @@ class DeadUnits(Rule):
             value=float(median[worst]),
             limit=limit,
             message=message,
+            severity=severity(run, hits.which, harmless=NOTE),
             cause=cause.explain(run, layers, hits.which, latest, grows=False),
-            remedies=(
-                lower_learning_rate(
-                    run, 10, because="one large step can push every unit below 0 for good"
-                ),
-                initialize(run, layers, "he_normal").adding("and start the biases at 0"),
-                remedy(
-                    "use activation",
-                    "use leaky relu or elu, whose slope is never 0",
-                    activation="leaky_relu",
-                ),
-            ),
+            remedies=_remedies(run, layers, hits.which, window),
             columns=("dead_fraction", "slope_rms", "activation_mean"),
         )
+
+
+def _remedies(
+    run: Run, layers: tuple[int, ...], which: list[int], window: Window
+) -> tuple[Remedy, ...]:
+    """Propose what the time of death speaks for: the start, or the steps before it."""
+    leaky = remedy(
+        "use activation",
+        "use leaky relu or elu, whose slope is never 0",
+        activation="leaky_relu",
+    )
+    if window.start == 0:
+        biases = remedy("zero biases", "start the biases at 0", evidence="silent from iteration 0 on")
+        return biases, initialize(run, layers, "he_normal", evidence="silent from iteration 0"), leaky
+    pushed = _largest_step(run, layers, which, window.start)
+    if pushed is None or pushed < LARGE_STEP:
+        return (leaky,)
+    evidence = f"a step moved the layer by {number(100 * pushed)} % of its norm before"
+    words = "one large step can push every unit below 0 for good"
+    return lower_learning_rate(run, 10, because=words, evidence=evidence), leaky
+
+
+def _largest_step(run: Run, layers: tuple[int, ...], which: list[int], stop: int) -> float | None:
+    """Return the largest update ratio of these layers before a row; None where none was measured."""
+    if "update_ratio" not in run:
+        return None
+    steps = run["update_ratio"][:stop][:, which][:, :, [layer - 1 for layer in layers]]
+    known = steps[np.isfinite(steps)]
+    return float(known.max()) if len(known) else None
 
 
 def _since(dead: Array, limit: Array) -> int:

@@ -10,8 +10,9 @@ import numpy as np
 from gradlab.rules.base import Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, clip, lower_learning_rate, remedy
-from gradlab.rules.windows import explosive_severity, finite_prefix, gaps, losses
+from gradlab.rules.windows import finite_prefix, gaps, losses
 from gradlab.rules.wording import during, number, seeds, span
+from gradlab.rules.yardsticks import LEARNED, loss_scale, outcomes, severity
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -94,8 +95,8 @@ class DivergingWeights(Rule):
         ),
         "fell": Limit(
             0.5,
-            "of the loss at the first step",
-            "A loss that fell to half of it says that the growing steps were good ones.",
+            "of the batch losses' spread",
+            "A loss that fell by so much says that the growing steps were good ones.",
         ),
     }
     explains = ("GL001", "GL102", "GL103", "GL201", "GL202", "GL203", "GL304", "GL401", "GL402")
@@ -105,7 +106,10 @@ class DivergingWeights(Rule):
         prefix = finite_prefix(run)
         found: dict[tuple[int, int], _Stretch] = {}
         mask = np.zeros(run.shape[1:], bool)
+        states = outcomes(run)
         for k, stop in enumerate(prefix):
+            if states[k].state == LEARNED:
+                continue  # whatever grew, it was overcome
             for layer in range(run.shape[2]):
                 stretch = self._stretch(run, int(stop), k, layer)
                 if stretch is not None:
@@ -122,7 +126,7 @@ class DivergingWeights(Rule):
         return self.finding(
             hits,
             window,
-            severity=explosive_severity(run, hits),
+            severity=severity(run, hits.which),
             layers=layers,
             value=worst.ratio,
             limit=1.0,
@@ -136,7 +140,8 @@ class DivergingWeights(Rule):
         step = run["update_norm"][:stop, k, layer]
         if len(step) <= self.limit("ratios") or not step.any():
             return None
-        weight, loss = run["weight_norm"][:stop, k, layer], np.abs(losses(run)[:stop, k])
+        weight, loss = run["weight_norm"][:stop, k, layer], losses(run)[:stop, k]
+        spread = np.nan_to_num(loss_scale(run)[k])
         rising = step[1:] > step[:-1]
         rising[gaps(run.times[:stop])] = False
         edges = np.flatnonzero(np.diff(np.concatenate([[False], rising, [False]]).astype(int)))
@@ -154,7 +159,7 @@ class DivergingWeights(Rule):
                 len(first) <= self.limit("ratios")
                 or growth < self.limit("growth")
                 or not far
-                or loss[end] < self.limit("fell") * loss[start]
+                or loss[start] - loss[end] > self.limit("fell") * spread > 0
             ):
                 continue
             ratio = float(growth ** (1 / (len(first) - 1)))

@@ -7,14 +7,14 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import fitting_scheme, initialize, lower_learning_rate, normalize
 from gradlab.rules.windows import finite_prefix, nanmedian, windows
 from gradlab.rules.wording import during, number, seeds
+from gradlab.rules.yardsticks import LOOKUP, severity
 from gradlab.run import Run
 
-LOOKUP = "embedding"  # the kind of a table of vectors, whose scale says nothing of a layer's gain
 
 
 class ExplodingActivations(Rule):
@@ -107,6 +107,7 @@ class ExplodingActivations(Rule):
         return self.finding(
             hits,
             window,
+            severity=severity(run, hits.which, harmless=NOTE),
             layers=layers,
             value=value,
             limit=limit,

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import (
     Remedy,
@@ -18,9 +18,10 @@ from gradlab.rules.remedies import (
     remedy,
     set_gain,
 )
-from gradlab.rules.windows import NOT_LEARNED, explosive_severity, finite_prefix, learning, losses
+from gradlab.rules.windows import finite_prefix, losses
 from gradlab.rules.wording import number, seeds
-from gradlab.run import Run
+from gradlab.rules.yardsticks import LEARNED, learned, loss_scale, outcomes, severity
+from gradlab.run import BLOCK_GAIN, Run
 
 Array = np.ndarray
 
@@ -31,11 +32,13 @@ class ExplodingGradient(Rule):
     What it does
     ------------
     Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer
-    to some other one; where norms or skip connections make it grow, only if the net breaks or
-    learns nothing. While training, by s = <G, -dW> / loss, the share of the loss that an update
-    should take away to first order: s above 100 at two iterations, or a median of 10 of them above
-    4 while the loss stands at 1.5 times its first value. A large s alone is no explosion: deep nets
-    that learn well show it.
+    to some other one; in a net with residual blocks, from the last block's output to the first's.
+    Where norms or skip connections make it grow, only if the net breaks or does not learn. While
+    training, in a seed that does not learn, by s = <G, -dW> over the spread of the batch losses: how
+    far an update should take the loss, to first order. s above 100 at two iterations, or a median
+    of 10 of them above 4 while the loss stands above where it began by that spread. A large s alone
+    is no explosion: deep nets that learn well show it; and a loss whose spread is rounding measures
+    no step.
 
     Why it is bad
     -------------
@@ -73,21 +76,21 @@ class ExplodingGradient(Rule):
         ),
         "step_alarm": Limit(
             100.0,
-            "of the loss, s = <G, -dW> / loss, at two iterations",
+            "of the batch losses' spread, s = <G, -dW> / spread, at two iterations",
             "Gradient descent has s <= 2 eta lambda_max; deep nets that learn well show up to 41.",
         ),
         "minimum": Limit(20, "iterations", "Nobody expects progress before."),
         "step_high": Limit(
             4.0,
-            "of the loss, median of s",
+            "of the batch losses' spread, median of s",
             "Past 2 eta lambda_max = 4, the bound at which gradient descent diverges; no alarm "
             "alone, since deep nets that learn show it in 9 of 10 iterations.",
         ),
         "step_count": Limit(10, "iterations in a median", "One step decides nothing."),
         "loss_rise": Limit(
-            1.5,
-            "of the first loss",
-            "Large steps explode only where the loss stands this much higher than at iteration 0.",
+            0.5,
+            "of the batch losses' spread",
+            "Large steps explode only where the loss stands this much above iteration 0.",
         ),
     }
     explains = (
@@ -101,6 +104,7 @@ class ExplodingGradient(Rule):
         "GL302",
         "GL303",
         "GL304",
+        "GL312",
         "GL401",
         "GL402",
     )
@@ -142,7 +146,8 @@ class ExplodingGradient(Rule):
         layer = int(np.median(growth[hits.which], axis=0).argmax()) + 1
         layers = hits.layers or (layer,)
         why = cause.explain(run, layers, hits.which, window, grows=True)
-        if why is not None and why["dominant"] == "block" and not self._fails(run, hits.which):
+        normed = why is not None and why["dominant"] == "block"
+        if normed and not self._fails(run, hits.which):
             return None
         message = (
             f"The gradient explodes before the first update{seeds(hits.replicates)}: the signal "
@@ -152,10 +157,13 @@ class ExplodingGradient(Rule):
         )
         with np.errstate(over="ignore"):
             value = float(np.exp(total))
+        # In a net that learns, growth along a plain chain deserves a word; past norms and additions
+        # delta says little.
+        plain = not learned(run)[hits.which].all() or BLOCK_GAIN not in run
         return self.finding(
             hits,
             window,
-            severity=explosive_severity(run, hits),
+            severity=severity(run, hits.which, harmless=WARNING if plain else NOTE),
             layers=layers,
             value=value,
             limit=self.limit("at_init"),
@@ -166,13 +174,16 @@ class ExplodingGradient(Rule):
         )
 
     def _while_training(self, run: Run) -> Finding | None:
-        loss, prefix = losses(run), finite_prefix(run)
-        with np.errstate(all="ignore"):
-            share = run.step("expected_decrease") / np.abs(loss)
-        share[~np.isfinite(share)] = 0  # a loss of 0 cannot fall: no step explodes there
+        prefix, states = finite_prefix(run), outcomes(run)
+        scale = loss_scale(run)
+        loss = losses(run) / scale
+        share = run.step("expected_decrease") / scale
+        share[~np.isfinite(share)] = 0  # a loss that is nothing but rounding measures no step
         known = run.step_recorded("expected_decrease")
         spans = [
             self._explosion(share[:n, k], loss[:n, k], np.flatnonzero(known[:n, k]))
+            if states[k].state != LEARNED
+            else None
             for k, n in enumerate(prefix)
         ]
         which = [k for k, found in enumerate(spans) if found is not None]
@@ -188,13 +199,13 @@ class ExplodingGradient(Rule):
         message = (
             f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update "
             f"should change the "
-            f"loss by {number(value)} times its own value (limit {self.limit('step_alarm'):g} "
+            f"loss by {number(value)} times what it varies by (limit {self.limit('step_alarm'):g} "
             f"twice, {self.limit('step_high'):g} while it rises)."
         )
         return self.finding(
             hits,
             window,
-            severity=explosive_severity(run, hits),
+            severity=severity(run, hits.which, harmless=WARNING),
             layers=(),
             value=value,
             limit=self.limit("step_alarm"),
@@ -211,12 +222,9 @@ class ExplodingGradient(Rule):
         Behind a norm the scale of z is nobody's business, and delta = dLoss/dz goes with its
         inverse: growth that norms and skip connections make says nothing alone (BatchNorm grows it
         in every layer, Yang et al. 2019, and trains)."""
-        share = learning(run)
-        if share is None:
-            return False
-        failed = np.isinf(share) | (
-            (share >= NOT_LEARNED) & (run.iterations >= self.limit("minimum"))
-        )
+        broken = finite_prefix(run) < run.iterations
+        long = run.iterations >= self.limit("minimum")
+        failed = broken | (np.array([state.failed for state in outcomes(run)]) & long)
         return bool(2 * failed[which].sum() >= len(which))
 
     def _explosion(self, share: Array, loss: Array, known: Array) -> tuple[int, int] | None:
@@ -236,7 +244,7 @@ class ExplodingGradient(Rule):
             return None
         cut = np.lib.stride_tricks.sliding_window_view
         high = np.median(cut(share, count), axis=1) > self.limit("step_high")
-        risen = np.median(cut(loss, count), axis=1) > self.limit("loss_rise") * loss[0]
+        risen = np.median(cut(loss, count), axis=1) > loss[0] + self.limit("loss_rise")
         both = np.flatnonzero(high & risen)
         return (int(both[0]), int(both[-1]) + count) if len(both) else None
 

@@ -6,19 +6,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, add_to_optimizer, raise_learning_rate, remedy
-from gradlab.rules.windows import (
-    NOT_LEARNED,
-    elapsed,
-    elasticity,
-    finite_prefix,
-    learning,
-    nanmedian,
-    unfinished,
-)
+from gradlab.rules.windows import elapsed, finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds, span
+from gradlab.rules.yardsticks import (
+    constant_loss,
+    learned,
+    loss_scale,
+    severity,
+    weighted_gradient,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -29,10 +28,12 @@ class FrozenLayer(Rule):
 
     What it does
     ------------
-    Asks of every layer that matters (its elasticity e = p ||W|| / loss is at least 0.1) how much it
-    can contribute in a run of T iterations at the pace it moves: c = e min(1, T u), u the median
-    actual update ratio. Below 0.01 it might as well be frozen, if it also went less than 5 % of its
-    own length. Where all layers are, the learning rate is too small, and it is a warning.
+    Asks of every layer that matters how much it can contribute in a run of T iterations at the pace
+    it moves: c = e min(1, T u), where e is p ||W|| over the best constant predictor's loss (or the
+    batch losses' spread, where that is not known) and u the median actual update ratio. Below 0.01
+    it might as well be frozen, if it also went less than 5 % of its own length. Where all layers
+    are, the learning rate is too small, and it is a warning. In a net that learns, only a layer
+    that stands still while others move is told.
 
     Why it is bad
     -------------
@@ -77,26 +78,25 @@ class FrozenLayer(Rule):
             "A layer that stands still goes at most so far in the whole run.",
         ),
         "minimum": Limit(20, "iterations", "A shorter run is too short to tell."),
+        "alone": Limit(
+            0.01,
+            "of the fastest layer's pace",
+            "In a net that learns, layers of a slower pace are usual, one that stands still is not.",
+        ),
     }
     needs_loss = True
     explains = ("GL402",)
 
-    def missing(self, run: Run) -> str | None:
-        """Where no layer ever got a gradient, nothing more is needed to say so."""
-        return None if self._unreached(run) is not None else super().missing(run)
-
     def judge(self, run: Run) -> Finding | None:
         """Judge the whole of each replicate's finite iterations."""
-        if super().missing(run) is not None:
-            return self._unreached(run)
-        prefix, left = finite_prefix(run), unfinished(run)
-        felt = elasticity(run)
-        felt = np.where(np.isfinite(felt) & left[:, :, None], felt, np.nan)
+        prefix = finite_prefix(run)
+        scale = np.array([_scale(run, seed) for seed in range(run.replicates)])
+        felt = weighted_gradient(run) / scale[:, None]
         cap = np.full(run.shape[1:], np.nan)
         pace = np.full(run.shape[1:], np.nan)
         for k, stop in enumerate(prefix):
-            if stop < self.limit("minimum") or not left[:stop, k].all():
-                continue  # too short to tell, or it has learned: what stands still then is done
+            if stop < self.limit("minimum"):
+                continue  # too short to tell
             e, u = nanmedian(felt[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
             pace[k] = u
             steps = elapsed(run, int(stop))
@@ -106,9 +106,17 @@ class FrozenLayer(Rule):
                 np.nan,
             )
         hits = Hits(np.nan_to_num(cap, nan=np.inf) < self.limit("cap"))
-        return self._finding(run, hits, cap, pace) if hits.which else self._unreached(run)
+        return self._finding(run, hits, cap, pace) if hits.which else None
 
-    def _finding(self, run: Run, hits: Hits, cap: Array, pace: Array) -> Finding:
+    def _matters(self, run: Run, hits: Hits, pace: Array, whole: bool) -> bool:
+        """Whether it is worth a word: in seeds that learned, only layers that stand still alone."""
+        if not learned(run)[hits.which].all():
+            return True
+        others = np.median(pace[hits.which], axis=0)
+        still = np.median(pace[hits.which][:, [layer - 1 for layer in hits.layers]])
+        return not whole and bool(still < self.limit("alone") * np.nanmax(others))
+
+    def _finding(self, run: Run, hits: Hits, cap: Array, pace: Array) -> Finding | None:
         which = hits.which
         value = float(np.nanmin(nanmedian(np.where(hits.mask, cap, np.nan)[which])))
         layers = hits.layers or tuple(int(n) + 1 for n in np.flatnonzero(hits.mask[which[0]]))
@@ -120,10 +128,10 @@ class FrozenLayer(Rule):
         ) | np.isnan(pace[which]).all(axis=0)
         still[[layer - 1 for layer in layers]] = True
         whole = bool(still.all())
+        if not self._matters(run, hits, pace, whole):
+            return None
         numbers = [layer - 1 for layer in layers]
         moved = number(float(np.nanmedian(pace[np.ix_(which, numbers)])))
-        share = learning(run)
-        stuck = share is not None and bool((share[which] >= NOT_LEARNED).all())
         others = [layer for layer in range(run.shape[2]) if layer not in numbers]
         beside = (
             f" (elsewhere {number(float(np.nanmedian(pace[np.ix_(which, others)])))})"
@@ -138,7 +146,7 @@ class FrozenLayer(Rule):
             layers=() if whole else layers,
             value=value,
             limit=self.limit("cap"),
-            severity=ERROR if stuck and not whole and hits.severity == ERROR else WARNING,
+            severity=WARNING if whole else severity(run, which, harmless=WARNING),
             message=f"{subject}{seeds(hits.replicates)}, though gradients are there: updates are "
             f"{moved} of the "
             f"weights' norm{beside}, good for at most {number(100 * value)} % of the loss in "
@@ -147,82 +155,11 @@ class FrozenLayer(Rule):
             columns=("update_ratio", "grad_norm"),
         )
 
-    def _unreached(self, run: Run) -> Finding | None:
-        """Find layers that an optimizer holds and no gradient ever reached: a branch that the loss
-        does not see.
-        """
-        if run.iterations < self.limit("minimum") or "update_norm" not in run:
-            return None
-        stood = (
-            np.nanmax(
-                np.where(run.recorded("update_norm"), run["update_norm"], np.nan),
-                axis=(0, 1),
-                initial=-1,
-            )
-            == 0
-        )
-        mask = np.broadcast_to(stood & ~run.recorded("grad_norm").any(axis=(0, 1)), run.shape[1:])
-        hits = Hits(mask)
-        if not hits.which:
-            return self._left_out(run)
-        everything = len(hits.layers) == run.recorded("update_norm").any(axis=(0, 1)).sum()
-        verb = "has" if len(hits.layers) == 1 else "have"
-        return self.finding(
-            hits,
-            Window(0, run.iterations),
-            severity=ERROR if everything else WARNING,
-            value=0.0,
-            limit=self.limit("cap"),
-            message=f"{span(hits.layers).capitalize()} ({_named(run, hits.layers)}) {verb} never "
-            f"got a gradient in "
-            f"{elapsed(run, run.iterations)} iterations, though the optimizer holds the weights: "
-            f"the loss does not "
-            "depend on them.",
-            remedies=(
-                remedy(
-                    "connect module",
-                    "see that the module is called, that nothing detaches its answer, and that "
-                    "backward comes before step",
-                    layers=list(hits.layers),
-                ),
-                remedy(
-                    "accept",
-                    "if it is not in use on purpose, take it out of the optimizer, or ignore GL302",
-                ),
-            ),
-            columns=("update_ratio", "grad_norm"),
-        )
 
-    def _left_out(self, run: Run) -> Finding | None:
-        """Find layers that could be trained and that no optimizer holds, if the record says so."""
-        left = run.provenance.get("not_in_optimizer") or ()
-        mask = np.broadcast_to(
-            np.array([name in left for name in run.layer("name")], bool), run.shape[1:]
-        )
-        hits = Hits(mask)
-        if not hits.which:
-            return None
-        verb = "is" if len(hits.layers) == 1 else "are"
-        return self.finding(
-            hits,
-            Window(0, run.iterations),
-            severity=WARNING,
-            value=0.0,
-            limit=self.limit("cap"),
-            message=f"{span(hits.layers).capitalize()} ({_named(run, hits.layers)}) {verb} in no "
-            f"optimizer, though "
-            "their weights ask for gradients: they do not move.",
-            remedies=(
-                add_to_optimizer(run, hits.layers),
-                remedy("accept", "if they are frozen on purpose, say so by requires_grad_(False)"),
-            ),
-            columns=("update_ratio", "grad_norm"),
-        )
-
-
-def _named(run: Run, layers: tuple[int, ...]) -> str:
-    names = [str(run.layer("name")[layer - 1]) for layer in layers[:3]]
-    return ", ".join(names) + (", ..." if len(layers) > 3 else "")
+def _scale(run: Run, seed: int) -> float:
+    """Return what a change of the loss is measured against: the constant predictor's, or spread."""
+    constant = constant_loss(run, seed)
+    return constant if np.isfinite(constant) else float(loss_scale(run)[seed])
 
 
 def _remedies(run: Run, layers: tuple[int, ...]) -> tuple[Remedy, ...]:

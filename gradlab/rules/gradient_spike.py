@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, inspect_batch, use_loss
 from gradlab.rules.windows import finite_prefix, losses
 from gradlab.rules.wording import number, seeds
+from gradlab.rules.yardsticks import learned, severity
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -71,12 +72,13 @@ class GradientSpike(Rule):
         "settle": Limit(20, "iterations", "Until then the running moments mean nothing."),
         "after": Limit(10, "iterations", "How long after a spike damage is looked for."),
         "damage": Limit(
-            1.5,
-            "times the median loss before the spike",
-            "Above the scatter of batch losses: so much higher says that the spike did damage.",
+            5.0,
+            "times the scatter of the losses before the spike, in their median",
+            "Far above the scatter of batch losses: the spike did damage.",
         ),
     }
-    explains = ("GL304", "GL401")
+    explains = ("GL001", "GL102", "GL201", "GL303", "GL304", "GL401", "GL402")
+    exact = True
 
     def judge(self, run: Run) -> Finding | None:
         """Judge each replicate's finite iterations."""
@@ -97,13 +99,15 @@ class GradientSpike(Rule):
         value = float(norm[top, k]) / usual if usual else np.inf
         times = f"{len(where)} time{'s' if len(where) > 1 else ''}"
         damage = " and the loss stayed higher afterwards" if harmed else ""
+        unharmed = learned(run)[hits.which].all() and not harmed
+        harmless = NOTE if unharmed else WARNING
         return self.finding(
             hits,
             Window(int(where.min()), int(where.max()) + 1),
             layers=(),
             value=value,
             limit=self.limit("factor"),
-            severity=ERROR if 2 * len(harmed) >= len(prefix) else WARNING,
+            severity=severity(run, hits.which, harmless=harmless),
             message=f"The gradient spikes {times}{seeds(hits.replicates)}, most at iteration "
             f"{top}: its norm is "
             f"{number(float(norm[top, k]))} where {number(usual)} is usual{damage} (limit "
@@ -145,5 +149,8 @@ class GradientSpike(Rule):
     def _damaged(self, loss: Array, t: int) -> bool:
         span = int(self.limit("after"))
         after, before = loss[t + 1 : t + 1 + span], loss[max(0, t - span) : t]
-        higher = float(np.median(after)) > self.limit("damage") * float(np.median(before))
-        return len(after) == span and higher
+        if len(after) < span or len(before) < 2:
+            return False
+        scatter = float(np.median(np.abs(np.diff(before))))
+        rise = float(np.median(after)) - float(np.median(before))
+        return rise > self.limit("damage") * scatter > 0

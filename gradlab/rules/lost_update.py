@@ -9,8 +9,9 @@ import numpy as np
 from gradlab.rules.base import Finding, Rule
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import raise_learning_rate, remedy
-from gradlab.rules.windows import unfinished, worst_window
+from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
+from gradlab.rules.yardsticks import column, severity, unfinished
 from gradlab.run import Run
 
 
@@ -44,6 +45,7 @@ class LostUpdate(Rule):
     """
 
     code = "GL301"
+    parameters: ClassVar = "all"
     whole = False
     name = "lost-update"
     summary = "updates that rounding swallows: w + dw == w"
@@ -60,12 +62,18 @@ class LostUpdate(Rule):
             "of the weights that have a gradient",
             "Next to nothing of the update is left.",
         ),
+        "rate": Limit(
+            0.05,
+            "of the largest learning rate",
+            "Where a schedule has nearly ended, steps are meant to be too small to matter.",
+        ),
     }
     explains = ("GL302", "GL402")
 
     def judge(self, run: Run) -> Finding | None:
         """Judge every window in which something is left to learn."""
-        values = np.where(unfinished(run)[:, :, None] & ~_held(run), run["lost_fraction"], np.nan)
+        wanted = unfinished(run) & _at_speed(run, self.limit("rate"))
+        values = np.where(wanted[:, :, None] & ~_held(run), run["lost_fraction"], np.nan)
         found = worst_window(run, values, self.limit("warn"), self.limit("alarm"))
         if found is None:
             return None
@@ -80,7 +88,7 @@ class LostUpdate(Rule):
         return self.finding(
             found.hits,
             found.since,
-            severity=found.severity,
+            severity=severity(run, found.hits.which),
             layers=found.layers,
             value=value,
             limit=found.limit,
@@ -106,6 +114,14 @@ class LostUpdate(Rule):
         )
 
 
+def _at_speed(run: Run, share: float) -> np.ndarray:
+    """Where the learning rate is not yet, or no longer, a small share of its largest value (T, S)."""
+    rate = column(run, "learning_rate")
+    if rate is None:
+        return np.ones(run.shape[:2], bool)
+    return ~(rate < share * np.nanmax(rate, axis=0, initial=0.0))
+
+
 def _held(run: Run) -> np.ndarray:
     """Where a layer stands still whole though its step is far above rounding (T, S, L): frozen,
     GL302's matter.
@@ -115,7 +131,7 @@ def _held(run: Run) -> np.ndarray:
     usual weight."""
     if any(name not in run for name in ("update_norm", "weight_norm", "grad_max")):
         return np.zeros(run.shape, bool)
-    entries = run.layer("fan_in") * run.layer("fan_out")
+    entries = np.nan_to_num(run.layer("fan_in"), nan=1.0) * run.layer("fan_out")
     unit = (
         _precision(str(run.config.get("dtype", "float32"))) * run["weight_norm"] / np.sqrt(entries)
     )

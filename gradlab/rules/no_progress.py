@@ -9,8 +9,9 @@ import numpy as np
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy, standardize_inputs
-from gradlab.rules.windows import WINDOW, finite_prefix, learning
+from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import number, seeds
+from gradlab.rules.yardsticks import column, outcomes, severity, travelled
 from gradlab.run import Run
 
 
@@ -46,7 +47,7 @@ class NoProgress(Rule):
 
     code = "GL402"
     name = "no-progress"
-    needs_loss = True
+    timeless = True
     limits: ClassVar = {
         "share": Limit(
             0.95,
@@ -66,72 +67,73 @@ class NoProgress(Rule):
     )
 
     def missing(self, run: Run) -> str | None:
-        """Without the constant predictor's loss there is nothing to compare with."""
-        if run.config.get("baseline_loss"):
-            return self.missing_loss(run)
-        return (
-            "needs config['baseline_loss'], the loss of the best constant prediction; pass it to "
-            "the Recorder, or "
-            "baseline_loss=... to watch"
-        )
+        """A loss, or a score, must have been recorded."""
+        return None if column(run, "score") is not None else self.missing_loss(run)
 
     def judge(self, run: Run) -> Finding | None:
-        """Judge each replicate by the end of its finite iterations."""
-        share = learning(run)
-        if share is None or (run.iterations < self.limit("minimum") and np.isfinite(share).all()):
+        """Judge each seed by the end of its finite iterations."""
+        states, prefix = outcomes(run), finite_prefix(run)
+        broken = prefix < run.iterations
+        if run.iterations < self.limit("minimum") and not broken.any():
             return None
-        mask = np.zeros(run.shape[1:], bool)
-        mask[share >= self.limit("share")] = True
+        mask = np.array([state.failed for state in states])[:, None] & np.ones(run.shape[1:], bool)
         hits = Hits(mask)
         if not hits.which:
             return None
-        stop = int(finite_prefix(run)[hits.which].max())
-        window = Window(max(0, stop - WINDOW), max(stop, 1))
-        finite = share[hits.which][np.isfinite(share[hits.which])]
+        stop = int(prefix[hits.which].max())
+        shares = np.array([states[seed].share for seed in hits.which])
+        finite = shares[np.isfinite(shares)]
         value = float(np.median(finite)) if len(finite) else float("inf")
-        moved = _path_length(run, hits.which)
-        still = moved is not None and moved < self.limit("hardly_moved")
-        ended = (
-            "it ended in NaN"
-            if not len(finite)
-            else f"the loss ends at {number(value)} times the constant predictor's"
-        )
+        moved = float(np.median(travelled(run)[hits.which]))
+        still = moved < self.limit("hardly_moved") and not broken[hits.which].any()
         tail = (
-            f", and no layer's weights moved by more than {number(100 * moved)} %"
-            if still and moved is not None
+            f", and no layer's weights moved by more than {number(100 * moved)} % of their length"
+            if still
             else ""
         )
-        severity = WARNING if still else hits.severity
+        evidence = states[hits.which[0]].evidence
         return self.finding(
             hits,
-            window,
-            severity=severity,
+            Window(max(0, stop - WINDOW), max(stop, 1)),
+            severity=WARNING if still else severity(run, hits.which, of_steps=True),
             layers=(),
             value=value,
             limit=self.limit("share"),
-            message=f"Nothing was learned{seeds(hits.replicates)}: {ended} (limit "
-            f"{self.limit('share'):g}){tail}.",
+            message=f"Nothing was learned{seeds(hits.replicates)}: {evidence}{tail}"
+            f"{_shapes(run)}.",
             remedies=_remedies(run, still),
             columns=("update_ratio", "per_example_grad_norm"),
+            confidence="high" if len(finite) else "medium",
+            evidence=evidence,
         )
 
 
-def _path_length(run: Run, which: list[int]) -> float | None:
-    """How far the weights of the busiest layer went at most: the sum of its update ratios, median
-    over replicates.
-    """
-    if "update_ratio" not in run:
-        return None
-    part = run.condensed()
-    ratio = np.nan_to_num(part["update_ratio"][:, which], nan=0.0, posinf=0.0)
-    # Of a part of a long run, each row stands for the iterations that are nearer to it than to
-    # another.
-    weight = np.gradient(part.times) if part.iterations > 1 else np.ones(part.iterations)
-    return float(np.median((ratio * weight[:, None, None]).sum(axis=0).max(axis=1)))
+def _shapes(run: Run) -> str:
+    """Word the shapes of answers and targets where one is stretched to fit the other."""
+    given = run.config.get("criterion")
+    if not isinstance(given, dict):
+        return ""
+    answers, targets = given.get("answer_shape"), given.get("target_shape")
+    if not answers or not targets or "entropy" in str(given.get("name")) or answers == targets:
+        return ""
+    return (
+        f". The answers have the shape {tuple(answers)} and the targets {tuple(targets)}: "
+        f"{given.get('name')} stretches one to the other, and compares every answer with every "
+        "target"
+    )
+
+
+def _stretched(run: Run) -> bool:
+    return bool(_shapes(run))
 
 
 def _remedies(run: Run, still: bool) -> tuple[Remedy, ...]:
     longer = remedy("train longer", "train for more iterations")
+    if _stretched(run):
+        words = (
+            "give both the same shape: criterion(model(x).squeeze(1), y), or y.unsqueeze(1)"
+        )
+        return (remedy("match shapes", words, evidence="the shapes that the criterion was given"),)
     if still:
         return raise_learning_rate(run, 10, because="the weights hardly moved"), longer
     return (

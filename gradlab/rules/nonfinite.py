@@ -56,6 +56,7 @@ class NonFinite(Rule):
     code = "GL001"
     name = "non-finite"
     always = True
+    exact = True
     summary = "a NaN or infinity: the first one's iteration, layer and phase"
     explains = ("GL101", "GL103", "GL201", "GL202", "GL302", "GL401", "GL402")
 

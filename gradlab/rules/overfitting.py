@@ -9,15 +9,9 @@ import numpy as np
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import remedy
-from gradlab.rules.windows import (
-    FINISHED,
-    NOT_LEARNED,
-    WINDOW,
-    finite_prefix,
-    losses,
-    starting_loss,
-)
+from gradlab.rules.windows import WINDOW, finite_prefix, losses
 from gradlab.rules.wording import number, seeds
+from gradlab.rules.yardsticks import loss_scale, outcomes
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -57,15 +51,14 @@ class Overfitting(Rule):
     name = "overfitting"
     limits: ClassVar = {
         "rise": Limit(
-            1.5,
-            "times the lowest held-out loss",
-            "A definition: less than half as much again may be the scatter of a small held-out "
-            "set.",
+            0.2,
+            "of what the held-out loss had gained, in its rise and in its distance to training",
+            "A definition: less may be the scatter of a small held-out set.",
         ),
-        "gap": Limit(
-            2.0,
-            "times the training loss",
-            "A definition: without a gap, both losses rose, and that is no overfitting.",
+        "gain": Limit(
+            0.1,
+            "of the training losses' spread",
+            "A held-out loss that hardly gained is measured by what training gained.",
         ),
         "enough": Limit(
             8, "held-out losses", "From so many on, a single one of them decides nothing."
@@ -86,7 +79,7 @@ class Overfitting(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge each replicate's last held-out loss."""
         held_out, loss, prefix = run.step("validation_loss"), losses(run), finite_prefix(run)
-        reference = starting_loss(run)
+        scale, states = loss_scale(run), outcomes(run)
         mask = np.zeros((len(prefix), 1), bool)
         rows: dict[int, tuple[float, int, float, float]] = {}
         for k, stop in enumerate(prefix):
@@ -98,9 +91,9 @@ class Overfitting(Rule):
             best, lowest = self._lowest(values, len(values) - late)
             end = float(np.median(values[-late:]))
             train = float(np.median(loss[max(0, stop - WINDOW) : stop, k]))
-            far = end > self.limit("rise") * lowest and end > self.limit("gap") * train
-            rises = lowest > 0 and far
-            mask[k] = rises and train < NOT_LEARNED * reference[k] and end > FINISHED * reference[k]
+            unit = self._unit(values, lowest, float(np.nan_to_num(scale[k])))
+            far = min(end - lowest, end - train) > self.limit("rise") * unit > 0
+            mask[k] = far and not states[k].failed
             rows[k] = lowest, int(known[best]), end, train
         hits = Hits(mask)
         if not hits.which:
@@ -116,9 +109,7 @@ class Overfitting(Rule):
             limit=self.limit("rise"),
             message=f"The net overfits{seeds(hits.replicates)}: its loss on held-out data was "
             f"lowest at iteration "
-            f"{when} ({number(lowest)}) and is {number(last)} now, {number(last / lowest)} times "
-            f"as much (limit "
-            f"{self.limit('rise'):g}), while the training loss is {number(train)}.",
+            f"{when} ({number(lowest)}) and is {number(last)} now, while the training loss is {number(train)}.",
             remedies=(
                 remedy("stop early", f"stop near iteration {when}", iteration=when),
                 remedy("regularize", "more data, an L2 penalty, dropout, or a smaller net"),
@@ -129,6 +120,11 @@ class Overfitting(Rule):
             ),
             columns=("weight_norm",),
         )
+
+    def _unit(self, values: Array, lowest: float, spread: float) -> float:
+        """Return what a rise is measured by: what the held-out loss gained, or the training's spread."""
+        gained = float(values[0]) - lowest
+        return gained if gained > self.limit("gain") * spread else spread
 
     def _lowest(self, values: Array, before: int) -> tuple[int, float]:
         """Return where the held-out loss is lowest before a position, as a median over three where

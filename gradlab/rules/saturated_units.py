@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import Finding, Rule
+from gradlab.rules.base import NOTE, Finding, Rule
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import (
     Remedy,
@@ -19,6 +19,7 @@ from gradlab.rules.remedies import (
 )
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
+from gradlab.rules.yardsticks import severity
 from gradlab.run import Run
 
 SATURATING = (
@@ -99,7 +100,7 @@ class SaturatedUnits(Rule):
         return self.finding(
             hits,
             found.since,
-            severity=found.severity,
+            severity=severity(run, hits.which, harmless=NOTE),
             layers=found.layers,
             value=value,
             limit=found.limit,

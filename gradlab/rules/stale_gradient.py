@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, Finding, Rule
+from gradlab.rules.base import Finding, Rule
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import empty_gradients, remedy
-from gradlab.rules.windows import worst_window
+from gradlab.rules.windows import nanmedian, worst_window
 from gradlab.rules.wording import are_hit, number, seeds
+from gradlab.rules.yardsticks import severity
 from gradlab.run import Run
 
 
@@ -61,6 +62,11 @@ class StaleGradient(Rule):
             "At least as much is left of older gradients as the batch can make.",
         ),
         "least": Limit(3, "records", "One batch decides nothing."),
+        "along": Limit(
+            0.5,
+            "cosine of gradient and weights",
+            "A penalty's gradient is the weights themselves; the data's meets them at 1/sqrt(n).",
+        ),
     }
     explains = (
         "GL001",
@@ -75,13 +81,14 @@ class StaleGradient(Rule):
         "GL304",
         "GL401",
         "GL402",
+        "GL403",
     )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window."""
         with np.errstate(all="ignore"):
             ratio = run["grad_norm"] / run["per_example_grad_norm"]
-        ratio = np.where(np.isfinite(ratio), ratio, np.nan)
+        ratio = np.where(np.isfinite(ratio) & ~self._unclear(run, ratio), ratio, np.nan)
         if np.isfinite(ratio).any(axis=(1, 2)).sum() < self.limit("least"):
             return None
         found = worst_window(run, ratio, self.limit("warn"), self.limit("alarm"))
@@ -89,13 +96,14 @@ class StaleGradient(Rule):
             return None
         layer, value = found.worst
         # Nobody forgets some layers alone: where few are hit, p is more likely incomplete (a weight
-        # read elsewhere).
+        # that is read elsewhere too).
         known = np.isfinite(ratio).any(axis=(0, 1))
-        severity = found.severity if 2 * len(found.layers) >= known.sum() else WARNING
+        if 2 * len(found.layers) < known.sum():
+            return None
         return self.finding(
             found.hits,
             found.since,
-            severity=severity,
+            severity=severity(run, found.hits.which),
             layers=found.layers,
             value=value,
             limit=found.limit,
@@ -113,3 +121,18 @@ class StaleGradient(Rule):
             ),
             columns=("grad_norm", "per_example_grad_norm"),
         )
+
+    def _unclear(self, run: Run, ratio: np.ndarray) -> np.ndarray:
+        """Where a large quotient says nothing of older gradients (T, S, L).
+
+        Either p misses a part of what makes the gradient: then the quotient is too large at the
+        first measurement already, where nothing older is there. Or a penalty in the loss adds a
+        gradient that no example has: then it points along the weights.
+        """
+        first = np.isfinite(ratio).argmax(axis=0)[None]
+        begun = np.take_along_axis(ratio, first, axis=0) > self.limit("warn")
+        unclear = np.broadcast_to(begun, ratio.shape)
+        if "grad_weight_cosine" not in run:
+            return unclear
+        along = nanmedian(np.abs(run["grad_weight_cosine"])) > self.limit("along")
+        return unclear | along

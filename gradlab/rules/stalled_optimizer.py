@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule
+from gradlab.rules.base import NOTE, WARNING, Finding, Rule
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import remedy, set_epsilon
-from gradlab.rules.windows import unfinished, worst_window
+from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
+from gradlab.rules.yardsticks import learned, severity, unfinished
 from gradlab.run import Run
 
 WITHOUT = ("sgd", "momentum", "nesterov")  # no second moments
@@ -61,7 +62,7 @@ class StalledOptimizer(Rule):
             1.0, "epsilon over sqrt(v_hat)", "From here on epsilon halves the step, and rules it."
         ),
     }
-    explains = ("GL302", "GL402")
+    explains = ("GL302", "GL312", "GL402")
 
     def missing(self, run: Run) -> str | None:
         """Optimizers without second moments cannot stall in this way, and lack nothing."""
@@ -82,11 +83,19 @@ class StalledOptimizer(Rule):
         )
         if found is None:
             return None
+        known = np.isfinite(share).any(axis=(0, 1))
+        if 2 * len(found.layers) < known.sum():
+            return None  # rows of a table that few batches touch, a branch at rest: not the optimizer
         layer, value = found.worst
         return self.finding(
             found.hits,
             found.since,
-            severity=found.severity,
+            severity=severity(
+                run,
+                found.hits.which,
+                harmless=NOTE if learned(run)[found.hits.which].all() else WARNING,
+                of_steps=True,
+            ),
             layers=found.layers,
             value=value,
             limit=found.limit,

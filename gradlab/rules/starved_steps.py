@@ -53,7 +53,7 @@ class StarvedSteps(Rule):
     whole = False
     name = "starved-steps"
     summary = "clipping, the schedule or epsilon leaves steps of nothing; it names which"
-    explains = ("GL101", "GL301", "GL302", "GL306", "GL402")
+    explains = ("GL101", "GL301", "GL302", "GL402")
     limits: ClassVar[Mapping[str, Limit]] = {
         "clipped": Limit(0.01, "of the gradient's norm", "clipping that bites in practice leaves a tenth or more"),
         "rate": Limit(0.001, "of the largest learning rate", "a cosine ends near 0, but only at the end of its run"),
@@ -86,7 +86,7 @@ class StarvedSteps(Rule):
         worst = found[hits.which[0]]
         return self.finding(
             hits, Window(worst.start, int(finite_prefix(run)[hits.which].max())), layers=(), value=worst.value,
-            limit=worst.limit, severity=severity(run, hits.which, harmless=WARNING),
+            limit=worst.limit, severity=severity(run, hits.which, harmless=WARNING, of_steps=True),
             message=f"The steps are starved{seeds(hits.replicates)}: {worst.words}.", remedies=(worst.remedy,),
             columns=("update_ratio", "grad_norm"), confidence="high", evidence=worst.words,
         )  # fmt: skip

@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import fitting_scheme, initialize, remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import seeds, span
+from gradlab.rules.yardsticks import learned, severity
 from gradlab.run import Run
 
 
@@ -86,6 +87,11 @@ class UnbrokenSymmetry(Rule):
         return self.finding(
             hits,
             Window(0, max(1, stop)),
+            severity=severity(
+                run,
+                hits.which,
+                harmless=NOTE if learned(run)[hits.which].all() else WARNING,
+            ),
             layers=layers,
             value=float(lowest[hits.which][:, layers[0] - 1].max()),
             limit=self.limit("same"),

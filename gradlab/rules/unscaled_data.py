@@ -13,7 +13,7 @@ from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity
-from gradlab.run import Run
+from gradlab.run import STEP_COLUMNS, Run
 
 Array = np.ndarray
 
@@ -96,7 +96,7 @@ class UnscaledData(Rule):
 
 def _scale(run: Run, name: str) -> float:
     """Return a scale of the data: of its column's first values, or of the configuration; 0 where it is not known."""
-    values = column(run, name)
+    values = column(run, name) if name in STEP_COLUMNS else None
     if values is not None:
         known = values[np.isfinite(values)]
         return float(np.median(known[:10]))

@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import lower_learning_rate, remedy, warm_up
-from gradlab.rules.windows import WINDOW, finite_prefix, losses, starting_loss, windows
+from gradlab.rules.windows import WINDOW, finite_prefix, losses, windows
 from gradlab.rules.wording import during, number, seeds
+from gradlab.rules.yardsticks import batch_size, constant_loss, is_yardstick, severity
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -49,18 +50,19 @@ class UnstableLoss(Rule):
     name = "unstable-loss"
     summary = "a loss that is thrown back above the constant predictor's again and again"
     needs_loss = True
+    exact = True
     limits: ClassVar = {
         "high": Limit(
-            1.5,
-            "times the constant predictor's loss, and the run's own start",
+            0.5,
+            "of what was gained at best, or of the constant predictor's loss, above the start",
             "Beyond the scatter of batches: worse than knowing nothing.",
         ),
         "often": Limit(
             0.2, "of the iterations of a window", "A single bad batch is no instability."
         ),
         "swing": Limit(
-            1.5,
-            "times, the highest tenth of a window over its lowest",
+            0.5,
+            "of the same unit, the highest tenth of a window above its lowest",
             "A loss that is high and still is not thrown back.",
         ),
         "examples": Limit(
@@ -79,17 +81,21 @@ class UnstableLoss(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window of each replicate."""
         skip, examples = int(self.limit("skip")), int(self.limit("examples"))
-        loss, prefix = np.abs(losses(run)), finite_prefix(run)
-        reference = np.maximum(starting_loss(run), np.median(loss[:skip], axis=0))
-        smooth = _averaged(loss, max(1, examples // int(run.config.get("batch_size") or examples)))
+        loss, prefix = losses(run), finite_prefix(run)
+        smooth = _averaged(loss, max(1, examples // (batch_size(run) or examples)))
         shares = np.zeros(len(prefix))
+        bounds = np.zeros(len(prefix))
         spans: list[Window] = [Window(0, 1)] * len(prefix)
         for k, stop in enumerate(prefix):
-            for window in windows(int(stop) - skip) if stop >= skip + WINDOW // 2 else []:
+            if stop < skip + WINDOW // 2 or not is_yardstick(run, k, int(stop)):
+                continue
+            bound, unit = self._bound(run, smooth[: int(stop), k], k)
+            for window in windows(int(stop) - skip):
                 part = smooth[skip + window.start : skip + window.stop, k]
-                share = self._share(part, float(reference[k]))
+                share = self._share(part, bound, unit)
                 if share > shares[k]:
-                    shares[k], spans[k] = share, Window(skip + window.start, skip + window.stop)
+                    shares[k], bounds[k] = share, bound
+                    spans[k] = Window(skip + window.start, skip + window.stop)
         hits = Hits((shares >= self.limit("often"))[:, None])
         if not hits.which:
             return None
@@ -99,14 +105,13 @@ class UnstableLoss(Rule):
         return self.finding(
             hits,
             window,
+            severity=severity(run, hits.which, harmless=NOTE),
             layers=(),
             value=float(shares[worst]),
             limit=self.limit("often"),
             message=f"The loss is unstable{seeds(hits.replicates)}: {during(run, window)} it "
             f"swings between {number(float(part.min()))} and {number(float(part.max()))} and "
-            f"stands above "
-            f"{number(self.limit('high') * float(reference[worst]))}, {self.limit('high'):g} times "
-            f"what it began with or guessing costs, in "
+            f"stands above {number(float(bounds[worst]))}, far over what it began with, in "
             f"{100 * shares[worst]:.0f} % of them (limit {100 * self.limit('often'):.0f} %).",
             remedies=(
                 lower_learning_rate(run, 3),
@@ -119,17 +124,27 @@ class UnstableLoss(Rule):
             columns=("update_ratio", "grad_norm"),
         )
 
-    def _share(self, part: Array, reference: float) -> float:
+    def _bound(self, run: Run, loss: Array, seed: int) -> tuple[float, float]:
+        """Return the loss that is too high, and the unit it is measured in.
+
+        The start (or the constant predictor's loss, where that is higher) plus half a unit; the
+        unit is what was gained at best, or the constant predictor's loss, whichever is more.
+        """
+        start, constant = float(np.median(loss[: int(self.limit("skip"))])), constant_loss(run, seed)
+        scatter = float(np.median(np.abs(np.diff(loss))))
+        known = np.isfinite(constant)
+        unit = max(start - float(np.min(loss)), constant if known else scatter)
+        return max(start, constant if known else start) + self.limit("high") * unit, unit
+
+    def _share(self, part: Array, bound: float, unit: float) -> float:
         """How often the loss stands too high; 0 where it does not swing, or where it only falls."""
-        share = float((part > self.limit("high") * reference).mean())
-        if not reference > 0 or not share:
+        share = float((part > bound).mean())
+        if not unit > 0 or not share:
             return 0.0
         low, high = np.quantile(part, [0.1, 0.9])
-        if high < self.limit("swing") * low:
+        if high - low < self.limit("swing") * unit:
             return 0.0
-        rises = np.maximum(
-            np.diff(part), 0
-        ).sum()  # falling from a bad start, it does not climb back
+        rises = np.maximum(np.diff(part), 0).sum()  # falling from a bad start, it does not climb
         return share if rises > (part.max() - part.min()) else 0.0
 
 

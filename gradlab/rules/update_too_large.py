@@ -11,6 +11,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
 from gradlab.rules.windows import losses, worst_window
 from gradlab.rules.wording import are_hit, during, number, seeds
+from gradlab.rules.yardsticks import learned, loss_scale, severity
 from gradlab.run import Run
 
 
@@ -69,8 +70,8 @@ class UpdateTooLarge(Rule):
         ),
         "fell": Limit(
             0.5,
-            "of the loss now, the median of the next `few`",
-            "Steps on which the loss falls by half are good ones, however large.",
+            "of the batch losses' spread, by the median of the next `few`",
+            "Steps on which the loss falls by so much are good ones, however large.",
         ),
     }
     explains = (
@@ -88,20 +89,21 @@ class UpdateTooLarge(Rule):
     )
 
     def judge(self, run: Run) -> Finding | None:
-        """Judge the worst window; a layer that starts at 0 has no ratio then."""
-        judged = np.isfinite(run["update_ratio"]) & ~self._falling(run)[:, :, None]
-        ratio = np.where(judged, run["update_ratio"], np.nan)
+        """Judge the worst window of the seeds that did not learn, by norms with a floor."""
+        ratio = self._ratios(run)
         alarm, few = self.limit("alarm"), int(self.limit("few"))
         found = worst_window(run, ratio, self.limit("warn"), alarm)
         if found is None:
             found = worst_window(run, ratio, self.limit("burst"), alarm, size=few, mean=True)
         if found is None:
             return None
+        if learned(run)[found.hits.which].all():
+            return None  # steps after which a net learns were no larger than it could bear
         layer, value = found.worst
         return self.finding(
             found.hits,
             found.since,
-            severity=found.severity,
+            severity=severity(run, found.hits.which),
             layers=found.layers,
             value=value,
             limit=found.limit,
@@ -114,10 +116,23 @@ class UpdateTooLarge(Rule):
             columns=("update_ratio", "weight_norm", "grad_norm"),
         )
 
+    def _ratios(self, run: Run) -> np.ndarray:
+        """Return ||W_after - W_before|| over ||W||, or over LeCun's norm where that is larger.
+
+        A head that starts at 0, or LoRA's B, is not moved by "too much" because it began with
+        nothing: sqrt(fan_out) is the norm of a usual layer. NaN where the loss falls by it.
+        """
+        if "update_norm" in run and "weight_norm" in run:
+            floor = np.nan_to_num(np.sqrt(run.layer("fan_out")))
+            ratio = run["update_norm"] / np.maximum(run["weight_norm"], floor)
+        else:
+            ratio = run["update_ratio"]
+        return np.where(np.isfinite(ratio) & ~self._falling(run)[:, :, None], ratio, np.nan)
+
     def _falling(self, run: Run) -> np.ndarray:
-        """Where the loss of the next `few` iterations comes to half of what it is now (T, S)."""
+        """Where the loss of the next `few` iterations falls by half of its spread (T, S)."""
         few = int(self.limit("few"))
-        loss = np.abs(losses(run))
+        loss = losses(run)
         padded = np.pad(loss, ((0, few), (0, 0)), constant_values=np.inf)
         ahead = np.lib.stride_tricks.sliding_window_view(padded, few, axis=0)[1 : len(loss) + 1]
-        return np.median(ahead, axis=-1) < self.limit("fell") * loss
+        return loss - np.median(ahead, axis=-1) > self.limit("fell") * loss_scale(run)

@@ -8,13 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, Hits, Window
+from gradlab.rules.base import Hits, Window
 from gradlab.run import Run
 
 Array = np.ndarray
 
 WINDOW = 50  # iterations: long enough that one bad batch decides nothing, short against a training
-NOT_LEARNED = 0.95  # of the best constant predictor's loss
 FINISHED = 0.01  # of that loss: what is left to learn no longer shows in float32's updates
 
 
@@ -74,46 +73,6 @@ def losses(run: Run) -> Array:
     return np.take_along_axis(loss, rows, axis=0)
 
 
-def learning(run: Run) -> Array | None:
-    """Return each replicate's loss, as a share of the best constant predictor's (S,); None where
-    that is unknown.
-
-    The median of the last 50 finite batch losses over `config["baseline_loss"]`: 1 = no better than
-    predicting the class frequencies (the mean target) whatever the input. Infinite for a replicate
-    that ended in NaN."""
-    baseline = run.config.get("baseline_loss")
-    if not baseline or run.iterations == 0 or not run.step_recorded("loss").any():
-        return None
-    return final_loss(run) / baseline
-
-
-def final_loss(run: Run) -> Array:
-    """Return each replicate's median loss over the last 50 iterations (S,).
-
-    Infinite where it ended in NaN.
-    """
-    loss, prefix = losses(run), finite_prefix(run)
-    last = [
-        np.median(loss[max(0, n - WINDOW) : n, k]) if n else np.inf for k, n in enumerate(prefix)
-    ]
-    return np.where(prefix < run.iterations, np.inf, last)
-
-
-def elasticity(run: Run, least: Array | float = 0.0) -> Array:
-    """e_l = p_l ||W_l|| / |loss| (T, S, L): per cent of the loss by per cent of a layer; infinite
-    at a loss of 0.
-
-    `least`: what ||W_l|| counts as where it is smaller.
-    """
-    loss = np.abs(losses(run))[:, :, None]
-    with np.errstate(all="ignore"):
-        return np.where(
-            loss > 0,
-            run["per_example_grad_norm"] * np.maximum(run["weight_norm"], least) / loss,
-            np.inf,
-        )
-
-
 def starting_loss(run: Run) -> Array:
     """Return what a replicate's loss is measured against (S,): the best constant predictor's, else
     its own first.
@@ -139,16 +98,24 @@ def unfinished(run: Run) -> Array:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `worst_window` found: medians (S, L) of the worst window, who is hit, how badly, against
-    which limit.
+    """What `worst_window` found.
 
-    `since`: the window that reports name, from the start of the first window that was hit.
+    Attributes
+    ----------
+    values : ndarray (S, L)
+        Medians of the worst window.
+    window : Window
+        The worst window.
+    hits : Hits
+        Which layers of which seeds are above `limit` in it.
+    limit : float
+    since : Window
+        From the first measurement above the limit, in the first window that was hit, on.
     """
 
     values: Array
     window: Window
     hits: Hits
-    severity: str
     limit: float
     since: Window
 
@@ -175,19 +142,29 @@ def worst_window(
     size: int = WINDOW,
     mean: bool = False,
 ) -> Verdict | None:
-    """Find the window of finite iterations whose medians of `values` (T, S, L) are worst: above
-    `alarm`, or `warn`.
+    """Find the window of finite iterations whose medians of `values` (T, S, L) are worst.
 
-    An error where at least half of the replicates are above `alarm`, or above `warn` without having
-    learned anything; else a warning. NaN entries are not judged. `last`: each replicate's last
-    window only; `size`: of a window; `mean`: means, not medians."""
+    Parameters
+    ----------
+    values : ndarray (T, S, L)
+        NaN entries are not judged.
+    warn, alarm : float
+        A window above `alarm` in more seeds is worse, then one above `warn` in more seeds, then
+        the one with the largest median.
+    last : bool
+        Only each seed's last window: what has recovered is not found.
+    size : int
+        Rows of a window.
+    mean : bool
+        Means instead of medians.
+    """
     prefix = finite_prefix(run)
     end = int(prefix.max())
     spans = windows(end, size, run.times)
     if last and end:
         spans = [*spans, Window(max(0, end - size), end)]
     best: tuple[tuple[int, int, float], Array, Window] | None = None
-    since: int | None = None
+    since: Window | None = None
     for window in spans:
         median = _median_of(values, window, prefix, mean=mean, cut=last)
         known = np.nan_to_num(median, nan=-np.inf)
@@ -201,10 +178,22 @@ def worst_window(
         if score[1] == 0 and last:
             since = None  # it recovered
         elif score[1] and since is None:
-            since = window.start
+            since = window
     if best is None or best[0][1] == 0 or since is None:
         return None
-    return _verdict(run, best[1], best[2], since, warn, alarm)
+    known = np.nan_to_num(best[1], nan=-np.inf)
+    loud, seen = Hits(known > alarm), Hits(known > warn)
+    hits, limit = (loud, alarm) if 2 * len(loud.which) >= len(known) else (seen, warn)
+    first = _first_above(values, since, hits, warn)
+    return Verdict(best[1], best[2], hits, limit, Window(first, max(best[2].stop, first + 1)))
+
+
+def _first_above(values: Array, window: Window, hits: Hits, limit: float) -> int:
+    """Return the first row of a window at which something hit was measured above a limit."""
+    part = values[window.start : window.stop]
+    with np.errstate(invalid="ignore"):
+        above = ((part > limit) & hits.mask).any(axis=(1, 2))
+    return window.start + (int(above.argmax()) if above.any() else 0)
 
 
 def _median_of(values: Array, window: Window, prefix: Array, *, mean: bool, cut: bool) -> Array:
@@ -220,19 +209,6 @@ def _median_of(values: Array, window: Window, prefix: Array, *, mean: bool, cut:
     return median
 
 
-def _verdict(
-    run: Run, median: Array, window: Window, since: int, warn: float, alarm: float
-) -> Verdict:
-    known = np.nan_to_num(median, nan=-np.inf)
-    loud, seen = Hits(known > alarm), Hits(known > warn)
-    whole = Window(since, window.stop)
-    if loud.which and loud.severity == ERROR:
-        return Verdict(median, window, loud, ERROR, alarm, whole)
-    share = learning(run)
-    stuck = share is not None and 2 * (share[seen.which] >= NOT_LEARNED).sum() >= len(median)
-    return Verdict(median, window, seen, ERROR if stuck else WARNING, warn, whole)
-
-
 def nanmedian(values: Array, *, mean: bool = False) -> Array:
     """Median (or mean) over the first axis without the NaNs; NaN where there is nothing else."""
     with warnings.catch_warnings():
@@ -240,11 +216,6 @@ def nanmedian(values: Array, *, mean: bool = False) -> Array:
             "ignore", RuntimeWarning
         )  # "All-NaN slice": that is the NaN we return
         return np.nanmean(values, axis=0) if mean else np.nanmedian(values, axis=0)
-
-
-def explosive_severity(run: Run, hits: Hits) -> str:
-    """What ends in NaN is an error in one replicate already, as every non-finite number is."""
-    return ERROR if (finite_prefix(run)[hits.which] < run.iterations).any() else hits.severity
 
 
 def median_ranks(values: Array) -> Array:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.rules.base import ERROR, WARNING
-from gradlab.rules.windows import WINDOW, elapsed, finite_prefix
+from gradlab.rules.windows import WINDOW, elapsed, finite_prefix, losses
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -37,6 +37,9 @@ SIGNIFICANT = 3.0
 HARDLY_MOVED = 0.05
 ROUNDING = 1e-6  # of the loss's size: float32 keeps seven digits
 EXAMPLES_POOLED = 200  # at least so many examples speak for the end of a run, where batches are small
+STARTING = 10  # iterations that are a run's start
+FINISHED = 0.02  # of the loss's spread above its lowest: what is left no longer shows in updates
+LOOKUP = "embedding"  # the kind of a table of vectors
 SCORES = 4  # at least so many scores, before they can tell a trend
 
 
@@ -230,7 +233,8 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
         close = found.last + SIGNIFICANT * found.error < constant
         state = SLOW if close and found.falls_still else NOT_LEARNED
     else:
-        fell = found.fall > SIGNIFICANT * found.error
+        start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
+        fell = start - found.last > SIGNIFICANT * found.error
         state = LEARNED if fell and share <= MOSTLY_LEARNED else SLOW if fell or share < MOSTLY_LEARNED else UNKNOWN
     return Outcome(state, words, share, found.progress)
 
@@ -278,8 +282,8 @@ def is_yardstick(run: Run, seed: int, stop: int) -> bool:
 def loss_scale(run: Run) -> Array:
     """Return how far each seed's batch losses spread over its finite iterations (S,): what a step is measured against.
 
-    The distance between the 5 and the 95 per cent quantile: free of any constant added to the loss, and untouched by
-    single spikes. NaN where the spread is rounding, or no loss was recorded: then the loss is no yardstick.
+    The distance between the 5 and the 95 per cent quantile, or the fall from the first ten to the last where that is
+    more: free of any constant added to the loss, and untouched by single spikes. NaN where the spread is rounding, or no loss was recorded: then the loss is no yardstick.
     """
     loss = column(run, "loss")
     result = np.full(run.replicates, np.nan)
@@ -291,23 +295,60 @@ def loss_scale(run: Run) -> Array:
         if len(values) < 2:
             continue
         low, high = np.quantile(values, [0.05, 0.95])
-        if high - low > ROUNDING * np.abs(values).max():
-            result[seed] = high - low
+        fall = abs(float(np.median(values[:STARTING]) - np.median(values[-WINDOW:])))
+        spread = max(float(high - low), fall)
+        if spread > ROUNDING * np.abs(values).max():
+            result[seed] = spread
     return result
 
 
-def gradient_share(run: Run) -> Array:
-    """Return r_l = p_l ||W_l|| / max_m p_m ||W_m|| (T, S, L): how much of the gradient a layer gets, without any loss.
+def unfinished(run: Run) -> Array:
+    """Where a seed still has something to learn (T, S): always, in one that has not learned.
 
-    p is the mean norm of single examples' gradients; ||W|| counts as LeCun's norm, sqrt(fan_out), where it is smaller:
-    a matrix that starts at 0 has a gradient all the same. NaN where p was not recorded.
+    In one that has, where its loss, as a mean over 11 iterations, is more than 2 % of its spread
+    above the lowest such mean: free of any constant in the loss.
+    """
+    left = np.ones(run.shape[:2], bool)
+    scale, has_learned = loss_scale(run), learned(run)
+    loss = losses(run)
+    for seed in np.flatnonzero(has_learned & np.isfinite(scale)):
+        padded = np.pad(loss[:, seed], 5, mode="edge")
+        smooth = np.lib.stride_tricks.sliding_window_view(padded, 11).mean(axis=-1)
+        left[:, seed] = smooth - np.nanmin(smooth) > FINISHED * scale[seed]
+    return left
+
+
+def weighted_gradient(run: Run) -> Array:
+    """Return p_l ||W_l|| (T, S, L): how far single examples' losses move with a layer's weights.
+
+    p is the mean norm of single examples' gradients; ||W|| counts as LeCun's norm, sqrt(fan_out),
+    where it is smaller: a matrix that starts at 0 has a gradient all the same. NaN where p was not
+    recorded, and for tables of vectors, of which a batch touches only some rows.
     """
     least = np.nan_to_num(np.sqrt(run.layer("fan_out")))
     with np.errstate(all="ignore"):
         felt = run["per_example_grad_norm"] * np.maximum(run["weight_norm"], least)
-        known = np.where(np.isfinite(felt), felt, -np.inf)
-        largest = known.max(axis=2, keepdims=True, initial=-np.inf)
-        return np.where(np.isfinite(felt) & (largest > 0), felt / largest, np.nan)
+    felt = np.where(np.isfinite(felt), felt, np.nan)
+    felt[:, :, run.layer("kind") == LOOKUP] = np.nan
+    return felt
+
+
+def gradient_share(run: Run) -> Array:
+    """Return r_l = p_l ||W_l|| / max_m p_m ||W_m|| (T, S, L): a layer's share, without any loss."""
+    felt = weighted_gradient(run)
+    largest = np.where(np.isfinite(felt), felt, -np.inf).max(axis=2, keepdims=True, initial=-np.inf)
+    with np.errstate(all="ignore"):
+        return np.where(largest > 0, felt / largest, np.nan)
+
+
+def constant_loss(run: Run, seed: int) -> float:
+    """Return the best constant predictor's loss of a seed; NaN where nothing tells it."""
+    seen = column(run, "criterion_baseline")
+    if seen is not None and np.isfinite(seen[:, seed]).any():
+        known = seen[:, seed]
+        return float(known[np.isfinite(known)][-1])
+    given = run.config.get("baseline_loss")
+    return float(given) if isinstance(given, (int, float)) and given > 0 else np.nan
 
 
 def travelled(run: Run) -> Array:
