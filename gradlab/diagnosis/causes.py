@@ -49,6 +49,8 @@ def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], di
 
 def _explains(rule: Rule, finding: Finding, effect: Rule, other: Finding) -> bool:
     harmless = finding.severity == NOTE and other.severity != NOTE
+    if effect.is_cause(other):
+        return False
     in_time = effect.timeless or rule.timeless or _precedes(rule, finding, other)
     return rule.explains_it(finding, other) and in_time and not harmless
 

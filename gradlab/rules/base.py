@@ -236,6 +236,10 @@ class Rule(ABC):
         """Return the codes of findings that this one would explain; `explains` by default."""
         return self.explains
 
+    def is_cause(self, finding: Finding) -> bool:
+        """Whether a finding names a cause beyond doubt, which no other finding explains."""
+        return False
+
     def explains_it(self, finding: Finding, other: Finding) -> bool:
         """Whether `other` is a consequence of this rule's `finding`: by code, time and seeds."""
         began_later = other.iterations[0] > finding.iterations[0]

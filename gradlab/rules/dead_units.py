@@ -8,12 +8,12 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.rules import cause
-from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, initialize, lower_learning_rate, remedy
 from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import batch_size, severity
+from gradlab.rules.yardsticks import batch_size, learned, severity
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -68,6 +68,11 @@ class DeadUnits(Rule):
             "examples): only what exceeds the share expected at initialization counts, and half of "
             "the rest is far beyond chance (Lu et al. 2019).",
         ),
+        "gone": Limit(
+            0.9,
+            "of the units",
+            "A net learns with half of its relu units silent; from here on little passes.",
+        ),
         "records": Limit(3, "records", "A unit that is silent on one batch is no proof of death."),
         "examples": Limit(
             16,
@@ -76,6 +81,10 @@ class DeadUnits(Rule):
         ),
     }
     explains = ("GL101", "GL301", "GL302", "GL306", "GL402")
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """A layer whose answer is gone explains; one that is half silent still lets a net learn."""
+        return self.explains if finding.value >= self.limit("gone") else ()
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the last window of finite iterations of each replicate."""
@@ -113,6 +122,8 @@ class DeadUnits(Rule):
         median = np.median(shares[hits.which], axis=0)
         worst = int((median - baseline).argmax())
         layers = hits.layers or (worst + 1,)
+        gone = median[worst] >= self.limit("gone")
+        harmless = NOTE if learned(run)[hits.which].all() else WARNING
         limit = float(baseline[worst] + self.limit("excess") * (1 - baseline[worst]))
         message = (
             f"{100 * median[worst]:.0f} % of the units of layer {worst + 1} are silent on every "
@@ -128,7 +139,7 @@ class DeadUnits(Rule):
             value=float(median[worst]),
             limit=limit,
             message=message,
-            severity=severity(run, hits.which, harmless=NOTE),
+            severity=severity(run, hits.which, harmless=NOTE) if gone else harmless,
             cause=cause.explain(run, layers, hits.which, latest, grows=False),
             remedies=_remedies(run, layers, hits.which, window),
             columns=("dead_fraction", "slope_rms", "activation_mean"),

@@ -15,6 +15,9 @@ from gradlab.rules.yardsticks import column, outcomes, severity, travelled
 from gradlab.run import Run
 
 
+MATCH_SHAPES = "match shapes"
+
+
 class NoProgress(Rule):
     """No progress (GL402).
 
@@ -65,6 +68,16 @@ class NoProgress(Rule):
     summary = (
         "a loss no better than the best constant prediction's: a symptom, folded under its cause"
     )
+
+    explains = ("GL101", "GL104", "GL201", "GL202", "GL203", "GL301", "GL302", "GL403")
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """It explains others only where it names a cause: answers and targets of other shapes."""
+        return self.explains if self.is_cause(finding) else ()
+
+    def is_cause(self, finding: Finding) -> bool:
+        """Whether the shapes that the criterion was given say why nothing was learned."""
+        return any(each.action == MATCH_SHAPES for each in finding.remedies)
 
     def missing(self, run: Run) -> str | None:
         """A loss, or a score, must have been recorded."""
@@ -133,7 +146,7 @@ def _remedies(run: Run, still: bool) -> tuple[Remedy, ...]:
         words = (
             "give both the same shape: criterion(model(x).squeeze(1), y), or y.unsqueeze(1)"
         )
-        return (remedy("match shapes", words, evidence="the shapes that the criterion was given"),)
+        return (remedy(MATCH_SHAPES, words, evidence="the shapes that the criterion was given"),)
     if still:
         return raise_learning_rate(run, 10, because="the weights hardly moved"), longer
     return (

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import NOTE, Finding, Rule
+from gradlab.rules.base import NOTE, WARNING, Finding, Rule
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import (
     Remedy,
@@ -19,7 +19,7 @@ from gradlab.rules.remedies import (
 )
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import severity
+from gradlab.rules.yardsticks import learned, severity
 from gradlab.run import Run
 
 SATURATING = (
@@ -76,6 +76,10 @@ class SaturatedUnits(Rule):
     }
     explains = ("GL101", "GL103", "GL301", "GL302", "GL306", "GL402")
 
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """A layer that answers from its flat ends explains; one that does so in part does not."""
+        return self.explains if finding.value >= self.limit("alarm") else ()
+
     def missing(self, run: Run) -> str | None:
         """A net without a layer that is flat on both sides has nothing to saturate, and lacks
         nothing.
@@ -96,11 +100,14 @@ class SaturatedUnits(Rule):
         early = float(
             np.nanmedian(run["saturated_fraction"][0][hits.which, layer - 1])
         ) > self.limit("warn")
+        harmless = NOTE if learned(run)[hits.which].all() else WARNING
         since = "already before the first update" if early else "since training began"
         return self.finding(
             hits,
             found.since,
-            severity=severity(run, hits.which, harmless=NOTE),
+            severity=severity(run, hits.which, harmless=NOTE)
+            if value >= self.limit("alarm")
+            else harmless,
             layers=found.layers,
             value=value,
             limit=found.limit,
