@@ -12,9 +12,8 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import fitting_scheme, initialize, lower_learning_rate, normalize
 from gradlab.rules.windows import finite_prefix, nanmedian, windows
 from gradlab.rules.wording import during, number, seeds
-from gradlab.rules.yardsticks import LOOKUP, severity
+from gradlab.rules.yardsticks import LOOKUP, severity, stream_growth
 from gradlab.run import Run
-
 
 
 class ExplodingActivations(Rule):
@@ -82,6 +81,9 @@ class ExplodingActivations(Rule):
                 growth = nanmedian(part / part[:, :, first : first + 1])  # of what was recorded
             growth[prefix < window.stop] = 0
             growth = np.nan_to_num(growth, nan=0.0, posinf=0.0)
+            stream = stream_growth(run, "stream_rms", slice(window.start, window.stop))
+            if stream is not None:  # what goes on is the stream; branches start small or large
+                growth[stream <= np.log(self.limit("growth"))] = 0
             mask = growth > self.limit("growth")
             mask[growth[:, -2] <= self.limit("growth")] = False
             mask[:, :first] = False

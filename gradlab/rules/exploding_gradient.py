@@ -20,7 +20,14 @@ from gradlab.rules.remedies import (
 )
 from gradlab.rules.windows import finite_prefix, losses
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import LEARNED, learned, loss_scale, outcomes, severity
+from gradlab.rules.yardsticks import (
+    LEARNED,
+    learned,
+    loss_scale,
+    outcomes,
+    severity,
+    stream_growth,
+)
 from gradlab.run import BLOCK_GAIN, Run
 
 Array = np.ndarray
@@ -138,6 +145,9 @@ class ExplodingGradient(Rule):
             growth = np.log(delta) - np.log(np.take_along_axis(delta, last[:, None], axis=1))
         growth[np.isnan(growth) | ~recorded] = -np.inf
         growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = -np.inf  # GL001's matter
+        stream = stream_growth(part, "stream_grad_norm", slice(0, 1))
+        if stream is not None:  # the signal's way back is the stream's; branches hang on it
+            growth[stream <= np.log(self.limit("at_init"))] = -np.inf
         hits = Hits(growth > np.log(self.limit("at_init")))
         if not hits.which:
             return None

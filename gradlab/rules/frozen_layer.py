@@ -8,7 +8,7 @@ import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import Remedy, add_to_optimizer, raise_learning_rate, remedy
+from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy
 from gradlab.rules.windows import elapsed, finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds, span
 from gradlab.rules.yardsticks import (

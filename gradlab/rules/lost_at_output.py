@@ -70,7 +70,7 @@ class LostAtOutput(Rule):
 
     def missing(self, run: Run) -> str | None:
         """The output stage is needed; only a framework's adapter sees it."""
-        if column(run, "output_gain") is not None or _operations(run):
+        if column(run, "output_gain") is not None:
             return None
         return "needs output_gain, which this record does not hold: no operation was seen behind the last layer"
 

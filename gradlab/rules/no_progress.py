@@ -14,7 +14,6 @@ from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import column, outcomes, severity, travelled
 from gradlab.run import Run
 
-
 MATCH_SHAPES = "match shapes"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import Remedy
+from gradlab.rules.remedies import standardize_inputs, standardize_target
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity
@@ -84,12 +84,15 @@ class UnscaledData(Rule):
             "input": "the first layer's answers have their scale, not the initialization's",
         }[which]
         evidence = f"{which}_rms {number(value)}"
+        cure = standardize_target(run, evidence=evidence)
+        if which == "input":
+            cure = standardize_inputs(run, evidence=evidence)
         stop = int(finite_prefix(run)[hits.which].max())
         return self.finding(
             hits, Window(0, max(1, stop)), layers=(), value=value, limit=limit,
             severity=severity(run, hits.which, harmless=WARNING),
             message=f"The {which}s are not scaled{seeds(hits.replicates)}: {told} (limit {limit:g}); {result}.",
-            remedies=_remedies(run, which, evidence), columns=("grad_norm", "activation_rms"), confidence="high",
+            remedies=(cure,), columns=("grad_norm", "activation_rms"), confidence="high",
             evidence=evidence,
         )  # fmt: skip
 
@@ -109,15 +112,3 @@ def _regresses(run: Run) -> bool:
     criterion = run.config.get("criterion")
     name = criterion.get("name") if isinstance(criterion, dict) else criterion or run.config.get("loss") or ""
     return "entropy" not in str(name) and str(name) not in ("nll_loss", "ctc_loss")
-
-
-def _remedies(run: Run, which: str, evidence: str) -> tuple[Remedy, ...]:
-    code = {
-        "target": "y = (y - y.mean()) / y.std()",
-        "input": "x = (x - x.mean(0)) / x.std(0)",
-    }[which]
-    words = {
-        "target": f"standardize the target: {code}, with the training data's mean and deviation; undo it on the answers",
-        "input": f"standardize the inputs: {code}, with the training data's mean and deviation",
-    }[which]
-    return (Remedy(f"standardize {which}", words, {"of": which}, evidence),)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.rules.base import ERROR, WARNING
-from gradlab.rules.windows import WINDOW, elapsed, finite_prefix, losses
+from gradlab.rules.windows import WINDOW, elapsed, finite_prefix, losses, nanmedian
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -349,6 +349,26 @@ def constant_loss(run: Run, seed: int) -> float:
         return float(known[np.isfinite(known)][-1])
     given = run.config.get("baseline_loss")
     return float(given) if isinstance(given, (int, float)) and given > 0 else np.nan
+
+
+def stream_growth(run: Run, name: str, rows: slice) -> Array | None:
+    """Return ln of the largest over the last block's value of a stream's statistic (S,).
+
+    Of the gradient ("stream_grad_norm") the last block is the nearest to the loss: its growth is
+    from there back to some other block. Of the signal ("stream_rms") the first block counts.
+    Medians over the rows. None where no residual stream was recorded.
+    """
+    values = run.block_statistic(name)[rows]
+    if values.shape[2] < 2 or not np.isfinite(values).any():
+        return None
+    with np.errstate(all="ignore"):
+        logs = nanmedian(np.log(values))
+    known = np.isfinite(logs).all(axis=0)
+    if known.sum() < 2:
+        return None
+    logs = logs[:, known]
+    reference = logs[:, -1] if name == "stream_grad_norm" else logs[:, 0]
+    return logs.max(axis=1) - reference
 
 
 def travelled(run: Run) -> Array:
