@@ -68,8 +68,9 @@ class EvaluationGap(Rule):
         evaluated = column(run, "evaluation_loss")
         if evaluated is None:
             return None
-        trained = column(run, "criterion_loss")
-        trained = column(run, "loss") if trained is None else trained
+        trained = column(run, "evaluation_train_loss")
+        if trained is None:
+            trained = column(run, "loss")
         if trained is None:
             return None
         scale = loss_scale(run)

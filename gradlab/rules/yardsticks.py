@@ -44,6 +44,7 @@ SCORES = 4  # at least so many scores, before they can tell a trend
 
 
 # Every rule asks for them; a Run is frozen, so they never change.
+_scales: weakref.WeakKeyDictionary[Run, Array] = weakref.WeakKeyDictionary()
 _outcomes: weakref.WeakKeyDictionary[Run, tuple[Outcome, ...]] = weakref.WeakKeyDictionary()
 
 
@@ -289,6 +290,8 @@ def loss_scale(run: Run) -> Array:
     result = np.full(run.replicates, np.nan)
     if loss is None:
         return result
+    if run in _scales:
+        return _scales[run]
     for seed, stop in enumerate(finite_prefix(run)):
         values = loss[: int(stop), seed]
         values = values[np.isfinite(values)]
@@ -299,6 +302,7 @@ def loss_scale(run: Run) -> Array:
         spread = max(float(high - low), fall)
         if spread > ROUNDING * np.abs(values).max():
             result[seed] = spread
+    _scales[run] = result
     return result
 
 

@@ -46,6 +46,7 @@ def configuration(
         "sizes": list(model.sizes),
         "data": data.name,
         "input_rms": float(np.sqrt(np.mean(np.square(data.x_train, dtype=np.float64)))),
+        **_target_scale(data),
         "input_correlation": _mean_cosine(data.x_train),
         "baseline_loss": criterion.constant(data.y_train),
     }
@@ -87,3 +88,12 @@ def layers(model: MLP) -> list[dict[str, Any]]:
             zip(model.sizes[:-1], model.sizes[1:], strict=True)
         )
     ]
+
+
+def _target_scale(data: Data) -> dict[str, float]:
+    """Return root mean square and mean of a regression's targets; nothing for classes."""
+    targets = np.asarray(data.y_train)
+    if not np.issubdtype(targets.dtype, np.floating):
+        return {}
+    squares = np.mean(np.square(targets, dtype=np.float64))
+    return {"target_rms": float(np.sqrt(squares)), "target_mean": float(targets.mean())}
