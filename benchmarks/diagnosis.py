@@ -30,9 +30,7 @@ def judge(case: Case) -> dict[str, Outcome]:
     for name, rules in PEERS.items():
         with np.errstate(all="ignore"):
             codes = tuple(sorted(rules(run)))
-        verdicts[name] = dataclasses.replace(
-            ours, fired=codes, roots=codes, errors=codes, layers={}, since={}
-        )
+        verdicts[name] = dataclasses.replace(ours, fired=codes, roots=codes, errors=codes, layers={}, since={})
     return verdicts
 
 
@@ -86,15 +84,30 @@ def details(outcomes: list[Outcome]) -> str:
     return "\n".join(lines) or "every case is as its label wants it"
 
 
+def zoo() -> str:
+    """Train every member of the zoo and write what gradlab makes of it, half by half."""
+    from tests.zoo import figures as of_zoo
+    from tests.zoo import running
+
+    rows = running.judge_all()
+    columns = {
+        "tune half": of_zoo.of_half(rows, held_out=False),
+        "held-out half": of_zoo.of_half(rows, held_out=True),
+    }
+    return of_zoo.table(columns)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--split", choices=["tune", "test", "fresh", "held-out", "all"], default="held-out"
-    )
+    parser.add_argument("--split", choices=["tune", "test", "fresh", "held-out", "all"], default="held-out")
     parser.add_argument("--draw", type=int, metavar="SEED", help="draw cases at random instead")
     parser.add_argument("--cases", type=int, default=300, help="how many to draw")
     parser.add_argument("--jobs", type=int, default=-1, help="processes (default: one a core)")
+    parser.add_argument("--zoo", action="store_true", help="the zoo of library models (tests/zoo)")
     options = parser.parse_args()
+    if options.zoo:
+        print(zoo())
+        return
     splits = {"all": (None,), "held-out": ("test", "fresh")}.get(options.split, (options.split,))
     cases = [case for split in splits for case in load(split)]
     if options.draw is not None:

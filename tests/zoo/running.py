@@ -81,6 +81,73 @@ def judgement(member: Member, said: dict[str, Any]) -> str:
     return "wrong" if codes else "silent"
 
 
+def judge_all(
+    half: str = "all",
+    pattern: str = "*",
+    *,
+    folder: Path | None = None,
+    written: Path | None = None,
+    bare: bool = False,
+) -> list[dict[str, Any]]:
+    """Train members one after the other and return a row for each; a row is printed as it comes.
+
+    Parameters
+    ----------
+    half : {"tune", "held-out", "all"}
+    pattern : str
+        Of names, as in file names.
+    folder : path, optional
+        Where to keep the records.
+    written : path, optional
+        A JSON file that holds the rows so far.
+    bare : bool
+        Whether to train without gradlab: the score alone.
+    """
+    torch.set_num_threads(1)
+    rows: list[dict[str, Any]] = []
+    for member in load():
+        if half != "all" and member.held_out != (half == "held-out"):
+            continue
+        if not fnmatchcase(member.name, pattern) or member.missing:
+            continue
+        start = time.perf_counter()
+        told = _judge_one(member, folder, bare=bare)
+        seconds = time.perf_counter() - start
+        rows.append(told)
+        print(
+            f"{told['judgement']:16s} {member.name:44s} {seconds:5.1f} s  "
+            f"score {told.get('score', float('nan')):8.4g} (learned from {member.learned:g})  "
+            f"{told.get('all', '')}",
+            flush=True,
+        )
+        if written:
+            written.write_text(json.dumps(rows, indent=1) + "\n")
+    return rows
+
+
+def _judge_one(member: Member, folder: Path | None, *, bare: bool) -> dict[str, Any]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if bare:
+                score, told = bare_score(member), {"name": member.name}
+            else:
+                run, score = record(member, folder and folder / member.name)
+                told = row(member, gradlab.diagnose(run))
+        told |= {"score": score, "learned": score >= member.learned}
+        return told | {"judgement": "" if bare else judgement(member, told)}
+    except Exception as error:
+        traceback.print_exc()
+        stopped = f"{type(error).__name__}: {error}"[:300]
+        return {
+            "name": member.name,
+            "held_out": member.held_out,
+            "fault": member.fault,
+            "stopped": stopped,
+            "judgement": "stopped",
+        }
+
+
 def main() -> None:
     """Run the members that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,37 +157,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--bare", action="store_true")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    said: list[dict[str, Any]] = []
-    for member in load():
-        if chosen.half != "all" and member.held_out != (chosen.half == "held-out"):
-            continue
-        if not fnmatchcase(member.name, chosen.only) or member.missing:
-            continue
-        start = time.perf_counter()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                if chosen.bare:
-                    score, told = bare_score(member), {"name": member.name}
-                else:
-                    run, score = record(member, chosen.runs and chosen.runs / member.name)
-                    told = row(member, gradlab.diagnose(run))
-            told |= {"score": score, "learned": score >= member.learned}
-            word = "" if chosen.bare else judgement(member, told)
-        except Exception as error:
-            traceback.print_exc()
-            told, word = {"name": member.name, "stopped": f"{type(error).__name__}: {error}"[:300]}, "stopped"
-        told |= {"judgement": word}
-        said.append(told)
-        seconds = time.perf_counter() - start
-        print(
-            f"{word:16s} {member.name:44s} {seconds:5.1f} s  score {told.get('score', float('nan')):8.4g} "
-            f"(learned from {member.learned:g})  {told.get('all', '')}",
-            flush=True,
-        )
-        if chosen.json:
-            chosen.json.write_text(json.dumps(said, indent=1) + "\n")
+    judge_all(chosen.half, chosen.only, folder=chosen.runs, written=chosen.json, bare=chosen.bare)
 
 
 if __name__ == "__main__":
