@@ -177,6 +177,13 @@ LAYER_STATISTICS: tuple[Statistic, ...] = (
         unit="count", cadence="optional", made_of=("gradients",), also="histograms=True",
     ),
     Statistic(
+        "time_gain", "factor a step back in time", "",
+        "ln(‖∂Loss/∂x‖ at the first position / at the last) / steps between, x what a recurrent "
+        "layer reads; z where it is a loop written by hand",
+        unit="ln", cadence="costly", bad="both", made_of=("deltas",),
+        also="a recurrent layer, which `watch` sees", chart="named",
+    ),
+    Statistic(
         "log_gain_weight", "weight scale", "", "A = ln(‖W‖ / √fan_out), W of the layer above",
         unit="ln", made_of=LOG_GAIN,
     ),

@@ -106,6 +106,7 @@ class Assembler:
             m = {name: _taken(column, self._modules) for name, column in of_modules.items()}
             columns = self._of_weights(p, of_parameters["update_norm"]) | self._of_signals(m, p)
             columns |= self._log_gains(m, columns)
+            columns["time_gain"] = _time_gain(m)
             columns = self._of_vectors_too(columns)
             columns["nonfinite_count"] = _counted(
                 [m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]]
@@ -221,6 +222,16 @@ class Assembler:
         last = np.full((len(delta), 1), np.nan)
         padded = {name: np.concatenate([term, last], axis=1) for name, term in terms.items()}
         return {name: (term, np.isfinite(term)) for name, term in padded.items()}
+
+
+def _time_gain(m: Mapping[str, Column]) -> Column:
+    """Return ln of the factor by which the gradient changes a step back in time."""
+    (first, known), (last, _), (steps, _) = (
+        m[f"time_{name}"] for name in ("first", "last", "steps")
+    )
+    least = np.finfo(np.float64).tiny  # where nothing at all arrives
+    gain = np.log(np.maximum(first, least) / last) / steps
+    return gain, known & np.isfinite(gain)
 
 
 def _unscaled(

@@ -92,6 +92,12 @@ def examples_in(value: Any) -> int:
     return next((count for each in value if (count := examples_in(each))), 0)
 
 
+def replaced(arguments: tuple[Any, ...], keywords: dict[str, Any], old: Tensor, new: Tensor) -> Any:
+    """Return the arguments of a call with one tensor replaced."""
+    replaced = tuple(new if each is old else each for each in arguments)
+    return replaced, {key: new if each is old else each for key, each in keywords.items()}
+
+
 def as_rows(stack: Tensor, second: bool) -> Tensor:
     """Return signals of k calls (k, ...) as (k, rows, units): every axis but the units' is one of rows.
 

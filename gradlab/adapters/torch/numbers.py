@@ -100,6 +100,9 @@ OF_MODULES: Mapping[str, Number] = {
     "z_sum": COUNT,
     "z_squares": COUNT,
     "z_n": COUNT,
+    "time_first": SIGNAL,
+    "time_last": SIGNAL,
+    "time_steps": LARGEST,
 }
 OF_NET: Mapping[str, Number] = {
     "loss": Number(summed, "mean"),

@@ -15,6 +15,7 @@ from gradlab.adapters.torch.modules import is_seen, unwrapped
 from gradlab.adapters.torch.numbers import OF_MODULES, OF_NET, OF_PARAMETERS
 from gradlab.adapters.torch.observe.eager import Eager
 from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.observe.recurrence import Recurrences
 from gradlab.adapters.torch.observe.signals import Signals
 from gradlab.adapters.torch.observe.stream import Stream
 from gradlab.adapters.torch.observe.wiring import Wiring
@@ -53,7 +54,11 @@ def outfit(
     ledger.table("net", OF_NET, 1)
     on_cpu = any(parameter.device.type == "cpu" for parameter in parameters.all)
     stream = Stream(structure.blocks, ledger, ranks, guard)
-    observers = (Signals(wiring, ledger, guard), stream)
+    observers = (
+        Signals(wiring, ledger, guard),
+        stream,
+        Recurrences(wiring, ledger, guard),
+    )
     instruments = Instruments(
         parameters=parameters,
         gradients=Gradients(parameters, ledger),

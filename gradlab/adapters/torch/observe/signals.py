@@ -20,7 +20,7 @@ from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import statistics
 from gradlab.adapters.torch.measure.host_signals import STACKED
 from gradlab.adapters.torch.measure.meter import Meter
-from gradlab.adapters.torch.modules import CONVOLUTIONS, tensors_of
+from gradlab.adapters.torch.modules import CONVOLUTIONS, replaced, tensors_of
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
@@ -180,7 +180,7 @@ class Signals:
         call.awaits = True
         alias = read.view_as(read)
         alias.register_hook(self._guard(partial(self._got_back, call)))
-        return _replaced(arguments, keywords, read, alias)
+        return replaced(arguments, keywords, read, alias)
 
     def _after(self, module: nn.Module, arguments: Any, keywords: Any, output: Any) -> None:
         number = self._wiring.number_of(module)
@@ -242,14 +242,6 @@ class Signals:
             self._meter.of_calls(calls)
         for call in calls:
             call.done()
-
-
-def _replaced(
-    arguments: tuple[Any, ...], keywords: dict[str, Any], old: Tensor, new: Tensor
-) -> Any:
-    """Return the arguments of a call with one tensor replaced."""
-    replaced = tuple(new if each is old else each for each in arguments)
-    return replaced, {key: new if each is old else each for key, each in keywords.items()}
 
 
 def _added(total: Tensor | None, gradient: Tensor) -> Tensor:

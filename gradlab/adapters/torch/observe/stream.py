@@ -17,17 +17,15 @@ from torch import Tensor, nn
 
 from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.ledger import Ledger
-from gradlab.adapters.torch.measure import statistics
-from gradlab.adapters.torch.measure.arrays import array_of, dots, norms
 from gradlab.adapters.torch.modules import tensors_of
 from gradlab.adapters.torch.numbers import OF_BLOCKS
 from gradlab.adapters.torch.observe.additions import Addition, additions
 from gradlab.adapters.torch.observe.eager import takes_hooks
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.lengths import Length, inner, length
 from gradlab.adapters.torch.structure import Block
 
 Array = np.ndarray
-Number = Array | Tensor
 Place = tuple[int, int]  # number of a block, and of an addition in it from 1; 0 is the block
 
 
@@ -70,7 +68,7 @@ class Stream:
         self._ledger, self._guard = ledger, guard
         self._handles: list[Any] = []
         self._open: dict[int, int] = {}  # by block: the sequence number at which it began
-        self._found: list[tuple[Place, str, Number]] = []
+        self._found: list[tuple[Place, str, Length]] = []
         self._iteration, self._attached = 0, False
         self._places: dict[Place, Array] | None = None
         self.order: list[int] = []
@@ -153,7 +151,7 @@ class Stream:
         if y is None or not y.requires_grad or y.grad_fn is None:
             return
         place = number, 0
-        self._note(place, "stream_norm", _norm(y.detach()))
+        self._note(place, "stream_norm", length(y.detach()))
         self._note(place, "stream_n", np.array([float(y.numel())]))
         y.register_hook(self._guard(partial(self._got, place, "out_norm")))
         for count, addition in enumerate(additions((y.grad_fn, y.output_nr), start), 1):
@@ -179,7 +177,7 @@ class Stream:
     ) -> None:
         if not self._counts() or outputs[0] is None:
             return
-        self._note(place, "out_norm", _norm(outputs[0]))
+        self._note(place, "out_norm", length(outputs[0]))
         if addition.identity:
             halves.skip = inputs[addition.skip]
         self._came(place, halves)
@@ -203,9 +201,9 @@ class Stream:
         skip, branch = halves.skip.detach(), halves.branch.detach()
         halves.skip = halves.branch = None
         values = {
-            "skip_norm": _norm(skip),
-            "branch_norm": _norm(branch),
-            "branch_inner": _inner(skip, branch),
+            "skip_norm": length(skip),
+            "branch_norm": length(branch),
+            "branch_inner": inner(skip, branch),
         }
         for name, value in values.items():
             self._note(place, name, value)
@@ -213,29 +211,11 @@ class Stream:
 
     def _got(self, place: Place, name: str, gradient: Tensor) -> None:
         if self._counts():
-            self._note(place, name, _norm(gradient.detach()))
+            self._note(place, name, length(gradient.detach()))
 
     def _counts(self) -> bool:
         """Whether a gradient that arrives is one of the loss, in an iteration that is measured."""
         return self._attached and not untouchable() and not torch.is_grad_enabled()
 
-    def _note(self, place: Place, name: str, value: Number) -> None:
+    def _note(self, place: Place, name: str, value: Length) -> None:
         self._found.append((place, name, value))
-
-
-@torch.no_grad()
-def _norm(tensor: Tensor) -> Number:
-    tensor = tensor.detach()
-    if tensor.device.type == "cpu":
-        with np.errstate(all="ignore"):
-            return norms(np.ascontiguousarray(array_of(tensor)).reshape(1, -1))
-    return statistics.norms([tensor])
-
-
-@torch.no_grad()
-def _inner(x: Tensor, y: Tensor) -> Number:
-    if x.device.type == "cpu":
-        with np.errstate(all="ignore"):
-            flat = [np.ascontiguousarray(array_of(each)).reshape(1, -1) for each in (x, y)]
-            return dots(*flat)
-    return statistics.inner(x.reshape(1, 1, -1), y.reshape(1, 1, -1))

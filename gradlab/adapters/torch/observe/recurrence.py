@@ -1,0 +1,154 @@
+"""Time inside one layer: the gradient at the first and the last position of a sequence.
+
+A recurrent layer's gradient at what it reads at position t has come from position t on: where the
+loss hangs on the last positions, it shrinks or grows by a factor a step on its way to the first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.modules import replaced, tensors_of
+from gradlab.adapters.torch.observe.eager import takes_hooks
+from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.lengths import Length, length
+from gradlab.adapters.torch.observe.wiring import Wiring
+
+LEAST_POSITIONS = 4  # of a sequence that says something of a factor a step
+CALLS_SEEN = 4096  # of one module in a forward pass
+TIME = "time_first", "time_last", "time_steps"
+
+
+@dataclass
+class Position:
+    """One call of a module that is called at every position, and the gradient that came to it."""
+
+    length: Length | None = None
+
+
+class Recurrences:
+    """Watches recurrent layers: an `Observer`.
+
+    PyTorch's layers over a whole sequence show the gradient at every position of what they read.
+    Cells, and modules that read their own answer of the call before, are followed call by call.
+    """
+
+    def __init__(self, wiring: Wiring, ledger: Ledger, guard: Guard):
+        self._wiring, self._ledger, self._guard = wiring, ledger, guard
+        self._handles: list[Any] = []
+        self._calls: dict[tuple[int, int], list[Position]] = defaultdict(list)
+        self._found: list[tuple[int, tuple[Length, Length, Length]]] = []
+        self._iteration, self._pass, self._attached, self._hung = 0, 0, False, False
+        self._looped: set[int] = set()  # modules that read their own answer
+
+    def attach(self, iteration: int) -> None:
+        """Hang hooks on recurrent layers."""
+        self._iteration, self._attached = iteration, True
+        looped = {lower for lower, upper in self._wiring.feeds if lower == upper}
+        if self._hung and looped == self._looped:
+            return
+        self._remove()
+        self._hung, self._looped = True, looped
+        for number, module in enumerate(self._wiring.modules):
+            if takes_hooks(module):
+                self._hang(number, module)
+
+    def _hang(self, number: int, module: nn.Module) -> None:
+        sequence = isinstance(module, nn.RNNBase) and not module.bidirectional
+        if sequence or isinstance(module, nn.RNNCellBase):
+            hook = self._guard(partial(self._before, number, sequence))
+            self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
+        elif number in self._looped:
+            hook = self._guard(partial(self._after, number))
+            self._handles.append(module.register_forward_hook(hook))
+
+    def begin_pass(self) -> None:
+        """Know that another forward pass begins: its positions are counted anew."""
+        self._pass += 1
+
+    def settle(self) -> None:
+        """Nothing is fixed: a loop may show itself later."""
+
+    def measure(self) -> None:
+        """Put the gradients at the first and last positions into the ledger."""
+        for (number, _), calls in self._calls.items():
+            known = [call.length for call in calls if call.length is not None]
+            if len(known) >= LEAST_POSITIONS and len(known) == len(calls):
+                self._found.append((number, (known[0], known[-1], np.array([len(known) - 1.0]))))
+        self._calls.clear()
+        for number, values in self._found:
+            place = np.array([number], np.intp)
+            for name, value in zip(TIME, values, strict=True):
+                self._ledger.put(self._iteration, "modules", (name,), place, value)
+        self._found.clear()
+
+    def forget(self) -> None:
+        """Forget what was not measured."""
+        self._calls.clear()
+        self._found.clear()
+
+    def detach(self) -> None:
+        """Take all hooks away."""
+        self._remove()
+        self._attached = False
+        self.forget()
+
+    def _remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._hung = False
+
+    # -- what PyTorch calls
+
+    def _before(
+        self, number: int, sequence: bool, module: Any, arguments: Any, keywords: Any
+    ) -> Any:
+        """Pass what a layer reads through an alias that asks for a gradient."""
+        read = next(tensors_of((arguments, keywords)), None)
+        if read is None or untouchable() or not torch.is_grad_enabled():
+            return None
+        if not any(read is each for each in (*arguments, *keywords.values())):
+            return None  # a packed sequence, say
+        alias = read.view_as(read) if read.requires_grad else read.detach().requires_grad_()
+        if sequence:
+            axis = 1 if module.batch_first and read.ndim == 3 else 0
+            if read.shape[axis] < LEAST_POSITIONS:
+                return None
+            hook: Any = partial(self._got_sequence, number, axis)
+        else:
+            hook = partial(self._got, self._position(number))
+        alias.register_hook(self._guard(hook))
+        return replaced(arguments, keywords, read, alias)
+
+    def _after(self, number: int, module: nn.Module, arguments: Any, output: Any) -> None:
+        z = next(tensors_of(output), None)
+        if z is not None and z.requires_grad and not untouchable() and torch.is_grad_enabled():
+            z.register_hook(self._guard(partial(self._got, self._position(number))))
+
+    def _position(self, number: int) -> Position:
+        position, calls = Position(), self._calls[number, self._pass]
+        if len(calls) < CALLS_SEEN:
+            calls.append(position)
+        return position
+
+    def _counts(self) -> bool:
+        return self._attached and not untouchable() and not torch.is_grad_enabled()
+
+    def _got(self, position: Position, gradient: Tensor) -> None:
+        if self._counts():
+            position.length = length(gradient)
+
+    def _got_sequence(self, number: int, axis: int, gradient: Tensor) -> None:
+        if self._counts():
+            positions = gradient.shape[axis]
+            ends = [length(gradient.select(axis, at)) for at in (0, positions - 1)]
+            self._found.append((number, (ends[0], ends[1], np.array([positions - 1.0]))))
