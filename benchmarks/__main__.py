@@ -28,7 +28,7 @@ AREAS = {
     "report": "the report against a plain Plotly page",
     "scaling": "time and memory against iterations, layers, width and seeds",
     "plugin_overhead": "what the pytest plugin adds to a run that does not use it",
-    "long_run": "verdict and report against the number of iterations (up to 8 GB of temporary files)",
+    "long_run": "verdict and report by the number of iterations (up to 8 GB of temporary files)",
     "diagnosis": "how right the verdicts are",
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
@@ -42,7 +42,8 @@ def machine() -> str:
         (line.split(": ", 1)[1] for line in lines if line.startswith("model name")),
         platform.machine(),
     )
-    return f"{datetime.date.today()}, {name}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    cores = f"{os.cpu_count()} cores"
+    return f"{datetime.date.today()}, {name}, {cores}, Python {platform.python_version()}"
 
 
 def main() -> int:

@@ -32,8 +32,11 @@ class Worker:
         settings = dict.fromkeys(THREADS, "1") | dict(environment or {})
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks._workers", made, json.dumps(arguments)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | settings,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | settings,
+        )
         self._count = self._read()  # steps a burst; none where what it needs is not installed
 
     @property

@@ -23,8 +23,17 @@ from gradlab.run import LOG_GAINS, signals_table, steps_table, storage
 from gradlab.run.writer import Writer
 
 BLOCK = 64  # iterations that are written together, as a Recorder does
-ALWAYS = ("grad_norm", "per_example_grad_norm", "delta_norm", "weight_norm", "update_norm", "update_ratio",
-          "activation_rms", "slope_rms", *LOG_GAINS)  # fmt: skip
+ALWAYS = (
+    "grad_norm",
+    "per_example_grad_norm",
+    "delta_norm",
+    "weight_norm",
+    "update_norm",
+    "update_ratio",
+    "activation_rms",
+    "slope_rms",
+    *LOG_GAINS,
+)
 COSTLY = (
     "grad_max",
     "activation_mean",
@@ -44,9 +53,16 @@ loaded = time.perf_counter()
 found = gradlab.diagnose(run)
 judged = time.perf_counter()
 page = gradlab.write_report(run, sys.argv[2])
-print(json.dumps({"judge": judged - loaded, "report": time.perf_counter() - judged, "all": time.perf_counter() - start,
-    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "page": page.stat().st_size,
-    "findings": {f.rule: f.iterations for f in found.every_finding}, "text": page.read_text().count("iteration")}))
+told = {
+    "judge": judged - loaded,
+    "report": time.perf_counter() - judged,
+    "all": time.perf_counter() - start,
+    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "page": page.stat().st_size,
+    "findings": {f.rule: f.iterations for f in found.every_finding},
+    "text": page.read_text().count("iteration"),
+}
+print(json.dumps(told))
 """
 
 
@@ -91,12 +107,29 @@ def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[i
             }
         )
     writer.close()
-    described = [{"layer": k + 1, "name": f"hidden{k + 1}", "kind": "linear", "activation": "relu", "fan_in": 64,
-                  "fan_out": 64, "parameters": 4160} for k in range(layers)]  # fmt: skip
-    storage.write_description(folder, {
-        "name": "long", "closed": True, "replicates": seeds, "config": {"baseline_loss": 2.3},
-        "provenance": {"status": "complete"}, "layers": described,
-    })  # fmt: skip
+    described = [
+        {
+            "layer": k + 1,
+            "name": f"hidden{k + 1}",
+            "kind": "linear",
+            "activation": "relu",
+            "fan_in": 64,
+            "fan_out": 64,
+            "parameters": 4160,
+        }
+        for k in range(layers)
+    ]
+    storage.write_description(
+        folder,
+        {
+            "name": "long",
+            "closed": True,
+            "replicates": seeds,
+            "config": {"baseline_loss": 2.3},
+            "provenance": {"status": "complete"},
+            "layers": described,
+        },
+    )
     writer.remove_streams()
     return spike, nan
 

@@ -89,8 +89,10 @@ def sums(depth: int, width: int, batch: int, replicates: int | None = None) -> S
     """
     training = trainer(depth, width, batch, replicates)
     work, model = training._work, training.model
-    flat = [[part for _, part in stack.flats] for stack in
-            (model.weight_gradients, model.weights, work.slopes, work.backs)]  # fmt: skip
+    flat = [
+        [part for _, part in stack.flats]
+        for stack in (model.weight_gradients, model.weights, work.slopes, work.backs)
+    ]
     rows = [part for stack in (work.activations, work.deltas) for _, part in stack.groups]
 
     def step() -> None:
@@ -232,7 +234,7 @@ def jax_jit(depth: int, width: int, batch: int) -> Steps:
 
 
 def jax_scan(depth: int, width: int, batch: int) -> Steps:
-    """Train the same net in JAX, twenty steps a compiled call: nothing could look at a single one."""
+    """Train the same net in JAX, twenty steps a call: nothing could look at a single one."""
     import jax
 
     parameters, update = _jax(depth, width, batch)
@@ -281,8 +283,17 @@ def scikit_learn(depth: int, width: int, batch: int) -> Steps:
     from sklearn.neural_network import MLPClassifier
 
     data = gradlab.datasets.digits(seed=0)
-    model = MLPClassifier([width] * depth, activation="tanh", solver="sgd", learning_rate_init=RATE, momentum=0.0,
-                          nesterovs_momentum=False, alpha=0.0, batch_size=batch, random_state=0)  # fmt: skip
+    model = MLPClassifier(
+        [width] * depth,
+        activation="tanh",
+        solver="sgd",
+        learning_rate_init=RATE,
+        momentum=0.0,
+        nesterovs_momentum=False,
+        alpha=0.0,
+        batch_size=batch,
+        random_state=0,
+    )
     x, y = data.x_train[:batch].astype(np.float32), data.y_train[:batch]
     model.partial_fit(x, y, classes=np.arange(10))
     return repeated(lambda: model.partial_fit(x, y))

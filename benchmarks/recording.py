@@ -29,8 +29,10 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    print(f"{'recorded over bare':<38}default cadence     norms and gains     every=1             "
-          "1 + the sums alone   twice")  # fmt: skip
+    print(
+        f"{'recorded over bare':<38}default cadence     norms and gains     every=1             "
+        "1 + the sums alone   twice"
+    )
     for depth, width, batch, replicates, activation in NETS:
         shape = depth, width, batch, replicates
         workers = {
@@ -52,8 +54,12 @@ def main() -> int:
         name = f"{activation} {depth} x {width}, batch {batch}, {seeds}"
         print(f"{name:<38}{columns}{f'{least:.2f} ({low:.2f}-{high:.2f})':<21}{apart}", flush=True)
         if activation == "tanh" and width == 64:
-            goal(f"recording {depth} x {width}, {seeds}, default cadence", measured.ratio("default", "bare")[0], 1.12,
-                 quiet=quiet)  # fmt: skip
+            goal(
+                f"recording {depth} x {width}, {seeds}, default cadence",
+                measured.ratio("default", "bare")[0],
+                1.12,
+                quiet=quiet,
+            )
     return 0
 
 

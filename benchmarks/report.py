@@ -22,11 +22,15 @@ from benchmarks._pairs import gate, goal, in_turn
 from tests.browser.chromium import find_chromium, launch
 
 FIRST = """
-const places = { figure: '.cartesianlayer path, .cartesianlayer image', curve: '.hero .curve, .cartesianlayer path' };
+const places = {
+    figure: '.cartesianlayer path, .cartesianlayer image',
+    curve: '.hero .curve, .cartesianlayer path',
+};
 window.first = {};
 new MutationObserver(() => {
   for (const [name, place] of Object.entries(places)) {
-    if (!(name in window.first) && document.querySelector(place)) window.first[name] = performance.now();
+    if (name in window.first || !document.querySelector(place)) continue;
+    window.first[name] = performance.now();
   }
 }).observe(document, { childList: true, subtree: true });
 """
@@ -37,7 +41,8 @@ run = gradlab.load(sys.argv[1])
 {imports}
 start = time.perf_counter()
 {build}
-print(json.dumps([time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([time.perf_counter() - start, memory]))
 """
 OURS = "gradlab.write_report(run, sys.argv[2])"
 PLAIN = """
@@ -109,11 +114,15 @@ def main() -> int:
             cost["report"].append(built(run, ours, OURS))
             cost["plain"].append(built(run, plain, PLAIN))
         with launch(find_chromium()) as browser:
-            first = in_turn({
-                "plain": lambda: opened(browser, plain), "report": lambda: opened(browser, ours),
-                "again": lambda: opened(browser, plain),
-                "curve": lambda: opened(browser, ours, "curve"),
-            }, rounds)  # fmt: skip
+            first = in_turn(
+                {
+                    "plain": lambda: opened(browser, plain),
+                    "report": lambda: opened(browser, ours),
+                    "again": lambda: opened(browser, plain),
+                    "curve": lambda: opened(browser, ours, "curve"),
+                },
+                rounds,
+            )
         sizes = {"report": ours.stat().st_size / 1e6, "plain": plain.stat().st_size / 1e6}
     print("                  size      built in     memory    first Plotly figure")
     for name in ("report", "plain"):

@@ -27,14 +27,15 @@ import gradlab
 layers, width, seeds, iterations = json.loads(sys.argv[1])
 rng = np.random.default_rng(0)
 data = gradlab.datasets.digits(seed=0)
-model = gradlab.MLP([64] + [width] * layers + [10], activation="relu", init="he_normal", replicates=seeds)
+sizes = [64] + [width] * layers + [10]
+model = gradlab.MLP(sizes, activation="relu", init="he_normal", replicates=seeds)
 gradlab.train(gradlab.MLP([64, 4, 10]), data, iterations=2)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 clock, told = time.process_time, {"start": peak()}
 with tempfile.TemporaryDirectory() as folder:
     start = clock()
-    run = gradlab.train(model, data, learning_rate=1e-4, batch_size=16, iterations=iterations, out=folder + "/run",
-                        validate_every=10**9)
+    options = {"learning_rate": 1e-4, "batch_size": 16, "iterations": iterations}
+    run = gradlab.train(model, data, **options, out=folder + "/run", validate_every=10**9)
     told |= {"train": clock() - start, "memory": peak()}
     start = clock()
     gradlab.diagnose(run)
@@ -46,8 +47,15 @@ with tempfile.TemporaryDirectory() as folder:
 print(json.dumps(told))
 """
 LAYERS, WIDTHS, SEEDS = (2, 10, 100, 1000), (16, 64, 256, 1024), (1, 8, 64)
-COLUMNS = {"train": "train s", "judge": "judge s", "report": "report s", "memory": "training MB", "peak": "peak MB",
-           "disk": "disk MB", "page": "page MB"}  # fmt: skip
+COLUMNS = {
+    "train": "train s",
+    "judge": "judge s",
+    "report": "report s",
+    "memory": "training MB",
+    "peak": "peak MB",
+    "disk": "disk MB",
+    "page": "page MB",
+}
 
 
 def weights(layers: int, width: int) -> int:
@@ -98,8 +106,15 @@ def plot(tables: dict[str, list[dict[str, float]]], output: Path) -> None:
         ):
             for key in keys:
                 x, y = [row["value"] for row in rows], [row[key] for row in rows]
-                figure.add_scatter(x=x, y=y, name=COLUMNS[key], legendgroup=key, showlegend=number == 1,
-                                   row=number, col=column)  # fmt: skip
+                figure.add_scatter(
+                    x=x,
+                    y=y,
+                    name=COLUMNS[key],
+                    legendgroup=key,
+                    showlegend=number == 1,
+                    row=number,
+                    col=column,
+                )
         figure.update_xaxes(type="log", title_text=name, row=number)
     figure.update_yaxes(type="log")
     figure.update_layout(height=360 * len(tables), title_text="How gradlab scales")
@@ -140,8 +155,11 @@ def main() -> int:
             unit="",
         )
     memory = tables["iterations"]
-    goal("memory of training, last number of iterations over the one before",
-         memory[-1]["memory"] / memory[-2 if len(memory) > 1 else 0]["memory"], 1.1)  # fmt: skip
+    goal(
+        "memory of training, last number of iterations over the one before",
+        memory[-1]["memory"] / memory[-2 if len(memory) > 1 else 0]["memory"],
+        1.1,
+    )
     return 0
 
 

@@ -150,8 +150,13 @@ def against_tensorboard(rounds: int) -> None:
                 f"  {shown:<30} {raw / measured.median(name):15.2f} {size[name] / 1e6 / raw:25.2f}"
             )
     if "events" in measured:
-        goal("TensorBoard events' seconds over gradlab's", measured.ratio("events", "ours")[0], 1.0, most=False,
-             quiet=measured.quiet("again", "ours"))  # fmt: skip
+        goal(
+            "TensorBoard events' seconds over gradlab's",
+            measured.ratio("events", "ours")[0],
+            1.0,
+            most=False,
+            quiet=measured.quiet("again", "ours"),
+        )
 
 
 def main() -> int:

@@ -46,8 +46,10 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    print(f"{'a step':<22}{'us':>7}   over its products   over torch eager    over jax.jit        over jax scan       "
-          "over scikit-learn   twice")  # fmt: skip
+    print(
+        f"{'a step':<22}{'us':>7}   over its products   over torch eager    over jax.jit        "
+        "over jax scan       over scikit-learn   twice"
+    )
     for shape in SHAPES:
         measured = steps(shape, rounds)
         against = ("products", *PEERS)

@@ -69,7 +69,7 @@ def _elided(name: str) -> str:
 
 
 def bars_text(bars: Sequence[Bar]) -> list[str]:
-    """Draw a line a layer, powers of ten lost to the left of the | and powers gained to its right."""
+    """Draw a line a layer: powers of ten lost stand left of the |, powers gained right of it."""
     finite = [bar.decades for bar in bars if np.isfinite(bar.decades)]
     lost, gained = max(0.0, -min(finite, default=0.0)), max(0.0, max(finite, default=0.0))
     scale = COLUMNS / max(lost + gained, 2.0)
@@ -118,7 +118,8 @@ def bars_html(bars: Sequence[Bar]) -> str:
             else scale * lost
         )
         drawn = (
-            f'<div style="margin-left: {start:.2f}em; width: {max(length, 0.12):.2f}em; height: 0.7em; '
+            f'<div style="margin-left: {start:.2f}em; width: {max(length, 0.12):.2f}em; '
+            "height: 0.7em; "
             f'background: {COLOURS["fine"] if bar.decades <= 0 else COLOURS["warning"]}"></div>'
         )
         cells = (str(bar.layer), bar.name, bar.value)
@@ -144,7 +145,8 @@ def paragraph(text: str, *, bold: bool = False, colour: str = "") -> str:
 
 def listed(items: Sequence[str]) -> str:
     """Write a numbered list, escaped."""
-    return f"<ol style='margin: 2px 0 6px'>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ol>"
+    written = "".join(f"<li>{html.escape(item)}</li>" for item in items)
+    return f"<ol style='margin: 2px 0 6px'>{written}</ol>"
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

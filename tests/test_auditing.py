@@ -16,13 +16,18 @@ def net(activation="relu", depth=20, **options):
 @pytest.mark.parametrize(
     "model",
     [
-        net(init="he_normal"), net("tanh", init="glorot_normal"), net("tanh", init="orthogonal"),
+        net(init="he_normal"),
+        net("tanh", init="glorot_normal"),
+        net("tanh", init="orthogonal"),
         net(init="lsuv", depth=5),
-        net(init="he_normal", norm="batch"), net(init="he_normal", norm="layer"), net(init="he_normal", residual=0.3),
-        net("sigmoid", depth=2, init="glorot_uniform"), net("tanh", depth=0),
+        net(init="he_normal", norm="batch"),
+        net(init="he_normal", norm="layer"),
+        net(init="he_normal", residual=0.3),
+        net("sigmoid", depth=2, init="glorot_uniform"),
+        net("tanh", depth=0),
         net(init="he_uniform", depth=5, dropout=0.2),
     ],
-)  # fmt: skip
+)
 def test_a_sound_model_is_healthy_and_as_theory_expects(model):
     found = gradlab.audit(model, DIGITS)
     assert found.ok

@@ -19,19 +19,35 @@ from tests.rules.runs import make_run
 SCHEMA = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, set(), {"testsuite"}),
     "testsuite": (
-        {"name", "tests", "failures", "errors", "group", "time", "skipped", "timestamp", "hostname", "id", "package",
-         "file", "log", "url"},
+        {
+            "name",
+            "tests",
+            "failures",
+            "errors",
+            "group",
+            "time",
+            "skipped",
+            "timestamp",
+            "hostname",
+            "id",
+            "package",
+            "file",
+            "log",
+            "url",
+        },
         {"name", "tests", "failures", "errors"},
         {"testsuite", "properties", "testcase", "system-out", "system-err"},
     ),
     "testcase": (
-        {"name", "time", "classname", "group"}, {"name"}, {"skipped", "error", "failure", "system-out", "system-err"},
+        {"name", "time", "classname", "group"},
+        {"name"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
     ),
     "failure": ({"type", "message"}, set(), set()),
     "error": ({"type", "message"}, set(), set()),
     "skipped": ({"type", "message"}, set(), set()),
     "system-out": (set(), set(), set()),
-}  # fmt: skip
+}
 STRANGE = 'sigmoid <"20"> & \x00\x1b[31m, 100 %: Ünï \ud800\nnext'
 
 
@@ -54,8 +70,7 @@ def judged(run, **options):
 
 
 def every_kind():
-    """One run of each kind: healthy, failing, warned, crashed, muted, broken, without an iteration.
-    """
+    """One run of each kind: healthy, failing, warned, crashed, muted, broken, empty."""
     warned = np.ones((60, 4, 4))
     warned[:, :1, 0] = 1e-9
     return [
@@ -136,7 +151,7 @@ def named(name):
 def test_names_of_any_kind_are_escaped_everywhere():
     strange = named(STRANGE)
     suite = ElementTree.fromstring(FORMATS["junit"]([strange])).find("testsuite")
-    assert suite.get("name").startswith('sigmoid <"20"> & ?')
+    assert suite.get("name").startswith('sigmoid <"20"> & \\x00\\x1b[31m')
     assert json.loads(FORMATS["json"]([strange]))["runs"][0]["name"] == STRANGE
     annotations = FORMATS["github"]([strange]).splitlines()
     assert all(line.startswith(("::error title=", "gradlab: ")) for line in annotations)

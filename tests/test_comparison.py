@@ -8,8 +8,14 @@ from gradlab.comparison.networks import Network
 from gradlab.errors import ArgumentError
 
 SETTINGS = {
-    "width": 8, "seeds": 2, "iterations": 20, "optimizer": "sgd", "learning_rate": 0.03, "batch_size": 64, "loss": None,
-}  # fmt: skip
+    "width": 8,
+    "seeds": 2,
+    "iterations": 20,
+    "optimizer": "sgd",
+    "learning_rate": 0.03,
+    "batch_size": 64,
+    "loss": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -116,8 +122,11 @@ def test_compare_from_python(tmp_path):
         on_cell=seen.append,
     )
     assert [(c.plan.network.label, c.plan.depth) for c in result.cells] == [
-        ("sigmoid", 1), ("sigmoid", 2), ("relu", 1), ("relu", 2),
-    ]  # fmt: skip
+        ("sigmoid", 1),
+        ("sigmoid", 2),
+        ("relu", 1),
+        ("relu", 2),
+    ]
     assert len(seen) == 4
     frame = result.to_frame()
     assert list(frame.columns) == ["network", "depth", "outcome", "verdict", "cause", "accuracy"]

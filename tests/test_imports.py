@@ -1,4 +1,6 @@
-"""The house's import rules, held as data: which room may use which, and a start that loads next to nothing."""
+"""The house's import rules, held as data: which room may use which, and a start that loads next to
+nothing.
+"""
 
 import ast
 import importlib
@@ -18,82 +20,85 @@ ROOT = Path(gradlab.__file__).parent
 
 @dataclass(frozen=True)
 class Room:
-    """What a module may import: modules of gradlab ("nn.*" = a package and all in it) and third parties.
+    """What a module may import: modules of gradlab, and third parties.
 
-    The standard library is open to all.
+    "nn.*" is a package and all in it. The standard library is open to all.
     """
 
     ours: set[str]
     others: set[str]
 
 
+def room(ours: str = "", others: str = "") -> Room:
+    return Room(set(ours.split()), set(others.split()))
+
+
 # `diagnosis` only to word the exception of a training that is stopped at its first NaN
-ADAPTED = {
-    "adapters.*", "recorder", "run", "run.storage", "rules.remedies", "measures", "statistics", "activations", "diagnosis", "errors",
-}  # fmt: skip
-SHARED = {
-    f"rules.{name}"
-    for name in ("base", "windows", "yardsticks", "wording", "limits", "remedies", "expressions")
-}
-RULE = {"run", "measures", "statistics", "theory", "activations", "errors", "rules.cause"} | SHARED
+ADAPTED = (
+    "activations adapters.* diagnosis errors measures recorder rules.remedies run run.storage "
+    "statistics"
+)
+SHARED = (
+    "rules.base rules.expressions rules.limits rules.remedies rules.windows rules.wording "
+    "rules.yardsticks"
+)
+RULE = f"activations errors measures rules.cause run statistics theory {SHARED}"
 
 # The longest key that a module's name starts with is its room.
 ROOMS = {
-    "_version": Room(set(), set()),
-    "errors": Room(set(), set()),
-    "ranges": Room({"errors"}, set()),
-    "options": Room({"ranges", "errors"}, set()),
-    "files": Room({"errors"}, set()),
-    "layerstack": Room(set(), {"numpy"}),
-    "activations": Room({"errors"}, {"numpy"}),
-    "measures": Room(set(), {"numpy"}),
-    "display": Room(set(), {"numpy"}),
-    "statistics": Room(set(), set()),
-    "nn": Room({"nn.*", "activations", "layerstack", "ranges", "errors"}, {"numpy"}),
-    "datasets": Room({"datasets.*", "ranges", "errors"}, {"numpy", "sklearn"}),
-    "run": Room({"run.*", "display", "statistics", "files", "errors"}, {"numpy", "pandas", "pyarrow"}),
-    "recorder": Room(
-        {"recorder.*", "measures", "layerstack", "run.*", "statistics", "errors", "_version"},
-        {"numpy", "pandas", "pyarrow"},
+    "_version": room(),
+    "errors": room(),
+    "ranges": room("errors"),
+    "options": room("errors ranges"),
+    "files": room("errors"),
+    "layerstack": room("", "numpy"),
+    "activations": room("errors", "numpy"),
+    "measures": room("", "numpy"),
+    "display": room("", "numpy"),
+    "statistics": room(),
+    "nn": room("activations errors layerstack nn.* ranges", "numpy"),
+    "datasets": room("datasets.* errors ranges", "numpy sklearn"),
+    "run": room("display errors files run.* statistics", "numpy pandas pyarrow"),
+    "recorder": room(
+        "_version errors layerstack measures recorder.* run.* statistics",
+        "numpy pandas pyarrow",
     ),
-    "training": Room(
-        {"training.*", "nn.*", "datasets", "recorder", "run", "options", "ranges", "errors"},
-        {"numpy", "threadpoolctl"},
+    "training": room(
+        "datasets errors nn.* options ranges recorder run training.*",
+        "numpy threadpoolctl",
     ),
-    "theory": Room({"theory.*", "activations", "ranges", "errors"}, {"numpy"}),
-    "rules": Room(RULE, {"numpy"}),
-    "rules.__init__": Room({"rules.*"}, set()),  # it lists them
-    "diagnosis": Room(
-        {"diagnosis.*", "rules", *SHARED, "theory", "run", "display", "statistics", "errors"}, {"numpy"}
+    "theory": room("activations errors ranges theory.*", "numpy"),
+    "rules": room(RULE, "numpy"),
+    "rules.__init__": room("rules.*"),  # it lists them
+    "diagnosis": room(f"diagnosis.* display errors rules run statistics theory {SHARED}", "numpy"),
+    "auditing": room("datasets diagnosis nn.mlp training"),
+    "comparison": room(
+        "_version activations comparison.* datasets diagnosis display errors files nn.* options "
+        "ranges run.* training",
+        "joblib numpy pandas",
     ),
-    "auditing": Room({"training", "diagnosis", "datasets", "nn.mlp"}, set()),
-    "comparison": Room(
-        {"comparison.*", "training", "run.*", "diagnosis", "nn.*", "datasets", "activations", "display",
-         "options", "ranges", "files", "errors", "_version"},
-        {"numpy", "pandas", "joblib"},
+    "report": room(
+        "_version comparison diagnosis diagnosis.expectation errors files report.* rules run "
+        f"run.storage statistics theory {SHARED}",
+        "jinja2 joblib markupsafe numpy pandas plotly tsdownsample",
     ),
-    "report": Room(
-        {"report.*", "run", "run.storage", "diagnosis", "diagnosis.expectation", "comparison", "theory", "rules",
-         "statistics", *SHARED, "files", "errors", "_version"},
-        {"numpy", "pandas", "plotly", "jinja2", "markupsafe", "tsdownsample", "joblib"},
+    "adapters": room(ADAPTED, "numpy"),
+    "adapters.torch": room(ADAPTED, "numpy torch"),
+    "adapters.lightning": room(ADAPTED, "lightning torch"),
+    "adapters.transformers": room(ADAPTED, "torch transformers"),
+    "testing": room(
+        f"diagnosis diagnosis.project errors recorder rules run statistics testing.* {SHARED}",
+        "numpy",
     ),
-    "adapters": Room(ADAPTED, {"numpy"}),
-    "adapters.torch": Room(ADAPTED, {"numpy", "torch"}),
-    "adapters.lightning": Room(ADAPTED, {"torch", "lightning"}),
-    "adapters.transformers": Room(ADAPTED, {"torch", "transformers"}),
-    "testing": Room(
-        {"testing.*", "diagnosis", "diagnosis.project", "rules", *SHARED, "recorder", "run", "statistics", "errors"},
-        {"numpy"},
+    "pytest_plugin": room("diagnosis.project errors report testing.*", "pytest"),
+    "cli": room(
+        "_version cli.* comparison comparison.networks datasets diagnosis diagnosis.project "
+        "errors files options ranges report report.article report.forecast report.gallery "
+        f"report.layer_filter rules run run.storage statistics theory training {SHARED}",
+        "numpy rich threadpoolctl typer",
     ),
-    "pytest_plugin": Room({"testing.*", "diagnosis.project", "report", "errors"}, {"pytest"}),
-    "cli": Room(
-        {"cli.*", "run", "run.storage", "diagnosis", "diagnosis.project", "comparison", "comparison.networks",
-         "datasets", "theory", "training", "rules", *SHARED, "report", "report.forecast", "report.article",
-         "report.gallery", "report.layer_filter", "statistics", "options", "ranges", "files", "errors", "_version"},
-        {"numpy", "threadpoolctl", "typer", "rich"},
-    ),
-    "__main__": Room({"cli"}, set()),
-}  # fmt: skip
+    "__main__": room("cli"),
+}
 
 
 def module_name(path: Path, root: Path) -> str:
@@ -109,7 +114,9 @@ def room_of(module: str) -> Room | None:
 
 
 def imports(tree: ast.AST, module: str, known: set[str]):
-    """Yield (line, dotted name, statement is gradlab's own) of every import, those inside functions too."""
+    """Yield (line, dotted name, statement is gradlab's own) of every import, those inside functions
+    too.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -120,7 +127,8 @@ def imports(tree: ast.AST, module: str, known: set[str]):
                 base = ".".join([*parts, base] if base else parts)
             for alias in node.names:
                 whole = f"{base}.{alias.name}"
-                # `from gradlab import run` names a module, `from gradlab.run import Run` something in one
+                # `from gradlab import run` names a module, `from gradlab.run import Run` something
+                # in one
                 yield node.lineno, whole if whole.removeprefix("gradlab.") in known else base
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = ast.unparse(node.func).split(".")[-1]
@@ -134,7 +142,10 @@ def allowed(name: str, room: Room) -> bool:
         return top in sys.stdlib_module_names or top in room.others
     if not inner:
         return True  # the package itself: its version
-    return any(inner == entry or (entry.endswith(".*") and f"{inner}.".startswith(entry[:-1])) for entry in room.ours)
+    return any(
+        inner == entry or (entry.endswith(".*") and f"{inner}.".startswith(entry[:-1]))
+        for entry in room.ours
+    )
 
 
 def violations(sources: dict[str, str]) -> list[str]:
@@ -155,7 +166,9 @@ def violations(sources: dict[str, str]) -> list[str]:
 
 
 def known_modules(sources: dict[str, str]) -> set[str]:
-    return {name.removesuffix(".__init__") for name in sources} | {name for name in ROOMS if "__" not in name}
+    return {name.removesuffix(".__init__") for name in sources} | {
+        name for name in ROOMS if "__" not in name
+    }
 
 
 def circles(sources: dict[str, str]) -> list[list[str]]:
@@ -187,7 +200,10 @@ def reachable(start: str, edges: dict[str, set[str]]) -> set[str]:
 
 
 def sources() -> dict[str, str]:
-    return {module_name(path, ROOT): path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))}
+    return {
+        module_name(path, ROOT): path.read_text(encoding="utf-8")
+        for path in sorted(ROOT.rglob("*.py"))
+    }
 
 
 def test_every_import_keeps_to_the_table():
@@ -203,7 +219,11 @@ def test_no_modules_import_each_other():
     "planted",
     [
         {"a": "from gradlab import b", "b": "from gradlab import a"},
-        {"a": "from gradlab.b import f", "b": "def f():\n    from gradlab.c import g", "c": "import gradlab.a"},
+        {
+            "a": "from gradlab.b import f",
+            "b": "def f():\n    from gradlab.c import g",
+            "c": "import gradlab.a",
+        },
         {"a": "if TYPE_CHECKING:\n    from gradlab.b import B", "b": "from gradlab import a"},
         {"p.__init__": "from gradlab.p.a import f", "p.a": "from gradlab.p import g"},
     ],
@@ -221,16 +241,40 @@ def test_a_planted_circle_is_found(planted):
         ("measures", "import gradlab.run as r", "measures:1 imports gradlab.run"),
         ("measures", "from .run import Run", "measures:1 imports gradlab.run"),
         ("nn.mlp", "from .. import recorder", "nn.mlp:1 imports gradlab.recorder"),
-        ("nn.mlp", "def f():\n    from gradlab.recorder import Recorder", "nn.mlp:2 imports gradlab.recorder"),
+        (
+            "nn.mlp",
+            "def f():\n    from gradlab.recorder import Recorder",
+            "nn.mlp:2 imports gradlab.recorder",
+        ),
         ("nn.mlp", "if False:\n    import torch", "nn.mlp:2 imports torch"),
-        ("run", "import importlib\nimportlib.import_module('gradlab.report')", "run:2 imports gradlab.report"),
+        (
+            "run",
+            "import importlib\nimportlib.import_module('gradlab.report')",
+            "run:2 imports gradlab.report",
+        ),
         ("run", "from gradlab.recorder import Recorder", "run:1 imports gradlab.recorder"),
-        ("rules.dead_units", "from gradlab.rules.nonfinite import NonFinite", "imports gradlab.rules.nonfinite"),
-        ("rules.dead_units", "from gradlab.rules import nonfinite", "imports gradlab.rules.nonfinite"),
+        (
+            "rules.dead_units",
+            "from gradlab.rules.nonfinite import NonFinite",
+            "imports gradlab.rules.nonfinite",
+        ),
+        (
+            "rules.dead_units",
+            "from gradlab.rules import nonfinite",
+            "imports gradlab.rules.nonfinite",
+        ),
         ("rules.dead_units", "from . import nonfinite", "imports gradlab.rules.nonfinite"),
         ("rules.dead_units", "from gradlab import report", "imports gradlab.report"),
-        ("diagnosis", "from gradlab.rules.nonfinite import NonFinite", "imports gradlab.rules.nonfinite"),
-        ("report.data", "from gradlab.rules.nonfinite import NonFinite", "imports gradlab.rules.nonfinite"),
+        (
+            "diagnosis",
+            "from gradlab.rules.nonfinite import NonFinite",
+            "imports gradlab.rules.nonfinite",
+        ),
+        (
+            "report.data",
+            "from gradlab.rules.nonfinite import NonFinite",
+            "imports gradlab.rules.nonfinite",
+        ),
         ("training", "from gradlab.diagnosis import diagnose", "imports gradlab.diagnosis"),
         ("comparison", "from gradlab.report import write_report", "imports gradlab.report"),
         ("adapters.keras", "import torch", "imports torch"),
@@ -248,8 +292,14 @@ def test_the_checker_sees_a_violation(module, source, expected):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("nn.loop", "import numpy as np\nfrom gradlab.nn.mlp import MLP\nfrom gradlab.nn import losses"),
-        ("rules.dead_units", "from gradlab.rules import cause\nfrom gradlab.rules.base import Rule"),
+        (
+            "nn.loop",
+            "import numpy as np\nfrom gradlab.nn.mlp import MLP\nfrom gradlab.nn import losses",
+        ),
+        (
+            "rules.dead_units",
+            "from gradlab.rules import cause\nfrom gradlab.rules.base import Rule",
+        ),
         ("rules.__init__", "from gradlab.rules.nonfinite import NonFinite"),
         ("recorder.recorder", "from gradlab._version import __version__"),
         ("adapters.torch", "import torch\nfrom gradlab.adapters.base import Watch"),
@@ -257,18 +307,26 @@ def test_the_checker_sees_a_violation(module, source, expected):
     ],
 )
 def test_the_checker_lets_through_what_is_allowed(module, source):
-    assert violations({"rules.nonfinite": "", "rules.cause": "", "nn.losses": "", module: source}) == []
+    assert (
+        violations({"rules.nonfinite": "", "rules.cause": "", "nn.losses": "", module: source})
+        == []
+    )
 
 
 def test_nobody_but_the_start_may_import_the_command_line():
-    assert [name for name, room in ROOMS.items() if {"cli", "cli.*"} & room.ours] == ["cli", "__main__"]
+    assert [name for name, room in ROOMS.items() if {"cli", "cli.*"} & room.ours] == [
+        "cli",
+        "__main__",
+    ]
     assert not [name for name, room in ROOMS.items() if "__main__" in room.ours]
 
 
 def test_the_package_imports_its_own_modules_for_type_checkers_only():
     tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
     outside = [
-        node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     ]
     names = {name for node in outside for _, name in imports(node, "__init__", set())}
     assert names - {"gradlab._version"} <= set(sys.stdlib_module_names)
@@ -277,7 +335,9 @@ def test_the_package_imports_its_own_modules_for_type_checkers_only():
 def test_import_gradlab_is_light():
     heavy = ("numpy", "pandas", "pyarrow", "plotly", "joblib", "jinja2", "typer", "torch")
     code = f"import gradlab, sys; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -290,7 +350,10 @@ def test_every_public_name_can_be_had():
 
 def test_no_module_bears_the_name_of_something_that_its_package_exports():
     names = [name for name in sources() if not name.startswith("adapters")]
-    packages = ["gradlab", *(f"gradlab.{name[:-9]}" for name in names if name.endswith(".__init__"))]
+    packages = [
+        "gradlab",
+        *(f"gradlab.{name[:-9]}" for name in names if name.endswith(".__init__")),
+    ]
     clashes = []
     for package in map(importlib.import_module, packages):
         inside = {each.name for each in pkgutil.iter_modules(package.__path__)}
@@ -303,6 +366,9 @@ def test_no_module_bears_the_name_of_something_that_its_package_exports():
 def test_a_verdict_imports_no_pandas(tmp_path):
     run, model = tmp_path / "run", gradlab.MLP([64, 16, 16, 10], "sigmoid")
     gradlab.train(model, gradlab.datasets.digits(), iterations=30, out=run)
-    code = f"import sys; from gradlab import cli; cli.run(['check', {str(run)!r}]); print('pandas' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    code = f"import sys; from gradlab import cli; cli.run(['check', {str(run)!r}]); "
+    code += "print('pandas' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
     assert done.stdout.splitlines()[-1] == "False"

@@ -13,7 +13,8 @@ from gradlab.cli import kernels
 TRAIN = """
 import json, gradlab
 run = gradlab.train(gradlab.MLP([64, 32, 32, 10], "tanh"), gradlab.datasets.digits(), iterations=30)
-print(json.dumps([run.step("loss").ravel().tolist(), run["grad_norm"].ravel().tolist(), gradlab.cli.kernels.in_use()]))
+columns = [run.step("loss").ravel().tolist(), run["grad_norm"].ravel().tolist()]
+print(json.dumps([*columns, gradlab.cli.kernels.in_use()]))
 """
 
 

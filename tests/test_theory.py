@@ -329,7 +329,10 @@ def test_silent_fraction_of_a_healthy_net_and_of_others():
         ),
         (lambda: theory.weight_variance("he_normal", 0, 4), r"fan_in=0 must be"),
         (lambda: theory.weight_variance("he_normal", 4, 2.5), r"fan_out=2.5 must be"),
-        (lambda: theory.depth_below("relu", 1.0, 1.0), r"threshold=1.0 must be a number above 0 and below 1"),
+        (
+            lambda: theory.depth_below("relu", 1.0, 1.0),
+            r"threshold=1.0 must be a number above 0 and below 1",
+        ),
         (lambda: theory.depth_below("relu", -1.0, 0.5), r"sigma_w2=-1.0 must be"),
         (lambda: theory.fixed_point("relu", math.inf), r"sigma_w2=inf must be"),
         (lambda: theory.critical_gain("relu", 0.0), r"init_variance=0.0 must be"),

@@ -38,13 +38,19 @@ def measured(activation, init, depth, *, q=1.0, batch=128, **block):
 
 
 CASES = [
-    ("relu", "he_normal", 10, {"norm": "layer"}), ("tanh", "glorot_normal", 10, {"norm": "layer"}),
-    ("relu", "he_normal", 10, {"norm": "batch"}), ("relu", "he_normal", 15, {"residual": 0.3}),
-    ("tanh", "glorot_normal", 12, {"residual": 0.5}), ("sigmoid", "glorot_normal", 10, {"residual": 1.0}),
-    ("relu", "he_normal", 8, {"dropout": 0.2}), ("relu", "he_normal", 10, {"norm": "layer", "residual": 0.5}),
-    ("tanh", "glorot_normal", 10, {}), ("relu", "he_normal", 10, {}), ("sigmoid", "glorot_normal", 10, {}),
+    ("relu", "he_normal", 10, {"norm": "layer"}),
+    ("tanh", "glorot_normal", 10, {"norm": "layer"}),
+    ("relu", "he_normal", 10, {"norm": "batch"}),
+    ("relu", "he_normal", 15, {"residual": 0.3}),
+    ("tanh", "glorot_normal", 12, {"residual": 0.5}),
+    ("sigmoid", "glorot_normal", 10, {"residual": 1.0}),
+    ("relu", "he_normal", 8, {"dropout": 0.2}),
+    ("relu", "he_normal", 10, {"norm": "layer", "residual": 0.5}),
+    ("tanh", "glorot_normal", 10, {}),
+    ("relu", "he_normal", 10, {}),
+    ("sigmoid", "glorot_normal", 10, {}),
     ("selu", "lecun_normal", 10, {}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +90,7 @@ def test_layer_norm_is_a_quotient_of_expectations_and_no_gain_matters():
 
 
 def test_a_skip_multiplies_by_one_plus_the_branch_squared():
-    """relu with He: each block's branch passes a^2 of the squared signal, and the skip all of it.
-    """
+    """relu with He: each branch passes a^2 of the squared signal, and the skip all of it."""
     found = theory.predict([64] * 12 + [10], "relu", "he_normal", residual=0.4)
     np.testing.assert_allclose(found.chi[1:-2], 1 + 0.4**2, rtol=1e-9)
 

@@ -17,9 +17,16 @@ from gradlab.training import train
 from tests.helpers import make_data, train_plainly
 
 COSTLY = (
-    "grad_max", "update_cosine", "activation_mean", "activation_std", "dead_fraction", "saturated_fraction",
-    "unit_similarity", "lost_fraction", "grad_weight_cosine",
-)  # fmt: skip
+    "grad_max",
+    "update_cosine",
+    "activation_mean",
+    "activation_std",
+    "dead_fraction",
+    "saturated_fraction",
+    "unit_similarity",
+    "lost_fraction",
+    "grad_weight_cosine",
+)
 ALWAYS = tuple(
     set(STATISTICS) - set(COSTLY) - {"second_moment_rms", "log_gain_block", "outside_update_norm"}
 )
@@ -48,10 +55,18 @@ def compare_with_plain(
         weights, biases = ([a if replicates is None else a[k] for a in part] for part in start)
         plain.append(
             train_plainly(
-                weights, biases, data, activation=activation, loss=loss, learning_rate=0.2, batch_size=5,
-                iterations=iterations, seed=2 + k, validate_every=2,
+                weights,
+                biases,
+                data,
+                activation=activation,
+                loss=loss,
+                learning_rate=0.2,
+                batch_size=5,
+                iterations=iterations,
+                seed=2 + k,
+                validate_every=2,
             )
-        )  # fmt: skip
+        )
     return run, plain
 
 
@@ -128,8 +143,7 @@ def test_log_gains_add_up_to_the_measured_ratio():
 
 
 def test_a_vanished_float32_signal_keeps_its_size():
-    """17 sigmoid layers at gain 0.001: squares of delta underflow float32, delta itself does not.
-    """
+    """17 sigmoid layers at gain 0.001: squares of delta underflow float32, delta does not."""
     runs = {}
     for dtype in ("float32", "float64"):
         model = MLP([3] + [4] * 9 + [3], activation="sigmoid", gain=1e-3, seed=0, dtype=dtype)
@@ -146,9 +160,15 @@ def recorded_iterations(run, name) -> list[int]:
     return np.flatnonzero(run.recorded(name).any(axis=(1, 2))).tolist()
 
 
-@pytest.mark.parametrize(("every", "costly"), [
-    (None, [*range(10), 10, 20, 30, 34]), (1, list(range(35))), (7, [0, 7, 14, 21, 28, 34]), (100, [0, 34]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("every", "costly"),
+    [
+        (None, [*range(10), 10, 20, 30, 34]),
+        (1, list(range(35))),
+        (7, [0, 7, 14, 21, 28, 34]),
+        (100, [0, 34]),
+    ],
+)
 def test_cadence(every, costly):
     run = train(MLP([3, 4, 4, 3], seed=0), make_data(), batch_size=5, iterations=35, every=every)
     for name in ALWAYS:
@@ -161,8 +181,7 @@ def test_cadence(every, costly):
 
 
 class Breaking(SGD):
-    """Plain descent that, at given iterations, makes the weights of given replicates far too large.
-    """
+    """Plain descent that makes weights of given replicates far too large at given iterations."""
 
     plan: dict[int, int | None]  # iteration -> replicate, None where there is no such axis
     model: MLP
@@ -188,8 +207,7 @@ def breaking(model, plan, value=1e30):
 
 @pytest.mark.parametrize("broken", [1, 5, 10, 11, 13, 20, 21, 27])
 def test_the_last_finite_iteration_is_recorded_in_full(broken, monkeypatch):
-    """Weights of 1e30 after update `broken - 1` overflow in the forward pass of iteration `broken`.
-    """
+    """Weights of 1e30 after update `broken - 1` overflow in the next forward pass."""
     runs = []
     for every in (None, 1):
         model = MLP([3, 4, 4, 3], activation="relu", seed=0)
@@ -274,9 +292,13 @@ def test_the_phase_of_the_first_non_finite_number(phase, sizes, weight, x, y, lo
         model.weights[-1][:, 1] *= -1  # so that the softmax is certain, and wrong
         y = 1
     run = train(
-        model, constant_data(x, y, loss == "cross_entropy"), loss=loss, learning_rate=learning_rate, batch_size=2,
+        model,
+        constant_data(x, y, loss == "cross_entropy"),
+        loss=loss,
+        learning_rate=learning_rate,
+        batch_size=2,
         iterations=1,
-    )  # fmt: skip
+    )
     assert phases(run) == [phase]
     assert np.isfinite(run.step("loss")).all() == (phase in ("backward", "update"))
     assert (run["nonfinite_count"].sum() > 0) == (phase != "loss")

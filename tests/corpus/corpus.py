@@ -92,10 +92,17 @@ def train(case: Case) -> Evidence:
     outputs = 1 if case.training.get("loss") == "binary_cross_entropy" else data.n_outputs
     network = Network.parse(case.network)
     model = gradlab.MLP(
-        [data.n_features, *[case.width] * case.depth, outputs], network.activation, init=network.init,
-        gain=network.gain, norm=network.norm, residual=network.residual, dropout=network.dropout, seed=case.seed,
-        replicates=SEEDS, dtype=case.dtype,
-    )  # fmt: skip
+        [data.n_features, *[case.width] * case.depth, outputs],
+        network.activation,
+        init=network.init,
+        gain=network.gain,
+        norm=network.norm,
+        residual=network.residual,
+        dropout=network.dropout,
+        seed=case.seed,
+        replicates=SEEDS,
+        dtype=case.dtype,
+    )
     plant_in_model(case, model)
     snapshots = [snapshot(0, model)]
 

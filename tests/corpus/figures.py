@@ -149,7 +149,7 @@ def iteration_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
 
 
 def healthy_alarms(outcomes: Sequence[Outcome]) -> tuple[int, int, int]:
-    """Healthy cases with an error, with any finding that is not acceptable, and how many there are."""
+    """Count healthy cases with an error, with a finding that is not acceptable, and all."""
     healthy = [each for each in outcomes if each.case.healthy]
     return (
         sum(bool(each.errors) for each in healthy),

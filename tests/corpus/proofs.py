@@ -265,8 +265,20 @@ def _full_loss(evidence: Evidence, which: int) -> float:
 
 PROOFS = {
     "": healthy,
-    "vanishing": vanishing, "exploding": exploding, "non-finite": non_finite, "dead": dead, "saturated": saturated,
-    "lost": lost, "frozen": frozen, "stale": stale, "diverging": diverging, "large": large, "symmetric": symmetric,
+    "vanishing": vanishing,
+    "exploding": exploding,
+    "non-finite": non_finite,
+    "dead": dead,
+    "saturated": saturated,
+    "lost": lost,
+    "frozen": frozen,
+    "stale": stale,
+    "diverging": diverging,
+    "large": large,
+    "symmetric": symmetric,
     "stalled": stalled,
-    "spike": spike, "unstable": unstable, "uninformative": uninformative, "overfitted": overfitted,
-}  # fmt: skip
+    "spike": spike,
+    "unstable": unstable,
+    "uninformative": uninformative,
+    "overfitted": overfitted,
+}

@@ -17,7 +17,9 @@ def check_page(module, result) -> Article:
     for section in figures:
         assert len(section.alt) > 20
         for trace in section.figure.data:
-            assert getattr(trace, "x", None) is None or len(trace.x) <= 1001, f"{section.heading}: too many points"
+            assert getattr(trace, "x", None) is None or len(trace.x) <= 1001, (
+                f"{section.heading}: too many points"
+            )
     html = render_article(article)
     assert len(html) < 2_500_000
     for section in article.sections:

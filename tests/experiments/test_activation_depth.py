@@ -33,9 +33,17 @@ def test_depth_separates_the_activations(comparison):
 @pytest.mark.parametrize("network", gradlab.comparison.DEFAULT_NETWORKS)
 def test_pytorch_measures_the_same_gradients_and_learns_as_well(comparison, network):
     torch = pytest.importorskip("torch")
-    twin, data, cell = Twin(torch, network, DEPTH), gradlab.datasets.digits(), comparison.cell(network, DEPTH)
-    np.testing.assert_allclose(cell.run["delta_norm"][0, 0], twin.train(data, ITERATIONS, 0.03), rtol=1e-3)
-    expected = {"sigmoid": (0.0, 0.2), "tanh": (0.8, 1.0), "relu": (0.55, 1.0)}.get(cell.plan.network.label)
+    twin, data, cell = (
+        Twin(torch, network, DEPTH),
+        gradlab.datasets.digits(),
+        comparison.cell(network, DEPTH),
+    )
+    np.testing.assert_allclose(
+        cell.run["delta_norm"][0, 0], twin.train(data, ITERATIONS, 0.03), rtol=1e-3
+    )
+    expected = {"sigmoid": (0.0, 0.2), "tanh": (0.8, 1.0), "relu": (0.55, 1.0)}.get(
+        cell.plan.network.label
+    )
     for accuracy in (cell.accuracy[0], twin.accuracy(data)):
         if expected is None:
             assert accuracy is None  # twice the weights: nothing finite is left

@@ -17,9 +17,13 @@ def test_curves_and_slopes_are_pytorchs(result):
         function = getattr(torch, name, None) or getattr(torch.nn.functional, name)
         value = function(z)
         (slope,) = torch.autograd.grad(value.sum(), z)
-        np.testing.assert_allclose(result.curves[name], value.detach().numpy(), atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(
+            result.curves[name], value.detach().numpy(), atol=1e-12, err_msg=name
+        )
         smooth = np.abs(result.z) > 1e-9  # at a corner the slope is a convention
-        np.testing.assert_allclose(result.slopes[name][smooth], slope.numpy()[smooth], atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(
+            result.slopes[name][smooth], slope.numpy()[smooth], atol=1e-12, err_msg=name
+        )
 
 
 def test_the_bounds_of_the_lecture(result):
@@ -37,10 +41,16 @@ def test_the_bounds_of_the_lecture(result):
 
 def test_typical_slopes_are_those_of_a_simulation(result):
     z = np.random.default_rng(1).normal(size=400_000)
-    assert result.typical["relu"] == pytest.approx(np.sqrt(0.5), rel=0.01)  # half of the inputs pass whole
+    assert result.typical["relu"] == pytest.approx(
+        np.sqrt(0.5), rel=0.01
+    )  # half of the inputs pass whole
     sigma = 1 / (1 + np.exp(-z))
-    assert result.typical["sigmoid"] == pytest.approx(np.sqrt(np.mean((sigma * (1 - sigma)) ** 2)), rel=0.005)
-    assert result.typical["tanh"] == pytest.approx(np.sqrt(np.mean((1 - np.tanh(z) ** 2) ** 2)), rel=0.005)
+    assert result.typical["sigmoid"] == pytest.approx(
+        np.sqrt(np.mean((sigma * (1 - sigma)) ** 2)), rel=0.005
+    )
+    assert result.typical["tanh"] == pytest.approx(
+        np.sqrt(np.mean((1 - np.tanh(z) ** 2) ** 2)), rel=0.005
+    )
 
 
 def test_costs_are_measured(result):

@@ -33,7 +33,8 @@ def test_gradient_descent_is_its_closed_form(result):
 
 def test_noise_follows_the_root_of_the_batch(result):
     for size, (measured, theory) in result.noise.items():
-        # the sample deviation of 400 draws is off by 1 / sqrt(800) = 3.5 %; heavy tails double that for single examples
+        # the sample deviation of 400 draws is off by 1 / sqrt(800) = 3.5 %; heavy tails double that
+        # for single examples
         assert measured == pytest.approx(theory, rel=0.25 if size == 1 else 0.15), size
 
 
@@ -55,7 +56,9 @@ def test_batches_need_as_many_steps_but_less_work(result):
 
 def test_a_stall_of_the_machine_leaves_no_mark():
     places, loss = np.zeros((4, 2)), np.zeros(4)
-    walks = [batch_size.Way(places, loss, np.array(seconds)) for seconds in ([0, 1, 9, 10], [0, 5, 7, 8])]
+    walks = [
+        batch_size.Way(places, loss, np.array(seconds)) for seconds in ([0, 1, 9, 10], [0, 5, 7, 8])
+    ]
     np.testing.assert_array_equal(batch_size._undisturbed(walks).seconds, [0, 1, 3, 4])
 
 

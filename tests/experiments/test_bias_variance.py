@@ -16,7 +16,9 @@ def test_bias_variance_and_noise_add_up_to_the_expected_error(result):
     """Against new noisy points, drawn and averaged."""
     fits = result.fits[3]
     rng = np.random.default_rng(5)
-    noisy = bias_variance.curve(bias_variance.GRID) + rng.normal(0, bias_variance.NOISE, (4000, 200))
+    noisy = bias_variance.curve(bias_variance.GRID) + rng.normal(
+        0, bias_variance.NOISE, (4000, 200)
+    )
     simulated = np.mean([(noisy - fit) ** 2 for fit in fits])
     assert result.depths[3].test == pytest.approx(simulated, rel=0.01)
 
@@ -26,7 +28,9 @@ def test_more_layers_fit_the_points_better_and_new_points_worse(result):
     assert train == sorted(train, reverse=True)
     assert result.depths[0].bias2 > 10 * result.depths[0].variance  # a line: wrong, always alike
     assert result.depths[3].variance > result.depths[3].bias2
-    assert result.depths[3].test > 1.15 * result.depths[1].test  # 1.4; 1.17 to 1.98 on eight other sets of samples
+    assert (
+        result.depths[3].test > 1.15 * result.depths[1].test
+    )  # 1.4; 1.17 to 1.98 on eight other sets of samples
 
 
 def test_dropout_and_l2_repair_the_net_that_fits_too_well(result):
@@ -46,7 +50,9 @@ def test_l2_shrinks_weights_and_has_a_best_value_between(result):
 def test_one_layer_with_l2_is_ridge_regression():
     data = _sparse.problem()
     model = gradlab.MLP([20, 1], "identity", dtype="float64")
-    _bare.fit(model, data, learning_rate=0.1, batch_size=100, iterations=600, penalty=Penalty(0, 0.4))
+    _bare.fit(
+        model, data, learning_rate=0.1, batch_size=100, iterations=600, penalty=Penalty(0, 0.4)
+    )
     x = data.x_train - data.x_train.mean(axis=0)
     ridge = np.linalg.solve(2 * x.T @ x / 100 + 0.4 * np.eye(20), 2 * x.T @ data.y_train / 100)
     np.testing.assert_allclose(model.weights[0][:, 0], ridge, atol=1e-8)
@@ -56,7 +62,9 @@ def test_one_layer_with_l2_is_ridge_regression():
 def test_the_proximal_step_is_the_lasso(l1):
     linear_model = pytest.importorskip("sklearn.linear_model")
     data = _sparse.problem()
-    reference = linear_model.Lasso(alpha=l1 / 2, tol=1e-12, max_iter=100_000).fit(data.x_train, data.y_train)
+    reference = linear_model.Lasso(alpha=l1 / 2, tol=1e-12, max_iter=100_000).fit(
+        data.x_train, data.y_train
+    )
     found = _sparse.proximal_fit(l1)
     np.testing.assert_allclose(found, reference.coef_, atol=1e-6)
     np.testing.assert_array_equal(found == 0, reference.coef_ == 0)
@@ -70,7 +78,9 @@ def test_only_the_proximal_step_reaches_zero(result):
 def test_the_best_moment_to_stop_is_before_the_end(result):
     best = np.argmin(result.course[2])
     assert result.course[2, -1] > 1.15 * result.course[2, best]
-    assert result.course[1, -1] < 0.8 * result.course[1, best]  # while the error on the points shown goes on falling
+    assert (
+        result.course[1, -1] < 0.8 * result.course[1, best]
+    )  # while the error on the points shown goes on falling
 
 
 def test_the_page(result):

@@ -13,7 +13,9 @@ def result():
 def test_the_graph_is_the_function_and_its_derivative(result):
     x = result.grid
     np.testing.assert_allclose(result.exact, 2 * np.sin(x**2) + np.sqrt(5 * x), rtol=1e-13)
-    np.testing.assert_allclose(result.slope, 4 * x * np.cos(x**2) + 2.5 / np.sqrt(5 * x), rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(
+        result.slope, 4 * x * np.cos(x**2) + 2.5 / np.sqrt(5 * x), rtol=1e-11, atol=1e-11
+    )
 
 
 def test_every_nodes_derivative_is_the_difference_quotient(result):

@@ -18,7 +18,11 @@ def result():
 
 
 def find(result, patient, cure):
-    return next(each for each in result.outcomes[cures.PATIENTS[patient].name] if each.treatment.cure == cure)
+    return next(
+        each
+        for each in result.outcomes[cures.PATIENTS[patient].name]
+        if each.treatment.cure == cure
+    )
 
 
 def test_every_patient_gets_every_cure_and_nothing_else(result):
@@ -32,7 +36,9 @@ def test_every_patient_gets_every_cure_and_nothing_else(result):
 
 
 def test_xaviers_relu_loses_half_the_variance_a_layer_and_hes_none(result):
-    """He et al. 2015, section 2.2: without the factor 2 the signal's variance halves with every layer."""
+    """He et al. 2015, section 2.2: without the factor 2 the signal's variance halves with every
+    layer.
+    """
     xavier = find(result, 1, "untreated").before[0]
     assert xavier == pytest.approx(30 * math.log10(math.sqrt(1 / 2)), abs=0.7)
     assert abs(find(result, 1, "He's initialization").before[0]) < 0.7
@@ -77,8 +83,12 @@ def test_level_gradients_learn_where_the_untreated_do_not(result):
         assert find(result, 0, cure).accuracy < 0.2
 
 
-@pytest.mark.parametrize(("network", "least", "most"), [("relu:glorot_normal", 0, 0.2), ("relu:he_normal", 0.4, 1)])
-def test_thirty_layers_stall_with_xavier_and_learn_with_he_here_and_in_pytorch(network, least, most):
+@pytest.mark.parametrize(
+    ("network", "least", "most"), [("relu:glorot_normal", 0, 0.2), ("relu:he_normal", 0.4, 1)]
+)
+def test_thirty_layers_stall_with_xavier_and_learn_with_he_here_and_in_pytorch(
+    network, least, most
+):
     """He et al. 2015, figure 3, at the page's depth and learning rate."""
     torch = pytest.importorskip("torch")
     patient, data = cures.PATIENTS[1], gradlab.datasets.digits()

@@ -32,7 +32,10 @@ def test_the_overshoot_is_gradient_descent_past_two_over_lambda(result):
 
 
 def test_the_record_tells_them_apart(result):
-    (ran, same), (over, opposite) = exploding.recorded(result.runaway), exploding.recorded(result.overshoot)
+    (ran, same), (over, opposite) = (
+        exploding.recorded(result.runaway),
+        exploding.recorded(result.overshoot),
+    )
     np.testing.assert_allclose(ran[:3], exploding.RATIO, rtol=1e-6)
     np.testing.assert_allclose(over[:3], exploding.RATIO, rtol=1e-6)
     np.testing.assert_allclose(same[:3], 1, atol=1e-12)

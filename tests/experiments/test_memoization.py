@@ -18,7 +18,9 @@ def test_both_ways_and_the_engine_agree(result):
 
 @pytest.mark.parametrize("way", ["paths", "backprop"])
 def test_what_was_counted_is_the_formula(result, way):
-    expected = np.array([memoization.formula(way, int(depth), memoization.WIDTH) for depth in result.depths])
+    expected = np.array(
+        [memoization.formula(way, int(depth), memoization.WIDTH) for depth in result.depths]
+    )
     counted = np.isfinite(result.multiplications[way])
     assert counted.sum() >= 3
     np.testing.assert_array_equal(result.multiplications[way][counted], expected[counted])
@@ -33,7 +35,9 @@ def test_a_number_that_counts_misses_no_multiplication():
 
 
 def test_memory_grows_by_the_deltas_kept(result):
-    """A layer's list holds 4 pointers of 8 bytes and 4 floats of 24; a list's own head takes 40 to 56 bytes."""
+    """A layer's list holds 4 pointers of 8 bytes and 4 floats of 24; a list's own head takes 40 to
+    56 bytes.
+    """
     growth = np.polyfit(result.depths, result.peak["backprop"], 1)[0]
     assert 4 * (8 + 24) <= growth <= 2 * 4 * (8 + 24)
     paths = result.peak["paths"][np.isfinite(result.peak["paths"])]

@@ -23,7 +23,9 @@ def by_hand(data, iterations, order):
 
 def test_sgd_on_its_loss_is_rosenblatts_rule_step_by_step(result):
     n, iterations = len(result.data.x_train), len(result.way.loss)
-    rng = np.random.default_rng([0, 1])  # the order that the engine documents: a permutation an epoch
+    rng = np.random.default_rng(
+        [0, 1]
+    )  # the order that the engine documents: a permutation an epoch
     order = np.concatenate([rng.permutation(n) for _ in range(iterations // n + 1)])
     ways = by_hand(result.data, iterations, order)
     np.testing.assert_allclose(result.way.weights[1:], ways[:, :2], atol=1e-12)
@@ -49,7 +51,9 @@ def test_novikoffs_bound_holds_and_its_margin_is_the_widest(result):
 
 def test_scikit_learns_perceptron_separates_them_too(result):
     linear_model = pytest.importorskip("sklearn.linear_model")
-    reference = linear_model.Perceptron(tol=None, max_iter=100).fit(result.data.x_train, result.data.y_train)
+    reference = linear_model.Perceptron(tol=None, max_iter=100).fit(
+        result.data.x_train, result.data.y_train
+    )
     assert reference.score(result.data.x_train, result.data.y_train) == 1
 
 

@@ -20,12 +20,20 @@ def test_the_lectures_update_and_where_it_is_lost(result):
 
 def test_rounding_is_that_of_the_formats():
     torch = pytest.importorskip("torch")
-    values = np.random.default_rng(0).normal(size=2000) * np.exp2(np.random.default_rng(1).integers(-10, 10, 2000))
-    values = np.append(values, [2.5, 2.4921875 + 2**-8, 1.0 + 2**-8, 1.0 + 3 * 2**-8])  # ties go to even
-    ours = {bits: [vanishing.rounded(float(value), bits) for value in values] for bits in (7, 10, 23)}
+    values = np.random.default_rng(0).normal(size=2000) * np.exp2(
+        np.random.default_rng(1).integers(-10, 10, 2000)
+    )
+    values = np.append(
+        values, [2.5, 2.4921875 + 2**-8, 1.0 + 2**-8, 1.0 + 3 * 2**-8]
+    )  # ties go to even
+    ours = {
+        bits: [vanishing.rounded(float(value), bits) for value in values] for bits in (7, 10, 23)
+    }
     np.testing.assert_array_equal(ours[7], torch.tensor(values).to(torch.bfloat16).double().numpy())
     normal = np.abs(values) > 1e-4  # float16's subnormal numbers have fewer bits
-    np.testing.assert_array_equal(np.array(ours[10])[normal], values.astype(np.float16).astype(float)[normal])
+    np.testing.assert_array_equal(
+        np.array(ours[10])[normal], values.astype(np.float16).astype(float)[normal]
+    )
     np.testing.assert_array_equal(ours[23], values.astype(np.float32).astype(float))
 
 
@@ -39,7 +47,9 @@ def test_the_factors_multiply_to_the_measured_ratio(result):
 
 def test_the_ratio_is_the_one_theory_predicts(result):
     config = result.sigmoid.config
-    theory = gradlab.theory.predict(config["sizes"], "sigmoid", "glorot_normal", q_input=config["input_rms"] ** 2)
+    theory = gradlab.theory.predict(
+        config["sizes"], "sigmoid", "glorot_normal", q_input=config["input_rms"] ** 2
+    )
     assert theory.lower[0] < np.log(result.left) < theory.upper[0]
 
 

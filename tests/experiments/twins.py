@@ -1,4 +1,6 @@
-"""A network of gradlab's, rebuilt of PyTorch's parts: the same weights, the same batches, PyTorch's own training."""
+"""A network of gradlab's, rebuilt of PyTorch's parts: the same weights, the same batches, PyTorch's
+own training.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Twin:
         return kept
 
     def train(self, data: Data, iterations: int, learning_rate: float) -> list[float]:
-        """Train by SGD in batches of 64; return ||dLoss/dz|| of every layer before the first update."""
+        """Train by SGD in batches of 64; return ||dLoss/dz|| of every layer before the first
+        update.
+        """
         optimizer = self.torch.optim.SGD([*self.weights, *self.biases], lr=learning_rate)
         first = []
         for chosen in batches(0, len(data.x_train), 64, iterations):
@@ -36,7 +40,9 @@ class Twin:
             if not first:
                 for z in kept:
                     z.retain_grad()
-            self.torch.nn.functional.cross_entropy(kept[-1], self.torch.tensor(data.y_train[chosen])).backward()
+            self.torch.nn.functional.cross_entropy(
+                kept[-1], self.torch.tensor(data.y_train[chosen])
+            ).backward()
             first = first or [z.grad.norm().item() for z in kept]
             optimizer.step()
         return first
@@ -44,4 +50,8 @@ class Twin:
     def accuracy(self, data: Data) -> float | None:
         """On held-out digits; None where the net has no finite answer."""
         logits = self.forward(data.x_test)[-1].detach().numpy()
-        return float((logits.argmax(axis=1) == data.y_test).mean()) if np.isfinite(logits).all() else None
+        return (
+            float((logits.argmax(axis=1) == data.y_test).mean())
+            if np.isfinite(logits).all()
+            else None
+        )

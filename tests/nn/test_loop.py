@@ -1,4 +1,4 @@
-"""The loop: batches, what the observer is told, replicates, and a second look that changes nothing."""
+"""The loop: batches, what the observer gets, seeds, and a second look that changes nothing."""
 
 import itertools
 
@@ -59,9 +59,16 @@ def test_training_equals_the_plain_trainer(activation, loss):
     data = make_data(regression=loss == "squared_error")
     model = MLP([3, 4, 4, 3], activation=activation, seed=2, dtype="float64")
     expected = train_plainly(
-        model.weights, model.biases, data, activation=activation, loss=loss, learning_rate=0.3, batch_size=5,
-        iterations=40, seed=2,
-    ).weights[-1]  # fmt: skip
+        model.weights,
+        model.biases,
+        data,
+        activation=activation,
+        loss=loss,
+        learning_rate=0.3,
+        batch_size=5,
+        iterations=40,
+        seed=2,
+    ).weights[-1]
     trainer(model, data, loss, 0.3).fit(40, Silent())
     for ours, plain in zip(model.weights, expected, strict=True):
         np.testing.assert_allclose(ours, plain, rtol=1e-10, atol=1e-12)

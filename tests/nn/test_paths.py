@@ -53,8 +53,13 @@ def test_factors_multiply_to_finite_differences():
     assert found.value == pytest.approx((values[0] - values[1]) / (2 * h), rel=1e-7)
     assert [path.units for path in found.paths] == [(1, 1, 1), (1, 2, 1)]
     assert [factor.name for factor in found.paths[1].factors] == [
-        "∂L/∂z³₁", "∂z³₁/∂o²₂", "∂o²₂/∂z²₂", "∂z²₂/∂o¹₁", "∂o¹₁/∂z¹₁", "∂z¹₁/∂w¹₁₁",
-    ]  # fmt: skip
+        "∂L/∂z³₁",
+        "∂z³₁/∂o²₂",
+        "∂o²₂/∂z²₂",
+        "∂z²₂/∂o¹₁",
+        "∂o¹₁/∂z¹₁",
+        "∂z¹₁/∂w¹₁₁",
+    ]
     assert found.paths[1].factors[1].formula == "w³₂₁"
     text = str(found)
     assert text.startswith("∂L/∂w¹₁₁, 2 paths")
