@@ -19,9 +19,11 @@ from torch._dynamo.testing import CompileCounterWithBackend  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torch.nn.functional import mse_loss as mse_by_name  # noqa: E402
 
-from gradlab.adapters.torch.observe import calls  # noqa: E402
+from gradlab.adapters.torch import watch  # noqa: E402
+from gradlab.adapters.torch.observe import functions, targets  # noqa: E402
 from gradlab.adapters.torch.observe.constant import ROWS_KEPT  # noqa: E402
 from gradlab.adapters.torch.observe.loss_side import LossSide  # noqa: E402
+from tests.adapters.loops import watched  # noqa: E402
 from tests.adapters.loss_side import last  # noqa: E402
 
 N, CLASSES, OUTPUTS = 24, 4, 3
@@ -359,7 +361,7 @@ def side():
 
 
 def test_functions_get_their_code_back():
-    before = {name: (getattr(F, name), getattr(F, name).__code__) for name in calls.CRITERIA}
+    before = {name: (getattr(F, name), getattr(F, name).__code__) for name in functions.CRITERIA}
     backward = torch.autograd.backward.__code__
     sides = [LossSide(answers(N, OUTPUTS)) for _ in range(2)]
     for each in sides:
@@ -370,7 +372,7 @@ def test_functions_get_their_code_back():
     assert F.mse_loss.__code__ is not before["mse_loss"][1]
     sides[1].detach()
     sides[1].detach()
-    after = {name: (getattr(F, name), getattr(F, name).__code__) for name in calls.CRITERIA}
+    after = {name: (getattr(F, name), getattr(F, name).__code__) for name in functions.CRITERIA}
     assert all(before[name][0] is after[name][0] for name in before)
     assert all(before[name][1] is after[name][1] for name in before)
     assert torch.autograd.backward.__code__ is backward
@@ -461,3 +463,63 @@ def test_values_and_gradients_are_those_of_an_unwatched_training():
         return [*losses, *model.state_dict().values(), torch.get_rng_state()]
 
     assert all(torch.equal(a, b) for a, b in zip(trained(True), trained(False), strict=True))
+
+
+# -- in a record ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("every", [1, None])
+def test_a_watched_training_records_it_at_costly_iterations(every):
+    torch.manual_seed(2)
+    model = nn.Linear(6, CLASSES)
+    x, y = torch.randn(N, 6), classes()
+    run = watched(model, torch.optim.SGD(model.parameters(), 0.1), 25, (x, y), every=every)
+    costly = [every == 1 or n < 10 or n % 10 == 0 for n in range(25)]
+    losses = run.steps["criterion_loss"]
+    assert list(losses.notna()) == costly
+    assert list(losses[costly]) == pytest.approx(list(run.steps["loss"][costly]))
+    share = torch.bincount(y).double() / N
+    expected = float(-torch.xlogy(share, share).sum())
+    assert list(run.steps["criterion_baseline"][costly]) == pytest.approx([expected] * sum(costly))
+    assert run.config["criterion"] == {
+        "name": "cross_entropy", "answer_shape": [N, CLASSES], "target_shape": [N],
+        "reduction": "mean",
+    }  # fmt: skip
+
+
+def test_a_baseline_that_is_not_known_is_not_recorded():
+    model = nn.Linear(6, 1)
+    data = torch.randn(N, 6), torch.ones(N, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    run = watched(model, optimizer, 3, data, F.binary_cross_entropy_with_logits)
+    assert run.steps["criterion_loss"].notna().all()
+    assert run.steps["criterion_baseline"].isna().all()
+    assert not run.nonfinite.any()
+
+
+def test_micro_batches_and_the_iterations_after_are_recorded_apart():
+    model = nn.Linear(6, CLASSES)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    x, y = torch.randn(N, 6), classes()
+    with watch(model, optimizer, every=1) as recorder:
+        for _ in range(4):
+            for part in (slice(0, N // 2), slice(N // 2, N)):
+                loss = F.cross_entropy(model(x[part]), y[part]) / 2
+                loss.backward()
+                recorder.log(loss=loss)
+            optimizer.step()
+            optimizer.zero_grad()
+    steps = recorder.run.steps
+    assert list(steps["criterion_loss"]) == pytest.approx(list(steps["loss"]))
+    assert list(steps["output_gain"]) == pytest.approx([1.0] * 4)
+
+
+def test_trouble_with_the_loss_ends_no_record(monkeypatch):
+    monkeypatch.setattr(targets, "read", lambda *_: 1 / 0)
+    model = nn.Linear(6, CLASSES)
+    run = watched(
+        model, torch.optim.SGD(model.parameters(), 0.1), 12, (torch.randn(N, 6), classes())
+    )
+    assert run.steps["criterion_loss"].isna().all()
+    assert run.steps["grad_norm"].notna().all()
+    assert run.provenance["loss_not_seen"] == "ZeroDivisionError: division by zero"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import random
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+from gradlab.adapters.torch import watch  # noqa: E402
 from gradlab.adapters.torch.observe.evaluation import FIRST  # noqa: E402
 from gradlab.adapters.torch.observe.loss_side import LossSide  # noqa: E402
+from tests.adapters.loops import train, watched  # noqa: E402
 
 N, CLASSES = 16, 5
 
@@ -293,7 +296,7 @@ def test_a_training_that_is_evaluated_is_the_same_bit_for_bit():
         return evaluated, [*model.state_dict().values(), torch.get_rng_state()]
 
     (evaluated, mine), (_, plain) = trained(True), trained(False)
-    assert evaluated == 4
+    assert evaluated == 3
     assert all(torch.equal(a, b) for a, b in zip(mine, plain, strict=True))
 
 
@@ -303,7 +306,7 @@ def test_evaluations_become_rarer():
     for iteration in range(0, 1000, 10):
         found, _ = once(model, lambda: F.cross_entropy(model(x), y), iteration, side)
         done += [iteration] * ("evaluation_loss" in found)
-    assert done == [10, 20, 30, 40, 50, 70, 90, 120, 150, 190, 240, 300, 380, 480, 600, 750, 940]
+    assert done == [10, 20, 30, 50, 80, 120, 180, 270, 410, 620, 930]
 
 
 class Counting(nn.Module):
@@ -428,3 +431,28 @@ def test_an_embedding_that_scales_its_weights_as_it_reads_them_is_not_run_again(
 
     model, tokens = Words(), torch.arange(7) % CLASSES
     assert "evaluation_loss" not in once(model, lambda: F.cross_entropy(model(tokens), tokens))[0]
+
+
+def test_a_record_holds_the_loss_in_both_modes():
+    def trained(watching):
+        torch.manual_seed(3)
+        model = net(nn.BatchNorm1d(8), nn.Dropout(0.3))
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        with watching(model, optimizer) as recorder:
+            train(model, optimizer, 45, recorder, data())
+        return recorder, [*model.state_dict().values(), torch.get_rng_state()]
+
+    recorder, mine = trained(watch)
+    _, plain = trained(lambda *_: contextlib.nullcontext())
+    assert all(torch.equal(a, b) for a, b in zip(mine, plain, strict=True))
+    steps = recorder.run.steps
+    both = steps["evaluation_loss"].notna()
+    assert list(steps.index[both]) == [9, 20, 30]
+    assert list(steps["evaluation_train_loss"][both]) == pytest.approx(list(steps["loss"][both]))
+
+
+def test_a_record_says_why_a_model_is_not_evaluated():
+    model = net(nn.Dropout(0.5), Counting())
+    run = watched(model, torch.optim.SGD(model.parameters(), 0.1), 25, data())
+    assert run.provenance["not_evaluated"] == "Counting keeps a state of its own"
+    assert model[2].calls == 25

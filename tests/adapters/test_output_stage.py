@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 from gradlab.adapters.torch.observe.loss_side import LossSide  # noqa: E402
+from tests.adapters.loops import watched  # noqa: E402
 from tests.adapters.loss_side import seen  # noqa: E402
 
 N, CLASSES = 16, 5
@@ -426,6 +427,7 @@ def test_hooks_are_gone_after_backward():
     loss = F.cross_entropy(model(x), y)
     loss.backward(retain_graph=True)
     first = side.measure()
+    side.forget()
     torch.autograd.grad(loss, list(model.parameters()))
     second = side.measure()
     side.detach()
@@ -433,3 +435,15 @@ def test_hooks_are_gone_after_backward():
     assert second.steps == {}
     assert not model._forward_hooks
     assert not model._forward_pre_hooks
+
+
+def test_a_record_holds_the_stage():
+    model, data_ = Net(lambda z: z.softmax(1)), data()
+    run = watched(model, torch.optim.SGD(model.parameters(), 0.1), 32, data_)
+    stage = run.output_stage
+    assert list(stage.iteration.unique()) == [*range(10), 10, 20, 30]
+    for number in (0, 9, 30):
+        at = stage[stage.iteration == number]
+        assert list(at.operation) == ["softmax", "loss: cross_entropy"]
+        assert list(at.position) == [0, 1]
+        assert at.factor.iloc[0] == pytest.approx(run.steps["output_gain"][number])

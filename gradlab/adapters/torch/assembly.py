@@ -273,14 +273,22 @@ def _steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str, 
     decrease, measured = whole["decrease"]
     after = np.where(clipped, after, before)
     names = "loss", "learning_rate", "validation_loss", "validation_accuracy", "score", "examples"
+    seen = "criterion_loss", "target_rms", "target_mean", "evaluation_loss", "evaluation_train_loss"
     skipped, any_skipped = net["skipped_steps"]
     return {
-        **{name: net[name] for name in names},
+        **{name: net[name] for name in (*names, *seen)},
+        # Where none is known, they are NaN: to look at them before would synchronise a device.
+        **{name: _known(net[name]) for name in ("criterion_baseline", "output_gain")},
         "skipped_steps": (np.where(any_skipped, skipped, 0.0), np.ones(len(skipped), bool)),
         "grad_norm": (measures.total_norm(np.where(known, before, 0)), _anywhere(known)),
         "clipped_grad_norm": (measures.total_norm(np.where(known, after, 0)), _anywhere(clipped)),
         "expected_decrease": (np.where(measured, decrease, 0).sum(axis=1), _anywhere(measured)),
     }
+
+
+def _known(column: Column) -> Column:
+    values, known = column
+    return values, known & ~np.isnan(values)
 
 
 def _anywhere(flags: Array) -> Array:

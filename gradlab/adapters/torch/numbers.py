@@ -115,6 +115,13 @@ OF_NET: Mapping[str, Number] = {
     "examples": COUNT,
     "skipped_steps": LARGEST,
     "broke_forward": LARGEST,
+    "output_gain": LATEST,
+    "evaluation_loss": LATEST,
+    "evaluation_train_loss": LATEST,
+    "criterion_loss": LATEST,
+    "criterion_baseline": LATEST,
+    "target_rms": LATEST,
+    "target_mean": LATEST,
 }
 OF_BLOCKS: Mapping[str, Number] = {
     "stream_norm": NORM,

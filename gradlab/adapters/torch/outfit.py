@@ -15,6 +15,8 @@ from gradlab.adapters.torch.modules import is_seen, unwrapped
 from gradlab.adapters.torch.numbers import OF_MODULES, OF_NET, OF_PARAMETERS
 from gradlab.adapters.torch.observe.eager import Eager
 from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.observe.loss_observer import LossObserver
+from gradlab.adapters.torch.observe.loss_side import LossSide
 from gradlab.adapters.torch.observe.recurrence import Recurrences
 from gradlab.adapters.torch.observe.signals import Signals
 from gradlab.adapters.torch.observe.stream import Stream
@@ -54,10 +56,12 @@ def outfit(
     ledger.table("net", OF_NET, 1)
     on_cpu = any(parameter.device.type == "cpu" for parameter in parameters.all)
     stream = Stream(structure.blocks, ledger, ranks, guard)
+    loss = LossObserver(LossSide(model), ledger)
     observers = (
         Signals(wiring, ledger, guard),
         stream,
         Recurrences(wiring, ledger, guard),
+        loss,
     )
     instruments = Instruments(
         parameters=parameters,
@@ -76,6 +80,7 @@ def outfit(
         wiring,
         stream,
         observers,
+        loss,
         ledger,
         ranks,
         options,

@@ -21,6 +21,7 @@ from gradlab.adapters.torch.ledger import Column, Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
 from gradlab.adapters.torch.modules import class_name
 from gradlab.adapters.torch.numbers import LATEST
+from gradlab.adapters.torch.observe.loss_observer import LossObserver
 from gradlab.adapters.torch.observe.observer import Observer
 from gradlab.adapters.torch.observe.stream import Stream
 from gradlab.adapters.torch.observe.wiring import Wiring
@@ -44,6 +45,8 @@ class Record:
     ----------
     observers : sequence of Observer
         They are told when the first iteration has shown the layers' order.
+    loss : LossObserver
+        One of them; what it saw of the loss beside numbers.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Record:
         wiring: Wiring,
         stream: Stream,
         observers: Sequence[Observer],
+        loss: LossObserver,
         ledger: Ledger,
         ranks: Ranks,
         options: WatchOptions,
@@ -63,7 +67,8 @@ class Record:
         self._model, self._optimizers, self._rows = model, optimizers, rows
         self._structure, self._parameters = structure, parameters
         self._wiring, self._stream, self._observers = wiring, stream, observers
-        self._ledger, self._ranks, self._options = ledger, ranks, options
+        self._loss, self._ledger = loss, ledger
+        self._ranks, self._options = ranks, options
         self._assembler: Assembler | None = None
         self._recorder: Recorder | None = None
         least, most = BLOCK_ITERATIONS
@@ -137,7 +142,7 @@ class Record:
         self._recorder = Recorder(
             layers,
             name=options.name or class_name(self._model),
-            config={**known, **describe.told(options)},
+            config={**known, **self._loss.config(), **describe.told(options)},
             provenance={**facts, **self._facts},
             out=options.out,
             weights=options.weights,
@@ -215,6 +220,8 @@ class Record:
             self.note(nonfinite_origin=origins[0])
 
     def _keep(self, made: Assembled, followed: Mapping[str, Column] | None) -> None:
+        stages = self._loss.take_stages(self._done, self._done + len(made.phases))
+        self.note(**self._loss.facts())
         if self._recorder is not None:
             values, known = (
                 followed["value"] if followed else (None, np.zeros((len(made.phases), 0), bool))
@@ -226,6 +233,7 @@ class Record:
                 phases=made.phases,
                 followed=None if values is None else (read, values[read]),
                 block_signals=made.blocks,
+                output_stage=stages,
             )
 
     def note(self, **facts: Any) -> None:

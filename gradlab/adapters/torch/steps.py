@@ -151,6 +151,8 @@ class Steps:
             self._record.begin()
             self._take_gradients(number)
         if self.iteration.costly:
+            for observer in self._of.observers:
+                observer.before_step()
             self._of.parameters.before(self.iteration.number, self._numbers[number])
 
     def _after_step(self, number: int, closure: bool) -> None:

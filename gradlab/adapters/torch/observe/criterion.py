@@ -40,6 +40,8 @@ class Call:
         The parameters of the last trainable map before it, once `backward` has shown them.
     number : int
         Of the call, in time.
+    pooled : bool
+        Whether its targets are among those seen.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Call:
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
     number: int = field(default_factory=itertools.count().__next__)
+    pooled: bool = False
 
     def total_of(self, result: Tensor) -> Tensor | None:
         """Return what a result adds up to: count times its mean; None where that cannot be told."""
@@ -87,11 +90,13 @@ class Criterion:
 
     def attach(self, iteration: int) -> None:
         """Begin an iteration."""
-        self._calls = []
+        self.forget()
 
     def confirm(self, call: Call) -> None:
         """Know that `backward` went through a call."""
         if not any(call is each for each in self._calls):
+            for earlier in self._calls:
+                earlier.arguments = {}  # only the last batch may be asked for again
             self._calls.append(call)
             self._calls.sort(key=lambda each: each.number)
 
@@ -106,11 +111,12 @@ class Criterion:
 
     @torch.no_grad()
     def measure(self) -> dict[str, Tensor]:
-        """Return the numbers of the iteration by column; a baseline of NaN is not known."""
+        """Return the numbers of the iteration so far, by column; a baseline of NaN is not known."""
         calls, tasks = self._calls, self._tasks
-        self._calls = []
         for call in calls:
-            self._pool(call)
+            if not call.pooled:
+                call.pooled = True
+                self._pool(call)
         if calls:
             self._latest = _described(calls)
         if len(tasks) != 1:
@@ -133,13 +139,17 @@ class Criterion:
             result["target_rms"] = (_summed([each[2] for each in sums]) / n).sqrt()
         return result
 
+    def forget(self) -> None:
+        """Forget the calls of the iteration, not their targets."""
+        self._calls = []
+
     def detach(self) -> None:
         """Forget the calls of an iteration that was not measured."""
-        self._calls = []
+        self.forget()
 
     def describe(self) -> dict[str, Any] | None:
         """Return name, reduction and shapes of the last criterion, or None where none was seen."""
-        return self._latest
+        return _described(self._calls) if self._calls else self._latest
 
     def _pool(self, call: Call) -> None:
         if call.task not in self._pools:

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from gradlab.adapters.torch.modules import tensors_of
-from gradlab.adapters.torch.observe import calls, replay
+from gradlab.adapters.torch.observe import functions, replay
 from gradlab.adapters.torch.observe.criterion import Call
 from gradlab.adapters.torch.observe.module_state import Refused, every_tensor
 
 FIRST = 9  # BatchNorm's running averages need some batches
 APART = 10  # iterations between two evaluations, at least
-SHARE = 4  # ... and a fourth of the iterations so far, ...
+SHARE = 2  # ... and half of the iterations so far, ...
 APART_AT_MOST = 500  # ... at most
 
 
@@ -226,7 +226,9 @@ class Evaluation:
         else:
             answer = alias.of(list(tensors_in(output)))
             with _precision(call.autocast):
-                result = calls.original(call.name)(**{call.answer_name: answer}, **call.arguments)
+                result = functions.original(call.name)(
+                    **{call.answer_name: answer}, **call.arguments
+                )
         total = call.total_of(result)
         assert total is not None
         assert call.total is not None

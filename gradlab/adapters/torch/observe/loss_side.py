@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradlab.adapters.torch.observe import calls, targets
+from gradlab.adapters.torch.observe import functions, targets
 from gradlab.adapters.torch.observe.criterion import Call, Criterion
 from gradlab.adapters.torch.observe.evaluation import Evaluation, autocast_on, tensors_in
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
@@ -61,9 +61,7 @@ class LossSide:
         self._stage = OutputStage(self._parameters, self._guard)
         self._handles: list[Any] = []
         self._attached = False
-        self._seen = 0
-        self._own_loss = False
-        self._evaluated: dict[str, Tensor] = {}
+        self._begin()
         self.trouble: str | None = None
 
     def attach(self, iteration: int) -> None:
@@ -73,18 +71,28 @@ class LossSide:
         self._begin()
         for part in (self._criterion, self._stage, self._evaluation):
             part.attach(iteration)
-        calls.listen(self)  # each time: the training may go on in another thread
+        functions.listen(self)  # each time: the training may go on in another thread
         if not self._attached:
             self._attached = True
+            if isinstance(self._model, torch.jit.ScriptModule):
+                return  # takes no hooks
             before, after = self._guard(self._before_forward), self._guard(self._returned)
             self._handles = [
                 self._model.register_forward_pre_hook(before, with_kwargs=True),
                 self._model.register_forward_hook(after),
             ]
 
+    def forget(self) -> None:
+        """Forget the iteration: it is over, or begins anew."""
+        self._begin()
+        for part in (self._criterion, self._stage):
+            part.forget()
+
     def detach(self) -> None:
         """See no more, and forget what was not measured."""
-        calls.leave(self)
+        if not self._attached:
+            return
+        functions.leave(self)
         for handle in self._handles:
             handle.remove()
         self._handles, self._attached = [], False
@@ -98,11 +106,11 @@ class LossSide:
             self._guard(self._evaluate)()
 
     def measure(self) -> LossNumbers:
-        """Return the numbers of the iteration that has ended."""
+        """Return the numbers of the iteration so far; none where nothing is new."""
         result = LossNumbers()
-        if self._attached:
+        if self._attached and self._news:
+            self._news = False
             self._guard(self._measure)(result)
-        self._begin()
         return result
 
     def describe(self) -> dict[str, Any] | None:
@@ -122,6 +130,7 @@ class LossSide:
 
     def backward(self, roots: Sequence[Tensor]) -> Callable[[], None]:
         """`backward` begins."""
+        self._news = True
         finish = self._guard(self._stage.backward)(roots, self._confirm)
         return _nothing if finish is None else self._guard(finish)
 
@@ -131,7 +140,7 @@ class LossSide:
             return
         if not (result.requires_grad and torch.is_grad_enabled()) or self._seen >= CALLS_SEEN:
             return
-        call = targets.read(name, arguments, result, calls.outside())
+        call = targets.read(name, arguments, result, functions.outside())
         if call is None:
             return
         answer = arguments[call.answer_name]
@@ -171,7 +180,9 @@ class LossSide:
     # -- what is made of it ----------------------------------------------------------------------
 
     def _evaluate(self) -> None:
-        self._evaluated |= self._evaluation.measure(self._criterion.last, self._own_loss)
+        found = self._evaluation.measure(self._criterion.last, self._own_loss)
+        self._evaluated |= found
+        self._news = self._news or bool(found)
 
     def _measure(self, result: LossNumbers) -> None:
         result.stage = self._stage.measure()
@@ -180,7 +191,10 @@ class LossSide:
             result.steps["output_gain"] = result.stage.gain
 
     def _begin(self) -> None:
-        self._seen, self._own_loss, self._evaluated = 0, False, {}
+        self._seen = 0
+        self._own_loss = False
+        self._news = False  # whether `backward` or an evaluation has shown more since
+        self._evaluated: dict[str, Tensor] = {}
 
     def _parameters(self) -> set[int]:
         if any(hasattr(module, "_get_fsdp_state") for module in self._model.modules()):

@@ -8,9 +8,10 @@ from typing import Protocol
 class Observer(Protocol):
     """Hangs hooks for one iteration, and puts what it has seen into the ledger.
 
-    The calls come in this order: `attach`, `begin_pass` for each forward pass, `measure` once or
-    several times (after a micro-batch and at the end), then `forget`; `settle` once, before the
-    first optimizer's step; `detach` whenever the hooks are to go.
+    The calls come in this order: `attach`, `begin_pass` for each forward pass, `before_step` for
+    each optimizer, `measure` once or several times (after a micro-batch and at the end), then
+    `forget`; `settle` once, before the first optimizer's step; `detach` whenever the hooks are to
+    go.
     """
 
     def attach(self, iteration: int) -> None:
@@ -19,6 +20,10 @@ class Observer(Protocol):
 
     def begin_pass(self) -> None:
         """Know that another forward pass begins."""
+        ...
+
+    def before_step(self) -> None:
+        """Know that an optimizer is about to step: gradients are whole, weights as before."""
         ...
 
     def settle(self) -> None:

@@ -51,17 +51,18 @@ class OutputStage:
 
     def __init__(self, owned: Callable[[], set[int]], guard: Guard):
         self._owned, self._guard = owned, guard
-        self._begin()
+        self.forget()
 
     def attach(self, iteration: int) -> None:
         """Begin an iteration."""
-        self._begin()
+        self.forget()
 
     def detach(self) -> None:
         """Forget what was not measured."""
-        self._begin()
+        self.forget()
 
-    def _begin(self) -> None:
+    def forget(self) -> None:
+        """Forget the iteration."""
         self._sums: dict[tuple[Any, int, str], tuple[Tensor, Tensor]] = {}
         self._gain: tuple[Tensor, Tensor] | None = None
         self._clear = True  # whether every head has shown its last map
@@ -101,7 +102,7 @@ class OutputStage:
         return finish
 
     def measure(self) -> Stage:
-        """Return the numbers of the iteration."""
+        """Return the numbers of the iteration so far."""
         result = Stage()
         if self._gain is not None and self._clear:
             result.gain = ratio(*self._gain)
@@ -109,7 +110,6 @@ class OutputStage:
         for (key, _, operation), (below, above) in self._sums.items():
             name = operation if len(heads) == 1 else f"head {heads.index(key) + 1}: {operation}"
             result.factors.append((len(result.factors), name, ratio(below, above)))
-        self._begin()
         return result
 
     @torch.no_grad()

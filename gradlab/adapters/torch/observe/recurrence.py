@@ -74,6 +74,9 @@ class Recurrences:
         """Know that another forward pass begins: its positions are counted anew."""
         self._pass += 1
 
+    def before_step(self) -> None:
+        """Nothing is to be done: what is measured has been seen."""
+
     def settle(self) -> None:
         """Nothing is fixed: a loop may show itself later."""
 

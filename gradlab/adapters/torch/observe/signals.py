@@ -60,6 +60,9 @@ class Signals:
         self._handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
         self._handles.append(module.register_forward_hook(after, with_kwargs=True))
 
+    def before_step(self) -> None:
+        """Nothing is to be done: what is measured has been seen."""
+
     def settle(self) -> None:
         """Nothing more is needed: `Wiring` knows the order."""
 

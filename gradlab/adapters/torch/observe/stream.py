@@ -97,6 +97,9 @@ class Stream:
     def begin_pass(self) -> None:
         """Nothing is kept from one forward pass to the next."""
 
+    def before_step(self) -> None:
+        """Nothing is to be done: what is measured has been seen."""
+
     def settle(self) -> None:
         """Fix the blocks' order and their additions, and make the table that they need."""
         if self._ranks.size > 1 and self.blocks:  # the processes' tables must be of one shape

@@ -207,7 +207,7 @@ def _exchange_all() -> None:
 
 def _code(*arguments: Any, **keywords: Any) -> Any:
     # The names of this module are not known where this code will run.
-    from gradlab.adapters.torch.observe.calls import begun
+    from gradlab.adapters.torch.observe.functions import begun
 
     call = begun("NAME", arguments, keywords)
     result = None

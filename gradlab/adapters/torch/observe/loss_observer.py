@@ -1,0 +1,85 @@
+"""Puts what is seen of the loss into the record: numbers into the ledger, operations beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.observe.loss_side import LossSide
+
+_FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
+
+
+class LossObserver:
+    """An observer (see `Observer`) of the loss.
+
+    Parameters
+    ----------
+    side : LossSide
+    ledger : Ledger
+        With a table "net".
+    """
+
+    def __init__(self, side: LossSide, ledger: Ledger):
+        self._side, self._ledger = side, ledger
+        self._iteration = 0
+        self._stages: dict[int, list[tuple[str, Tensor]]] = {}
+
+    def attach(self, iteration: int) -> None:
+        """Begin to see an iteration."""
+        self._iteration = iteration
+        self._side.attach(iteration)
+
+    def begin_pass(self) -> None:
+        """Know that another forward pass begins."""
+
+    def settle(self) -> None:
+        """Know that the first iteration has shown what it shows."""
+
+    def before_step(self) -> None:
+        """Know that an optimizer is about to step: the batch may be run in evaluation mode."""
+        self._side.evaluate()
+
+    def measure(self) -> None:
+        """Put what was seen of the iteration so far into the ledger."""
+        numbers = self._side.measure()
+        for name, value in numbers.steps.items():
+            self._ledger.put(self._iteration, "net", (name,), _FIRST, value.detach().reshape(1))
+        if numbers.stage.factors:
+            rows = [(operation, factor) for _, operation, factor in numbers.stage.factors]
+            self._stages[self._iteration] = rows
+
+    def forget(self) -> None:
+        """Forget the iteration."""
+        self._side.forget()
+
+    def detach(self) -> None:
+        """See no more."""
+        self._side.detach()
+
+    def take_stages(self, first: int, before: int) -> dict[int, list[tuple[str, float]]]:
+        """Remove the operations of the iterations below `before`; return them, from `first` on."""
+        taken = {n: self._stages.pop(n) for n in sorted(self._stages) if n < before}
+        rows = [(n, *row) for n, stage in taken.items() for row in stage]
+        if not rows:
+            return {}
+        device = rows[0][2].device
+        factors = torch.stack([factor.to(device) for *_, factor in rows]).cpu().tolist()
+        result: dict[int, list[tuple[str, float]]] = {}
+        for (number, operation, _), factor in zip(rows, factors, strict=True):
+            result.setdefault(number - first, []).append((operation, factor))
+        return result
+
+    def config(self) -> dict[str, Any]:
+        """Return what is known of the criterion by now, for the record's `config`."""
+        known = self._side.describe()
+        return {} if known is None else {"criterion": known}
+
+    def facts(self) -> dict[str, Any]:
+        """Return why something of the loss is not seen, for the record's provenance."""
+        found = {"loss_not_seen": self._side.trouble, "not_evaluated": self._side.not_evaluated}
+        return {name: reason for name, reason in found.items() if reason is not None}
