@@ -298,6 +298,27 @@ def test_a_loss_by_hand_begins_at_what_the_model_answered():
     assert found.stage.factors[0][1] == "tanh"
 
 
+def test_a_model_may_answer_a_distribution():
+    class Policy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mean, self.log_std = nn.Linear(6, 3), nn.Parameter(torch.zeros(3))
+
+        def forward(self, x):
+            return torch.distributions.Normal(self.mean(x).tanh(), self.log_std.clamp(-2, 1).exp())
+
+    model, (x, _) = Policy().double(), data()
+    actions = torch.randn(N, 3, dtype=torch.float64)
+
+    def loss(mean):
+        return -torch.distributions.Normal(mean, model.log_std.exp()).log_prob(actions).mean()
+
+    found = seen(model, lambda: -model(x).log_prob(actions).mean())[0]
+    expected = norm_ratio(loss, model.mean(x), torch.tanh)
+    assert float(found.steps["output_gain"]) == pytest.approx(expected)
+    assert found.stage.factors[0][1] == "tanh"
+
+
 def test_a_model_that_returns_a_loss_by_hand_tells_no_gain():
     class Loss(Net):
         def forward(self, x):

@@ -8,7 +8,6 @@ leaves no trace (see `replay`).
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -266,12 +265,12 @@ def behaves_differently(module: nn.Module) -> bool:
 
 
 def tensors_in(output: Any) -> Iterator[Tensor]:
-    """Yield the floating-point tensors of what a model answered, those of a dataclass too."""
-    if dataclasses.is_dataclass(output) and not isinstance(output, (type, dict, tuple, list)):
-        for each in dataclasses.fields(output):
-            yield from tensors_in(getattr(output, each.name))
-    else:
-        yield from tensors_of(output)
+    """Yield the floating-point tensors of what a model answered.
+
+    Those in an object's attributes too: of a dataclass, a distribution.
+    """
+    plain = isinstance(output, (Tensor, dict, tuple, list, nn.Module, type))
+    yield from tensors_of(output if plain else getattr(output, "__dict__", None))
 
 
 def _positive(value: Any) -> bool:

@@ -157,7 +157,10 @@ def find_heads(
     loss = stage_graph.region(tops, lambda node: node in nodes)
     met = nodes if loss is None else set(loss.bottoms)
     answers = [place for place in returned if place[0] in met]
-    return [Head(BY_HAND, answers, _to_maps(node for node, _ in answers), loss)]
+    stage = _to_maps(node for node, _ in answers)
+    if stage is not None and stage.bottoms:  # a bare parameter that is answered leads to no map
+        answers = [place for place in answers if place[0] in stage.tops]
+    return [Head(BY_HAND, answers, stage, loss)]
 
 
 def _of_call(tops: Sequence[Any], call: Call, answer: Place, result: Place) -> Head:

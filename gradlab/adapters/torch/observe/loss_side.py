@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from gradlab.adapters.torch.observe import functions, targets
 from gradlab.adapters.torch.observe.criterion import Call, Criterion
@@ -130,6 +131,8 @@ class LossSide:
 
     def backward(self, roots: Sequence[Tensor]) -> Callable[[], None]:
         """`backward` begins."""
+        if looked_at():
+            return _nothing
         self._news = True
         finish = self._guard(self._stage.backward)(roots, self._confirm)
         return _nothing if finish is None else self._guard(finish)
@@ -138,7 +141,9 @@ class LossSide:
         if self._evaluation.replaying:
             self._evaluation.replayed(name, result)
             return
-        if not (result.requires_grad and torch.is_grad_enabled()) or self._seen >= CALLS_SEEN:
+        if not (result.requires_grad and torch.is_grad_enabled()) or looked_at():
+            return
+        if self._seen >= CALLS_SEEN:
             return
         call = targets.read(name, arguments, result, functions.outside())
         if call is None:
@@ -175,7 +180,7 @@ class LossSide:
     def _counts(self, module: nn.Module) -> bool:
         """Whether a pass is one of the training: no replica, no checkpoint that computes again."""
         recomputed = torch._C._current_graph_task_id() != -1
-        return module is self._model and not (recomputed or untouchable())
+        return module is self._model and not (recomputed or untouchable() or looked_at())
 
     # -- what is made of it ----------------------------------------------------------------------
 
@@ -204,6 +209,11 @@ class LossSide:
     def _failed(self, error: Exception) -> None:
         self.trouble = f"{type(error).__name__}: {error}"
         self.detach()
+
+
+def looked_at() -> bool:
+    """Whether somebody looks at every operation now: `Watch.trace`, a counter of FLOPs."""
+    return _get_current_dispatch_mode() is not None
 
 
 def _nothing() -> None:

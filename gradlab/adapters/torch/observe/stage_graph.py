@@ -27,12 +27,15 @@ SHAPES = {
     "TransposeBackward1", "UnbindBackward0", "UnsafeSplitBackward0", "UnsafeViewBackward0",
     "UnsqueezeBackward0", "ViewBackward0", "_DDPSinkBackward",
 }  # fmt: skip
-# What may be done to a parameter before it is used: weight norm, masks, exp(log_std).
-OF_PARAMETERS = SHAPES | {
-    "AddBackward0", "CatBackward0", "DivBackward0", "ExpBackward0", "ExpandBackward0",
-    "LinalgVectorNormBackward0", "MulBackward0", "NegBackward0", "NormBackward1", "PowBackward0",
-    "SigmoidBackward0", "SoftplusBackward0", "SqrtBackward0", "StackBackward0", "SubBackward0",
-    "TanhBackward0", "WeightNormInterfaceBackward0", "WhereBackward0",
+# What a mask, say, may do to a parameter before it is used; with data it is a map.
+ELEMENTWISE = {
+    "AddBackward0", "DivBackward0", "MaskedFillBackward0", "MulBackward0", "SubBackward0",
+    "WhereBackward0",
+}  # fmt: skip
+# They have one parameter in the graph, and read it by data.
+LOOKUPS = {
+    "EmbeddingBackward0", "EmbeddingBagBackward0", "GatherBackward0", "IndexBackward0",
+    "IndexSelectBackward0",
 }  # fmt: skip
 # maps lie inside of them, unseen
 HIDING = {"CheckpointFunctionBackward", "CompiledFunctionBackward"}
@@ -200,11 +203,15 @@ def parents(node: Any) -> Iterator[Any]:
 
 
 def parameters_of(node: Any) -> list[int]:
-    """Return the ids of the trainable parameters that an operation uses, transformed or not."""
-    found: list[int] = []
-    for parent in parents(node):
-        found += _transformed(parent, CHAIN_SEEN) or []
-    return found
+    """Return the ids of the trainable parameters of a map; none where the node is no map.
+
+    A map uses parameters, transformed or not, and data.
+    """
+    found = [_transformed(parent, CHAIN_SEEN) for parent in parents(node)]
+    used = [each for each in found if each is not None]
+    if len(used) == len(node.next_functions) and kind(node) not in LOOKUPS:
+        return []  # of parameters alone
+    return [number for each in used for number in each]
 
 
 def _transformed(node: Any, left: int) -> list[int] | None:
@@ -212,22 +219,23 @@ def _transformed(node: Any, left: int) -> list[int] | None:
     if kind(node) == "AccumulateGrad":
         variable = node.variable
         return [id(variable)] if isinstance(variable, nn.Parameter) else None
-    if kind(node) not in OF_PARAMETERS or not left:
+    above = list(parents(node))
+    if not left or not above or kind(node) in LOOKUPS:
+        return None
+    if len(above) < len(node.next_functions) and not _masks(node, above):
         return None
     found: list[int] = []
-    above = list(parents(node))
     for parent in above:
         inside = _transformed(parent, left - 1)
         if inside is None:
             return None
         found += inside
-    if (
-        len(above) < len(node.next_functions)
-        and len(above) == 1
-        and not _same_shape(node, above[0])
-    ):
-        return None  # a product with data, not with a mask
     return found
+
+
+def _masks(node: Any, above: list[Any]) -> bool:
+    """Whether what an operation reads beside the graph changes no shape, as a mask or a number."""
+    return kind(node) in ELEMENTWISE and len(above) == 1 and _same_shape(node, above[0])
 
 
 def _same_shape(node: Any, parent: Any) -> bool:
