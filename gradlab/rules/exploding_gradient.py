@@ -21,8 +21,7 @@ from gradlab.rules.remedies import (
 from gradlab.rules.windows import finite_prefix, losses
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
-    LEARNED,
-    learned,
+    learns,
     loss_scale,
     outcomes,
     severity,
@@ -43,7 +42,7 @@ class ExplodingGradient(Rule):
     Where norms or skip connections make it grow, only if the net breaks or does not learn. While
     training, in a seed that does not learn, by s = <G, -dW> over the spread of the batch losses: how
     far an update should take the loss, to first order. s above 100 at two iterations, or a median
-    of 10 of them above 4 while the loss stands above where it began by that spread. A large s alone
+    of 10 of them above 4 while the loss stands above where it began, and stays there. A large s alone
     is no explosion: deep nets that learn well show it; and a loss whose spread is rounding measures
     no step.
 
@@ -169,7 +168,7 @@ class ExplodingGradient(Rule):
             value = float(np.exp(total))
         # In a net that learns, growth along a plain chain deserves a word; past norms and additions
         # delta says little.
-        plain = not learned(run)[hits.which].all() or BLOCK_GAIN not in run
+        plain = not learns(run)[hits.which].all() or BLOCK_GAIN not in run
         return self.finding(
             hits,
             window,
@@ -192,7 +191,7 @@ class ExplodingGradient(Rule):
         known = run.step_recorded("expected_decrease")
         spans = [
             self._explosion(share[:n, k], loss[:n, k], np.flatnonzero(known[:n, k]))
-            if states[k].state != LEARNED
+            if states[k].failed
             else None
             for k, n in enumerate(prefix)
         ]
@@ -255,7 +254,8 @@ class ExplodingGradient(Rule):
         cut = np.lib.stride_tricks.sliding_window_view
         high = np.median(cut(share, count), axis=1) > self.limit("step_high")
         risen = np.median(cut(loss, count), axis=1) > loss[0] + self.limit("loss_rise")
-        both = np.flatnonzero(high & risen)
+        stays = np.median(loss[-count:]) > loss[0] + self.limit("loss_rise") / 2
+        both = np.flatnonzero(high & risen) if stays else np.array([], int)
         return (int(both[0]), int(both[-1]) + count) if len(both) else None
 
 

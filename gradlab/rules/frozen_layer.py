@@ -85,6 +85,7 @@ class FrozenLayer(Rule):
         ),
     }
     needs_loss = True
+    timeless = True
     explains = ("GL402",)
 
     def judge(self, run: Run) -> Finding | None:

@@ -12,7 +12,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, inspect_batch, use_loss
 from gradlab.rules.windows import finite_prefix, losses
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import learned, severity
+from gradlab.rules.yardsticks import learns, severity
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -99,7 +99,7 @@ class GradientSpike(Rule):
         value = float(norm[top, k]) / usual if usual else np.inf
         times = f"{len(where)} time{'s' if len(where) > 1 else ''}"
         damage = " and the loss stayed higher afterwards" if harmed else ""
-        unharmed = learned(run)[hits.which].all() and not harmed
+        unharmed = learns(run)[hits.which].all() and not harmed
         harmless = NOTE if unharmed else WARNING
         return self.finding(
             hits,

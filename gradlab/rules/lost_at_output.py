@@ -12,7 +12,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity
+from gradlab.rules.yardsticks import LEARNED, batch_size, column, outcomes, severity
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -77,6 +77,7 @@ class LostAtOutput(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the iterations at which the output stage was measured."""
         repeated = _repeated(run)
+        passed = _passed(run)
         states = outcomes(run)
         gains = column(run, "output_gain")
         prefix = finite_prefix(run)
@@ -89,7 +90,8 @@ class LostAtOutput(Rule):
                 continue
             values[seed] = float(np.median(known))
             low = float((known < self.limit("gain")).mean()) >= self.limit("often")
-            mask[seed, -1] = states[seed].state != LEARNED and low
+            lost = low and not passed > self.limit("gain")
+            mask[seed, -1] = states[seed].state != LEARNED and lost
         if repeated:
             mask[:, -1] |= np.array([state.state != LEARNED for state in states])
         hits = Hits(mask)
@@ -128,6 +130,19 @@ def _operations(run: Run) -> list[tuple[str, float]]:
         return []
     medians = table.groupby(["position", "operation"])["factor"].median()
     return [(str(name), float(factor)) for (_, name), factor in medians.items()]
+
+
+def _passed(run: Run) -> float:
+    """Return what an example's loss passes on to the last layer: 1 or so for logits; NaN if unknown.
+
+    The product of all factors up to the loss, times sqrt(B), which undoes the mean over a batch: a
+    logarithm behind a softmax gives back what the softmax took.
+    """
+    stage = _operations(run)
+    if not stage:
+        return np.nan
+    factors = [factor for _, factor in stage]
+    return float(np.prod(factors) * np.sqrt(max(1, batch_size(run))))
 
 
 def _repeated(run: Run) -> str:

@@ -22,6 +22,10 @@ from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
 
+BOUND = "bound parameter"
+SHRUNK = 0.25  # of its norm at the start: a parameter on its way through 0
+
+
 class NonFinite(Rule):
     """Non-finite numbers (GL001).
 
@@ -57,12 +61,18 @@ class NonFinite(Rule):
     name = "non-finite"
     always = True
     exact = True
+    parameters = "all"
     summary = "a NaN or infinity: the first one's iteration, layer and phase"
     explains = ("GL101", "GL103", "GL201", "GL202", "GL302", "GL401", "GL402")
+
+    def is_cause(self, finding: Finding) -> bool:
+        """Whether a parameter that left its domain made it: then large gradients are its work too."""
+        return any(each.action == BOUND for each in finding.remedies)
 
     def judge(self, run: Run) -> Finding | None:
         """Find the first non-finite number of each replicate; report the earliest."""
         bad = broken(run)
+        vectors, run = run.vectors, run.matrices
         which = np.flatnonzero(bad.any(axis=0))
         if not len(which):
             return None
@@ -79,6 +89,14 @@ class NonFinite(Rule):
             _origin_of(run, iteration).get("operation") == "input"
         )  # then no product of layers made it
         grown = (first[which] > 0).all() and not given
+        left = None if given else _left_domain(vectors, iteration, earliest)
+        told = self._message(run, hits, iteration, earliest, layer)
+        if left is not None:
+            name, share = left
+            told = (
+                f"{name} left its domain: its norm has shrunk to {number(share)} of its start, and "
+                f"the logarithm of a number below 0, or its root, is NaN. {told}"
+            )
         why = cause.explain(run, layers, hits.which, Window(0, 1), grows=True) if grown else None
         return self.finding(
             hits,
@@ -87,9 +105,9 @@ class NonFinite(Rule):
             layers=layers,
             value=self._count(run, iteration, earliest),
             limit=0.0,
-            message=self._message(run, hits, iteration, earliest, layer),
-            cause=why,
-            remedies=self._remedies(run, layers, why, iteration),
+            message=told,
+            cause=None if left is not None else why,
+            remedies=self._remedies(run, layers, why, iteration) if left is None else _bound(left),
             columns=("nonfinite_count", "delta_norm", "activation_rms", "weight_norm"),
         )
 
@@ -230,3 +248,36 @@ def _origin_of(run: Run, iteration: int) -> dict[str, Any]:
     """
     origin = run.provenance.get("nonfinite_origin")
     return origin if isinstance(origin, dict) and origin.get("iteration") == iteration else {}
+
+
+def _left_domain(vectors: Run | None, iteration: int, seed: int) -> tuple[str, float] | None:
+    """Return the bare parameter that shrank to nothing before the break, and what was left of it.
+
+    Biases and scales of norms cross 0 without harm; a parameter of the model's own, such as the
+    spread of a policy, may not.
+    """
+    if vectors is None or "weight_norm" not in vectors:
+        return None
+    norms = np.where(vectors.recorded("weight_norm"), vectors["weight_norm"], np.nan)
+    norms = norms[: iteration + 1, seed]
+    names = [str(name) for name in vectors.layer("name")]
+    owners = [str(owner) for owner in vectors.layer("owner")]
+    found: list[tuple[float, str]] = []
+    for row, (name, owner) in enumerate(zip(names, owners, strict=True)):
+        known = norms[np.isfinite(norms[:, row]), row]
+        if name.endswith("bias") or "norm" in owner.lower() or len(known) < 2 or not known[0] > 0:
+            continue
+        share = float(known.min() / known[0])
+        if share < SHRUNK:
+            found.append((share, name))
+    return (min(found)[1], min(found)[0]) if found else None
+
+
+def _bound(left: tuple[str, float]) -> tuple[Remedy, ...]:
+    name, share = left
+    evidence = f"its norm fell to {number(share)} of its start"
+    learned = f"learn the logarithm of {name} (and use its exp()), or nn.functional.softplus of it"
+    return (
+        remedy(BOUND, learned, evidence=evidence, parameter=name),
+        remedy("clamp parameter", f"keep {name} above 0: {name}.clamp(min=1e-3)", evidence=evidence),
+    )

@@ -6,13 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule
+from gradlab.rules.base import Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import empty_gradients, remedy
 from gradlab.rules.windows import nanmedian, worst_window
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.rules.yardsticks import severity
 from gradlab.run import Run
+
+
+SEEN, LEAST_STEPS = 0.5, 3  # of the steps looked at, and how many at least
 
 
 class StaleGradient(Rule):
@@ -70,6 +73,8 @@ class StaleGradient(Rule):
     }
     explains = (
         "GL001",
+        "GL106",
+        "GL305",
         "GL101",
         "GL102",
         "GL103",
@@ -84,8 +89,19 @@ class StaleGradient(Rule):
         "GL403",
     )
 
+    def missing(self, run: Run) -> str | None:
+        """Gradients that were seen to be never emptied need no statistic beside."""
+        return None if _never_emptied(run) else super().missing(run)
+
+    def is_cause(self, finding: Finding) -> bool:
+        """Whether the gradients themselves were seen to be never emptied."""
+        return finding.confidence == "high"
+
     def judge(self, run: Run) -> Finding | None:
-        """Judge the worst window."""
+        """Judge the worst window, or what was seen of the gradients themselves."""
+        seen = _never_emptied(run)
+        if seen:
+            return self._seen(run, *seen)
         with np.errstate(all="ignore"):
             ratio = run["grad_norm"] / run["per_example_grad_norm"]
         ratio = np.where(np.isfinite(ratio) & ~self._unclear(run, ratio), ratio, np.nan)
@@ -136,3 +152,31 @@ class StaleGradient(Rule):
             return unclear
         along = nanmedian(np.abs(run["grad_weight_cosine"])) > self.limit("along")
         return unclear | along
+
+    def _seen(self, run: Run, count: int, of: int) -> Finding:
+        """Report gradients that were written to by backward passes and never emptied."""
+        hits = Hits(np.ones((run.replicates, 1), bool))
+        evidence = f"the same tensor, written to by backward alone, at {count} of {of} steps looked at"
+        return self.finding(
+            hits,
+            Window(0, run.iterations),
+            severity=severity(run, hits.which),
+            layers=(),
+            value=count / of,
+            limit=SEEN,
+            message=f"Gradients are not emptied between steps: {evidence}. Each step follows the "
+            "sum of all gradients so far.",
+            remedies=(empty_gradients(run, evidence=evidence),),
+            columns=("grad_norm", "per_example_grad_norm"),
+            confidence="high",
+            evidence=evidence,
+        )
+
+
+def _never_emptied(run: Run) -> tuple[int, int] | None:
+    """Return at how many steps, of how many looked at, gradients were found to be left over."""
+    noted = run.provenance.get("stale_gradients")
+    if not isinstance(noted, dict):
+        return None
+    count, of = noted.get("count", 0), noted.get("of", 0)
+    return (count, of) if of >= LEAST_STEPS and count > SEEN * of else None

@@ -11,7 +11,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import remedy, set_epsilon
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import learned, severity, unfinished
+from gradlab.rules.yardsticks import learns, severity, unfinished
 from gradlab.run import Run
 
 WITHOUT = ("sgd", "momentum", "nesterov")  # no second moments
@@ -93,7 +93,7 @@ class StalledOptimizer(Rule):
             severity=severity(
                 run,
                 found.hits.which,
-                harmless=NOTE if learned(run)[found.hits.which].all() else WARNING,
+                harmless=NOTE if learns(run)[found.hits.which].all() else WARNING,
                 of_steps=True,
             ),
             layers=found.layers,

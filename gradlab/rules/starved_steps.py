@@ -71,9 +71,11 @@ class StarvedSteps(Rule):
         moved, states = travelled(run), outcomes(run)
         found: dict[int, _Shortage] = {}
         for seed, stop in enumerate(finite_prefix(run)):
-            if states[seed].state == LEARNED or stop < 10 or moved[seed] > self.limit("moved"):
+            if states[seed].state == LEARNED or stop < 10:
                 continue
-            for look in (self._clipping, self._schedule, self._epsilon):
+            far = moved[seed] > self.limit("moved")
+            looks = (self._schedule,) if far else (self._clipping, self._schedule, self._epsilon)
+            for look in looks:
                 shortage = look(run, seed, int(stop))
                 if shortage is not None:
                     found[seed] = shortage

@@ -11,7 +11,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import fitting_scheme, initialize, remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import seeds, span
-from gradlab.rules.yardsticks import learned, severity
+from gradlab.rules.yardsticks import learns, severity
 from gradlab.run import Run
 
 
@@ -90,7 +90,7 @@ class UnbrokenSymmetry(Rule):
             severity=severity(
                 run,
                 hits.which,
-                harmless=NOTE if learned(run)[hits.which].all() else WARNING,
+                harmless=NOTE if learns(run)[hits.which].all() else WARNING,
             ),
             layers=layers,
             value=float(lowest[hits.which][:, layers[0] - 1].max()),

@@ -54,6 +54,9 @@ class UnscaledData(Rule):
     )  # fmt: skip
     limits: ClassVar[Mapping[str, Limit]] = {
         "target": Limit(30.0, "root mean square of the targets", "answers begin near 1; He's nets learn targets to 10"),
+        "probability": Limit(
+            1.0, "root mean square of the targets of a binary cross-entropy", "They are probabilities."
+        ),
         "input": Limit(30.0, "root mean square of the inputs", "initializations are made for 1; 255 / sqrt(3) is 147"),
     }
 
@@ -70,8 +73,9 @@ class UnscaledData(Rule):
         target, given = _scale(run, "target_rms"), _scale(run, "input_rms")
         if not hits.which:
             return None
-        if _regresses(run) and target > self.limit("target"):
-            return self._finding(run, hits, "target", target, float(self.limit("target")))
+        allowed = self.limit("probability") if _probabilities(run) else self.limit("target")
+        if target > allowed and (_regresses(run) or _probabilities(run)):
+            return self._finding(run, hits, "target", target, float(allowed))
         if given > self.limit("input"):
             return self._finding(run, hits, "input", given, float(self.limit("input")))
         return None
@@ -105,6 +109,12 @@ def _scale(run: Run, name: str) -> float:
         return float(np.median(known[:10]))
     given = run.config.get(name)
     return float(given) if isinstance(given, (int, float)) else 0.0
+
+
+def _probabilities(run: Run) -> bool:
+    """Whether targets must lie between 0 and 1."""
+    criterion = run.config.get("criterion")
+    return isinstance(criterion, dict) and str(criterion.get("name")).startswith("binary_cross")
 
 
 def _regresses(run: Run) -> bool:

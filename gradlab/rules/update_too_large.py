@@ -6,13 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule
+from gradlab.rules.base import ERROR, WARNING, Finding, Rule
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
-from gradlab.rules.windows import losses, worst_window
+from gradlab.rules.windows import Verdict, losses, worst_window
 from gradlab.rules.wording import are_hit, during, number, seeds
 from gradlab.rules.yardsticks import learned, loss_scale, severity
 from gradlab.run import Run
+
+
+FEW_OF = 8  # layers: one of so many may take large steps while the net is sound
 
 
 class UpdateTooLarge(Rule):
@@ -103,7 +106,7 @@ class UpdateTooLarge(Rule):
         return self.finding(
             found.hits,
             found.since,
-            severity=severity(run, found.hits.which),
+            severity=severity(run, found.hits.which) if self._decides(run, found) else WARNING,
             layers=found.layers,
             value=value,
             limit=found.limit,
@@ -115,6 +118,16 @@ class UpdateTooLarge(Rule):
             remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
             columns=("update_ratio", "weight_norm", "grad_norm"),
         )
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """One layer of many whose steps are a fifth of its weights explains nothing."""
+        return self.explains if finding.severity == ERROR or finding.value > self.limit("alarm") else ()
+
+    def _decides(self, run: Run, found: Verdict) -> bool:
+        """Whether the steps can be what keeps the net from learning: one layer of many is not."""
+        layers = np.isfinite(run["update_ratio"]).any(axis=(0, 1)).sum()
+        many = len(found.layers) >= layers / FEW_OF
+        return bool(many or found.worst[1] > self.limit("alarm"))
 
     def _ratios(self, run: Run) -> np.ndarray:
         """Return ||W_after - W_before|| over ||W||, or over LeCun's norm where that is larger.

@@ -37,6 +37,8 @@ SIGNIFICANT = 3.0
 HARDLY_MOVED = 0.05
 ROUNDING = 1e-6  # of the loss's size: float32 keeps seven digits
 EXAMPLES_POOLED = 200  # at least so many examples speak for the end of a run, where batches are small
+SAME_LOSS = 1e-3  # of the criterion's range: rounding apart, the logged loss is the criterion
+SHORTEST = 5  # values in a window
 STARTING = 10  # iterations that are a run's start
 FINISHED = 0.02  # of the loss's spread above its lowest: what is left no longer shows in updates
 LOOKUP = "embedding"  # the kind of a table of vectors
@@ -118,12 +120,12 @@ class Trend:
 def trend(values: Array, size: int = WINDOW) -> Trend | None:
     """Compare the first with the last `size` finite values of a series (T,); None for fewer than two.
 
-    A series shorter than two windows is cut in halves.
+    A window is a quarter of a short series, and never more than half of it.
     """
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return None
-    size = min(size, len(known) // 2)
+    size = min(size, len(known) // 2, max(SHORTEST, len(known) // 4))
     scatter = float(np.median(np.abs(np.diff(known))))
     middle = len(known) // 2
     centre = known[max(0, middle - size // 2) : middle + size - size // 2]
@@ -213,7 +215,23 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
         return None
     known = baseline[:stop, seed]
     constant = float(known[np.isfinite(known)][-1])
-    return _against_constant(run, value[:stop, seed], constant)
+    return _against_constant(run, _at_every_step(run, value, seed)[:stop], constant)
+
+
+def _at_every_step(run: Run, criterion: Array, seed: int) -> Array:
+    """Return a seed's criterion at every iteration (T,), where the logged loss tells it.
+
+    The criterion is seen now and then; a loss that is the criterion plus a constant is logged at
+    every step. Where the two differ by anything else, what was seen is all there is.
+    """
+    seen, loss = criterion[:, seed], column(run, "loss")
+    both = np.isfinite(seen) & (np.isfinite(loss[:, seed]) if loss is not None else False)
+    if loss is None or both.sum() < 3:
+        return seen
+    offset = loss[both, seed] - seen[both]
+    middle = float(np.median(offset))
+    close = np.median(np.abs(offset - middle)) <= SAME_LOSS * float(np.ptp(seen[both]))
+    return loss[:, seed] - middle if close else seen
 
 
 def _by_baseline(run: Run, seed: int, stop: int) -> Outcome | None:
@@ -411,6 +429,11 @@ def harmed(run: Run) -> Array:
     """Return which seeds broke, or moved and did not learn (S,): what a finding about the steps may call harm."""
     broken = finite_prefix(run) < run.iterations
     return broken | (failed(run) & ~hardly_moved(run))
+
+
+def learns(run: Run) -> Array:
+    """Return which seeds have learned something at least (S,): what is odd in them is harmless."""
+    return np.array([outcome.state in (LEARNED, SLOW) for outcome in outcomes(run)], bool)
 
 
 def learned(run: Run) -> Array:

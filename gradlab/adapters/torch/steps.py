@@ -14,6 +14,7 @@ from gradlab.adapters.torch import ledger
 from gradlab.adapters.torch.gradients import Gradients
 from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.leftovers import Leftovers
 from gradlab.adapters.torch.measure.parameters import Parameters
 from gradlab.adapters.torch.modules import examples_in
 from gradlab.adapters.torch.observe import patches
@@ -73,6 +74,7 @@ class Steps:
         self._numbers = [instruments.parameters.of(optimizer) for optimizer in optimizers]
         self._handles: list[Any] = []
         self._skipped: list[int] = []
+        self._leftovers = Leftovers(self._optimizers)
         self.iteration = Iteration(0, options.is_costly(0))
 
     # -- beginning and end
@@ -150,6 +152,7 @@ class Steps:
         if not closure:
             self._record.begin()
             self._take_gradients(number)
+            self._look_for_leftovers(number)
         if self.iteration.costly:
             for observer in self._of.observers:
                 observer.before_step()
@@ -168,11 +171,20 @@ class Steps:
             self._of.parameters.second_moments(iteration.number, optimizer)
         if self._options.is_costly(iteration.number + 1):
             self._of.parameters.snapshot(self._numbers[number])
+        if self._options.is_costly(iteration.number + 1):
+            self._leftovers.after_step(number)
         if not iteration.stepped:
             self._note_rate(optimizer.param_groups[0].get("lr"))
         iteration.stepped.add(number)
         if len(iteration.stepped) == len(self._optimizers):
             self._end_iteration()
+
+    def _look_for_leftovers(self, number: int) -> None:
+        """Note whether the gradients of the step before are still there."""
+        clipped = bool(self.iteration.clipped)
+        if self.iteration.costly and self._leftovers.before_step(number, clipped=clipped):
+            counts = {"count": self._leftovers.stale, "of": self._leftovers.steps}
+            self._record.note(stale_gradients=counts)
 
     def _note_rate(self, rate: Any) -> None:
         """Note a learning rate; some optimizers have none, compute it, or call a function."""

@@ -1,0 +1,132 @@
+"""GL107 vanishing-through-time."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.expressions import expression
+from gradlab.rules.limits import Limit
+from gradlab.rules.remedies import Remedy, clip, remedy
+from gradlab.rules.windows import finite_prefix, nanmedian
+from gradlab.rules.wording import number, seeds
+from gradlab.rules.yardsticks import outcomes, severity
+from gradlab.run import Run
+
+Array = np.ndarray
+
+
+class GradientThroughTime(Rule):
+    """Vanishing through time (GL107).
+
+    What it does
+    ------------
+    Looks inside recurrent layers of seeds that do not learn: `time_gain` is the logarithm of the
+    factor by which the gradient changes from one position of the sequence back to the one before.
+    A factor far below 1 in most measurements means that what stood early in the sequence cannot be
+    learned; far above 1, that long sequences explode.
+
+    Why it is bad
+    -------------
+    A factor of 0.63 a step leaves 1e-12 of the gradient after 60 steps. From layer to layer nothing
+    is wrong, so the fault shows nowhere but in the loss.
+
+    Example
+    -------
+    An LSTM whose forget gates stand at 1/2 (bias 0), asked for the first of 60 tokens.
+
+    What to try
+    -----------
+    A forget-gate bias of 1 or more; an orthogonal recurrent matrix; a gated cell instead of a plain
+    one; shorter sequences, or truncated ones where the gradient explodes.
+
+    References
+    ----------
+    Bengio, Simard, Frasconi 1994; Gers, Schmidhuber, Cummins 2000; Jozefowicz, Zaremba, Sutskever
+    2015, section 2 (forget-gate bias); Pascanu, Mikolov, Bengio 2013.
+    """
+
+    code = "GL107"
+    whole = False
+    name = "vanishing-through-time"
+    summary = "a recurrent layer whose gradient vanishes or explodes from step to step of a sequence"
+    limits: ClassVar = {
+        "vanishing": Limit(
+            0.85,
+            "a time step, the median factor",
+            "30 steps leave less than a hundredth. Nets that need a short memory only have such "
+            "factors too and learn: only seeds that do not learn are judged.",
+        ),
+        "exploding": Limit(
+            1.2, "a time step, the median factor", "30 steps multiply by more than 200."
+        ),
+    }
+    explains = ("GL101", "GL102", "GL103", "GL201", "GL202", "GL301", "GL302", "GL306", "GL402")
+
+    def missing(self, run: Run) -> str | None:
+        """A net without recurrent layers has no time axis, and lacks nothing."""
+        return None
+
+    def judge(self, run: Run) -> Finding | None:
+        """Judge the median factor of each recurrent layer."""
+        if "time_gain" not in run:
+            return None
+        states = outcomes(run)
+        factors = np.full(run.shape[1:], np.nan)
+        for seed, stop in enumerate(finite_prefix(run)):
+            if states[seed].failed and stop:
+                factors[seed] = np.exp(nanmedian(run["time_gain"][: int(stop), seed]))
+        with np.errstate(invalid="ignore"):
+            fades = factors < self.limit("vanishing")
+            grows = factors > self.limit("exploding")
+        hits = Hits(fades | grows)
+        if not hits.which:
+            return None
+        return self._finding(run, hits, factors, states[hits.which[0]].evidence)
+
+    def _finding(self, run: Run, hits: Hits, factors: Array, evidence: str) -> Finding:
+        median = nanmedian(np.where(hits.mask, factors, np.nan)[hits.which])
+        layer = int(np.nanargmax(np.abs(np.log(median))))
+        value = float(median[layer])
+        fades = value < 1
+        module = str(run.layer("name")[layer]).split(".weight")[0]
+        verb, limit = ("vanishes", "vanishing") if fades else ("explodes", "exploding")
+        return self.finding(
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            severity=severity(run, hits.which, harmless=WARNING),
+            layers=hits.layers or (layer + 1,),
+            value=value,
+            limit=self.limit(limit),
+            message=f"The gradient {verb} over time inside {module}{seeds(hits.replicates)}: from "
+            f"one time step back to the one before it is multiplied by {number(value)} (limit "
+            f"{self.limit(limit):g}), {number(value**30)} over 30 steps of a sequence; {evidence}.",
+            remedies=_remedies(run, layer, module, fades=fades),
+            columns=("time_gain", "grad_norm"),
+            confidence="high",
+            evidence=f"factor {number(value)} a time step; {evidence}",
+        )
+
+
+def _remedies(run: Run, layer: int, module: str, *, fades: bool) -> tuple[Remedy, ...]:
+    shorter = remedy("shorten sequences", "use shorter sequences, or truncate them")
+    if not fades:
+        return clip(run), shorter
+    orthogonal = remedy(
+        "initialize",
+        f"start with an orthogonal recurrent matrix: nn.init.orthogonal_({expression(module)}"
+        ".weight_hh_l0)",
+        scheme="orthogonal",
+    )
+    if str(run.layer("kind")[layer]).lower().startswith("lstm"):
+        hidden = int(run.layer("fan_out")[layer]) // 4
+        gate = remedy(
+            "raise forget bias",
+            "start the forget gates open: with torch.no_grad(): "
+            f"{expression(module)}.bias_ih_l0[{hidden}:{2 * hidden}].fill_(2.0)",
+            bias=2.0,
+        )
+        return gate, shorter
+    return orthogonal, remedy("use gated cell", "use nn.LSTM or nn.GRU instead of a plain cell"), shorter
