@@ -1,11 +1,13 @@
 """Every statistic, defined once: array -> number.
 
-Arrays are (..., rows, columns): (..., fan_in, fan_out) for weights, (..., B, n) for signals. Each function reduces the
-last two axes, so that leading axes (layers of one shape, replicates) are measured in one call. Results are float64.
+Arrays are (..., rows, columns): (..., fan_in, fan_out) for weights, (..., B, n) for signals. Each
+function reduces the last two axes, so that leading axes (layers of one shape, replicates) are
+measured in one call. Results are float64.
 
-Sums of squares underflow in float32 below about 1e-23 and overflow above about 1e19. Norms are therefore taken in the
-array's own dtype first, which is fast, and once more in scaled float64 where that sum leaves its safe range: a delta
-of 1e-31 measures 1e-31, not 0, and one of 1e30 is not infinite.
+Sums of squares underflow in float32 below about 1e-23 and overflow above about 1e19. Norms are
+therefore taken in the array's own dtype first, which is fast, and once more in scaled float64 where
+that sum leaves its safe range: a delta of 1e-31 measures 1e-31, not 0, and one of 1e30 is not
+infinite.
 """
 
 from __future__ import annotations
@@ -25,10 +27,17 @@ def _flatten(x: Array) -> Array:
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 
-def _unsafe(square_sums: Array, dtype: np.dtype) -> Array:
-    """Where a sum of squares may have lost terms to underflow, overflowed, or is not a number."""
+def where_unsafe(sums: Array, dtype: np.dtype) -> Array | None:
+    """Return where sums of squares in `dtype` underflowed, overflowed or are no numbers; None where
+    none did.
+
+    This is the one place that says when a quick sum has to be taken again.
+    """
     low, high = safe_range(dtype)
-    return ~((square_sums > low) & (square_sums < high))
+    if sums.size and sums.min() > low and sums.max() < high:  # NaN compares as False
+        return None
+    mask = ~((sums > low) & (sums < high))
+    return mask if mask.any() else None
 
 
 @functools.cache
@@ -41,7 +50,9 @@ def safe_range(dtype: np.dtype) -> tuple[float, float]:
 
 
 def _scaled(x: Array, axis: int | tuple[int, int]) -> tuple[Array, Array]:
-    """Return x / max|x| in float64 and that maximum (1 where it is 0 or not finite), kept dimensions."""
+    """Return x / max|x| in float64 and that maximum (1 where it is 0 or not finite), kept
+    dimensions.
+    """
     x = x.astype(np.float64)
     scale = np.abs(x).max(axis=axis, keepdims=True)
     scale[~np.isfinite(scale) | (scale == 0)] = 1
@@ -51,22 +62,41 @@ def _scaled(x: Array, axis: int | tuple[int, int]) -> tuple[Array, Array]:
 def norm(x: Array) -> Array:
     """Frobenius norm over the last two axes; inf or NaN only where an entry is."""
     flat = _flatten(x)
-    return _roots(np.asarray(np.vecdot(flat, flat)), flat)
+    return roots(np.asarray(np.vecdot(flat, flat)), flat)
 
 
-def _roots(squares: Array, flat: Array) -> Array:
-    """Return the norms whose squares were summed from `flat` (..., n), summed anew where that sum is unsafe."""
+def roots(squares: Array, x: Array) -> Array:
+    """Return norms whose squares were summed quickly, summed anew where those sums are unsafe.
+
+    Parameters
+    ----------
+    squares : ndarray (...)
+        sum x^2 over the last axis, in the format of `x` or a wider one.
+    x : ndarray (..., n)
+
+    Returns
+    -------
+    ndarray of float64 (...)
+        ||x||: inf or NaN only where an entry is; a vector of 1e-31 has such a norm, and not 0.
+    """
     squares = np.asarray(squares, np.float64)
     result = np.asarray(np.sqrt(squares))
-    unsafe = _unsafe(squares, flat.dtype)
-    if unsafe.any():
-        scaled, scale = _scaled(flat[unsafe], axis=-1)
-        result[unsafe] = np.sqrt(np.vecdot(scaled, scaled)) * scale[..., 0]
+    unsafe = where_unsafe(squares, x.dtype)
+    if unsafe is not None:
+        result[unsafe] = _scaled_norm(x[unsafe]) if np.any(x[unsafe]) else 0.0
     return result
 
 
-def of_update(gradient: Array, before: Array, after: Array, update: Array) -> tuple[Array, Array, Array, Array]:
-    """Write after - before into `update`; return ||gradient||, ||before||, ||update|| and <gradient, update>.
+def _scaled_norm(x: Array) -> Array:
+    scaled, scale = _scaled(x, axis=-1)
+    return np.sqrt(np.vecdot(scaled, scaled)) * scale[..., 0]
+
+
+def of_update(
+    gradient: Array, before: Array, after: Array, update: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Write after - before into `update`; return ||gradient||, ||before||, ||update|| and
+    <gradient, update>.
 
     All arrays are (layers, ..., fan_in, fan_out).
     """
@@ -79,8 +109,8 @@ def row_norms(x: Array) -> tuple[Array, Array]:
     squares = np.vecdot(x, x)
     total = squares.sum(axis=-1, dtype=np.float64)
     rows, norms = np.sqrt(squares, dtype=np.float64), np.asarray(np.sqrt(total))
-    unsafe = _unsafe(total, x.dtype)
-    if unsafe.any():
+    unsafe = where_unsafe(total, x.dtype)
+    if unsafe is not None:
         scaled, scale = _scaled(x[unsafe], axis=(-2, -1))
         squares = np.vecdot(scaled, scaled)
         rows[unsafe] = np.sqrt(squares) * scale[..., 0]
@@ -91,34 +121,49 @@ def row_norms(x: Array) -> tuple[Array, Array]:
 def inner(x: Array, y: Array) -> Array:
     """<x, y> summed over the last two axes."""
     x, y = _flatten(x), _flatten(y)
-    return _products(np.vecdot(x, y).astype(np.float64), x, y)
+    return products(np.vecdot(x, y), x, y)
 
 
-def _products(sums: Array, x: Array, y: Array) -> Array:
-    """Return the sums of x y (..., n), taken anew where the fast `sums` left their safe range."""
-    result = np.asarray(sums)
-    unsafe = _unsafe(np.abs(result), x.dtype)
-    if unsafe.any():
+def products(sums: Array, x: Array, y: Array) -> Array:
+    """Return inner products that were summed quickly, summed anew where those sums are unsafe.
+
+    Parameters
+    ----------
+    sums : ndarray (...)
+        sum x y over the last axis, in the format of `x` or a wider one.
+    x, y : ndarray (..., n)
+
+    Returns
+    -------
+    ndarray of float64 (...)
+    """
+    result = np.array(sums, np.float64)
+    unsafe = where_unsafe(np.abs(result), x.dtype)
+    if unsafe is not None:
         (x, x_scale), (y, y_scale) = _scaled(x[unsafe], axis=-1), _scaled(y[unsafe], axis=-1)
         result[unsafe] = np.vecdot(x, y) * x_scale[..., 0] * y_scale[..., 0]
     return result
 
 
 def total_norm(norms: Array) -> Array:
-    """The norm of a whole made of parts: sqrt of the sum of squared `norms` (..., parts), without overflow."""
+    """The norm of a whole made of parts: sqrt of the sum of squared `norms` (..., parts), without
+    overflow.
+    """
     scale = np.abs(norms).max(axis=-1, keepdims=True, initial=0)
     safe = np.where(np.isfinite(scale) & (scale > 0), scale, 1)
     return np.sqrt(np.square(norms / safe).sum(axis=-1)) * safe[..., 0]
 
 
 def cosine(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
-    """<x, y> / (|x| |y|), NaN where a norm is 0; tiny updates, whose product underflows, are scaled first."""
+    """<x, y> / (|x| |y|), NaN where a norm is 0; tiny updates, whose product underflows, are scaled
+    first.
+    """
     x, y, x_norm, y_norm = _flatten(x), _flatten(y), np.asarray(x_norm), np.asarray(y_norm)
     scale = x_norm * y_norm
     with np.errstate(invalid="ignore", divide="ignore"):
         result = np.asarray(np.vecdot(x, y) / scale)
-        unsafe = _unsafe(scale, x.dtype)
-        if unsafe.any():
+        unsafe = where_unsafe(scale, x.dtype)
+        if unsafe is not None:
             unit_x, unit_y = (
                 x[unsafe] / x_norm[unsafe][..., None],
                 y[unsafe] / y_norm[unsafe][..., None],
@@ -133,7 +178,9 @@ def largest(x: Array) -> Array:
 
 
 def mean(x: Array) -> Array:
-    """Mean of all entries; summed pairwise in their own dtype, and once more in float64 where that overflows."""
+    """Mean of all entries; summed pairwise in their own dtype, and once more in float64 where that
+    overflows.
+    """
     flat = _flatten(x)
     result = np.asarray(flat.mean(axis=-1), np.float64)
     overflown = ~np.isfinite(result)
@@ -150,7 +197,9 @@ def deviation(x: Array, centre: Array | None = None) -> Array:
 
 
 def _share(hits: Array) -> Array:
-    """Share of True entries over the last two axes; counted a matrix at a time, ten times as fast as a mean."""
+    """Share of True entries over the last two axes; counted a matrix at a time, ten times as fast
+    as a mean.
+    """
     rows = hits.reshape(-1, hits.shape[-2] * hits.shape[-1])
     counts = np.array([np.count_nonzero(row) for row in rows])
     return counts.reshape(hits.shape[:-2]) / rows.shape[1]
@@ -165,15 +214,19 @@ def dead_fraction(slope: Array) -> Array:
 
 
 def saturated_fraction(slope: Array, bound: float | Array) -> Array:
-    """Share of entries whose |phi'| is below 1 % of `bound`, the largest slope the activation has."""
+    """Share of entries whose |phi'| is below 1 % of `bound`, the largest slope the activation
+    has.
+    """
     limit = SATURATED_BELOW * np.asarray(bound)
     return _share(np.abs(slope) < limit.astype(slope.dtype))
 
 
 def unit_similarity(weight: Array) -> Array:
-    """Largest cosine between the incoming weights of two units (columns); 1 = two units compute the same.
+    """Largest cosine between the incoming weights of two units (columns); 1 = two units compute the
+    same.
 
-    Two units whose weights are all 0 are identical: their cosine counts as 1. NaN for a layer of one unit.
+    Two units whose weights are all 0 are identical: their cosine counts as 1. NaN for a layer of
+    one unit.
     """
     n = weight.shape[-1]
     if n < 2:
@@ -191,14 +244,18 @@ def unit_similarity(weight: Array) -> Array:
 
 def _gram(units: Array) -> Array:
     """Cosines of the columns of `units`, each of length 1."""
-    return units.swapaxes(-1, -2) @ units.copy()  # a copy, or a routine made for large matrices takes over
+    return (
+        units.swapaxes(-1, -2) @ units.copy()
+    )  # a copy, or a routine made for large matrices takes over
 
 
 def _gram_of_extremes(weight: Array) -> Array:
     """Cosines of columns some of which are 0, or too small or large to be squared."""
     largest_entry = np.abs(weight).max(axis=-2, keepdims=True)
     zero = largest_entry == 0
-    units = weight / np.where(zero, 1, largest_entry)  # entries up to 1: their squares neither over- nor underflow
+    units = weight / np.where(
+        zero, 1, largest_entry
+    )  # entries up to 1: their squares neither over- nor underflow
     units /= np.sqrt(np.square(units).sum(axis=-2, keepdims=True)) + zero
     gram = _gram(units)
     gram[zero & zero.swapaxes(-1, -2)] = 1
@@ -206,22 +263,31 @@ def _gram_of_extremes(weight: Array) -> Array:
 
 
 def power_histogram(x: Array) -> Array:
-    """Count the entries of each power of two, (..., BINS): zeros, then 2^k <= |x| < 2^(k+1) for each k.
+    """Count the entries of each power of two, (..., BINS): zeros, then 2^k <= |x| < 2^(k+1) for
+    each k.
 
     The first and the last power take what is smaller and larger; NaN and infinity are not counted.
     """
     flat = _flatten(x)
     rows = flat.reshape(-1, flat.shape[-1])
     _, exponent = np.frexp(rows)  # |x| = m 2^e with 1/2 <= m < 1
-    bins = np.clip(exponent.astype(np.int64) - 1, LOWEST_EXPONENT, HIGHEST_EXPONENT) - LOWEST_EXPONENT + 1
+    bins = (
+        np.clip(exponent.astype(np.int64) - 1, LOWEST_EXPONENT, HIGHEST_EXPONENT)
+        - LOWEST_EXPONENT
+        + 1
+    )
     bins[rows == 0] = 0
     finite = np.isfinite(rows)
-    counts = [np.bincount(each[known], minlength=BINS) for each, known in zip(bins, finite, strict=True)]
+    counts = [
+        np.bincount(each[known], minlength=BINS) for each, known in zip(bins, finite, strict=True)
+    ]
     return np.array(counts, np.int64).reshape(*flat.shape[:-1], BINS)
 
 
 def lost_fraction(update: Array, gradient: Array) -> Array:
-    """Share of the entries with a gradient whose weight did not change at all: cast(w + dw) == w."""
+    """Share of the entries with a gradient whose weight did not change at all: cast(w + dw) ==
+    w.
+    """
     wanted = gradient != 0
     lost = _share((update == 0) & wanted)
     if not np.any(lost):
@@ -234,7 +300,9 @@ def nonfinite_count(x: Array) -> Array:
     return x.size // max(1, int(np.prod(x.shape[:-2]))) - np.isfinite(x).sum(axis=(-2, -1))
 
 
-def log_gains(weight_norm: Array, fan_out: Array, back: Array, slope: Array, upper: Array, lower: Array):
+def log_gains(
+    weight_norm: Array, fan_out: Array, back: Array, slope: Array, upper: Array, lower: Array
+):
     """Split the step from delta_{l+1} to delta_l into its four exact terms.
 
     Parameters
@@ -251,9 +319,10 @@ def log_gains(weight_norm: Array, fan_out: Array, back: Array, slope: Array, upp
     Returns
     -------
     dict of str to ndarray
-        `log_gain_weight` A = ln(||W|| / sqrt(fan_out)), `log_gain_alignment` B = ln(||u|| / ||delta_{l+1}||) - A,
-        `log_gain_slope` C = ln rms phi', `log_gain_slope_alignment` D = ln(||delta_l|| / ||u||) - C; their sum is
-        ln(||delta_l|| / ||delta_{l+1}||). NaN where a factor is 0 or not finite: its logarithm is not a number to add.
+        `log_gain_weight` A = ln(||W|| / sqrt(fan_out)), `log_gain_alignment` B = ln(||u|| /
+        ||delta_{l+1}||) - A, `log_gain_slope` C = ln rms phi', `log_gain_slope_alignment` D =
+        ln(||delta_l|| / ||u||) - C; their sum is ln(||delta_l|| / ||delta_{l+1}||). NaN where a
+        factor is 0 or not finite: its logarithm is not a number to add.
     """
     with np.errstate(all="ignore"):
         weight = np.log(weight_norm) - 0.5 * np.log(fan_out)

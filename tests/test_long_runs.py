@@ -1,4 +1,6 @@
-"""Runs too large for memory: judged and drawn from the row groups that matter, to the same verdict."""
+"""Runs too large for memory: judged and drawn from the row groups that matter, to the same
+verdict.
+"""
 
 import json
 import re
@@ -18,14 +20,23 @@ GROUP = 40  # iterations, in these tests
 
 
 def folder_of(path, iterations=2000, seeds=2, layers=3, *, change=None, counted=True):
-    """Write a closed run of made-up healthy numbers, GROUP iterations a row group; `change(signals, steps)` first."""
+    """Write a closed run of made-up healthy numbers, GROUP iterations a row group; `change(signals,
+    steps)` first.
+    """
     shape = (iterations, seeds, layers)
     rng = np.random.default_rng(1)
     signals = {
         name: size * np.exp(0.05 * rng.normal(size=shape))
-        for name, size in (("grad_norm", 1.0), ("delta_norm", 1.0), ("weight_norm", 8.0), ("update_norm", 8e-3),
-                           ("update_ratio", 1e-3), ("per_example_grad_norm", 1.0), ("activation_rms", 1.0))
-    }  # fmt: skip
+        for name, size in (
+            ("grad_norm", 1.0),
+            ("delta_norm", 1.0),
+            ("weight_norm", 8.0),
+            ("update_norm", 8e-3),
+            ("update_ratio", 1e-3),
+            ("per_example_grad_norm", 1.0),
+            ("activation_rms", 1.0),
+        )
+    }
     if counted:
         signals["nonfinite_count"] = np.zeros(shape)
     loss = 2.3 * np.exp(-3 * np.arange(iterations) / iterations)[:, None] * np.ones(seeds)
@@ -41,7 +52,9 @@ def write_in_groups(run, path, iterations):
     """Save a run so that each row group of its statistics holds so many iterations."""
     run.save(path)
     rows = iterations * run.shape[1] * run.shape[2]
-    pq.write_table(pq.read_table(path / "signals.parquet"), path / "signals.parquet", row_group_size=rows)
+    pq.write_table(
+        pq.read_table(path / "signals.parquet"), path / "signals.parquet", row_group_size=rows
+    )
 
 
 @pytest.fixture
@@ -87,7 +100,9 @@ def test_a_single_extreme_number_is_kept_and_drawn(where, column, value, tmp_pat
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("counted", [True, False])
 @pytest.mark.parametrize("where", [0, 733, 1999])
-def test_a_single_nonfinite_number_is_found_where_it_is(where, counted, value, tmp_path, short_of_memory):
+def test_a_single_nonfinite_number_is_found_where_it_is(
+    where, counted, value, tmp_path, short_of_memory
+):
     def change(signals, steps):
         signals["delta_norm"][where, 1, 2] = value
         if counted:
@@ -97,7 +112,11 @@ def test_a_single_nonfinite_number_is_found_where_it_is(where, counted, value, t
     verdict = gradlab.diagnose(run)
     assert not verdict.ok
     finding = next(each for each in verdict.every_finding if each.rule == "GL001")
-    assert (finding.iterations, finding.layers, finding.replicates["which"]) == ((where, where), (3,), [1])
+    assert (finding.iterations, finding.layers, finding.replicates["which"]) == (
+        (where, where),
+        (3,),
+        [1],
+    )
     assert f"iteration {where} in layer 3" in finding.message
     assert where in run.condensed().times
 
@@ -110,14 +129,18 @@ def test_an_infinite_norm_without_a_count_of_it_is_found_too(tmp_path, short_of_
     assert np.flatnonzero(run.nonfinite[:, 0]).tolist() == [900]
 
 
-def test_a_spike_is_told_by_its_iteration_and_a_note_says_how_much_was_read(tmp_path, short_of_memory):
+def test_a_spike_is_told_by_its_iteration_and_a_note_says_how_much_was_read(
+    tmp_path, short_of_memory
+):
     def change(signals, steps):
         signals["grad_norm"][1111] *= 1e3
         steps["grad_norm"][1111] *= 1e3
 
     run = gradlab.load(folder_of(tmp_path / "run", change=change))
     verdict = gradlab.diagnose(run)
-    assert [(finding.rule, finding.iterations) for finding in verdict.findings] == [("GL103", (1111, 1111))]
+    assert [(finding.rule, finding.iterations) for finding in verdict.findings] == [
+        ("GL103", (1111, 1111))
+    ]
     assert any("of 2,000 iterations" in note for note in verdict.remarks)
     data = build(run)
     assert 1111 in data["cells"][0]["figures"]["moments"]
@@ -138,7 +161,9 @@ def test_findings_are_told_by_iterations_not_by_rows(tmp_path, short_of_memory):
     since = int(kept[kept >= 1300][0])  # the first that was read of those that are hit
     assert first - GROUP <= since <= first + GROUP
     assert since <= last <= 1999
-    said = [int(number) for number in re.search(r"in iterations (\d+)-(\d+)", finding.message).groups()]
+    said = [
+        int(number) for number in re.search(r"in iterations (\d+)-(\d+)", finding.message).groups()
+    ]
     assert 1300 <= said[1] <= last
     assert said[0] in kept
 
@@ -157,7 +182,11 @@ NETS = {
     "exploding": (dict(activation="relu", init="he_normal", gain=2.0), 12, {}),
     "unlearned": (dict(activation="tanh", init="glorot_normal"), 4, {"learning_rate": 1e-7}),
     "thrown about": (dict(activation="relu", init="he_normal"), 4, {"learning_rate": 3.0}),
-    "adam": (dict(activation="relu", init="he_normal"), 4, {"learning_rate": 0.002, "optimizer": "adam"}),
+    "adam": (
+        dict(activation="relu", init="he_normal"),
+        4,
+        {"learning_rate": 0.002, "optimizer": "adam"},
+    ),
 }
 
 
@@ -166,7 +195,9 @@ def test_the_verdict_on_a_part_is_the_verdict_on_the_whole(name, tmp_path, monke
     model, depth, training = NETS[name]
     net = gradlab.MLP([64] + [16] * depth + [10], seed=0, replicates=2, **model)
     trained = gradlab.train(
-        net, gradlab.datasets.digits(seed=0), **{"learning_rate": 0.05, "iterations": 900} | training
+        net,
+        gradlab.datasets.digits(seed=0),
+        **{"learning_rate": 0.05, "iterations": 900} | training,
     )
     write_in_groups(trained, tmp_path / "run", 50)
     whole = gradlab.diagnose(gradlab.load(tmp_path / "run"))
@@ -191,7 +222,9 @@ def test_a_long_run_is_copied_file_by_file(tmp_path, short_of_memory):
 def test_a_row_group_need_not_hold_whole_iterations(tmp_path, monkeypatch):
     folder_of(tmp_path / "run", 400)
     table = pq.read_table(tmp_path / "run" / "signals.parquet")
-    pq.write_table(table, tmp_path / "run" / "signals.parquet", row_group_size=100)  # 16 iterations and 4 rows
+    pq.write_table(
+        table, tmp_path / "run" / "signals.parquet", row_group_size=100
+    )  # 16 iterations and 4 rows
     monkeypatch.setattr(row_groups, "BUDGET", 8 * 100)
     run = gradlab.load(tmp_path / "run")
     part = run.condensed()
@@ -205,7 +238,9 @@ def closed_by_gradlab(path, change, **options):
     """Close the run as a recorder does, so that the footer counts NaN and infinity."""
     run = gradlab.load(folder_of(path, change=change, **options))
     rows = GROUP * run.shape[1] * run.shape[2]
-    batches = pq.read_table(path / "signals.parquet").combine_chunks().to_batches(max_chunksize=rows)
+    batches = (
+        pq.read_table(path / "signals.parquet").combine_chunks().to_batches(max_chunksize=rows)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "ROW_GROUP", rows)
         writer.write_parquet(path, "signals", iter(batches))
@@ -219,12 +254,16 @@ def test_the_footer_tells_in_which_group_a_number_is_not_finite(
     column, counted, value, tmp_path, short_of_memory, monkeypatch
 ):
     def change(signals, steps):
-        signals[column][733, 1, 2] = value  # nobody counted it: a norm that overflowed, a loop of one's own
+        signals[column][733, 1, 2] = (
+            value  # nobody counted it: a norm that overflowed, a loop of one's own
+        )
 
     run = closed_by_gradlab(tmp_path / "run", change, counted=counted)
     read, usual = [], row_groups.RowGroups.read
     monkeypatch.setattr(
-        row_groups.RowGroups, "read", lambda self, groups, names: read.extend(groups) or usual(self, groups, names)
+        row_groups.RowGroups,
+        "read",
+        lambda self, groups, names: read.extend(groups) or usual(self, groups, names),
     )
     assert np.argwhere(run.nonfinite).tolist() == [[733, 1]]
     assert set(read) == {733 // GROUP}
@@ -232,7 +271,9 @@ def test_the_footer_tells_in_which_group_a_number_is_not_finite(
     assert (root.rule, root.iterations, root.layers) == ("GL001", (733, 733), (3,))
 
 
-def test_a_count_in_the_footer_of_other_groups_than_these_is_not_believed(tmp_path, short_of_memory):
+def test_a_count_in_the_footer_of_other_groups_than_these_is_not_believed(
+    tmp_path, short_of_memory
+):
     def change(signals, steps):
         signals["delta_norm"][733, 1, 2] = np.nan
 
@@ -242,12 +283,15 @@ def test_a_count_in_the_footer_of_other_groups_than_these_is_not_believed(tmp_pa
     assert json.loads(stored) == {"groups": 50, "columns": {"delta_norm": {str(733 // GROUP): 1}}}
     table = pq.read_table(path / "signals.parquet")
     table = table.replace_schema_metadata({row_groups.NONFINITE: stored.decode()})
-    pq.write_table(table, path / "signals.parquet", row_group_size=6 * 25)  # by another tool, in groups of its own
+    pq.write_table(
+        table, path / "signals.parquet", row_group_size=6 * 25
+    )  # by another tool, in groups of its own
     assert np.argwhere(gradlab.load(path).nonfinite).tolist() == [[733, 1]]
 
 
 @pytest.mark.parametrize(
-    "footer", [b"{", b"[1]", b'{"groups": 50, "columns": {"delta_norm": {"999": 1}}}', b'{"groups": 50}']
+    "footer",
+    [b"{", b"[1]", b'{"groups": 50, "columns": {"delta_norm": {"999": 1}}}', b'{"groups": 50}'],
 )
 def test_a_footer_that_makes_no_sense_is_no_obstacle(footer, tmp_path, short_of_memory):
     def change(signals, steps):
@@ -263,11 +307,15 @@ def test_a_footer_that_makes_no_sense_is_no_obstacle(footer, tmp_path, short_of_
 
 
 def test_the_way_that_weights_went_is_the_wholes_not_the_parts(tmp_path, short_of_memory):
-    """GL402 says whether the weights moved at all: an early burst, all of it read, must not count for the rest."""
+    """GL402 says whether the weights moved at all: an early burst, all of it read, must not count
+    for the rest.
+    """
 
     def change(signals, steps):
         signals["update_ratio"][:] = 1e-6
-        signals["update_ratio"][:GROUP] = 1e-3  # adds up to 0.042 in all; as if it had gone on so, 0.1 and more
+        signals["update_ratio"][:GROUP] = (
+            1e-3  # adds up to 0.042 in all; as if it had gone on so, 0.1 and more
+        )
         signals["update_ratio"][700, 0, 0] = 5e-3
         steps["loss"][:] = 2.3
 

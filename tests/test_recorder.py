@@ -2,21 +2,27 @@
 
 import gc
 import itertools
+import threading
 import tracemalloc
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 import gradlab
+from gradlab import measures
 from gradlab.errors import ArgumentError, GradlabError, RunError
-from gradlab.recorder import Recorder
+from gradlab.recorder import Recorder, watching
 from gradlab.recorder import recorder as recorder_module
 from gradlab.run import LOG_GAINS, STATISTICS
 from tests.helpers import make_data, plain_pass
 
 SIZES = (3, 4, 2)
-LAYERS = [{"fan_in": 3, "fan_out": 4, "activation": "tanh", "slope_bound": 1.0}, {"fan_in": 4, "fan_out": 2}]
+LAYERS = [
+    {"fan_in": 3, "fan_out": 4, "activation": "tanh", "slope_bound": 1.0},
+    {"fan_in": 4, "fan_out": 2},
+]
 NEEDED = {"weights", "weights_after", "gradients"}
 
 
@@ -33,7 +39,9 @@ def one_iteration(seed=0, lead=(), weights=None) -> dict:
             {
                 "loss": np.array(done.loss),
                 "weights": w,
-                "weights_after": [x - 0.1 * g for x, g in zip(w, done.weight_gradient, strict=True)],
+                "weights_after": [
+                    x - 0.1 * g for x, g in zip(w, done.weight_gradient, strict=True)
+                ],
                 "gradients": done.weight_gradient,
                 "batch": data.x_train,
                 "preactivations": done.z,
@@ -42,7 +50,9 @@ def one_iteration(seed=0, lead=(), weights=None) -> dict:
                 "slopes": done.slope[:-1],
                 "backs": done.u,
                 "biases": [x[None] for x in b],
-                "biases_after": [x[None] - 0.1 * g for x, g in zip(b, done.bias_gradient, strict=True)],
+                "biases_after": [
+                    x[None] - 0.1 * g for x, g in zip(b, done.bias_gradient, strict=True)
+                ],
                 "bias_gradients": [g[None] for g in done.bias_gradient],
             }
         )
@@ -63,7 +73,8 @@ def record(iterations, *, lead=(), only=None, without=(), **options):
             given = {
                 name: value
                 for name, value in given.items()
-                if name not in without and (only is None or name in only | NEEDED | {"loss", "learning_rate"})
+                if name not in without
+                and (only is None or name in only | NEEDED | {"loss", "learning_rate"})
             }
             recorder.record(**given)
     return recorder.run
@@ -73,7 +84,11 @@ def record(iterations, *, lead=(), only=None, without=(), **options):
 def test_a_loop_of_ones_own_fills_every_column(lead):
     run = record(3, lead=lead)
     assert run.shape == (3, *(lead or (1,)), 2)
-    assert run.columns == tuple(name for name in STATISTICS if name not in ("second_moment_rms", "log_gain_block"))
+    assert run.columns == tuple(
+        name
+        for name in STATISTICS
+        if name not in ("second_moment_rms", "log_gain_block", "time_gain")
+    )
     arrays = one_iteration(1, lead)
     for layer in range(2):
         axes = (-2, -1)
@@ -93,10 +108,14 @@ def test_replicates_are_recorded_as_each_alone():
         with Recorder(LAYERS) as recorder:
             for t in range(3):
                 given = one_iteration(t, (2,))
-                alone = {n: [a[k] for a in v] if isinstance(v, list) else v for n, v in given.items()}
+                alone = {
+                    n: [a[k] for a in v] if isinstance(v, list) else v for n, v in given.items()
+                }
                 recorder.record(**(alone | {"loss": given["loss"][k], "batch": given["batch"][k]}))
         for name in STATISTICS:
-            np.testing.assert_allclose(stacked[name][:, k], recorder.run[name][:, 0], rtol=1e-12, err_msg=name)
+            np.testing.assert_allclose(
+                stacked[name][:, k], recorder.run[name][:, 0], rtol=1e-12, err_msg=name
+            )
 
 
 @pytest.mark.parametrize("lead", [(), (2,)])
@@ -107,28 +126,55 @@ def test_arrays_may_be_views_such_as_transposed_ones(lead):
     with Recorder(LAYERS, replicates=lead[0] if lead else None) as recorder:
         for t in range(4):
             given = one_iteration(t, lead)
-            recorder.record(**{name: as_view(v) if isinstance(v, list) else v for name, v in given.items()})
+            recorder.record(
+                **{name: as_view(v) if isinstance(v, list) else v for name, v in given.items()}
+            )
     full = record(4, lead=lead)
     for name in STATISTICS:
         np.testing.assert_allclose(recorder.run[name], full[name], rtol=1e-12, err_msg=name)
-    np.testing.assert_allclose(recorder.run.step("expected_decrease"), full.step("expected_decrease"), rtol=1e-12)
+    np.testing.assert_allclose(
+        recorder.run.step("expected_decrease"), full.step("expected_decrease"), rtol=1e-12
+    )
 
 
 NEEDS = {
-    "grad_norm": set(), "grad_max": set(), "weight_norm": set(), "update_norm": set(), "update_ratio": set(),
-    "update_cosine": set(), "unit_similarity": set(), "nonfinite_count": set(), "lost_fraction": set(),
-    "grad_weight_cosine": set(), "outside_update_norm": set(),
-    "delta_norm": {"deltas"}, "per_example_grad_norm": {"deltas", "batch", "activations"},
-    "activation_mean": {"activations"}, "activation_std": {"activations"}, "activation_rms": {"activations"},
-    "slope_rms": {"slopes"}, "dead_fraction": {"slopes"}, "saturated_fraction": {"slopes"},
+    "grad_norm": set(),
+    "grad_max": set(),
+    "weight_norm": set(),
+    "update_norm": set(),
+    "update_ratio": set(),
+    "update_cosine": set(),
+    "unit_similarity": set(),
+    "nonfinite_count": set(),
+    "lost_fraction": set(),
+    "grad_weight_cosine": set(),
+    "outside_update_norm": set(),
+    "delta_norm": {"deltas"},
+    "per_example_grad_norm": {"deltas", "batch", "activations"},
+    "activation_mean": {"activations"},
+    "activation_std": {"activations"},
+    "activation_rms": {"activations"},
+    "slope_rms": {"slopes"},
+    "dead_fraction": {"slopes"},
+    "saturated_fraction": {"slopes"},
     **{name: {"deltas", "slopes"} for name in LOG_GAINS},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
-    "given", [set(), {"deltas"}, {"activations"}, {"batch", "activations"}, {"deltas", "slopes"}, {"slopes"},
-              {"preactivations"}, {"batch"}, {"deltas", "batch", "activations"}]
-)  # fmt: skip
+    "given",
+    [
+        set(),
+        {"deltas"},
+        {"activations"},
+        {"batch", "activations"},
+        {"deltas", "slopes"},
+        {"slopes"},
+        {"preactivations"},
+        {"batch"},
+        {"deltas", "batch", "activations"},
+    ],
+)
 def test_what_is_left_out_leaves_its_columns_empty_and_changes_no_other(given):
     run, full = record(3, only=given), record(3)
     assert set(run.columns) == {name for name, needs in NEEDS.items() if needs <= given}
@@ -155,7 +201,10 @@ def test_no_saturation_without_the_bound_of_the_slope():
 
 def test_rules_skip_what_was_not_recorded():
     diagnosis = gradlab.diagnose(record(20, only=set()))
-    assert "skipped" in {str(getattr(status, "status", status)).split(":")[0] for status in diagnosis.statuses.values()}
+    assert "skipped" in {
+        str(getattr(status, "status", status)).split(":")[0]
+        for status in diagnosis.statuses.values()
+    }
     assert not [status for status in diagnosis.statuses.values() if "crashed" in str(status)]
 
 
@@ -172,9 +221,14 @@ def test_the_parameters_of_the_steps_are_those_given():
 
 @pytest.mark.parametrize(
     ("name", "phase"),
-    [("preactivations", "forward"), ("loss", "loss"), ("deltas", "backward"), ("gradients", "backward"),
-     ("weights_after", "update")],
-)  # fmt: skip
+    [
+        ("preactivations", "forward"),
+        ("loss", "loss"),
+        ("deltas", "backward"),
+        ("gradients", "backward"),
+        ("weights_after", "update"),
+    ],
+)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_planted_number_names_its_phase_and_replicate(name, phase, value):
     given = one_iteration(0, (2,))
@@ -201,7 +255,9 @@ def test_the_earliest_phase_wins_and_every_number_is_counted():
 
 
 def test_a_second_look_is_asked_for_once_and_only_off_the_cadence():
-    """Broken at 13, broken still at 14: only 13 asks, for 12. Broken at 11: 10 has its costly statistics."""
+    """Broken at 13, broken still at 14: only 13 asks, for 12. Broken at 11: 10 has its costly
+    statistics.
+    """
     for broken, asked in ((13, [13]), (11, []), (10, []), (12, [12])):
         answers = []
         with Recorder(LAYERS) as recorder:
@@ -212,10 +268,18 @@ def test_a_second_look_is_asked_for_once_and_only_off_the_cadence():
                 if recorder.record(**given):
                     answers.append(t)
                     before = one_iteration(t - 1)
-                    recorder.revisit(**{n: before[n] for n in before if n not in ("loss", "learning_rate")})
+                    recorder.revisit(
+                        **{n: before[n] for n in before if n not in ("loss", "learning_rate")}
+                    )
         assert answers == asked, broken
         full = record(16, every=1)
-        for name in ("grad_max", "update_cosine", "lost_fraction", "dead_fraction", "unit_similarity"):
+        for name in (
+            "grad_max",
+            "update_cosine",
+            "lost_fraction",
+            "dead_fraction",
+            "unit_similarity",
+        ):
             assert recorder.run.recorded(name)[broken - 1].any(), (broken, name)
             np.testing.assert_array_equal(recorder.run[name][broken - 1], full[name][broken - 1])
 
@@ -261,18 +325,39 @@ def plant(name, change):
     [
         (plant("gradients", lambda a: a[:1]), "gradients holds 1 arrays, but the recorder has 2"),
         (plant("slopes", lambda a: a * 2), "slopes holds 2 arrays, .* needs 1"),
-        (plant("gradients", lambda a: [x.swapaxes(-1, -2) for x in a]), r"gradients\[0\] has shape \(2, 4, 3\)"),
-        (plant("weights", lambda a: [x[0] for x in a]), r"weights\[0\] has shape \(3, 4\).*\(2, 3, 4\)"),
-        (plant("weights_after", lambda a: [x[:1] for x in a]), r"weights_after\[0\] has shape \(1, 3, 4\)"),
-        (plant("biases", lambda a: [x[:, 0] for x in a]), r"biases\[0\] has shape \(2, 4\).*\(2, 1, 4\)"),
-        (plant("deltas", lambda a: [a[0], a[1][:, :3]]), r"deltas\[1\] has shape \(2, 3, 2\).*\(2, 5, 2\)"),
+        (
+            plant("gradients", lambda a: [x.swapaxes(-1, -2) for x in a]),
+            r"gradients\[0\] has shape \(2, 4, 3\)",
+        ),
+        (
+            plant("weights", lambda a: [x[0] for x in a]),
+            r"weights\[0\] has shape \(3, 4\).*\(2, 3, 4\)",
+        ),
+        (
+            plant("weights_after", lambda a: [x[:1] for x in a]),
+            r"weights_after\[0\] has shape \(1, 3, 4\)",
+        ),
+        (
+            plant("biases", lambda a: [x[:, 0] for x in a]),
+            r"biases\[0\] has shape \(2, 4\).*\(2, 1, 4\)",
+        ),
+        (
+            plant("deltas", lambda a: [a[0], a[1][:, :3]]),
+            r"deltas\[1\] has shape \(2, 3, 2\).*\(2, 5, 2\)",
+        ),
         (plant("batch", lambda a: a[0]), r"batch\[0\] has shape \(5, 3\)"),
         (plant("batch", lambda a: a[..., :2]), r"batch\[0\] has shape \(2, 5, 2\)"),
-        (plant("activations", lambda a: [x[0, 0] for x in a]), r"activations\[0\] has shape \(4,\)"),
+        (
+            plant("activations", lambda a: [x[0, 0] for x in a]),
+            r"activations\[0\] has shape \(4,\)",
+        ),
         (plant("weights", lambda a: [x.tolist() for x in a]), r"weights\[0\] is list"),
         (plant("weights", lambda a: [x.astype(int) for x in a]), r"weights\[0\] is int64"),
         (plant("loss", lambda a: np.zeros(3)), r"loss has shape \(3,\)"),
-        (lambda: one_iteration(0, (2,)) | {"validation": (np.zeros(3), 0.5)}, r"validation_loss has shape \(3,\)"),
+        (
+            lambda: one_iteration(0, (2,)) | {"validation": (np.zeros(3), 0.5)},
+            r"validation_loss has shape \(3,\)",
+        ),
         (lambda: one_iteration(0, (2,)) | {"delta": []}, "unknown arrays delta"),
     ],
 )
@@ -283,7 +368,9 @@ def test_arrays_that_do_not_fit_are_named_and_nothing_is_recorded(build, match):
             recorder.record(**build())
         recorder.record(**one_iteration(1, (2,)))
     assert recorder.run.iterations == 2
-    np.testing.assert_array_equal(recorder.run["update_cosine"], record(2, lead=(2,))["update_cosine"])
+    np.testing.assert_array_equal(
+        recorder.run["update_cosine"], record(2, lead=(2,))["update_cosine"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -321,7 +408,13 @@ def test_an_argument_outside_its_range_is_named_and_deletes_nothing(options, mat
 
 
 def test_a_config_of_numpy_numbers_and_tuples_is_the_same_live_and_loaded(tmp_path):
-    config = {"rate": np.float32(0.5), "sizes": (3, np.int64(4)), "on": np.bool_(True), "none": None, "x": np.eye(1)}
+    config = {
+        "rate": np.float32(0.5),
+        "sizes": (3, np.int64(4)),
+        "on": np.bool_(True),
+        "none": None,
+        "x": np.eye(1),
+    }
     run = record(1, config=config, out=tmp_path / "run")
     assert run.config == {"rate": 0.5, "sizes": [3, 4], "on": True, "none": None, "x": [[1.0]]}
     assert gradlab.load(tmp_path / "run").config == run.config
@@ -402,9 +495,18 @@ def test_rows_go_to_disk_when_either_limit_is_reached(block, seconds, most, monk
 
 
 def test_memory_does_not_grow_with_the_number_of_iterations(monkeypatch):
-    """Python's and Arrow's own bytes together, from the 100th to the 1,000th iteration of 600 bytes each."""
+    """Python's and Arrow's own bytes together, from the 100th to the 1,000th iteration of 600 bytes
+    each.
+    """
     monkeypatch.setattr(recorder_module, "FLUSH_SECONDS", 1e9)
-    given, sizes = {n: v for n, v in one_iteration().items() if n in NEEDED | {"loss", "learning_rate", "deltas"}}, {}
+    given, sizes = (
+        {
+            n: v
+            for n, v in one_iteration().items()
+            if n in NEEDED | {"loss", "learning_rate", "deltas"}
+        },
+        {},
+    )
     with Recorder(LAYERS) as recorder:
         tracemalloc.start()
         try:
@@ -423,14 +525,23 @@ def test_memory_does_not_grow_with_the_number_of_iterations(monkeypatch):
 def test_a_block_of_iterations_is_recorded_as_one_by_one():
     rng = np.random.default_rng(0)
     names = ("grad_norm", "update_cosine", "log_gain_block")
-    columns = {name: np.ma.masked_array(rng.normal(size=(5, 2)), rng.random((5, 2)) < 0.3) for name in names}
+    columns = {
+        name: np.ma.masked_array(rng.normal(size=(5, 2)), rng.random((5, 2)) < 0.3)
+        for name in names
+    }
     columns["grad_norm"][3] = np.nan
-    steps = {"loss": np.ma.masked_array(np.arange(5.0), [0, 0, 1, 0, 0]), "learning_rate": np.full(5, 0.1)}
+    steps = {
+        "loss": np.ma.masked_array(np.arange(5.0), [0, 0, 1, 0, 0]),
+        "learning_rate": np.full(5, 0.1),
+    }
     phases = [None, None, None, "backward", "forward"]
     one, many = Recorder(LAYERS, weights=3), Recorder(LAYERS, weights=3)
     followed = rng.normal(size=(5, 3))
     for t in range(5):
-        row = {name: None if column[t] is np.ma.masked else float(column[t]) for name, column in steps.items()}
+        row = {
+            name: None if column[t] is np.ma.masked else float(column[t])
+            for name, column in steps.items()
+        }
         here = {name: column[t] for name, column in columns.items()}
         one.add(here, phase=phases[t], followed=followed[t] if t != 2 else None, **row)
     many.add_block({}, {}, phases=[])
@@ -439,8 +550,9 @@ def test_a_block_of_iterations_is_recorded_as_one_by_one():
         many.add_block(
             {name: column[rows] for name, column in columns.items()},
             {name: column[rows] for name, column in steps.items()},
-            phases=phases[rows], followed=(read, followed[rows][read]),
-        )  # fmt: skip
+            phases=phases[rows],
+            followed=(read, followed[rows][read]),
+        )
     assert many.acknowledged == many.iterations == 5
     first, second = one.close(), many.close()
     assert first.steps.equals(second.steps)
@@ -462,7 +574,9 @@ def test_a_block_that_does_not_fit_is_named(columns, steps, said):
 
 
 def test_what_changes_the_weights_between_two_steps_is_measured():
-    """The loop of these tests takes new weights at every iteration: W before t is not W after t - 1."""
+    """The loop of these tests takes new weights at every iteration: W before t is not W after t -
+    1.
+    """
     run = record(14)
     expected = [
         [np.linalg.norm(now - after) for now, after in zip(*pair, strict=True)]
@@ -484,7 +598,10 @@ def test_a_penalty_shows_as_gradients_that_point_along_the_weights():
     assert not recorder.run.recorded("grad_weight_cosine")[1].any()
 
 
-BLOCKS = [{"block": "blocks.0", "kind": "Block", "layers": [1]}, {"block": "blocks.1", "layers": [2]}]
+BLOCKS = [
+    {"block": "blocks.0", "kind": "Block", "layers": [1]},
+    {"block": "blocks.1", "layers": [2]},
+]
 STAGE = [("softmax", 0.05), ("log", 2.0)]
 
 
@@ -496,28 +613,40 @@ def test_blocks_output_stage_and_step_columns_go_in_with_an_iteration(tmp_path):
             block_signals={"stream_rms": np.ma.masked_array([1.0, 2.0], [True, False])},
             output_stage=STAGE,
         )
-        recorder.add({"grad_norm": np.ones(2)}, loss=1.0, block_signals={"branch_share": [0.25, 0.5]})
+        recorder.add(
+            {"grad_norm": np.ones(2)}, loss=1.0, block_signals={"branch_share": [0.25, 0.5]}
+        )
     for run in (recorder.run, gradlab.load(tmp_path / "run")):
         assert run.blocks["block"].tolist() == ["blocks.0", "blocks.1"]
         assert run.blocks["path"].tolist() == ["blocks.0", "blocks.1"]
         assert run.blocks["layers"].tolist() == [[1], [2]]
         np.testing.assert_array_equal(
-            run.block_statistic("stream_rms"), [[[np.nan, np.nan]], [[np.nan, 2.0]], [[np.nan, np.nan]]]
+            run.block_statistic("stream_rms"),
+            [[[np.nan, np.nan]], [[np.nan, 2.0]], [[np.nan, np.nan]]],
         )
         np.testing.assert_array_equal(run.block_statistic("branch_share")[2], [[0.25, 0.5]])
         assert run.block_signals["iteration"].tolist() == [1, 1, 2, 2]
-        assert run.output_stage.to_numpy().tolist() == [[1, 0, 0, "softmax", 0.05], [1, 0, 1, "log", 2.0]]
+        assert run.output_stage.to_numpy().tolist() == [
+            [1, 0, 0, "softmax", 0.05],
+            [1, 0, 1, "log", 2.0],
+        ]
         np.testing.assert_array_equal(run.step("score")[:, 0], [0.5, np.nan, np.nan])
         np.testing.assert_array_equal(run.step("examples")[:, 0], [5, np.nan, np.nan])
 
 
 def test_blocks_of_many_iterations_are_recorded_as_one_by_one():
-    streams = {"stream_rms": np.ma.masked_array(np.arange(8.0).reshape(4, 2), [[0, 0], [1, 1], [0, 1], [1, 1]])}
+    streams = {
+        "stream_rms": np.ma.masked_array(
+            np.arange(8.0).reshape(4, 2), [[0, 0], [1, 1], [0, 1], [1, 1]]
+        )
+    }
     one, many = Recorder(LAYERS, blocks=BLOCKS), Recorder(LAYERS, blocks=BLOCKS)
     for t in range(4):
         recorded = {} if t in (1, 3) else {"stream_rms": streams["stream_rms"][t]}
         one.add({}, loss=1.0, block_signals=recorded, output_stage=STAGE if t == 2 else [])
-    many.add_block({}, {"loss": np.ones(4)}, phases=[None] * 4, block_signals=streams, output_stage={2: STAGE})
+    many.add_block(
+        {}, {"loss": np.ones(4)}, phases=[None] * 4, block_signals=streams, output_stage={2: STAGE}
+    )
     first, second = one.close(), many.close()
     assert first.block_signals.equals(second.block_signals)
     assert first.output_stage.equals(second.output_stage)
@@ -527,7 +656,10 @@ def test_blocks_of_many_iterations_are_recorded_as_one_by_one():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"block_signals": {"stream_rms": np.ones(3)}}, r"block_signals\['stream_rms'\] has shape \(3,\)"),
+        (
+            {"block_signals": {"stream_rms": np.ones(3)}},
+            r"block_signals\['stream_rms'\] has shape \(3,\)",
+        ),
         ({"block_signals": {"stream": np.ones(2)}}, "block_signals got 'stream'"),
         ({"output_stage": [("softmax", np.ones(3))]}, r"output_stage\[0\] has shape \(3,\)"),
         ({"score": np.ones(3)}, r"score has shape \(3,\)"),
@@ -542,13 +674,22 @@ def test_what_does_not_fit_the_blocks_is_named_and_nothing_is_recorded(given, sa
     assert recorder.run.iterations == 0
 
 
-@pytest.mark.parametrize("blocks", [[{}], [{"block": ""}], [{"block": "a"}, {"block": "a"}], ["blocks.0"]])
+@pytest.mark.parametrize(
+    "blocks", [[{}], [{"block": ""}], [{"block": "a"}, {"block": "a"}], ["blocks.0"]]
+)
 def test_blocks_need_names_of_their_own(blocks):
     with pytest.raises(ArgumentError, match=r"blocks\[[01]\] needs 'block'"):
         Recorder(LAYERS, blocks=blocks)
 
 
-VECTOR = {"kind": "vector", "fan_in": 1, "fan_out": 4, "name": "norm.scale", "block": "blocks.0", "role": "norm"}
+VECTOR = {
+    "kind": "vector",
+    "fan_in": 1,
+    "fan_out": 4,
+    "name": "norm.scale",
+    "block": "blocks.0",
+    "role": "norm",
+}
 
 
 def test_vectors_come_last_and_are_added_not_recorded():
@@ -565,3 +706,143 @@ def test_vectors_come_last_and_are_added_not_recorded():
     assert layers["path"].tolist() == ["hidden1", "output", "norm.scale"]
     assert layers["block"].tolist() == ["", "", "blocks.0"]
     assert layers["role"].tolist() == ["hidden1", "output", "norm"]
+
+
+def test_recorders_made_in_other_threads_are_told_of():
+    told = []
+    with watching(told.append):
+        recorders = []
+        threads = [
+            threading.Thread(target=lambda: recorders.append(Recorder(LAYERS))) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    Recorder(LAYERS)
+    assert sorted(map(id, told)) == sorted(map(id, recorders))
+
+
+def test_a_callback_may_itself_watch_and_record():
+    told = []
+
+    def callback(recorder):
+        told.append(recorder)
+        if len(told) == 1:
+            with watching(told.append):
+                Recorder(LAYERS)
+
+    with watching(callback):
+        Recorder(LAYERS)
+    assert len(told) == 3
+
+
+def test_histograms_are_recorded_with_the_costly_statistics_where_they_are_asked_for():
+    with Recorder(LAYERS, replicates=2, every=2, histograms=True) as recorder:
+        for t in range(3):
+            recorder.record(**one_iteration(t, (2,)))
+    table = recorder.run.histograms
+    assert table["iteration"].unique().tolist() == [0, 2]
+    gradient = one_iteration(2, (2,))["gradients"][1][1]
+    expected = Counter(np.floor(np.log2(np.abs(gradient))).astype(int).ravel().tolist())
+    rows = table.query("iteration == 2 and replicate == 1 and layer == 2")
+    assert dict(zip(rows["exponent"].astype(int), rows["count"], strict=True)) == expected
+    assert record(2).histograms.empty
+
+
+def test_histograms_measured_elsewhere_are_kept():
+    counts = np.zeros((2, 2, measures.BINS), int)
+    counts[0, 0, 0] = 3  # zeros
+    counts[1, 1, 1 - measures.LOWEST_EXPONENT] = 4  # 1 <= |g| < 2
+    one, many = Recorder(LAYERS), Recorder(LAYERS)
+    for t in range(2):
+        one.add({}, loss=1.0, histogram=counts[t])
+    many.add_block({}, {"loss": np.ones(2)}, phases=[None] * 2, histograms=(np.arange(2), counts))
+    first, second = one.close(), many.close()
+    assert first.histograms.equals(second.histograms)
+    assert first.histograms.fillna(-999).to_numpy().tolist() == [
+        [0, 0, 1, -999, 3],
+        [1, 0, 2, 0, 4],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"learning_rate": "oops"}, "learning_rate='oops' must be a number"),
+        ({"loss": None}, "loss is None"),
+        ({"loss": [[1.0]]}, r"loss has shape \(1, 1\)"),
+        ({"loss": np.ma.masked_array([1.0], [True])}, "loss is masked"),
+        ({"score": object()}, "score=<object"),
+        ({"gradients": None}, "gradients is None"),
+        ({"weights_after": None}, "weights_after is None"),
+        ({"gradients": 5}, "gradients is a int"),
+        ({"gradients": [1, 2]}, r"gradients\[0\] is int"),
+        ({"validation": 3}, "validation=3"),
+        ({"validation": ("a", 1)}, "validation_loss='a'"),
+        ({"nonfinite_phase": "loss"}, "nonfinite_phase"),
+        ({"second_moment_scale": "x"}, "second_moment_scale='x'"),
+        (
+            {
+                "others": [np.zeros(3)],
+                "others_after": [np.zeros(3)],
+                "other_gradients": [np.zeros(3)],
+            },
+            r"others\[0\]",
+        ),
+        (
+            {"others": [np.zeros((1, 3))], "other_gradients": []},
+            "other_gradients has arrays of shapes",
+        ),
+        ({"block_signals": 3}, "block_signals=3"),
+        ({"output_stage": ["softmax"]}, r"output_stage\[0\]='softmax'"),
+        ({"output_stage": 3}, "output_stage=3"),
+        ({"batch": np.ma.masked_array(np.zeros((5, 3)))}, r"batch\[0\] is a masked array"),
+        ({"batch": np.zeros((5, 3), ">f8")}, r"batch\[0\] is >f8"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_at_the_call_that_brings_it(given, said):
+    with Recorder(LAYERS) as recorder:
+        recorder.record(**one_iteration(0))
+        with pytest.raises(ArgumentError, match=said):
+            recorder.record(**one_iteration(1) | given)
+        recorder.record(**one_iteration(1))
+    assert recorder.run.iterations == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"columns": [1]}, r"columns=\[1\]"),
+        ({"columns": {"grad_norm": ["a", "b"]}}, "grad_norm=array"),
+        ({"columns": {"gradnorm": [1, 2]}}, "did you mean 'grad_norm'"),
+        ({"phase": "before"}, "phase='before'"),
+        ({"phase": ["loss", "loss"]}, "phase="),
+        ({"followed": np.zeros(3)}, r"followed has shape \(3,\)"),
+        ({"histogram": np.zeros((2, 3), int)}, "histogram is int64"),
+        ({"histogram": np.zeros((2, measures.BINS))}, "histogram is float64"),
+    ],
+)
+def test_what_add_cannot_record_is_refused_at_the_call_that_brings_it(given, said):
+    with Recorder(LAYERS) as recorder, pytest.raises(ArgumentError, match=said):
+        recorder.add(**{"columns": {}, "loss": 1.0} | given)
+    assert recorder.run.iterations == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"phases": "loss"}, "phases='loss'"),
+        ({"steps": {"loss": ["a", "b", "c"]}}, "loss="),
+        ({"followed": ([0, 3], np.zeros((2, 26)))}, "followed names iterations"),
+        ({"followed": ([0], np.zeros((1, 3)))}, "followed is float64"),
+        ({"output_stage": [("softmax", 1.0)]}, "must be a dict by iteration"),
+        ({"output_stage": {3: []}}, "output_stage has the iteration 3"),
+        ({"histograms": ([0], np.zeros((1, 2, 3), int))}, "histograms is int64"),
+        ({"block_signals": {"stream_rms": np.zeros((3, 1))}}, "block_signals"),
+    ],
+)
+def test_what_add_block_cannot_record_is_refused_at_the_call_that_brings_it(given, said):
+    with Recorder(LAYERS, weights=26) as recorder, pytest.raises(ArgumentError, match=said):
+        recorder.add_block(**{"columns": {}, "steps": {}, "phases": [None] * 3} | given)
+    assert recorder.run.iterations == 0

@@ -1,4 +1,6 @@
-"""`Run`: frozen, saved and loaded without loss, ordinary Parquet, and damaged folders refused in one sentence."""
+"""`Run`: frozen, saved and loaded without loss, ordinary Parquet, and damaged folders refused in
+one sentence.
+"""
 
 import json
 import math
@@ -22,7 +24,9 @@ INF, NAN = math.inf, math.nan
 
 def hostile_run() -> Run:
     """Every kind of number a record can hold, and null beside each."""
-    values = np.array([1.5, -0.0, NAN, INF, -INF, 5e-324, 1.8e308, 0.1, -1e-31, 0.0, 2.0, 3.0]).reshape(3, 2, 2)
+    values = np.array(
+        [1.5, -0.0, NAN, INF, -INF, 5e-324, 1.8e308, 0.1, -1e-31, 0.0, 2.0, 3.0]
+    ).reshape(3, 2, 2)
     mask = np.ones((3, 2, 2), bool)
     mask[0, 0, 0] = mask[2, 1] = False
     return Run.from_arrays(
@@ -30,7 +34,9 @@ def hostile_run() -> Run:
         recorded={"grad_norm": mask, "dead_fraction": np.zeros((3, 2, 2), bool)},
         steps={
             "loss": np.array([[1.0, NAN], [INF, 2.0], [0.1, 0.2]]),
-            "validation_loss": np.ma.MaskedArray(np.ones((3, 2)), [[False, False], [True, True], [True, True]]),
+            "validation_loss": np.ma.MaskedArray(
+                np.ones((3, 2)), [[False, False], [True, True], [True, True]]
+            ),
             "nonfinite_phase": np.array([[None, "loss"], ["loss", None], [None, None]], object),
         },
         layers=[{"fan_in": 3, "fan_out": 2, "activation": "tanh"}, {"fan_in": 2, "fan_out": 2}],
@@ -40,7 +46,13 @@ def hostile_run() -> Run:
 
 
 def trained(iterations=25, **options) -> Run:
-    return train(MLP([3, 4, 3], seed=0, replicates=2), make_data(), batch_size=5, iterations=iterations, **options)
+    return train(
+        MLP([3, 4, 3], seed=0, replicates=2),
+        make_data(),
+        batch_size=5,
+        iterations=iterations,
+        **options,
+    )
 
 
 def bits(array) -> np.ndarray:
@@ -54,7 +66,9 @@ def assert_same(one: Run, other: Run):
     for name in STATISTICS:
         np.testing.assert_array_equal(one.recorded(name), other.recorded(name), err_msg=name)
         recorded = one.recorded(name)
-        np.testing.assert_array_equal(bits(one[name][recorded]), bits(other[name][recorded]), err_msg=name)
+        np.testing.assert_array_equal(
+            bits(one[name][recorded]), bits(other[name][recorded]), err_msg=name
+        )
     for table in ("steps", "weights", "layers"):
         pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table))
     pd.testing.assert_frame_equal(one.to_frame(), other.to_frame())
@@ -95,7 +109,10 @@ def test_columns_and_tables_have_the_promised_names():
     assert tuple(run.to_frame().columns) == ("iteration", "replicate", "layer", *STATISTICS)
     assert run.layers["layer"].tolist() == [1, 2]
     assert run.layers["name"].tolist() == ["hidden1", "output"]
-    assert run.layers[["fan_in", "fan_out", "parameters"]].to_numpy().tolist() == [[3, 4, 16], [4, 3, 15]]
+    assert run.layers[["fan_in", "fan_out", "parameters"]].to_numpy().tolist() == [
+        [3, 4, 16],
+        [4, 3, 15],
+    ]
     for name in STATISTICS:
         assert run[name].shape == run.recorded(name).shape == (25, 2, 2)
         assert type(run[name]) is np.ndarray
@@ -116,7 +133,9 @@ def test_other_tools_read_the_tables_as_ordinary_parquet(tmp_path):
     np.testing.assert_array_equal(column.drop_nulls().to_numpy(), expected[recorded])
     rows = duckdb.sql(f"select grad_norm from read_parquet('{path}')").fetchall()
     assert [value is None for (value,) in rows] == (~recorded).tolist()
-    np.testing.assert_array_equal([value for (value,) in rows if value is not None], expected[recorded])
+    np.testing.assert_array_equal(
+        [value for (value,) in rows if value is not None], expected[recorded]
+    )
     keys = duckdb.sql(f"select iteration, replicate, layer from read_parquet('{path}')").fetchall()
     assert keys == [(t, k, layer) for t in range(3) for k in range(2) for layer in (1, 2)]
 
@@ -131,7 +150,12 @@ def test_a_run_is_frozen():
     for name in ("name", "config", "replicates", "steps", "anything"):
         with pytest.raises(AttributeError, match=r"frozen|can't|no setter"):
             setattr(run, name, 1)
-    for array in (run["grad_norm"], run.recorded("grad_norm"), run["second_moment_rms"], run.step("loss")):
+    for array in (
+        run["grad_norm"],
+        run.recorded("grad_norm"),
+        run["second_moment_rms"],
+        run.step("loss"),
+    ):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
 
@@ -156,7 +180,11 @@ def test_what_a_caller_changes_stays_with_the_caller():
 
 def test_an_unknown_name_is_an_argument_error_that_lists_the_known_ones():
     run = trained(1)
-    for ask in (lambda: run["gradient"], lambda: run.recorded("gradient"), lambda: run.step("gradient")):
+    for ask in (
+        lambda: run["gradient"],
+        lambda: run.recorded("gradient"),
+        lambda: run.step("gradient"),
+    ):
         with pytest.raises(ArgumentError, match=r"'gradient'.*grad_norm"):
             ask()
 
@@ -167,12 +195,18 @@ def test_an_unknown_name_is_an_argument_error_that_lists_the_known_ones():
         ({"signals": {}}, "signals must be"),
         ({"signals": {"gradient": np.zeros((2, 1, 1))}}, r"unknown: \['gradient'\]"),
         ({"signals": {"grad_norm": np.zeros((2, 1))}}, "one shape"),
-        ({"signals": {"grad_norm": np.zeros((2, 1, 1)), "delta_norm": np.zeros((1, 1, 1))}}, "one shape"),
+        (
+            {"signals": {"grad_norm": np.zeros((2, 1, 1)), "delta_norm": np.zeros((1, 1, 1))}},
+            "one shape",
+        ),
         ({"steps": {"los": np.zeros((2, 1))}}, r"steps\['los'\]"),
         ({"steps": {"loss": np.zeros(2)}}, r"steps\['loss'\] has shape \(2,\)"),
         ({"steps": {"loss": np.zeros((3, 1))}}, r"steps\['loss'\] has shape \(3, 1\)"),
         ({"recorded": {"delta_norm": np.ones((2, 1, 1), bool)}}, r"recorded\['delta_norm'\]"),
-        ({"recorded": {"grad_norm": np.ones((2, 1), bool)}}, r"recorded\['grad_norm'\] has shape \(2, 1\)"),
+        (
+            {"recorded": {"grad_norm": np.ones((2, 1), bool)}},
+            r"recorded\['grad_norm'\] has shape \(2, 1\)",
+        ),
         ({"layers": [{}, {}]}, "describes 2 layers, but the signals have 1"),
         ({"config": {"rate": NAN}}, "config cannot be stored"),
     ],
@@ -183,7 +217,11 @@ def test_arrays_that_do_not_fit_are_named(arguments, match):
 
 
 def contents(folder) -> dict:
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_save_replaces_a_run_whole(tmp_path):
@@ -251,7 +289,11 @@ def test_save_refuses_what_is_no_run(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "thesis.txt").write_text("years of work")
     before = contents(tmp_path)
-    for target in (tmp_path / "folder", tmp_path / "folder" / "thesis.txt", tmp_path / "folder" / "thesis.txt" / "x"):
+    for target in (
+        tmp_path / "folder",
+        tmp_path / "folder" / "thesis.txt",
+        tmp_path / "folder" / "thesis.txt" / "x",
+    ):
         with pytest.raises(RunError):
             trained(1).save(target)
     assert contents(tmp_path) == before
@@ -305,7 +347,9 @@ DAMAGES = {
     "steps of another run": lambda run: (run / "steps.parquet").write_bytes(
         (run.parent / "short" / "steps.parquet").read_bytes()
     ),
-    "both tables missing": lambda run: [(run / f"{name}.parquet").unlink() for name in ("steps", "signals")],
+    "both tables missing": lambda run: [
+        (run / f"{name}.parquet").unlink() for name in ("steps", "signals")
+    ],
 }
 
 
@@ -348,14 +392,18 @@ def test_every_truncation_of_a_table_is_a_run_error(saved, tmp_path):
 
 
 def test_damage_inside_a_table_never_escapes_as_another_error(saved, tmp_path):
-    """A flipped byte may pass unseen (Parquet pages carry no checksum here), but it never ends in a traceback."""
+    """A flipped byte may pass unseen (Parquet pages carry no checksum here), but it never ends in a
+    traceback.
+    """
     folder, rng = tmp_path / "run", np.random.default_rng(0)
     folder.mkdir()
     for file, data in saved[0].items():
         (folder / file).write_bytes(data)
     whole = (folder / "signals.parquet").read_bytes()
     for place in rng.integers(0, len(whole), 40):
-        (folder / "signals.parquet").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        (folder / "signals.parquet").write_bytes(
+            whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
+        )
         try:
             load(folder).to_frame()
         except GradlabError:
@@ -377,7 +425,10 @@ def test_a_saved_run_is_readable_by_others_of_the_same_machine(tmp_path):
 
 
 def test_the_repr_names_the_run_and_its_size():
-    assert repr(trained(2)) == "<Run 'relu-glorot_uniform-depth1': 2 iterations x 2 seeds x 2 layers, complete>"
+    assert (
+        repr(trained(2))
+        == "<Run 'relu-glorot_uniform-depth1': 2 iterations x 2 seeds x 2 layers, complete>"
+    )
 
 
 def test_zero_iterations_through_the_package():
@@ -408,7 +459,9 @@ def test_blocks_vectors_and_the_output_stage_are_saved_and_loaded(tmp_path):
     assert_same(run, loaded)
     for table in ("blocks", "block_signals", "output_stage", "histograms"):
         pd.testing.assert_frame_equal(getattr(run, table), getattr(loaded, table))
-    np.testing.assert_array_equal(run.block_statistic("stream_rms"), loaded.block_statistic("stream_rms"))
+    np.testing.assert_array_equal(
+        run.block_statistic("stream_rms"), loaded.block_statistic("stream_rms")
+    )
     assert np.isnan(loaded.block_statistic("stream_rms")[[0, 3]]).all()
     np.testing.assert_array_equal(loaded.block_statistic("stream_rms")[4], [[401, 402], [411, 412]])
     assert np.isnan(loaded.block_statistic("branch_cosine")).all()
@@ -432,7 +485,9 @@ def test_matrices_and_vectors_are_runs_of_some_layers():
     assert matrices.matrices is matrices
     assert matrices.vectors is None
     assert matrices.condensed() is matrices
-    np.testing.assert_array_equal(matrices.block_statistic("stream_rms"), run.block_statistic("stream_rms"))
+    np.testing.assert_array_equal(
+        matrices.block_statistic("stream_rms"), run.block_statistic("stream_rms")
+    )
 
 
 def test_a_vector_that_is_not_finite_counts_in_the_whole_run_and_not_in_its_matrices():
@@ -467,8 +522,14 @@ def test_a_run_without_vectors_is_its_own_matrices():
     [
         ({"layers": [{"kind": "vector"}, {}]}, r"layers\[0\] is a vector"),
         ({"blocks": [{}]}, r"blocks\[0\] needs 'block'"),
-        ({"blocks": [{"block": "a"}], "block_signals": {"stream_rms": np.ones((2, 1, 2))}}, r"shape \(2, 1, 2\)"),
-        ({"blocks": [{"block": "a"}], "block_signals": {"loss": np.ones((2, 1, 1))}}, r"block_signals\['loss'\]"),
+        (
+            {"blocks": [{"block": "a"}], "block_signals": {"stream_rms": np.ones((2, 1, 2))}},
+            r"shape \(2, 1, 2\)",
+        ),
+        (
+            {"blocks": [{"block": "a"}], "block_signals": {"loss": np.ones((2, 1, 1))}},
+            r"block_signals\['loss'\]",
+        ),
     ],
 )
 def test_parts_that_do_not_fit_are_named(arguments, match):

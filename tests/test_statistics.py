@@ -47,7 +47,9 @@ def test_what_a_statistic_is_made_of_are_arguments_of_record():
 
 
 def test_what_else_is_needed_is_told_with_the_last_argument():
-    assert statistics.get("saturated_fraction").arguments == ("slopes (and slope_bound with each layer)",)
+    assert statistics.get("saturated_fraction").arguments == (
+        "slopes (and slope_bound with each layer)",
+    )
     assert statistics.get("delta_norm").arguments == ("deltas",)
 
 

@@ -22,7 +22,8 @@ from gradlab.run import load, steps_table, storage, streams, writer
 
 ROOT = Path(__file__).parent.parent
 
-# Iteration t has loss t and weights of norm 10 + t, so that a reader can tell every row from every other.
+# Iteration t has loss t and weights of norm 10 + t, so that a reader can tell every row from every
+# other.
 CHILD = textwrap.dedent("""
     import sys
     import numpy as np
@@ -150,7 +151,9 @@ def test_a_run_killed_before_its_first_block_loads_with_0_iterations(tmp_path):
 
 
 def test_parquet_without_a_closed_description_is_not_read(live):
-    """Killed between the rewriting of the tables and the word that the run is closed: the streams still count."""
+    """Killed between the rewriting of the tables and the word that the run is closed: the streams
+    still count.
+    """
     writer.compact(live, "steps")
     run = load(live)
     assert run.iterations == 12
@@ -188,7 +191,9 @@ def test_a_new_writer_opens_a_new_segment_and_order_is_kept_beyond_ten(tmp_path)
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
-def test_closing_keeps_every_row_in_order_in_groups_of_the_stated_size(count, tmp_path, monkeypatch):
+def test_closing_keeps_every_row_in_order_in_groups_of_the_stated_size(
+    count, tmp_path, monkeypatch
+):
     monkeypatch.setattr(writer, "ROW_GROUP", 64)
     stream = writer.Writer(tmp_path)
     for table in batches(count):

@@ -30,7 +30,8 @@ Tables = dict[str, pa.Table]
 class Buffer:
     """Iterations in memory, in order.
 
-    Each change is one assignment or one append: an interrupt finds the buffer as it was, or as it will be.
+    Each change is one assignment or one append: an interrupt finds the buffer as it was, or as it
+    will be.
 
     Parameters
     ----------
@@ -44,7 +45,9 @@ class Buffer:
         Layer (from 1), row and column of the weights that are followed.
     """
 
-    def __init__(self, measurer: Measurer, shape: tuple[int, int], blocks: Sequence[str], positions: Array):
+    def __init__(
+        self, measurer: Measurer, shape: tuple[int, int], blocks: Sequence[str], positions: Array
+    ):
         self._measurer, self._shape, self._blocks = measurer, shape, blocks
         self._positions = positions
         self._held: tuple[int, list[Row | Batch]] = (0, [])
@@ -68,7 +71,9 @@ class Buffer:
         self._held[1].append(entry)
 
     def amend(self, row: LayerRow, back: int) -> bool:
-        """Complete the row `back` from the newest (1 = the newest); return whether there is such a row."""
+        """Complete the row `back` from the newest (1 = the newest); return whether there is such a
+        row.
+        """
         entries = self._held[1]
         if len(entries) < back or not isinstance(before := entries[-back], Row):
             return False
@@ -104,7 +109,9 @@ class Buffer:
         if last is not None:
             parts.append(self._weights([start], last[None]))
         names = dict.fromkeys(name for part in parts for name in part)
-        return {name: pa.concat_tables([part[name] for part in parts if name in part]) for name in names}
+        return {
+            name: pa.concat_tables([part[name] for part in parts if name in part]) for name in names
+        }
 
     def drop(self, count: int) -> None:
         """Forget the first `count` entries: they are on disk."""
@@ -131,7 +138,11 @@ class Buffer:
         stages = [(number, row.output_stage) for number, row in numbers if row.output_stage]
         if stages:
             tables["output_stage"] = self._output_stage(stages)
-        counted = [(number, row.layers.histogram) for number, row in numbers if row.layers.histogram is not None]
+        counted = [
+            (number, row.layers.histogram)
+            for number, row in numbers
+            if row.layers.histogram is not None
+        ]
         if counted:
             times, counts = zip(*counted, strict=True)
             tables["histograms"] = histogram_table(np.array(times), np.stack(counts))
@@ -139,8 +150,13 @@ class Buffer:
 
     def _of_batch(self, start: int, batch: Batch) -> Tables:
         shape = len(batch.phases), *self._shape
-        values = {name: np.ma.getdata(column).reshape(shape) for name, column in batch.columns.items()}
-        masks = {name: ~np.ma.getmaskarray(column).reshape(shape) for name, column in batch.columns.items()}
+        values = {
+            name: np.ma.getdata(column).reshape(shape) for name, column in batch.columns.items()
+        }
+        masks = {
+            name: ~np.ma.getmaskarray(column).reshape(shape)
+            for name, column in batch.columns.items()
+        }
         named = np.empty((shape[0], 1), object)
         named[:, 0] = batch.phases
         steps = {name: np.ma.asarray(column)[:, None] for name, column in batch.steps.items()}
@@ -154,7 +170,9 @@ class Buffer:
         streams = [
             (start + n, each)
             for n in range(shape[0])
-            if not _all_masked(each := {k: np.ma.asarray(v)[n][None] for k, v in batch.block_signals.items()})
+            if not _all_masked(
+                each := {k: np.ma.asarray(v)[n][None] for k, v in batch.block_signals.items()}
+            )
         ]
         if streams:
             tables["block_signals"] = self._block_signals(streams)
@@ -163,7 +181,9 @@ class Buffer:
             tables["output_stage"] = self._output_stage(stages)
         if batch.histograms is not None and len(batch.histograms[0]):
             numbers, counts = batch.histograms
-            tables["histograms"] = histogram_table(start + np.asarray(numbers), np.asarray(counts)[:, None])
+            tables["histograms"] = histogram_table(
+                start + np.asarray(numbers), np.asarray(counts)[:, None]
+            )
         return tables
 
     def _weights(self, iterations: Sequence[int] | Array, values: Array) -> Tables:
@@ -202,7 +222,9 @@ class Buffer:
         return signals_table(start, values, masks, (len(rows), *self._shape))
 
     def _columns(self, rows: Sequence[LayerRow]) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Return every statistic (T, S, L) and where it is defined: nowhere where it was not taken."""
+        """Return every statistic (T, S, L) and where it is defined: nowhere where it was not
+        taken.
+        """
         shape = len(rows), *self._shape
         sums = {k: row.sums for k, row in enumerate(rows) if row.sums is not None}
         summed = list(sums)
@@ -231,7 +253,10 @@ class Buffer:
             missing = np.array([value is None for value in given])
             if name in WORDS or missing.all():
                 continue
-            filled = [np.broadcast_to(np.nan if value is None else value, (replicates,)) for value in given]
+            filled = [
+                np.broadcast_to(np.nan if value is None else value, (replicates,))
+                for value in given
+            ]
             mask = np.repeat(missing, replicates).reshape(-1, replicates)
             columns[name] = np.ma.MaskedArray(np.array(filled, np.float64), mask)
         phases = np.empty((len(rows), replicates), object)

@@ -23,7 +23,9 @@ from gradlab.run.tables import BLOCK_STATISTICS, STATISTICS, STEP_STATISTICS, VE
 Array = np.ndarray
 
 
-def options(*, every: Any, weights: Any, seed: Any, replicates: Any, overwrite: Any, histograms: Any) -> None:
+def options(
+    *, every: Any, weights: Any, seed: Any, replicates: Any, overwrite: Any, histograms: Any
+) -> None:
     """Check the plain options of a Recorder."""
     if every is not None:
         whole("every", every, 1)
@@ -49,9 +51,12 @@ def config(value: Any) -> dict[str, Any]:
     """Return what is told of the training; its baseline must be a number."""
     checked = mapping("config", value)
     baseline = checked.get("baseline_loss")
-    if baseline is not None and not is_number(np.asarray(baseline).item() if np.ndim(baseline) == 0 else baseline):
+    if baseline is not None and not is_number(
+        np.asarray(baseline).item() if np.ndim(baseline) == 0 else baseline
+    ):
         raise ArgumentError(
-            f"config['baseline_loss']={shown(baseline)} must be a finite number, the loss of the best constant "
+            f"config['baseline_loss']={shown(baseline)} must be a finite number, the loss of the "
+            f"best constant "
             "prediction, or None"
         )
     return checked
@@ -67,17 +72,28 @@ def path(value: Any) -> Path:
 def layers(given: Any) -> list[dict[str, Any]]:
     """Return the descriptions of layers, completed; each needs fan_in and fan_out."""
     if isinstance(given, Sequence) and not len(given):
-        raise ArgumentError("layers is empty; describe each layer, such as {'fan_in': 4, 'fan_out': 3}")
+        raise ArgumentError(
+            "layers is empty; describe each layer, such as {'fan_in': 4, 'fan_out': 3}"
+        )
     described = describe_layers(given)
     for number, layer in enumerate(given):
         for key in ("fan_in", "fan_out"):
-            if not isinstance(layer.get(key), (int, np.integer)) or isinstance(layer[key], bool) or layer[key] < 1:
+            if (
+                not isinstance(layer.get(key), (int, np.integer))
+                or isinstance(layer[key], bool)
+                or layer[key] < 1
+            ):
                 raise ArgumentError(
-                    f"layers[{number}] needs {key!r}, a whole number of at least 1; got {shown(layer.get(key))}"
+                    f"layers[{number}] needs {key!r}, a whole number of at least 1; got "
+                    f"{shown(layer.get(key))}"
                 )
         bound = layer.get("slope_bound")
-        if bound is not None and not is_number(np.asarray(bound).item() if np.ndim(bound) == 0 else bound):
-            raise ArgumentError(f"layers[{number}] has slope_bound={shown(bound)}, which must be a number, or None")
+        if bound is not None and not is_number(
+            np.asarray(bound).item() if np.ndim(bound) == 0 else bound
+        ):
+            raise ArgumentError(
+                f"layers[{number}] has slope_bound={shown(bound)}, which must be a number, or None"
+            )
         known, fans = described[number], int(layer["fan_in"]) * int(layer["fan_out"])
         biases = 0 if layer.get("kind") == VECTOR else int(layer["fan_out"])
         known["activation"] = layer.get("activation")
@@ -106,7 +122,9 @@ def names(method: str, columns: Any, steps: Any) -> None:
             raise ArgumentError(f"{argument}={shown(given)} must be a dict of arrays by name")
         unknown = sorted(str(name) for name in given if name not in known)
         if unknown:
-            raise ArgumentError(f"{method} got unknown columns {', '.join(unknown)}; {suggest(unknown[0], known)}")
+            raise ArgumentError(
+                f"{method} got unknown columns {', '.join(unknown)}; {suggest(unknown[0], known)}"
+            )
         if set(given) & set(WORDS):
             raise ArgumentError(f"{method} got nonfinite_phase; give it as phase=, or phases=")
 
@@ -116,15 +134,23 @@ def validation(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > 2:
-        raise ArgumentError(f"validation={shown(value)} must be (loss, accuracy), each a number or None")
+        raise ArgumentError(
+            f"validation={shown(value)} must be (loss, accuracy), each a number or None"
+        )
     return dict(zip(("validation_loss", "validation_accuracy"), value, strict=False))
 
 
 def steps(columns: Mapping[str, Any], replicates: int) -> dict[str, Array]:
     """Return columns of `steps`, (S,) each; what is None is left out."""
     if "nonfinite_phase" in columns:
-        raise ArgumentError("nonfinite_phase is found out by `record`, and given to `add` as phase=")
-    return {name: per_replicate(name, value, replicates) for name, value in columns.items() if value is not None}
+        raise ArgumentError(
+            "nonfinite_phase is found out by `record`, and given to `add` as phase="
+        )
+    return {
+        name: per_replicate(name, value, replicates)
+        for name, value in columns.items()
+        if value is not None
+    }
 
 
 def columns(given: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, Array | Partial]:
@@ -141,7 +167,9 @@ def phases(given: Any, replicates: int) -> list[str | None]:
     listed = [given] * replicates if given is None or isinstance(given, str) else given
     fitting = isinstance(listed, Sequence) and len(listed) == replicates
     if not fitting or not all(each is None or each in PHASES for each in listed):
-        raise ArgumentError(f"phase={shown(given)} must be one of {', '.join(PHASES)}, or None, for each replicate")
+        raise ArgumentError(
+            f"phase={shown(given)} must be one of {', '.join(PHASES)}, or None, for each replicate"
+        )
     return list(listed)
 
 
@@ -155,17 +183,40 @@ def block_signals(given: Any, replicates: int, blocks: int) -> dict[str, Array]:
         if name not in BLOCK_STATISTICS:
             raise ArgumentError(f"block_signals got {name!r}; {suggest(name, BLOCK_STATISTICS)}")
     shape = replicates, blocks
-    return {name: masked_numbers(f"block_signals[{name!r}]", values, shape) for name, values in given.items()}
+    return {
+        name: masked_numbers(f"block_signals[{name!r}]", values, shape)
+        for name, values in given.items()
+    }
 
 
 def output_stage(given: Any, replicates: int) -> Operations:
     """Return the operations behind the last layer, with a factor for each replicate."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ArgumentError(
+            f"output_stage={shown(given)} must be a list of (name of the operation, factor)"
+        )
     result = []
     for position, pair in enumerate(given):
-        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise ArgumentError(f"output_stage[{position}]={shown(pair)} must be (name of the operation, factor)")
+        if (
+            isinstance(pair, str)
+            or not isinstance(pair, Sequence)
+            or len(pair) != 2
+            or not isinstance(pair[0], str)
+        ):
+            raise ArgumentError(
+                f"output_stage[{position}]={shown(pair)} must be (name of the operation, factor)"
+            )
         result.append((pair[0], per_replicate(f"output_stage[{position}]", pair[1], replicates)))
     return result
+
+
+def stages(given: Any) -> dict[int, Operations]:
+    """Return the operations behind the last layer by iteration, for one net."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ArgumentError(f"output_stage={shown(given)} must be a dict by iteration")
+    return {number: output_stage(stage, 1) for number, stage in given.items()}
 
 
 def followed(given: Any, shape: tuple[int, int]) -> Array | None:
@@ -186,7 +237,8 @@ def counts(argument: str, given: Array, shape: tuple[int, ...]) -> Array:
     """Return whole numbers of this shape; a leading axis of replicates may be left out."""
     if given.dtype.kind not in "iu" or given.shape not in (shape, shape[1:]) or (given < 0).any():
         raise ArgumentError(
-            f"{argument} is {given.dtype} of shape {given.shape}; give counts of shape {shape[1:]} or {shape}"
+            f"{argument} is {given.dtype} of shape {given.shape}; give counts of shape {shape[1:]} "
+            f"or {shape}"
         )
     return np.broadcast_to(given, shape).astype(np.int64)
 
@@ -204,7 +256,9 @@ class Sizes:
 def batch(given: Batch, sizes: Sizes) -> Batch:
     """Return many iterations, checked; arrays are copied, for they wait until they are written."""
     count = sizes.iterations
-    if isinstance(given.phases, str) or not all(each is None or each in PHASES for each in given.phases):
+    if isinstance(given.phases, str) or not all(
+        each is None or each in PHASES for each in given.phases
+    ):
         raise ArgumentError(f"phases={shown(given.phases)} must hold {', '.join(PHASES)}, or None")
     for name in given.block_signals:
         if name not in BLOCK_STATISTICS:
@@ -226,7 +280,9 @@ def by_iteration(argument: str, given: Any, count: int) -> dict[int, Any]:
     result = {}
     for number, value in given.items():
         if not isinstance(number, (int, np.integer)) or not 0 <= number < count:
-            raise ArgumentError(f"{argument} has the iteration {shown(number)}; there are {count}, counted from 0")
+            raise ArgumentError(
+                f"{argument} has the iteration {shown(number)}; there are {count}, counted from 0"
+            )
         result[int(number)] = value
     return result
 
@@ -236,7 +292,9 @@ def _all(argument: str, given: Mapping[str, Any], shape: tuple[int, ...]) -> dic
     for name, values in given.items():
         named = f"{argument}[{name!r}]" if argument else name
         if np.shape(values) != shape:
-            raise ArgumentError(f"{named} has shape {np.shape(values)}; with these phases it needs {shape}")
+            raise ArgumentError(
+                f"{named} has shape {np.shape(values)}; with these phases it needs {shape}"
+            )
         result[name] = masked_numbers(named, values, shape).copy()
     return result
 
@@ -251,9 +309,13 @@ def _placed(
     whole_numbers = numbers.ndim == 1 and (not numbers.size or numbers.dtype.kind in "iu")
     inside = whole_numbers and (not numbers.size or (numbers.min() >= 0 and numbers.max() < count))
     if not inside or (np.diff(numbers) <= 0).any():
-        raise ArgumentError(f"{argument} names iterations {shown(given[0])}; they must ascend, from 0 to {count - 1}")
+        raise ArgumentError(
+            f"{argument} names iterations {shown(given[0])}; they must ascend, from 0 to "
+            f"{count - 1}"
+        )
     if values.dtype.kind not in "fiu" or values.shape != (len(numbers), *shape):
         raise ArgumentError(
-            f"{argument} is {values.dtype} of shape {values.shape}; it needs numbers of {(len(numbers), *shape)}"
+            f"{argument} is {values.dtype} of shape {values.shape}; it needs numbers of "
+            f"{(len(numbers), *shape)}"
         )
     return numbers.astype(int), values.astype(np.int64 if len(shape) == 2 else np.float64)

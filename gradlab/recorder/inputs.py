@@ -92,21 +92,26 @@ class Inputs:
     def _check(self, given: Mapping[str, Any]) -> None:
         """Check what is given.
 
-        The engine hands over the same stacks again and again, whose shapes cannot change: they are checked once.
+        The engine hands over the same stacks again and again, whose shapes cannot change: they are
+        checked once.
         """
         same = {name: arrays for name, arrays in given.items() if name != "second_moment_scale"}
         key = (*same, *map(id, same.values()))
         if key not in self._known:
             self._check_names(given)
             self._check_shapes(same)
-            if all(isinstance(arrays, LayerStack) for name, arrays in same.items() if name != "batch"):
+            if all(
+                isinstance(arrays, LayerStack) for name, arrays in same.items() if name != "batch"
+            ):
                 if len(self._known) > REMEMBERED:  # somebody makes them anew each time
                     self._known.clear()
                 self._known[key] = same  # kept, so that no other object gets an id of theirs
         if "second_moment_scale" in given:
             scale = np.asarray(given["second_moment_scale"])
             if scale.dtype.kind not in "fiu" or scale.size != 1:
-                raise ArgumentError(f"second_moment_scale={shown(given['second_moment_scale'])} must be a number")
+                raise ArgumentError(
+                    f"second_moment_scale={shown(given['second_moment_scale'])} must be a number"
+                )
 
     def _check_names(self, given: Mapping[str, Any]) -> None:
         missing = next((name for name in ("weights", "gradients") if name not in given), None)
@@ -114,22 +119,29 @@ class Inputs:
             raise ArgumentError(f"{missing} is None; give one array a layer, as `record` needs it")
         unknown = sorted(set(given) - set(NAMES))
         if unknown:
-            raise ArgumentError(f"record got unknown arrays {', '.join(unknown)}; {suggest(unknown[0], NAMES)}")
+            raise ArgumentError(
+                f"record got unknown arrays {', '.join(unknown)}; {suggest(unknown[0], NAMES)}"
+            )
         for name, arrays in given.items():
             if name in ("batch", "second_moment_scale"):
                 continue
             if not isinstance(arrays, Sequence) or isinstance(arrays, (str, bytes)):
                 kind = type(arrays).__name__
-                raise ArgumentError(f"{name} is a {kind}; give a list of arrays, one a layer, first layer first")
+                raise ArgumentError(
+                    f"{name} is a {kind}; give a list of arrays, one a layer, first layer first"
+                )
             expected = len(self._layers) - (name in HIDDEN_ONLY)
             if name not in OF_THE_NET and len(arrays) != expected:
                 raise ArgumentError(
-                    f"{name} holds {len(arrays)} arrays, but the recorder has {len(self._layers)} layers "
+                    f"{name} holds {len(arrays)} arrays, but the recorder has {len(self._layers)} "
+                    f"layers "
                     f"and needs {expected} of them, first layer first"
                 )
 
     def _check_shapes(self, given: Mapping[str, Any]) -> None:
-        """Raise ArgumentError for an array that is none or does not fit its layer: a transposed one, say."""
+        """Raise ArgumentError for an array that is none or does not fit its layer: a transposed
+        one, say.
+        """
         batch_size = None
         for name, arrays in given.items():
             for layer, array in enumerate([arrays] if name == "batch" else arrays):
@@ -147,7 +159,10 @@ class Inputs:
                     rows = batch_size = batch_size or (array.shape[-2] if array.ndim > 1 else "B")
                 if array.shape != (*self._lead, rows, columns):
                     expected = ", ".join(map(str, (*self._lead, rows, columns)))
-                    raise ArgumentError(f"{argument} has shape {array.shape}, but layer {layer + 1} needs ({expected})")
+                    raise ArgumentError(
+                        f"{argument} has shape {array.shape}, but layer {layer + 1} needs "
+                        f"({expected})"
+                    )
         self._check_others({name: given[name] for name in OTHERS if name in given})
 
     def _check_others(self, given: Mapping[str, Arrays]) -> None:
@@ -156,7 +171,9 @@ class Inputs:
         first = next(iter(shapes.values()), [])
         for name, found in shapes.items():
             if found != first:
-                raise ArgumentError(f"{name} has arrays of shapes {found}, but {next(iter(shapes))} of {first}")
+                raise ArgumentError(
+                    f"{name} has arrays of shapes {found}, but {next(iter(shapes))} of {first}"
+                )
         for place, shape in enumerate(first):
             if len(shape) != len(self._lead) + 2 or shape[: len(self._lead)] != self._lead:
                 expected = ", ".join([*map(str, self._lead), "rows", "columns"])
@@ -168,10 +185,13 @@ def _check_array(argument: str, array: Any) -> None:
         kind = getattr(array, "dtype", type(array).__name__)
         raise ArgumentError(f"{argument} is {kind}; give a NumPy array of floating-point numbers")
     if isinstance(array, np.ma.MaskedArray):
-        raise ArgumentError(f"{argument} is a masked array; give a plain one, such as {argument}.filled(0)")
+        raise ArgumentError(
+            f"{argument} is a masked array; give a plain one, such as {argument}.filled(0)"
+        )
     if not array.dtype.isnative:
         raise ArgumentError(
-            f"{argument} is {array.dtype}, of another byte order than this machine; give {argument}.astype(float)"
+            f"{argument} is {array.dtype}, of another byte order than this machine; give "
+            f"{argument}.astype(float)"
         )
 
 
@@ -185,7 +205,9 @@ def per_replicate(name: str, value: Any, replicates: int) -> Array:
     """
     array = _numbers(name, value)
     if array.shape not in ((), (replicates,)):
-        raise ArgumentError(f"{name} has shape {array.shape}; give one number, or one for each replicate")
+        raise ArgumentError(
+            f"{name} has shape {array.shape}; give one number, or one for each replicate"
+        )
     return np.full(replicates, array) if array.ndim == 0 else array
 
 
@@ -199,7 +221,9 @@ def masked_numbers(name: str, values: Any, shape: tuple[int, ...]) -> Array:
     """
     data = _numbers(name, np.ma.getdata(values))
     if data.shape not in (shape, shape[1:]):
-        raise ArgumentError(f"{name} has shape {data.shape}; give one number for each, {shape[1:]} or {shape}")
+        raise ArgumentError(
+            f"{name} has shape {data.shape}; give one number for each, {shape[1:]} or {shape}"
+        )
     mask = np.broadcast_to(np.ma.getmaskarray(values), shape)
     return np.ma.MaskedArray(np.broadcast_to(data, shape), mask)
 

@@ -18,7 +18,8 @@ Array = np.ndarray
 
 
 class Measurer:
-    """Measures one iteration after the other; keeps only the last three updates, for the cosines between them.
+    """Measures one iteration after the other; keeps only the last three updates, for the cosines
+    between them.
 
     Parameters
     ----------
@@ -42,16 +43,22 @@ class Measurer:
         self._bounds, self._stacked = bounds, stacked
         self._shape = replicates, len(layers)
         self._fan_out = np.array([layer["fan_out"] for layer in layers], np.float64)
-        self._updates: list[Any] = [None] * 3  # the newest update first, a LayerStack where the weights are one
+        self._updates: list[Any] = [
+            None
+        ] * 3  # the newest update first, a LayerStack where the weights are one
         self._update_norms = [np.full(self._shape, np.nan)] * 3
         self._gradient_times_update = np.zeros(self._shape)
         self._nonfinite: dict[str, Array] = {}
-        self._kept: Sequence[Array] | None = None  # W after the last update, where it was to be kept
+        self._kept: Sequence[Array] | None = (
+            None  # W after the last update, where it was to be kept
+        )
 
     def norms(self, tensors: StepTensors, keep: bool = False) -> LayerRow:
-        """Return what is taken at every iteration, but for what `unfold` and `derived` make of it; keep the update.
+        """Return what is taken at every iteration, but for what `unfold` and `derived` make of it;
+        keep the update.
 
-        With `keep`, the next iteration is told what changed the weights between this update and that iteration.
+        With `keep`, the next iteration is told what changed the weights between this update and
+        that iteration.
         """
         outside = self._outside(tensors.weights)
         self._kept = _copied(tensors.weights_after) if keep else None
@@ -95,8 +102,12 @@ class Measurer:
 
     def unfold(self, sums: Sequence[Sums]) -> dict[str, Array]:
         """Make columns (T, S, L) of the sums of many iterations at once."""
-        roots = np.sqrt(self._turned(np.stack([each.layers[: square_sums.DESCENT] for each in sums], axis=1)))
-        entries = np.sqrt(self._fan_out * np.array([each.batch_size for each in sums])[:, None, None])
+        roots = np.sqrt(
+            self._turned(np.stack([each.layers[: square_sums.DESCENT] for each in sums], axis=1))
+        )
+        entries = np.sqrt(
+            self._fan_out * np.array([each.batch_size for each in sums])[:, None, None]
+        )
         columns = {
             "grad_norm": roots[square_sums.GRADIENT],
             "weight_norm": roots[square_sums.WEIGHT],
@@ -111,7 +122,9 @@ class Measurer:
         return columns
 
     def _backs(self, rows: Sequence[LayerRow]) -> tuple[Array, Array | None] | None:
-        """Return ||u|| and ||u phi'|| of many iterations (T, S, L), NaN where unknown; None where they are nowhere."""
+        """Return ||u|| and ||u phi'|| of many iterations (T, S, L), NaN where unknown; None where
+        they are nowhere.
+        """
         backs = np.full((len(rows), *self._shape), np.nan)
         products, known = np.full_like(backs, np.nan), False
         for k, row in enumerate(rows):
@@ -150,7 +163,9 @@ class Measurer:
         return result
 
     def costly(self, tensors: StepTensors, revisited: bool = False) -> LayerRow:
-        """Return the statistics that cost more than a norm; `revisited`: of the iteration before the newest update."""
+        """Return the statistics that cost more than a norm; `revisited`: of the iteration before
+        the newest update.
+        """
         age = 1 if revisited else 0
         gradients = tensors.gradients
         pairs = zip(groups(self._updates[age]), groups(gradients), strict=True)
@@ -211,7 +226,9 @@ class Measurer:
         }
 
     def expected_decrease(self, tensors: StepTensors) -> Array:
-        """<G, W_before - W_after> over all parameters given, (S,): what this update should take off the loss."""
+        """<G, W_before - W_after> over all parameters given, (S,): what this update should take off
+        the loss.
+        """
         total = -self._gradient_times_update.sum(axis=1)
         biases = tensors.bias_gradients, tensors.biases, tensors.biases_after
         if all(each is not None for each in biases):
@@ -233,7 +250,9 @@ class Measurer:
         return measures.total_norm(np.concatenate(parts, axis=1))
 
     def phases(self, loss: Array) -> list[str | None]:
-        """For each replicate, where a non-finite number appeared first in this iteration; None where nowhere."""
+        """For each replicate, where a non-finite number appeared first in this iteration; None
+        where nowhere.
+        """
         finite = np.isfinite(loss)
         if not self._nonfinite and finite.all():
             return [None] * self._shape[0]
@@ -245,7 +264,10 @@ class Measurer:
             counts.get("deltas", none) + counts.get("gradients", none) > 0,
             counts.get("weights_after", none) > 0,
         )
-        return [next((p for p, hit in zip(PHASES, found, strict=True) if hit[k]), None) for k in range(self._shape[0])]
+        return [
+            next((p for p, hit in zip(PHASES, found, strict=True) if hit[k]), None)
+            for k in range(self._shape[0])
+        ]
 
     def _each(self, measure: Callable[[Array], Array], stack: Sequence[Array]) -> Array:
         """Apply a measure to every layer, equal neighbours in one call; return (S, layers)."""
@@ -260,12 +282,16 @@ class Measurer:
         return joined.T if self._stacked else joined[None]
 
     def _with_output(self, values: Array, output: float) -> Array:
-        """Complete a statistic of the hidden layers by the output layer's: linear, so phi' = 1 everywhere."""
+        """Complete a statistic of the hidden layers by the output layer's: linear, so phi' = 1
+        everywhere.
+        """
         missing = self._shape[1] - values.shape[1]
         return np.concatenate([values, np.full((self._shape[0], missing), output)], axis=1)
 
     def _activations(self, tensors: StepTensors, row: dict[str, Any]) -> list[Array] | None:
-        """Add activation_rms; return ||h_{l-1,i}|| of what each layer reads, where the batch is known too."""
+        """Add activation_rms; return ||h_{l-1,i}|| of what each layer reads, where the batch is
+        known too.
+        """
         if tensors.activations is None:
             return None
         rows: list[Array] = []
@@ -279,8 +305,12 @@ class Measurer:
             return None
         return [measures.row_norms(tensors.batch[None])[0][0], *rows[:-1]]
 
-    def _deltas(self, tensors: StepTensors, row: dict[str, Any], h_rows: list[Array] | None) -> None:
-        """Add ||delta|| and p = mean_i ||B delta_i|| ||h_i|| = sum_i ||delta_i|| ||h_i||: B undoes the mean."""
+    def _deltas(
+        self, tensors: StepTensors, row: dict[str, Any], h_rows: list[Array] | None
+    ) -> None:
+        """Add ||delta|| and p = mean_i ||B delta_i|| ||h_i|| = sum_i ||delta_i|| ||h_i||: B undoes
+        the mean.
+        """
         if tensors.deltas is None:
             return
         rows: list[Array] = []
@@ -294,8 +324,12 @@ class Measurer:
             examples = [np.vecdot(delta, h) for delta, h in zip(rows, h_rows, strict=True)]
             row["per_example_grad_norm"] = np.stack(examples, axis=-1).reshape(self._shape)
 
-    def _log_gains(self, columns: Mapping[str, Array], backs: Array, products: Array | None) -> dict[str, Partial]:
-        """Make the four terms of each step, and where a modifier follows, its own: ln(||delta|| / ||u phi'||)."""
+    def _log_gains(
+        self, columns: Mapping[str, Array], backs: Array, products: Array | None
+    ) -> dict[str, Partial]:
+        """Make the four terms of each step, and where a modifier follows, its own: ln(||delta|| /
+        ||u phi'||).
+        """
         lower = columns["delta_norm"][..., :-1]
         ends = lower if products is None else products[..., :-1]
         gains = measures.log_gains(
@@ -308,12 +342,16 @@ class Measurer:
         )
         if products is not None:
             gains["log_gain_block"] = np.log(lower) - np.log(ends)
-        last = np.full((*lower.shape[:-1], columns["delta_norm"].shape[-1] - lower.shape[-1]), np.nan)
+        last = np.full(
+            (*lower.shape[:-1], columns["delta_norm"].shape[-1] - lower.shape[-1]), np.nan
+        )
         padded = {name: np.concatenate([gain, last], axis=-1) for name, gain in gains.items()}
         return {name: _only_where(np.isfinite(gain), gain) for name, gain in padded.items()}
 
     def _update(self, tensors: StepTensors) -> dict[str, Any]:
-        """Measure gradient, weight and update; keep W_after - W_before, rounded as it was, in the oldest buffers."""
+        """Measure gradient, weight and update; keep W_after - W_before, rounded as it was, in the
+        oldest buffers.
+        """
         given = tensors.gradients, tensors.weights, tensors.weights_after
         stacks = (groups(each) for each in given)
         measured = [
@@ -322,14 +360,18 @@ class Measurer:
                 *stacks, groups(self._updates[0]), strict=True
             )
         ]
-        grad_norm, weight_norm, update_norm, inner = (self._grouped(part) for part in zip(*measured, strict=True))
+        grad_norm, weight_norm, update_norm, inner = (
+            self._grouped(part) for part in zip(*measured, strict=True)
+        )
         self._gradient_times_update = inner
         return {"grad_norm": grad_norm, "weight_norm": weight_norm, "update_norm": update_norm}
 
     def _grad_weight_cosine(self, tensors: StepTensors) -> Partial:
         """<G, W> / (||G|| ||W||); not recorded where one of them is 0."""
         values, lengths = [], []
-        for (_, gradient), (_, weight) in zip(groups(tensors.gradients), groups(tensors.weights), strict=True):
+        for (_, gradient), (_, weight) in zip(
+            groups(tensors.gradients), groups(tensors.weights), strict=True
+        ):
             norms = measures.norm(gradient), measures.norm(weight)
             values.append(measures.cosine(gradient, weight, *norms))
             lengths.append(np.minimum(*norms))
@@ -341,7 +383,11 @@ class Measurer:
         values, start = [], 0
         for (_, one), (_, other) in zip(*map(groups, self._updates[age : age + 2]), strict=True):
             layers = slice(start, start := start + len(one))
-            values.append(measures.cosine(one, other, *(np.ascontiguousarray(n[..., layers].T) for n in norms)))
+            values.append(
+                measures.cosine(
+                    one, other, *(np.ascontiguousarray(n[..., layers].T) for n in norms)
+                )
+            )
         return _only_where((newest > 0) & (last > 0), self._grouped(values))
 
     def _saturated(self, slopes: Sequence[Array]) -> Array:
@@ -352,7 +398,9 @@ class Measurer:
         return self._grouped(values)
 
     def _count_nonfinite(self, tensors: StepTensors, row: Mapping[str, Any]) -> Array:
-        """Count NaN and inf over z, delta, G and W_after; a finite norm proves that there is none to count."""
+        """Count NaN and inf over z, delta, G and W_after; a finite norm proves that there is none
+        to count.
+        """
         clean = {
             "gradients": np.isfinite(row["grad_norm"]),
             "weights_after": np.isfinite(row["update_norm"]) & np.isfinite(row["weight_norm"]),
@@ -364,17 +412,23 @@ class Measurer:
             clean["preactivations"] = np.isfinite(norms)
         zero = np.zeros(self._shape)
         self._nonfinite = {
-            name: zero if finite.all() else self._each(measures.nonfinite_count, getattr(tensors, name))
+            name: zero
+            if finite.all()
+            else self._each(measures.nonfinite_count, getattr(tensors, name))
             for name, finite in clean.items()
         }
         return np.sum(list(self._nonfinite.values()), axis=0)
 
     def _bounded(self, tensors: StepTensors, row: Mapping[str, Any]) -> bool:
-        """Whether |z_l| <= ||h_{l-1}|| ||W_l|| + ||b_l|| proves every z finite, so that none need be counted."""
+        """Whether |z_l| <= ||h_{l-1}|| ||W_l|| + ||b_l|| proves every z finite, so that none need
+        be counted.
+        """
         batch, activations, biases = tensors.batch, tensors.activations, tensors.biases
         if batch is None or activations is None or biases is None:
             return False
-        if not isinstance(tensors.preactivations, LayerStack):  # only the engine vouches for z = h W + b
+        if not isinstance(
+            tensors.preactivations, LayerStack
+        ):  # only the engine vouches for z = h W + b
             return False
         roots = [
             batch.shape[-2] * batch.shape[-1],
@@ -416,5 +470,7 @@ def _rms(x: Array) -> Array:
 
 
 def _only_where(defined: Array, values: Array) -> Partial:
-    """Pair values with where they are defined; a quotient by 0, or the logarithm of one, counts as not recorded."""
+    """Pair values with where they are defined; a quotient by 0, or the logarithm of one, counts as
+    not recorded.
+    """
     return Partial(values, np.broadcast_to(defined, values.shape))

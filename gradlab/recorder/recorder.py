@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd  # noqa: F401  # pyarrow would import it at its first array, in the middle of a training
+
+# Pyarrow would import it at its first array, in the middle of a training.
+import pandas as pd  # noqa: F401
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,15 +45,17 @@ COSTLY_FIRST, COSTLY_EVERY = 10, 10
 class Recorder:
     """Records one training, iteration by iteration.
 
-    Norms, per-example gradient norms and log gains are taken at every iteration; the costly statistics at iterations
-    0-9, then at every 10th. Rows go to disk many at a time: memory does not grow with the number of iterations.
+    Norms, per-example gradient norms and log gains are taken at every iteration; the costly
+    statistics at iterations 0-9, then at every 10th. Rows go to disk many at a time: memory does
+    not grow with the number of iterations.
 
     Parameters
     ----------
     layers : list of dict
-        One a layer, first layer first: `fan_in`, `fan_out`, and where known `name`, `kind`, `activation`,
-        `parameters`, `path`, `block`, `role`, `owner`, `slope_bound` (the largest slope of the activation; without it
-        no saturation is recorded). Those of kind "vector" come last; `add` takes them, `record` does not.
+        One a layer, first layer first: `fan_in`, `fan_out`, and where known `name`, `kind`,
+        `activation`, `parameters`, `path`, `block`, `role`, `owner`, `slope_bound` (the largest
+        slope of the activation; without it no saturation is recorded). Those of kind "vector" come
+        last; `add` takes them, `record` does not.
     replicates : int, optional
         S, where the arrays carry a leading replicate axis; None where they carry none.
     out : path, optional
@@ -59,15 +63,16 @@ class Recorder:
     every : int, optional
         Take the costly statistics at every `every`-th iteration instead; 1 = always.
     weights : int
-        How many weights to follow: all of a net of up to so many (at every iteration), else a seeded sample (at the
-        cadence of the costly statistics).
+        How many weights to follow: all of a net of up to so many (at every iteration), else a
+        seeded sample (at the cadence of the costly statistics).
     seed : int
         Of that sample.
     overwrite : bool
         Empty `out` first where it holds a run.
     blocks : sequence of dict, optional
-        One a repeated block of the model, in the order in which data meet them: `block`, its name such as "blocks.3",
-        and where known `path`, `kind` and `layers` (the numbers of its layers, from 1).
+        One a repeated block of the model, in the order in which data meet them: `block`, its name
+        such as "blocks.3", and where known `path`, `kind` and `layers` (the numbers of its layers,
+        from 1).
     histograms : bool
         Whether to count the gradients' entries by powers of two among the costly statistics.
 
@@ -116,14 +121,18 @@ class Recorder:
         names = tuple(block["block"] for block in self.blocks)
         self._layout = Layout(self._replicates, tuple(range(1, len(self.layers) + 1)), names)
         self._inputs = Inputs(self.layers, lead)
-        self._measurer = Measurer(self.layers, bounds, self._replicates, replicates is not None, histograms)
+        self._measurer = Measurer(
+            self.layers, bounds, self._replicates, replicates is not None, histograms
+        )
         self._trajectories = Trajectories(matrices or self.layers, self._replicates, weights, seed)
         shape = self._replicates, len(self.layers)
         self._buffer = Buffer(self._measurer, shape, names, self._trajectories.positions)
         self._every, self._temporary, self._process = every, out is None, os.getpid()
         self._open(None if out is None else checks.path(out), overwrite)
         self._run: Run | None = None
-        self._last: Array | None = None  # the weights that are followed, as the last update left them
+        self._last: Array | None = (
+            None  # the weights that are followed, as the last update left them
+        )
         self._broken = np.zeros(self._replicates, bool)
         self._flushed = time.monotonic()
         WATCHERS.tell(self)
@@ -132,7 +141,8 @@ class Recorder:
         """Take the folder; after every check, since it may delete what lies there."""
         self._lock = None if out is None else storage.prepare_folder(out, overwrite)
         self.folder = Path(tempfile.mkdtemp(prefix="gradlab-")) if out is None else out
-        # A recorder that is never closed must not leave its temporary folder behind; a Run takes it over.
+        # A recorder that is never closed must not leave its temporary folder behind; a Run takes it
+        # over.
         self._abandon = weakref.finalize(self, remove_folder, self.folder, self._process)
         if out is not None:
             self._abandon.detach()
@@ -165,8 +175,9 @@ class Recorder:
     ) -> bool:
         """Record one iteration, after its update. Arrays are measured at once and never kept.
 
-        Every sequence has one array a layer, first layer first; with replicates each array has a leading axis S.
-        What is not given leaves its columns empty, and the rules that need them say so.
+        Every sequence has one array a layer, first layer first; with replicates each array has a
+        leading axis S. What is not given leaves its columns empty, and the rules that need them say
+        so.
 
         Parameters
         ----------
@@ -186,15 +197,19 @@ class Recorder:
         slopes : sequence of ndarray (B, n_l), optional
             phi'(z_l) of every layer but the last.
         backs : sequence of ndarray (B, n_l), optional
-            u_l = delta_{l+1} W_{l+1}^T of every layer but the last; computed from `deltas` where it is not given.
+            u_l = delta_{l+1} W_{l+1}^T of every layer but the last; computed from `deltas` where it
+            is not given.
         products : sequence of ndarray (B, n_l), optional
-            u_l * phi' of every layer but the last, where a skip connection, a normalization or dropout stands between
-            it and delta_l: the terms of the log gain then end here, and the rest of the way is `log_gain_block`.
+            u_l * phi' of every layer but the last, where a skip connection, a normalization or
+            dropout stands between it and delta_l: the terms of the log gain then end here, and the
+            rest of the way is `log_gain_block`.
         biases, biases_after, bias_gradients : sequences of ndarray (1, fan_out), optional
         others, others_after, other_gradients : sequences of ndarray (rows, columns), optional
-            Whatever else is trained, such as the scales of a norm: counted in the net's norms alone.
+            Whatever else is trained, such as the scales of a norm: counted in the net's norms
+            alone.
         second_moments : sequence of ndarray (fan_in, fan_out), optional
-            v_l of an adaptive optimizer after this update; `second_moment_scale` (a number, 1) makes it v_hat.
+            v_l of an adaptive optimizer after this update; `second_moment_scale` (a number, 1)
+            makes it v_hat.
         clipped_grad_norm : float or ndarray (S,), optional
             Norm of the whole gradient after clipping; `gradients` are those before.
         score, evaluation_loss, output_gain, ... : float or ndarray (S,), optional
@@ -205,21 +220,24 @@ class Recorder:
         Returns
         -------
         bool
-            True where some replicate has its first non-finite number now and the iteration before lacks its costly
-            statistics: a caller that can compute that one again should pass it to `revisit`.
+            True where some replicate has its first non-finite number now and the iteration before
+            lacks its costly statistics: a caller that can compute that one again should pass it to
+            `revisit`.
 
         Raises
         ------
         ArgumentError
-            The recorder is closed, a name is unknown, or arrays do not have the shapes named above: nothing of the
-            iteration is recorded then.
+            The recorder is closed, a name is unknown, or arrays do not have the shapes named above:
+            nothing of the iteration is recorded then.
         RunError
-            The folder cannot be written to: the iteration is kept in memory, and written once that is possible.
+            The folder cannot be written to: the iteration is kept in memory, and written once that
+            is possible.
         """
         self._check_open()
         if self._vectors:
             raise ArgumentError(
-                f"layers holds {self._vectors} vectors, which record does not measure; leave them out and give "
+                f"layers holds {self._vectors} vectors, which record does not measure; leave them "
+                f"out and give "
                 "biases= or others=, or call add"
             )
         columns = {name: tensors.pop(name) for name in STEP_STATISTICS if name in tensors}
@@ -230,8 +248,9 @@ class Recorder:
             "weights_after": weights_after,
             "gradients": gradients,
         }
-        if weights_after is None:
-            raise ArgumentError("weights_after is None; give one array a layer, as `record` needs it")
+        for argument, value in (("loss", loss), ("weights_after", weights_after)):
+            if value is None:
+                raise ArgumentError(f"{argument} is None; record needs it")
         checked = self._inputs.tensors(given)
         streams = checks.block_signals(block_signals, self._replicates, len(self.blocks))
         stage = checks.output_stage(output_stage, self._replicates)
@@ -246,7 +265,9 @@ class Recorder:
     def _measure(
         self, tensors: StepTensors, step: dict[str, Array], costly: bool
     ) -> tuple[LayerRow, dict[str, Array], list[str | None]]:
-        """Return what one iteration's arrays say of its layers, of the step, and where it is not finite first."""
+        """Return what one iteration's arrays say of its layers, of the step, and where it is not
+        finite first.
+        """
         with np.errstate(all="ignore"):
             row = self._measurer.norms(tensors, keep=self._costly(self.iterations + 1))
             if costly:
@@ -266,7 +287,9 @@ class Recorder:
         return before, self._trajectories.values(tensors.weights_after)
 
     def _breaks(self, phases: Sequence[str | None]) -> bool:
-        """Note which replicates are broken; return whether the iteration before is wanted in full."""
+        """Note which replicates are broken; return whether the iteration before is wanted in
+        full.
+        """
         broken = np.array([phase is not None for phase in phases])
         newly, self._broken = broken & ~self._broken, broken | self._broken
         before = self.iterations - 2
@@ -285,36 +308,41 @@ class Recorder:
         histogram: Array | None = None,
         **steps: Array | float | None,
     ) -> None:
-        """Record one iteration whose statistics were measured elsewhere: on a device, in another framework.
+        """Record one iteration whose statistics were measured elsewhere: on a device, in another
+        framework.
 
         Parameters
         ----------
         columns : mapping of str to ndarray (L,) or (S, L)
-            Statistics by name, as in `Run`; of a masked array (`numpy.ma`) what is masked counts as not recorded.
+            Statistics by name, as in `Run`; of a masked array (`numpy.ma`) what is masked counts as
+            not recorded.
         loss : float or ndarray (S,), optional
         learning_rate : float, optional
         phase : str, optional
-            "forward", "loss", "backward" or "update", where a non-finite number appeared first; one for each replicate
-            where there are several.
+            "forward", "loss", "backward" or "update", where a non-finite number appeared first; one
+            for each replicate where there are several.
         followed : ndarray (W,) or (S, W), optional
             The values before this update of the weights at `positions`.
         block_signals : mapping of str to ndarray (B,) or (S, B), optional
-            Statistics of the `blocks`, as in `Run.block_signals`; what is masked counts as not recorded.
+            Statistics of the `blocks`, as in `Run.block_signals`; what is masked counts as not
+            recorded.
         output_stage : sequence of (str, float or ndarray (S,)), optional
-            Each operation between the last trainable map and the loss, in this order, and the factor by which the
-            gradient is longer in front of it than behind it.
+            Each operation between the last trainable map and the loss, in this order, and the
+            factor by which the gradient is longer in front of it than behind it.
         histogram : ndarray of int (L, bins) or (S, L, bins), optional
-            Entries of the gradients by powers of two, as `gradlab.measures.power_histogram` counts them.
+            Entries of the gradients by powers of two, as `gradlab.measures.power_histogram` counts
+            them.
         **steps
             Every other column of `Run.steps`, by its name.
 
         Raises
         ------
         ArgumentError
-            The recorder is closed, a name is unknown, or an array does not have the shape named above: nothing of the
-            iteration is recorded then.
+            The recorder is closed, a name is unknown, or an array does not have the shape named
+            above: nothing of the iteration is recorded then.
         RunError
-            The folder cannot be written to: the iteration is kept in memory, and written once that is possible.
+            The folder cannot be written to: the iteration is kept in memory, and written once that
+            is possible.
         """
         self._check_open()
         shape = self._replicates, len(self.layers)
@@ -343,7 +371,8 @@ class Recorder:
         output_stage: Mapping[int, Sequence[tuple[str, Array | float]]] | None = None,
         histograms: tuple[Array, Array] | None = None,
     ) -> None:
-        """Record T iterations of one net that were measured elsewhere, at once; they go to disk together.
+        """Record T iterations of one net that were measured elsewhere, at once; they go to disk
+        together.
 
         Parameters
         ----------
@@ -354,7 +383,8 @@ class Recorder:
         phases : sequence of (str or None), (T,)
             As `phase` of `add`.
         followed : (ndarray (n,), ndarray (n, W)), optional
-            Which of the T iterations the weights at `positions` were read in, counted from 0, and their values.
+            Which of the T iterations the weights at `positions` were read in, counted from 0, and
+            their values.
         block_signals : mapping of str to ndarray (T, B), optional
             As for `add`; an iteration in which all is masked gets no rows.
         output_stage : mapping of int to sequence of (str, float), optional
@@ -365,18 +395,24 @@ class Recorder:
         Raises
         ------
         ArgumentError
-            The recorder is closed or records several replicates, a name is unknown, or an array has another shape.
+            The recorder is closed or records several replicates, a name is unknown, or an array has
+            another shape.
         RunError
-            The folder cannot be written to: the iterations are kept in memory, and written once that is possible.
+            The folder cannot be written to: the iterations are kept in memory, and written once
+            that is possible.
         """
         self._check_open()
         if self._replicates != 1:
-            raise ArgumentError(f"add_block records one net, and this recorder {self._replicates}; use add")
+            raise ArgumentError(
+                f"add_block records one net, and this recorder {self._replicates}; use add"
+            )
         checks.names("add_block", columns, steps)
         if not len(phases):
             return
-        sizes = checks.Sizes(len(phases), len(self.layers), len(self.blocks), len(self._trajectories))
-        stages = {n: checks.output_stage(stage, 1) for n, stage in (output_stage or {}).items()}
+        sizes = checks.Sizes(
+            len(phases), len(self.layers), len(self.blocks), len(self._trajectories)
+        )
+        stages = checks.stages(output_stage)
         batch = Batch(phases, columns, steps, followed, block_signals or {}, stages, histograms)
         self._buffer.append(checks.batch(batch, sizes))
         self._write(keep=0)
@@ -396,11 +432,15 @@ class Recorder:
     def revisit(self, **tensors: Any) -> None:
         """Add the costly statistics of the iteration BEFORE the newest; arrays as for `record`.
 
-        So the last finite iteration of a run that breaks is recorded in full, at no cost to all the others.
+        So the last finite iteration of a run that breaks is recorded in full, at no cost to all the
+        others.
         """
         checked = self._inputs.tensors(tensors)
         if len(self._buffer) < 2:
-            raise ArgumentError("revisit comes right after a `record` that returned True; there is no row to complete")
+            raise ArgumentError(
+                "revisit comes right after a `record` that returned True; there is no row to "
+                "complete"
+            )
         with np.errstate(all="ignore"):
             self._buffer.amend(self._measurer.costly(checked, revisited=True), back=2)
 
@@ -416,7 +456,8 @@ class Recorder:
         status : str
             How it ended, for the provenance.
         followed : ndarray (W,) or (S, W), optional
-            The weights at `positions` as the last update left them, where `add` was given their values.
+            The weights at `positions` as the last update left them, where `add` was given their
+            values.
 
         Raises
         ------
@@ -454,7 +495,9 @@ class Recorder:
         return load(self.folder)
 
     def snapshot(self) -> Run:
-        """Return all that was recorded so far, the newest iteration too, as a Run in memory; the recording goes on."""
+        """Return all that was recorded so far, the newest iteration too, as a Run in memory; the
+        recording goes on.
+        """
         if self._run is not None:
             return self._run
         self.flush()
@@ -485,7 +528,9 @@ class Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
-        if os.getpid() == self._process:  # the record is its parent's where this process was forked inside the block
+        if (
+            os.getpid() == self._process
+        ):  # the record is its parent's where this process was forked inside the block
             self.close("complete" if kind is None else f"interrupted by {kind.__name__}")
 
     def _flush_if_due(self) -> None:
@@ -494,7 +539,9 @@ class Recorder:
             self.flush()
 
     def _write(self, keep: int, last: Array | None = None) -> None:
-        """Write what waits but for the newest `keep` rows; it leaves memory only once all tables have it."""
+        """Write what waits but for the newest `keep` rows; it leaves memory only once all tables
+        have it.
+        """
         self._check_process()
         count = self._buffer.ready(keep)
         self._writer.write(self._buffer.tables(count, last))
@@ -503,13 +550,16 @@ class Recorder:
 
     def _check_open(self) -> None:
         if self._run is not None:
-            raise ArgumentError(f"recorder {self.name!r} is closed; make a new Recorder for a new training")
+            raise ArgumentError(
+                f"recorder {self.name!r} is closed; make a new Recorder for a new training"
+            )
         self._check_process()
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:
             raise RunError(
-                f"recorder {self.name!r} belongs to process {self._process}, and this is {os.getpid()}, a fork of it; "
+                f"recorder {self.name!r} belongs to process {self._process}, and this is "
+                f"{os.getpid()}, a fork of it; "
                 "make a Recorder of its own in each process"
             )
 

@@ -1,4 +1,5 @@
-"""What the norms of an engine's iteration are made of: sums of squares, each array read once, a few layers at a time.
+"""What the norms of an engine's iteration are made of: sums of squares, each array read once, a few
+layers at a time.
 
 The roots are taken when a block of iterations is written (`Measurer.unfold`).
 """
@@ -15,10 +16,25 @@ from gradlab.recorder.inputs import StepTensors
 
 Array = np.ndarray
 
-GRADIENT, WEIGHT, UPDATE, SLOPE, BACK, SIGNAL, DELTA, DESCENT = range(8)  # <G, dW> last: it alone may be negative
-BIAS_LIMIT = 1e14  # with all sums in their safe range, no z is infinite then: |z| <= ||h|| ||W|| + ||b||
-NEEDED = ("weights", "weights_after", "gradients", "biases", "biases_after", "bias_gradients", "activations",
-          "preactivations", "deltas", "slopes", "backs")  # fmt: skip
+GRADIENT, WEIGHT, UPDATE, SLOPE, BACK, SIGNAL, DELTA, DESCENT = range(
+    8
+)  # <G, dW> last: it alone may be negative
+BIAS_LIMIT = (
+    1e14  # with all sums in their safe range, no z is infinite then: |z| <= ||h|| ||W|| + ||b||
+)
+NEEDED = (
+    "weights",
+    "weights_after",
+    "gradients",
+    "biases",
+    "biases_after",
+    "bias_gradients",
+    "activations",
+    "preactivations",
+    "deltas",
+    "slopes",
+    "backs",
+)
 
 
 class Sums(NamedTuple):
@@ -59,7 +75,9 @@ class EngineTensors(StepTensors):
 
 
 def of_an_engine(tensors: StepTensors) -> TypeGuard[EngineTensors]:
-    """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer and the next."""
+    """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer
+    and the next.
+    """
     return (
         tensors.products is None
         and tensors.others is None
@@ -70,7 +88,8 @@ def of_an_engine(tensors: StepTensors) -> TypeGuard[EngineTensors]:
 
 
 def take(tensors: EngineTensors, update: LayerStack) -> Sums | None:
-    """Write W_after - W into `update` and return the sums; None where they are too large, or no numbers.
+    """Write W_after - W into `update` and return the sums; None where they are too large, or no
+    numbers.
 
     Sums in their safe range prove that nothing is NaN or infinite.
     """
@@ -92,9 +111,11 @@ def take(tensors: EngineTensors, update: LayerStack) -> Sums | None:
     biases = _biases(tensors, lead)
     low, high = measures.safe_range(update.flat.dtype)
     positive = sums[:DESCENT]
-    if biases is None or not (positive.max() < high and biases[0].max() < high):  # NaN compares as False
+    if biases is None or not (
+        positive.max() < high and biases[0].max() < high
+    ):  # NaN compares as False
         return None
-    if not positive.min() > low:
+    if measures.where_unsafe(positive, update.flat.dtype) is not None:
         if update.flat.dtype != np.float32:
             return None
         rows = _in_float64(tensors, update, sums, rows, low)
@@ -103,7 +124,9 @@ def take(tensors: EngineTensors, update: LayerStack) -> Sums | None:
 
 
 def _rows(tensors: EngineTensors, layers: int) -> Array:
-    """||h_i||^2 of the batch and of every layer, and ||delta_i||^2 of every layer: (2, L + 1, *lead, B)."""
+    """||h_i||^2 of the batch and of every layer, and ||delta_i||^2 of every layer: (2, L + 1,
+    *lead, B).
+    """
     batch = tensors.batch
     rows = np.zeros((2, layers + 1, *batch.shape[:-1]), batch.dtype)
     np.vecdot(batch, batch, out=rows[0, 0])
@@ -121,9 +144,15 @@ def _totals(rows: Array) -> Array:
 
 
 def _biases(tensors: EngineTensors, lead: tuple[int, ...]) -> Array | None:
-    """Return the two sums of all biases together, in float64; None where one is out of proportion."""
-    stacks: list[LayerStack] = [getattr(tensors, name) for name in ("bias_gradients", "biases", "biases_after")]
-    parts = [[stack.flat[None]] for stack in stacks]  # all layers as one, unless replicates lie in between
+    """Return the two sums of all biases together, in float64; None where one is out of
+    proportion.
+    """
+    stacks: list[LayerStack] = [
+        getattr(tensors, name) for name in ("bias_gradients", "biases", "biases_after")
+    ]
+    parts = [
+        [stack.flat[None]] for stack in stacks
+    ]  # all layers as one, unless replicates lie in between
     if lead:
         parts = [[array for _, array in stack.flats] for stack in stacks]
     sums, largest = np.zeros((2, *lead)), 0.0
@@ -135,15 +164,23 @@ def _biases(tensors: EngineTensors, lead: tuple[int, ...]) -> Array | None:
     return sums if largest < BIAS_LIMIT**2 else None
 
 
-def _in_float64(tensors: EngineTensors, update: LayerStack, sums: Array, rows: Array, low: float) -> Array:
-    """Sum anew, in float64, what may have lost terms to float32's underflow: of 1e-23, the square is 0.
+def _in_float64(
+    tensors: EngineTensors, update: LayerStack, sums: Array, rows: Array, low: float
+) -> Array:
+    """Sum anew, in float64, what may have lost terms to float32's underflow: of 1e-23, the square
+    is 0.
 
     Returns the squares of the rows, which need float64 too.
     """
     rows = rows.astype(np.float64)
     small: Array = (sums[:DESCENT] <= low).reshape(DESCENT, sums.shape[1], -1).any(axis=2)  # pyright: ignore
-    stacks = {GRADIENT: tensors.gradients, WEIGHT: tensors.weights, UPDATE: update,
-              SLOPE: tensors.slopes, BACK: tensors.backs}  # fmt: skip
+    stacks = {
+        GRADIENT: tensors.gradients,
+        WEIGHT: tensors.weights,
+        UPDATE: update,
+        SLOPE: tensors.slopes,
+        BACK: tensors.backs,
+    }
     for kind, stack in stacks.items():
         for part, x in _wide(stack, small[kind]):
             sums[kind, part] = np.vecdot(x, x)
@@ -154,13 +191,17 @@ def _in_float64(tensors: EngineTensors, update: LayerStack, sums: Array, rows: A
     if small[SIGNAL].any() or small[DELTA].any():
         sums[SIGNAL : DELTA + 1] = _totals(rows)
     either = small[GRADIENT] | small[UPDATE]
-    for (part, g), (_, change) in zip(_wide(tensors.gradients, either), _wide(update, either), strict=True):
+    for (part, g), (_, change) in zip(
+        _wide(tensors.gradients, either), _wide(update, either), strict=True
+    ):
         sums[DESCENT, part] = np.vecdot(g, change)
     return rows
 
 
 def _wide(stack: LayerStack, wanted: Array, flat: bool = True):
-    """Yield `(layers, array in float64)` from the first to the last layer that is wanted, group by group."""
+    """Yield `(layers, array in float64)` from the first to the last layer that is wanted, group by
+    group.
+    """
     for here, x in stack.groups:
         hit = np.flatnonzero(wanted[here])
         if hit.size:

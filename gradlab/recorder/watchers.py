@@ -28,7 +28,9 @@ class Watchers:
             self._callbacks.remove(callback)
 
     def tell(self, recorder: Any) -> None:
-        """Call every callback with a recorder; outside the lock, so that a callback may make recorders."""
+        """Call every callback with a recorder; outside the lock, so that a callback may make
+        recorders.
+        """
         with self._lock:
             callbacks = tuple(self._callbacks)
         for callback in callbacks:
@@ -40,7 +42,9 @@ WATCHERS = Watchers()
 
 @contextlib.contextmanager
 def watching(callback: Callback) -> Iterator[None]:
-    """Call `callback` with every Recorder made in this process inside the block: how a test finds what it trained."""
+    """Call `callback` with every Recorder made in this process inside the block: how a test finds
+    what it trained.
+    """
     WATCHERS.add(callback)
     try:
         yield

@@ -34,16 +34,21 @@ def shape_of(signals: Mapping[str, Array]) -> Shape:
         There are none, one is unknown or holds no numbers, or shapes differ.
     """
     if not isinstance(signals, Mapping):
-        raise ArgumentError(f"signals is a {type(signals).__name__}; give a dict of arrays by their names")
+        raise ArgumentError(
+            f"signals is a {type(signals).__name__}; give a dict of arrays by their names"
+        )
     shapes = {name: np.shape(value) for name, value in signals.items()}
     shape = next(iter(shapes.values()), ())
     unknown = [name for name in signals if name not in STATISTICS]
     if unknown or len(set(shapes.values())) != 1 or len(shape) != 3:
         raise ArgumentError(
-            f"signals must be statistics of one shape (iteration, replicate, layer); got {shapes}, unknown: {unknown}"
+            f"signals must be statistics of one shape (iteration, replicate, layer); got {shapes}, "
+            f"unknown: {unknown}"
         )
     if not all(shape[1:]):
-        raise ArgumentError(f"signals have shape {shape}; there must be a replicate and a layer at least")
+        raise ArgumentError(
+            f"signals have shape {shape}; there must be a replicate and a layer at least"
+        )
     return shape
 
 
@@ -79,10 +84,14 @@ def make_tables(
     if block_signals:
         _check("block_signals", block_signals, BLOCK_STATISTICS, (*shape[:2], len(blocks)))
         streams = {
-            name: np.ma.MaskedArray(numbers(f"block_signals[{name!r}]", value), np.ma.getmaskarray(value))
+            name: np.ma.MaskedArray(
+                numbers(f"block_signals[{name!r}]", value), np.ma.getmaskarray(value)
+            )
             for name, value in block_signals.items()
         }
-        made["block_signals"] = block_signals_table(np.arange(iterations), streams, replicates, blocks)
+        made["block_signals"] = block_signals_table(
+            np.arange(iterations), streams, replicates, blocks
+        )
     if len(output_stage):
         made["output_stage"] = output_stage_table(_stage(output_stage, shape))
     if histograms is not None:
@@ -133,24 +142,33 @@ def _stage(rows: Sequence[Any], shape: Shape) -> list[tuple[int, int, int, str, 
     for place, row in enumerate(rows):
         try:
             iteration, replicate, position, operation, factor = row
-            result.append((int(iteration), int(replicate), int(position), str(operation), float(factor)))
+            result.append(
+                (int(iteration), int(replicate), int(position), str(operation), float(factor))
+            )
         except (TypeError, ValueError):
             raise ArgumentError(
-                f"output_stage[{place}] is {row!r}; give (iteration, replicate, position, operation, factor)"
+                f"output_stage[{place}] is {row!r}; give (iteration, replicate, position, "
+                f"operation, factor)"
             ) from None
         if not (0 <= result[-1][0] < shape[0] and 0 <= result[-1][1] < shape[1]):
             raise ArgumentError(
-                f"output_stage[{place}] is {row!r}, but the run has {shape[0]} iterations and {shape[1]} replicates"
+                f"output_stage[{place}] is {row!r}, but the run has {shape[0]} iterations and "
+                f"{shape[1]} replicates"
             )
     return sorted(result, key=lambda row: row[:3])
 
 
-def _check(argument: str, parts: Mapping[str, Array], allowed: Iterable[str], expected: tuple[int, ...]) -> None:
+def _check(
+    argument: str, parts: Mapping[str, Array], allowed: Iterable[str], expected: tuple[int, ...]
+) -> None:
     if not isinstance(parts, Mapping):
-        raise ArgumentError(f"{argument} is a {type(parts).__name__}; give a dict of arrays by name")
+        raise ArgumentError(
+            f"{argument} is a {type(parts).__name__}; give a dict of arrays by name"
+        )
     for name, value in parts.items():
         if name not in allowed or np.shape(value) != expected:
             raise ArgumentError(
-                f"{argument}[{name!r}] has shape {np.shape(value)}; {argument} takes arrays of shape "
+                f"{argument}[{name!r}] has shape {np.shape(value)}; {argument} takes arrays of "
+                f"shape "
                 f"{expected} by the names {', '.join(allowed)}"
             )

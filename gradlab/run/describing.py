@@ -18,19 +18,25 @@ def describe_layers(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     Raises
     ------
     ArgumentError
-        One is no dict or holds a word where a number belongs, or a vector stands before a matrix: layers
-        keep their numbers whether or not vectors are recorded.
+        One is no dict or holds a word where a number belongs, or a vector stands before a matrix:
+        layers keep their numbers whether or not vectors are recorded.
     """
     if isinstance(layers, (str, bytes, Mapping)) or not isinstance(layers, Sequence):
-        raise ArgumentError(f"layers is {layers!r}; give a list of dicts such as {{'fan_in': 4, 'fan_out': 3}}")
+        raise ArgumentError(
+            f"layers is {layers!r}; give a list of dicts such as {{'fan_in': 4, 'fan_out': 3}}"
+        )
     for number, layer in enumerate(layers):
         if not isinstance(layer, Mapping):
-            raise ArgumentError(f"layers[{number}] is {layer!r}; give a dict such as {{'fan_in': 4, 'fan_out': 3}}")
+            raise ArgumentError(
+                f"layers[{number}] is {layer!r}; give a dict such as {{'fan_in': 4, 'fan_out': 3}}"
+            )
         _check_layer(f"layers[{number}]", layer)
     matrices = sum(layer.get("kind") != VECTOR for layer in layers)
     for number, layer in enumerate(layers, 1):
         if (layer.get("kind") == VECTOR) != (number > matrices):
-            raise ArgumentError(f"layers[{number - 1}] is a vector with matrices after it; list all matrices first")
+            raise ArgumentError(
+                f"layers[{number - 1}] is a vector with matrices after it; list all matrices first"
+            )
     return [_layer(number, layer, matrices) for number, layer in enumerate(layers, 1)]
 
 
@@ -65,11 +71,16 @@ def describe_blocks(blocks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
         One has no name, or two have the same.
     """
     if isinstance(blocks, (str, bytes, Mapping)) or not isinstance(blocks, Sequence):
-        raise ArgumentError(f"blocks is {blocks!r}; give a list of dicts such as {{'block': 'blocks.0'}}")
+        raise ArgumentError(
+            f"blocks is {blocks!r}; give a list of dicts such as {{'block': 'blocks.0'}}"
+        )
     names = [block.get("block") if isinstance(block, Mapping) else None for block in blocks]
     for number, name in enumerate(names):
         if not isinstance(name, str) or not name or name in names[:number]:
-            raise ArgumentError(f"blocks[{number}] needs 'block', a name of its own such as 'blocks.0'; got {name!r}")
+            raise ArgumentError(
+                f"blocks[{number}] needs 'block', a name of its own such as 'blocks.0'; got "
+                f"{name!r}"
+            )
     blank = {"kind": "", "layers": []}
     return [
         {"block": block["block"], "path": block["block"], **blank}
@@ -92,7 +103,8 @@ def as_json(argument: str, value: Any) -> Any:
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ArgumentError(
-            f"{argument} cannot be stored: {reason}; it takes finite numbers, texts, lists and dicts"
+            f"{argument} cannot be stored: {reason}; it takes finite numbers, texts, lists and "
+            f"dicts"
         ) from None
 
 

@@ -1,4 +1,6 @@
-"""What the rows of a run's tables must be: their keys in order, and columns of known names and types."""
+"""What the rows of a run's tables must be: their keys in order, and columns of known names and
+types.
+"""
 
 from __future__ import annotations
 
@@ -67,19 +69,26 @@ class Layout:
 
 
 def fits(table: str, found: pa.Schema) -> bool:
-    """Whether the columns of a file are those of a table, each once and of its type, its keys among them."""
+    """Whether the columns of a file are those of a table, each once and of its type, its keys among
+    them.
+    """
     known = schema(table)
     names = found.names
     keys = {"iteration", "replicate"} | ({"layer"} if table == "signals" else set())
     return (
         len(set(names)) == len(names)
         and keys <= set(names)
-        and all(name in known.names and _same_kind(known.field(name).type, found.field(name).type) for name in names)
+        and all(
+            name in known.names and _same_kind(known.field(name).type, found.field(name).type)
+            for name in names
+        )
     )
 
 
 def _same_kind(known: pa.DataType, found: pa.DataType) -> bool:
-    """Whether a column of one type can be read as the other: other tools write wider or encoded ones."""
+    """Whether a column of one type can be read as the other: other tools write wider or encoded
+    ones.
+    """
     if pa.types.is_dictionary(found):
         found = found.value_type
     if pa.types.is_integer(known):

@@ -12,7 +12,8 @@ from gradlab.run.sources import FolderSource
 
 
 def load(path: str | Path) -> Run:
-    """Load a run from its folder; one that is still being written or was killed loads up to its last whole batch.
+    """Load a run from its folder; one that is still being written or was killed loads up to its
+    last whole batch.
 
     Parameters
     ----------
@@ -22,7 +23,8 @@ def load(path: str | Path) -> Run:
     Raises
     ------
     RunError
-        The folder is no run folder, a file of it is damaged, or it was written by another version of gradlab.
+        The folder is no run folder, a file of it is damaged, or it was written by another version
+        of gradlab.
     """
     folder = Path(path)
     description = storage.read_description(folder)
@@ -64,6 +66,8 @@ def check_tables(folder: Path, layout: Layout) -> None:
             rows[table] = parquet.check(path, table, layout)
     if rows["signals"] != rows["steps"] * len(layout.layers):
         raise RunError(
-            f"{folder} is damaged: steps.parquet has {rows['steps']} rows and signals.parquet {rows['signals']}, "
-            f"which do not fit {layout.replicates} replicates and {len(layout.layers)} layers; record the run again"
+            f"{folder} is damaged: steps.parquet has {rows['steps']} rows and signals.parquet "
+            f"{rows['signals']}, "
+            f"which do not fit {layout.replicates} replicates and {len(layout.layers)} layers; "
+            f"record the run again"
         )

@@ -1,4 +1,6 @@
-"""One writer a folder: a file that says which process records there, on which machine, since when."""
+"""One writer a folder: a file that says which process records there, on which machine, since
+when.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _TRIES, _IN_THE_MAKING = (
 
 @dataclass(frozen=True)
 class Owner:
-    """A process: its machine (and container), its number, and when it started, which tells numbers reused apart."""
+    """A process: its machine (and container), its number, and when it started, which tells numbers
+    reused apart.
+    """
 
     host: str
     process: int
@@ -79,7 +83,9 @@ class FolderLock:
         raise RunError(f"another process is just taking {self._path.parent}; choose another folder")
 
     def _remove_old(self) -> None:
-        """Remove the lock of a process that was killed; one without words may be in the making, and gets time."""
+        """Remove the lock of a process that was killed; one without words may be in the making, and
+        gets time.
+        """
         owner = owner_of(self._path.parent)
         if owner is None and _age(self._path) < _IN_THE_MAKING:
             time.sleep(0.05)
@@ -91,7 +97,9 @@ class FolderLock:
             taken = _read(aside)
             if taken != owner:  # another process took the folder in between: give it back
                 os.replace(aside, self._path)
-                raise RunError(f"another process is just taking {self._path.parent}; choose another folder")
+                raise RunError(
+                    f"another process is just taking {self._path.parent}; choose another folder"
+                )
             aside.unlink()
 
     def release(self) -> None:
@@ -102,7 +110,9 @@ class FolderLock:
 
 
 def owner_of(folder: Path) -> Owner | None:
-    """Return the process that a folder's lock names; None where there is no lock, or none that can be read."""
+    """Return the process that a folder's lock names; None where there is no lock, or none that can
+    be read.
+    """
     return _read(folder / LOCK)
 
 
@@ -133,11 +143,15 @@ def refuse_if_recorded(folder: Path) -> None:
     here = owner.host == _host()
     where = "" if here else f" on {owner.host.split('/')[0]!a}"
     ended = "" if here else f", or delete {folder / LOCK} if that process has ended"
-    raise RunError(f"process {owner.process}{where} is recording to {folder}; choose another folder{ended}")
+    raise RunError(
+        f"process {owner.process}{where} is recording to {folder}; choose another folder{ended}"
+    )
 
 
 def _host() -> str:
-    """Name this machine, and on Linux the boot and the container, where process numbers begin anew."""
+    """Name this machine, and on Linux the boot and the container, where process numbers begin
+    anew.
+    """
     parts = [platform.node()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
@@ -147,9 +161,14 @@ def _host() -> str:
 
 
 def _started(process: int) -> str:
-    """Return when a process started, in clock ticks since the boot; empty where the system does not tell."""
+    """Return when a process started, in clock ticks since the boot; empty where the system does not
+    tell.
+    """
     try:
-        # The name of the program, in brackets, may hold anything; the start is the 20th field after it.
-        return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+        # The name of the program, in brackets, may hold anything; the start is the 20th field after
+        # it.
+        return (
+            Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+        )
     except (OSError, IndexError):
         return ""

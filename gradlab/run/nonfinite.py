@@ -18,7 +18,11 @@ Array = np.ndarray
 
 COUNT = "nonfinite_count"
 # Logarithms of factors: they are undefined where a factor is 0, and follow from other columns.
-LOGARITHMS = {each.name for each in (*statistics.LAYER_STATISTICS, *statistics.BLOCK_STATISTICS) if each.unit == "ln"}
+LOGARITHMS = {
+    each.name
+    for each in (*statistics.LAYER_STATISTICS, *statistics.BLOCK_STATISTICS)
+    if each.unit == "ln"
+}
 COLUMNS = tuple(name for name in STATISTICS if name not in LOGARITHMS)
 # What is made of gradients alone: of a step that was skipped because of them, they are no harm.
 OF_GRADIENTS = {
@@ -29,10 +33,12 @@ OF_GRADIENTS_BY_STEP = {"grad_norm", "clipped_grad_norm", "expected_decrease", "
 
 
 def find(reader: Reader, groups: RowGroups | None) -> Array:
-    """Return where an iteration of a replicate holds a NaN or infinity (T, S), in any number recorded.
+    """Return where an iteration of a replicate holds a NaN or infinity (T, S), in any number
+    recorded.
 
-    Gradients do not count in an iteration whose step was skipped (`skipped_steps` of it or of the next says
-    so, and no layer was updated), as a scaler of gradients does while it looks for its scale.
+    Gradients do not count in an iteration whose step was skipped (`skipped_steps` of it or of the
+    next says so, and no layer was updated), as a scaler of gradients does while it looks for its
+    scale.
 
     Parameters
     ----------
@@ -92,14 +98,18 @@ def _in_output_stage(reader: Reader) -> Array:
     bad = np.zeros(reader.shape[:2], bool)
     table = reader.table("output_stage")
     if table is not None and table.num_rows:
-        iteration, replicate, factor = (values_of(table[name]) for name in ("iteration", "replicate", "factor"))
+        iteration, replicate, factor = (
+            values_of(table[name]) for name in ("iteration", "replicate", "factor")
+        )
         wrong = ~np.isfinite(factor) & (replicate < reader.replicates)
         rows = np.searchsorted(reader.times, iteration[wrong])
         bad[rows, replicate[wrong].astype(int)] = True
     return bad
 
 
-def _suspects(reader: Reader, groups: RowGroups | None) -> Iterator[tuple[Array | slice, str, Array, Array]]:
+def _suspects(
+    reader: Reader, groups: RowGroups | None
+) -> Iterator[tuple[Array | slice, str, Array, Array]]:
     """Yield (rows, column, values, recorded) of what may not be finite."""
     if groups is None:
         held = (reader.whole or reader).source.columns("signals")

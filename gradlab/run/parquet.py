@@ -16,7 +16,9 @@ from gradlab.run.layout import Layout, fits
 from gradlab.run.tables import column_type
 
 KEYS = ("iteration", "replicate", "layer", "block")
-CHECKED_ROWS = 1 << 22  # of a longer file, the keys are checked by what its footer says of each row group
+CHECKED_ROWS = (
+    1 << 22
+)  # of a longer file, the keys are checked by what its footer says of each row group
 LARGEST_GROUP = 1 << 24  # rows that are read at once
 PLAUSIBLE = (
     1 << 22,
@@ -31,7 +33,9 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except RunError:
         raise
-    except Exception as error:  # the file is anybody's: pyarrow answers damage with a dozen kinds of errors
+    except (
+        Exception
+    ) as error:  # the file is anybody's: pyarrow answers damage with a dozen kinds of errors
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise RunError(
             f"{path} is truncated or damaged and cannot be read ({reason!a}); record the run again"
@@ -53,10 +57,18 @@ def check(path: Path, table: str, layout: Layout) -> int:
     """
     with reading(path), opened(path) as file:
         if not fits(table, file.schema_arrow):
-            raise RunError(f"{path} is damaged: its columns are not those of the table {table}; record the run again")
+            raise RunError(
+                f"{path} is damaged: its columns are not those of the table {table}; record the "
+                f"run again"
+            )
         sizes = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]
         rows, most = file.metadata.num_rows, max(PLAUSIBLE[0], PLAUSIBLE[1] * path.stat().st_size)
-        if min(sizes, default=0) < 0 or sum(sizes) != rows or rows > most or max(sizes, default=0) > LARGEST_GROUP:
+        if (
+            min(sizes, default=0) < 0
+            or sum(sizes) != rows
+            or rows > most
+            or max(sizes, default=0) > LARGEST_GROUP
+        ):
             raise RunError(f"{path} is damaged: it says it has {rows} rows; record the run again")
         width = layout.width(table)
         if width is not None and rows and (width == 0 or rows % width):
@@ -66,7 +78,9 @@ def check(path: Path, table: str, layout: Layout) -> int:
             )
         wrong = _misplaced(file, table, layout)
         if wrong is not None:
-            raise RunError(f"{path} is damaged: its {wrong}s are not in order; record the run again")
+            raise RunError(
+                f"{path} is damaged: its {wrong}s are not in order; record the run again"
+            )
         return rows
 
 
@@ -79,7 +93,10 @@ def _misplaced(file: pq.ParquetFile, table: str, layout: Layout) -> str | None:
     wrong = layout.misplaced(table, read)
     if wrong is None and table in ("steps", "signals") and read.num_rows:
         rows = read["iteration"]
-        gapless = rows[0].as_py() == 0 and rows[-1].as_py() == read.num_rows // (layout.width(table) or 1) - 1
+        gapless = (
+            rows[0].as_py() == 0
+            and rows[-1].as_py() == read.num_rows // (layout.width(table) or 1) - 1
+        )
         return None if gapless else "iteration"
     return wrong
 
@@ -92,7 +109,9 @@ def _groups_in_order(file: pq.ParquetFile, width: int | None) -> bool:
         told = group.column(number).statistics
         if told is None or not told.has_min_max:
             return True  # written by another tool, which does not tell
-        if told.min < before or (width and (told.min, told.max) != _span(start, group.num_rows, width)):
+        if told.min < before or (
+            width and (told.min, told.max) != _span(start, group.num_rows, width)
+        ):
             return False
         start, before = start + group.num_rows, told.max
     return True
@@ -109,7 +128,9 @@ def usual_types(table: pa.Table) -> pa.Table:
 
 
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a table, whole or some columns of it; `pq.read_table` imports pandas, which takes longer."""
+    """Read a table, whole or some columns of it; `pq.read_table` imports pandas, which takes
+    longer.
+    """
     with reading(path), opened(path) as file:
         return usual_types(file.read(columns=columns))
 
@@ -135,7 +156,9 @@ def seal(path: Path) -> dict[str, int]:
 
 
 def broken_seal(path: Path, told: Any) -> bool:
-    """Whether a file has the size that is told of it, but not the footer; another tool's file has another size."""
+    """Whether a file has the size that is told of it, but not the footer; another tool's file has
+    another size.
+    """
     if not isinstance(told, dict) or told.get("bytes") != path.stat().st_size:
         return False
     return told.get("footer") != zlib.crc32(_footer(path))

@@ -41,7 +41,9 @@ class Summary:
             tail = f" (a constant guess: {self.guess:.4g})" if self.guess else ""
             lines.append(f"loss {self.loss[0]:.4g} at first, {self.loss[1]:.4g} at last{tail}")
         if self.bars:
-            lines.append("||delta|| by layer at iteration 0 over the last layer's; bars: powers of ten")
+            lines.append(
+                "||delta|| by layer at iteration 0 over the last layer's; bars: powers of ten"
+            )
         return lines
 
 

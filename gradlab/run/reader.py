@@ -57,7 +57,9 @@ class Reader:
 
     @functools.cached_property
     def iterations(self) -> int:
-        """How many iterations steps and signals both hold: a killed run may hold parts of the next ones."""
+        """How many iterations steps and signals both hold: a killed run may hold parts of the next
+        ones.
+        """
         if self.whole is not None:
             return self.whole.iterations
         signals = self.source.rows("signals") // (self.replicates * len(self.layers))
@@ -78,7 +80,9 @@ class Reader:
         return frozen(np.arange(self.iterations))
 
     def table(self, name: str) -> pa.Table | None:
-        """Return a table up to the last iteration that is whole, of the layers that this is about."""
+        """Return a table up to the last iteration that is whole, of the layers that this is
+        about.
+        """
         table = self.source.table(name)
         if table is None:
             return None

@@ -1,4 +1,6 @@
-"""`Run`: the one record of a training that crosses every border. Frozen, saved and loaded without loss."""
+"""`Run`: the one record of a training that crosses every border. Frozen, saved and loaded without
+loss.
+"""
 
 from __future__ import annotations
 
@@ -38,24 +40,28 @@ Array = np.ndarray
 class Run:
     """One recorded training: T iterations of S replicates (seeds) of a net of L layers.
 
-    Row t of every table is the state BEFORE update t, its update columns what update t did. Layer 1 is
-    nearest the input. Statistics keep null (not recorded) apart from NaN (not a number: a pathology, and
-    data).
+    Row t of every table is the state BEFORE update t, its update columns what update t did. Layer 1
+    is nearest the input. Statistics keep null (not recorded) apart from NaN (not a number: a
+    pathology, and data).
 
     Attributes
     ----------
     name : str
     config : dict
-        What was trained and how: activation, depth, width, init, gain, optimizer, learning_rate, ...
+        What was trained and how: activation, depth, width, init, gain, optimizer, learning_rate,
+        ...
     provenance : dict
-        Where the record comes from: versions, platform, time, fingerprint of the data, and `status`:
-        "complete", "stopped" (with the reason), or "unfinished" (still running, or killed).
+        Where the record comes from: versions, platform, time, fingerprint of the data, and
+        `status`: "complete", "stopped" (with the reason), or "unfinished" (still running, or
+        killed).
     layers : DataFrame
         One row a layer, in the columns LAYER_COLUMNS.
     matrices, vectors : Run
-        The run of the weight matrices alone, and of the vectors (biases, scales, bare parameters) alone.
+        The run of the weight matrices alone, and of the vectors (biases, scales, bare parameters)
+        alone.
     blocks, block_signals, output_stage, histograms : DataFrame
-        The model's repeated blocks, their statistics, the operations behind the last layer, and histograms.
+        The model's repeated blocks, their statistics, the operations behind the last layer, and
+        histograms.
     replicates : int
         S, the number of seeds.
     """
@@ -132,14 +138,17 @@ class Run:
     def layers(self) -> pd.DataFrame:
         """One row a layer, in the columns LAYER_COLUMNS.
 
-        Vectors (biases, scales of norms, bare parameters) are rows of kind "vector", after all matrices.
+        Vectors (biases, scales of norms, bare parameters) are rows of kind "vector", after all
+        matrices.
         """
         import pandas as pd
 
         return pd.DataFrame(self._layers, columns=list(LAYER_COLUMNS))
 
     def layer(self, name: str) -> Array:
-        """Return a column of `layers` as an array (L,): numbers as float64, NaN where unknown, words as objects."""
+        """Return a column of `layers` as an array (L,): numbers as float64, NaN where unknown,
+        words as objects.
+        """
         if name not in LAYER_COLUMNS:
             raise ArgumentError(f"layers have no column {name!r}; {suggest(name, LAYER_COLUMNS)}")
         kind = object if name in LAYER_WORDS else np.float64
@@ -151,47 +160,59 @@ class Run:
 
     @functools.cached_property
     def matrices(self) -> Run:
-        """The run of the weight matrices alone; the run itself where it holds no vectors, or nothing else."""
+        """The run of the weight matrices alone; the run itself where it holds no vectors, or
+        nothing else.
+        """
         if self._matrices in (0, len(self._layers)):
             return self
         return self._of_layers(slice(0, self._matrices))
 
     @functools.cached_property
     def vectors(self) -> Run | None:
-        """The run of the vectors alone, whose layers keep their numbers; None where there are none."""
+        """The run of the vectors alone, whose layers keep their numbers; None where there are
+        none.
+        """
         if self._matrices == len(self._layers):
             return None
         return self._of_layers(slice(self._matrices, len(self._layers)))
 
     @property
     def blocks(self) -> pd.DataFrame:
-        """One row a repeated block of the model: block, path, kind, layers (the numbers of its layers)."""
+        """One row a repeated block of the model: block, path, kind, layers (the numbers of its
+        layers).
+        """
         import pandas as pd
 
         return pd.DataFrame(self._blocks, columns=list(BLOCK_COLUMNS))
 
     @property
     def steps(self) -> pd.DataFrame:
-        """One row an iteration and replicate: loss, learning_rate, ... in the order of STEP_COLUMNS."""
+        """One row an iteration and replicate: loss, learning_rate, ... in the order of
+        STEP_COLUMNS.
+        """
         return self._frame("steps")
 
     @property
     def weights(self) -> pd.DataFrame:
-        """Weight trajectories w_ij^k: iteration, replicate, layer k, row i, column j (from 0), value.
+        """Weight trajectories w_ij^k: iteration, replicate, layer k, row i, column j (from 0),
+        value.
 
-        Iteration t holds the value before update t; the last row of each weight, at iteration T, is what
-        came out.
+        Iteration t holds the value before update t; the last row of each weight, at iteration T, is
+        what came out.
         """
         return self._frame("weights")
 
     @property
     def block_signals(self) -> pd.DataFrame:
-        """What was recorded of the residual stream: iteration, replicate, block, then one column a statistic."""
+        """What was recorded of the residual stream: iteration, replicate, block, then one column a
+        statistic.
+        """
         return self._frame("block_signals")
 
     @property
     def output_stage(self) -> pd.DataFrame:
-        """From the last trainable map's output to the loss: iteration, replicate, position, operation, factor.
+        """From the last trainable map's output to the loss: iteration, replicate, position,
+        operation, factor.
 
         The gradient in front of an operation is `factor` times as long as the gradient behind it.
         """
@@ -199,28 +220,38 @@ class Run:
 
     @property
     def histograms(self) -> pd.DataFrame:
-        """Gradients by powers of two: iteration, replicate, layer, exponent, count; see `Recorder(histograms=)`.
+        """Gradients by powers of two: iteration, replicate, layer, exponent, count; see
+        `Recorder(histograms=)`.
 
-        `count` entries lie in 2^exponent <= |g| < 2^(exponent + 1); where `exponent` is null, they are 0.
+        `count` entries lie in 2^exponent <= |g| < 2^(exponent + 1); where `exponent` is null, they
+        are 0.
         """
         return self._frame("histograms")
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the tidy record: iteration, replicate, layer, then one column a statistic, one row each."""
+        """Return the tidy record: iteration, replicate, layer, then one column a statistic, one row
+        each.
+        """
         return self._frame("signals")
 
     def _frame(self, name: str) -> pd.DataFrame:
         if name not in self._frames:
             table = self._reader.table(name)
             self._frames[name] = (tables.empty(name) if table is None else table).to_pandas()
-        return self._frames[name].copy(deep=False)  # copy on write: what a caller changes stays with the caller
+        return self._frames[name].copy(
+            deep=False
+        )  # copy on write: what a caller changes stays with the caller
 
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The statistics this run has at least one value of, in the order of STATISTICS."""
         if self._whole is not None:
             known = self._whole.columns
-            held = known if self._span is None or self._is_long else [n for n in known if self.recorded(n).any()]
+            held = (
+                known
+                if self._span is None or self._is_long
+                else [n for n in known if self.recorded(n).any()]
+            )
             return tuple(held)
         groups = self._row_groups
         if groups is not None:
@@ -233,7 +264,8 @@ class Run:
     def __getitem__(self, name: str) -> Array:
         """Return a statistic as a plain float64 array (iteration, replicate, layer).
 
-        NaN where it was not recorded as well as where it is not a number; `recorded` tells the two apart.
+        NaN where it was not recorded as well as where it is not a number; `recorded` tells the two
+        apart.
         """
         return self._column(name)[0]
 
@@ -247,11 +279,15 @@ class Run:
         return self._reader.column(name)
 
     def step(self, name: str) -> Array:
-        """Return a column of `steps` as an array (iteration, replicate); NaN where it was not recorded."""
+        """Return a column of `steps` as an array (iteration, replicate); NaN where it was not
+        recorded.
+        """
         return self._step(name)[0]
 
     def step_recorded(self, name: str) -> Array:
-        """Return the boolean mask (iteration, replicate) of where a column of `steps` was recorded."""
+        """Return the boolean mask (iteration, replicate) of where a column of `steps` was
+        recorded.
+        """
         return self._step(name)[1]
 
     def _step(self, name: str) -> tuple[Array, Array]:
@@ -260,9 +296,13 @@ class Run:
         return self._reader.steps[name]
 
     def block_statistic(self, name: str) -> Array:
-        """Return a statistic of the blocks as an array (iteration, replicate, block); NaN where not recorded."""
+        """Return a statistic of the blocks as an array (iteration, replicate, block); NaN where not
+        recorded.
+        """
         if name not in BLOCK_STATISTICS:
-            raise ArgumentError(f"blocks have no statistic {name!r}; {suggest(name, BLOCK_STATISTICS)}")
+            raise ArgumentError(
+                f"blocks have no statistic {name!r}; {suggest(name, BLOCK_STATISTICS)}"
+            )
         return self._reader.block_signals[name][0]
 
     @functools.cached_property
@@ -283,13 +323,15 @@ class Run:
     def nonfinite(self) -> Array:
         """Where an iteration of a replicate holds a NaN or infinity, in any number recorded (T, S).
 
-        Logarithms do not count, nor do the gradients of a step that was skipped; see `gradlab.run.nonfinite`.
+        Logarithms do not count, nor do the gradients of a step that was skipped; see
+        `gradlab.run.nonfinite`.
         """
         of_all = self._whole if self._span is not None and self._whole is not None else self
         return frozen(nonfinite.find(self._reader, of_all._row_groups if of_all._is_long else None))
 
     def condensed(self, keep: Sequence[int] = ()) -> Run:
-        """Return the run itself, or of one too large for memory the part that rules and pictures work on.
+        """Return the run itself, or of one too large for memory the part that rules and pictures
+        work on.
 
         Parameters
         ----------
@@ -299,9 +341,10 @@ class Run:
         Returns
         -------
         Run
-            Spans of consecutive iterations (`times` names them): the first and the last, those that hold the
-            largest and smallest values of the statistics, the first non-finite one of every replicate, and
-            others evenly in between; at most about 2.4 million values of each statistic.
+            Spans of consecutive iterations (`times` names them): the first and the last, those that
+            hold the largest and smallest values of the statistics, the first non-finite one of
+            every replicate, and others evenly in between; at most about 2.4 million values of each
+            statistic.
         """
         if not self._is_long:
             return self
@@ -346,7 +389,8 @@ class Run:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the run to a folder, whole or not at all, and return its path; a run that lies there is replaced.
+        """Write the run to a folder, whole or not at all, and return its path; a run that lies
+        there is replaced.
 
         The tables are ordinary Parquet: `pandas.read_parquet("FOLDER/signals.parquet")`.
 
@@ -357,7 +401,12 @@ class Run:
         """
         target = Path(path)
         folder = self._source.folder if isinstance(self._source, FolderSource) else None
-        if folder is not None and self._whole is None and target.exists() and target.samefile(folder):
+        if (
+            folder is not None
+            and self._whole is None
+            and target.exists()
+            and target.samefile(folder)
+        ):
             return target
         description = {
             "name": self._name,
@@ -368,15 +417,24 @@ class Run:
             "layers": self._layers,
             "blocks": self._blocks,
         }
-        read = {name: self._reader.table(name) for name in TABLES} if self._row_groups is None else None
-        held = None if read is None else {name: table for name, table in read.items() if table is not None}
+        read = (
+            {name: self._reader.table(name) for name in TABLES}
+            if self._row_groups is None
+            else None
+        )
+        held = (
+            None
+            if read is None
+            else {name: table for name, table in read.items() if table is not None}
+        )
         saving.save(target, description, held, folder)
         return target
 
     def __repr__(self) -> str:
         iterations, replicates, layers = self.shape
         status = self._provenance.get("status", "")
-        return f"<Run {self._name!r}: {iterations} iterations x {replicates} seeds x {layers} layers, {status}>"
+        size = f"{iterations} iterations x {replicates} seeds x {layers} layers"
+        return f"<Run {self._name!r}: {size}, {status}>"
 
     def __str__(self) -> str:
         return printing.text(self._summary())
@@ -386,7 +444,9 @@ class Run:
 
     def _summary(self) -> printing.Summary:
         known = np.flatnonzero(self.step_recorded("loss").any(axis=1))
-        ends = [float(np.median(self.step("loss")[t])) for t in known[[0, -1]]] if len(known) else []
+        ends = (
+            [float(np.median(self.step("loss")[t])) for t in known[[0, -1]]] if len(known) else []
+        )
         guess = self._config.get("baseline_loss")
         return printing.Summary(
             self._name,
@@ -451,7 +511,9 @@ class Run:
         shape = arrays.shape_of(signals)
         described = describe_layers([{} for _ in range(shape[2])] if layers is None else layers)
         if len(described) != shape[2]:
-            raise ArgumentError(f"layers describes {len(described)} layers, but the signals have {shape[2]}")
+            raise ArgumentError(
+                f"layers describes {len(described)} layers, but the signals have {shape[2]}"
+            )
         known = describe_blocks(blocks)
         names = [block["block"] for block in known]
         made = arrays.make_tables(

@@ -1,8 +1,9 @@
 """Long runs in parts: the row groups of `signals.parquet`, and which of them are worth reading.
 
-A row group holds whole iterations, some hundred thousand bytes a column; the footer tells the smallest and the largest
-value of each without reading it. Of a run that is too large for memory, a few groups are read: the first and the last,
-those that hold the extremes of a statistic, those in which a replicate breaks, and others evenly in between.
+A row group holds whole iterations, some hundred thousand bytes a column; the footer tells the
+smallest and the largest value of each without reading it. Of a run that is too large for memory, a
+few groups are read: the first and the last, those that hold the extremes of a statistic, those in
+which a replicate breaks, and others evenly in between.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ COUNT = "nonfinite_count"
 HIGH = tuple(each.name for each in LAYER_STATISTICS if each.bad in ("high", "both"))
 LOW = tuple(each.name for each in LAYER_STATISTICS if each.bad in ("low", "both"))
 
-NONFINITE = "gradlab.nonfinite"  # in the footer: how many row groups, and column -> {group: NaN and infinities in it}
+# In the footer: how many row groups, and column -> {group: NaN and infinities in it}.
+NONFINITE = "gradlab.nonfinite"
 
 
 class NonfiniteCounts:
-    """What a footer says of NaN and infinity, which Parquet's statistics leave out; collected as groups are written."""
+    """What a footer says of NaN and infinity, which Parquet's statistics leave out; collected as
+    groups are written.
+    """
 
     def __init__(self) -> None:
         self._counts: dict[str, dict[int, int]] = {}
@@ -90,7 +94,9 @@ class RowGroups:
 
     def holding(self, iterations: Iterable[int]) -> list[int]:
         """Return the groups in which these iterations start."""
-        return np.searchsorted(self._ends, np.fromiter(iterations, int) * self.width, side="right").tolist()
+        return np.searchsorted(
+            self._ends, np.fromiter(iterations, int) * self.width, side="right"
+        ).tolist()
 
     def read(self, groups: Sequence[int], columns: list[str]) -> pa.Table:
         """Read the whole iterations that these groups hold, as `iterations` names them."""
@@ -105,7 +111,8 @@ class RowGroups:
 
     @functools.cache  # noqa: B019 -- as long as the run that owns it
     def bounds(self, column: str) -> tuple[Array, Array, Array]:
-        """Return the smallest and largest value and the number of nulls of each group; NaN where it is not told.
+        """Return the smallest and largest value and the number of nulls of each group; NaN where it
+        is not told.
 
         Parquet's statistics leave NaN out.
         """
@@ -123,7 +130,9 @@ class RowGroups:
         return column in self._columns and not (self.bounds(column)[2] == self._rows).all()
 
     def suspects(self, columns: Sequence[str]) -> dict[str, list[int]]:
-        """Return the groups in which a column may hold a NaN or an infinity, or count some; of each such column."""
+        """Return the groups in which a column may hold a NaN or an infinity, or count some; of each
+        such column.
+        """
         counted = self._nonfinite()
         result: dict[str, list[int]] = {}
         for name in columns:
@@ -141,13 +150,17 @@ class RowGroups:
         return result
 
     def _with_halves(self, groups: list[int]) -> list[int]:
-        """Add the neighbours that hold the rest of an iteration which begins or ends in one of the groups."""
+        """Add the neighbours that hold the rest of an iteration which begins or ends in one of the
+        groups.
+        """
         before = [k - 1 for k in groups if self._starts[k] % self.width]
         after = [k + 1 for k in groups if self._ends[k] % self.width and k + 1 < len(self)]
         return sorted({*groups, *before, *after})
 
     def _nonfinite(self) -> dict[str, dict[str, int]] | None:
-        """Return the NaN and infinities counted in each column by group; None where the footer does not tell."""
+        """Return the NaN and infinities counted in each column by group; None where the footer does
+        not tell.
+        """
         try:
             stored = json.loads((self._meta.metadata or {}).get(NONFINITE.encode(), b"{}"))
             counted = stored["columns"] if stored.get("groups") == len(self) else None
@@ -163,7 +176,9 @@ class RowGroups:
         return counted if all(0 <= number < len(self) for number in numbers) else None
 
     def choose(self, keep: Iterable[int]) -> list[int]:
-        """Choose groups within the budget: first, last, those of the iterations to `keep`, extremes, evenly spread."""
+        """Choose groups within the budget: first, last, those of the iterations to `keep`,
+        extremes, evenly spread.
+        """
         room = max(4, BUDGET // max(int(np.diff([0, *self._ends]).max()), 1))
         if room >= len(self):
             return list(range(len(self)))
@@ -176,7 +191,9 @@ class RowGroups:
         return sorted({*chosen, *spread.tolist()})
 
     def _outstanding(self) -> list[int]:
-        """Return the groups that hold a column's largest or smallest value, the farthest from the usual one first."""
+        """Return the groups that hold a column's largest or smallest value, the farthest from the
+        usual one first.
+        """
         found = []
         for name, end in (*((name, 1) for name in HIGH), *((name, 0) for name in LOW)):
             values = self.bounds(name)[end] if name in self._columns else np.zeros(0)
@@ -186,7 +203,11 @@ class RowGroups:
             with np.errstate(all="ignore"):
                 found.append(
                     (
-                        float(np.nan_to_num(abs(np.log(values[group] / np.nanmedian(values))), nan=0.0)),
+                        float(
+                            np.nan_to_num(
+                                abs(np.log(values[group] / np.nanmedian(values))), nan=0.0
+                            )
+                        ),
                         group,
                     )
                 )
@@ -212,6 +233,8 @@ def _neighbours(groups: Sequence[int]) -> list[list[int]]:
 
 
 def in_turn(groups: Sequence[int]) -> Iterator[list[int]]:
-    """Yield a few groups at a time; neighbours overlap by one, so that no iteration falls between two readings."""
+    """Yield a few groups at a time; neighbours overlap by one, so that no iteration falls between
+    two readings.
+    """
     for start in range(0, len(groups), AT_ONCE):
         yield list(groups[max(0, start - 1) : start + AT_ONCE])

@@ -34,14 +34,18 @@ def save(
     RunError
         The folder cannot be written, holds something that is no run, or is being recorded to.
     """
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / storage.DESCRIPTION).is_file()):
+    if target.is_file() or (
+        target.is_dir() and any(target.iterdir()) and not (target / storage.DESCRIPTION).is_file()
+    ):
         raise RunError(f"{target} exists and is no run folder; choose another path")
     refuse_if_recorded(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     except OSError as error:
-        raise RunError(f"{target} cannot be written: {error.strerror}; choose a folder you may write to") from None
+        raise RunError(
+            f"{target} cannot be written: {error.strerror}; choose a folder you may write to"
+        ) from None
     try:
         temporary.chmod(0o755)
         if tables is None:

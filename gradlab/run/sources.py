@@ -43,7 +43,9 @@ class FolderSource:
     def __init__(self, folder: Path, closed: bool, layout: Layout, temporary: bool = False):
         self.folder = folder
         self._closed, self._layout = closed, layout
-        self._names: dict[str, list[str]] = {}  # of a closed run, whose files do not change any more
+        self._names: dict[
+            str, list[str]
+        ] = {}  # of a closed run, whose files do not change any more
         if temporary:  # recorded to no folder of the user's: the files live as long as the Run
             weakref.finalize(self, remove_folder, folder, os.getpid())
 
@@ -75,7 +77,9 @@ class FolderSource:
         return self._names[name]
 
     def row_groups(self, width: int) -> RowGroups | None:
-        """Return the row groups of the statistics, `width` rows an iteration; None before the run is closed."""
+        """Return the row groups of the statistics, `width` rows an iteration; None before the run
+        is closed.
+        """
         path = self._path("signals")
         return RowGroups(path, width) if self._is_closed() and path.is_file() else None
 
@@ -83,7 +87,9 @@ class FolderSource:
         return self.folder / f"{name}.parquet"
 
     def _is_closed(self) -> bool:
-        """Whether to read the Parquet files: the streams of a live run go when its recorder closes it."""
+        """Whether to read the Parquet files: the streams of a live run go when its recorder closes
+        it.
+        """
         return self._closed or not any(streams.segments(self.folder, table) for table in TABLES)
 
 
@@ -140,6 +146,8 @@ class MemorySource:
 
 
 def remove_folder(folder: Path, process: int) -> None:
-    """Delete a temporary folder, where this is the process that made it: a fork leaves its parent's alone."""
+    """Delete a temporary folder, where this is the process that made it: a fork leaves its parent's
+    alone.
+    """
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)

@@ -37,7 +37,9 @@ def _whole(value: Any) -> bool:
 
 
 def _layers(value: Any) -> bool:
-    """Whether these are layers: words and numbers where they belong, numbered one after the other."""
+    """Whether these are layers: words and numbers where they belong, numbered one after the
+    other.
+    """
     if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
         return False
     numbers = [name for name in LAYER_COLUMNS if name not in LAYER_WORDS]
@@ -58,7 +60,9 @@ def _blocks(value: Any) -> bool:
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         return False
     names = [one.get("block") for one in value]
-    words = all(isinstance(one.get(key, ""), str) for one in value for key in ("block", "path", "kind"))
+    words = all(
+        isinstance(one.get(key, ""), str) for one in value for key in ("block", "path", "kind")
+    )
     listed = [one.get("layers", []) for one in value]
     numbers = all(isinstance(layers, list) and all(map(_whole, layers)) for layers in listed)
     return words and numbers and all(names) and len(set(names)) == len(names)
@@ -72,7 +76,9 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "layers": _layers,
     "replicates": lambda value: _whole(value) and value >= 1,
     "blocks": _blocks,
-    "tables": lambda value: value is None or (isinstance(value, dict) and set(value) <= set(TABLES)),
+    "tables": lambda value: (
+        value is None or (isinstance(value, dict) and set(value) <= set(TABLES))
+    ),
 }
 
 
@@ -99,20 +105,24 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder} does not exist; give the folder of a recorded run")
     if not path.is_file():
         raise RunError(
-            f"{folder} is not a run folder: it holds no {DESCRIPTION}; give the folder a run was recorded to"
+            f"{folder} is not a run folder: it holds no {DESCRIPTION}; give the folder a run was "
+            f"recorded to"
         )
     description = _parsed(path)
     version = description.get("schema")
     if type(version) is not int or version != SCHEMA_VERSION:
         raise RunError(
-            f"{path} has schema {ascii(version)[:20]}, and this gradlab reads schema {SCHEMA_VERSION}; "
+            f"{path} has schema {ascii(version)[:20]}, and this gradlab reads schema "
+            f"{SCHEMA_VERSION}; "
             "read it with the gradlab that wrote it, or record the run again"
         )
     wrong = [key for key, valid in _VALID.items() if not valid(description.get(key))]
     if not wrong and description["replicates"] * len(description["layers"]) > MOST_PLACES:
         wrong = ["replicates"]
     if wrong:
-        raise RunError(f"{path} is damaged: it lacks a valid {', '.join(wrong)}; record the run again")
+        raise RunError(
+            f"{path} is damaged: it lacks a valid {', '.join(wrong)}; record the run again"
+        )
     for table, told in (description.get("tables") or {}).items():
         _check_seal(folder / f"{table}.parquet", told)
     return description
@@ -123,12 +133,18 @@ def _parsed(path: Path) -> dict[str, Any]:
         if path.stat().st_size > MOST_BYTES:
             raise RunError(f"{path} is larger than {MOST_BYTES >> 20} MB: it describes no run")
         description = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
-        json.dumps(description, ensure_ascii=False).encode()  # half a surrogate pair can be neither shown nor saved
+        json.dumps(
+            description, ensure_ascii=False
+        ).encode()  # half a surrogate pair can be neither shown nor saved
     except (ValueError, OSError, RecursionError) as error:
         reason = (str(error).splitlines() or [""])[0]
-        raise RunError(f"{path} is damaged and cannot be read ({type(error).__name__}: {reason[:120]!a})") from None
+        raise RunError(
+            f"{path} is damaged and cannot be read ({type(error).__name__}: {reason[:120]!a})"
+        ) from None
     if not isinstance(description, dict):
-        raise RunError(f"{path} is damaged: it holds a {type(description).__name__} and no description")
+        raise RunError(
+            f"{path} is damaged: it holds a {type(description).__name__} and no description"
+        )
     return description
 
 
@@ -207,7 +223,9 @@ def _is_of_a_run(name: str) -> bool:
 
 
 def replace_folder(temporary: Path, target: Path) -> None:
-    """Move a complete run folder to its place; a run that lay there goes only once the new one is in."""
+    """Move a complete run folder to its place; a run that lay there goes only once the new one is
+    in.
+    """
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():

@@ -54,7 +54,9 @@ def batches(folder: Path, table: str) -> Iterator[pa.RecordBatch]:
 
 
 def whole(folder: Path, table: str, layout: Layout) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a table as `batches` does; of one that holds every iteration, up to the first gap."""
+    """Yield the rows of a table as `batches` does; of one that holds every iteration, up to the
+    first gap.
+    """
     expected, width = 0, layout.width(table)
     complete = table in ("steps", "signals")
     for batch in batches(folder, table):
@@ -91,7 +93,8 @@ def _batch(message: pa.ipc.Message, schema: pa.Schema) -> pa.RecordBatch:
     Raises
     ------
     ValueError
-        They make no sense, or are compressed: nothing here is, and what is could ask for any amount of memory.
+        They make no sense, or are compressed: nothing here is, and what is could ask for any amount
+        of memory.
     """
     if _is_compressed(message.metadata.to_pybytes()):
         raise ValueError("compressed")
@@ -103,7 +106,9 @@ def _batch(message: pa.ipc.Message, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _is_compressed(metadata: bytes) -> bool:
-    """Whether the message of a record batch says that its body is compressed (Arrow's Message.fbs)."""
+    """Whether the message of a record batch says that its body is compressed (Arrow's
+    Message.fbs).
+    """
     root = struct.unpack_from("<I", metadata)[0]
     header = _field(metadata, root, 2)
     if not header:
@@ -113,7 +118,9 @@ def _is_compressed(metadata: bytes) -> bool:
 
 
 def _field(metadata: bytes, table: int, number: int) -> int:
-    """Return where a field of a flatbuffer's table lies, counted from the table; 0 where it is absent."""
+    """Return where a field of a flatbuffer's table lies, counted from the table; 0 where it is
+    absent.
+    """
     fields = table - struct.unpack_from("<i", metadata, table)[0]
     place = 4 + 2 * number
     if place >= struct.unpack_from("<H", metadata, fields)[0]:

@@ -1,7 +1,7 @@
 """The tables of a Run: their columns, and how arrays are laid out as their rows.
 
-Every table has a column `iteration` and is ordered by it. `signals` and `steps` hold every iteration
-whole; the others hold those iterations in which something of theirs was recorded.
+Every table has a column `iteration` and is ordered by it. `signals` and `steps` hold every
+iteration whole; the others hold those iterations in which something of theirs was recorded.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Array = np.ndarray
 
 KEYS = ("iteration", "replicate", "layer")
 
-# The statistics of one layer at one iteration and replicate, in the order reports and files list them;
-# histograms lie in a table of their own.
+# The statistics of one layer at one iteration and replicate, in the order reports and files list
+# them; histograms lie in a table of their own.
 STATISTICS = tuple(each.name for each in statistics.LAYER_STATISTICS if each.cadence != "optional")
 LOG_GAINS = (
     "log_gain_weight",
@@ -27,7 +27,8 @@ LOG_GAINS = (
     "log_gain_slope",
     "log_gain_slope_alignment",
 )
-# What a skip connection, a norm or dropout adds to the four terms; not recorded where there is none.
+# What a skip connection, a norm or dropout adds to the four terms; not recorded where there is
+# none.
 BLOCK_GAIN = "log_gain_block"
 STEP_STATISTICS = tuple(each.name for each in statistics.STEP_STATISTICS)
 STEP_COLUMNS = ("iteration", "replicate", *STEP_STATISTICS)
@@ -46,7 +47,9 @@ LAYER_WORDS = ("name", "kind", "activation", "path", "block", "role", "owner")
 BLOCK_COLUMNS = ("block", "path", "kind", "layers")
 VECTOR = "vector"  # the kind of a layer that is a bias, the scale of a norm, or a bare parameter
 
-LOWEST_EXPONENT = -149  # of float32's smallest number; `gradlab.measures.LOWEST_EXPONENT` is the same
+LOWEST_EXPONENT = (
+    -149
+)  # of float32's smallest number; `gradlab.measures.LOWEST_EXPONENT` is the same
 
 COLUMNS = {
     "steps": STEP_COLUMNS,
@@ -85,7 +88,8 @@ def signals_table(
     masks: Mapping[str, Array],
     shape: tuple[int, int, int] | None = None,
 ) -> pa.Table:
-    """Lay statistics (T, S, L) out as rows, iteration by iteration from `start`; null where a mask is False.
+    """Lay statistics (T, S, L) out as rows, iteration by iteration from `start`; null where a mask
+    is False.
 
     With a `shape`, every statistic there is gets a column, of nulls where it has no values.
     """
@@ -132,7 +136,9 @@ def steps_table(start: int, values: Mapping[str, Array], replicates: int) -> pa.
 def block_signals_table(
     iterations: Array, values: Mapping[str, Array], replicates: int, blocks: Sequence[str]
 ) -> pa.Table:
-    """Lay block statistics (t, S, B) of these iterations (t,) out as rows; what is masked or absent is null."""
+    """Lay block statistics (t, S, B) of these iterations (t,) out as rows; what is masked or absent
+    is null.
+    """
     shape = len(iterations), replicates, len(blocks)
     _, replicate, block = np.indices(shape, np.int32)
     iteration = np.broadcast_to(np.asarray(iterations, np.int32)[:, None, None], shape)
@@ -159,9 +165,11 @@ def output_stage_table(rows: Sequence[tuple[int, int, int, str, float]]) -> pa.T
 
 
 def histogram_table(iterations: Array, counts: Array) -> pa.Table:
-    """Lay histograms (t, S, L, bins) of these iterations (t,) out as rows, one a bin that holds something.
+    """Lay histograms (t, S, L, bins) of these iterations (t,) out as rows, one a bin that holds
+    something.
 
-    Bins as in `gradlab.measures.power_histogram`: zeros first, then each exponent from LOWEST_EXPONENT on.
+    Bins as in `gradlab.measures.power_histogram`: zeros first, then each exponent from
+    LOWEST_EXPONENT on.
     """
     time, replicate, layer, bins = np.nonzero(counts)
     exponent = bins - 1 + LOWEST_EXPONENT
@@ -177,8 +185,12 @@ def histogram_table(iterations: Array, counts: Array) -> pa.Table:
     )
 
 
-def weights_table(iterations: Array, values: Array, layer: Array, row: Array, column: Array) -> pa.Table:
-    """Lay followed weights (t, S, W) out as rows; `layer` (from 1), `row` and `column` (W,) say which."""
+def weights_table(
+    iterations: Array, values: Array, layer: Array, row: Array, column: Array
+) -> pa.Table:
+    """Lay followed weights (t, S, W) out as rows; `layer` (from 1), `row` and `column` (W,) say
+    which.
+    """
     shape = values.shape
     columns = {
         "iteration": np.broadcast_to(np.asarray(iterations)[:, None, None], shape),
@@ -187,7 +199,10 @@ def weights_table(iterations: Array, values: Array, layer: Array, row: Array, co
         "row": np.broadcast_to(row, shape),
         "column": np.broadcast_to(column, shape),
     }
-    arrays = {name: pa.array(np.ravel(array).astype(np.int32), pa.int32()) for name, array in columns.items()}
+    arrays = {
+        name: pa.array(np.ravel(array).astype(np.int32), pa.int32())
+        for name, array in columns.items()
+    }
     flat = pa.array(np.ravel(values), pa.float64(), from_pandas=False)
     return pa.table({**arrays, "value": flat})
 
@@ -195,7 +210,8 @@ def weights_table(iterations: Array, values: Array, layer: Array, row: Array, co
 def values_of(column: pa.ChunkedArray | pa.Array) -> Array:
     """Return a column as float64, NaN where null, or as objects where it holds words.
 
-    By way of the buffer: pyarrow's own `to_numpy` imports pandas, which takes longer than a small run to judge.
+    By way of the buffer: pyarrow's own `to_numpy` imports pandas, which takes longer than a small
+    run to judge.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_string(array.type):

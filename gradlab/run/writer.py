@@ -1,4 +1,6 @@
-"""`Writer`: streams the tables of one live run into its folder, and makes Parquet of them in the end."""
+"""`Writer`: streams the tables of one live run into its folder, and makes Parquet of them in the
+end.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from gradlab.run import streams
 from gradlab.run.row_groups import NonfiniteCounts
 from gradlab.run.storage import TABLES
 
-ROW_GROUP = 1 << 15  # rows, at least: a long run is judged and drawn from a few groups (row_groups.py)
+ROW_GROUP = (
+    1 << 15
+)  # rows, at least: a long run is judged and drawn from a few groups (row_groups.py)
 ORDER = (
     *(table for table in TABLES if table != "steps"),
     "steps",
@@ -25,8 +29,8 @@ ORDER = (
 class Writer:
     """Streams the tables of one live run into a folder.
 
-    A write may fail, or be interrupted, at any point: what it has not finished is written again by the
-    next one, into new segments, and a reader takes each iteration once.
+    A write may fail, or be interrupted, at any point: what it has not finished is written again by
+    the next one, into new segments, and a reader takes each iteration once.
     """
 
     def __init__(self, folder: Path):
@@ -52,12 +56,15 @@ class Writer:
                     self._append(name, tables[name])
         except OSError as error:
             raise RunError(
-                f"{self.folder} cannot be written to: {error}; free some space or choose another folder"
+                f"{self.folder} cannot be written to: {error}; free some space or choose another "
+                f"folder"
             ) from None
         self._torn = False
 
     def _append(self, name: str, table: pa.Table) -> None:
-        (batch,) = table.combine_chunks().to_batches()  # one: of two batches, the later would stand for the other
+        (batch,) = (
+            table.combine_chunks().to_batches()
+        )  # one: of two batches, the later would stand for the other
         if name not in self._streams:
             file = pa.OSFile(str(streams.next_segment(self.folder, name)), "wb")
             self._streams[name] = file, pa.ipc.new_stream(file, batch.schema)
@@ -86,7 +93,8 @@ class Writer:
                 compact(self.folder, table)
         except OSError as error:
             raise RunError(
-                f"{self.folder} cannot be closed: {error}; what was recorded is kept, free some space"
+                f"{self.folder} cannot be closed: {error}; what was recorded is kept, free some "
+                f"space"
             ) from None
         self._compacted = True
 
@@ -103,7 +111,9 @@ def compact(folder: Path, table: str) -> None:
 
 
 def write_parquet(folder: Path, table: str, batches: Iterator[pa.RecordBatch]) -> None:
-    """Write a table as one Parquet file, row group by row group; nothing where there are no rows."""
+    """Write a table as one Parquet file, row group by row group; nothing where there are no
+    rows.
+    """
     target, temporary = folder / f"{table}.parquet", folder / f".{table}.parquet.part"
     writer, counts = None, NonfiniteCounts()
     for group in _joined(batches):
@@ -117,7 +127,9 @@ def write_parquet(folder: Path, table: str, batches: Iterator[pa.RecordBatch]) -
 
 
 def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Open a zstd Parquet file; measured numbers hardly repeat, and a dictionary of them costs six times as long."""
+    """Open a zstd Parquet file; measured numbers hardly repeat, and a dictionary of them costs six
+    times as long.
+    """
     repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
     return pq.ParquetWriter(
         path,
