@@ -68,7 +68,19 @@ class NoProgress(Rule):
         "a loss no better than the best constant prediction's: a symptom, folded under its cause"
     )
 
-    explains = ("GL101", "GL104", "GL201", "GL202", "GL203", "GL301", "GL302", "GL403")
+    explains = (
+        "GL101",
+        "GL103",
+        "GL104",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL301",
+        "GL302",
+        "GL304",
+        "GL401",
+        "GL403",
+    )
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
         """It explains others only where it names a cause: answers and targets of other shapes."""

@@ -11,7 +11,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import remedy
 from gradlab.rules.windows import WINDOW, finite_prefix, losses
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import loss_scale, outcomes
+from gradlab.rules.yardsticks import column, loss_scale, outcomes
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -55,6 +55,11 @@ class Overfitting(Rule):
             "of what the held-out loss had gained, in its rise and in its distance to training",
             "A definition: less may be the scatter of a small held-out set.",
         ),
+        "averages": Limit(
+            0.5,
+            "of the gap, found on the training batches themselves in evaluation mode",
+            "Then running averages make the gap, and the net does not overfit: GL405's matter.",
+        ),
         "gain": Limit(
             0.1,
             "of the training losses' spread",
@@ -93,7 +98,8 @@ class Overfitting(Rule):
             train = float(np.median(loss[max(0, stop - WINDOW) : stop, k]))
             unit = self._unit(values, lowest, float(np.nan_to_num(scale[k])))
             far = min(end - lowest, end - train) > self.limit("rise") * unit > 0
-            mask[k] = far and not states[k].failed
+            averages = _evaluation_gap(run, k, int(stop)) > self.limit("averages") * (end - train)
+            mask[k] = far and not states[k].failed and not averages
             rows[k] = lowest, int(known[best]), end, train
         hits = Hits(mask)
         if not hits.which:
@@ -136,3 +142,13 @@ class Overfitting(Rule):
             smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
         best = int(smooth[:before].argmin())
         return best, float(smooth[best])
+
+
+def _evaluation_gap(run: Run, seed: int, stop: int) -> float:
+    """Return how much larger a training batch's loss is in evaluation mode, at the end of a run."""
+    evaluated, trained = column(run, "evaluation_loss"), column(run, "evaluation_train_loss")
+    if evaluated is None or trained is None:
+        return 0.0
+    gap = (evaluated - trained)[:stop, seed]
+    known = gap[np.isfinite(gap)]
+    return float(np.median(known[-3:])) if len(known) else 0.0
