@@ -13,7 +13,7 @@ from gradlab.rules.windows import elapsed, finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds, span
 from gradlab.rules.yardsticks import (
     constant_loss,
-    learned,
+    learns,
     loss_scale,
     severity,
     weighted_gradient,
@@ -80,13 +80,17 @@ class FrozenLayer(Rule):
         "minimum": Limit(20, "iterations", "A shorter run is too short to tell."),
         "alone": Limit(
             0.01,
-            "of the fastest layer's pace",
+            "of the middle layer's pace",
             "In a net that learns, layers of a slower pace are usual, one that stands still is not.",
         ),
     }
     needs_loss = True
     timeless = True
-    explains = ("GL402",)
+    explains = ("GL301", "GL402")
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """Where no layer moves, steps too small for rounding are its work; not where one stands."""
+        return ("GL402",) if finding.layers else self.explains
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the whole of each replicate's finite iterations."""
@@ -101,6 +105,7 @@ class FrozenLayer(Rule):
             e, u = nanmedian(felt[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
             pace[k] = u
             steps = elapsed(run, int(stop))
+            e = np.ones_like(e) if np.isnan(e).all() else e  # a loss that measures nothing
             cap[k] = np.where(
                 (e >= self.limit("matters")) & (steps * u < self.limit("hardly")),
                 e * steps * u,
@@ -111,11 +116,11 @@ class FrozenLayer(Rule):
 
     def _matters(self, run: Run, hits: Hits, pace: Array, whole: bool) -> bool:
         """Whether it is worth a word: in seeds that learned, only layers that stand still alone."""
-        if not learned(run)[hits.which].all():
+        if not learns(run)[hits.which].all():
             return True
         others = np.median(pace[hits.which], axis=0)
         still = np.median(pace[hits.which][:, [layer - 1 for layer in hits.layers]])
-        return not whole and bool(still < self.limit("alone") * np.nanmax(others))
+        return not whole and bool(still < self.limit("alone") * np.nanmedian(others))
 
     def _finding(self, run: Run, hits: Hits, cap: Array, pace: Array) -> Finding | None:
         which = hits.which

@@ -70,6 +70,10 @@ class LostUpdate(Rule):
     }
     explains = ("GL302", "GL402")
 
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """It explains what stands still where most of the parameters lose their updates."""
+        return self.explains if finding.confidence == "high" else ()
+
     def judge(self, run: Run) -> Finding | None:
         """Judge every window in which something is left to learn."""
         wanted = unfinished(run) & _at_speed(run, self.limit("rate"))
@@ -111,6 +115,8 @@ class LostUpdate(Rule):
                 ),
             ),
             columns=("lost_fraction", "update_ratio"),
+            confidence="high" if 2 * len(found.layers) >= run.shape[2] else "medium",
+            evidence="w + dw == w, counted exactly",
         )
 
 

@@ -72,6 +72,8 @@ class NoProgress(Rule):
         "GL101",
         "GL103",
         "GL104",
+        "GL106",
+        "GL107",
         "GL201",
         "GL202",
         "GL203",

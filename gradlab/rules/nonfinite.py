@@ -21,7 +21,6 @@ from gradlab.rules.windows import broken
 from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
-
 BOUND = "bound parameter"
 SHRUNK = 0.25  # of its norm at the start: a parameter on its way through 0
 

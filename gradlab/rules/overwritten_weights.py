@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix, nanmedian
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import learns, severity
+from gradlab.rules.yardsticks import severity
 from gradlab.run import Run
 
 
@@ -86,7 +86,7 @@ class OverwrittenWeights(Rule):
         median = nanmedian(np.where(hits.mask, shares, np.nan)[hits.which])
         layer = int(np.nanargmax(median)) + 1
         value = float(np.nanmax(median))
-        harmless = NOTE if learns(run)[hits.which].all() else WARNING
+        harmless = NOTE
         return self.finding(
             hits, Window(0, int(finite_prefix(run)[hits.which].max())), layers=layers, value=value,
             limit=float(self.limit("share")), severity=severity(run, hits.which, harmless=harmless),

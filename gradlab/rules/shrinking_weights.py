@@ -63,6 +63,9 @@ class ShrinkingWeights(Rule):
     limits: ClassVar[Mapping[str, Limit]] = {
         "fallen": Limit(0.7, "of the norm at the start", "weights that learn usually grow, and seldom lose a third"),
         "halved": Limit(0.5, "of the norm at the start", "what decay alone must have taken to be called the cause"),
+        "gone": Limit(
+            0.05, "of the norm at the start", "Nothing but a pull to 0 takes every matrix so far."
+        ),
         "cosine": Limit(
             0.7, "cosine of gradient and weights",
             "a matrix of n entries meets a data gradient at 1/sqrt(n) or so; a penalty's gradient is the weights",
@@ -98,10 +101,19 @@ class ShrinkingWeights(Rule):
         if not judged.any() or (fell & judged).sum() < self.limit("layers") * judged.sum():
             return None
         late = slice(max(0, stop - WINDOW), stop)
-        along = _late(run, "grad_weight_cosine", late, seed)
+        # Once the weights are next to nothing, the noise of batches hides where they were pulled.
+        along = np.fmax(
+            _late(run, "grad_weight_cosine", late, seed),
+            _late(run, "grad_weight_cosine", slice(0, 10), seed),
+        )
         penalty = fell & (along > self.limit("cosine"))
-        if penalty.sum() >= self.limit("layers") * judged.sum():
-            return _Pull("penalty", penalty, float(np.nanmedian(left[penalty])), float(np.nanmedian(along[penalty])))
+        gone = fell & (left < self.limit("gone"))
+        if not penalty.any() and gone.sum() == judged.sum():
+            return _Pull("penalty", gone, float(np.nanmedian(left[gone])), np.nan)
+        if penalty.any() and (penalty | gone).sum() >= self.limit("layers") * judged.sum():
+            strength = float(np.nanmedian(along[penalty]))
+            both = penalty | gone
+            return _Pull("penalty", both, float(np.nanmedian(left[both])), strength)
         decay = float(run.config.get("weight_decay") or 0.0)
         if not decay:
             set_by_name = run.config.get("l1") or run.config.get("l2")

@@ -14,7 +14,6 @@ from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.rules.yardsticks import severity
 from gradlab.run import Run
 
-
 SEEN, LEAST_STEPS = 0.5, 3  # of the steps looked at, and how many at least
 
 

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity, travelled
+from gradlab.rules.yardsticks import LEARNED, column, learned, outcomes, severity, travelled
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -71,9 +71,9 @@ class StarvedSteps(Rule):
         moved, states = travelled(run), outcomes(run)
         found: dict[int, _Shortage] = {}
         for seed, stop in enumerate(finite_prefix(run)):
-            if states[seed].state == LEARNED or stop < 10:
+            if stop < 10:
                 continue
-            far = moved[seed] > self.limit("moved")
+            far = moved[seed] > self.limit("moved") or states[seed].state == LEARNED
             looks = (self._schedule,) if far else (self._clipping, self._schedule, self._epsilon)
             for look in looks:
                 shortage = look(run, seed, int(stop))
@@ -86,9 +86,10 @@ class StarvedSteps(Rule):
         mask[list(found)] = True
         hits = Hits(mask)
         worst = found[hits.which[0]]
+        harmless = NOTE if learned(run)[hits.which].all() else WARNING
         return self.finding(
             hits, Window(worst.start, int(finite_prefix(run)[hits.which].max())), layers=(), value=worst.value,
-            limit=worst.limit, severity=severity(run, hits.which, harmless=WARNING, of_steps=True),
+            limit=worst.limit, severity=severity(run, hits.which, harmless=harmless, of_steps=True),
             message=f"The steps are starved{seeds(hits.replicates)}: {worst.words}.", remedies=(worst.remedy,),
             columns=("update_ratio", "grad_norm"), confidence="high", evidence=worst.words,
         )  # fmt: skip

@@ -14,7 +14,6 @@ from gradlab.rules.wording import are_hit, during, number, seeds
 from gradlab.rules.yardsticks import learned, loss_scale, severity
 from gradlab.run import Run
 
-
 FEW_OF = 8  # layers: one of so many may take large steps while the net is sound
 
 

@@ -38,6 +38,7 @@ HARDLY_MOVED = 0.05
 ROUNDING = 1e-6  # of the loss's size: float32 keeps seven digits
 EXAMPLES_POOLED = 200  # at least so many examples speak for the end of a run, where batches are small
 SAME_LOSS = 1e-3  # of the criterion's range: rounding apart, the logged loss is the criterion
+FALLING = 0.15  # of the second half's fall that must lie in the last quarter
 SHORTEST = 5  # values in a window
 STARTING = 10  # iterations that are a run's start
 FINISHED = 0.02  # of the loss's spread above its lowest: what is left no longer shows in updates
@@ -88,8 +89,8 @@ class Trend:
         The deviation of one batch's value from its neighbours': the median of |x[t+1] - x[t]|.
     error : float
         Standard error of `first - last`.
-    late : float
-        How much it fell from the middle of the run to its end.
+    late, latest : float
+        How much it fell from the middle of the run to its end, and from three quarters of it.
     """
 
     first: float
@@ -97,6 +98,7 @@ class Trend:
     scatter: float
     error: float
     late: float
+    latest: float
 
     @property
     def fall(self) -> float:
@@ -113,8 +115,14 @@ class Trend:
 
     @property
     def falls_still(self) -> bool:
-        """Whether it fell, beyond chance, in the second half of the run too."""
-        return self.late > max(SIGNIFICANT * self.error, NO_FALL * self.scatter)
+        """Whether it fell, beyond chance, in the second half of the run too, and falls at its end."""
+        beyond_chance = self.late > max(SIGNIFICANT * self.error, NO_FALL * self.scatter)
+        return beyond_chance and self.latest > FALLING * self.late
+
+    @property
+    def ahead(self) -> float:
+        """Where it would be after as many iterations again, at the pace of the second half."""
+        return self.last - 2 * self.late
 
 
 def trend(values: Array, size: int = WINDOW) -> Trend | None:
@@ -127,12 +135,17 @@ def trend(values: Array, size: int = WINDOW) -> Trend | None:
         return None
     size = min(size, len(known) // 2, max(SHORTEST, len(known) // 4))
     scatter = float(np.median(np.abs(np.diff(known))))
-    middle = len(known) // 2
-    centre = known[max(0, middle - size // 2) : middle + size - size // 2]
+    half, later = (_around(known, len(known) * part // 4, size) for part in (2, 3))
     last = _middle_mean(known[-size:])
     # |x - y| of two draws has the median 0.954 sigma; the difference of two means of n the error sigma sqrt(2 / n).
     error = scatter / 0.954 * float(np.sqrt(2 / size))
-    return Trend(_middle_mean(known[:size]), last, scatter, error, _middle_mean(centre) - last)
+    return Trend(_middle_mean(known[:size]), last, scatter, error, half - last, later - last)
+
+
+def _around(values: Array, middle: int, size: int) -> float:
+    """Return the mean of `size` values around a place."""
+    first = max(0, min(middle - size // 2, len(values) - size))
+    return _middle_mean(values[first : first + size])
 
 
 def _middle_mean(values: Array) -> float:
@@ -249,8 +262,8 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
     share = found.last / constant
     words = f"the loss ends at {share:.3g} of the best constant prediction's"
     if share >= AS_GOOD_AS_CONSTANT:
-        close = found.last + SIGNIFICANT * found.error < constant
-        state = SLOW if close and found.falls_still else NOT_LEARNED
+        # A short run of a large model is still on its way: it is slow, not unable.
+        state = SLOW if found.falls_still and found.ahead < constant else NOT_LEARNED
     else:
         start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
         fell = start - found.last > SIGNIFICANT * found.error
@@ -318,7 +331,10 @@ def loss_scale(run: Run) -> Array:
         low, high = np.quantile(values, [0.05, 0.95])
         fall = abs(float(np.median(values[:STARTING]) - np.median(values[-WINDOW:])))
         spread = max(float(high - low), fall)
-        if spread > ROUNDING * np.abs(values).max():
+        around_zero = values.min() < 0 < values.max()
+        # A sum of terms near 1 that cancel is rounding, however large beside its own size.
+        size = max(1.0, np.abs(values).max()) if around_zero else np.abs(values).max()
+        if spread > ROUNDING * size:
             result[seed] = spread
     _scales[run] = result
     return result
@@ -402,8 +418,14 @@ def travelled(run: Run) -> Array:
     result = np.full(run.replicates, np.nan)
     if "update_ratio" not in part:
         return result
+    ratios = part["update_ratio"]
+    if "update_norm" in part and "weight_norm" in part:  # a matrix that starts at 0 went nowhere far
+        least = np.nan_to_num(np.sqrt(run.layer("fan_out")))
+        with np.errstate(all="ignore"):
+            floored = part["update_norm"] / np.maximum(part["weight_norm"], least)
+        ratios = np.fmin(ratios, floored)
     for seed in range(run.replicates):
-        ratio = part["update_ratio"][:, seed]
+        ratio = ratios[:, seed]
         rows = np.flatnonzero(part.recorded("update_ratio")[:, seed].any(axis=1))
         if not len(rows):
             continue

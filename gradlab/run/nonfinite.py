@@ -36,9 +36,15 @@ def find(reader: Reader, groups: RowGroups | None) -> Array:
     """Return where an iteration of a replicate holds a NaN or infinity (T, S), in any number
     recorded.
 
+<<<<<<< HEAD
     Gradients do not count in an iteration whose step was skipped (`skipped_steps` of it or of the
     next says so, and no layer was updated), as a scaler of gradients does while it looks for its
     scale.
+=======
+    The factors of the output stage do not count: they are quotients of gradients, undefined where a
+    loss that is met gives none. Gradients do not count in an iteration whose step was skipped (`skipped_steps` of it or of the next says
+    so, and no layer was updated), as a scaler of gradients does while it looks for its scale.
+>>>>>>> cb43f84 (Blocks count together where a gradient vanishes; a short run on its way is slow; undefined factors are no NaN; rounding around 0 is no scale)
 
     Parameters
     ----------
@@ -46,7 +52,7 @@ def find(reader: Reader, groups: RowGroups | None) -> Array:
         Of a run too large for memory: its row groups, which are then read a few at a time.
     """
     skipped = _skipped(reader)
-    bad = _in_steps(reader, skipped) | _in_blocks(reader) | _in_output_stage(reader)
+    bad = _in_steps(reader, skipped) | _in_blocks(reader)
     for rows, name, values, recorded in _suspects(reader, groups):
         wrong = (values > 0) if name == COUNT else ~np.isfinite(values)
         found = (wrong & recorded).any(axis=2)
@@ -94,6 +100,7 @@ def _in_blocks(reader: Reader) -> Array:
     return bad
 
 
+<<<<<<< HEAD
 def _in_output_stage(reader: Reader) -> Array:
     bad = np.zeros(reader.shape[:2], bool)
     table = reader.table("output_stage")
@@ -110,6 +117,9 @@ def _in_output_stage(reader: Reader) -> Array:
 def _suspects(
     reader: Reader, groups: RowGroups | None
 ) -> Iterator[tuple[Array | slice, str, Array, Array]]:
+=======
+def _suspects(reader: Reader, groups: RowGroups | None) -> Iterator[tuple[Array | slice, str, Array, Array]]:
+>>>>>>> cb43f84 (Blocks count together where a gradient vanishes; a short run on its way is slow; undefined factors are no NaN; rounding around 0 is no scale)
     """Yield (rows, column, values, recorded) of what may not be finite."""
     if groups is None:
         held = (reader.whole or reader).source.columns("signals")
