@@ -12,7 +12,7 @@ from gradlab.run import row_groups
 from gradlab.run.reader import Reader
 from gradlab.run.row_groups import RowGroups
 from gradlab.run.sources import FolderSource, GroupSource
-from gradlab.run.tables import BLOCK_STATISTICS, STATISTICS, STEP_STATISTICS, WORDS, values_of
+from gradlab.run.tables import BLOCK_STATISTICS, STATISTICS, STEP_STATISTICS, WORDS
 
 Array = np.ndarray
 
@@ -36,15 +36,10 @@ def find(reader: Reader, groups: RowGroups | None) -> Array:
     """Return where an iteration of a replicate holds a NaN or infinity (T, S), in any number
     recorded.
 
-<<<<<<< HEAD
-    Gradients do not count in an iteration whose step was skipped (`skipped_steps` of it or of the
+    The factors of the output stage do not count: they are quotients of gradients, undefined where
+    a loss that is met gives none. Gradients do not count in an iteration whose step was skipped (`skipped_steps` of it or of the
     next says so, and no layer was updated), as a scaler of gradients does while it looks for its
     scale.
-=======
-    The factors of the output stage do not count: they are quotients of gradients, undefined where a
-    loss that is met gives none. Gradients do not count in an iteration whose step was skipped (`skipped_steps` of it or of the next says
-    so, and no layer was updated), as a scaler of gradients does while it looks for its scale.
->>>>>>> cb43f84 (Blocks count together where a gradient vanishes; a short run on its way is slow; undefined factors are no NaN; rounding around 0 is no scale)
 
     Parameters
     ----------
@@ -100,26 +95,9 @@ def _in_blocks(reader: Reader) -> Array:
     return bad
 
 
-<<<<<<< HEAD
-def _in_output_stage(reader: Reader) -> Array:
-    bad = np.zeros(reader.shape[:2], bool)
-    table = reader.table("output_stage")
-    if table is not None and table.num_rows:
-        iteration, replicate, factor = (
-            values_of(table[name]) for name in ("iteration", "replicate", "factor")
-        )
-        wrong = ~np.isfinite(factor) & (replicate < reader.replicates)
-        rows = np.searchsorted(reader.times, iteration[wrong])
-        bad[rows, replicate[wrong].astype(int)] = True
-    return bad
-
-
 def _suspects(
     reader: Reader, groups: RowGroups | None
 ) -> Iterator[tuple[Array | slice, str, Array, Array]]:
-=======
-def _suspects(reader: Reader, groups: RowGroups | None) -> Iterator[tuple[Array | slice, str, Array, Array]]:
->>>>>>> cb43f84 (Blocks count together where a gradient vanishes; a short run on its way is slow; undefined factors are no NaN; rounding around 0 is no scale)
     """Yield (rows, column, values, recorded) of what may not be finite."""
     if groups is None:
         held = (reader.whole or reader).source.columns("signals")
