@@ -33,7 +33,9 @@ class Way:
 
 def train(data: Data, **options) -> Way:
     """Train one neuron, of weights drawn from seed 0, and return its way."""
-    model = gradlab.MLP([data.n_features, 1], "identity", init="lecun_normal", seed=0, dtype="float64")
+    model = gradlab.MLP(
+        [data.n_features, 1], "identity", init="lecun_normal", seed=0, dtype="float64"
+    )
     start = model.weights[0][:, 0].copy(), float(model.biases[0][0, 0])
     weights, bias, loss = [start[0]], [start[1]], []
 
@@ -76,11 +78,15 @@ def boundary_figure(data: Data, way: Way, oracle: tuple[Array, float], name: str
         for label in (0, 1)
     ]  # fmt: skip
     x, y = boundary(*oracle, reach)
-    traces.append(go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": NEUTRAL, "dash": "dash"}))
+    traces.append(
+        go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": NEUTRAL, "dash": "dash"})
+    )
     moments = way.moments()
     lines = [boundary(way.weights[t], float(way.bias[t]), reach) for t in moments]
     x, y = lines[-1]
-    traces.append(go.Scatter(x=x, y=y, mode="lines", name="neuron", line={"color": PREDICTED, "width": 3}))
+    traces.append(
+        go.Scatter(x=x, y=y, mode="lines", name="neuron", line={"color": PREDICTED, "width": 3})
+    )
     frames = [
         go.Frame(name=f"iteration {t}", traces=[3], data=[go.Scatter(x=x, y=y)])
         for t, (x, y) in zip(moments, lines, strict=True)
@@ -90,7 +96,9 @@ def boundary_figure(data: Data, way: Way, oracle: tuple[Array, float], name: str
     return go.Figure(traces, layout, frames)
 
 
-def weights_figure(way: Way, oracle: tuple[Array, float], *, logarithmic: bool = False) -> go.Figure:
+def weights_figure(
+    way: Way, oracle: tuple[Array, float], *, logarithmic: bool = False
+) -> go.Figure:
     """Draw each weight and the bias over the iterations, and where the oracle says they end."""
     shown = np.unique(np.linspace(0, len(way.bias) - 1, 400).astype(int))
     values = [*way.weights.T, way.bias]
@@ -101,6 +109,10 @@ def weights_figure(way: Way, oracle: tuple[Array, float], *, logarithmic: bool =
     ]
     for k, value in enumerate([*oracle[0], oracle[1]]):
         line = {"color": LINES[k], "dash": "dash", "width": 1}
-        traces.append(go.Scatter(x=shown[[0, -1]], y=[value, value], mode="lines", showlegend=False, line=line))
+        traces.append(
+            go.Scatter(
+                x=shown[[0, -1]], y=[value, value], mode="lines", showlegend=False, line=line
+            )
+        )
     axis = powers("iteration") if logarithmic else {"title": "iteration"}
     return go.Figure(traces, {"xaxis": axis, "yaxis": {"title": "value"}})

@@ -22,7 +22,9 @@ def proximal_fit(l1: float) -> np.ndarray:
     """One neuron trained with the proximal step; its 20 weights."""
     data = problem()
     model = gradlab.MLP([20, 1], "identity", dtype="float64")
-    _bare.fit(model, data, learning_rate=0.1, batch_size=100, iterations=400, penalty=Penalty(l1, 0))
+    _bare.fit(
+        model, data, learning_rate=0.1, batch_size=100, iterations=400, penalty=Penalty(l1, 0)
+    )
     return model.weights[0][:, 0].copy()
 
 
@@ -31,5 +33,8 @@ def subgradient_fit(l1: float) -> np.ndarray:
     data, w, b = problem(), np.full(20, 0.1), 0.0
     for _ in range(400):
         wrong = data.x_train @ w + b - data.y_train
-        w, b = w - 0.1 * (2 * data.x_train.T @ wrong / 100 + l1 * np.sign(w)), b - 0.1 * 2 * wrong.mean()
+        w, b = (
+            w - 0.1 * (2 * data.x_train.T @ wrong / 100 + l1 * np.sign(w)),
+            b - 0.1 * 2 * wrong.mean(),
+        )
     return w

@@ -38,7 +38,9 @@ def answer(comparison: Comparison) -> str:
     """Say what came out at 20 hidden layers: who learns, how well, and why the others do not."""
     parts = []
     for row in comparison.to_frame().query("depth == 20").to_dict("records"):
-        known = [f"{100 * row['accuracy']:.0f} % right"] if row["accuracy"] == row["accuracy"] else []
+        known = (
+            [f"{100 * row['accuracy']:.0f} % right"] if row["accuracy"] == row["accuracy"] else []
+        )
         why = [] if row["outcome"] == "learned" else [row["verdict"].replace("-", " ")]
         parts.append(f"{row['network']} {VERBS[row['outcome']]} ({', '.join([*known, *why])})")
     return f"At 20 hidden layers, {', '.join(parts[:-1])} and {parts[-1]}."

@@ -88,7 +88,10 @@ def _costs(rounds: int) -> dict[str, tuple[float, float]]:
             times[name][0].append(middle - start)
             times[name][1].append(time.perf_counter() - middle)
     each = 1e9 / ELEMENTS
-    return {name: (each * statistics.median(a), each * statistics.median(b)) for name, (a, b) in times.items()}
+    return {
+        name: (each * statistics.median(a), each * statistics.median(b))
+        for name, (a, b) in times.items()
+    }
 
 
 def article(result: Result) -> Article:
@@ -153,10 +156,20 @@ def _curves_figure(result: Result, names: tuple[str, ...]) -> go.Figure:
     traces = []
     for name, colour in zip(names, LINES, strict=False):
         traces.append(
-            go.Scatter(x=result.z, y=result.curves[name], mode="lines", name=name, line={"color": colour, "width": 3})
+            go.Scatter(
+                x=result.z,
+                y=result.curves[name],
+                mode="lines",
+                name=name,
+                line={"color": colour, "width": 3},
+            )
         )
         dotted = {"color": colour, "dash": "dot", "width": 2}
-        traces.append(go.Scatter(x=result.z, y=result.slopes[name], mode="lines", name=f"{name}′", line=dotted))
+        traces.append(
+            go.Scatter(
+                x=result.z, y=result.slopes[name], mode="lines", name=f"{name}′", line=dotted
+            )
+        )
     axis = {"title": "φ(z), φ′(z)", "range": [-1.2, 2.2]}
     return go.Figure(traces, {"xaxis": {"title": "z"}, "yaxis": axis})
 
@@ -180,14 +193,22 @@ def _product_figure(result: Result) -> go.Figure:
     shown = ("sigmoid", "tanh", "relu", "selu", "gelu")
     traces = [
         go.Scatter(
-            x=layers, y=result.typical[name] ** layers, mode="lines", name=name, line={"color": LINES[k], "width": 2.5}
+            x=layers,
+            y=result.typical[name] ** layers,
+            mode="lines",
+            name=name,
+            line={"color": LINES[k], "width": 2.5},
         )
         for k, name in enumerate(shown)
     ]
     best = {"color": LINES[0], "dash": "dash", "width": 1.5}
-    traces.append(go.Scatter(x=layers, y=0.25**layers, mode="lines", name="sigmoid, at best", line=best))
+    traces.append(
+        go.Scatter(x=layers, y=0.25**layers, mode="lines", name="sigmoid, at best", line=best)
+    )
     axis = powers("what L slopes leave", dtick=5)
-    return go.Figure(traces, {"xaxis": {"title": "layers L"}, "yaxis": axis, "shapes": [moment(DEPTH)]})
+    return go.Figure(
+        traces, {"xaxis": {"title": "layers L"}, "yaxis": axis, "shapes": [moment(DEPTH)]}
+    )
 
 
 def _table(result: Result, left: dict[str, float]) -> pd.DataFrame:
@@ -205,11 +226,20 @@ def _cost_figure(result: Result) -> go.Figure:
     order = sorted(NAMES, key=lambda name: sum(result.costs[name]), reverse=True)
     traces = [
         go.Bar(
-            y=order, x=[result.costs[name][k] for name in order], name=word, orientation="h", marker={"color": colour}
+            y=order,
+            x=[result.costs[name][k] for name in order],
+            name=word,
+            orientation="h",
+            marker={"color": colour},
         )
         for k, (word, colour) in enumerate((("φ", MEASURED), ("φ′", PREDICTED)))
     ]
-    layout = {"barmode": "stack", "xaxis": {"title": "ns an element"}, "yaxis": {"title": ""}, "height": 420}
+    layout = {
+        "barmode": "stack",
+        "xaxis": {"title": "ns an element"},
+        "yaxis": {"title": ""},
+        "height": 420,
+    }
     return go.Figure(traces, layout)
 
 

@@ -91,12 +91,16 @@ def run(*, quick: bool = False) -> Result:
     ways = {}
     for size in (points, *SIZES):
         steps = 2400 if size == 1 else 600
-        ways[size] = _undisturbed([_descend(data, size, steps, solution, hessian, floor) for _ in range(REPEATS)])
+        ways[size] = _undisturbed(
+            [_descend(data, size, steps, solution, hessian, floor) for _ in range(REPEATS)]
+        )
     noise = {size: _noise(design, data.y_train, size) for size in SIZES}
     return Result(points, solution, hessian, floor, ways, noise)
 
 
-def _descend(data: Data, size: int, steps: int, solution: np.ndarray, hessian: np.ndarray, floor: float) -> Way:
+def _descend(
+    data: Data, size: int, steps: int, solution: np.ndarray, hessian: np.ndarray, floor: float
+) -> Way:
     model = gradlab.MLP([2, 1], "identity", seed=0, dtype="float64")
     model.weights[0][:, 0] = START
     places, seconds = [np.append(START, 0.0)], [0.0]
@@ -106,9 +110,13 @@ def _descend(data: Data, size: int, steps: int, solution: np.ndarray, hessian: n
         seconds.append(time.perf_counter() - begin)
         places.append(np.append(step.model.weights[0][:, 0], step.model.biases[0]))
 
-    _bare.fit(model, data, learning_rate=LEARNING_RATE, batch_size=size, iterations=steps, on_step=follow)
+    _bare.fit(
+        model, data, learning_rate=LEARNING_RATE, batch_size=size, iterations=steps, on_step=follow
+    )
     distance = np.array(places) - solution
-    loss = floor + 0.5 * np.einsum("ti,ij,tj->t", distance, hessian, distance)  # exact: the loss is quadratic
+    loss = floor + 0.5 * np.einsum(
+        "ti,ij,tj->t", distance, hessian, distance
+    )  # exact: the loss is quadratic
     return Way(np.array(places)[:, :2], loss, np.array(seconds))
 
 
@@ -211,7 +219,11 @@ def _surface_figure(result: Result) -> go.Figure:
         way = result.ways[size].weights
         shown = np.arange(min(len(way), 250))
         line = {"color": LINES[(1, 2, 0)[k]], "width": (1.2, 2, 3)[k]}
-        traces.append(go.Scatter(x=way[shown, 0], y=way[shown, 1], mode="lines", name=_name(result, size), line=line))
+        traces.append(
+            go.Scatter(
+                x=way[shown, 0], y=way[shown, 1], mode="lines", name=_name(result, size), line=line
+            )
+        )
     cross = {"symbol": "x", "size": 11, "color": LINES[4]}
     best = result.solution[:2]
     traces.append(go.Scatter(x=[best[0]], y=[best[1]], mode="markers", name="lowest", marker=cross))
@@ -228,7 +240,11 @@ def _loss_figure(result: Result, against: str) -> go.Figure:
         line = {"color": LINES[(0, 1, 3, 2, 5)[k]], "width": 3 if size == result.points else 1.8}
         traces.append(go.Scatter(x=x, y=y, mode="lines", name=_name(result, size), line=line))
     return go.Figure(
-        traces, {"xaxis": powers(against), "yaxis": powers("loss above the lowest", dtick=2, range=[-6, 1.5])}
+        traces,
+        {
+            "xaxis": powers(against),
+            "yaxis": powers("loss above the lowest", dtick=2, range=[-6, 1.5]),
+        },
     )
 
 
@@ -253,7 +269,13 @@ def _noise_figure(result: Result) -> go.Figure:
     measured, theory = ([pair[k] for pair in result.noise.values()] for k in (0, 1))
     traces = [
         go.Scatter(x=sizes, y=theory, mode="lines", name="σ/√B", line={"color": PREDICTED}),
-        go.Scatter(x=sizes, y=measured, mode="markers", name="measured", marker={"color": MEASURED, "size": 9}),
+        go.Scatter(
+            x=sizes,
+            y=measured,
+            mode="markers",
+            name="measured",
+            marker={"color": MEASURED, "size": 9},
+        ),
     ]
     y_axis = powers("deviation of ∂L/∂w₁", dtick="D2")
     return go.Figure(traces, {"xaxis": powers("batch size"), "yaxis": y_axis, "height": 320})

@@ -145,7 +145,9 @@ def _errors(
     train, predictions, norms = [], [], []
     for seed in range(SAMPLES):
         data = sample(seed)
-        model = gradlab.MLP([1, *[WIDTH] * depth, 1], "tanh", init="lecun_normal", seed=seed, dropout=dropout)
+        model = gradlab.MLP(
+            [1, *[WIDTH] * depth, 1], "tanh", init="lecun_normal", seed=seed, dropout=dropout
+        )
         _bare.fit(
             model, data, optimizer="adam", learning_rate=0.01, batch_size=POINTS, iterations=ITERATIONS,
             penalty=Penalty(0, l2), on_step=None if watch is None else _watcher(model, data, watch),
@@ -155,14 +157,18 @@ def _errors(
         norms.append(float(np.linalg.norm(model.weights.flat)))
     found = np.array(predictions)
     bias2 = float(np.mean((found.mean(axis=0) - curve(GRID)) ** 2))
-    return Errors(float(np.mean(train)), bias2, float(found.var(axis=0).mean()), float(np.mean(norms))), found
+    return Errors(
+        float(np.mean(train)), bias2, float(found.var(axis=0).mean()), float(np.mean(norms))
+    ), found
 
 
 def _watcher(model: gradlab.MLP, data: Data, moments: list[tuple[int, float, float]]) -> Callable:
     def watch(step) -> None:
         if step.iteration % 20 == 0:
             train = _bare.error(model, data.x_train, data.y_train)
-            moments.append((step.iteration, train, _bare.error(model, data.x_test, data.y_test) + NOISE**2))
+            moments.append(
+                (step.iteration, train, _bare.error(model, data.x_test, data.y_test) + NOISE**2)
+            )
 
     return watch
 
@@ -246,7 +252,12 @@ for l2 in (0.0, 0.01):
             ),
         ),
     ]
-    facts = {"deep": deep.test, "best": best.test, "treated": treated.test, "stop": float(result.course[0, stop])}
+    facts = {
+        "deep": deep.test,
+        "best": best.test,
+        "treated": treated.test,
+        "stop": float(result.course[0, stop]),
+    }
     return Article("bias_variance", TITLE, QUESTION, answer, sections, facts)
 
 
@@ -263,7 +274,11 @@ def _fits_figure(result: Result) -> go.Figure:
         for number, fit in enumerate(result.fits[depth]):
             line = {"color": colour, "width": 1.3}
             name = {0: "no hidden"}.get(depth, f"{depth} hidden")
-            traces.append(go.Scatter(x=GRID, y=fit, mode="lines", name=name, showlegend=number == 0, line=line))
+            traces.append(
+                go.Scatter(
+                    x=GRID, y=fit, mode="lines", name=name, showlegend=number == 0, line=line
+                )
+            )
     return go.Figure(traces, {"xaxis": {"title": "x"}, "yaxis": {"title": "y"}, "height": 420})
 
 
@@ -273,9 +288,16 @@ def _errors_figure(errors: dict, title: str, *, logarithmic: bool) -> go.Figure:
         ("training", [each.train for each in errors.values()], {"color": PREDICTED, "width": 2.5}),
         ("new points", [each.test for each in errors.values()], {"color": MEASURED, "width": 3}),
         ("bias²", [each.bias2 for each in errors.values()], {"color": LINES[2], "dash": "dash"}),
-        ("variance", [each.variance for each in errors.values()], {"color": LINES[3], "dash": "dash"}),
+        (
+            "variance",
+            [each.variance for each in errors.values()],
+            {"color": LINES[3], "dash": "dash"},
+        ),
     ]
-    traces = [go.Scatter(x=x, y=y, mode="lines+markers", name=name, line=line) for name, y, line in columns]
+    traces = [
+        go.Scatter(x=x, y=y, mode="lines+markers", name=name, line=line)
+        for name, y, line in columns
+    ]
     axis = {"title": title, "type": "category"} if logarithmic else {"title": title, "dtick": 1}
     y_axis = powers("mean squared error")
     return go.Figure(traces, {"xaxis": axis, "yaxis": y_axis, "shapes": [level(NOISE**2, "dot")]})
@@ -284,8 +306,15 @@ def _errors_figure(errors: dict, title: str, *, logarithmic: bool) -> go.Figure:
 def _zeros_figure(result: Result) -> go.Figure:
     x = [f"{value:g}" for value in result.zeros]
     traces = [
-        go.Bar(x=x, y=list(result.zeros.values()), name="proximal step", marker={"color": MEASURED}),
-        go.Bar(x=x, y=list(result.subgradient_zeros.values()), name="subgradient", marker={"color": PREDICTED}),
+        go.Bar(
+            x=x, y=list(result.zeros.values()), name="proximal step", marker={"color": MEASURED}
+        ),
+        go.Bar(
+            x=x,
+            y=list(result.subgradient_zeros.values()),
+            name="subgradient",
+            marker={"color": PREDICTED},
+        ),
     ]
     layout = {
         "xaxis": {"title": "λ", "type": "category"},
@@ -298,11 +327,18 @@ def _zeros_figure(result: Result) -> go.Figure:
 def _course_figure(result: Result) -> go.Figure:
     steps, train, test = result.course
     traces = [
-        go.Scatter(x=steps, y=train, mode="lines", name="training", line={"color": PREDICTED, "width": 2.5}),
-        go.Scatter(x=steps, y=test, mode="lines", name="new points", line={"color": MEASURED, "width": 3}),
+        go.Scatter(
+            x=steps, y=train, mode="lines", name="training", line={"color": PREDICTED, "width": 2.5}
+        ),
+        go.Scatter(
+            x=steps, y=test, mode="lines", name="new points", line={"color": MEASURED, "width": 3}
+        ),
     ]
     axis = powers("mean squared error")
-    return go.Figure(traces, {"xaxis": {"title": "step"}, "yaxis": axis, "shapes": [moment(steps[np.argmin(test)])]})
+    return go.Figure(
+        traces,
+        {"xaxis": {"title": "step"}, "yaxis": axis, "shapes": [moment(steps[np.argmin(test)])]},
+    )
 
 
 def main() -> None:

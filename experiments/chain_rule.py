@@ -48,7 +48,9 @@ class Result:
 def run(*, quick: bool = False) -> Result:
     """Differentiate the course's net by each of its weights, path by path."""
     model = gradlab.MLP(SIZES, "sigmoid", init="glorot_normal", seed=4, dtype="float64")
-    chosen = tuple(paths.derivative(model, X, Y, layer=layer, row=1, column=1) for layer in (3, 2, 1))
+    chosen = tuple(
+        paths.derivative(model, X, Y, layer=layer, row=1, column=1) for layer in (3, 2, 1)
+    )
     differences = []
     for layer, weight in enumerate(model.weights, 1):
         for row, column in np.ndindex(weight.shape):
@@ -93,7 +95,11 @@ print(paths.derivative(net, x, y, layer=1, row=1, column=1))  # any weight
             code=code,
         )
     ]
-    words = {3: "The last layer: one factor chain", 2: "One layer earlier: one path", 1: "The first layer: two paths"}
+    words = {
+        3: "The last layer: one factor chain",
+        2: "One layer earlier: one path",
+        1: "The first layer: two paths",
+    }
     for layer, each in zip((3, 2, 1), result.sums, strict=True):
         terms = " + ".join(f"{path.value:.6f}" for path in each.paths)
         text = (
@@ -144,7 +150,15 @@ def _network_figure() -> go.Figure:
                 x, y = _edge(layer, row, column)
                 plain[0].extend([*x, None])
                 plain[1].extend([*y, None])
-    traces = [go.Scatter(x=plain[0], y=plain[1], mode="lines", name="weights", line={"color": NEUTRAL, "width": 1})]
+    traces = [
+        go.Scatter(
+            x=plain[0],
+            y=plain[1],
+            mode="lines",
+            name="weights",
+            line={"color": NEUTRAL, "width": 1},
+        )
+    ]
     ways = {"w¹₁₁": [(1, 1, 1)], "path 1": [(2, 1, 1), (3, 1, 1)], "path 2": [(2, 1, 2), (3, 2, 1)]}
     for (name, edges), colour in zip(ways.items(), (LINES[1], LINES[0], LINES[2]), strict=True):
         x, y = [], []
@@ -152,11 +166,14 @@ def _network_figure() -> go.Figure:
             ends = _edge(*edge)
             x += [*ends[0], None]
             y += [*ends[1], None]
-        traces.append(go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": colour, "width": 4}))
+        traces.append(
+            go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": colour, "width": 4})
+        )
     units = [(layer, unit) for layer, size in enumerate(SIZES) for unit in range(1, size + 1)]
     places = [_place(*each) for each in units]
     names = [
-        f"x<sub>{unit}</sub>  " if layer == 0 else f"o<sup>{layer}</sup><sub>{unit}</sub>" for layer, unit in units
+        f"x<sub>{unit}</sub>  " if layer == 0 else f"o<sup>{layer}</sup><sub>{unit}</sub>"
+        for layer, unit in units
     ]
     traces.append(
         go.Scatter(
@@ -171,7 +188,10 @@ def _network_figure() -> go.Figure:
         "showgrid": False,
         "zeroline": False,
     }
-    layout = {"xaxis": {**ticks, "range": [-0.3, 3.3], "title": ""}, "yaxis": {**hidden, "range": [-1.9, 2.1]}}
+    layout = {
+        "xaxis": {**ticks, "range": [-0.3, 3.3], "title": ""},
+        "yaxis": {**hidden, "range": [-1.9, 2.1]},
+    }
     return go.Figure(traces, layout)
 
 
@@ -184,7 +204,10 @@ def _factor_figure(each: PathSum) -> go.Figure:
         for number, path in enumerate(each.paths, 1)
     ]  # fmt: skip
     axis = {"title": "size of the factor", "type": "log", "tickvals": [0.1, 0.25, 1, 4]}
-    return go.Figure(traces, {"barmode": "group", "xaxis": {"title": "factor"}, "yaxis": axis, "shapes": [level(0.25)]})
+    return go.Figure(
+        traces,
+        {"barmode": "group", "xaxis": {"title": "factor"}, "yaxis": axis, "shapes": [level(0.25)]},
+    )
 
 
 def _plain(name: str) -> str:

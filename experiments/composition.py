@@ -153,7 +153,11 @@ for node, derivative in f.derivatives().items():
             "Dots of the root mean square error by hidden layers, falling from left to right.",
         ),
     ]
-    facts = {"value": value, "slope": slope, **{f"error_{depth}": each for depth, each in result.middle.items()}}
+    facts = {
+        "value": value,
+        "slope": slope,
+        **{f"error_{depth}": each for depth, each in result.middle.items()},
+    }
     return Article("composition", TITLE, QUESTION, answer, sections, facts)
 
 
@@ -178,7 +182,10 @@ def _graph_figure(result: Result) -> go.Figure:
     for name, value, derivative in result.nodes:
         named[f"{name} " if name in named else name] = value, derivative
     shown = [name for name in PLACES if name in named]
-    texts = [f"{value:.3g}<br>∂ {derivative:.3g}" for value, derivative in (named[name] for name in shown)]
+    texts = [
+        f"{value:.3g}<br>∂ {derivative:.3g}"
+        for value, derivative in (named[name] for name in shown)
+    ]
     x, y = [PLACES[name][0] for name in shown], [PLACES[name][1] for name in shown]
     traces = [
         go.Scatter(x=edges[0], y=edges[1], mode="lines", line={"color": NEUTRAL, "width": 1.5}, hoverinfo="skip"),
@@ -198,17 +205,33 @@ def _graph_figure(result: Result) -> go.Figure:
 def _function_figure(result: Result) -> go.Figure:
     steep = np.where(np.abs(result.slope) < 20, result.slope, np.nan)  # F' is infinite at 0
     traces = [
-        go.Scatter(x=result.grid, y=result.exact, mode="lines", name="F", line={"color": MEASURED, "width": 3}),
+        go.Scatter(
+            x=result.grid,
+            y=result.exact,
+            mode="lines",
+            name="F",
+            line={"color": MEASURED, "width": 3},
+        ),
         go.Scatter(x=result.grid, y=steep, mode="lines", name="F′", line={"color": PREDICTED}),
     ]
     return go.Figure(traces, {"xaxis": {"title": "x"}, "yaxis": {"title": "F and F′"}})
 
 
 def _fit_figure(result: Result) -> go.Figure:
-    traces = [go.Scatter(x=result.grid, y=result.exact, mode="lines", name="F", line={"color": NEUTRAL, "width": 5})]
+    traces = [
+        go.Scatter(
+            x=result.grid,
+            y=result.exact,
+            mode="lines",
+            name="F",
+            line={"color": NEUTRAL, "width": 5},
+        )
+    ]
     for k, (depth, fit) in enumerate(result.fits.items()):
         line = {"color": LINES[(1, 2, 0)[k % 3]], "width": 2}
-        traces.append(go.Scatter(x=result.grid, y=fit, mode="lines", name=f"{depth} hidden", line=line))
+        traces.append(
+            go.Scatter(x=result.grid, y=fit, mode="lines", name=f"{depth} hidden", line=line)
+        )
     return go.Figure(traces, {"xaxis": {"title": "x"}, "yaxis": {"title": "F and its fits"}})
 
 
@@ -239,11 +262,16 @@ def _error_figure(result: Result) -> go.Figure:
     ]
     depths = list(result.middle)
     line = go.Scatter(
-        x=depths, y=list(result.middle.values()), mode="lines", showlegend=False, line={"color": MEASURED}
+        x=depths,
+        y=list(result.middle.values()),
+        mode="lines",
+        showlegend=False,
+        line={"color": MEASURED},
     )
     axis = powers("rms error on new points")
     return go.Figure(
-        [line, *traces], {"xaxis": {"title": "hidden layers", "tickvals": depths}, "yaxis": axis, "height": 320}
+        [line, *traces],
+        {"xaxis": {"title": "hidden layers", "tickvals": depths}, "yaxis": axis, "height": 320},
     )
 
 

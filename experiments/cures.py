@@ -51,7 +51,9 @@ class Patient:
     illness: str
     depth: int
     network: str
-    scaled: tuple[str, str, str]  # with nothing changed but its weights' scale: that cure, since when, network
+    scaled: tuple[
+        str, str, str
+    ]  # with nothing changed but its weights' scale: that cure, since when, network
     branch: str = "1"  # scale of the residual branches
     iterations: int = 300
     learning_rate: float = 0.03
@@ -61,10 +63,14 @@ class Patient:
         activation, rest = self.network.split(":", 1)
         yield Treatment("untreated", "", self.network)
         yield Treatment("momentum", "1986", self.network, {"optimizer": "momentum"})
-        yield Treatment(f"tanh, not {activation}", "1998", f"tanh:{rest.replace('he_normal', 'glorot_normal')}")
+        yield Treatment(
+            f"tanh, not {activation}", "1998", f"tanh:{rest.replace('he_normal', 'glorot_normal')}"
+        )
         yield Treatment(*self.scaled)
         yield Treatment("clipped gradient", "2013", self.network, {"clip": "norm:most=1"})
-        yield Treatment("Adam", "2014", self.network, {"optimizer": "adam", "learning_rate": ADAMS_RATE})
+        yield Treatment(
+            "Adam", "2014", self.network, {"optimizer": "adam", "learning_rate": ADAMS_RATE}
+        )
         yield Treatment("BatchNorm", "2015", f"{self.network}:norm=batch")
         yield Treatment("skip connections", "2015", f"{self.network}:residual={self.branch}")
         yield Treatment("LayerNorm", "2016", f"{self.network}:norm=layer")
@@ -85,7 +91,10 @@ PATIENTS = (
         ("He's initialization", "2015", "relu:he_normal"), "0.2",
     ),
 )  # fmt: skip
-RESTLESS = {"optimizer": "adam", "learning_rate": 0.0035}  # of tanh, 20 layers: a level gradient, steps too large
+RESTLESS = {
+    "optimizer": "adam",
+    "learning_rate": 0.0035,
+}  # of tanh, 20 layers: a level gradient, steps too large
 RESTLESS_SEEDS = 6  # who is upset is a matter of luck, how many are is not
 
 
@@ -141,7 +150,9 @@ def run(*, quick: bool = False) -> Result:
     seeds = 2 if quick else SEEDS
     data = gradlab.datasets.digits()
 
-    def treat(treatment: Treatment, seeds: int, depth: int, iterations: int, learning_rate: float = 0.03) -> Outcome:
+    def treat(
+        treatment: Treatment, seeds: int, depth: int, iterations: int, learning_rate: float = 0.03
+    ) -> Outcome:
         model = Network.parse(treatment.network).build([64] + [64] * depth + [10], replicates=seeds)
         training = {"learning_rate": learning_rate, **treatment.training}
         return _outcome(treatment, gradlab.train(model, data, iterations=iterations, **training))
@@ -152,7 +163,13 @@ def run(*, quick: bool = False) -> Result:
     ]
     treated = {
         patient.name: [
-            treat(each, seeds, patient.depth, WARMUP + 1 if quick else patient.iterations, patient.learning_rate)
+            treat(
+                each,
+                seeds,
+                patient.depth,
+                WARMUP + 1 if quick else patient.iterations,
+                patient.learning_rate,
+            )
             for each in patient.treatments()
         ]
         for patient in PATIENTS
@@ -163,7 +180,9 @@ def run(*, quick: bool = False) -> Result:
 def _outcome(treatment: Treatment, each: Run) -> Outcome:
     with np.errstate(all="ignore"):  # a diverged net's profile is NaN, a dead one's -inf
         profiles = [np.log10(delta / delta[:, -1:]) for delta in each["delta_norm"][[0, -1]]]
-        before, after = (np.median(np.where(np.isfinite(part), part, np.nan), axis=0) for part in profiles)
+        before, after = (
+            np.median(np.where(np.isfinite(part), part, np.nan), axis=0) for part in profiles
+        )
     known = each.steps["validation_accuracy"].dropna().to_numpy()
     findings = gradlab.diagnose(each).findings
     verdict = findings[0].name.replace("-", " ") if findings else "healthy"
@@ -219,7 +238,11 @@ for network in ("sigmoid", "sigmoid:norm=batch", "sigmoid:residual=1"):
 def _section(patient: Patient, outcomes: list[Outcome]) -> Section:
     untreated = outcomes[0]
     worked = [each.treatment.cure for each in outcomes[1:] if each.accuracy >= WELL]
-    names = f"{', '.join(worked[:-1])} and {worked[-1]}" if len(worked) > 1 else "".join(worked) or "none"
+    names = (
+        f"{', '.join(worked[:-1])} and {worked[-1]}"
+        if len(worked) > 1
+        else "".join(worked) or "none"
+    )
     return Section(
         f"{patient.name}: {patient.illness}",
         f"Untreated, layer 1 gets {10 ** untreated.before[0]:.0e} of the last layer's signal, and "
@@ -269,7 +292,11 @@ def _accuracy_bars(outcomes: list[Outcome], **axes: str) -> go.Bar:
 
 def _accuracy_figure(outcomes: list[Outcome], height: int) -> go.Figure:
     axis = {"title": "% right", "range": [0, 115], "tickvals": [0, 50, 100]}
-    layout = {"xaxis": axis, "yaxis": {"autorange": "reversed", "automargin": True}, "height": height}
+    layout = {
+        "xaxis": axis,
+        "yaxis": {"autorange": "reversed", "automargin": True},
+        "height": height,
+    }
     return go.Figure([_accuracy_bars(outcomes)], layout)
 
 
@@ -281,7 +308,10 @@ def _table(outcomes: list[Outcome]) -> pd.DataFrame:
             "layer 1 : last, before": [_ratio(each.before[0]) for each in outcomes],
             "after": [_ratio(each.after[0]) for each in outcomes],
             "% right": [f"{100 * each.accuracy:.0f}" for each in outcomes],
-            "by seed": [f"{100 * each.accuracies.min():.0f} to {100 * each.accuracies.max():.0f}" for each in outcomes],
+            "by seed": [
+                f"{100 * each.accuracies.min():.0f} to {100 * each.accuracies.max():.0f}"
+                for each in outcomes
+            ],
             "gradlab says": [each.verdict for each in outcomes],
         }
     )

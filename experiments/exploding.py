@@ -62,9 +62,13 @@ class Result:
 
 def run(*, quick: bool = False) -> Result:
     """Record a deep net that explodes, one chain of two weights that runs away and one neuron that overshoots."""
-    model = gradlab.MLP([64] + [64] * DEPTH + [10], "relu", init="he_normal", gain=2.0, replicates=2 if quick else 4)
+    model = gradlab.MLP(
+        [64] + [64] * DEPTH + [10], "relu", init="he_normal", gain=2.0, replicates=2 if quick else 4
+    )
     deep = gradlab.train(model, gradlab.datasets.digits(), iterations=10, learning_rate=0.03)
-    factors = np.exp(np.sum([deep[name][0, :, :-1] for name in LOG_GAINS], axis=0).mean(axis=0))[::-1]
+    factors = np.exp(np.sum([deep[name][0, :, :-1] for name in LOG_GAINS], axis=0).mean(axis=0))[
+        ::-1
+    ]
     data = _symmetric(1e12)
     # Two weights in a row, both u, and a target out of reach: dLoss/du = -u, so u <- u (1 + eta), always away from 0.
     start = STEPS[0] / (RATIO - 1)
@@ -85,7 +89,9 @@ def _symmetric(slope: float) -> Data:
 def _train(sizes: list[int], data: Data, start: float, loss: str, learning_rate: float) -> Run:
     model = gradlab.MLP(sizes, "identity", dtype="float64")
     model.weights.flat[:] = start
-    return gradlab.train(model, data, loss=loss, learning_rate=learning_rate, batch_size=2, iterations=5, every=1)
+    return gradlab.train(
+        model, data, loss=loss, learning_rate=learning_rate, batch_size=2, iterations=5, every=1
+    )
 
 
 def trajectory(each: Run) -> np.ndarray:
@@ -161,7 +167,13 @@ print(gradlab.diagnose(run))
             f"{finding.rule} {finding.name}: {finding.message}\n\nFirst remedy: {finding.remedies[0]}.",
         ),
     ]
-    facts = {"ratio": RATIO, "next": NEXT, "grown": result.grown, "runaway": float(ran[0]), "overshoot": float(over[0])}
+    facts = {
+        "ratio": RATIO,
+        "next": NEXT,
+        "grown": result.grown,
+        "runaway": float(ran[0]),
+        "overshoot": float(over[0]),
+    }
     return Article("exploding", TITLE, QUESTION, answer, sections, facts)
 
 
@@ -170,7 +182,9 @@ def _factor_figure(result: Result) -> go.Figure:
     product = {"color": PREDICTED, "width": 2.5}
     traces = [
         go.Bar(x=into, y=result.factors, name="factor", marker={"color": LINES[0]}),
-        go.Scatter(x=into, y=np.cumprod(result.factors), name="product", mode="lines+markers", line=product),
+        go.Scatter(
+            x=into, y=np.cumprod(result.factors), name="product", mode="lines+markers", line=product
+        ),
     ]
     x = {"title": "step into layer", "range": [DEPTH + 0.7, 0.3], "tickvals": [20, 15, 10, 5, 1]}
     y = powers("factor, product", range=[-0.3, 7])
@@ -179,7 +193,10 @@ def _factor_figure(result: Result) -> go.Figure:
 
 def _table(result: Result) -> pd.DataFrame:
     rows = {"the lecture": [*TRAJECTORY, NEXT]}
-    rows |= {"runaway": list(trajectory(result.runaway)[:4]), "overshoot": list(trajectory(result.overshoot)[:4])}
+    rows |= {
+        "runaway": list(trajectory(result.runaway)[:4]),
+        "overshoot": list(trajectory(result.overshoot)[:4]),
+    }
     return pd.DataFrame(
         [
             {
@@ -196,7 +213,10 @@ def _table(result: Result) -> pd.DataFrame:
 
 def _trajectory_figure(result: Result) -> go.Figure:
     traces = []
-    for name, each, colour in (("runaway", result.runaway, LINES[1]), ("overshoot", result.overshoot, LINES[0])):
+    for name, each, colour in (
+        ("runaway", result.runaway, LINES[1]),
+        ("overshoot", result.overshoot, LINES[0]),
+    ):
         way = trajectory(each)[:5]
         moved = way - way[0]
         traces.append(
@@ -222,13 +242,24 @@ def _trajectory_figure(result: Result) -> go.Figure:
 
 def _columns_figure(result: Result) -> go.Figure:
     traces = []
-    for name, each, colour in (("runaway", result.runaway, LINES[1]), ("overshoot", result.overshoot, LINES[0])):
+    for name, each, colour in (
+        ("runaway", result.runaway, LINES[1]),
+        ("overshoot", result.overshoot, LINES[0]),
+    ):
         ratio, cosine = recorded(each)
         steps, line = np.arange(2, len(ratio) + 2), {"color": colour, "width": 2.5}
         dash = {**line, "dash": "solid" if name == "runaway" else "dot"}
         traces.append(go.Scatter(x=steps, y=ratio, name=name, mode="lines+markers", line=dash))
         traces.append(
-            go.Scatter(x=steps, y=cosine, yaxis="y2", xaxis="x2", showlegend=False, mode="lines+markers", line=line)
+            go.Scatter(
+                x=steps,
+                y=cosine,
+                yaxis="y2",
+                xaxis="x2",
+                showlegend=False,
+                mode="lines+markers",
+                line=line,
+            )
         )
     layout = {
         "xaxis": {"title": "", "dtick": 1, "anchor": "y"}, "yaxis": {"title": "ratio of steps", "domain": [0.58, 1], "rangemode": "tozero"},

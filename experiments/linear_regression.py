@@ -117,7 +117,11 @@ def _line_figure(result: Result) -> go.Figure:
         go.Scatter(x=x, y=last, mode="lines", name="neuron", line={"color": PREDICTED, "width": 3}),
     ]  # fmt: skip
     frames = [
-        go.Frame(name=f"step {t}", traces=[2], data=[go.Scatter(x=x, y=way.weights[t, 0] * x + way.bias[t])])
+        go.Frame(
+            name=f"step {t}",
+            traces=[2],
+            data=[go.Scatter(x=x, y=way.weights[t, 0] * x + way.bias[t])],
+        )
         for t in way.moments()
         if t <= 60
     ]
@@ -132,10 +136,18 @@ def _distance_figure(distance: np.ndarray) -> go.Figure:
     theory = distance[0] * (1 - 2 * LEARNING_RATE) ** steps
     traces = [
         go.Scatter(
-            x=steps[shown], y=distance[shown], mode="lines", name="measured", line={"color": MEASURED, "width": 3}
+            x=steps[shown],
+            y=distance[shown],
+            mode="lines",
+            name="measured",
+            line={"color": MEASURED, "width": 3},
         ),
         go.Scatter(
-            x=steps[shown], y=theory[shown], mode="lines", name="theory", line={"color": PREDICTED, "dash": "dash"}
+            x=steps[shown],
+            y=theory[shown],
+            mode="lines",
+            name="theory",
+            line={"color": PREDICTED, "dash": "dash"},
         ),
     ]
     axis = powers("distance from the solution", dtick=2)

@@ -38,7 +38,9 @@ class Result:
     @property
     def distance(self) -> float:
         """|(w, b) - (w*, b*)| at the end."""
-        return float(np.linalg.norm([*(self.way.weights[-1] - self.weights), self.way.bias[-1] - self.bias]))
+        return float(
+            np.linalg.norm([*(self.way.weights[-1] - self.weights), self.way.bias[-1] - self.bias])
+        )
 
     @property
     def accuracy(self) -> float:
@@ -97,7 +99,9 @@ print(neuron.weights[0].ravel(), neuron.biases[0].item())
             "The boundary turns into place",
             "Press Play. The direction of the line is found within a few steps; after that the neuron mostly grows surer: "
             "its weights get longer, and the line hardly moves.",
-            neuron.boundary_figure(result.data, way, (result.weights, result.bias), "maximum likelihood"),
+            neuron.boundary_figure(
+                result.data, way, (result.weights, result.bias), "maximum likelihood"
+            ),
             "Two overlapping clouds and a line between them that turns onto the dashed line.",
             code=code,
         ),
@@ -123,7 +127,12 @@ def _sigmoid_figure() -> go.Figure:
     traces = [go.Scatter(x=z, y=y, mode="lines", name=name, line=line) for name, y, line in curves]
     return go.Figure(
         traces,
-        {"xaxis": {"title": "z"}, "yaxis": {"title": "p, or loss"}, "shapes": [level(0.5, "dot")], "height": 320},
+        {
+            "xaxis": {"title": "z"},
+            "yaxis": {"title": "p, or loss"},
+            "shapes": [level(0.5, "dot")],
+            "height": 320,
+        },
     )
 
 

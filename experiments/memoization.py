@@ -144,15 +144,26 @@ def run(*, quick: bool = False) -> Result:
             value, seconds = _timed(way, chain, 1 if name == "paths" and depth > 6 else 5)
             columns["value"][name].append(value)
             columns["s"][name].append(seconds)
-            columns["count"][name].append(_count(way, chain) if formula(name, depth, WIDTH) < MOST_COUNTED else np.nan)
-            columns["peak"][name].append(_peak(way, chain) if name == "backprop" or depth <= 7 else np.nan)
+            columns["count"][name].append(
+                _count(way, chain) if formula(name, depth, WIDTH) < MOST_COUNTED else np.nan
+            )
+            columns["peak"][name].append(
+                _peak(way, chain) if name == "backprop" or depth <= 7 else np.nan
+            )
         depths.append(depth)
         engine.append(reference)
         if columns["s"]["paths"][-1] > limit:
             break
-    arrays = {key: {name: np.array(each) for name, each in ways.items()} for key, ways in columns.items()}
+    arrays = {
+        key: {name: np.array(each) for name, each in ways.items()} for key, ways in columns.items()
+    }
     return Result(
-        np.array(depths), arrays["count"], arrays["s"], arrays["peak"], arrays["value"], np.array(engine, float)
+        np.array(depths),
+        arrays["count"],
+        arrays["s"],
+        arrays["peak"],
+        arrays["value"],
+        np.array(engine, float),
     )
 
 
@@ -165,7 +176,9 @@ def _chain(depth: int) -> tuple[Chain, float]:
     work.deltas[-1][...] = 1.0
     model.backward(work)
     slopes = [slope[0].tolist() for slope in work.slopes]
-    chain = Chain(1.0, [weight.tolist() for weight in model.weights[1:]], slopes, float(work.batch[0, 0]))
+    chain = Chain(
+        1.0, [weight.tolist() for weight in model.weights[1:]], slopes, float(work.batch[0, 0])
+    )
     return chain, float(model.weight_gradients[0][0, 0])
 
 
@@ -187,7 +200,9 @@ def _count(way: Callable[[Chain], float], chain: Chain) -> int:
 
 def _peak(way: Callable[[Chain], float], chain: Chain) -> float:
     """Bytes allocated at the peak, above those there at the start."""
-    held = [[number + 0.5] for number in range(1000)]  # uses up CPython's free lists: what comes now is new memory
+    held = [
+        [number + 0.5] for number in range(1000)
+    ]  # uses up CPython's free lists: what comes now is new memory
     tracemalloc.start()
     way(chain)
     peak = tracemalloc.get_traced_memory()[1]
@@ -245,7 +260,12 @@ for depth in (5, 10, 20):
             "Peak memory of both ways over depth: nearly level for the paths, rising with every layer for backpropagation.",
         ),
     ]
-    facts = {"ratio": result.ratio, "years": years, "deepest": deepest, "bytes_a_layer": bytes_a_layer}
+    facts = {
+        "ratio": result.ratio,
+        "years": years,
+        "deepest": deepest,
+        "bytes_a_layer": bytes_a_layer,
+    }
     return Article("memoization", TITLE, QUESTION, answer, sections, facts)
 
 
@@ -256,22 +276,42 @@ def _growth_figure(result: Result, column: str, label: str) -> go.Figure:
     traces = []
     for way, (name, colour) in STYLE.items():
         y = getattr(result, column)[way]
-        line = [formula(way, int(depth), WIDTH) for depth in result.depths] if column == "multiplications" else y
-        traces.append(
-            go.Scatter(x=result.depths, y=y, mode="markers", showlegend=False, marker={"color": colour, "size": 8})
+        line = (
+            [formula(way, int(depth), WIDTH) for depth in result.depths]
+            if column == "multiplications"
+            else y
         )
-        traces.append(go.Scatter(x=result.depths, y=line, mode="lines", name=name, line={"color": colour}))
+        traces.append(
+            go.Scatter(
+                x=result.depths,
+                y=y,
+                mode="markers",
+                showlegend=False,
+                marker={"color": colour, "size": 8},
+            )
+        )
+        traces.append(
+            go.Scatter(x=result.depths, y=line, mode="lines", name=name, line={"color": colour})
+        )
     axis = powers(label)
     return go.Figure(traces, {"xaxis": {"title": "layers", "dtick": 1}, "yaxis": axis})
 
 
 def _memory_figure(result: Result) -> go.Figure:
     traces = [
-        go.Scatter(x=result.depths, y=result.peak[way], mode="lines+markers", name=name, line={"color": colour})
+        go.Scatter(
+            x=result.depths,
+            y=result.peak[way],
+            mode="lines+markers",
+            name=name,
+            line={"color": colour},
+        )
         for way, (name, colour) in STYLE.items()
     ]
     axis = {"title": "bytes at the peak", "rangemode": "tozero"}
-    return go.Figure(traces, {"xaxis": {"title": "layers", "dtick": 1}, "yaxis": axis, "height": 320})
+    return go.Figure(
+        traces, {"xaxis": {"title": "layers", "dtick": 1}, "yaxis": axis, "height": 320}
+    )
 
 
 def main() -> None:

@@ -78,7 +78,13 @@ def _learn(data: Data, iterations: int) -> Way:
         loss.append(float(step.loss))
 
     gradlab.train(
-        model, data, loss="perceptron", learning_rate=1.0, batch_size=1, iterations=iterations, on_step=follow
+        model,
+        data,
+        loss="perceptron",
+        learning_rate=1.0,
+        batch_size=1,
+        iterations=iterations,
+        on_step=follow,
     )
     return Way(np.array(weights), np.array(bias), np.array(loss))
 
@@ -134,7 +140,9 @@ print((run["update_norm"][:, 0, 0] > 0).sum(), "updates")
             "The line jumps until nothing is wrong",
             "Press Play. Each jump of the line is one mistake. Once all points are on their side, it rests for ever; any "
             "line that separates will do, so it need not be the one in the middle (dashed: the widest).",
-            neuron.boundary_figure(result.data, result.way, (result.widest[:2], result.widest[2]), "widest"),
+            neuron.boundary_figure(
+                result.data, result.way, (result.widest[:2], result.widest[2]), "widest"
+            ),
             "Two separate clouds; the line jumps a few times and stops between them.",
         ),
         Section(
@@ -147,7 +155,12 @@ print((run["update_norm"][:, 0, 0] > 0).sum(), "updates")
             "Mistakes over steps: a curve that becomes level, one that keeps rising, and the bound as a dashed line.",
         ),
     ]
-    facts = {"mistakes": len(mistakes), "bound": result.bound, "margin": result.margin, "radius": result.radius}
+    facts = {
+        "mistakes": len(mistakes),
+        "bound": result.bound,
+        "margin": result.margin,
+        "radius": result.radius,
+    }
     return Article("perceptron", TITLE, QUESTION, answer, sections, facts)
 
 
@@ -155,25 +168,48 @@ def _loss_figure() -> go.Figure:
     margin = np.linspace(-3, 3, 121)
     traces = [
         go.Scatter(
-            x=[-3, 0, 0, 3], y=[0, 0, 1, 1], mode="lines", name="right answer?", line={"color": LINES[0], "width": 3}
+            x=[-3, 0, 0, 3],
+            y=[0, 0, 1, 1],
+            mode="lines",
+            name="right answer?",
+            line={"color": LINES[0], "width": 3},
         ),
-        go.Scatter(x=margin, y=np.maximum(0, -margin), mode="lines", name="loss", line={"color": LINES[1], "width": 3}),
+        go.Scatter(
+            x=margin,
+            y=np.maximum(0, -margin),
+            mode="lines",
+            name="loss",
+            line={"color": LINES[1], "width": 3},
+        ),
     ]
-    return go.Figure(traces, {"xaxis": {"title": "y z"}, "yaxis": {"title": "value"}, "height": 300})
+    return go.Figure(
+        traces, {"xaxis": {"title": "y z"}, "yaxis": {"title": "value"}, "height": 300}
+    )
 
 
 def _count_figure(result: Result) -> go.Figure:
     steps = len(result.way.loss)
-    counts = [np.cumsum(np.abs(np.diff(way.bias[: steps + 1])) > 0) for way in (result.way, result.overlapping)]
+    counts = [
+        np.cumsum(np.abs(np.diff(way.bias[: steps + 1])) > 0)
+        for way in (result.way, result.overlapping)
+    ]
     traces = [
         go.Scatter(
-            x=np.arange(1, len(count) + 1), y=count, mode="lines", name=name, line={"color": LINES[k], "width": 2}
+            x=np.arange(1, len(count) + 1),
+            y=count,
+            mode="lines",
+            name=name,
+            line={"color": LINES[k], "width": 2},
         )
         for k, (count, name) in enumerate(zip(counts, ("separable", "overlapping"), strict=True))
     ]
     ends = [1, steps]
     bound = [result.bound, result.bound]
-    traces.append(go.Scatter(x=ends, y=bound, mode="lines", name="Novikoff", line={"color": NEUTRAL, "dash": "dash"}))
+    traces.append(
+        go.Scatter(
+            x=ends, y=bound, mode="lines", name="Novikoff", line={"color": NEUTRAL, "dash": "dash"}
+        )
+    )
     return go.Figure(traces, {"xaxis": {"title": "step"}, "yaxis": {"title": "mistakes so far"}})
 
 

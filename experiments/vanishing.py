@@ -25,7 +25,12 @@ QUESTION = "Why do the first layers of a deep sigmoid network not learn?"
 ORDER = 7.0
 
 FACTORS, WEIGHT, LEARNING_RATE = (0.2, 0.1, 0.05), 2.5, 1.0
-FORMATS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}  # bits behind the leading one of a significand
+FORMATS = {
+    "float64": 52,
+    "float32": 23,
+    "float16": 10,
+    "bfloat16": 7,
+}  # bits behind the leading one of a significand
 DEPTH, SEEDS = 20, 4
 
 
@@ -69,14 +74,22 @@ def rounded(value: float, bits: int) -> float:
 def run(*, quick: bool = False) -> Result:
     """Round the lecture's update; train both networks on the digits."""
     gradient = math.prod(FACTORS)
-    updated = {name: rounded(WEIGHT - LEARNING_RATE * gradient, bits) for name, bits in FORMATS.items()}
+    updated = {
+        name: rounded(WEIGHT - LEARNING_RATE * gradient, bits) for name, bits in FORMATS.items()
+    }
     data = gradlab.datasets.digits()
     runs, moved, factors, accuracy = {}, {}, {}, {}
     for activation, init in (("sigmoid", "glorot_normal"), ("relu", "he_normal")):
-        model = gradlab.MLP([64] + [64] * DEPTH + [10], activation, init=init, replicates=2 if quick else SEEDS)
+        model = gradlab.MLP(
+            [64] + [64] * DEPTH + [10], activation, init=init, replicates=2 if quick else SEEDS
+        )
         before = [weight.copy() for weight in model.weights]
-        runs[activation] = each = gradlab.train(model, data, iterations=100 if quick else 500, learning_rate=0.03)
-        moved[activation] = np.array([_change(a, b) for a, b in zip(before, model.weights, strict=True)])
+        runs[activation] = each = gradlab.train(
+            model, data, iterations=100 if quick else 500, learning_rate=0.03
+        )
+        moved[activation] = np.array(
+            [_change(a, b) for a, b in zip(before, model.weights, strict=True)]
+        )
         gains = np.sum([each[name][0, :, :-1] for name in LOG_GAINS], axis=0)
         factors[activation] = np.exp(gains.mean(axis=0))[::-1]
         known = each.steps["validation_accuracy"].dropna()
@@ -87,7 +100,9 @@ def run(*, quick: bool = False) -> Result:
 def _change(before: np.ndarray, after: np.ndarray) -> float:
     """Median over seeds of ||W_after - W_before|| / ||W_before||."""
     axes = (-2, -1)
-    return float(np.median(np.linalg.norm(after - before, axis=axes) / np.linalg.norm(before, axis=axes)))
+    return float(
+        np.median(np.linalg.norm(after - before, axis=axes) / np.linalg.norm(before, axis=axes))
+    )
 
 
 def article(result: Result) -> Article:
@@ -152,7 +167,12 @@ print(gradlab.diagnose(run))
             f"{finding.rule} {finding.name}: {finding.message}\n\nFirst remedy: {finding.remedies[0]}.",
         ),
     ]
-    facts = {"left": result.left, "each": each, "updated": result.updated, "accuracy": result.accuracy}
+    facts = {
+        "left": result.left,
+        "each": each,
+        "updated": result.updated,
+        "accuracy": result.accuracy,
+    }
     return Article("vanishing", TITLE, QUESTION, answer, sections, facts)
 
 
@@ -167,7 +187,10 @@ def _format_table(result: Result) -> pd.DataFrame:
             "format": list(FORMATS),
             "numbers near 2.5 are apart by": [2.0 ** (1 - bits) for bits in FORMATS.values()],
             "2.5 − 0.001 is stored as": [f"{result.updated[name]:.9g}" for name in FORMATS],
-            "moved": ["no: lost to rounding" if result.updated[name] == WEIGHT else "yes" for name in FORMATS],
+            "moved": [
+                "no: lost to rounding" if result.updated[name] == WEIGHT else "yes"
+                for name in FORMATS
+            ],
         }
     )
 
@@ -179,18 +202,30 @@ def _factor_figure(result: Result) -> go.Figure:
         for name, colour in (("sigmoid", LINES[0]), ("relu", LINES[2]))
     ]
     axis = {"title": "step into layer", "range": [DEPTH + 0.7, 0.3], "tickvals": [20, 15, 10, 5, 1]}
-    layout = {"xaxis": axis, "yaxis": {"title": "factor"}, "barmode": "group", "shapes": [level(0.25)]}
+    layout = {
+        "xaxis": axis,
+        "yaxis": {"title": "factor"},
+        "barmode": "group",
+        "shapes": [level(0.25)],
+    }
     return go.Figure(traces, layout)
 
 
 def _profile_figure(result: Result) -> go.Figure:
     traces = []
-    for name, each, colour in (("sigmoid", result.sigmoid, MEASURED), ("relu", result.relu, LINES[2])):
+    for name, each, colour in (
+        ("sigmoid", result.sigmoid, MEASURED),
+        ("relu", result.relu, LINES[2]),
+    ):
         ratio = np.median(each["delta_norm"][0] / each["delta_norm"][0][:, -1:], axis=0)
         layers = np.arange(1, len(ratio) + 1)
-        traces.append(go.Scatter(x=layers, y=ratio, mode="lines+markers", name=name, line={"color": colour}))
+        traces.append(
+            go.Scatter(x=layers, y=ratio, mode="lines+markers", name=name, line={"color": colour})
+        )
         config = each.config
-        theory = gradlab.theory.predict(config["sizes"], name, config["init"], q_input=config["input_rms"] ** 2)
+        theory = gradlab.theory.predict(
+            config["sizes"], name, config["init"], q_input=config["input_rms"] ** 2
+        )
         line = {"color": PREDICTED, "dash": "dash", "width": 1.5}
         predicted = np.exp(theory.log_delta_ratio)
         legend = {"name": "theory", "showlegend": name == "relu"}
@@ -207,7 +242,9 @@ def _moved_figure(result: Result) -> go.Figure:
             moved > 0, moved, np.nan
         )  # a layer that did not move at all has no place on a logarithmic axis
         layers = np.arange(1, len(moved) + 1)
-        traces.append(go.Scatter(x=layers, y=shown, mode="lines+markers", name=name, line={"color": colour}))
+        traces.append(
+            go.Scatter(x=layers, y=shown, mode="lines+markers", name=name, line={"color": colour})
+        )
     axis = powers("‖W after − W before‖ / ‖W‖", dtick=2)
     return go.Figure(traces, {"xaxis": {"title": "layer (1 reads the input)"}, "yaxis": axis})
 

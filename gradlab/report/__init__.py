@@ -31,7 +31,8 @@ def write_report(
     links: Sequence[tuple[str, str]] = (),
     layers: str = "",
 ) -> Path:
-    """Write the report of a Run, a Comparison or a list of Runs, whole or not at all, and return its path.
+    """Write the report of a Run, a Comparison or a list of Runs, whole or not at all, and return
+    its path.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ def write_report(
     path : path
         The HTML file; its folder is made where it is missing.
     judge : callable, optional
-        Diagnoses each run in place of `gradlab.diagnose`: by a project's own limits, say. A Comparison's runs have
-        their verdicts already.
+        Diagnoses each run in place of `gradlab.diagnose`: by a project's own limits, say. A
+        Comparison's runs have their verdicts already.
     links : sequence of (label, address)
         Where the page leads, as one page of several: the way back first, then its neighbours.
     layers : str

@@ -1,7 +1,9 @@
-"""An article: one question, its answer with a number, and the pictures that show it. What an experiment becomes.
+"""An article: one question, its answer with a number, and the pictures that show it.
 
-article = Article(name="gradient_descent", title="...", question="...?", answer="...", sections=[Section(...)])
-write_article(article, "reports/gradient_descent.html")
+It is what an experiment becomes.
+
+    article = Article(name="it", title="...", question="...?", answer="...", sections=[...])
+    write_article(article, "reports/it.html")
 """
 
 from __future__ import annotations
@@ -126,7 +128,8 @@ def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> s
 
 
 def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
-    """Strip a figure of its template, whose colours would fight the page's, and give it the page's margins."""
+    """Strip a figure of its template, whose colours would fight the page's, and give it the page's
+    margins."""
     given = _arrays(figure.to_plotly_json())
     layout = {
         key: value
@@ -139,7 +142,10 @@ def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
 
 
 def _arrays(value: Any) -> Any:
-    """Undo Plotly's own packing of arrays, {"dtype", "bdata", "shape"}: ours rounds, and the page's CSV reads it."""
+    """Undo Plotly's own packing of arrays, {"dtype", "bdata", "shape"}.
+
+    Ours rounds, and the page's CSV reads it.
+    """
     if isinstance(value, dict):
         if "bdata" not in value:
             return {key: _arrays(each) for key, each in value.items()}

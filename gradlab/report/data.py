@@ -147,7 +147,7 @@ def _runs(runs: Sequence[Run], scale: float, judge: Judge | None) -> dict[str, A
         summarize(run, verdict, diagnosis.outcome(run), name)
         for run, verdict, name in zip(runs, verdicts, names, strict=True)
     ]
-    cells = [
+    cells: list[dict[str, Any]] = [
         describe_run(run, verdict, each, identifier, diagnosis.accuracy(run), detail)
         | {"name": each.name}
         for run, verdict, each, identifier in zip(runs, verdicts, summaries, ids, strict=True)
@@ -189,7 +189,10 @@ def _matrix_of_runs(
 
 
 def _selected(cells: list[dict[str, Any]], summaries: Sequence[Summary]) -> str:
-    """Open at the cell that the headline speaks of: one that does not learn, else one in trouble."""
+    """Open at the cell that the headline speaks of.
+
+    One that does not learn, else one in trouble.
+    """
     pairs = list(zip(cells, summaries, strict=True))
     stuck = [cell for cell, each in pairs if each.outcome == diagnosis.NOT_LEARNED and each.root]
     troubled = [cell for cell, each in pairs if not each.fine]

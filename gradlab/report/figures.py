@@ -1,4 +1,6 @@
-"""The pictures of the report, as ordinary Plotly figures: restyle them, combine them, show them in a notebook.
+"""The pictures of the report, as ordinary Plotly figures.
+
+Restyle them, combine them, show them in a notebook.
 
     import gradlab
 
@@ -49,8 +51,9 @@ def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Fig
     Returns
     -------
     plotly.graph_objects.Figure
-        ||dLoss/dz_l|| over l, logarithmic: median and range over seeds at `iteration`, the median at the last finite
-        iteration, and the prediction of `gradlab.theory`: its ratio to the last layer times the measured norm there.
+        ||dLoss/dz_l|| over l, logarithmic: median and range over seeds at `iteration`, the median
+        at the last finite iteration, and the prediction of `gradlab.theory`: its ratio to the last
+        layer times the measured norm there.
 
     Raises
     ------
@@ -77,7 +80,8 @@ def gradient_profiles(
     Returns
     -------
     plotly.graph_objects.Figure
-        ||delta_l|| / ||delta_L|| over l, logarithmic, the median over seeds; 1 is a signal that arrives whole.
+        ||delta_l|| / ||delta_L|| over l, logarithmic, the median over seeds; 1 is a signal
+        that arrives in full.
 
     Raises
     ------
@@ -99,8 +103,8 @@ def factors(run: Run, iteration: int = 0) -> go.Figure:
     Returns
     -------
     plotly.graph_objects.Figure
-        Above: how many powers of ten each of the four factors contributes from the last layer to the first, as a
-        waterfall that ends at the total. Below: the same step by step, in the direction the signal travels.
+        Above: what each kind of factor does from the last layer to the first, as a waterfall that
+        ends at the product. Below: the same step by step, in the direction the signal travels.
 
     Raises
     ------
@@ -119,13 +123,15 @@ def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Fi
     column : str
         One of the run's statistics. Norms and ratios are drawn as their decimal logarithm.
     columns : int
-        At most about so many iterations are drawn, first, last, last finite and first non-finite always among them.
+        At most about so many iterations are drawn, first, last, last finite and first non-finite
+        always among them.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        The median over the seeds that are finite. A square where at least half of the seeds are not finite has a
-        colour of its own, so has one that is exactly 0 on a logarithmic scale; a cross marks the first NaN or infinity.
+        The median over the seeds that are finite. A square where at least half of the seeds are not
+        finite has a colour of its own, so has one that is exactly 0 on a logarithmic scale; a cross
+        marks the first NaN or infinity.
 
     Raises
     ------
@@ -137,19 +143,21 @@ def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Fi
 
 
 def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
-    """Draw one moment of every layer: its step, its dead and saturated units, the spread of its activations.
+    """Draw one moment of every layer: its update, its dead and saturated units, its activations.
 
     Parameters
     ----------
     run : Run
     iteration : int
-        The one to draw; of a costly statistic, the last one up to it that was recorded. Negative: from the end.
+        The one to draw; of a costly statistic, the last one up to it that was recorded. Negative:
+        from the end.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        Up to three pictures over the layers, of what the run holds: ||dW|| / ||W|| with its range over seeds, beside
-        the usual 10^-3; fractions of dead and saturated units; mean and standard deviation of the activations.
+        Up to three pictures over the layers, of what the run holds: ||dW|| / ||W|| with its range
+        over seeds, beside the usual 10^-3; fractions of dead and saturated units; mean and standard
+        deviation of the activations.
 
     Raises
     ------
@@ -161,7 +169,7 @@ def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
 
 
 def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> go.Figure:
-    """Draw the loss over the iterations, training and held-out, with the constant predictor's; accuracy below it.
+    """Draw the loss over the iterations; below it the learning rate, accuracy and findings.
 
     Parameters
     ----------
@@ -174,8 +182,8 @@ def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> 
     Returns
     -------
     plotly.graph_objects.Figure
-        Medians over seeds with the range; the dashed line is the loss of the best constant guess, below which a net
-        has learned something about its input.
+        Medians over seeds with the range; the dashed line is the loss of the best constant guess,
+        below which a net has learned something about its input.
     """
     findings = () if diagnosis is None else diagnosis.every_finding
     return go.Figure(loss_picture.draw(loss_picture.collect(run, points, findings)))
@@ -199,7 +207,7 @@ def weights(
     Returns
     -------
     plotly.graph_objects.Figure
-        w(t) - w(0) over t, with arrows along the way; the colour goes from the first layer to the last; `meta` says
-        which weight it is: layer, row and column.
+        w(t) - w(0) over t, with arrows along the way; the colour goes from the first layer to the
+        last; `meta` says which weight it is: layer, row and column.
     """
     return go.Figure(weights_picture.draw(weights_picture.collect(run, layers, lines, points)))

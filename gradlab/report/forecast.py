@@ -1,4 +1,4 @@
-"""How deep can I go? What theory predicts of a net before anyone trains it, as text and as a page."""
+"""How deep can I go? What theory predicts of a net before training, as text and as a page."""
 
 from __future__ import annotations
 
@@ -123,8 +123,10 @@ def article(found: Forecast) -> Article:
     sections = [
         Section(
             "The gradient, before anyone trains",
-            "How much of the last layer's signal reaches each layer at initialization, predicted from the activation, "
-            "the spread of the initial weights and the widths alone. The band is that of one net and one example.",
+            "How much of the last layer's signal reaches each layer at initialization, predicted "
+            "from the activation, "
+            "the spread of the initial weights and the widths alone. The band is that of one net "
+            "and one example.",
             _gradient_figure(p),
             "A line of the predicted gradient by layer with its band.",
             formula="‖δₗ‖² ≈ χₗ ‖δₗ₊₁‖²,  χₗ = σ² E[φ′(√q z)²]",
@@ -153,9 +155,15 @@ def _gradient_figure(p: theory.Prediction) -> go.Figure:
     layers = np.arange(1, len(p.log_delta_ratio) + 1)
     lower, upper = np.exp(p.lower), np.exp(p.upper)
     band = go.Scatter(
-        x=[*layers, *layers[::-1]], y=[*upper, *lower[::-1]], fill="toself", mode="lines", line={"width": 0},
-        fillcolor="rgba(31, 99, 181, 0.18)", name="one net, one example", hoverinfo="skip",
-    )  # fmt: skip
+        x=[*layers, *layers[::-1]],
+        y=[*upper, *lower[::-1]],
+        fill="toself",
+        mode="lines",
+        line={"width": 0},
+        fillcolor="rgba(31, 99, 181, 0.18)",
+        name="one net, one example",
+        hoverinfo="skip",
+    )
     ratio = np.exp(p.log_delta_ratio)
     line = go.Scatter(
         x=layers, y=ratio, mode="lines+markers", name="predicted", line={"color": MEASURED}
@@ -183,12 +191,11 @@ def _table(p: theory.Prediction) -> list[str]:
     for layer in rows:
         log, rms = float(p.log_delta_ratio[layer - 1]), float(p.activation_rms[layer - 1])
         low, high = (_power(float(end[layer - 1])) for end in (p.lower, p.upper))
-        bar = "#" * round(LEVEL * (1 - max(0.0, -log) / span)) + "+" * round(
-            LEVEL * max(0.0, log) / span
-        )
-        lines.append(
-            f"{layer:5d}   {_power(log):>8}   {low:>8} to {high:<8}   {_number(rms):>8}   {bar}".rstrip()
-        )
+        arrived = "#" * round(LEVEL * (1 - max(0.0, -log) / span))
+        grown = "+" * round(LEVEL * max(0.0, log) / span)
+        band = f"{low:>8} to {high:<8}"
+        line = f"{layer:5d}   {_power(log):>8}   {band}   {_number(rms):>8}   {arrived}{grown}"
+        lines.append(line.rstrip())
     return lines
 
 

@@ -1,8 +1,8 @@
-"""The gallery: every experiment of a folder run, each a page, and one page that opens them all in the course's order.
+"""The gallery: every experiment of a folder as a page, and one page that opens them all.
 
-An experiment is a Python file with `TITLE`, `QUESTION`, `ORDER` and `run(quick=...)`; `article(result)` makes its
-page, or `write(result, path, links)` writes one of its own and `answer(result)` says what came out.
-`experiments/README.md` shows one.
+An experiment is a Python file with `TITLE`, `QUESTION`, `ORDER` and `run(quick=...)`;
+`article(result)` makes its page, or `write(result, path, links)` writes one of its own and
+`answer(result)` says what came out. `experiments/README.md` shows one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Experiment:
     order : float
         Its place in the course.
     spreads : bool
-        Whether it spreads itself over the cores (`SPREADS = True`) and so gets the machine to itself.
+        Whether it spreads itself over the cores (`SPREADS = True`) and so gets the machine to
+        itself.
     """
 
     path: Path
@@ -67,18 +68,22 @@ class Built:
 
 
 def experiments(folder: str | Path) -> list[Experiment]:
-    """Find the experiments of a folder, in the course's order; a file whose name starts with "_" is none.
+    """Find the experiments of a folder, in the course's order.
+
+    A file whose name starts with "_" is none.
 
     Raises
     ------
     ArgumentError
-        There is no such folder, it holds no experiment, or one lacks a title, a question, an order or `run`.
+        There is no such folder, it holds no experiment, or one lacks a title, a question, an order
+        or `run`.
     """
     root = Path(folder)
     files = sorted(root.glob("[!_]*.py")) if root.is_dir() else []
     if not files:
         raise ArgumentError(
-            f"{root} holds no experiments; give a folder that does, such as that of gradlab's source"
+            f"{root} holds no experiments; give a folder that does, such as that of gradlab's "
+            "source"
         )
     found = []
     for path in files:
@@ -98,7 +103,10 @@ def experiments(folder: str | Path) -> list[Experiment]:
 
 
 def choose(course: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:
-    """Return the experiments called `names`, all of them where it is empty; ArgumentError for an unknown name."""
+    """Return the experiments called `names`, all of them where it is empty.
+
+    ArgumentError for an unknown name.
+    """
     known = {each.name: each for each in course}
     for name in names:
         if name not in known:
@@ -197,7 +205,8 @@ def _build(each: Experiment, folder: Path, links: list[tuple[str, str]], quick: 
 
 
 def _load(path: Path) -> ModuleType:
-    """Import an experiment by its file, as a module of the namespace its folder makes, so that it finds neighbours."""
+    """Import an experiment by its file, as a module of the namespace its folder makes, so that it
+    finds neighbours."""
     root = str(path.resolve().parent.parent)
     if root not in sys.path:
         sys.path.insert(0, root)

@@ -1,4 +1,7 @@
-"""What a page holds of one run, as plain data: its answer, its findings, its product, its pictures."""
+"""What a page holds of one run, as plain data.
+
+Its answer, its findings, its product, its pictures.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from gradlab.report.layer_filter import names_of
 from gradlab.report.layer_table import layer_places, layer_table
 from gradlab.report.pack import plain
 from gradlab.report.pictures import pictures, series
-from gradlab.report.pictures.draw import layer_names
+from gradlab.report.pictures.axes import layer_names
 from gradlab.report.pictures.picture import Detail, Scene
 from gradlab.report.summary import Summary
 from gradlab.report.wording import (
@@ -214,7 +217,7 @@ def draw_pictures(run: Run, verdict: Diagnosis, detail: Detail) -> dict[str, Any
 
 
 def facts(scene: Scene, figures: dict[str, Any]) -> list[str]:
-    """Name what there is to see, so that no word beside a picture speaks of what it does not show."""
+    """Name what there is to see: a hint speaks only of what its picture shows."""
     run = scene.run
     profile = figures.get("profile", {"data": ()})
     known = {

@@ -1,4 +1,7 @@
-"""How the page's data become small: rounded, heatmaps as steps between neighbours, deflated, base64."""
+"""How the page's data become small.
+
+Rounded, heatmaps as steps between neighbours, deflated, base64.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from typing import Any
 import numpy as np
 
 DIGITS = 4
-LEVELS = 1000  # a heatmap's values are kept to a thousandth of their range: finer than the eye, and than 256 colours
+LEVELS = 1000  # steps in a heatmap's range: finer than its 256 colours
 
 
 def plain(value: Any) -> Any:
-    """Turn a figure into lists, strings and numbers of four significant digits; NaN and infinity become None."""
+    """Turn a figure into lists, strings and numbers of four significant digits.
+
+    NaN and infinity become None.
+    """
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, np.ndarray):
@@ -34,7 +40,10 @@ def _short(value: float) -> float | int | None:
 
 
 def grid(rows: list[list[float | None]]) -> dict[str, Any]:
-    """Write a table of numbers as whole steps from each to the next of its row; None stays None and is stepped over."""
+    """Write a table of numbers as whole steps from each to the next of its row.
+
+    None stays None and is stepped over.
+    """
     finite = [value for row in rows for value in row if value is not None]
     step = max((max(finite) - min(finite)) / LEVELS, 1e-12) if finite else 1.0
     step = float(f"{step:.2g}")

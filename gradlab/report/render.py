@@ -1,4 +1,7 @@
-"""From plain data to pages: `render(data)` writes a report, `page_of` any page of the same house."""
+"""From plain data to pages.
+
+`render(data)` writes a report, `page_of` any page of the same house.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ def render(
 ) -> str:
     """Write what `gradlab.report.data.build` returned as HTML.
 
-    Every string of `data` is escaped; the figures travel as base64, which holds no character of HTML.
+    Every string of `data` is escaped; the figures travel as base64, which holds no character of
+    HTML.
 
     Parameters
     ----------
@@ -47,7 +51,7 @@ def render(
         "page.html",
         data["title"],
         payload=Markup(packed or pack.payload(data)),
-        scripts=("filter.js", "card.js", "pairs.js", "page.js"),
+        scripts=("filter.js", "card.js", "chain.js", "matrix.js", "pairs.js", "page.js"),
         data=data,
         cells={cell["id"]: cell for cell in data["cells"]},
         panels=[each for each in pictures().values() if each.panel],
@@ -57,12 +61,18 @@ def render(
 
 
 def render_gallery(entries: Sequence[dict[str, Any]], title: str) -> str:
-    """Write the page that lists all others; an entry has step, title, question, and address and answer or error."""
+    """Write the page that lists all others.
+
+    An entry has step, title, question, and address and answer or error.
+    """
     return page_of("gallery.html", title, payload=None, scripts=("gallery.js",), entries=entries)
 
 
 def write_page(page: str, path: str | Path) -> Path:
-    """Write a page whole or not at all, into a folder made where it is missing; RunError where that fails."""
+    """Write a page whole or not at all, into a folder made where it is missing.
+
+    RunError where that fails.
+    """
     target = Path(path)
     if target.is_dir():
         raise RunError(f"{target} is a folder; give the name of an HTML file")
@@ -138,7 +148,9 @@ def percent(value: float | None) -> str:
 
 
 def sparkline(values: Sequence[float | None], farthest: float | None = None) -> str:
-    """Return the SVG path of a gradient profile: decades over layers, the last layer's in the middle.
+    """Return the SVG path of a gradient profile.
+
+    Decades over layers, the last layer's in the middle.
 
     Parameters
     ----------

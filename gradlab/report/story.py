@@ -1,4 +1,7 @@
-"""The answer in one sentence, with its numbers: worded from verdicts that `gradlab.diagnosis` reached."""
+"""The answer in one sentence, with its numbers.
+
+Worded from verdicts that `gradlab.diagnosis` reached.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ def run_sentence(summary: Summary) -> str:
 
 
 def _seeds(root: Finding) -> str:
-    """Name the seeds of a finding that not all of them have: what follows is not true of the others."""
+    """Name the seeds of a finding that not all of them have.
+
+    What follows is not true of the others.
+    """
     hit, total = root.replicates["hit"], root.replicates["total"]
     return f"in {hit} of {total} seeds, " if hit < total else ""
 

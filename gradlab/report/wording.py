@@ -60,7 +60,10 @@ def power(log10: float) -> str:
 
 
 def plainly(value: float) -> str:
-    """Write a number for a sentence: two digits, 0.00086 rather than 8.6e-4, 3.3·10⁻¹³ where that is long."""
+    """Write a number for a sentence.
+
+    Two digits, 0.00086 rather than 8.6e-4, 3.3·10⁻¹³ where that is long.
+    """
     if not math.isfinite(value) or value == 0:
         return number(value)
     if 1e-5 <= abs(value) < 1e6:
@@ -75,7 +78,10 @@ def _scientific(mantissa: float, exponent: int) -> str:
 
 
 def typeset(text: str) -> str:
-    """Write the numbers of a sentence as a page does: 3.3·10⁻¹³ for 3.3e-13, 0.00086 for 8.6e-4, no % left alone."""
+    """Write the numbers of a sentence as a page does.
+
+    3.3·10⁻¹³ for 3.3e-13, 0.00086 for 8.6e-4, no % left alone.
+    """
     return COMPUTER_NUMBER.sub(_plain_number, text).replace(" %", "\u00a0%")
 
 

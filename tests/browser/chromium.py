@@ -1,4 +1,5 @@
-"""Finds a Chromium and starts it through Playwright, the same way for the tests and for screenshots."""
+"""Finds a Chromium and starts it through Playwright, the same way for the tests and for
+screenshots."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -33,13 +34,16 @@ class Chromium(NamedTuple):
 def find_chromium(
     environment: Mapping[str, str] = os.environ, *, unpacked: Path = UNPACKED, system: Path = SYSTEM
 ) -> Chromium:
-    """Return the first of: what GRADLAB_CHROMIUM names, the one `npm ci` unpacked, the operating system's."""
+    """Return the first of: what GRADLAB_CHROMIUM names, the one `npm ci` unpacked, the operating
+    system's."""
     named = environment.get("GRADLAB_CHROMIUM")
     if named:
         if not Path(named).is_file():
             raise ChromiumMissing(
-                f"GRADLAB_CHROMIUM names a file that does not exist: {named}. Set it to a Chromium or Chrome "
-                "executable, or unset it and run `npm ci --prefix tests/browser` from the repository root."
+                f"GRADLAB_CHROMIUM names a file that does not exist: {named}. Set it to a "
+                "Chromium or Chrome "
+                "executable, or unset it and run `npm ci --prefix tests/browser` from the "
+                "repository root."
             )
         return Chromium(Path(named).absolute(), dict(environment))
     if (unpacked / "chromium").is_file():
@@ -52,7 +56,8 @@ def find_chromium(
     if system.is_file():
         return Chromium(system, dict(environment))
     raise ChromiumMissing(
-        "No Chromium to test the pages in. Run `npm ci --prefix tests/browser` from the repository root (x86-64 "
+        "No Chromium to test the pages in. Run `npm ci --prefix tests/browser` from the "
+        "repository root (x86-64 "
         "Linux), or set GRADLAB_CHROMIUM to a Chromium or Chrome executable."
     )
 
@@ -70,6 +75,10 @@ def launch(chromium: Chromium) -> Iterator[Browser]:
             browser.close()
 
 
-def new_context(browser: Browser, *, theme: Theme, width: int, height: int, offline: bool = True) -> BrowserContext:
+def new_context(
+    browser: Browser, *, theme: Theme, width: int, height: int, offline: bool = True
+) -> BrowserContext:
     """Return a fresh profile whose pages have this size in CSS pixels and prefer this theme."""
-    return browser.new_context(color_scheme=theme, viewport={"width": width, "height": height}, offline=offline)
+    return browser.new_context(
+        color_scheme=theme, viewport={"width": width, "height": height}, offline=offline
+    )

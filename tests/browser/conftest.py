@@ -9,8 +9,10 @@ from tests.browser.chromium import ChromiumMissing, find_chromium, launch
 from tests.browser.pages import PageOpener
 
 
-# One browser for this folder (hence its __init__.py), not for the session: while Playwright's synchronous interface
-# is open, an event loop counts as running in this thread, and asyncio.run() in a test elsewhere would be refused.
+# One browser for this folder (hence its __init__.py), not for the session: while Playwright's
+# synchronous interface
+# is open, an event loop counts as running in this thread, and asyncio.run() in a test elsewhere
+# would be refused.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One headless Chromium for all tests of this folder (of each worker, under pytest-xdist)."""
@@ -24,7 +26,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[PageOpener]:
-    """`open_page(path, theme=, width=, height=, offline=)` gives Playwright's page; what is wrong fails the test."""
+    """`open_page(path, theme=, width=, height=, offline=)` gives Playwright's page.
+
+    What is wrong fails the test.
+    """
     opener = PageOpener(browser)
     yield opener
     try:

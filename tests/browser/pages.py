@@ -8,14 +8,17 @@ from tests.browser.chromium import Theme, new_context
 
 
 class PageOpener:
-    """Call it to open a page in a fresh profile; it listens to every page it opened, and to their pop-ups.
+    """Call it to open a page in a fresh profile.
+
+    It listens to every page it opened, and to their pop-ups.
 
     Attributes
     ----------
     errors
         Every console error and every uncaught exception, in order.
     requests
-        The URL of every request, the page's own file first; also of those that were blocked or failed.
+        The URL of every request, the page's own file first; also of those that were blocked or
+        failed.
     """
 
     def __init__(self, browser: Browser):
@@ -26,15 +29,29 @@ class PageOpener:
         self._opened: set[str] = set()
 
     def __call__(
-        self, path: Path | str, *, theme: Theme = "light", width: int = 1280, height: int = 900, offline: bool = True
+        self,
+        path: Path | str,
+        *,
+        theme: Theme = "light",
+        width: int = 1280,
+        height: int = 900,
+        offline: bool = True,
     ) -> Page:
-        """Open the file and return Playwright's page once it has loaded; width and height in CSS pixels."""
-        context = new_context(self._browser, theme=theme, width=width, height=height, offline=offline)
+        """Open the file and return Playwright's page once it has loaded.
+
+        Width and height in CSS pixels.
+        """
+        context = new_context(
+            self._browser, theme=theme, width=width, height=height, offline=offline
+        )
         self._contexts.append(context)
         context.on("console", self._keep_console_error)
         context.on("weberror", lambda error: self.errors.append(f"uncaught: {error.error}"))
         context.on("request", lambda request: self.requests.append(request.url))
-        context.on("page", lambda page: page.on("websocket", lambda socket: self.requests.append(socket.url)))
+        context.on(
+            "page",
+            lambda page: page.on("websocket", lambda socket: self.requests.append(socket.url)),
+        )
         url = Path(path).resolve().as_uri()
         self._opened.add(url)
         page = context.new_page()
@@ -42,10 +59,13 @@ class PageOpener:
         return page
 
     def complaints(self) -> list[str]:
-        """Return the errors, and every request for anything but the opened files, `data:` and `blob:`."""
+        """Return the errors, and every request for anything but the opened files, `data:` and
+        `blob:`."""
         for context in self._contexts:
             for page in context.pages:
-                page.evaluate("0")  # events arrive in order, so those of before have arrived with the answer
+                page.evaluate(
+                    "0"
+                )  # events arrive in order, so those of before have arrived with the answer
         return self.errors + [f"request: {url}" for url in self.requests if not self._is_own(url)]
 
     def close(self) -> None:

@@ -1,4 +1,7 @@
-"""Take screenshots of a page: python tests/browser/shoot.py FILE.html OUT_DIR [--width 1280 380] [--theme dark]."""
+"""Take screenshots of a page.
+
+Python tests/browser/shoot.py FILE.html OUT_DIR [--width 1280 380] [--theme dark].
+"""
 
 import argparse
 import sys
@@ -15,7 +18,10 @@ DRAWING = 20_000  # milliseconds
 
 
 def drawn(page: Page) -> bool:
-    """Wait until a page of gradlab has drawn its pictures, one by one; whether it did. Other pages have none."""
+    """Wait until a page of gradlab has drawn its pictures, one by one.
+
+    Whether it did. Other pages have none.
+    """
     if not page.locator("[data-figure]").count():
         return True
     try:
@@ -26,13 +32,19 @@ def drawn(page: Page) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Take screenshots of a page in the browser that the tests use.")
+    parser = argparse.ArgumentParser(
+        description="Take screenshots of a page in the browser that the tests use."
+    )
     parser.add_argument("file", type=Path)
     parser.add_argument("out", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--width", type=int, nargs="+", default=[1280], help="in CSS pixels (default: 1280)")
+    parser.add_argument(
+        "--width", type=int, nargs="+", default=[1280], help="in CSS pixels (default: 1280)"
+    )
     parser.add_argument("--height", type=int, default=900, help="in CSS pixels (default: 900)")
     parser.add_argument("--theme", nargs="+", choices=["light", "dark"], default=["light"])
-    parser.add_argument("--full", action="store_true", help="the whole page instead of its first screen")
+    parser.add_argument(
+        "--full", action="store_true", help="the whole page instead of its first screen"
+    )
     options = parser.parse_args()
     if not options.file.is_file():
         parser.error(f"no such file: {options.file}")
@@ -50,7 +62,10 @@ def main() -> int:
                 target = options.out / f"{options.file.stem}-{width}-{theme}.png"
                 page.screenshot(path=target, full_page=options.full, animations="disabled")
                 print(target)
-        complaints = [*opener.complaints(), *(["the pictures were not drawn in time"] if late else [])]
+        complaints = [
+            *opener.complaints(),
+            *(["the pictures were not drawn in time"] if late else []),
+        ]
         opener.close()
     for complaint in dict.fromkeys(complaints):
         print(complaint, file=sys.stderr)

@@ -19,11 +19,21 @@ def path(tmp_path):
         layout={"xaxis_title": "x", "yaxis_title": "y"},
     )
     sections = [
-        Section("Still", "Text.", figure=go.Figure(go.Heatmap(z=np.eye(3))), alt="three squares", formula="a = b"),
-        Section("Moving", figure=moving, alt="a wave", table=pd.DataFrame({"n": [1.5]}), code="print(1)"),
+        Section(
+            "Still",
+            "Text.",
+            figure=go.Figure(go.Heatmap(z=np.eye(3))),
+            alt="three squares",
+            formula="a = b",
+        ),
+        Section(
+            "Moving", figure=moving, alt="a wave", table=pd.DataFrame({"n": [1.5]}), code="print(1)"
+        ),
     ]
     links = [("The course", "index.html"), ("next →", "next.html")]
-    return write_article(Article("wave", "A wave", "Why?", "Because 42.", sections), tmp_path / "wave.html", links)
+    return write_article(
+        Article("wave", "A wave", "Why?", "Because 42.", sections), tmp_path / "wave.html", links
+    )
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 380)])
@@ -57,10 +67,26 @@ def test_frames_play_and_numbers_download(open_page, path):
 
 def test_the_gallery_leads_to_its_pages(open_page, path):
     entries = [
-        {"step": "1", "title": "A wave", "question": "Why?", "address": path.name, "answer": "42.", "error": ""},
-        {"step": "2", "title": "None", "question": "How?", "address": "", "answer": "", "error": "ValueError: x"},
+        {
+            "step": "1",
+            "title": "A wave",
+            "question": "Why?",
+            "address": path.name,
+            "answer": "42.",
+            "error": "",
+        },
+        {
+            "step": "2",
+            "title": "None",
+            "question": "How?",
+            "address": "",
+            "answer": "",
+            "error": "ValueError: x",
+        },
     ]
-    page = open_page(write_page(render_gallery(entries, "The course"), path.parent / "index.html"), width=380)
+    page = open_page(
+        write_page(render_gallery(entries, "The course"), path.parent / "index.html"), width=380
+    )
     assert axe.serious_violations(page) == []
     assert "Not built: ValueError: x" in page.locator(".failed").inner_text()
     assert [link.get_attribute("href") for link in page.locator("h2 a").all()] == ["wave.html"]

@@ -126,8 +126,9 @@ def test_a_pattern_leaves_the_layers_that_it_fits(read, blocks):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "count"), [("blocks.[!0].*", 9), ("/up$/", 4), ("attn", 8), ("blocks.0*", 3), ("/(/", 0)]
-)  # fmt: skip
+    ("pattern", "count"),
+    [("blocks.[!0].*", 9), ("/up$/", 4), ("attn", 8), ("blocks.0*", 3), ("/(/", 0)],
+)
 def test_the_box_reads_patterns_as_python_does(read, blocks, pattern, count):
     page = read(blocks)
     page.fill("#filter", pattern)

@@ -12,7 +12,9 @@ from tests.browser.chromium import ChromiumMissing, find_chromium
 from tests.browser.pages import PageOpener
 
 ROOT = Path(__file__).parents[2]
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
 
 
 def write_page(folder: Path, body: str, *, policy: str | None = POLICY) -> Path:
@@ -27,7 +29,9 @@ def write_page(folder: Path, body: str, *, policy: str | None = POLICY) -> Path:
 
 
 def test_a_page_under_the_reports_policy_runs_its_script(open_page, tmp_path):
-    path = write_page(tmp_path, "<h1 id=h></h1><script>document.getElementById('h').textContent = 'ran'</script>")
+    path = write_page(
+        tmp_path, "<h1 id=h></h1><script>document.getElementById('h').textContent = 'ran'</script>"
+    )
     page = open_page(path)
     assert page.inner_text("h1") == "ran"
     assert open_page.requests == [path.as_uri()]
@@ -38,8 +42,9 @@ def test_compressed_data_is_unpacked(open_page, tmp_path):
     page = open_page(write_page(tmp_path, "<h1>Data</h1>"))
     text = page.evaluate(
         """async () => {
-            const packed = new Blob(['gradient']).stream().pipeThrough(new CompressionStream('gzip'));
-            return await new Response(packed.pipeThrough(new DecompressionStream('gzip'))).text();
+            const packed = new Blob(['gradient']).stream().pipeThrough(new
+            CompressionStream('gzip')); return await new Response(packed.pipeThrough(new
+            DecompressionStream('gzip'))).text();
         }"""
     )
     assert text == "gradient"
@@ -54,7 +59,9 @@ def test_theme_and_size_are_those_asked_for(open_page, tmp_path, theme):
 
 @pytest.mark.parametrize("offline", [True, False])
 def test_pages_are_offline_unless_asked_otherwise(open_page, tmp_path, offline):
-    page = open_page(write_page(tmp_path, "<h1>Line</h1>"), **({} if offline else {"offline": False}))
+    page = open_page(
+        write_page(tmp_path, "<h1>Line</h1>"), **({} if offline else {"offline": False})
+    )
     assert page.evaluate("navigator.onLine") is not offline
 
 
@@ -73,7 +80,11 @@ def test_symbols_have_a_glyph(open_page, tmp_path):
             character,
         )
 
-    no_glyph = {draw(" "), draw("\U0010fffd"), draw("한")}  # nothing, or the box that stands for what no font has
+    no_glyph = {
+        draw(" "),
+        draw("\U0010fffd"),
+        draw("한"),
+    }  # nothing, or the box that stands for what no font has
     assert [symbol for symbol in "≤σφ′δ‖·×→▶●∂∇Σ√∞≈₁ℓ𝑤" if draw(symbol) in no_glyph] == []
 
 
@@ -130,7 +141,9 @@ def test_serious_violations_name_rule_element_and_reason(open_page, tmp_path):
     good = "<h1>Report</h1><button>Open</button>"
     assert serious_violations(open_page(write_page(tmp_path, good))) == []
     bad = '<h1>Report</h1><button id="mute"></button><p style="color: #ccc; background: #fff">pale</p>'
-    contrast, button = sorted(serious_violations(open_page(write_page(tmp_path, bad))), reverse=True)
+    contrast, button = sorted(
+        serious_violations(open_page(write_page(tmp_path, bad))), reverse=True
+    )
     assert contrast.startswith("color-contrast (serious) at p: ")
     assert button.startswith("button-name (critical) at #mute: ")
 
@@ -142,7 +155,9 @@ def test_gradlab_chromium_comes_first_then_the_unpacked_then_the_systems(tmp_pat
         executable.touch()
     places = {"unpacked": unpacked, "system": system}
     assert find_chromium({"GRADLAB_CHROMIUM": str(named)}, **places).executable == named
-    executable, environment = find_chromium({"LD_LIBRARY_PATH": "/lib/more", "HOME": "/home"}, **places)
+    executable, environment = find_chromium(
+        {"LD_LIBRARY_PATH": "/lib/more", "HOME": "/home"}, **places
+    )
     assert executable == unpacked / "chromium"
     assert environment["LD_LIBRARY_PATH"] == f"{unpacked}/lib:/lib/more"
     assert environment["HOME"] == "/home"
@@ -154,7 +169,9 @@ def test_no_chromium_says_what_to_run(tmp_path):
     nowhere = tmp_path / "nowhere"
     with pytest.raises(ChromiumMissing, match="npm ci --prefix tests/browser"):
         find_chromium({}, unpacked=nowhere, system=nowhere)
-    with pytest.raises(ChromiumMissing, match=f"GRADLAB_CHROMIUM names a file that does not exist: {nowhere}"):
+    with pytest.raises(
+        ChromiumMissing, match=f"GRADLAB_CHROMIUM names a file that does not exist: {nowhere}"
+    ):
         find_chromium({"GRADLAB_CHROMIUM": str(nowhere)})
 
 
@@ -192,7 +209,9 @@ def test_screenshots_of_every_width_and_theme(tmp_path):
     path = write_page(tmp_path, "<h1>Picture</h1>")
     command = [sys.executable, "tests/browser/shoot.py", path, tmp_path / "out", "--full"]
     sizes_and_themes = ["--width", "900", "380", "--theme", "light", "dark"]
-    done = subprocess.run([*command, *sizes_and_themes], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*command, *sizes_and_themes], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stderr) == (0, "")
     names = {f"page-{width}-{theme}.png" for width in (900, 380) for theme in ("light", "dark")}
     assert {file.name for file in (tmp_path / "out").iterdir()} == names

@@ -21,7 +21,13 @@ READY = "html[data-ready]"
 def comparison(tmp_path_factory):
     """A small grid, trained here: sigmoid and relu at two depths."""
     return gradlab.compare(
-        ["sigmoid", "relu"], [2, 8], width=12, seeds=2, iterations=40, jobs=1, runs=tmp_path_factory.mktemp("runs")
+        ["sigmoid", "relu"],
+        [2, 8],
+        width=12,
+        seeds=2,
+        iterations=40,
+        jobs=1,
+        runs=tmp_path_factory.mktemp("runs"),
     )
 
 
@@ -46,21 +52,32 @@ def figures(page):
     """The keys of the figures that are on the page and hold something drawn."""
     return page.evaluate(
         """[...document.querySelectorAll('[data-figure]')]
-        .filter(place => place.offsetParent && place.querySelector('.cartesianlayer path, .cartesianlayer image'))
-        .map(place => place.dataset.figure)"""
+        .filter(place => place.offsetParent && place.querySelector('.cartesianlayer path,
+        .cartesianlayer image')) .map(place => place.dataset.figure)"""
     )
 
 
 def test_a_cell_shows_its_figures_and_nothing_is_asked_for(read, report, open_page):
     page = read(report)
-    assert figures(page) == ["factors", "profile", "heatmap", "loss", "norm_and_rate", "layers", "weights", "overview"]
+    assert figures(page) == [
+        "factors",
+        "profile",
+        "heatmap",
+        "loss",
+        "norm_and_rate",
+        "layers",
+        "weights",
+        "overview",
+    ]
     page.click('.cell[data-id="relu-depth-8"]')
     assert page.inner_text("#cell-title") == "relu depth 8"
     assert page.get_attribute('.cell[data-id="relu-depth-8"]', "aria-pressed") == "true"
     assert "layer 1" in page.get_attribute('[data-figure="profile"]', "aria-label")
     assert page.locator("#product .factor").count() == 8
     assert "predicted" in page.inner_text('[data-figure="profile"]')
-    words = page.evaluate("document.body.innerText + [...document.querySelectorAll('a')].map(link => link.outerHTML)")
+    words = page.evaluate(
+        "document.body.innerText + [...document.querySelectorAll('a')].map(link => link.outerHTML)"
+    )
     assert not re.search(r"share|cloud|upload|edit chart", words, re.IGNORECASE)
     assert page.locator(".modebar-btn").count() == 0
     assert open_page.requests == [report.as_uri()]
@@ -96,7 +113,10 @@ def test_themes_and_widths_are_accessible_and_overflow_nowhere(read, report, the
     ink = "getComputedStyle(document.querySelector('[data-figure=loss] .xtick text')).fill"
     background = "getComputedStyle(document.body).backgroundColor"
     seen = {}
-    for shown in (theme, "dark" if theme == "light" else "light"):  # the system's first, then the other by the button
+    for shown in (
+        theme,
+        "dark" if theme == "light" else "light",
+    ):  # the system's first, then the other by the button
         seen[shown] = page.evaluate(f"[{ink}, {background}]")
         assert serious_violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -118,7 +138,9 @@ def test_the_replay_moves_the_profile(read, report):
     expect(page.locator("#time-word")).not_to_have_text("iteration 39")
     expect(page.locator("#play")).to_have_text("Play", timeout=30_000)
     assert page.inner_text("#time-word") == "iteration 39"
-    paused = page.evaluate("(button => [1, 2].map(() => { button.click(); return button.textContent; }))(window.play)")
+    paused = page.evaluate(
+        "(button => [1, 2].map(() => { button.click(); return button.textContent; }))(window.play)"
+    )
     assert paused == ["Pause", "Play"]
 
 
@@ -133,7 +155,9 @@ def test_panels_switch_column_layer_and_moment_and_give_their_numbers(read, repo
     few = page.locator('[data-figure="weights"] .scatterlayer .trace').count()
     assert 0 < few < lines
     page.select_option("#choose-weights", index=1)
-    assert page.locator('[data-figure="weights"] .scatterlayer .trace').count() == 2  # a line and its arrows
+    assert (
+        page.locator('[data-figure="weights"] .scatterlayer .trace').count() == 2
+    )  # a line and its arrows
     page.click('[data-when="end"]')
     assert "iteration 39" in page.inner_text("#product")
     with page.expect_download() as download:
@@ -151,7 +175,9 @@ def marks(page, key):
 def test_a_finding_leads_the_pictures_to_its_place_and_the_address_keeps_it(read, report):
     page = read(report)
     page.click('.cell[data-id="sigmoid-depth-8"]')
-    found = page.evaluate("gradlabCommon && JSON.parse(JSON.stringify(document.querySelector('#card').innerText))")
+    found = page.evaluate(
+        "gradlabCommon && JSON.parse(JSON.stringify(document.querySelector('#card').innerText))"
+    )
     page.click("#card .go")
     place = page.inner_text("#card .go")
     layer, iteration = re.search(r"layer (\d+), iteration (\d+)", place).groups()
@@ -178,7 +204,9 @@ def test_a_finding_at_a_nan_is_marked_where_it_is(read, tmp_path):
     page = read(gradlab.write_report(run, tmp_path / "page.html"))
     page.click("#card .go")
     assert marks(page, "loss")[0]["x0"] == marks(page, "heatmap")[0]["x0"] == 123
-    assert page.inner_text("#time-word") == "iteration 123 (by layer: 122)"  # the last one with a gradient to draw
+    assert (
+        page.inner_text("#time-word") == "iteration 123 (by layer: 122)"
+    )  # the last one with a gradient to draw
     assert "iteration=123" in page.url
     page.reload()
     page.wait_for_selector(READY, state="attached")
@@ -200,7 +228,8 @@ def test_two_nets_side_by_side_share_scales_and_the_pointer(read, report):
     page.select_option("#other", "relu-depth-2")
     ranges = page.evaluate(
         """['[data-figure=profile]', '[data-against=profile]']
-        .map(place => document.querySelector(place)._fullLayout.yaxis.range.map(end => end.toFixed(6)).join())"""
+        .map(place => document.querySelector(place)._fullLayout.yaxis.range.map(end =>
+        end.toFixed(6)).join())"""
     )
     assert ranges[0] == ranges[1]
     told = page.inner_text("#differences")
@@ -231,7 +260,10 @@ def test_a_run_that_ended_at_once_is_no_hairline_beside_a_long_one(read, tmp_pat
 
 
 def test_two_runs_open_side_by_side_and_findings_are_given_as_json(read, comparison, tmp_path):
-    page = read(gradlab.write_report([cell.run for cell in comparison.cells[:2]], tmp_path / "page.html"), width=380)
+    page = read(
+        gradlab.write_report([cell.run for cell in comparison.cells[:2]], tmp_path / "page.html"),
+        width=380,
+    )
     assert page.locator("[data-against]:visible").count() == 7
     assert page.evaluate("document.documentElement.scrollWidth") == 380
     with page.expect_download() as download:
@@ -239,7 +271,9 @@ def test_two_runs_open_side_by_side_and_findings_are_given_as_json(read, compari
     shown = page.get_attribute('.cell[aria-pressed="true"]', "data-id")
     cell = next(cell for cell in comparison.cells if shown == cell.name.replace(" ", "-"))
     told = json.loads(download.value.path().read_text(encoding="utf-8"))
-    assert told["findings"] == json.loads(json.dumps(gradlab.diagnose(cell.run).to_dict()["findings"]))
+    assert told["findings"] == json.loads(
+        json.dumps(gradlab.diagnose(cell.run).to_dict()["findings"])
+    )
 
 
 def test_paper_is_light_whatever_the_screen_is(read, report):
@@ -248,11 +282,15 @@ def test_paper_is_light_whatever_the_screen_is(read, report):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.is_visible("#where")
-    widths = page.evaluate("[...document.querySelectorAll('.figure .main-svg')].map(svg => svg.clientWidth)")
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.figure .main-svg')].map(svg => svg.clientWidth)"
+    )
     assert 500 < min(filter(None, widths)) <= max(widths) <= 720  # what fits on a sheet
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    expect(page.locator('[data-figure="factors"] .main-svg').first).to_have_js_property("clientWidth", 1184)
+    expect(page.locator('[data-figure="factors"] .main-svg').first).to_have_js_property(
+        "clientWidth", 1184
+    )
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
 
 
@@ -269,7 +307,15 @@ def test_a_single_run_has_no_matrix(read, comparison, tmp_path):
     page = read(gradlab.write_report(comparison.cells[1].run, tmp_path / "page.html"), width=380)
     assert page.locator("#matrix").count() == 0
     assert 1 <= len(page.inner_text("h1").split()) <= 12
-    assert figures(page) == ["factors", "profile", "heatmap", "loss", "norm_and_rate", "layers", "weights"]
+    assert figures(page) == [
+        "factors",
+        "profile",
+        "heatmap",
+        "loss",
+        "norm_and_rate",
+        "layers",
+        "weights",
+    ]
     assert page.evaluate("document.documentElement.scrollWidth") == 380
 
 
@@ -286,7 +332,10 @@ def test_letters_grow_with_the_screen_and_rows_are_filled(read, report):
     assert page.evaluate(size) > 20
     assert page.evaluate("document.documentElement.scrollWidth") == 3840
     boxes = [panel.bounding_box() for panel in page.locator(".panels > .panel:visible").all()]
-    rows = {round(box["y"]): [each for each in boxes if round(each["y"]) == round(box["y"])] for box in boxes}
+    rows = {
+        round(box["y"]): [each for each in boxes if round(each["y"]) == round(box["y"])]
+        for box in boxes
+    }
     assert [len(row) for row in rows.values()] == [3, 3]
     ends = {round(max(box["x"] + box["width"] for box in row)) for row in rows.values()}
     assert len(ends) == 1
@@ -301,7 +350,9 @@ def test_layers_with_names_are_chosen_by_them(read, tmp_path):
     page.locator('[data-figure="heatmap"]').scroll_into_view_if_needed()
     box = page.locator('[data-figure="heatmap"] .heatmaplayer image').first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 5)
-    expect(page.locator('[data-figure="heatmap"] .hovertext').first).to_contain_text("layer 1, transformer.h.0.attn")
+    expect(page.locator('[data-figure="heatmap"] .hovertext').first).to_contain_text(
+        "layer 1, transformer.h.0.attn"
+    )
     assert serious_violations(page) == []
     assert "1" in read(path, width=380).evaluate(axis)  # a phone has no room for them
 

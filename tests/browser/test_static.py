@@ -1,4 +1,7 @@
-"""Figures as pictures for papers and slides: kaleido draws them, with the browser of these tests."""
+"""Figures as pictures for papers and slides.
+
+Kaleido draws them, with the browser of these tests.
+"""
 
 import subprocess
 import sys

@@ -36,8 +36,9 @@ def test_every_patient_gets_every_cure_and_nothing_else(result):
 
 
 def test_xaviers_relu_loses_half_the_variance_a_layer_and_hes_none(result):
-    """He et al. 2015, section 2.2: without the factor 2 the signal's variance halves with every
-    layer.
+    """He et al. 2015, section 2.2.
+
+    Without the factor 2 the signal's variance halves with every layer.
     """
     xavier = find(result, 1, "untreated").before[0]
     assert xavier == pytest.approx(30 * math.log10(math.sqrt(1 / 2)), abs=0.7)

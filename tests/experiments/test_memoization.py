@@ -35,8 +35,9 @@ def test_a_number_that_counts_misses_no_multiplication():
 
 
 def test_memory_grows_by_the_deltas_kept(result):
-    """A layer's list holds 4 pointers of 8 bytes and 4 floats of 24; a list's own head takes 40 to
-    56 bytes.
+    """A layer's list holds 4 pointers of 8 bytes and 4 floats of 24.
+
+    A list's own head takes 40 to 56 bytes.
     """
     growth = np.polyfit(result.depths, result.peak["backprop"], 1)[0]
     assert 4 * (8 + 24) <= growth <= 2 * 4 * (8 + 24)

@@ -1,5 +1,6 @@
-"""A network of gradlab's, rebuilt of PyTorch's parts: the same weights, the same batches, PyTorch's
-own training.
+"""A network of gradlab's, rebuilt of PyTorch's parts.
+
+The same weights, the same batches, PyTorch's own training.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class Twin:
         return kept
 
     def train(self, data: Data, iterations: int, learning_rate: float) -> list[float]:
-        """Train by SGD in batches of 64; return ||dLoss/dz|| of every layer before the first
-        update.
+        """Train by SGD in batches of 64.
+
+        Return ||dLoss/dz|| of every layer before the first update.
         """
         optimizer = self.torch.optim.SGD([*self.weights, *self.biases], lr=learning_rate)
         first = []

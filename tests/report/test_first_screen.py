@@ -44,12 +44,18 @@ def summary_of(finding, layers=6, arrives=float("nan"), names=()):
     ("finding", "places", "expected"),
     [
         (found(layers=(2, 3)), (), "Frozen layer in layers 2-3 of 6 from the start"),
-        (found(layers=(2, 5), iterations=(40, 49)), (), "Frozen layer in 2 of 6 layers from iteration 40"),
+        (
+            found(layers=(2, 5), iterations=(40, 49)), (),
+            "Frozen layer in 2 of 6 layers from iteration 40",
+        ),
         (found(layers=(1, 3)), PLACES, "Frozen layer in attn.qkv of 2 of 3 blocks from the start"),
         (found(layers=(3,)), PLACES, "Frozen layer in attn.qkv of blocks.1 from the start"),
         (found(layers=(3, 4)), PLACES, "Frozen layer in blocks.1 from the start"),
         (found(layers=tuple(range(1, 7))), PLACES, "Frozen layer from the start"),
-        (found(layers=(2,), hit=2, total=8), (), "Frozen layer in layer 2 from the start (2 of 8 seeds)"),
+        (
+            found(layers=(2,), hit=2, total=8), (),
+            "Frozen layer in layer 2 from the start (2 of 8 seeds)",
+        ),
         (
             found("GL001", "non-finite", layers=(2,), iterations=(152, 152)), PLACES,
             "NaN or infinity at iteration 152 in mlp.up of blocks.0",
@@ -203,5 +209,5 @@ def test_code_in_a_remedy_can_be_copied(words, code):
 
 
 def test_a_docstring_parts_into_its_sections():
-    text = "Name (GL1).\n\nWhat it does\n------------\nOne\nline.\n\nWhy it is bad\n-------------\nTwo."
+    text = "Name.\n\nWhat it does\n------------\nOne\nline.\n\nWhy it is bad\n---\nTwo."
     assert sections_of(text) == [("What it does", "One line."), ("Why it is bad", "Two.")]

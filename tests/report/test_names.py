@@ -5,7 +5,7 @@ import pytest
 
 import gradlab
 from gradlab.report.pictures import series
-from gradlab.report.pictures.draw import elided, log_axis
+from gradlab.report.pictures.axes import elided, log_axis
 from gradlab.report.pictures.heatmap import collect, draw
 from gradlab.run import LOG_GAINS, Run
 from tests.report.test_data import made, only

@@ -19,7 +19,8 @@ from gradlab.report.pictures import (
     scales,
     stream,
 )
-from gradlab.report.pictures.draw import end_labels, factor_axis
+from gradlab.report.pictures.axes import factor_axis
+from gradlab.report.pictures.draw import end_labels
 from gradlab.report.pictures.picture import Detail
 from gradlab.run import Run
 from tests.report.test_data import made, only

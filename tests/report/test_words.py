@@ -12,7 +12,10 @@ from tests.report.test_data import STRANGE, made, only, with_statistics
 
 
 def test_one_number_is_told_for_one_thing():
-    """The product written out, the sentence, the small curve, and the finding's cause: all speak of the median seed."""
+    """The product written out, the sentence, the small curve, and the finding's cause.
+
+    All speak of the median seed.
+    """
     rng = np.random.default_rng(3)
     gains = {name: np.zeros((1, 8, 21)) for name in LOG_GAINS}
     gains["log_gain_weight"] = np.log(2) + 0.2 * rng.normal(size=(1, 8, 21))
@@ -70,7 +73,10 @@ def test_what_only_some_seeds_have_is_not_told_of_all():
 
 
 def test_a_product_that_goes_the_other_way_is_not_blamed():
-    """The signal grows to 1e600 times itself, and the terms say 0.25 a layer: they do not belong together."""
+    """The signal grows to 1e600 times itself, and the terms say 0.25 a layer.
+
+    They do not belong together.
+    """
     data = build(STRANGE["1e-300 and 1e300"]())
     assert "passes on" not in data["line"]
     assert "1.0·10⁶⁰⁰ times" in data["line"]

@@ -1,7 +1,8 @@
 """The pictures of a report: one file each, found by listing this folder.
 
-A file that holds `PICTURES` draws these, most of them one. It first collects what is to be shown in a typed info
-object (`collect`), then draws it (`draw`); tests check the info. `draw` and `series` are shared.
+A file that holds `PICTURES` draws these, most of them one. It first collects what is to be shown in
+a typed info object (`collect`), then draws it (`draw`); tests check the info. `draw` and `series`
+are shared.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.report.pictures.draw import Spec, elided, title
+from gradlab.report.pictures.axes import elided, title
+from gradlab.report.pictures.draw import Spec
 from gradlab.report.wording import escape
 from gradlab.run import Run
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import block_grid, series
-from gradlab.report.pictures.draw import BROKEN, NEUTRAL, Spec, elided, spec
-from gradlab.report.pictures.heatmap import COLOURS, colour_bar, columns, limits
-from gradlab.report.pictures.layer_statistics import recorded_before
+from gradlab.report.pictures.axes import elided
+from gradlab.report.pictures.colours import COLOURS, colour_bar, limits
+from gradlab.report.pictures.draw import BROKEN, NEUTRAL, Spec, spec
+from gradlab.report.pictures.heatmap import columns
+from gradlab.report.pictures.layer_rows import recorded_before
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import LOGARITHMIC, escape, number
 from gradlab.run import Run

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
+from gradlab.report.pictures.axes import layer_names, time_axis, title
 from gradlab.report.pictures.draw import (
     LINES,
     NEUTRAL,
     Spec,
     direct,
     end_labels,
-    layer_names,
     line,
     marked,
     spec,
-    time_axis,
-    title,
 )
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.run import Run

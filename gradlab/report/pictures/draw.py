@@ -1,21 +1,23 @@
-"""What the pictures share: colours, axes, bands, lines and flags, as plain dictionaries in Plotly's terms.
+"""What the pictures share.
 
-Plotly's classes check every property, which takes twenty times as long as drawing it up: the report keeps to
-dictionaries, and `gradlab.figures` makes ordinary figures of them.
+Colours, bands, lines, labels and flags, as plain dictionaries in Plotly's terms.
+
+Plotly's classes check every property, which takes twenty times as long as drawing it up: the report
+keeps to dictionaries, and `gradlab.figures` makes ordinary figures of them.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gradlab.errors import ArgumentError
+from gradlab.report.pictures.axes import elided
 from gradlab.report.pictures.series import Band
-from gradlab.report.wording import escape, power, typeset
+from gradlab.report.wording import escape
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -36,12 +38,9 @@ ON_BAR = "#000000"  # what is written on a bar of any of these colours, in eithe
 DASHES = ("solid", "dash", "dot", "dashdot")
 BAND_OPACITY, BAR_OPACITY = 0.18, 0.4
 MANY = 60  # points of a line that are not marked any more
-SHORT = 5  # characters: so many stand side by side
-NAME_ROOM = 18  # characters of a layer's name at an axis
 LAYER_HOVER = "layer %{x}: %{y:.3g}<extra>%{fullData.name}</extra>"
 APART = 0.085  # of an axis: the least distance between two labels at the ends of lines
 END = "end"  # the name of such labels: on a phone, a legend takes their place
-PLAIN_NAME = re.compile(r"(hidden|layer)[ _]?\d+|output|\d+|")
 
 
 def spec(data: list[Spec], alt: str, **layout: Any) -> Spec:
@@ -53,52 +52,6 @@ def spec(data: list[Spec], alt: str, **layout: Any) -> Spec:
         "hovermode": "closest",
     }
     return {"data": data, "layout": {**common, **layout, "meta": {"alt": alt}}}
-
-
-def title(text: str) -> Spec:
-    """Name an axis."""
-    return {"text": text}
-
-
-def layer_axis(layers: int, names: Sequence[str] = ()) -> Spec:
-    """An axis of layers: whole numbers at its ticks, or their names where the net has any."""
-    return {
-        "title": title("layer" if names else "layer (1 reads the input)"),
-        "range": [0.5, layers + 0.5],
-        **whole_ticks(layers, names),
-        **slanted(names),
-    }
-
-
-def slanted(names: Sequence[str]) -> Spec:
-    """Turn the names at an axis below a picture, where they are too long to stand side by side."""
-    return {"tickangle": -40} if max(map(len, names), default=0) > SHORT else {}
-
-
-def whole_ticks(count: int, names: Sequence[str] = ()) -> Spec:
-    """Tick 1 and some of its multiples, at most a dozen; every other number is an odd one."""
-    step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if count / size <= 11)
-    ticks = [*range(1, count + 1, 2)] if step == 2 else sorted({1, *range(step, count + 1, step)})
-    return {
-        "tickvals": ticks,
-        **({"ticktext": [escape(elided(names[k - 1])) for k in ticks]} if names else {}),
-    }
-
-
-def layer_names(run: Run) -> list[str]:
-    """Return what the layers are called, from the first to the last; nothing where that says no more than a number."""
-    names = [str(name) for name in run.layers["name"]]
-    return [] if all(PLAIN_NAME.fullmatch(name) for name in names) else names
-
-
-def elided(name: str) -> str:
-    """Shorten a name from the left, at a dot where there is one: what comes last tells most, "…h.3.mlp.c_fc"."""
-    if len(name) <= NAME_ROOM:
-        return name
-    tail = name[
-        -NAME_ROOM:
-    ]  # one character more than fits: a dot there means that a whole part follows
-    return "…" + (tail.partition(".")[2] if "." in tail[: 2 * NAME_ROOM // 3] else tail[1:])
 
 
 def named(figure: Spec, names: Sequence[str]) -> Spec:
@@ -116,63 +69,6 @@ def named(figure: Spec, names: Sequence[str]) -> Spec:
 def marked(count: int) -> str:
     """Show single points of a line where they are few enough to be told apart."""
     return "lines+markers" if count <= MANY else "lines"
-
-
-def time_axis(last: int, edge: float = 0.0) -> Spec:
-    """An axis of iterations from 0 to `last`; a short run gets a tick at each."""
-    few, edge = ({"dtick": 1} if last <= 10 else {}), edge if last else 0.5
-    return {"title": title("iteration"), "range": [-edge, last + edge], **few}
-
-
-def log_axis(name: str, values: Sequence[Array | float], ticks: int = 7, **more: Any) -> Spec:
-    """A logarithmic axis that holds every positive finite value, with about so many ticks.
-
-    They stand at whole powers of ten; between less than two of these, at round numbers.
-    """
-    given = (
-        np.concatenate([np.ravel(np.asarray(value, float)) for value in values])
-        if values
-        else np.array([])
-    )
-    logs = np.log10(given[np.isfinite(given) & (given > 0)])
-    low, high = (float(logs.min()), float(logs.max())) if len(logs) else (-1.0, 1.0)
-    margin = max(0.3, 0.06 * (high - low))
-    low, high = low - margin, high + margin
-    steps: Spec = {"dtick": decades(high - low, ticks)}
-    if high - low < 2:
-        between = round_numbers(low, high, ticks)
-        steps = {"tickvals": between, "ticktext": [typeset(f"{value:.3g}") for value in between]}
-    return {
-        "title": title(name),
-        "type": "log",
-        "exponentformat": "power",
-        "range": [low, high],
-        **steps,
-        **more,
-    }
-
-
-def linear_axis(name: str, values: Array) -> Spec:
-    """A linear axis that holds every finite value, with a little room."""
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return {"title": title(name), "range": [-1, 1]}
-    low, high = float(finite.min()), float(finite.max())
-    room = 0.08 * (high - low) or max(abs(high), 1.0) * 0.1
-    return {"title": title(name), "range": [low - room, high + room]}
-
-
-def factor_axis(name: str, low: float, high: float, ticks: int = 7) -> Spec:
-    """An axis of factors from 10^low to 10^high for bars that are drawn in powers of ten.
-
-    Its ticks read "× 0.1", "× 1", "× 1.96".
-    """
-    size = decades(high - low, ticks)
-    places = np.arange(np.ceil(low / size), np.floor(high / size) + 1) * size
-    if high - low < 2:
-        places = np.log10(round_numbers(low, high, ticks))
-    text = [f"× {power(float(place))}" for place in places]
-    return {"title": title(name), "range": [low, high], "tickvals": places, "ticktext": text}
 
 
 def end_labels(ends: Sequence[tuple[float, str, str]], axis: Spec, yref: str = "y") -> list[Spec]:
@@ -216,23 +112,6 @@ def direct(labels: Sequence[Spec]) -> Spec:
     return {"showlegend": False, "margin": {"l": 58, "r": room, "t": 12, "b": 44}}
 
 
-def round_numbers(low: float, high: float, ticks: int) -> Array:
-    """Return round numbers between 10^low and 10^high: of the finest of three rows, as many as `ticks` allows."""
-    found = np.array([10.0 ** round(low)])
-    for row in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        values = np.array(
-            [m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in row]
-        )
-        inside = values[(np.log10(values) >= low) & (np.log10(values) <= high)]
-        found = inside if len(inside) and len(inside) <= max(ticks, 3) else found
-    return found
-
-
-def decades(spread: float, ticks: int = 7) -> int:
-    """How many powers of ten lie between two ticks, so that there are at most one more than `ticks`."""
-    return next(size for size in (1, 2, 3, 5, 10, 20, 50, 100, 200, 1000) if spread / size <= ticks)
-
-
 def line(x: Array, y: Array, colour: str, name: str, hover: str, **more: Any) -> Spec:
     """Draw one line, with markers too where `mode` says so; its style is merged with `line`."""
     style = {"color": colour, "width": 2, **more.pop("line", {})}
@@ -248,9 +127,15 @@ def line(x: Array, y: Array, colour: str, name: str, hover: str, **more: Any) ->
 def band(x: Array, low: Array, high: Array, colour: str, **more: Any) -> list[Spec]:
     """Shade the range between two lines."""
     edge = {
-        "type": "scatter", "x": x, "mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip",
-        "showlegend": False, "connectgaps": False, **more,
-    }  # fmt: skip
+        "type": "scatter",
+        "x": x,
+        "mode": "lines",
+        "line": {"width": 0, "color": colour},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "connectgaps": False,
+        **more,
+    }
     shade = {"fill": "tonexty", "fillcolor": shaded(colour, BAND_OPACITY)}
     return [{**edge, "y": high, "name": "largest"}, {**edge, **shade, "y": low, "name": "smallest"}]
 
@@ -262,12 +147,16 @@ def shaded(colour: str, opacity: float = BAR_OPACITY) -> str:
 
 
 def positive(values: Array) -> Array:
-    """A logarithmic axis has no place for 0: such a value is a gap in the line, and a flag tells of it."""
+    """A logarithmic axis has no place for 0.
+
+    Such a value is a gap in the line, and a flag tells of it.
+    """
     return np.where(values > 0, values, np.nan)
 
 
 def flags(x: Array, measured: Band, drawn: Sequence[Array]) -> Spec:
-    """Mark, at the lower edge of all that is `drawn`, the layers whose value is NaN, infinite, or exactly 0."""
+    """Mark, at the lower edge of all that is `drawn`, the layers whose value is NaN, infinite, or
+    exactly 0."""
     shown = np.concatenate([np.ravel(value) for value in drawn])
     shown = shown[np.isfinite(shown) & (shown > 0)]
     floor = float(shown.min()) if len(shown) else 1.0
@@ -277,21 +166,33 @@ def flags(x: Array, measured: Band, drawn: Sequence[Array]) -> Spec:
         for n in measured.broken[where]
     ]
     return {
-        "type": "scatter", "x": x[where], "y": np.full(int(where.sum()), floor), "mode": "markers",
-        "name": "NaN, infinite or exactly 0", "marker": {"symbol": "x", "size": 8, "color": BROKEN}, "text": words,
-        "showlegend": bool(where.any()), "hovertemplate": "layer %{x}: %{text}<extra></extra>",
-    }  # fmt: skip
+        "type": "scatter",
+        "x": x[where],
+        "y": np.full(int(where.sum()), floor),
+        "mode": "markers",
+        "name": "NaN, infinite or exactly 0",
+        "marker": {"symbol": "x", "size": 8, "color": BROKEN},
+        "text": words,
+        "showlegend": bool(where.any()),
+        "hovertemplate": "layer %{x}: %{text}<extra></extra>",
+    }
 
 
 def part(run: Run, iteration: int) -> Run:
-    """Return the part of a long run that pictures are drawn from, with this iteration in it; a short run is its own."""
+    """Return the part of a long run that pictures are drawn from, with this iteration in it.
+
+    A short run is its own.
+    """
     run = run.matrices
     total = run.iterations
     return run.condensed([iteration % total] if -total <= iteration < total else ())
 
 
 def existing(run: Run, column: str, iteration: int) -> int:
-    """Return the iteration counted from 0; ArgumentError where the run has none such, or does not hold the column."""
+    """Return the iteration counted from 0.
+
+    ArgumentError where the run has none such, or does not hold the column.
+    """
     if column not in run or run.iterations == 0:
         raise ArgumentError(
             f"run {run.name!r} holds no {column}; record at least one iteration with it"

@@ -8,20 +8,8 @@ import numpy as np
 
 from gradlab.errors import ArgumentError
 from gradlab.report.pictures import series
-from gradlab.report.pictures.draw import (
-    NEUTRAL,
-    ON_BAR,
-    TERM_COLOURS,
-    Spec,
-    existing,
-    factor_axis,
-    layer_names,
-    named,
-    slanted,
-    spec,
-    title,
-    whole_ticks,
-)
+from gradlab.report.pictures.axes import factor_axis, layer_names, slanted, title, whole_ticks
+from gradlab.report.pictures.draw import NEUTRAL, ON_BAR, TERM_COLOURS, Spec, existing, named, spec
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import TERM_WORDS, power
 from gradlab.run import Run

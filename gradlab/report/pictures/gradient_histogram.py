@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.report.pictures.draw import Spec, layer_names, spec, title, whole_ticks
-from gradlab.report.pictures.heatmap import COLOURS
+from gradlab.report.pictures.axes import layer_names, title, whole_ticks
+from gradlab.report.pictures.colours import COLOURS
+from gradlab.report.pictures.draw import Spec, spec
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import escape
 from gradlab.run import Run
@@ -137,7 +138,7 @@ PICTURES = (
         title="Gradient entries by size",
         order=45,
         make=_make,
-        hint="Each row is a layer: the brighter, the more of its gradient's entries are this large.",
+        hint="Each row is a layer; the brighter, the more of its gradient entries are this large.",
         reading=(
             "<p>float16 holds nothing below 2<sup>−24</sup>, and little below 2<sup>−14</sup>: "
             "what lies to the left is lost in mixed precision without a loss scale. bfloat16 and "

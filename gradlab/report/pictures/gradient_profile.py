@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
+from gradlab.report.pictures.axes import layer_axis, layer_names, log_axis
 from gradlab.report.pictures.draw import (
     LATER,
     LAYER_HOVER,
@@ -17,10 +18,7 @@ from gradlab.report.pictures.draw import (
     band,
     existing,
     flags,
-    layer_axis,
-    layer_names,
     line,
-    log_axis,
     marked,
     named,
     positive,
@@ -180,17 +178,21 @@ PICTURES = (
         answers=("GL1",),
         hint=(
             "Blue: measured<span data-if='seeds'>, the median with the range over seeds</span>."
-            "<span data-if='predicted'> Orange, dashed: what theory predicts before training.</span> "
+            "<span data-if='predicted'> Orange, dashed: what theory predicts before "
+            "training.</span> "
             "A slope means that early layers get a smaller or larger gradient than late ones."
         ),
         reading=(
-            "<p>A level line: every layer gets a gradient of the same size. A line that falls towards "
-            "layer 1: the gradient vanishes, and early layers hardly learn. A line that rises towards "
+            "<p>A level line: every layer gets a gradient of the same size. A line that falls "
+            "towards "
+            "layer 1: the gradient vanishes, and early layers hardly learn. A line that rises "
+            "towards "
             "layer 1: the gradient explodes. A cross marks a layer whose value is NaN, infinite or "
             "exactly 0.</p>"
             "<p class='formula'>‖δ<sub>l</sub>‖ = ‖∂Loss/∂z<sub>l</sub>‖<sub>F</sub> of the batch "
             "loss. Prediction: ‖δ<sub>l</sub>‖² ≈ χ(q<sub>l</sub>) ‖δ<sub>l+1</sub>‖², χ(q) = "
-            "σ<sub>w</sub>² E[φ′(√q z)²], z ~ N(0, 1), scaled to the measured ‖δ‖ of the last layer; "
+            "σ<sub>w</sub>² E[φ′(√q z)²], z ~ N(0, 1), scaled to the measured ‖δ‖ of the last "
+            "layer; "
             "the band is the spread that a finite width brings.</p>"
         ),
     ),

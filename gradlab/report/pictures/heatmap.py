@@ -8,27 +8,14 @@ import numpy as np
 
 from gradlab.errors import ArgumentError, suggest
 from gradlab.report.pictures import series
-from gradlab.report.pictures.draw import (
-    BROKEN,
-    NEUTRAL,
-    Spec,
-    decades,
-    existing,
-    layer_names,
-    spec,
-    time_axis,
-    title,
-    whole_ticks,
-)
+from gradlab.report.pictures.axes import layer_names, time_axis, title, whole_ticks
+from gradlab.report.pictures.colours import COLOURS, colour_bar, limits
+from gradlab.report.pictures.draw import BROKEN, NEUTRAL, Spec, existing, spec
 from gradlab.report.pictures.picture import Picture, Scene
-from gradlab.report.wording import LOGARITHMIC, RARER_WORDS, STATISTIC_WORDS, escape, number, power
+from gradlab.report.wording import LOGARITHMIC, RARER_WORDS, STATISTIC_WORDS, escape, number
 from gradlab.run import STATISTICS, Run
-from gradlab.statistics import get
 
 Array = np.ndarray
-
-COLOURS = "Cividis"
-BAR_TITLE = 34  # characters beside a colour bar
 
 
 @dataclass(frozen=True)
@@ -138,7 +125,10 @@ def draw(info: HeatmapInfo) -> Spec:
 
 
 def named_squares(figure: Spec) -> Spec:
-    """Let every square of a heatmap say its layer's name; the page does the same, so that no name travels twice."""
+    """Let every square of a heatmap say its layer's name.
+
+    The page does the same, so that no name travels twice.
+    """
     names = figure["layout"]["meta"].get("layers", ())
     for trace in figure["data"]:
         if names and trace["type"] == "heatmap":
@@ -173,53 +163,41 @@ def _heat(info: HeatmapInfo) -> Spec:
     }  # fmt: skip
 
 
-def limits(values: Array) -> tuple[float, float]:
-    """Return the ends of the colours: of one value alone, half a unit around it."""
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    return (low, high) if high - low >= 1e-6 else (low - 0.5, high + 0.5)
-
-
-def colour_bar(column: str, low: float, high: float) -> Spec:
-    """Return a colour bar with its statistic's name; `low` and `high` are what is coloured."""
-    name = get(column).title
-    name = name if len(name) <= BAR_TITLE else f"{name[: BAR_TITLE - 1]}…"
-    bar: Spec = {
-        "thickness": 10, "outlinewidth": 0, "len": 1, "x": 1.01, "xpad": 4, "ypad": 0,
-        "title": {"text": escape(name), "side": "right"},
-    }  # fmt: skip
-    if column in LOGARITHMIC:
-        size = decades(high - low)
-        ticks = np.arange(np.ceil(low / size), np.floor(high / size) + 1) * size
-        ticks = ticks if len(ticks) > 1 else np.array([low, high])
-        bar |= {"tickvals": ticks, "ticktext": [_tick(float(tick)) for tick in ticks]}
-    return bar
-
-
-def _tick(decade: float) -> str:
-    return _power_of_ten(int(decade)) if decade == int(decade) else power(decade)
-
-
-def _power_of_ten(exponent: int) -> str:
-    return f"10<sup>{exponent}</sup>".replace("-", "−")
-
-
 def _flagged(times: Array, mask: Array, colour: str, name: str) -> Spec:
     return {
-        "type": "heatmap", "x": times, "y": np.arange(1, len(mask) + 1), "z": np.where(mask, 1.0, np.nan), "zmin": 0,
-        "zmax": 1, "showscale": False, "colorscale": [[0, colour], [1, colour]], "name": name, "showlegend": True,
-        "hoverongaps": False, "hovertemplate": f"iteration %{{x}}, layer %{{y}}: {name}<extra></extra>",
-    }  # fmt: skip
+        "type": "heatmap",
+        "x": times,
+        "y": np.arange(1, len(mask) + 1),
+        "z": np.where(mask, 1.0, np.nan),
+        "zmin": 0,
+        "zmax": 1,
+        "showscale": False,
+        "colorscale": [[0, colour], [1, colour]],
+        "name": name,
+        "showlegend": True,
+        "hoverongaps": False,
+        "hovertemplate": f"iteration %{{x}}, layer %{{y}}: {name}<extra></extra>",
+    }
 
 
 def _first_broken(iteration: int, seed: int, layer: int, seeds: int, word: str) -> Spec:
     of = f", seed {seed}" if seeds > 1 else ""
     return {
-        "type": "scatter", "x": [iteration], "y": [layer], "mode": "markers", "cliponaxis": False, "showlegend": True,
+        "type": "scatter",
+        "x": [iteration],
+        "y": [layer],
+        "mode": "markers",
+        "cliponaxis": False,
+        "showlegend": True,
         "name": f"{word}: iteration {iteration}, layer {layer}{of}",
         "hovertemplate": "%{fullData.name}<extra></extra>",
-        "marker": {"symbol": "x", "size": 11, "color": BROKEN, "line": {"width": 1.5, "color": "#ffffff"}},
-    }  # fmt: skip
+        "marker": {
+            "symbol": "x",
+            "size": 11,
+            "color": BROKEN,
+            "line": {"width": 1.5, "color": "#ffffff"},
+        },
+    }
 
 
 def _alt(info: HeatmapInfo) -> str:
@@ -269,7 +247,7 @@ PICTURES = (
         order=20,
         make=_make,
         marks=("time", "row"),
-        answers=("GL301", "GL303", "GL305"),
+        answers=("GL0", "GL301", "GL303", "GL305"),
         per_statistic=True,
         chooser=True,
         hint=(

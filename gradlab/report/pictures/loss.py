@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradlab.report.pictures import series
+from gradlab.report.pictures.axes import linear_axis, log_axis, time_axis, title
+from gradlab.report.pictures.curves import Curve, changing_rate, curve
 from gradlab.report.pictures.draw import (
     BROKEN,
     LATER,
@@ -20,34 +22,19 @@ from gradlab.report.pictures.draw import (
     direct,
     end_labels,
     line,
-    linear_axis,
-    log_axis,
-    shaded,
     spec,
-    time_axis,
-    title,
 )
+from gradlab.report.pictures.finding_bars import finding_bars, finding_label, findings_axis
 from gradlab.report.pictures.picture import Picture, Scene
-from gradlab.report.wording import escape, number, words
+from gradlab.report.wording import number
 from gradlab.rules import Finding
-from gradlab.rules.base import ERROR
 from gradlab.run import Run
 
 Array = np.ndarray
 
 ROWS_OF_FINDINGS = 6
 ROW, GAP, BELOW = 0.055, 0.07, 0.17  # of the picture's height: a finding, a gap, a small curve
-BAR = 14  # pixels: the height of a finding's bar
-SHORT_BAR = 0.4  # of the whole time: what is left holds a finding's name
 MARKED = 20  # a line of fewer points shows each of them
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One quantity over some iterations: median and range over seeds."""
-
-    times: Array
-    over: series.Band
 
 
 @dataclass(frozen=True)
@@ -94,7 +81,7 @@ def collect(run: Run, points: int, findings: Sequence[Finding] = ()) -> LossInfo
         broken = int(lost[0]), int(training.over.broken[-1]), run.replicates
     named = {"held-out": "validation_loss", "evaluation mode": "evaluation_loss"}
     others = {name: curve(run, column, finite=True) for name, column in named.items()}
-    below = {"learning rate": _changing_rate(run)} | {
+    below = {"learning rate": changing_rate(run)} | {
         name: curve(run, column, finite=True)
         for name, column in (("accuracy", "validation_accuracy"), ("score", "score"))
     }
@@ -110,24 +97,6 @@ def collect(run: Run, points: int, findings: Sequence[Finding] = ()) -> LossInfo
         max(run.iterations - 1, 0),
         points,
     )
-
-
-def curve(run: Run, column: str, *, finite: bool = False) -> Curve:
-    """Return a column of the steps where it was recorded, or only where it is finite."""
-    values = run.step(column)
-    recorded = np.isfinite(values) if finite else run.step_recorded(column)
-    times = np.flatnonzero(recorded.any(axis=1))  # a loop may log it now and then
-    over = series.over_seeds(values[times], recorded[times], axis=1)
-    return Curve(times, over)
-
-
-def _changing_rate(run: Run) -> Curve:
-    """Return the learning rate; no iteration where it stays the same, which a line need not say."""
-    rate = curve(run, "learning_rate", finite=True)
-    median = rate.over.median
-    if len(median) and median.max() - median.min() > 1e-9 * abs(median.max()):
-        return rate
-    return Curve(rate.times[:0], series.over_seeds(np.empty((0, 1)), np.empty((0, 1), bool), 1))
 
 
 def draw(info: LossInfo) -> Spec:
@@ -154,9 +123,9 @@ def draw(info: LossInfo) -> Spec:
         shapes[0]["line"] = style
         labels.append(_broken_label(info))
     if info.findings:
-        data += _bars(info)
-        layout["yaxis3"] = _findings_axis(info)
-        labels += [_finding_label(row, each, info.last) for row, each in enumerate(info.findings)]
+        data += finding_bars(info.findings, info.last)
+        layout["yaxis3"] = findings_axis(info.findings, ROW * len(info.findings))
+        labels += [finding_label(row, each, info.last) for row, each in enumerate(info.findings)]
     return spec(
         [*main, *data],
         _alt(info),
@@ -233,7 +202,10 @@ def _small_axis(name: str, each: Curve) -> Spec:
 
 
 def _loss_axis(info: LossInfo) -> Spec:
-    """Choose the scale by the medians: one seed that explodes may leave the picture, but not flatten it."""
+    """Choose the scale by the medians.
+
+    One seed that explodes may leave the picture, but not flatten it.
+    """
     drawn = [info.training.over.median, *(each.over.median for each in info.others.values())]
     given = np.concatenate([*drawn, [] if info.baseline is None else [info.baseline]])
     finite = given[np.isfinite(given)]
@@ -256,44 +228,6 @@ def _broken_label(info: LossInfo) -> Spec:
         "text": f"NaN from iteration {at}{of}", "x": at, "xanchor": side, "yref": "paper", "y": 1,
         "yanchor": "top", "xshift": 4 if side == "left" else -4, "showarrow": False,
         "font": {"size": 12, "color": BROKEN},
-    }  # fmt: skip
-
-
-def _findings_axis(info: LossInfo) -> Spec:
-    count = len(info.findings)
-    return {
-        "domain": [0, ROW * count], "range": [count - 0.5, -0.5], "showgrid": False,
-        "zeroline": False, "tickvals": list(range(count)), "showticklabels": False,
-        "ticktext": [finding.rule for finding in info.findings],
-    }  # fmt: skip
-
-
-def _bars(info: LossInfo) -> list[Spec]:
-    """A bar for each finding, from its first to its last iteration."""
-    bars = []
-    for row, finding in enumerate(info.findings):
-        first, end = (min(int(t), info.last) for t in finding.iterations)
-        when = f"iteration {first}" if first == end else f"iterations {first} to {end}"
-        name = f"{finding.rule} {words(finding.name)}"
-        text = f"{name}, {finding.severity}: {when}<extra></extra>"
-        colour = BROKEN if finding.severity == ERROR else PREDICTED
-        ends = {"size": BAR, "color": colour, "symbol": "line-ns"}
-        ends["line"] = {"color": colour, "width": 3}
-        style = {"mode": "lines+markers", "yaxis": "y3", "showlegend": False, "marker": ends}
-        span, rows = np.array([first, end]), np.array([row, row])
-        thick = {"width": BAR}
-        bars.append(line(span, rows, shaded(colour), finding.rule, text, line=thick, **style))
-    return bars
-
-
-def _finding_label(row: int, finding: Finding, last: int) -> Spec:
-    """Write a finding's name on its row: after a short bar, else on it, where no end of a bar is."""
-    first, end = (min(int(t), last) for t in finding.iterations)
-    early = SHORT_BAR * last
-    return {
-        "text": f"{finding.rule} {escape(words(finding.name))}", "xshift": 4, "y": row,
-        "x": next((t for t in (end, first) if t < early), 0), "yref": "y3", "xanchor": "left",
-        "showarrow": False, "font": {"size": 11},
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
+from gradlab.report.pictures.axes import linear_axis, log_axis, time_axis
 from gradlab.report.pictures.draw import (
     BROKEN,
     LATER,
@@ -17,12 +18,9 @@ from gradlab.report.pictures.draw import (
     direct,
     end_labels,
     line,
-    linear_axis,
-    log_axis,
     marked,
     positive,
     spec,
-    time_axis,
 )
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import number
@@ -168,7 +166,9 @@ def _make(scene: Scene) -> Spec | None:
     run = scene.whole
     if not run.step_recorded("grad_norm").any():
         return None
-    return draw(collect(run, scene.detail.points))
+    info = collect(run, scene.detail.points)
+    # A run that is broken from its first iteration on has no norm to show.
+    return draw(info) if np.isfinite(info.norm.median).any() else None
 
 
 PICTURES = (
@@ -179,7 +179,7 @@ PICTURES = (
         make=_make,
         shape="",
         marks=("time",),
-        answers=("GL0", "GL103", "GL307", "GL312"),
+        answers=("GL001", "GL103", "GL104", "GL307", "GL312"),
         hint=(
             "The norm of the whole gradient<span data-if='seeds'>, median and range over seeds"
             "</span><span data-if='broken'>, up to the first NaN or infinity (dotted line)</span>; "

@@ -6,15 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.report.pictures.draw import (
-    BROKEN,
-    MEASURED,
-    NEUTRAL,
-    ON_BAR,
-    Spec,
-    factor_axis,
-    spec,
-)
+from gradlab.report.pictures.axes import factor_axis
+from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL, ON_BAR, Spec, spec
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import power
 from gradlab.run import Run

@@ -1,4 +1,7 @@
-"""What every picture of the page is made of: the scene it is drawn from, and the words beside it."""
+"""What every picture of the page is made of.
+
+The scene it is drawn from, and the words beside it.
+"""
 
 from __future__ import annotations
 

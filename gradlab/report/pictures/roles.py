@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import block_grid, series
+from gradlab.report.pictures.axes import log_axis
 from gradlab.report.pictures.draw import (
     BROKEN,
     DASHES,
@@ -16,7 +17,6 @@ from gradlab.report.pictures.draw import (
     direct,
     end_labels,
     line,
-    log_axis,
     positive,
     spec,
 )

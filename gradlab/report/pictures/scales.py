@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL, Spec, factor_axis, spec
+from gradlab.report.pictures.axes import factor_axis
+from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL, Spec, spec
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import typeset
 from gradlab.rules.wording import number
@@ -21,7 +22,10 @@ ROOM = 0.2
 
 @dataclass(frozen=True)
 class ScalesInfo:
-    """What the picture shows: a statistic's label -> its size at the first iteration it is known."""
+    """What the picture shows.
+
+    A statistic's label -> its size at the first iteration it is known.
+    """
 
     sizes: dict[str, float]
 

@@ -1,4 +1,7 @@
-"""What the pictures are drawn from: a Run's numbers over seeds, thinned without losing what matters."""
+"""What the pictures are drawn from.
+
+A Run's numbers over seeds, thinned without losing what matters.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,10 @@ def layer_band(run: Run, column: str, iteration: int) -> Band:
 
 
 def row_of(run: Run, iteration: int) -> int:
-    """Return the row that holds an iteration: another number in a part of a long run (`Run.condensed`)."""
+    """Return the row that holds an iteration.
+
+    Another number in a part of a long run (`Run.condensed`).
+    """
     return int(np.searchsorted(run.times, iteration))
 
 
@@ -77,7 +83,8 @@ def recorded_iterations(run: Run, column: str) -> Array:
 
 
 def last_finite(run: Run) -> int:
-    """Return the last iteration at which at least half of the seeds hold a finite loss and signal; 0 if none does."""
+    """Return the last iteration at which at least half of the seeds hold a finite loss and signal;
+    0 if none does."""
     fine = np.isfinite(run.step("loss")) | ~run.step_recorded("loss")
     if "delta_norm" in run:
         fine &= (np.isfinite(run["delta_norm"]) | ~run.recorded("delta_norm")).all(axis=2)
@@ -88,8 +95,8 @@ def last_finite(run: Run) -> int:
 def first_broken(run: Run, column: str) -> tuple[int, int, int] | None:
     """Return (iteration, seed, layer from 1) of the first NaN or infinity recorded in a column.
 
-    Within the iteration it is the layer that was computed first: the last one of a signal that travels back, else the
-    one nearest the input. None where every recorded number is finite.
+    Within the iteration it is the layer that was computed first: the last one of a signal that
+    travels back, else the one nearest the input. None where every recorded number is finite.
     """
     bad = run.recorded(column) & ~np.isfinite(run[column])
     if not bad.any():
@@ -101,7 +108,10 @@ def first_broken(run: Run, column: str) -> tuple[int, int, int] | None:
 
 
 def extremes(run: Run, column: str) -> tuple[int, ...]:
-    """Return the iterations that hold the largest and the smallest finite number of a column: its spikes."""
+    """Return the iterations that hold the largest and the smallest finite number of a column.
+
+    Its spikes.
+    """
     known = np.where(run.recorded(column) & np.isfinite(run[column]), run[column], np.nan)
     if np.isnan(known).all():
         return ()
@@ -113,7 +123,8 @@ def extremes(run: Run, column: str) -> tuple[int, ...]:
 
 
 def relative_decades(run: Run, iteration: int = 0) -> Array:
-    """Return log10 ||delta_l|| / ||delta_L|| by layer (L,), the median over the seeds in which both are above 0.
+    """Return log10 ||delta_l|| / ||delta_L|| by layer (L,), the median over the seeds in which both
+    are above 0.
 
     L is the last layer whose signal was recorded: not every layer of a framework shows one.
     As a difference of logarithms: 1e300 over 1e-300 is 600 decades, and no float.
@@ -127,7 +138,8 @@ def relative_decades(run: Run, iteration: int = 0) -> Array:
 
 
 def sample(available: Array, limit: int, keep: tuple[int, ...] = ()) -> Array:
-    """Choose at most `limit` of the iterations, evenly, always the first, the last and those of `keep` among them."""
+    """Choose at most `limit` of the iterations, evenly, always the first, the last and those of
+    `keep` among them."""
     if len(available) <= limit:
         return available
     must = {int(available[0]), int(available[-1]), *(k for k in keep if k in available)}
@@ -138,14 +150,16 @@ def sample(available: Array, limit: int, keep: tuple[int, ...] = ()) -> Array:
 
 
 def early_sample(last: int, limit: int) -> Array:
-    """Choose at most `limit` iterations from 0 to `last`, denser at the start, where most happens."""
+    """Choose at most `limit` iterations from 0 to `last`, denser at the start."""
     if last < limit:
         return np.arange(last + 1)
     return np.unique(np.concatenate([[0], np.geomspace(1, last, limit - 1).round()]).astype(int))
 
 
 def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> list[int]:
-    """Choose about `limit` iterations of a replay: those of `keep`, others denser at the start, up to the last finite.
+    """Choose about `limit` iterations of a replay.
+
+    Those of `keep`, others denser at the start, up to the last finite.
 
     Where costly statistics are recorded less often, moments at which they are.
     """
@@ -164,7 +178,8 @@ def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> list[int]:
 
 
 def thin(lines: list[Array], limit: int) -> Array:
-    """Choose at most `limit` positions of lines of one length such that spikes, gaps and both ends stay.
+    """Choose at most `limit` positions of lines of one length such that spikes, gaps and both ends
+    stay.
 
     Returns
     -------
@@ -204,8 +219,8 @@ class Factors:
     steps : ndarray of int
         The lower layer l of each step from l + 1 to l, in the order the signal travels: L-1 .. 1.
     terms : dict of str to ndarray
-        Natural logarithm of each factor of a step: weight, alignment, slope, slope_alignment, and block where the net
-        has skip connections, a norm or dropout.
+        Natural logarithm of each factor of a step: weight, alignment, slope, slope_alignment, and
+        block where the net has skip connections, a norm or dropout.
     total : ndarray
         Their sum, ln ||delta_l|| / ||delta_{l+1}||; -inf where nothing passes.
     """
@@ -218,8 +233,9 @@ class Factors:
 def factors(run: Run, iteration: int) -> Factors | None:
     """Split the way back into its steps; None where the run does not hold the terms.
 
-    Of the seeds that are finite all the way, it is the one whose product is the median (of an even number, the
-    geometric mean of the two in the middle): so the factors multiply to exactly what every other picture shows.
+    Of the seeds that are finite all the way, it is the one whose product is the median (of an even
+    number, the geometric mean of the two in the middle): so the factors multiply to exactly what
+    every other picture shows.
     """
     length = run.shape[2]
     if run.iterations == 0 or length < 2 or any(name not in run for name in TERMS.values()):
@@ -227,7 +243,8 @@ def factors(run: Run, iteration: int) -> Factors | None:
     names = {**TERMS, "block": BLOCK_GAIN} if BLOCK_GAIN in run else TERMS
     part = np.s_[row_of(run, iteration), :, : length - 1]
     known = {term: run.recorded(name)[part] for term, name in names.items()}
-    # A step through blocks alone has one term, one along a chain has four: what is not recorded adds nothing.
+    # A step through blocks alone has one term, one along a chain has four: what is not recorded
+    # adds nothing.
     raw = {term: np.where(known[term], run[name][part], 0.0) for term, name in names.items()}
     whole = np.all([np.isfinite(value).all(axis=1) for value in raw.values()], axis=0)
     whole &= np.any(list(known.values()), axis=0).all(axis=1)
@@ -240,7 +257,10 @@ def factors(run: Run, iteration: int) -> Factors | None:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Theory at initialization: ||delta_l|| / ||delta_L|| by layer (L,), and the ends of its finite-width band."""
+    """Theory at initialization.
+
+    ||delta_l|| / ||delta_L|| by layer (L,), and the ends of its finite-width band.
+    """
 
     ratio: Array
     low: Array
@@ -252,7 +272,10 @@ class Predicted:
 
 
 def prediction(run: Run) -> Predicted | None:
-    """Ask `gradlab.theory` what this run's configuration should have given; None where it does not say enough."""
+    """Ask `gradlab.theory` what this run's configuration should have given.
+
+    None where it does not say enough.
+    """
     found = expectation.expected(run)
     if found is None:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
+from gradlab.report.pictures.axes import layer_axis, layer_names, log_axis
 from gradlab.report.pictures.draw import (
     DASHES,
     LAYER_HOVER,
@@ -15,10 +16,7 @@ from gradlab.report.pictures.draw import (
     NEUTRAL,
     Spec,
     existing,
-    layer_axis,
-    layer_names,
     line,
-    log_axis,
     marked,
     named,
     positive,

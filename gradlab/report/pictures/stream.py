@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import block_grid, series
+from gradlab.report.pictures.axes import log_axis, title
 from gradlab.report.pictures.draw import (
     LATER,
     MEASURED,
@@ -15,11 +16,9 @@ from gradlab.report.pictures.draw import (
     Spec,
     band,
     line,
-    log_axis,
     marked,
     positive,
     spec,
-    title,
 )
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import number, power

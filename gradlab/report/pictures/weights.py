@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.draw import Spec, layer_names, line, spec, time_axis, title
+from gradlab.report.pictures.axes import layer_names, time_axis, title
+from gradlab.report.pictures.draw import Spec, line, spec
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import escape, number
 from gradlab.run import Run
@@ -116,7 +117,8 @@ def _alt(info: WeightsInfo) -> str:
 
 
 def _arrows(moved: Trajectory, colour: str, style: Spec) -> Spec:
-    """A few arrow heads on a trajectory, each turned the way the weight went since the one before it."""
+    """A few arrow heads on a trajectory, each turned the way the weight went since the one before
+    it."""
     known = np.flatnonzero(np.isfinite(moved.change))
     few = known
     if len(known):
@@ -134,7 +136,10 @@ def _arrows(moved: Trajectory, colour: str, style: Spec) -> Spec:
 
 
 def _spread(groups: list, limit: int) -> list:
-    """Take at most `limit` weights: one of each layer in turn until there are enough, in the order of the layers."""
+    """Take at most `limit` weights.
+
+    One of each layer in turn until there are enough, in the order of the layers.
+    """
     by_layer: dict[int, list] = {}
     for key, group in groups:
         by_layer.setdefault(key[0], []).append((key, group))

@@ -14,6 +14,11 @@ const gradlabCommon = (() => {
     return element;
   }
 
+  // The place of the number in a list that is nearest to a value.
+  function nearest(list, value) {
+    return list.reduce((best, each, k) => (Math.abs(each - value) < Math.abs(list[best] - value) ? k : best), 0);
+  }
+
   async function unpack(id) {
     const source = document.getElementById(id);
     const text = source.textContent;
@@ -270,5 +275,5 @@ const gradlabCommon = (() => {
     document.documentElement.dataset.ready = "true";
   }
 
-  return { $, all, make, draw, framed, player, copied, csv, save, themes, start };
+  return { $, all, make, nearest, draw, framed, player, copied, csv, save, themes, start };
 })();

@@ -1,10 +1,12 @@
 // Picks and links the figures that came with the report. Text from the data enters the page as textContent alone.
 "use strict";
 const gradlabPage = (() => {
-  const { $, all, make, draw, framed, player, copied, csv, save, start } = gradlabCommon;
+  const { $, all, make, draw, framed, nearest, player, copied, csv, save, start } = gradlabCommon;
   const { fill, compare, table } = gradlabCard;
   const { show } = gradlabPairs;
   const only = gradlabFilter;
+  const { choice, write } = gradlabChain;
+  const { neighbour } = gradlabMatrix;
   const PLACE = { layer: "all", time: 0, column: "", when: "start", weight: "all", layers: "" };
   const state = { data: null, cells: new Map(), cell: null, other: null, ...PLACE };
   const replay = player($("#replay"), (name) => `iteration ${name}`, (index) => {
@@ -16,10 +18,6 @@ const gradlabPage = (() => {
   const sides = () => (state.other ? [state.cell, state.other] : [state.cell]);
   const names = () => sides().map((cell) => cell.name);
   const option = (value, text) => Object.assign(make("option", text), { value });
-
-  function nearest(list, value) {
-    return list.reduce((best, each, k) => (Math.abs(each - value) < Math.abs(list[best] - value) ? k : best), 0);
-  }
 
   // ---- where the reader looks -----------------------------------------------------------------------------------
   const atLayer = (axis = "x") => state.layer === "all" ? [] : [{ type: "line", x0: state.layer, x1: state.layer, y0: 0, y1: 1, xref: axis, yref: "paper" }];
@@ -100,31 +98,8 @@ const gradlabPage = (() => {
   }
 
   function showChain() {
-    const { chains, figures } = state.cell;
-    const when = chains[state.when] && figures[`factors_${state.when}`] ? state.when : "start";
-    for (const button of all("[data-when]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.when === when));
-      button.disabled = !figures[`factors_${button.dataset.when}`];
-    }
-    const chain = chains[when];
-    $("#chain").hidden = !chain;
-    if (!chain) return;
-    $("#chain-title").textContent = state.cell.explained
-      ? "The product that explains it" : "The gradient's way back, layer by layer";
-    const parts = [];
-    const factors = (steps) => steps.forEach(({ into, factor }) => {
-      const span = make("span", factor, "factor");
-      span.title = `from layer ${into + 1} into layer ${into}`;
-      parts.push(span, " × ");
-    });
-    factors(chain.head);
-    if (chain.left_out.count) parts.push(make("span", `${chain.left_out.count} more of about ${chain.left_out.typical}`, "elided"), " × ");
-    factors(chain.tail);
-    parts.pop();
-    parts.push(" = ", make("span", chain.total, "total"));
-    const where = `\u2002times the gradient of layer ${chain.from} arrives at layer 1, at iteration ${chain.iteration}`;
-    $("#product").replaceChildren(...parts, make("span", where, "elided"));
-    show("factors", sides().map((cell) => cell.figures[`factors_${when}`]), names(), step());
+    const when = choice(state.cell, state.when);
+    if (write(state.cell, when)) show("factors", sides().map((cell) => cell.figures[`factors_${when}`]), names(), step());
   }
 
   function showPlace() {
@@ -254,18 +229,10 @@ const gradlabPage = (() => {
   }
 
   function move(event) {
-    const steps = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
     const button = event.target.closest(".cell");
-    if (!steps || !button) return;
+    const next = button && neighbour(button, event.key);
+    if (next === undefined || next === null) return;
     event.preventDefault();
-    const rows = all("#matrix tbody tr").map((line) => [...line.querySelectorAll("td")].map((td) => td.querySelector(".cell")));
-    let y = rows.findIndex((cells) => cells.includes(button));
-    let x = rows[y].indexOf(button);
-    do {
-      [y, x] = [y + steps[0], x + steps[1]];
-    } while (rows[y] && x in rows[y] && !rows[y][x]);
-    const next = rows[y] && rows[y][x];
-    if (!next) return;
     next.focus();
     pick(next.dataset.id);
   }

@@ -1,7 +1,7 @@
 // One picture, or two side by side: on the same scales, and what is pointed at in one is pointed at in the other.
 "use strict";
 const gradlabPairs = (() => {
-  const { $, make, draw } = gradlabCommon;
+  const { $, make, draw, nearest } = gradlabCommon;
   const SHORTEST = 5; // times as long: so much longer a run keeps an axis of its own
   let mirroring = false;
 
@@ -37,12 +37,6 @@ const gradlabPairs = (() => {
       first.zmax = second.zmax = Math.max(first.zmax, second.zmax);
     }
     return [a, b];
-  }
-
-  function nearest(list, value) {
-    let best = 0;
-    list.forEach((each, k) => { if (Math.abs(each - value) < Math.abs(list[best] - value)) best = k; });
-    return best;
   }
 
   function mirror(point, to) {

@@ -1,0 +1,149 @@
+"""The axes that the pictures share: layers and their names, iterations, logarithms, factors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradlab.report.wording import escape, power, typeset
+from gradlab.run import Run
+
+Array = np.ndarray
+Spec = dict[str, Any]
+
+SHORT = 5  # characters: so many stand side by side
+NAME_ROOM = 18  # characters of a layer's name at an axis
+PLAIN_NAME = re.compile(r"(hidden|layer)[ _]?\d+|output|\d+|")
+
+
+def title(text: str) -> Spec:
+    """Name an axis."""
+    return {"text": text}
+
+
+def layer_axis(layers: int, names: Sequence[str] = ()) -> Spec:
+    """An axis of layers: whole numbers at its ticks, or their names where the net has any."""
+    return {
+        "title": title("layer" if names else "layer (1 reads the input)"),
+        "range": [0.5, layers + 0.5],
+        **whole_ticks(layers, names),
+        **slanted(names),
+    }
+
+
+def slanted(names: Sequence[str]) -> Spec:
+    """Turn the names at an axis below a picture, where they are too long to stand side by side."""
+    return {"tickangle": -40} if max(map(len, names), default=0) > SHORT else {}
+
+
+def whole_ticks(count: int, names: Sequence[str] = ()) -> Spec:
+    """Tick 1 and some of its multiples, at most a dozen; every other number is an odd one."""
+    step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if count / size <= 11)
+    ticks = [*range(1, count + 1, 2)] if step == 2 else sorted({1, *range(step, count + 1, step)})
+    return {
+        "tickvals": ticks,
+        **({"ticktext": [escape(elided(names[k - 1])) for k in ticks]} if names else {}),
+    }
+
+
+def layer_names(run: Run) -> list[str]:
+    """Return what the layers are called, from the first to the last.
+
+    Nothing where that says no more than a number.
+    """
+    names = [str(name) for name in run.layers["name"]]
+    return [] if all(PLAIN_NAME.fullmatch(name) for name in names) else names
+
+
+def elided(name: str) -> str:
+    """Shorten a name from the left, at a dot where there is one.
+
+    What comes last tells most, "…h.3.mlp.c_fc".
+    """
+    if len(name) <= NAME_ROOM:
+        return name
+    tail = name[
+        -NAME_ROOM:
+    ]  # one character more than fits: a dot there means that a whole part follows
+    return "…" + (tail.partition(".")[2] if "." in tail[: 2 * NAME_ROOM // 3] else tail[1:])
+
+
+def time_axis(last: int, edge: float = 0.0) -> Spec:
+    """An axis of iterations from 0 to `last`; a short run gets a tick at each."""
+    few, edge = ({"dtick": 1} if last <= 10 else {}), edge if last else 0.5
+    return {"title": title("iteration"), "range": [-edge, last + edge], **few}
+
+
+def log_axis(name: str, values: Sequence[Array | float], ticks: int = 7, **more: Any) -> Spec:
+    """A logarithmic axis that holds every positive finite value, with about so many ticks.
+
+    They stand at whole powers of ten; between less than two of these, at round numbers.
+    """
+    given = (
+        np.concatenate([np.ravel(np.asarray(value, float)) for value in values])
+        if values
+        else np.array([])
+    )
+    logs = np.log10(given[np.isfinite(given) & (given > 0)])
+    low, high = (float(logs.min()), float(logs.max())) if len(logs) else (-1.0, 1.0)
+    margin = max(0.3, 0.06 * (high - low))
+    low, high = low - margin, high + margin
+    steps: Spec = {"dtick": decades(high - low, ticks)}
+    if high - low < 2:
+        between = round_numbers(low, high, ticks)
+        steps = {"tickvals": between, "ticktext": [typeset(f"{value:.3g}") for value in between]}
+    return {
+        "title": title(name),
+        "type": "log",
+        "exponentformat": "power",
+        "range": [low, high],
+        **steps,
+        **more,
+    }
+
+
+def linear_axis(name: str, values: Array) -> Spec:
+    """A linear axis that holds every finite value, with a little room."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return {"title": title(name), "range": [-1, 1]}
+    low, high = float(finite.min()), float(finite.max())
+    room = 0.08 * (high - low) or max(abs(high), 1.0) * 0.1
+    return {"title": title(name), "range": [low - room, high + room]}
+
+
+def factor_axis(name: str, low: float, high: float, ticks: int = 7) -> Spec:
+    """An axis of factors from 10^low to 10^high for bars that are drawn in powers of ten.
+
+    Its ticks read "× 0.1", "× 1", "× 1.96".
+    """
+    size = decades(high - low, ticks)
+    places = np.arange(np.ceil(low / size), np.floor(high / size) + 1) * size
+    if high - low < 2:
+        places = np.log10(round_numbers(low, high, ticks))
+    text = [f"× {power(float(place))}" for place in places]
+    return {"title": title(name), "range": [low, high], "tickvals": places, "ticktext": text}
+
+
+def round_numbers(low: float, high: float, ticks: int) -> Array:
+    """Return round numbers between 10^low and 10^high.
+
+    Of the finest of three rows, as many as `ticks` allows.
+    """
+    found = np.array([10.0 ** round(low)])
+    for row in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        values = np.array(
+            [m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in row]
+        )
+        inside = values[(np.log10(values) >= low) & (np.log10(values) <= high)]
+        found = inside if len(inside) and len(inside) <= max(ticks, 3) else found
+    return found
+
+
+def decades(spread: float, ticks: int = 7) -> int:
+    """How many powers of ten lie between two ticks, so that there are at most one more than
+    `ticks`."""
+    return next(size for size in (1, 2, 3, 5, 10, 20, 50, 100, 200, 1000) if spread / size <= ticks)
