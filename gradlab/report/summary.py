@@ -9,9 +9,9 @@ import numpy as np
 from gradlab.diagnosis import LEARNED, NOT_LEARNED, Diagnosis
 from gradlab.report.wording import number
 from gradlab.rules import Finding
+from gradlab.rules.yardsticks import UNKNOWN
 
 NOTHING = "no iteration"
-UNKNOWN = "unknown"  # no loss or score tells whether it learned
 # Where no constant guess is known to measure the loss by:
 LOSS_FALLS, LOSS_STAYS, ENDS_IN_NAN = "loss falls", "loss does not fall", "ends in NaN"
 UNKNOWN_STATUS = "does not show whether it learns"
