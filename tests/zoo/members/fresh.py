@@ -1,4 +1,4 @@
-"""Ten fresh trainings and the same ten with a fault each, labelled before gradlab saw one of them."""
+"""Ten fresh trainings and the same ten with a fault each, labelled before gradlab saw them."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def score_albert(model: Any) -> float:
 
 @cache
 def parts(count: int, seed: int) -> tuple[Any, Any]:
-    """Return sets (count, 10, 3) of parts and the logarithm (count,) of the chance that all hold."""
+    """Return sets (count, 10, 3) of parts and the log-chance (count,) that all hold."""
     import torch
 
     drawn = torch.Generator().manual_seed(seed)
@@ -155,7 +155,7 @@ def parts(count: int, seed: int) -> tuple[Any, Any]:
 
 
 def make_sets(*, last_relu: bool = False) -> tuple[Any, Any]:
-    """Build it; with `last_relu` the loop that stacks the layers adds a relu to the last one too."""
+    """Build it; with `last_relu` the last layer of the stack gets a relu too."""
     import torch
     from torch import nn
 
@@ -219,8 +219,14 @@ def make_convmixer() -> tuple[Any, Any]:
     return model, torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.01)
 
 
-def train_convmixer(model: Any, optimizer: Any, recorder: Any, *, written_back: bool = False) -> None:
-    """Keep a moving average of the weights; `written_back` copies it into the model at each step."""
+def train_convmixer(
+    model: Any,
+    optimizer: Any,
+    recorder: Any,
+    *,
+    written_back: bool = False,
+) -> None:
+    """Average the weights over time; `written_back` copies that into the model at each step."""
     import torch
     from torch.nn import functional
 
@@ -254,7 +260,7 @@ def score_images(model: Any) -> float:
 
 @cache
 def bags(count: int, seed: int) -> tuple[Any, Any, Any]:
-    """Return bags of up to 7 things (count, 7), their padding, and how many kinds of 5 they hold."""
+    """Return bags of up to 7 things (count, 7), their padding, and their number of kinds."""
     import torch
 
     drawn = torch.Generator().manual_seed(seed)
@@ -372,7 +378,8 @@ def flats(count: int, seed: int, standardized: bool) -> tuple[Any, Any]:
     rent = rent + 0.1 * torch.randn(count, generator=drawn)
     x = torch.stack((area, year, distance, floor), 1)
     if standardized:
-        x = (x - torch.tensor([87.5, 1960.0, 7500.0, 4.0])) / torch.tensor([36.0, 35.0, 4330.0, 2.6])
+        middle = torch.tensor([87.5, 1960.0, 7500.0, 4.0])
+        x = (x - middle) / torch.tensor([36.0, 35.0, 4330.0, 2.6])
     return x, (rent - 0.36) / 1.25
 
 
@@ -469,7 +476,7 @@ def score_highway(model: Any) -> float:
 
 @cache
 def ratings() -> tuple[Any, Any, Any]:
-    """Return users, things and ratings of about 3.5 (all of length 6000; the last 1000 held out)."""
+    """Return 6000 users, things and ratings of about 3.5; the last 1000 are held out."""
     import torch
 
     drawn = torch.Generator().manual_seed(308)
@@ -670,8 +677,18 @@ HIGHWAY = {
     "learned": 0.85,
     "needs": ("sklearn",),
 }
-FACTORS = {"family": "Factorization", "train": train_factors, "score": score_factors, "learned": 0.6}
-CLONER = {"family": "Behaviour cloning", "train": train_cloner, "score": score_cloner, "learned": 0.8}
+FACTORS = {
+    "family": "Factorization",
+    "train": train_factors,
+    "score": score_factors,
+    "learned": 0.6,
+}
+CLONER = {
+    "family": "Behaviour cloning",
+    "train": train_cloner,
+    "score": score_cloner,
+    "learned": 0.8,
+}
 DENSENET = {
     "family": "DenseNet",
     "make": make_densenet,
