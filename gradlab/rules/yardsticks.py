@@ -291,8 +291,21 @@ def _by_fall(run: Run, seed: int, stop: int) -> Outcome | None:
         return Outcome(LEARNED, words, progress=found.progress)
     if not is_yardstick(run, seed, stop):
         return Outcome(UNKNOWN, "the loss tells nothing of what was learned", progress=found.progress)
+    if _fell_at_once(values, found):
+        words = "the loss fell at once and stayed there, and no baseline tells how low that is"
+        return Outcome(UNKNOWN, words, progress=found.progress)
     state = SLOW if found.progress >= NO_FALL or found.falls_still else NOT_LEARNED
     return Outcome(state, words, progress=found.progress)
+
+
+def _fell_at_once(values: Array, found: Trend) -> bool:
+    """Whether the loss fell clearly, but so fast that the first window shows nothing of it.
+
+    A net may learn in ten iterations; or it may only leave a bad start for the constant answer.
+    """
+    known = values[np.isfinite(values)]
+    fall = float(np.median(known[:5])) - found.last
+    return fall > max(CLEAR_FALL * found.scatter, ROUNDING * abs(found.last))
 
 
 def is_yardstick(run: Run, seed: int, stop: int) -> bool:
@@ -332,9 +345,9 @@ def loss_scale(run: Run) -> Array:
         fall = abs(float(np.median(values[:STARTING]) - np.median(values[-WINDOW:])))
         spread = max(float(high - low), fall)
         around_zero = values.min() < 0 < values.max()
+        size = max(abs(low), abs(high))  # not the largest value: that may be a spike
         # A sum of terms near 1 that cancel is rounding, however large beside its own size.
-        size = max(1.0, np.abs(values).max()) if around_zero else np.abs(values).max()
-        if spread > ROUNDING * size:
+        if spread > ROUNDING * (max(1.0, size) if around_zero else size):
             result[seed] = spread
     _scales[run] = result
     return result

@@ -36,8 +36,8 @@ def test_without_held_out_losses_it_says_what_is_missing():
 
 
 def falling(**planted):
-    """Held-out losses at every 10th of 200 iterations, from 2 to 0.3, some of them replaced."""
-    values = np.geomspace(2.0, 0.3, 20)
+    """Held-out losses at every 10th of 200 iterations, from 2 to 0.8, some of them replaced."""
+    values = np.geomspace(2.0, 0.8, 20)
     for number, value in planted.items():
         values[int(number[1:])] = value
     column = np.full((200, 2), np.nan)

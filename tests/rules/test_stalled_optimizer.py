@@ -4,22 +4,36 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import fires, found, make_run, severity
+from tests.rules.runs import FAILED, LEARNED, SLOW, fires, found, layers_of, make_run, severity
 
 ADAM = {"optimizer": "adam", "epsilon": 1e-8}
 
 
-def with_moment(moment, loss=1.0):
-    steps = {"loss": np.full((60, 1), loss)}
-    return make_run(steps=steps, config=ADAM, second_moment_rms=moment)
+def with_moment(moment, steps=SLOW, **details):
+    return make_run(steps=steps, config=ADAM, second_moment_rms=moment, **details)
+
+
+@pytest.mark.parametrize(("moment", "expected"), [(1.01e-7, False), (0.99e-7, True), (1e-12, True)])
+def test_the_limit_of_epsilon_over_the_second_moments(moment, expected):
+    assert fires(with_moment(moment), "GL306") == expected
+
+
+@pytest.mark.parametrize(("moment", "limit"), [(0.99e-7, 0.1), (1.01e-8, 0.1), (0.99e-8, 1.0)])
+def test_the_finding_names_the_limit_that_it_crosses(moment, limit):
+    assert found(with_moment(moment), "GL306").limit == limit
 
 
 @pytest.mark.parametrize(
-    ("moment", "expected"),
-    [(1.01e-7, ""), (0.99e-7, "warning"), (1.01e-8, "warning"), (0.99e-8, "error")],
+    ("steps", "way", "expected"),
+    [
+        (LEARNED, 0.1, "note"),
+        (SLOW, 0.1, "warning"),
+        (FAILED, 0.1, "error"),
+        (FAILED, 0.04, "warning"),  # weights that hardly moved suffer by the rate alone
+    ],
 )
-def test_the_limits_of_epsilon_over_the_second_moments(moment, expected):
-    assert severity(with_moment(moment), "GL306") == expected
+def test_it_is_an_error_only_where_weights_that_moved_learned_nothing(steps, way, expected):
+    assert severity(with_moment(1e-9, steps, update_ratio=way / 60), "GL306") == expected
 
 
 def test_the_finding_asks_for_an_epsilon_below_the_gradients():
@@ -30,11 +44,21 @@ def test_the_finding_asks_for_an_epsilon_below_the_gradients():
 
 
 @pytest.mark.parametrize(
-    ("loss", "expected"),
-    [(0.0229, False), (0.0231, True)],  # 1 % of the baseline 2.3 is 0.023
+    ("stalled", "expected"), [((1,), ()), ((1, 2), (1, 2)), ((1, 2, 3, 4), (1, 2, 3, 4))]
 )
-def test_a_net_with_nothing_left_to_learn_may_stand_still(loss, expected):
-    assert fires(with_moment(1e-12, loss), "GL306") == expected
+def test_fewer_than_half_of_the_layers_are_not_the_optimizers_matter(stalled, expected):
+    moment = np.ones(4)
+    moment[[layer - 1 for layer in stalled]] = 1e-9
+    assert layers_of(with_moment(moment), "GL306") == expected
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0, -2.0])
+def test_a_net_with_nothing_left_to_learn_may_stand_still(offset):
+    loss = np.r_[np.linspace(2.3, 0.3, 100), np.full(100, 0.3)][:, None] + offset
+    moment = np.r_[np.ones(110), np.full(90, 1e-12)][:, None, None]
+    config = ADAM | {"baseline_loss": None}
+    run = make_run(200, steps={"loss": loss}, second_moment_rms=moment, config=config)
+    assert not fires(run, "GL306")
 
 
 def test_plain_gradient_descent_cannot_stall_and_lacks_nothing():

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 
 import gradlab
-from tests.rules.runs import actions, fires, found, make_run
+from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
 
 
-def alike(value):
-    """A run whose second layer has units of that cosine.
-
-    The output layer may hold what it likes.
-    """
-    return make_run(unit_similarity=np.array([0.5, value, 0.5, 1.0]))
+def alike(value, **details):
+    """A run whose second layer has units of that cosine; the output layer may hold what it likes."""
+    return make_run(unit_similarity=np.array([0.5, value, 0.5, 1.0]), **details)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(1 - 0.9e-5, True), (1 - 1.1e-5, False)])
@@ -20,10 +17,21 @@ def test_units_as_alike_as_rounding_are_the_same(value, expected):
     assert fires(alike(value), "GL305") == expected
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, "note"), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_units_alike_are_an_error_only_where_nothing_is_learned(steps, expected):
+    assert severity(alike(1.0, steps=steps), "GL305") == expected
+
+
+@pytest.mark.parametrize(("inputs", "expected"), [(3, False), (4, True)])
+def test_units_of_few_inputs_are_alike_by_chance(inputs, expected):
+    assert fires(alike(1.0, described={2: {"fan_in": inputs}}), "GL305") == expected
+
+
 def test_the_finding_names_the_layer():
     finding = found(alike(1.0), "GL305")
     assert finding.layers == (2,)
-    assert finding.severity == "error"
     assert actions(finding) == ["initialize", "check initialization"]
 
 

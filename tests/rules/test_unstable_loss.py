@@ -1,20 +1,23 @@
-"""GL401 unstable-loss."""
+"""GL401 unstable-loss. Before the swings the loss is 1.0: the unit is the baseline, 2.3."""
 
 import numpy as np
 import pytest
 
-from tests.rules.runs import fires, found, make_run
+from tests.rules.runs import fires, found, make_run, severity
+
+BLIND = {"baseline_loss": None}
 
 
-def swinging(high, every):
-    loss = np.full((110, 2), 1.0)
-    loss[10::every] = high
-    return make_run(110, steps={"loss": loss})
+def swinging(high, every, low=1.0, offset=0.0, end=None, **details):
+    loss = np.full((160, 2), low)
+    loss[10:110:every] = high
+    loss[110:] = low if end is None else end
+    return make_run(160, steps={"loss": loss + offset}, **details)
 
 
 @pytest.mark.parametrize(
     ("high", "every", "expected"),
-    # 1.5 times the baseline of 2.3 is 3.45; every fifth iteration is a fifth of them
+    # the baseline of 2.3 and a half of it are 3.45; every fifth iteration is a fifth of them
     [(3.4, 2, False), (3.5, 2, True), (3.5, 5, True), (3.5, 6, False)],
 )
 def test_a_loss_is_unstable_where_it_is_thrown_back_often(high, every, expected):
@@ -28,6 +31,30 @@ def test_the_finding_names_the_share_of_iterations():
     assert finding.layers == ()
 
 
+@pytest.mark.parametrize(("end", "expected"), [(0.2, "note"), (2.3, "error")])
+def test_swings_are_an_error_only_where_nothing_is_learned_in_the_end(end, expected):
+    run = swinging(4.0, 2, low=2.3, end=end)
+    assert severity(run, "GL401") == expected
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0, -9.0])
+@pytest.mark.parametrize(("high", "expected"), [(2.9, False), (3.1, True)])
+def test_without_a_baseline_what_was_gained_at_best_is_the_unit(high, expected, offset):
+    """The start is 2.0 and the best 0.0: thrown back means above 2.0 + 1.0."""
+    loss = np.full((110, 2), 2.0)
+    loss[10:] = 0.0
+    loss[10::2] = high
+    run = make_run(110, steps={"loss": loss + offset}, config=BLIND)
+    assert fires(run, "GL401") == expected
+
+
+@pytest.mark.parametrize(("examples", "expected"), [(32, True), (16, False)])
+def test_losses_of_few_examples_are_averaged(examples, expected):
+    """The mean of two neighbours, 1.0 and 4.0, is 2.5 and does not swing."""
+    run = swinging(4.0, 2, config={"batch_size": examples})
+    assert fires(run, "GL401") == expected
+
+
 @pytest.mark.parametrize(
     "loss",
     [np.full(110, 9.0), np.geomspace(100, 0.1, 110), np.r_[np.full(10, 50.0), np.ones(100)]],
@@ -35,3 +62,9 @@ def test_the_finding_names_the_share_of_iterations():
 )
 def test_a_loss_that_is_high_and_still_or_only_falls_is_stable(loss):
     assert not fires(make_run(110, steps={"loss": loss[:, None]}), "GL401")
+
+
+@pytest.mark.parametrize("objective", ["moving"])
+def test_a_loss_that_is_no_yardstick_is_not_unstable(objective):
+    run = swinging(4.0, 2, config={"objective": objective})
+    assert not fires(run, "GL401")

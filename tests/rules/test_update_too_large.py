@@ -1,26 +1,39 @@
-"""GL304 update-too-large."""
+"""GL304 update-too-large. Every layer has ||W|| = 8, which is LeCun's norm too."""
 
 import numpy as np
 import pytest
 
-from tests.rules.runs import actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+    stepping,
+    wavering,
+)
 
-LEARNED = {"loss": np.full((60, 1), 1.0)}
-NOTHING_LEARNED = {"loss": np.full((60, 1), 2.25)}  # of a baseline of 2.3
+
+def large_in_layer_2(ratio, steps=SLOW, **details):
+    return make_run(steps=steps, update_norm=8 * np.array([0.0, ratio, 0.0, 0.0]), **details)
 
 
-def large_in_layer_2(ratio, steps=LEARNED):
-    return make_run(steps=steps, update_ratio=np.array([0.0, ratio, 0.0, 0.0]))
+@pytest.mark.parametrize(("ratio", "expected"), [(0.2, False), (0.202, True), (5.0, True)])
+def test_the_limit_of_the_update_ratio(ratio, expected):
+    assert fires(large_in_layer_2(ratio), "GL304") == expected
 
 
 @pytest.mark.parametrize(
-    ("ratio", "expected"), [(0.2, ""), (0.202, "warning"), (1.0, "warning"), (1.01, "error")]
+    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
 )
-def test_the_limits_of_the_update_ratio(ratio, expected):
-    assert severity(large_in_layer_2(ratio), "GL304") == expected
+def test_steps_after_which_a_net_learns_were_none_too_large(steps, expected):
+    assert severity(large_in_layer_2(0.5, steps), "GL304") == expected
 
 
-@pytest.mark.parametrize(("ratio", "limit"), [(0.5, 0.2), (1.5, 1.0)])
+@pytest.mark.parametrize(("ratio", "limit"), [(0.5, 0.2), (1.0, 0.2), (1.5, 1.0)])
 def test_the_finding_names_layer_value_and_the_limit_that_it_crosses(ratio, limit):
     finding = found(large_in_layer_2(ratio), "GL304")
     assert finding.layers == (2,)
@@ -28,8 +41,17 @@ def test_the_finding_names_layer_value_and_the_limit_that_it_crosses(ratio, limi
     assert finding.limit == limit
 
 
-def test_a_warned_layer_of_a_net_that_learns_nothing_is_an_error():
-    assert severity(large_in_layer_2(0.202, NOTHING_LEARNED), "GL304") == "error"
+def test_weights_near_0_count_as_if_they_had_lecuns_norm():
+    """A head that starts at 0 is moved by many times its own length, and by little."""
+    norm = np.array([8.0, 1e-6, 8.0, 8.0])
+    assert not fires(large_in_layer_2(0.19, weight_norm=norm), "GL304")
+    assert fires(large_in_layer_2(0.21, weight_norm=norm), "GL304")
+
+
+def test_a_record_of_ratios_alone_is_judged_by_them():
+    nothing = np.zeros((60, 1, 1), bool)
+    run = make_run(steps=SLOW, update_ratio=0.5, recorded={"update_norm": nothing})
+    assert "update_norm" not in run or fires(run, "GL304")
 
 
 def test_the_learning_rate_is_to_be_divided_by_the_ratio_over_a_hundredth():
@@ -38,23 +60,33 @@ def test_the_learning_rate_is_to_be_divided_by_the_ratio_over_a_hundredth():
     assert finding.remedies[0].parameters["factor"] == pytest.approx(50)
 
 
-@pytest.mark.parametrize(("ratio", "expected"), [(0.3, ""), (0.31, "warning")])
+@pytest.mark.parametrize(("ratio", "expected"), [(0.299, ""), (0.301, "warning")])
 def test_a_burst_of_ten_steps_is_seen_in_a_long_run(ratio, expected):
-    ratios = np.full((200, 2, 4), 0.001)
-    ratios[100:110] = ratio
-    run = make_run(200, steps={"loss": 1.0}, update_ratio=ratios)
+    norms = np.full((200, 2, 4), 0.008)
+    norms[100:110] = 8 * ratio
+    run = make_run(200, steps={"loss": wavering(1.0, 200)}, update_norm=norms)
     assert severity(run, "GL304") == expected
 
 
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
 @pytest.mark.parametrize(
-    ("left", "expected"),
-    [(0.49, False), (0.51, True)],  # of the loss, in the median of the ten iterations after it
+    ("fall", "expected"),
+    [(0.51, False), (0.49, True)],  # of the spread, 1.0, in the median of the next ten iterations
 )
-def test_steps_on_which_the_loss_falls_by_half_are_good_ones(left, expected):
-    """Ten large steps at a loss of 1, then the loss that they leave."""
-    loss, ratios = np.full((60, 1), left), np.full((60, 2, 4), 0.001)
-    loss[:10], ratios[:10] = 1.0, 0.9
-    loss[1:10:2] = left  # so that the median ahead of each of them is what they leave
-    ratios[1:10:2] = 0.001
-    run = make_run(steps={"loss": loss}, update_ratio=ratios)
+def test_steps_on_which_the_loss_falls_by_half_of_its_spread_are_good_ones(fall, expected, offset):
+    """Single large steps every 20 iterations, each followed by a fall; the loss saws between."""
+    loss, norms = np.full((200, 2), 3.0), np.full((200, 2, 4), 0.008)
+    loss[::2], loss[1::2] = 2.5, 3.5
+    norms[:] = 0.008
+    run = _sawing(fall, offset)
     assert fires(run, "GL304") == expected
+
+
+def _sawing(fall, offset):
+    """Losses that spread by 1.0, with ten steps of nine tenths of the weights' length on their falls."""
+    loss = stepping(3.0, 3.0 - fall, 100, 200)
+    loss[:20] = 3.0 - 1.0  # so that the spread is 1.0 whatever the fall
+    norms = np.full((200, 2, 4), 0.008)
+    norms[90:100] = 8 * 0.9
+    config = {"baseline_loss": None, "objective": "moving"}
+    return make_run(200, steps={"loss": loss[:, None] + offset}, update_norm=norms, config=config)

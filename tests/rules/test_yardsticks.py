@@ -1,0 +1,372 @@
+"""The yardsticks: whether a seed learned, how far its loss moves, and a layer's share of the gradient."""
+
+import numpy as np
+import pytest
+
+from gradlab.rules import yardsticks
+from gradlab.run import Run
+from tests.rules.runs import BASELINE, make_run, stepping, wavering
+
+OFFSETS = [0.0, 1.0, -5.0, 1000.0, -1000.0]
+SCALES = [1e-6, 1.0, 1e6]
+
+
+def outcome(run, seed=0):
+    return yardsticks.outcomes(run)[seed]
+
+
+def state(run, seed=0):
+    return outcome(run, seed).state
+
+
+def by_fall(loss, **config):
+    """A run whose outcome is told by its loss alone: no baseline is known."""
+    config = {"baseline_loss": None} | config
+    return make_run(len(loss), 1, steps={"loss": np.reshape(loss, (-1, 1))}, config=config)
+
+
+def falling(progress, iterations=100, scatter=0.1):
+    """Losses that fall by `progress` times their scatter, at the middle of the run."""
+    level = stepping(1.0, 1.0 - progress * scatter, iterations // 2, iterations)
+    return wavering(level, iterations, 1, scatter)
+
+
+# -- by the loss against the best constant predictor's ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        (0.49, "learned"),
+        (0.51, "slow"),
+        (0.94, "slow"),
+        (0.96, "not learned"),
+        (1.0, "not learned"),
+        (5.0, "not learned"),
+    ],
+)
+def test_a_seed_that_fell_is_judged_by_its_share_of_the_constant_predictors_loss(share, expected):
+    level = stepping(6 * BASELINE, share * BASELINE, 10, 60)
+    assert state(make_run(steps={"loss": wavering(level, scatter=0.01)})) == expected
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.4, "slow"), (0.7, "unknown")])
+def test_a_loss_that_never_moved_did_not_learn_what_it_began_with(share, expected):
+    assert state(make_run(steps={"loss": wavering(share * BASELINE)})) == expected
+
+
+def test_a_loss_that_still_falls_near_the_constant_predictors_is_slow():
+    loss = np.linspace(1.0, 0.955, 400)[:, None] * BASELINE
+    assert state(make_run(400, steps={"loss": loss})) == "slow"
+
+
+def test_the_outcome_names_the_share():
+    found = outcome(make_run(steps={"loss": wavering(1.5 * BASELINE)}))
+    assert found.share == pytest.approx(1.5)
+    assert "1.5 of the best constant prediction's" in found.evidence
+    assert found.failed
+
+
+def test_seeds_are_judged_one_by_one():
+    loss = np.hstack([np.linspace(2.3, 0.1, 60)[:, None], wavering(BASELINE, replicates=1)])
+    run = make_run(steps={"loss": loss})
+    assert [each.state for each in yardsticks.outcomes(run)] == ["learned", "not learned"]
+    assert yardsticks.learned(run).tolist() == [True, False]
+    assert yardsticks.failed(run).tolist() == [False, True]
+
+
+def test_a_seed_that_breaks_did_not_learn():
+    loss = np.linspace(2.3, 0.1, 60)[:, None].repeat(2, axis=1)
+    loss[50:, 1] = np.nan
+    run = make_run(steps={"loss": loss})
+    assert [each.state for each in yardsticks.outcomes(run)] == ["learned", "not learned"]
+    assert "from iteration 50" in outcome(run, 1).evidence
+
+
+# -- by the criterion that was seen ----------------------------------------------------------------
+
+
+def with_criterion(value, baseline, logged):
+    steps = {"loss": logged, "criterion_loss": value, "criterion_baseline": baseline}
+    return make_run(steps=steps, config={"baseline_loss": None})
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize(("last", "expected"), [(0.2, "learned"), (2.2, "not learned")])
+def test_the_criterion_outranks_the_logged_loss_which_may_be_shifted(last, expected, offset):
+    value = np.linspace(2.3, last, 60)[:, None]
+    run = with_criterion(wavering(stepping(2.3, last, 20, 60)), 2.3, value / 8 + offset)
+    assert state(run) == expected
+
+
+def test_the_last_baseline_counts_since_it_knows_most_targets():
+    baseline = np.linspace(0.1, 2.3, 60)[:, None]
+    value = wavering(stepping(2.3, 0.2, 20, 60))
+    assert state(with_criterion(value, baseline, value)) == "learned"
+
+
+def test_a_criterion_that_was_seen_now_and_then_is_enough():
+    value = np.full((200, 2), np.nan)
+    value[::10] = np.linspace(2.3, 0.2, 20)[:, None]
+    steps = {"criterion_loss": value, "criterion_baseline": 2.3, "loss": -1.0}
+    assert state(make_run(200, steps=steps)) == "learned"
+
+
+# -- by a score ------------------------------------------------------------------------------------
+
+
+def scored(scores, loss=BASELINE):
+    return make_run(len(scores), 1, steps={"score": np.reshape(scores, (-1, 1)), "loss": loss})
+
+
+NOISE = np.where(np.arange(60) % 2, 1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        (np.linspace(0.1, 0.9, 60) + 0.01 * NOISE, "learned"),
+        (np.linspace(-200, -20, 60) + NOISE, "learned"),  # a return below 0
+        (np.full(60, 0.1), "not learned"),
+        (0.1 + 0.05 * NOISE, "not learned"),
+        (np.linspace(0.9, 0.1, 60), "not learned"),
+    ],
+)
+def test_a_score_outranks_the_loss(scores, expected):
+    assert state(scored(scores, loss=2 * BASELINE)) == expected
+    assert state(scored(scores, loss=np.linspace(2.3, 0.1, 60)[:, None])) == expected
+
+
+@pytest.mark.parametrize(("known", "expected"), [(3, "learned"), (4, "not learned")])
+def test_fewer_than_four_scores_leave_it_to_the_loss(known, expected):
+    scores = np.full(60, np.nan)
+    scores[:known] = 0.5
+    assert state(scored(scores, loss=np.linspace(2.3, 0.1, 60)[:, None])) == expected
+
+
+# -- by the fall of the loss, where no baseline is known -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        (0.0, "not learned"),
+        (0.9, "not learned"),
+        (1.1, "slow"),
+        (2.9, "slow"),
+        (3.1, "learned"),
+        (50, "learned"),
+    ],
+)
+def test_without_a_baseline_the_fall_counts_in_units_of_the_scatter(progress, expected):
+    found = outcome(by_fall(falling(progress)))
+    assert found.state == expected
+    assert found.progress == pytest.approx(progress, abs=1e-9)
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize("progress", [0.5, 2.0, 10.0])
+def test_a_constant_added_to_the_loss_changes_nothing(progress, offset):
+    shifted = outcome(by_fall(falling(progress) + 1 + offset))
+    assert shifted.progress == pytest.approx(progress, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("progress", [0.5, 2.0, 10.0])
+def test_a_factor_of_the_loss_changes_nothing(progress, scale):
+    plain, scaled = outcome(by_fall(falling(progress))), outcome(by_fall(scale * falling(progress)))
+    assert scaled.state == plain.state
+    assert scaled.progress == pytest.approx(progress, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (wavering(0.0, 100, 1), "unknown"),  # a policy gradient's: its zero means nothing
+        (wavering(-5.0, 100, 1), "not learned"),  # below 0 throughout, it could have fallen
+        (falling(10.0) - 0.5, "learned"),  # from 0.5 to -0.5
+        (falling(10.0) - 9.0, "learned"),
+        (np.full(100, 1.0), "unknown"),  # all its change is rounding
+        (1.0 + 1e-9 * np.arange(100), "unknown"),
+        (wavering(stepping(5.0, 1.0, 8, 100), 100, 1), "unknown"),  # learned in 8 iterations, or
+        (wavering(stepping(1.2, 1.0, 8, 100), 100, 1), "not learned"),  # only left a bad start
+    ],
+)
+def test_a_loss_that_is_no_yardstick_proves_no_failure(loss, expected):
+    assert state(by_fall(loss)) == expected
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [("minimize", "not learned"), ("maximize", "learned"), ("moving", "unknown")],
+)
+def test_a_loss_that_rises_by_design(objective, expected):
+    rising = wavering(np.linspace(1.0, 2.0, 100), 100, 1, 0.01)
+    assert state(by_fall(rising, objective=objective)) == expected
+
+
+def test_a_run_without_a_loss_or_too_short_is_unknown():
+    bare = Run.from_arrays({"delta_norm": np.ones((60, 1, 3))})
+    assert state(by_fall([1.0])) == "unknown"
+    assert state(bare) == "unknown"
+
+
+# -- batches of few examples -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("examples", "expected"), [(0, 50), (1, 200), (3, 67), (4, 50), (64, 50), (1024, 50)]
+)
+def test_a_window_pools_200_examples(examples, expected):
+    assert yardsticks.window_size(make_run(config={"batch_size": examples})) == expected
+
+
+def test_the_rows_of_a_batch_outrank_the_configuration():
+    run = make_run(steps={"examples": 2.0}, config={"batch_size": 64})
+    assert yardsticks.batch_size(run) == 2
+
+
+def test_losses_of_single_examples_are_judged_by_their_mean():
+    """Nine of ten examples cost nothing and the tenth costs 10: the median is 0, the mean 1."""
+    loss = np.zeros((600, 1))
+    loss[::10] = 10.0
+    run = make_run(600, 1, steps={"loss": loss}, config={"batch_size": 1, "baseline_loss": 1.0})
+    assert outcome(run).share == pytest.approx(1.0, rel=0.05)
+    assert outcome(run).failed
+
+
+# -- the scale of a loss ---------------------------------------------------------------------------
+
+
+def spread(loss):
+    return float(yardsticks.loss_scale(by_fall(loss))[0])
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_scale_of_a_loss_goes_with_its_factor_and_not_with_its_offset(offset, scale):
+    assert spread(scale * (wavering(0.5, 100, 1) + offset)) == pytest.approx(0.1 * scale, rel=1e-6)
+
+
+def test_single_spikes_do_not_change_the_scale():
+    loss = wavering(1.0, 100, 1)
+    loss[50] = 1e6
+    assert spread(loss) == pytest.approx(0.1)
+
+
+def test_the_fall_counts_where_it_is_more_than_the_scatter():
+    assert spread(np.r_[np.full(4, 9.0), np.full(96, 1.0)]) != spread(np.full(100, 1.0))
+    assert spread(np.r_[np.full(12, 9.0), np.full(88, 1.0)]) == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("loss", [np.full(60, 2.0), 1000 + 1e-5 * np.arange(60), np.zeros(60)])
+def test_a_loss_whose_change_is_rounding_has_no_scale(loss):
+    assert np.isnan(spread(loss))
+
+
+# -- a layer's share of the gradient ---------------------------------------------------------------
+
+
+def test_the_share_is_gradient_times_weights_over_the_largest():
+    p, norm = np.array([1.0, 2.0, 4.0, 8.0]), np.array([16.0, 16.0, 8.0, 8.0])
+    share = yardsticks.gradient_share(make_run(per_example_grad_norm=p, weight_norm=norm))
+    assert share[0, 0] == pytest.approx([0.25, 0.5, 0.5, 1.0])
+
+
+@pytest.mark.parametrize(("norm", "expected"), [(0.0, 8.0), (8.0, 8.0), (9.0, 9.0)])
+def test_weights_count_as_if_they_had_lecuns_norm_at_least(norm, expected):
+    felt = yardsticks.weighted_gradient(make_run(weight_norm=norm))
+    assert felt[0, 0, 0] == expected
+
+
+def test_a_table_of_vectors_has_no_share():
+    run = make_run(described={1: {"kind": "embedding"}})
+    assert np.isnan(yardsticks.gradient_share(run)[0, 0]).tolist() == [True, False, False, False]
+
+
+def test_layers_without_any_gradient_have_no_share():
+    assert np.isnan(yardsticks.gradient_share(make_run(per_example_grad_norm=0.0))).all()
+
+
+# -- how far the weights went, and harm ------------------------------------------------------------
+
+
+def test_the_way_of_the_busiest_layer_is_the_sum_of_its_update_ratios():
+    run = make_run(100, update_ratio=np.array([0.001, 0.002, 0.0, 0.0]))
+    assert yardsticks.travelled(run) == pytest.approx([0.2, 0.2])
+
+
+def test_each_update_measured_stands_for_the_iterations_around_it():
+    measured = (np.arange(101) % 10 == 0)[:, None, None]
+    run = make_run(101, update_ratio=0.001, recorded={"update_ratio": measured})
+    assert yardsticks.travelled(run) == pytest.approx([0.11, 0.11])
+
+
+@pytest.mark.parametrize(("path", "expected"), [(0.0499, True), (0.0501, False)])
+def test_weights_that_went_less_than_5_per_cent_hardly_moved(path, expected):
+    run = make_run(update_ratio=path / 60)
+    assert yardsticks.hardly_moved(run).tolist() == [expected, expected]
+
+
+def losses_of(failed, replicates=4):
+    """Losses of some seeds that do not learn, and of others that do."""
+    loss = np.linspace(2.3, 0.1, 60)[:, None].repeat(replicates, axis=1)
+    loss[:, :failed] = BASELINE
+    return loss
+
+
+@pytest.mark.parametrize(("failed", "expected"), [(0, "warning"), (1, "warning"), (2, "error")])
+def test_an_error_needs_half_of_all_seeds_hit_and_harmed(failed, expected):
+    run = make_run(replicates=4, steps={"loss": losses_of(failed)})
+    assert yardsticks.severity(run, [0, 1, 2, 3]) == expected
+
+
+def test_harm_in_seeds_that_were_not_hit_does_not_count():
+    run = make_run(replicates=4, steps={"loss": losses_of(2)})
+    assert yardsticks.severity(run, [2, 3]) == "warning"
+    assert yardsticks.severity(run, [2, 3], harmless="note") == "note"
+
+
+def test_one_seed_that_breaks_is_harm_enough():
+    loss = losses_of(0)
+    loss[30:, 0] = np.nan
+    run = make_run(replicates=4, steps={"loss": loss})
+    assert yardsticks.severity(run, [0]) == "error"
+
+
+@pytest.mark.parametrize(("of_steps", "expected"), [(False, "error"), (True, "warning")])
+def test_weights_that_were_given_no_steps_suffer_no_harm_by_them(of_steps, expected):
+    run = make_run(steps={"loss": BASELINE}, update_ratio=1e-6)
+    assert yardsticks.severity(run, [0, 1], of_steps=of_steps) == expected
+
+
+# -- what is left to learn, and residual streams ---------------------------------------------------
+
+
+def test_a_seed_that_has_not_learned_is_never_finished():
+    assert yardsticks.unfinished(make_run(steps={"loss": BASELINE})).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, -3.0])
+def test_a_seed_that_learned_is_finished_where_2_per_cent_of_its_spread_is_left(offset):
+    level = np.r_[np.linspace(3.0, 1.0, 100), np.full(100, 1.0)] + offset
+    left = yardsticks.unfinished(by_fall(level))[:, 0]
+    assert left[:90].all()
+    assert not left[110:].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("stream_grad_norm", [8.0, 4.0, 2.0], np.log(4)),
+        ("stream_grad_norm", [1.0, 9.0, 3.0], np.log(3)),
+        ("stream_rms", [1.0, 9.0, 3.0], np.log(9)),
+    ],
+)
+def test_the_growth_of_a_stream_is_measured_from_where_it_begins(name, values, expected):
+    run = make_run(blocks=("b.0", "b.1", "b.2"), block_signals={name: np.array(values)})
+    assert yardsticks.stream_growth(run, name, slice(0, 1)) == pytest.approx([expected, expected])
+
+
+def test_a_net_without_blocks_has_no_stream():
+    assert yardsticks.stream_growth(make_run(), "stream_rms", slice(0, 1)) is None
