@@ -1,94 +1,162 @@
-"""GL101 vanishing-gradient. Elasticity e = p ||W|| / loss.
+"""GL101 vanishing-gradient: by a layer's share of the gradient, or by all layers' against the loss.
 
-||W|| = 8 and loss = 1 below, so p = e / 8.
+Every layer has ||W|| = 8, so that a layer's share is its p over the largest p.
 """
 
 import numpy as np
 import pytest
 
-import gradlab
 from gradlab.run import Run
-from tests.rules.runs import actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    BASELINE,
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    layers_of,
+    make_run,
+    severity,
+    wavering,
+)
 
-FLAT = {"loss": 1.0}
-LEARNED, NOT_LEARNED = {"baseline_loss": 10.0}, {"baseline_loss": 1.0}
+
+def weak_first_layer(p, steps=SLOW, **details):
+    return make_run(steps=steps, per_example_grad_norm=np.array([p, 1.0, 1.0, 1.0]), **details)
 
 
-def with_elasticity(value, **details):
-    p = np.ones((60, 2, 4))
-    p[:, :, 0] = value / 8
-    return make_run(60, steps=FLAT, per_example_grad_norm=p, **details)
-
-
-def hit_in(replicates, **details):
-    """A run of four seeds, some of which have a first layer without a gradient."""
-    p = np.ones((60, 4, 4))
-    p[:, :replicates, 0] = 1e-5
-    return make_run(60, 4, steps=FLAT, per_example_grad_norm=p, **details)
+def weak_everywhere(elasticity, steps=FAILED):
+    """A run whose layers are alike: none vanishes beside another one."""
+    return make_run(steps=steps, per_example_grad_norm=elasticity * BASELINE / 8)
 
 
 @pytest.mark.parametrize(
-    ("elasticity", "expected"),
-    [
-        (0.0, "error"), (0.0099, "error"), (0.01, "warning"), (0.0101, "warning"),
-        (0.099, "warning"), (0.1, ""), (0.101, ""), (3.4, ""),
-    ],
-)  # fmt: skip
-def test_the_limits_of_the_elasticity(elasticity, expected):
-    assert severity(with_elasticity(elasticity, config=LEARNED), "GL101") == expected
+    ("share", "expected"),
+    [(0.0, "warning"), (0.0099, "warning"), (0.0101, ""), (0.1, ""), (1.0, "")],
+)
+def test_the_limit_of_a_layers_share(share, expected):
+    assert severity(weak_first_layer(share), "GL101") == expected
 
 
-def test_the_finding_names_the_layer_and_its_elasticity():
-    finding = found(with_elasticity(0.05, config=LEARNED), "GL101")
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_a_vanished_layer_is_an_error_only_where_nothing_is_learned(steps, expected):
+    assert severity(weak_first_layer(1e-4, steps), "GL101") == expected
+
+
+@pytest.mark.parametrize(
+    ("elasticity", "expected"), [(0.0, "error"), (0.049, "error"), (0.051, ""), (3.4, "")]
+)
+def test_the_limit_where_all_layers_are_weak_alike(elasticity, expected):
+    assert severity(weak_everywhere(elasticity), "GL101") == expected
+
+
+def test_layers_that_are_weak_alike_matter_only_where_nothing_is_learned():
+    assert not fires(weak_everywhere(0.049, SLOW), "GL101")
+
+
+def test_without_a_baseline_the_share_alone_decides():
+    blind = {"baseline_loss": None}
+    assert fires(weak_first_layer(1e-4, FAILED, config=blind), "GL101")
+    alike = make_run(steps=FAILED, per_example_grad_norm=1e-9, config=blind)
+    assert not fires(alike, "GL101")
+
+
+def test_the_finding_names_the_layer_and_its_share():
+    finding = found(weak_first_layer(0.005, FAILED), "GL101")
     assert finding.layers == (1,)
-    assert finding.value == pytest.approx(0.05)
-    assert finding.limit == 0.1
+    assert finding.value == pytest.approx(0.005)
+    assert finding.limit == 0.01
+    assert finding.iterations == (0, 59)
 
 
-def test_a_warned_layer_is_an_error_where_nothing_is_learned():
-    assert severity(with_elasticity(0.05, config=NOT_LEARNED), "GL101") == "error"
+@pytest.mark.parametrize(
+    ("p", "layers"),
+    [
+        ([1e-4, 1e-4, 1, 1], (1, 2)),
+        ([1, 1e-4, 1, 1], ()),  # layer 1 gets its signal past layer 2: a branch
+        ([1e-4, 1, 1e-4, 1], (1,)),
+    ],
+)
+def test_a_layer_vanishes_only_with_all_layers_before_it(p, layers):
+    run = make_run(steps=FAILED, per_example_grad_norm=np.array(p, float))
+    assert layers_of(run, "GL101") == layers
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (0.001, 0.0029, True),
+        (0.001, 0.0031, False),
+        (1e-9, 0.0009, True),  # from nothing to next to nothing
+    ],
+)
+def test_a_share_that_rises_threefold_is_a_plateau_being_left(first, last, expected):
+    p = np.ones((120, 2, 4))
+    p[:60, :, 0] = first
+    p[60:, :, 0] = last
+    run = make_run(120, steps={"loss": wavering(1.0, 120)}, per_example_grad_norm=p)
+    assert fires(run, "GL101") == expected
+
+
+@pytest.mark.parametrize(("iterations", "expected"), [(4, False), (5, True), (50, True)])
+def test_fewer_than_five_iterations_tell_nothing(iterations, expected):
+    p = np.array([1e-4, 1.0, 1.0, 1.0])
+    run = make_run(iterations, steps={"loss": BASELINE}, per_example_grad_norm=p)
+    assert fires(run, "GL101") == expected
 
 
 def test_the_learning_rate_does_not_matter():
-    assert not fires(with_elasticity(3.4, update_ratio=1e-12, update_norm=1e-12), "GL101")
+    run = make_run(steps=FAILED, update_ratio=1e-12, update_norm=1e-12)
+    assert not fires(run, "GL101")
 
 
 def test_a_converged_run_is_no_vanished_one():
-    """Loss and gradients fall together to 1e-8: e stays put."""
     loss = np.geomspace(2.3, 1e-8, 200)[:, None]
-    p = np.broadcast_to(loss[:, :, None] * 0.5, (200, 2, 4))
+    p = np.broadcast_to(loss[:, :, None] * np.array([1e-4, 1, 1, 1]), (200, 2, 4))
     assert not fires(make_run(200, steps={"loss": loss}, per_example_grad_norm=p), "GL101")
-
-
-def test_a_loss_of_exactly_0_has_nothing_left_to_vanish():
-    assert not fires(make_run(steps={"loss": 0.0}, per_example_grad_norm=0.0), "GL101")
 
 
 def test_one_bad_batch_decides_nothing():
     p = np.ones((60, 2, 4))
     p[30] = 0
-    assert not fires(make_run(60, steps=FLAT, per_example_grad_norm=p), "GL101")
+    assert not fires(make_run(60, steps=FAILED, per_example_grad_norm=p), "GL101")
 
 
-def test_layers_are_those_hit_in_most_hit_replicates():
+def test_small_weights_count_as_if_they_had_lecuns_norm():
+    """A branch that starts near 0 has a small ||W||, and a gradient all the same."""
+    norm = np.array([1e-6, 8.0, 8.0, 8.0])
+    assert not fires(make_run(steps=FAILED, weight_norm=norm), "GL101")
+
+
+def hit_in(replicates):
     p = np.ones((60, 4, 4))
-    p[:, :3, 0] = 1e-5
-    p[:, 0, 1] = 1e-5  # layer 2 in one replicate of three
-    finding = found(make_run(60, 4, steps=FLAT, per_example_grad_norm=p), "GL101")
-    assert finding.layers == (1,)
-    assert finding.replicates == {"hit": 3, "total": 4, "which": [0, 1, 2]}
+    p[:, :replicates, 0] = 1e-5
+    return make_run(60, 4, steps={"loss": wavering(BASELINE, 60, 4)}, per_example_grad_norm=p)
 
 
 @pytest.mark.parametrize(("hit", "expected"), [(1, "warning"), (2, "error"), (3, "error")])
-def test_half_of_the_replicates_make_an_error(hit, expected):
-    assert severity(hit_in(hit, config=LEARNED), "GL101") == expected
+def test_half_of_the_seeds_make_an_error(hit, expected):
+    finding = found(hit_in(hit), "GL101")
+    assert finding.severity == expected
+    assert finding.replicates == {"hit": hit, "total": 4, "which": list(range(hit))}
+
+
+def test_layers_are_those_hit_in_most_hit_seeds():
+    p = np.ones((60, 4, 4))
+    p[:, :3, 0] = 1e-5
+    p[:, 0, 1] = 1e-5  # layer 2 in one seed of three
+    loss = {"loss": wavering(BASELINE, 60, 4)}
+    assert layers_of(make_run(60, 4, steps=loss, per_example_grad_norm=p), "GL101") == (1,)
 
 
 def test_the_cause_sums_the_terms_to_the_measured_ratio():
     slopes = {"log_gain_weight": 0.05, "log_gain_slope": -1.45}
     factor = np.exp(0.05 - 1.45)
     delta = np.broadcast_to([factor**3, factor**2, factor, 1.0], (60, 2, 4))
-    run = with_elasticity(1e-4, delta_norm=delta, activation="sigmoid", **slopes)
+    run = weak_first_layer(1e-4, FAILED, delta_norm=delta, activation="sigmoid", **slopes)
     finding = found(run, "GL101")
     total = sum(finding.cause["log_gain"].values())
     assert finding.cause["dominant"] == "slope"
@@ -97,21 +165,27 @@ def test_the_cause_sums_the_terms_to_the_measured_ratio():
     assert finding.remedies[0].parameters["activation"] == "relu"
 
 
-def test_small_weights_ask_for_another_initialization():
-    finding = found(with_elasticity(1e-4, log_gain_weight=-1.5, log_gain_slope=-0.1), "GL101")
+HE = np.sqrt(2 * 64)  # He's norm of a matrix (64, 64)
+SMALL_GAINS = {"log_gain_weight": -1.5, "log_gain_slope": -0.1}
+
+
+@pytest.mark.parametrize(
+    ("begun", "expected"), [(0.89, "initialize"), (0.91, "add residual connections")]
+)
+def test_another_initialization_is_proposed_only_where_the_weights_began_small(begun, expected):
+    run = weak_first_layer(1e-4, FAILED, weight_norm=begun * HE, **SMALL_GAINS)
+    finding = found(run, "GL101")
     assert finding.cause["dominant"] == "weight"
-    assert actions(finding)[0] == "initialize"
-    assert finding.remedies[0].evidence == finding.cause["sentence"]
+    assert actions(finding)[0] == expected
+
+
+def test_the_evidence_for_an_initialization_is_the_norm_that_the_weights_began_with():
+    run = weak_first_layer(1e-4, FAILED, weight_norm=0.5 * HE, **SMALL_GAINS)
+    assert "0.5 of that scale" in found(run, "GL101").remedies[0].evidence
 
 
 def test_a_signal_of_exactly_0_is_first_searched_for_where_it_is_cut_off():
-    assert actions(found(with_elasticity(0.0), "GL101"))[0] == "find what cuts off"
-
-
-@pytest.mark.parametrize("iterations", [1, 7, 50, 51])
-def test_a_short_run_is_judged_by_what_it_has(iterations):
-    p = np.full((iterations, 2, 4), 1e-6)
-    assert severity(make_run(iterations, steps=FLAT, per_example_grad_norm=p), "GL101") == "error"
+    assert actions(found(weak_first_layer(0.0), "GL101"))[0] == "find what cuts off"
 
 
 def test_only_the_finite_prefix_counts():
@@ -119,38 +193,14 @@ def test_only_the_finite_prefix_counts():
     p[10:] = np.nan
     counts = np.zeros((60, 2, 4))
     counts[10:] = 1
-    run = make_run(60, steps=FLAT, per_example_grad_norm=p, nonfinite_count=counts)
+    run = make_run(60, steps=FAILED, per_example_grad_norm=p, nonfinite_count=counts)
     assert not fires(run, "GL101")
-
-
-def plateau(elasticity, after, share):
-    """A run that stands on a plateau of that elasticity for 100 iterations and leaves it."""
-    p = np.full((200, 2, 4), 1.0)
-    p[:100, :, 0], p[100:, :, 0] = elasticity / 8, after / 8
-    baseline = {"baseline_loss": 1 / share}
-    return make_run(200, steps=FLAT, per_example_grad_norm=p, config=baseline)
-
-
-@pytest.mark.parametrize(
-    ("elasticity", "after", "share", "expected"),
-    [
-        (0.0101, 0.101, 0.9, ""),  # out of it, and it learns
-        (0.0099, 0.101, 0.9, "error"),  # it had vanished altogether
-        (0.0101, 0.099, 0.9, "warning"),  # still in it
-        (0.0101, 0.101, 0.96, "error"),  # nothing is learned
-    ],
-)
-def test_a_plateau_that_was_left_behind_is_no_warning(elasticity, after, share, expected):
-    assert severity(plateau(elasticity, after, share), "GL101") == expected
-
-
-def test_a_plateau_is_named_from_its_first_iteration():
-    assert found(plateau(0.0099, 0.101, 0.9), "GL101").iterations[0] == 0
 
 
 def test_a_record_that_does_not_say_how_wide_its_layers_are_is_judged_all_the_same():
     shape = (60, 1, 3)
     signals = {"per_example_grad_norm": np.full(shape, 1e-9), "weight_norm": np.ones(shape)}
-    run = Run.from_arrays(signals, steps={"loss": np.full((60, 1), 2.3)})
+    steps = {"loss": np.full((60, 1), 2.3)}
+    run = Run.from_arrays(signals, steps=steps, config={"baseline_loss": 2.3})
     assert run.layers["fan_out"].isna().all()
-    assert "GL101" in [finding.rule for finding in gradlab.diagnose(run).findings]
+    assert severity(run, "GL101") == "error"
