@@ -1,47 +1,74 @@
-"""GL104 stale-gradient."""
+"""GL104 stale-gradient. The first batch of each run is clean: nothing older is there yet."""
 
 import numpy as np
 import pytest
 
 import gradlab
-from tests.rules.runs import actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    layers_of,
+    make_run,
+    severity,
+)
 
-FALLING = np.linspace(2.3, 0.1, 60)[:, None].repeat(2, axis=1)
 
-
-def run_of(ratio, iterations=60, **steps):
-    """A run whose third layer alone has a gradient of `ratio` times what its batch can make."""
+def stale(ratio, layers=(1, 2, 3, 4), iterations=60, first=1.0, steps=SLOW, **details):
+    """A run whose gradients are `ratio` times what a batch can make, but for its first batch."""
     norm = np.ones((iterations, 2, 4))
-    norm[..., 2] = ratio
-    return make_run(
-        iterations, 2, per_example_grad_norm=np.ones_like(norm), grad_norm=norm, steps=steps
-    )
+    norm[1:, :, [layer - 1 for layer in layers]] = ratio
+    norm[0] = first
+    return make_run(iterations, grad_norm=norm, per_example_grad_norm=1.0, steps=steps, **details)
 
 
-def everywhere(ratio):
-    return make_run(60, 2, grad_norm=ratio, per_example_grad_norm=1.0, steps={"loss": FALLING})
+@pytest.mark.parametrize(("ratio", "expected"), [(1.0, False), (1.1, False), (1.11, True)])
+def test_a_gradient_larger_than_its_batch_can_make_it_is_stale(ratio, expected):
+    assert fires(stale(ratio), "GL104") == expected
+
+
+@pytest.mark.parametrize(("ratio", "limit"), [(1.11, 1.1), (2.0, 1.1), (2.01, 2.0)])
+def test_the_finding_names_the_limit_that_it_crosses(ratio, limit):
+    assert found(stale(ratio), "GL104").limit == limit
 
 
 @pytest.mark.parametrize(
-    ("ratio", "expected"),
-    [(1.0, ""), (1.1, ""), (1.11, "warning"), (2.0, "warning"), (2.01, "error")],
+    ("steps", "expected"), [(LEARNED, "warning"), (SLOW, "warning"), (FAILED, "error")]
 )
-def test_a_gradient_larger_than_its_batch_can_make_it_is_stale(ratio, expected):
-    assert severity(everywhere(ratio), "GL104") == expected
+def test_it_is_an_error_only_where_nothing_is_learned(steps, expected):
+    assert severity(stale(5.0, steps=steps), "GL104") == expected
 
 
-def test_few_layers_alone_are_a_warning():
-    """Nobody forgets some layers: p may lack something there."""
-    finding = found(run_of(2.01, loss=FALLING), "GL104")
-    assert finding.severity == "warning"
-    assert finding.layers == (3,)
-    assert finding.value == pytest.approx(2.01)
+def test_the_finding_names_value_and_layers():
+    finding = found(stale(2.5), "GL104")
+    assert finding.value == pytest.approx(2.5)
+    assert finding.layers == (1, 2, 3, 4)
     assert actions(finding)[0] == "empty gradients"
 
 
-@pytest.mark.parametrize(("records", "expected"), [(2, False), (3, True)])
-def test_two_records_decide_nothing(records, expected):
-    assert fires(run_of(5.0, iterations=records), "GL104") == expected
+@pytest.mark.parametrize(("layers", "expected"), [((3,), ()), ((2, 3), (2, 3))])
+def test_nobody_forgets_some_layers_alone(layers, expected):
+    """Where few layers are hit, p more likely lacks something there."""
+    assert layers_of(stale(5.0, layers), "GL104") == expected
+
+
+@pytest.mark.parametrize(("iterations", "expected"), [(2, False), (3, True)])
+def test_two_records_decide_nothing(iterations, expected):
+    run = stale(5.0, iterations=iterations, steps={"loss": 2.3})
+    assert fires(run, "GL104") == expected
+
+
+@pytest.mark.parametrize(("first", "expected"), [(1.1, True), (1.11, False)])
+def test_where_the_first_batch_is_too_large_already_p_is_incomplete(first, expected):
+    assert fires(stale(5.0, first=first), "GL104") == expected
+
+
+@pytest.mark.parametrize(("cosine", "expected"), [(0.5, True), (0.51, False), (-0.51, False)])
+def test_a_gradient_along_the_weights_is_a_penaltys(cosine, expected):
+    assert fires(stale(5.0, grad_weight_cosine=cosine), "GL104") == expected
 
 
 @pytest.mark.parametrize("seed", range(3))
