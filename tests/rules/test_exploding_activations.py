@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import fires, found, make_run
+from tests.rules.runs import FAILED, LEARNED, SLOW, fires, found, make_run, severity
 
 
-def grown(growth):
-    return make_run(activation_rms=np.broadcast_to([1.0, growth**0.5, growth, 1.0], (60, 2, 4)))
+def grown(growth, **details):
+    rms = np.broadcast_to([1.0, growth**0.5, growth, 1.0], (60, 2, 4))
+    return make_run(activation_rms=rms, **details)
 
 
 @pytest.mark.parametrize(("growth", "expected"), [(99.0, False), (100.0, False), (101.0, True)])
@@ -16,11 +17,33 @@ def test_the_limit_of_growth(growth, expected):
     assert fires(grown(growth), "GL203") == expected
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, "note"), (SLOW, "note"), (FAILED, "error")]
+)
+def test_growth_is_an_error_only_where_nothing_is_learned(steps, expected):
+    assert severity(grown(1e4, steps=steps), "GL203") == expected
+
+
 def test_the_finding_names_the_layers_beyond_the_limit():
     finding = found(grown(101.0), "GL203")
     assert finding.value == pytest.approx(101.0)
     assert finding.limit == 100
     assert finding.layers == (3,)
+
+
+@pytest.mark.parametrize(("growth", "expected"), [(99.0, False), (101.0, True)])
+def test_in_a_net_with_a_residual_stream_the_stream_counts(growth, expected):
+    """A branch may end in a small or a large signal: what goes on is the stream."""
+    stream = {"stream_rms": np.array([1.0, growth])}
+    run = grown(1e4, blocks=("b.0", "b.1"), block_signals=stream)
+    assert fires(run, "GL203") == expected
+
+
+def test_growth_is_measured_from_the_first_layer_that_looks_nothing_up():
+    rms = np.array([0.02, 1.0, 3.0, 1.0])
+    table = {1: {"kind": "embedding"}}
+    assert not fires(make_run(activation_rms=rms, described=table), "GL203")
+    assert fires(make_run(activation_rms=rms), "GL203")
 
 
 def test_the_output_layer_may_be_large():

@@ -1,54 +1,80 @@
-"""GL302 frozen-layer."""
+"""GL302 frozen-layer. e = p ||W|| / baseline = 8 / 2.3, T = 60, c = e T u."""
 
 import numpy as np
 import pytest
 
-from tests.rules.runs import actions, fires, found, make_run
+from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
 
-FLAT = {"loss": np.full((60, 1), 2.25)}  # nothing learned, everything left to learn
+PACE = 0.01 / (60 * 8 / 2.3)  # u at which c = 0.01
 
 
-def still_in_layer_2(ratio):
-    return make_run(steps=FLAT, update_ratio=np.array([0.001, ratio, 0.001, 0.001]))
+def still_in_layer_2(ratio, steps=FAILED, others=0.001, **details):
+    return make_run(steps=steps, update_ratio=np.array([others, ratio, others, others]), **details)
 
 
 @pytest.mark.parametrize(
-    ("ratio", "expected"),
-    # e = 1 * 8 / 2.25, T = 60: c = e * 60 * u < 0.01 below u = 4.6875e-5
-    [(0.0, True), (4.68e-5, True), (4.70e-5, False)],
+    ("ratio", "expected"), [(0.0, True), (0.99 * PACE, True), (1.01 * PACE, False)]
 )
 def test_a_layer_that_matters_and_stands_still_is_frozen(ratio, expected):
     assert fires(still_in_layer_2(ratio), "GL302") == expected
 
 
+@pytest.mark.parametrize(("steps", "expected"), [(SLOW, "warning"), (FAILED, "error")])
+def test_it_is_an_error_only_where_nothing_is_learned(steps, expected):
+    assert severity(still_in_layer_2(0.0, steps), "GL302") == expected
+
+
 def test_the_finding_names_the_layer_and_asks_for_the_optimizer():
     finding = found(still_in_layer_2(0.0), "GL302")
     assert finding.layers == (2,)
-    assert finding.severity == "error"
+    assert finding.value == 0.0
     assert actions(finding) == ["add to optimizer", "accept"]
     assert finding.remedies[0].parameters == {"layers": [2]}
 
 
-def test_a_layer_that_does_not_matter_is_not_called_frozen():
-    grad = np.array([0.02, 1.0, 1.0, 1.0])  # e = 0.02 * 8 / 2.25 = 0.07
-    run = make_run(steps=FLAT, update_ratio=[0.0, 0.1, 0.1, 0.1], per_example_grad_norm=grad)
-    assert not fires(run, "GL302")
+def elastic(elasticity, way):
+    """A second layer of that elasticity, which goes `way` times its own length in the run."""
+    p = np.array([1.0, elasticity * 2.3 / 8, 1.0, 1.0])
+    return still_in_layer_2(way / 60, others=0.01, per_example_grad_norm=p)
+
+
+@pytest.mark.parametrize(("elasticity", "expected"), [(0.099, False), (0.101, True)])
+def test_a_layer_that_does_not_matter_is_not_called_frozen(elasticity, expected):
+    assert fires(elastic(elasticity, 0.0), "GL302") == expected
+
+
+@pytest.mark.parametrize(("way", "expected"), [(0.0499, True), (0.0501, False)])
+def test_a_layer_that_went_5_per_cent_of_its_length_does_not_stand_still(way, expected):
+    assert fires(elastic(0.15, way), "GL302") == expected
 
 
 def test_all_layers_still_is_the_learning_rate_and_only_a_warning():
-    finding = found(make_run(steps=FLAT, update_ratio=1e-7), "GL302")
+    finding = found(make_run(steps=FAILED, update_ratio=1e-7), "GL302")
     assert finding.severity == "warning"
     assert finding.layers == ()
     assert actions(finding)[0] == "raise learning rate"
 
 
 def test_a_net_that_learned_may_stand_still():
-    loss = np.full((60, 1), 2.0)
-    loss[30:] = 0.001
-    assert not fires(make_run(steps={"loss": loss}, update_ratio=0.0), "GL302")
+    assert not fires(make_run(steps=LEARNED, update_ratio=0.0), "GL302")
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0099, "warning"), (0.0101, "")])
+def test_in_a_net_that_learned_only_a_layer_that_stands_still_alone_is_named(share, expected):
+    run = still_in_layer_2(share * 0.004, LEARNED, others=0.004)
+    assert severity(run, "GL302") == expected
 
 
 @pytest.mark.parametrize(("iterations", "expected"), [(19, False), (20, True)])
 def test_a_short_run_is_too_short_to_tell(iterations, expected):
     run = make_run(iterations, steps={"loss": 2.25}, update_ratio=[0.001, 0.0, 0.001, 0.001])
     assert fires(run, "GL302") == expected
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0, -10.0])
+def test_without_a_baseline_the_spread_of_the_losses_counts(offset):
+    """e = 8 / 0.1 = 80, whatever is added to the loss: c = 0.01 at u = 2.08e-6."""
+    blind = {"baseline_loss": None}
+    loss = {"loss": FAILED["loss"] + offset}
+    assert fires(still_in_layer_2(2.0e-6, loss, config=blind), "GL302")
+    assert not fires(still_in_layer_2(2.2e-6, loss, config=blind), "GL302")

@@ -3,17 +3,29 @@
 import numpy as np
 import pytest
 
-from tests.rules.runs import actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    BASELINE,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+    stepping,
+    wavering,
+)
+
+FAILED, SLOW = wavering(BASELINE, 200), wavering(1.0, 200)
+LEARNED = wavering(stepping(BASELINE, 0.8, 50, 200), 200)
 
 
 def noisy(iterations=200, seed=0, deviation=0.3):
     return np.exp(np.random.default_rng(seed).normal(0, deviation, (iterations, 2)))
 
 
-def spiked(factor):
+def spiked(factor, loss=LEARNED, **details):
     norm = np.ones((200, 2))
-    norm[120, 0] = factor
-    return make_run(200, steps={"grad_norm": norm})
+    norm[120] = factor
+    return make_run(200, steps={"grad_norm": norm, "loss": loss}, **details)
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(9.9, False), (10.0, False), (10.1, True)])
@@ -23,7 +35,6 @@ def test_a_spike_is_more_than_ten_times_what_is_usual(factor, expected):
 
 def test_the_finding_names_iteration_and_factor():
     finding = found(spiked(13.0), "GL103")
-    assert finding.severity == "warning"
     assert finding.iterations == (120, 120)
     assert finding.value == pytest.approx(13.0)
     assert actions(finding)[0] == "inspect batch"
@@ -45,12 +56,29 @@ def test_healthy_noise_does_not_ring_in_two_thousand_iterations(seed):
     assert not fires(make_run(1000, steps={"grad_norm": noisy(1000, seed, 0.4)}), "GL103")
 
 
-@pytest.mark.parametrize(("after", "expected"), [(1.5, "warning"), (1.51, "error")])
-def test_a_spike_that_does_damage_is_an_error(after, expected):
-    norm, loss = np.ones((200, 2)), np.full((200, 2), 1.0)
-    norm[120] = 50.0
-    loss[121:135] = after
-    assert severity(make_run(200, steps={"grad_norm": norm, "loss": loss}), "GL103") == expected
+def raised(loss, rise):
+    """Losses that stand higher for 15 iterations after the spike at iteration 120."""
+    after = loss.copy()
+    after[121:136] += rise
+    return after
+
+
+@pytest.mark.parametrize(
+    ("loss", "rise", "expected"),
+    [
+        (LEARNED, 0.49, "note"),  # five times the scatter of 0.1
+        (LEARNED, 0.51, "warning"),
+        (SLOW, 0.0, "warning"),
+        (FAILED, 0.0, "error"),
+    ],
+)
+def test_a_spike_without_damage_is_a_note_in_a_net_that_learns(loss, rise, expected):
+    assert severity(spiked(50.0, raised(loss, rise)), "GL103") == expected
+
+
+def test_a_constant_added_to_the_loss_hides_no_damage():
+    run = spiked(50.0, raised(LEARNED, 0.51) + 1000, config={"baseline_loss": None})
+    assert severity(run, "GL103") == "warning"
 
 
 def test_a_new_level_is_no_spike():

@@ -1,10 +1,10 @@
 """GL402 no-progress."""
 
+import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from gradlab.run import Run
-from tests.rules.runs import actions, fires, found, make_run
+from tests.rules.runs import FAILED, actions, fires, found, make_run, wavering
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.94, False), (0.96, True), (1.5, True)])
@@ -35,7 +35,48 @@ def test_weights_that_hardly_moved_ask_for_a_larger_learning_rate():
     assert actions(finding)[0] == "raise learning rate"
 
 
-def test_without_a_baseline_the_rule_says_what_it_needs():
-    run = make_run()
-    bare = Run.from_arrays({"delta_norm": run["delta_norm"]})
-    assert "baseline_loss" in registry()["GL402"].missing(bare)
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_without_a_baseline_a_loss_that_does_not_fall_is_no_progress(offset):
+    steps = {"loss": FAILED["loss"] + offset}
+    finding = found(make_run(steps=steps, config={"baseline_loss": None}), "GL402")
+    assert finding.severity == "error"
+    assert finding.confidence == "medium"
+
+
+@pytest.mark.parametrize(
+    ("loss", "objective"),
+    [(wavering(0.0), "minimize"), (FAILED["loss"], "moving"), (np.full((60, 1), 2.0), "minimize")],
+    ids=["it changes its sign", "its targets move", "it is constant"],
+)
+def test_a_loss_that_is_no_yardstick_is_no_proof(loss, objective):
+    config = {"baseline_loss": None, "objective": objective}
+    assert not fires(make_run(steps={"loss": loss}, config=config), "GL402")
+
+
+@pytest.mark.parametrize(("last", "expected"), [(0.9, False), (0.1, True)])
+def test_a_score_outranks_the_loss(last, expected):
+    score = np.linspace(0.1, last, 60)[:, None]
+    assert fires(make_run(steps={"loss": 2.3, "score": score}), "GL402") == expected
+
+
+SHAPES = {"name": "mse_loss", "answer_shape": [64, 1], "target_shape": [64]}
+
+
+@pytest.mark.parametrize(
+    ("criterion", "expected"),
+    [
+        (SHAPES, "match shapes"),
+        (SHAPES | {"target_shape": [64, 1]}, "train longer"),
+        (SHAPES | {"name": "cross_entropy", "answer_shape": [64, 10]}, "train longer"),
+    ],
+)
+def test_shapes_that_are_stretched_to_fit_are_the_cause(criterion, expected):
+    run = make_run(steps={"loss": 2.3}, config={"criterion": criterion}, update_ratio=0.01)
+    finding = found(run, "GL402")
+    assert actions(finding)[0] == expected
+    assert registry()["GL402"].is_cause(finding) == (expected == "match shapes")
+
+
+def test_a_run_without_a_loss_or_a_score_lacks_one():
+    bare = make_run(steps={"loss": np.ma.masked_all((60, 2))})
+    assert "needs the loss" in registry()["GL402"].missing(bare)
