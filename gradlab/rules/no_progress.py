@@ -49,6 +49,7 @@ class NoProgress(Rule):
 
     code = "GL402"
     name = "no-progress"
+    needs_loss = True
     timeless = True
     limits: ClassVar = {
         "share": Limit(

@@ -5,7 +5,18 @@ import pytest
 
 import gradlab
 from gradlab.datasets import Data
-from tests.rules.runs import actions, fires, found, make_run
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+    stepping,
+    wavering,
+)
 
 RATIO = 89.8 / 8.6
 GROWING = np.geomspace(0.01, 100, 60)[:, None, None]
@@ -25,22 +36,19 @@ def trained(sizes, data, start, loss, rate, iterations=5):
 
 
 @pytest.fixture(scope="module")
-def runaway():
-    start = 8.6 / (RATIO - 1)
-    return trained([1, 1, 1], line(1e12), start, "mean_absolute_error", RATIO - 1)
-
-
-@pytest.fixture(scope="module")
 def overshoot():
     """Distance from the minimum times 1 - eta lambda a step, lambda = 2."""
     start = 3.0 - 8.6 / (RATIO + 1)
     return trained([1, 1], line(3.0), start, "squared_error", (1 + RATIO) / 2)
 
 
-def test_the_lectures_runaway_is_told_by_its_cosine(runaway):
-    finding = found(runaway, "GL303")
-    assert finding.value == pytest.approx(RATIO, rel=1e-3)
-    assert runaway["update_cosine"][1:].min() == pytest.approx(1.0)
+def test_the_lectures_runaway_is_told_by_its_cosine():
+    """Steps of 8.6, 89.8 and so on, all the same way, at a loss that gains nothing by them."""
+    steps = 8.6 * RATIO ** np.arange(6)[:, None, None]
+    loss = {"loss": wavering(2.3, 6)}
+    run = make_run(6, update_norm=steps, update_cosine=1.0, steps=loss)
+    finding = found(run, "GL303")
+    assert finding.value == pytest.approx(RATIO)
     assert actions(finding)[0] == "bound the loss"
 
 
@@ -59,14 +67,44 @@ def test_gradient_descent_diverges_past_two_over_lambda(rate, expected):
     assert fires(run, "GL303") == expected
 
 
+def growing(until, cosine=1.0, fall=0.0):
+    """Steps that grow to `until` in 60 iterations; the losses spread by 1.0 and fall by `fall`."""
+    norm = np.full((120, 1, 1), 0.001)
+    norm[:60] = np.geomspace(0.01, until, 60)[:, None, None]
+    loss = stepping(2.3, 2.3 - fall, 30, 120)
+    loss[100:] = 1.3
+    config = {"baseline_loss": 1.3}  # nothing is learned
+    steps = {"loss": loss[:, None]}
+    return make_run(120, steps=steps, update_norm=norm, update_cosine=cosine, config=config)
+
+
+@pytest.mark.parametrize(("fall", "expected"), [(0.49, True), (0.51, False)])
+def test_growing_steps_by_which_the_loss_falls_are_good_ones(fall, expected):
+    assert fires(growing(100.0, fall=fall), "GL303") == expected
+
+
 @pytest.mark.parametrize(
-    ("start", "end", "expected"), [(2.0, 2.0, True), (2.0, 1.01, True), (2.0, 0.5, False)]
+    ("until", "cosine", "expected"),
+    [
+        (9.0, 0.71, True),
+        (9.0, -0.71, True),
+        (9.0, 0.69, False),
+        (9.0, -0.69, False),
+        (11.0, 0.0, True),  # more than a thousandfold: the direction does not matter
+    ],
 )
-def test_growing_steps_that_halve_the_loss_are_good_ones(start, end, expected):
-    run = make_run(update_norm=GROWING, steps={"loss": np.linspace(start, end, 60)[:, None]})
-    assert fires(run, "GL303") == expected
+def test_steps_along_one_line_diverge_and_others_only_past_all_bounds(until, cosine, expected):
+    assert fires(growing(until, cosine), "GL303") == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_whatever_grew_in_a_net_that_learned_was_overcome(steps, expected):
+    run = make_run(update_norm=GROWING, update_cosine=1.0, steps=steps)
+    assert severity(run, "GL303") == expected
 
 
 def test_steps_that_go_no_farther_than_the_weights_length_do_not_diverge():
-    run = make_run(update_norm=GROWING / 1000, steps={"loss": np.full((60, 1), 2.0)})
+    run = make_run(update_norm=GROWING / 1000, update_cosine=1.0, steps=FAILED)
     assert not fires(run, "GL303")

@@ -1,25 +1,39 @@
-"""GL403 overfitting."""
+"""GL403 overfitting. Held-out losses gain 1.0, from 2.0 to their lowest, 1.0."""
 
 import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import fires, found, make_run
+from tests.rules.runs import FAILED, fires, found, make_run, stepping, wavering
 
 
-def held_out(last, train):
-    """Three held-out losses, 2.0, 1.0 at iteration 50, and `last`."""
-    values = np.full((101, 2), np.nan)
-    values[::50] = np.array([2.0, 1.0, last])[:, None]
-    return make_run(101, steps={"validation_loss": values, "loss": np.full((101, 2), train)})
+def measured(values, every, iterations):
+    """A column of held-out losses (T, 2) at every `every`-th iteration."""
+    column = np.full((iterations, 2), np.nan)
+    column[::every] = np.reshape(values, (-1, 1))
+    return column
 
 
+def held_out(last, train, lowest=1.0, offset=0.0):
+    """Three held-out losses, 2.0, the lowest, and `last`; the training loss ends at `train`."""
+    values = measured([2.0, lowest, last], 50, 101) + offset
+    loss = wavering(stepping(2.0, train, 20, 101), 101, scatter=0.01) + offset
+    config = {"baseline_loss": None}
+    return make_run(101, steps={"validation_loss": values, "loss": loss}, config=config)
+
+
+@pytest.mark.parametrize("offset", [0.0, -1.5, 1000.0])
 @pytest.mark.parametrize(
     ("last", "train", "expected"),
-    [(1.49, 0.1, False), (1.51, 0.1, True), (1.51, 0.75, True), (1.51, 0.76, False)],
+    [(1.19, 0.1, False), (1.21, 0.1, True), (1.21, 0.99, True), (1.21, 1.03, False)],
 )
-def test_overfitting_is_a_rise_of_the_held_out_loss_and_a_gap(last, train, expected):
-    assert fires(held_out(last, train), "GL403") == expected
+def test_overfitting_is_a_rise_of_the_held_out_loss_and_a_gap(last, train, expected, offset):
+    assert fires(held_out(last, train, offset=offset), "GL403") == expected
+
+
+def test_a_net_that_learned_nothing_does_not_overfit():
+    values = measured([2.4, 2.3, 3.0], 20, 60)
+    assert not fires(make_run(steps={"validation_loss": values} | FAILED), "GL403")
 
 
 def test_the_finding_names_the_iteration_at_which_to_stop():
@@ -31,6 +45,12 @@ def test_the_finding_names_the_iteration_at_which_to_stop():
     assert finding.remedies[0].parameters == {"iteration": 50}
 
 
+@pytest.mark.parametrize(("last", "expected"), [(2.37, False), (2.40, True)])
+def test_where_the_held_out_loss_gained_nothing_the_training_losses_spread_counts(last, expected):
+    """The training loss falls from 2.0 to 0.1 and wavers by 0.01: a fifth of that is 0.382."""
+    assert fires(held_out(last, 0.1, lowest=2.0), "GL403") == expected
+
+
 def test_without_held_out_losses_it_says_what_is_missing():
     assert "validation=(loss, accuracy)" in registry()["GL403"].missing(make_run())
 
@@ -40,9 +60,8 @@ def falling(**planted):
     values = np.geomspace(2.0, 0.8, 20)
     for number, value in planted.items():
         values[int(number[1:])] = value
-    column = np.full((200, 2), np.nan)
-    column[::10] = values[:, None]
-    return make_run(200, steps={"validation_loss": column, "loss": np.full((200, 2), 0.1)})
+    loss = wavering(stepping(2.0, 0.1, 20, 200), 200, scatter=0.01)
+    return make_run(200, steps={"validation_loss": measured(values, 10, 200), "loss": loss})
 
 
 @pytest.mark.parametrize(
