@@ -1,0 +1,106 @@
+"""GL105 disconnected. Four layers of 4,096 weights each, so that one is a quarter of the net."""
+
+import numpy as np
+import pytest
+
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    layers_of,
+    make_run,
+    severity,
+)
+
+
+def without_gradient(layers, steps=FAILED, iterations=60, moved=0.01, **details):
+    """A run in which some layers, held by the optimizer, never had a gradient and never moved."""
+    cut = np.zeros(4, bool)
+    cut[[layer - 1 for layer in layers]] = True
+    return make_run(
+        iterations,
+        steps=steps,
+        update_norm=np.where(cut, 0.0, moved),
+        recorded={"grad_norm": ~cut},
+        **details,
+    )
+
+
+def outside(layers, steps=FAILED, **details):
+    """A run in which no optimizer holds some layers."""
+    names = ["hidden1", "hidden2", "hidden3", "output"]
+    left = {"not_in_optimizer": [names[layer - 1] for layer in layers]}
+    norm = np.full(4, 0.01)
+    norm[[layer - 1 for layer in layers]] = 0.0
+    return make_run(steps=steps, update_norm=norm, provenance=left, **details)
+
+
+@pytest.mark.parametrize("make", [without_gradient, outside])
+@pytest.mark.parametrize(
+    ("layers", "steps", "expected"),
+    [
+        ((1,), LEARNED, "note"),
+        ((1, 2, 3), LEARNED, "note"),
+        ((1,), SLOW, "warning"),
+        ((1,), FAILED, "warning"),
+        ((1, 2), FAILED, "error"),  # half of the net
+        ((1, 2, 3, 4), LEARNED, "error"),  # nothing else moved: nothing can have learned
+    ],
+)
+def test_it_is_an_error_where_nothing_moves_or_most_of_a_net_that_fails(
+    make, layers, steps, expected
+):
+    assert severity(make(layers, steps), "GL105") == expected
+
+
+def test_the_finding_names_the_layers_and_their_share():
+    finding = found(without_gradient((2, 3)), "GL105")
+    assert finding.layers == (2, 3)
+    assert finding.value == pytest.approx(0.5)
+    assert finding.confidence == "high"
+    assert actions(finding)[0] == "reconnect"
+    assert finding.remedies[0].parameters == {"layers": ["hidden2", "hidden3"]}
+
+
+def test_what_no_optimizer_holds_is_to_be_given_to_one():
+    finding = found(outside((4,)), "GL105")
+    assert finding.layers == (4,)
+    assert actions(finding) == ["add to optimizer", "freeze"]
+
+
+@pytest.mark.parametrize(("iterations", "expected"), [(4, False), (5, True)])
+def test_a_branch_may_be_out_of_use_in_a_few_batches(iterations, expected):
+    run = without_gradient((1,), steps={"loss": 2.3}, iterations=iterations)
+    assert fires(run, "GL105") == expected
+
+
+def test_one_gradient_in_the_whole_run_is_a_connection():
+    cut = np.zeros((60, 1, 4), bool)
+    cut[:, :, 0] = True
+    cut[30, :, 0] = False
+    run = make_run(steps=FAILED, update_norm=[0.0, 0.01, 0.01, 0.01], recorded={"grad_norm": ~cut})
+    assert not fires(run, "GL105")
+
+
+def test_a_gradient_of_exactly_0_is_a_gradient():
+    """A relu that is dead passes 0, and is GL201's matter."""
+    assert not fires(make_run(steps=FAILED, grad_norm=0.0, update_norm=0.0), "GL105")
+
+
+def test_vectors_are_judged_too():
+    run = make_run(
+        layers=5,
+        vectors=("scale",),
+        steps=FAILED,
+        update_norm=np.array([0.01, 0.01, 0.01, 0.01, 0.0]),
+        recorded={"grad_norm": np.array([True, True, True, True, False])},
+    )
+    assert layers_of(run, "GL105") == (5,)
+    assert found(run, "GL105").value == pytest.approx(64 / (4 * 4096 + 64))
+
+
+def test_a_healthy_run_is_connected():
+    assert not fires(make_run(), "GL105")

@@ -1,0 +1,97 @@
+"""GL106 lost-at-output."""
+
+import numpy as np
+import pytest
+
+from gradlab.diagnosis import registry
+from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+
+
+def with_gain(gain, steps=FAILED, operations=(), criterion="mse_loss", **details):
+    """A run whose operations between the last layer and the criterion pass on `gain`."""
+    stage = [
+        (iteration, seed, position, name, factor)
+        for iteration in (0, 10, 20)
+        for seed in (0, 1)
+        for position, (name, factor) in enumerate(operations)
+    ]
+    steps = steps | {"output_gain": gain}
+    config = {"criterion": {"name": criterion}}
+    return make_run(steps=steps, output_stage=stage, config=config, **details)
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(0.0, True), (0.099, True), (0.1, False)])
+def test_the_limit_of_the_gain(gain, expected):
+    assert fires(with_gain(gain), "GL106") == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_a_small_gain_alone_is_no_fault(steps, expected):
+    """Sigmoid before binary cross-entropy passes .003 on, and learns."""
+    assert severity(with_gain(0.003, steps), "GL106") == expected
+
+
+@pytest.mark.parametrize(("low", "expected"), [(29, False), (30, True)])
+def test_one_saturated_batch_is_no_saturated_output(low, expected):
+    gain = np.where(np.arange(60) < low, 0.01, 1.0)[:, None]
+    assert fires(with_gain(gain), "GL106") == expected
+
+
+def test_a_gain_that_was_measured_now_and_then_is_enough():
+    gain = np.full((60, 2), np.nan)
+    gain[::10] = 0.01
+    assert fires(with_gain(gain), "GL106")
+
+
+@pytest.mark.parametrize(
+    ("criterion", "operation", "expected"),
+    [
+        ("cross_entropy", "softmax", True),
+        ("cross_entropy", "log_softmax", True),
+        ("cross_entropy", "sigmoid", True),
+        ("binary_cross_entropy_with_logits", "sigmoid", True),
+        ("mse_loss", "softmax", False),
+        ("nll_loss", "log_softmax", False),
+        ("binary_cross_entropy", "sigmoid", False),
+    ],
+)
+def test_an_operation_that_the_criterion_applies_itself_is_once_too_many(
+    criterion, operation, expected
+):
+    run = with_gain(0.5, operations=[(operation, 0.5)], criterion=criterion)
+    assert fires(run, "GL106") == expected
+
+
+def test_twice_the_softmax_in_a_net_that_learns_all_the_same_is_nothing():
+    run = with_gain(0.5, LEARNED, [("softmax", 0.5)], "cross_entropy")
+    assert not fires(run, "GL106")
+
+
+def test_the_finding_names_the_operation_that_passes_least():
+    run = with_gain(0.02, operations=[("sigmoid", 0.02), ("mul", 1.0)])
+    finding = found(run, "GL106")
+    assert finding.layers == (4,)
+    assert finding.value == pytest.approx(0.02)
+    assert actions(finding) == ["remove output operation", "use criterion on logits"]
+    assert finding.remedies[0].parameters == {"operation": "sigmoid"}
+
+
+@pytest.mark.parametrize(
+    ("gain", "criterion", "operation", "expected"),
+    [
+        (0.0, "mse_loss", "softmax", "high"),
+        (0.5, "cross_entropy", "softmax", "high"),
+        (0.05, "mse_loss", "sigmoid", "medium"),
+    ],
+)
+def test_the_confidence_is_high_where_nothing_passes_or_the_criterion_repeats(
+    gain, criterion, operation, expected
+):
+    run = with_gain(gain, operations=[(operation, gain)], criterion=criterion)
+    assert found(run, "GL106").confidence == expected
+
+
+def test_without_the_stage_it_says_what_is_missing():
+    assert "output_gain" in registry()["GL106"].missing(make_run())

@@ -1,0 +1,59 @@
+"""GL308 overwritten-weights. Every step of the optimizer has the norm 0.01."""
+
+import numpy as np
+import pytest
+
+from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+
+
+def written(share, steps=SLOW, layer=2, **details):
+    outside = np.zeros(4)
+    outside[layer - 1] = 0.01 * share
+    return make_run(steps=steps, outside_update_norm=outside, **details)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, False), (0.299, False), (0.301, True), (1.0, True)]
+)
+def test_the_limit_of_what_else_moves_the_weights(share, expected):
+    assert fires(written(share), "GL308") == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, "note"), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_other_code_may_write_the_weights_of_a_net_that_learns(steps, expected):
+    """WGAN clips its critic's weights, and moving averages are copied in, on purpose."""
+    assert severity(written(1.0, steps), "GL308") == expected
+
+
+def test_the_finding_names_the_layer_and_the_share():
+    finding = found(written(0.8, layer=3), "GL308")
+    assert finding.layers == (3,)
+    assert finding.value == pytest.approx(0.8)
+    assert finding.confidence == "high"
+    assert actions(finding) == ["find the other writer"]
+
+
+@pytest.mark.parametrize(("often", "expected"), [(29, False), (30, True)])
+def test_a_checkpoint_that_is_loaded_once_is_no_other_writer(often, expected):
+    outside = np.where(np.arange(60) < often, 0.01, 0.0)[:, None, None]
+    assert fires(make_run(steps=SLOW, outside_update_norm=outside), "GL308") == expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(2, False), (3, True)])
+def test_fewer_than_three_measurements_decide_nothing(count, expected):
+    measured = (np.arange(60) < 10 * count) & (np.arange(60) % 10 == 0)
+    recorded = {"outside_update_norm": measured[:, None, None]}
+    run = make_run(steps=SLOW, outside_update_norm=0.01, recorded=recorded)
+    assert fires(run, "GL308") == expected
+
+
+def test_a_layer_that_the_optimizer_does_not_move_is_not_overwritten():
+    """Its weights may be set by hand on purpose: an average of another net."""
+    run = make_run(steps=SLOW, outside_update_norm=0.01, update_norm=0.0)
+    assert not fires(run, "GL308")
+
+
+def test_a_record_without_the_measurement_passes():
+    assert not fires(make_run(), "GL308")

@@ -1,0 +1,57 @@
+"""GL307 skipped-updates."""
+
+import numpy as np
+import pytest
+
+from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+
+
+def skipping(late, first=0, steps=SLOW, iterations=60):
+    """A run with `first` steps skipped before its first one, and `late` later, all in one place."""
+    skipped = np.zeros((iterations, 1))
+    skipped[0] = first
+    skipped[iterations // 2] = late
+    return make_run(iterations, 1, steps=one_seed(steps) | {"skipped_steps": skipped})
+
+
+def one_seed(steps):
+    return {"loss": steps["loss"][:, :1]}
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [(0, False), (6, False), (7, True), (58, True)],  # 6 of 66 are 9.1 %, 7 of 67 are 10.4 %
+)
+def test_the_limit_of_the_share_that_was_skipped(late, expected):
+    assert fires(skipping(late), "GL307") == expected
+
+
+@pytest.mark.parametrize(("late", "expected"), [(4, False), (5, True)])
+def test_a_few_skipped_steps_are_the_scalers_own_search(late, expected):
+    skipped = np.zeros((20, 1))
+    skipped[10] = late
+    run = make_run(20, 1, steps={"skipped_steps": skipped, "loss": 1.0})
+    assert fires(run, "GL307") == expected
+
+
+def test_steps_before_the_first_one_do_not_count():
+    assert not fires(skipping(0, first=100), "GL307")
+    assert found(skipping(20, first=100), "GL307").value == pytest.approx(20 / 80)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, "warning"), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_it_is_an_error_only_where_nothing_is_learned(steps, expected):
+    assert severity(skipping(30, steps=steps), "GL307") == expected
+
+
+def test_the_provenance_tells_where_the_column_is_missing():
+    noted = {"skipped_steps": {"count": 22, "before_iterations": [0, 0, *[30] * 20]}}
+    finding = found(make_run(provenance=noted), "GL307")
+    assert finding.value == pytest.approx(20 / 80)
+    assert actions(finding)[0] == "use bfloat16"
+
+
+def test_a_run_that_skipped_nothing_passes():
+    assert not fires(make_run(), "GL307")
