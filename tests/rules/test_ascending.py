@@ -1,0 +1,67 @@
+"""GL310 ascending."""
+
+import numpy as np
+import pytest
+
+from gradlab.diagnosis import registry
+from tests.rules.runs import actions, fires, found, make_run, severity, wavering
+
+RISING = wavering(np.linspace(2.3, 4.6, 60))
+
+
+def climbing(uphill, loss=RISING, measured=60, **details):
+    """A run of 60 updates, the first `uphill` of which raise the loss to first order."""
+    decrease = np.where(np.arange(60) < uphill, -0.01, 0.01)[:, None].repeat(2, axis=1)
+    decrease[measured:] = np.nan
+    return make_run(steps={"loss": loss, "expected_decrease": decrease}, **details)
+
+
+@pytest.mark.parametrize(("uphill", "expected"), [(53, False), (54, True), (60, True)])
+def test_nine_of_ten_updates_must_climb(uphill, expected):
+    assert fires(climbing(uphill), "GL310") == expected
+
+
+@pytest.mark.parametrize(("measured", "expected"), [(4, False), (5, True)])
+def test_fewer_than_five_updates_climb_by_chance(measured, expected):
+    assert fires(climbing(60, measured=measured), "GL310") == expected
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"), [("minimize", True), ("maximize", False), ("moving", False)]
+)
+def test_climbing_may_be_meant(objective, expected):
+    assert fires(climbing(60, config={"objective": objective}), "GL310") == expected
+
+
+def test_the_loss_must_rise_too():
+    falling = wavering(np.linspace(4.6, 2.3, 60))
+    assert not fires(climbing(60, falling), "GL310")
+
+
+@pytest.mark.parametrize("offset", [-10.0, 0.0, 1000.0])
+def test_a_constant_added_to_the_loss_changes_nothing(offset):
+    assert severity(climbing(60, RISING + offset, config={"baseline_loss": None}), "GL310") == "error"
+
+
+def test_a_sign_that_is_flipped_is_an_error_of_the_whole_net():
+    finding = found(climbing(60, config={"framework": "torch"}), "GL310")
+    assert finding.severity == "error"
+    assert finding.layers == ()
+    assert finding.value == 1.0
+    assert actions(finding) == ["flip the sign", "declare the objective"]
+
+
+def test_in_the_built_in_engine_there_is_no_objective_to_declare():
+    assert actions(found(climbing(60), "GL310")) == ["flip the sign"]
+
+
+def test_only_the_iterations_before_the_first_nan_count():
+    loss = np.exp(np.linspace(1, 80, 60))[:, None].repeat(2, axis=1)
+    loss[40:] = np.nan
+    finding = found(climbing(40, loss), "GL310")
+    assert finding.iterations == (0, 39)
+
+
+def test_without_updates_and_gradients_together_it_says_what_is_missing():
+    bare = make_run(steps={"expected_decrease": np.ma.masked_all((60, 2))})
+    assert "expected_decrease" in registry()["GL310"].missing(bare)

@@ -1,0 +1,78 @@
+"""GL405 evaluation-gap. The training loss ends at 0.2; its losses spread by about 2."""
+
+import numpy as np
+import pytest
+
+from tests.rules.runs import BASELINE, fires, found, make_run, stepping, wavering
+
+ROWS = 100
+TRAINING = wavering(stepping(BASELINE, 0.2, 50, ROWS), ROWS, scatter=0.0)
+
+
+def evaluated(value, every=10, training=TRAINING, config=None, **columns):
+    """A run whose batches, once in evaluation mode, have the loss `value` at every `every`-th."""
+    losses = np.full((ROWS, 2), np.nan)
+    losses[::every] = value
+    steps = {"loss": training, "evaluation_loss": losses} | columns
+    return make_run(ROWS, steps=steps, config=config)
+
+
+def late(value):
+    """Evaluation losses that are the training's but for the second half of the run."""
+    return np.where(np.arange(0, ROWS, 10) < 50, BASELINE, value)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    # a quarter of the spread, 2.1, above 0.2: that is 0.725
+    [(0.2, False), (0.1, False), (0.72, False), (0.73, True), (1e5, True)],
+)
+def test_the_distance_counts_in_units_of_the_training_losses_spread(value, expected):
+    assert fires(evaluated(late(value)), "GL405") == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(3.99, False), (4.01, True)])
+def test_the_loss_must_be_twice_the_training_modes(value, expected):
+    training = wavering(stepping(BASELINE, 2.0, 50, ROWS), ROWS, scatter=0.0)
+    assert fires(evaluated(late(value), training=training), "GL405") == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.94 * BASELINE, "warning"), (0.96 * BASELINE, "error")]
+)
+def test_it_is_an_error_where_the_net_fails_in_evaluation_mode(value, expected):
+    assert found(evaluated(late(value)), "GL405").severity == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(2.29, "warning"), (2.31, "error")])
+def test_without_a_baseline_its_own_start_tells_whether_it_fails(value, expected):
+    run = evaluated(late(value), config={"baseline_loss": None})
+    assert found(run, "GL405").severity == expected
+
+
+def test_the_criterions_own_value_outranks_a_logged_loss_that_was_divided():
+    run = evaluated(late(0.2), training=TRAINING / 8, criterion_loss=TRAINING)
+    assert not fires(run, "GL405")
+
+
+@pytest.mark.parametrize(("every", "expected"), [(50, False), (49, True)])
+def test_fewer_than_three_measurements_decide_nothing(every, expected):
+    training = wavering(np.linspace(BASELINE, 0.2, ROWS), ROWS, scatter=0.0)
+    assert fires(evaluated(1e5, every, training), "GL405") == expected
+
+
+def test_averages_that_lagged_at_first_and_fit_now_are_no_gap():
+    value = np.where(np.arange(0, ROWS, 10) < 50, 1e5, 0.2)[:, None]
+    assert not fires(evaluated(value), "GL405")
+
+
+def test_the_finding_names_the_ratio_and_the_last_measurements():
+    finding = found(evaluated(late(2.0)), "GL405")
+    assert finding.value == pytest.approx(10.0)
+    assert finding.limit == 2.0
+    assert finding.iterations == (70, 99)
+    assert finding.remedies[0].action == "raise norm momentum"
+
+
+def test_a_model_that_behaves_alike_in_both_modes_passes():
+    assert not fires(make_run(), "GL405")

@@ -1,0 +1,108 @@
+"""GL312 starved-steps. The weights of a plain run go 60 x 0.00125 = 0.075 of their length."""
+
+import numpy as np
+import pytest
+
+from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+
+
+def clipped(left, steps=SLOW, ratio=1e-4):
+    given = {"clipped_grad_norm": left, "grad_norm": 1.0}
+    return make_run(steps=steps | given, update_ratio=ratio)
+
+
+def scheduled(idle, low, steps=SLOW, **details):
+    """A learning rate that falls to `low` times its largest for the last `idle` of 60 iterations."""
+    rate = np.where(np.arange(60) < 60 - idle, 0.1, 0.1 * low)[:, None]
+    return make_run(steps=steps | {"learning_rate": rate}, **details)
+
+
+def with_epsilon(epsilon, moment=1e-3, steps=SLOW, **details):
+    config = {"optimizer": "adam", "epsilon": epsilon}
+    return make_run(steps=steps, config=config, second_moment_rms=moment, **details)
+
+
+@pytest.mark.parametrize(("left", "expected"), [(0.0099, True), (0.0101, False), (1.0, False)])
+def test_clipping_that_leaves_less_than_a_hundredth(left, expected):
+    assert fires(clipped(left), "GL312") == expected
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(0.99e-3, True), (1.01e-3, False)])
+def test_clipping_starves_only_steps_that_follow_its_size(ratio, expected):
+    """Adam's do not: it divides by the clipped gradient's own size."""
+    assert fires(clipped(1e-6, ratio=ratio), "GL312") == expected
+
+
+@pytest.mark.parametrize(
+    ("idle", "low", "expected"),
+    [
+        (29, 0.0, False),
+        (30, 0.0, True),
+        (30, 0.00099, True),
+        (30, 0.0011, False),
+        (59, 1e-36, True),
+        (0, 1.0, False),  # the rate never changes
+    ],
+)
+def test_a_schedule_that_ends_before_half_of_the_run(idle, low, expected):
+    assert fires(scheduled(idle, low), "GL312") == expected
+
+
+def test_a_schedule_that_rises_too_late_is_named_from_its_start():
+    rate = np.where(np.arange(60) < 40, 0.0, 0.1)[:, None]
+    finding = found(make_run(steps=SLOW | {"learning_rate": rate}), "GL312")
+    assert finding.iterations == (0, 59)
+    assert actions(finding) == ["stretch schedule"]
+
+
+def test_a_schedule_that_ended_is_named_from_its_end():
+    assert found(scheduled(40, 0.0), "GL312").iterations[0] == 20
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "moment", "expected"),
+    [
+        (1.0, 0.99, True),
+        (1.0, 1.01, False),
+        (1e-8, 1e-12, False),  # the default: GL306's matter
+    ],
+)
+def test_an_epsilon_larger_than_the_gradients(epsilon, moment, expected):
+    assert fires(with_epsilon(epsilon, moment), "GL312") == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda **details: clipped(1e-6, **details), "raise clip norm"),
+        (lambda **details: scheduled(40, 0.0, **details), "stretch schedule"),
+        (lambda **details: with_epsilon(1.0, **details), "lower epsilon"),
+    ],
+    ids=["clipping", "schedule", "epsilon"],
+)
+def test_the_finding_names_which_and_is_silent_in_a_net_that_learns(make, expected):
+    assert actions(found(make(), "GL312")) == [expected]
+    assert not fires(make(steps=LEARNED), "GL312")
+
+
+@pytest.mark.parametrize(("way", "expected"), [(0.49, True), (0.51, False)])
+def test_weights_that_went_half_their_length_had_steps_enough(way, expected):
+    assert fires(with_epsilon(1.0, update_ratio=way / 60), "GL312") == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "way", "expected"),
+    [(SLOW, 0.1, "warning"), (FAILED, 0.04, "warning"), (FAILED, 0.06, "error")],
+)
+def test_not_learning_is_the_steps_harm_only_where_the_weights_moved(steps, way, expected):
+    assert severity(with_epsilon(1.0, steps=steps, update_ratio=way / 60), "GL312") == expected
+
+
+def test_clipping_comes_before_the_schedule_and_that_before_epsilon():
+    rate = np.where(np.arange(60) < 10, 0.1, 0.0)[:, None]
+    steps = SLOW | {"learning_rate": rate, "clipped_grad_norm": 1e-6}
+    config = {"optimizer": "adam", "epsilon": 1.0}
+    details = {"config": config, "second_moment_rms": 1e-3, "update_ratio": 1e-4}
+    assert actions(found(make_run(steps=steps, **details), "GL312")) == ["raise clip norm"]
+    del steps["clipped_grad_norm"]
+    assert actions(found(make_run(steps=steps, **details), "GL312")) == ["stretch schedule"]

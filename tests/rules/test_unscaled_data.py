@@ -1,0 +1,61 @@
+"""GL404 unscaled-data."""
+
+import numpy as np
+import pytest
+
+from gradlab.diagnosis import registry
+from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+
+
+def scaled(target=1.0, given=1.0, steps=SLOW, criterion="mse_loss", **columns):
+    steps = steps | {"target_rms": target, "input_rms": given} | columns
+    return make_run(steps=steps, config={"criterion": {"name": criterion}})
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "expected"),
+    [(29.9, 29.9, []), (30.1, 1.0, ["standardize target"]), (1.0, 30.1, ["standardize inputs"])],
+)
+def test_the_limits_of_the_targets_and_the_inputs_scale(target, given, expected):
+    finding = registry()["GL404"].judge(scaled(target, given))
+    assert [action for each in [finding] if each for action in actions(each)] == expected
+
+
+def test_targets_come_before_inputs():
+    assert actions(found(scaled(350_000.0, 147.0), "GL404")) == ["standardize target"]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "expected"),
+    [("mse_loss", True), ("cross_entropy", False), ("nll_loss", False), ("ctc_loss", False)],
+)
+def test_classes_have_no_scale(criterion, expected):
+    assert fires(scaled(350_000.0, criterion=criterion), "GL404") == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_a_net_that_learns_from_unscaled_data_needs_no_other(steps, expected):
+    assert severity(scaled(given=147.0, steps=steps), "GL404") == expected
+
+
+def test_the_finding_names_the_scale_and_its_mean():
+    finding = found(scaled(350_000.0, target_mean=300_000.0), "GL404")
+    assert finding.value == 350_000.0
+    assert finding.limit == 30.0
+    assert finding.layers == ()
+    assert "3.5e5 around a mean of 3e5" in finding.message
+
+
+def test_the_first_batches_tell_and_a_later_one_changes_nothing():
+    rms = np.where(np.arange(60) < 50, 1.0, 1e9)[:, None]
+    assert not fires(scaled(rms), "GL404")
+
+
+def test_the_configuration_tells_where_no_batch_was_seen():
+    assert fires(make_run(steps=SLOW, config={"target_rms": 350_000.0}), "GL404")
+
+
+def test_without_any_scale_it_says_what_is_missing():
+    assert "input_rms, target_rms" in registry()["GL404"].missing(make_run())
