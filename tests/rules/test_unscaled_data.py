@@ -45,7 +45,7 @@ def test_the_finding_names_the_scale_and_its_mean():
     assert finding.value == 350_000.0
     assert finding.limit == 30.0
     assert finding.layers == ()
-    assert "3.5e5 around a mean of 3e5" in finding.message
+    assert "3.5e5 around a mean of 3.0e5" in finding.message
 
 
 def test_the_first_batches_tell_and_a_later_one_changes_nothing():
