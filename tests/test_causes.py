@@ -161,9 +161,7 @@ def test_a_rule_that_crashes_explains_nothing():
         def effects(self, finding):
             raise ValueError("no")
 
-    roots, crashed = causes.fold(
-        [(Crashing("A"), finding("A")), (Made("B"), finding("B"))]
-    )
+    roots, crashed = causes.fold([(Crashing("A"), finding("A")), (Made("B"), finding("B"))])
     assert [root.rule for root in roots] == ["A", "B"]
     assert "ValueError: no" in crashed["A"]
 

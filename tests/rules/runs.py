@@ -5,7 +5,6 @@ import numpy as np
 from gradlab.diagnosis import registry
 from gradlab.run import Run
 
-
 BASELINE = 2.3  # the best constant predictor's loss of every made run
 
 
@@ -27,6 +26,7 @@ NOW_AND_THEN = (  # NaN stands for iterations at which these were not taken
     "validation_loss",
     "validation_accuracy",
     "evaluation_loss",
+    "evaluation_train_loss",
     "score",
     "criterion_loss",
     "criterion_baseline",
@@ -130,10 +130,7 @@ def _steps(shape, given):
         "expected_decrease": 0.01,
         "grad_norm": 1.0,
     }
-    return {
-        name: _whole(name, value, shape)
-        for name, value in (healthy | given).items()
-    }
+    return {name: _whole(name, value, shape) for name, value in (healthy | given).items()}
 
 
 def _whole(name, value, shape):

@@ -40,7 +40,9 @@ def test_the_loss_must_rise_too():
 
 @pytest.mark.parametrize("offset", [-10.0, 0.0, 1000.0])
 def test_a_constant_added_to_the_loss_changes_nothing(offset):
-    assert severity(climbing(60, RISING + offset, config={"baseline_loss": None}), "GL310") == "error"
+    assert (
+        severity(climbing(60, RISING + offset, config={"baseline_loss": None}), "GL310") == "error"
+    )
 
 
 def test_a_sign_that_is_flipped_is_an_error_of_the_whole_net():

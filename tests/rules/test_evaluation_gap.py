@@ -50,8 +50,8 @@ def test_without_a_baseline_its_own_start_tells_whether_it_fails(value, expected
     assert found(run, "GL405").severity == expected
 
 
-def test_the_criterions_own_value_outranks_a_logged_loss_that_was_divided():
-    run = evaluated(late(0.2), training=TRAINING / 8, criterion_loss=TRAINING)
+def test_the_same_batchs_loss_in_training_mode_outranks_a_logged_loss_that_was_divided():
+    run = evaluated(late(0.2), training=TRAINING / 8, evaluation_train_loss=TRAINING)
     assert not fires(run, "GL405")
 
 
