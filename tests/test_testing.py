@@ -61,7 +61,7 @@ def passes(assertion, *args, **options):
     return True
 
 
-# -------------------------------------------------------------------------------------------------------------- bounds
+# -- bounds ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_a_snapshot_equals_the_run_it_becomes():
     assert recorder.snapshot() is after
 
 
-# --------------------------------------------------------------------------------------------------------------- ratio
+# -- ratio -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -415,7 +415,7 @@ def test_a_ratio_that_cannot_be_judged_is_one_sentence(run, allowed, said):
     assert said in message(assert_ratio, run, kind=ArgumentError, first_to_last=allowed)
 
 
-# -------------------------------------------------------------------------------------------------------------- health
+# -- health ----------------------------------------------------------------------------------------
 
 
 def vanishing(share, level=BASELINE):
@@ -490,7 +490,7 @@ def test_nan_is_found_where_no_rule_asked_names_it():
 
 def test_a_prefix_is_judged_by_those_of_its_rules_that_can_be():
     assert_healthy(make_run(), select=["GL3"])  # GL301 and others lack their columns
-    run = Run.from_arrays({"grad_norm": np.ones((5, 1, 3))})
+    run = Run.from_arrays({"grad_norm": np.ones((5, 1, 3))}, layers=[{"activation": "tanh"}] * 3)
     said = message(assert_healthy, run, select=["GL0", "GL2"])
     assert "cannot be judged by GL201" in said
 
@@ -547,7 +547,7 @@ class InUnittest(unittest.TestCase):
             assert_healthy(growing(1e5, FAILED))
 
 
-# ------------------------------------------------------------------------------------------------------------- profile
+# -- profile ---------------------------------------------------------------------------------------
 
 
 def test_a_profile_at_its_limit_and_on_either_side(tmp_path):
@@ -639,7 +639,7 @@ def test_a_damaged_profile_is_one_sentence(tmp_path, text):
     assert "make it anew" in message(assert_profile, grads(1, 1), path, kind=RunError)
 
 
-# ------------------------------------------------------------------------------------------------- finite differences
+# -- finite differences ----------------------------------------------------------------------------
 
 
 def quadratic(scale=1.0):

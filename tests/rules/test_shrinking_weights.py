@@ -88,7 +88,7 @@ def test_weight_decay_rules_where_it_is_larger_than_the_gradient(gradient, expec
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.034, False), (0.036, True)])
 def test_decoupled_decay_rules_where_it_took_half_of_the_norm(rate, expected):
-    """(1 - rate x 0.1)^200 is a half at a rate of 0.0347; the gradient, 1, is larger than any decay."""
+    """(1 - rate x 0.1)^200 is a half at a rate of 0.0347; the gradient is larger than any decay."""
     run = shrinking(0.49, config=ADAMW, steps={"learning_rate": rate}, grad_norm=10.0)
     assert fires(run, "GL309") == expected
 

@@ -12,7 +12,7 @@ def clipped(left, steps=SLOW, ratio=1e-4):
 
 
 def scheduled(idle, low, steps=SLOW, **details):
-    """A learning rate that falls to `low` times its largest for the last `idle` of 60 iterations."""
+    """A learning rate that falls to `low` times its largest for the last `idle` iterations."""
     rate = np.where(np.arange(60) < 60 - idle, 0.1, 0.1 * low)[:, None]
     return make_run(steps=steps | {"learning_rate": rate}, **details)
 

@@ -8,7 +8,7 @@ from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_
 
 
 def alike(value, **details):
-    """A run whose second layer has units of that cosine; the output layer may hold what it likes."""
+    """A run whose second layer has units of that cosine; the output may hold what it likes."""
     return make_run(unit_similarity=np.array([0.5, value, 0.5, 1.0]), **details)
 
 

@@ -1,4 +1,4 @@
-"""The yardsticks: whether a seed learned, how far its loss moves, and a layer's share of the gradient."""
+"""The yardsticks: whether a seed learned, how far its loss moves, and a layer's share."""
 
 import numpy as np
 import pytest
