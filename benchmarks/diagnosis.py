@@ -30,7 +30,9 @@ def judge(case: Case) -> dict[str, Outcome]:
     for name, rules in PEERS.items():
         with np.errstate(all="ignore"):
             codes = tuple(sorted(rules(run)))
-        verdicts[name] = dataclasses.replace(ours, fired=codes, roots=codes, errors=codes, layers={}, since={})
+        verdicts[name] = dataclasses.replace(
+            ours, fired=codes, roots=codes, errors=codes, layers={}, since={}, notes=()
+        )
     return verdicts
 
 

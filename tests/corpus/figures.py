@@ -29,6 +29,8 @@ class Outcome:
     since : dict
         Code -> the first iteration named.
     crashed : tuple of str
+    notes : tuple of str
+        Codes of those findings that are notes: odd, and harmless. No false alarms.
     unproved : str
         Why the label's proof failed; empty where it holds.
     """
@@ -40,12 +42,14 @@ class Outcome:
     layers: dict[str, tuple[int, ...]]
     since: dict[str, int]
     crashed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     unproved: str = ""
 
     @property
     def false(self) -> set[str]:
-        """Codes that must not have fired."""
-        return set(self.fired) - set(self.case.required) - set(self.case.acceptable)
+        """Codes that must not have fired as more than a note."""
+        loud = set(self.fired) - set(self.notes)
+        return loud - set(self.case.required) - set(self.case.acceptable)
 
     @property
     def missed(self) -> set[str]:
@@ -76,13 +80,14 @@ def judge(case: Case) -> tuple[Outcome, gradlab.Run]:
     every = diagnosis.every_finding
     outcome = Outcome(
         case,
-        tuple(each.rule for each in every),
-        tuple(each.rule for each in diagnosis.findings),
-        tuple(each.rule for each in every if each.severity == "error"),
-        {each.rule: each.layers for each in every},
-        {each.rule: each.iterations[0] for each in every},
-        tuple(code for code, status in diagnosis.statuses.items() if status == "crashed"),
-        unproved,
+        fired=tuple(each.rule for each in every),
+        roots=tuple(each.rule for each in diagnosis.faults or diagnosis.findings),
+        errors=tuple(each.rule for each in every if each.severity == "error"),
+        layers={each.rule: each.layers for each in every},
+        since={each.rule: each.iterations[0] for each in every},
+        crashed=tuple(code for code, state in diagnosis.statuses.items() if state == "crashed"),
+        notes=tuple(each.rule for each in every if each.severity == "note"),
+        unproved=unproved,
     )
     return outcome, evidence.run
 

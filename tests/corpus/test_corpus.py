@@ -16,6 +16,19 @@ from tests.corpus.proofs import PROOFS
 
 HELD_OUT = ("test", "fresh")
 PAGE = Path(__file__).parents[2] / "docs" / "how-truth-is-measured.md"
+# What these rules look for is planted in the zoo of real models (tests/zoo): the built-in engine
+# cannot be disconnected, overwritten, or evaluated in another mode.
+ELSEWHERE = {
+    "GL105",
+    "GL106",
+    "GL307",
+    "GL308",
+    "GL309",
+    "GL310",
+    "GL312",
+    "GL404",
+    "GL405",
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +49,7 @@ def test_the_corpus_is_large_enough_and_says_which_half_is_which():
     assert len({case.name for case in cases}) == len(cases)
     for split in ("tune", *HELD_OUT):
         planted = {code for case in cases if case.split == split for code in case.required}
-        assert planted == set(registry()), split
+        assert planted == set(registry()) - ELSEWHERE, split
         assert sum(case.healthy for case in cases if case.split == split) >= 49
     assert sum(case.split in HELD_OUT for case in cases) >= len(cases) / 2
 
