@@ -227,7 +227,7 @@ def test_select_asks_only_what_it_names():
     assert list(diagnose(make_run(), select=["gl101", "GL001"]).statuses) == ["GL001", "GL101"]
 
 
-GRADIENTS = ["GL101", "GL102", "GL103", "GL104", "GL105", "GL106"]
+GRADIENTS = ["GL101", "GL102", "GL103", "GL104", "GL105", "GL106", "GL107"]
 LOSSES = ["GL401", "GL402", "GL403", "GL404", "GL405"]
 
 

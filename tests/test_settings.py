@@ -68,7 +68,7 @@ MUTED = '[[tool.gradlab.mute]]\nrun = "base*"\nrule = "GL101"\nreason = "all oth
 
 def test_settings_take_prefixes_of_codes(written):
     found = written('[tool.gradlab]\nselect = ["gl10", "GL402"]\nignore = ["GL103", "GL104"]\n')
-    assert list(found.judge(make_run()).statuses) == ["GL101", "GL102", "GL105", "GL106", "GL402"]
+    assert list(found.judge(make_run()).statuses) == ["GL101", "GL102", "GL105", "GL106", "GL107", "GL402"]
 
 
 def test_a_mute_takes_a_prefix_of_codes(written):

@@ -32,7 +32,8 @@ NOW_AND_THEN = (  # NaN stands for iterations at which these were not taken
     "criterion_baseline",
 )
 LEARNED = {"loss": np.linspace(BASELINE, 0.1, 60)[:, None]}
-SLOW = {"loss": wavering(1.0)}  # below the constant predictor's, but it does not fall
+SLOW = {"loss": wavering(1.0)}  # far below the constant predictor's, but it does not fall
+UNCLEAR = {"loss": wavering(0.7 * BASELINE)}  # it began there: nothing tells whether it learned
 FAILED = {"loss": wavering(BASELINE)}
 
 

@@ -10,6 +10,7 @@ from tests.rules.runs import (
     FAILED,
     LEARNED,
     SLOW,
+    UNCLEAR,
     actions,
     fires,
     found,
@@ -45,7 +46,8 @@ def test_the_finding_names_layer_and_limit():
     [
         (0.89, LEARNED, "note"),
         (0.91, LEARNED, "note"),
-        (0.89, SLOW, "warning"),
+        (0.89, SLOW, "note"),
+        (0.89, UNCLEAR, "warning"),
         (0.91, SLOW, "note"),
         (0.89, FAILED, "warning"),
         (0.91, FAILED, "error"),

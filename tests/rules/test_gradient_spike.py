@@ -15,6 +15,7 @@ from tests.rules.runs import (
 )
 
 FAILED, SLOW = wavering(BASELINE, 200), wavering(1.0, 200)
+UNCLEAR = wavering(0.7 * BASELINE, 200)
 LEARNED = wavering(stepping(BASELINE, 0.8, 50, 200), 200)
 
 
@@ -68,7 +69,9 @@ def raised(loss, rise):
     [
         (LEARNED, 0.49, "note"),  # five times the scatter of 0.1
         (LEARNED, 0.51, "warning"),
-        (SLOW, 0.0, "warning"),
+        (SLOW, 0.0, "note"),
+        (SLOW, 0.51, "warning"),
+        (UNCLEAR, 0.0, "warning"),
         (FAILED, 0.0, "error"),
     ],
 )

@@ -70,10 +70,10 @@ def test_twice_the_softmax_in_a_net_that_learns_all_the_same_is_nothing():
 
 
 def test_the_finding_names_the_operation_that_passes_least():
-    run = with_gain(0.02, operations=[("sigmoid", 0.02), ("mul", 1.0)])
+    run = with_gain(0.002, operations=[("sigmoid", 0.002), ("mul", 1.0)])
     finding = found(run, "GL106")
     assert finding.layers == (4,)
-    assert finding.value == pytest.approx(0.02)
+    assert finding.value == pytest.approx(0.002)
     assert actions(finding) == ["remove output operation", "use criterion on logits"]
     assert finding.remedies[0].parameters == {"operation": "sigmoid"}
 
@@ -83,7 +83,7 @@ def test_the_finding_names_the_operation_that_passes_least():
     [
         (0.0, "mse_loss", "softmax", "high"),
         (0.5, "cross_entropy", "softmax", "high"),
-        (0.05, "mse_loss", "sigmoid", "medium"),
+        (0.005, "mse_loss", "sigmoid", "medium"),
     ],
 )
 def test_the_confidence_is_high_where_nothing_passes_or_the_criterion_repeats(
@@ -91,6 +91,13 @@ def test_the_confidence_is_high_where_nothing_passes_or_the_criterion_repeats(
 ):
     run = with_gain(gain, operations=[(operation, gain)], criterion=criterion)
     assert found(run, "GL106").confidence == expected
+
+
+@pytest.mark.parametrize(("given_back", "expected"), [(1.0, True), (0.25 / 8 / 0.003, False)])
+def test_what_a_later_operation_gives_back_is_not_lost(given_back, expected):
+    """A logarithm behind a softmax undoes it; sqrt(64) = 8 undoes the mean over the batch."""
+    run = with_gain(0.003, operations=[("softmax", 0.003), ("log", given_back)])
+    assert fires(run, "GL106") == expected
 
 
 def test_without_the_stage_it_says_what_is_missing():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradlab.diagnosis import diagnose
+from gradlab.diagnosis import diagnose, registry
 from tests.rules.runs import fires, found, make_run
 
 
@@ -72,3 +72,31 @@ def test_the_cause_of_an_overflow_is_the_growth_at_iteration_0():
     assert finding.cause["dominant"] == "weight"
     # the chain from the lowest layer named (2) to the last (4): rows 2 and 3
     assert finding.cause["log_gain"]["weight"] == pytest.approx(2 * 1.04)
+
+
+def leaving(share, name="std"):
+    """A run that breaks at iteration 40, by when the norm of its vector fell to `share`."""
+    norm = np.full((60, 1, 5), 8.0)
+    norm[20:, :, 4] = 8.0 * share
+    counts = np.zeros((60, 1, 5))
+    counts[40:, :, 3] = 1
+    return make_run(
+        60, 1, layers=5, vectors=(name,), weight_norm=norm, nonfinite_count=counts, steps=ONE_SEED
+    )
+
+
+ONE_SEED = {"loss": np.linspace(2.3, 0.1, 60)[:, None]}
+
+
+@pytest.mark.parametrize(
+    ("share", "name", "expected"),
+    [
+        (0.24, "std", "bound parameter"),
+        (0.26, "std", "lower learning rate"),
+        (0.01, "head.bias", "lower learning rate"),  # a bias crosses 0 without harm
+    ],
+)
+def test_a_bare_parameter_that_shrank_to_nothing_left_its_domain(share, name, expected):
+    finding = found(leaving(share, name), "GL001")
+    assert finding.remedies[0].action == expected
+    assert registry()["GL001"].is_cause(finding) == (expected == "bound parameter")

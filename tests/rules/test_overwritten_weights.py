@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    UNCLEAR,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+)
 
 
 def written(share, steps=SLOW, layer=2, **details):
@@ -20,7 +30,8 @@ def test_the_limit_of_what_else_moves_the_weights(share, expected):
 
 
 @pytest.mark.parametrize(
-    ("steps", "expected"), [(LEARNED, "note"), (SLOW, "warning"), (FAILED, "error")]
+    ("steps", "expected"),
+    [(LEARNED, "note"), (SLOW, "note"), (UNCLEAR, "warning"), (FAILED, "error")],
 )
 def test_other_code_may_write_the_weights_of_a_net_that_learns(steps, expected):
     """WGAN clips its critic's weights, and moving averages are copied in, on purpose."""

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    UNCLEAR,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+)
 
 
 def saturated(share, **details):
@@ -22,7 +32,8 @@ def test_the_limit_of_the_share_of_flat_answers(share, expected):
     [
         (0.79, LEARNED, "note"),
         (0.81, LEARNED, "note"),
-        (0.79, SLOW, "warning"),
+        (0.79, SLOW, "note"),
+        (0.79, UNCLEAR, "warning"),
         (0.81, SLOW, "note"),
         (0.79, FAILED, "warning"),
         (0.81, FAILED, "error"),

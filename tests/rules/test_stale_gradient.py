@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradlab
+from gradlab.diagnosis import registry
 from tests.rules.runs import (
     FAILED,
     LEARNED,
@@ -69,6 +70,23 @@ def test_where_the_first_batch_is_too_large_already_p_is_incomplete(first, expec
 @pytest.mark.parametrize(("cosine", "expected"), [(0.5, True), (0.51, False), (-0.51, False)])
 def test_a_gradient_along_the_weights_is_a_penaltys(cosine, expected):
     assert fires(stale(5.0, grad_weight_cosine=cosine), "GL104") == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "expected"), [(2, 2, False), (3, 3, True), (5, 10, False), (6, 10, True)]
+)
+def test_gradients_that_were_seen_to_be_left_over_need_no_statistic(count, of, expected):
+    noted = {"stale_gradients": {"count": count, "of": of}}
+    assert fires(make_run(steps=FAILED, provenance=noted), "GL104") == expected
+
+
+def test_gradients_that_were_seen_to_be_left_over_are_a_cause_beyond_doubt():
+    noted = {"stale_gradients": {"count": 9, "of": 10}}
+    finding = found(make_run(steps=FAILED, provenance=noted), "GL104")
+    assert finding.layers == ()
+    assert finding.value == 0.9
+    assert registry()["GL104"].is_cause(finding)
+    assert not registry()["GL104"].is_cause(found(stale(5.0), "GL104"))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import FAILED, LEARNED, SLOW, fires, found, layers_of, make_run, severity
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    UNCLEAR,
+    fires,
+    found,
+    layers_of,
+    make_run,
+    severity,
+)
 
 ADAM = {"optimizer": "adam", "epsilon": 1e-8}
 
@@ -27,7 +37,8 @@ def test_the_finding_names_the_limit_that_it_crosses(moment, limit):
     ("steps", "way", "expected"),
     [
         (LEARNED, 0.1, "note"),
-        (SLOW, 0.1, "warning"),
+        (SLOW, 0.1, "note"),
+        (UNCLEAR, 0.1, "warning"),
         (FAILED, 0.1, "error"),
         (FAILED, 0.04, "warning"),  # weights that hardly moved suffer by the rate alone
     ],

@@ -90,6 +90,10 @@ def test_weights_that_went_half_their_length_had_steps_enough(way, expected):
     assert fires(with_epsilon(1.0, update_ratio=way / 60), "GL312") == expected
 
 
+def test_a_schedule_may_end_after_weights_went_far():
+    assert fires(scheduled(40, 0.0, update_ratio=0.1), "GL312")
+
+
 @pytest.mark.parametrize(
     ("steps", "way", "expected"),
     [(SLOW, 0.1, "warning"), (FAILED, 0.04, "warning"), (FAILED, 0.06, "error")],

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 import gradlab
-from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    UNCLEAR,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+)
 
 
 def alike(value, **details):
@@ -18,7 +28,8 @@ def test_units_as_alike_as_rounding_are_the_same(value, expected):
 
 
 @pytest.mark.parametrize(
-    ("steps", "expected"), [(LEARNED, "note"), (SLOW, "warning"), (FAILED, "error")]
+    ("steps", "expected"),
+    [(LEARNED, "note"), (SLOW, "note"), (UNCLEAR, "warning"), (FAILED, "error")],
 )
 def test_units_alike_are_an_error_only_where_nothing_is_learned(steps, expected):
     assert severity(alike(1.0, steps=steps), "GL305") == expected

@@ -33,6 +33,11 @@ def test_classes_have_no_scale(criterion, expected):
     assert fires(scaled(350_000.0, criterion=criterion), "GL404") == expected
 
 
+@pytest.mark.parametrize(("target", "expected"), [(1.0, False), (1.01, True)])
+def test_targets_of_a_binary_cross_entropy_are_probabilities(target, expected):
+    assert fires(scaled(target, criterion="binary_cross_entropy"), "GL404") == expected
+
+
 @pytest.mark.parametrize(
     ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradlab.diagnosis import registry
 from gradlab.run import Run
 from tests.rules.runs import (
     FAILED,
@@ -40,6 +41,23 @@ def test_the_finding_names_layer_value_and_the_limit_that_it_crosses(ratio, limi
     assert finding.layers == (2,)
     assert finding.value == pytest.approx(ratio)
     assert finding.limit == limit
+
+
+def one_layer_of(layers, ratio):
+    norm = np.full(layers, 0.008)
+    norm[1] = 8 * ratio
+    return make_run(layers=layers, steps=FAILED, update_norm=norm)
+
+
+@pytest.mark.parametrize(
+    ("layers", "ratio", "expected"),
+    [(8, 0.5, "error"), (9, 0.5, "warning"), (9, 1.01, "error")],
+)
+def test_one_layer_of_many_does_not_keep_a_net_from_learning(layers, ratio, expected):
+    run = one_layer_of(layers, ratio)
+    finding = found(run, "GL304")
+    assert finding.severity == expected
+    assert bool(registry()["GL304"].effects(finding)) == (expected == "error")
 
 
 def test_weights_near_0_count_as_if_they_had_lecuns_norm():

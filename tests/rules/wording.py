@@ -109,6 +109,16 @@ def evaluated():
     return make_run(steps={"evaluation_loss": losses, "loss": falling(60)})
 
 
+def forgetting():
+    return make_run(
+        steps=FAILED,
+        time_gain=np.log(0.63),
+        recorded={"time_gain": np.array([False, True, False, False])},
+        described={2: {"kind": "LSTM", "name": "lstm.weight_hh_l0", "fan_out": 256}},
+        config={"framework": "torch"},
+    )
+
+
 FALLING_SLOPES = {"log_gain_weight": 0.05, "log_gain_slope": -1.45}
 GROWING_WEIGHTS = {"log_gain_weight": np.log(1e4) / 3 + 0.35, "log_gain_slope": -0.35}
 GROWING_STEPS = np.geomspace(0.01, 100, 60)[:, None, None]
@@ -154,6 +164,11 @@ MADE = {  # what is planted -> (the rule that is asked, the run)
     ),
     "a sigmoid that is flat": ("GL106", lambda: at_output("sigmoid", 1e-6, "mse_loss")),
     "softmax before cross-entropy": ("GL106", lambda: at_output("softmax", 0.05, "cross_entropy")),
+    "a short memory": ("GL107", forgetting),
+    "gradients that were never emptied": (
+        "GL104",
+        lambda: make_run(steps=FAILED, provenance={"stale_gradients": {"count": 9, "of": 10}}),
+    ),
     "a dead layer": ("GL201", lambda: make_run(steps=FAILED, dead_fraction=layers(0, 1, 0, 0))),
     "saturation from the start": (
         "GL202",
