@@ -108,7 +108,7 @@ def test_equal_units_explain_what_adds_up_to_saturation():
 
 def test_a_root_that_hits_other_seeds_explains_nothing():
     p = np.ones((60, 4, 4))
-    p[:, :1, 0] = 1e-9
+    p[:, :1, 0] = 0.0
     loss = np.full((60, 4), 2.3)
     loss[:, 0] = 1.0  # not above the constant predictor's, but it does not fall
     diagnosis = diagnose(
@@ -119,7 +119,7 @@ def test_a_root_that_hits_other_seeds_explains_nothing():
 
 def test_errors_come_first():
     p = np.ones((60, 4, 4))
-    p[:, :1, 0] = 1e-9
+    p[:, :1, 0] = 0.0
     loss = np.full((60, 4), 2.3)
     severities = [
         f.severity

@@ -9,9 +9,9 @@ from gradlab.rules import Rule
 from tests.rules.runs import FAILED, SLOW, make_run
 
 
-def vanishing(share=1e-9, steps=FAILED, name="made", **details):
+def vanishing(share=0.005, steps=FAILED, name="made", **details):
     """A run whose first layer has that share of the gradient (GL101: below 0.01)."""
-    p = np.array([share, 1, 1, 1])
+    p = np.array([share, 0.05, 0.5, 1])
     return make_run(name=name, steps=steps, per_example_grad_norm=p, **details)
 
 
@@ -53,9 +53,9 @@ def test_select_and_ignore_choose_rules_and_a_call_replaces_them(written):
     assert list(found.judge(make_run(), select=["GL203"]).statuses) == ["GL203"]
 
 
-@pytest.mark.parametrize(("share", "codes"), [(0.00009, ["GL101"]), (0.00011, [])])
+@pytest.mark.parametrize(("share", "codes"), [(0.0049, ["GL101"]), (0.0051, [])])
 def test_a_limit_of_the_project_stands_where_it_says(written, share, codes):
-    found = written("[tool.gradlab.limits.GL101]\nshare = 0.0001\n")
+    found = written("[tool.gradlab.limits.GL101]\nshare = 0.005\n")
     run = vanishing(share, SLOW)
     assert [each.rule for each in found.judge(run, select=["GL101"]).findings] == codes
     (usual,) = diagnose(run, select=["GL101"]).findings  # nobody else's changed
@@ -68,7 +68,14 @@ MUTED = '[[tool.gradlab.mute]]\nrun = "base*"\nrule = "GL101"\nreason = "all oth
 
 def test_settings_take_prefixes_of_codes(written):
     found = written('[tool.gradlab]\nselect = ["gl10", "GL402"]\nignore = ["GL103", "GL104"]\n')
-    assert list(found.judge(make_run()).statuses) == ["GL101", "GL102", "GL105", "GL106", "GL107", "GL402"]
+    assert list(found.judge(make_run()).statuses) == [
+        "GL101",
+        "GL102",
+        "GL105",
+        "GL106",
+        "GL107",
+        "GL402",
+    ]
 
 
 def test_a_mute_takes_a_prefix_of_codes(written):
@@ -80,7 +87,7 @@ def test_a_mute_takes_a_prefix_of_codes(written):
 def test_a_muted_finding_does_not_count_nor_what_it_explains_and_the_reason_is_told(written):
     found = written(MUTED)
     run = make_run(
-        name="baseline", steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1])
+        name="baseline", steps={"loss": 2.3}, per_example_grad_norm=np.array([0.005, 0.05, 0.5, 1])
     )
     diagnosis = found.judge(run, ignore=HAND_MADE)
     (root,) = diagnose(run, ignore=HAND_MADE).findings

@@ -107,7 +107,8 @@ def test_what_is_not_finite_never_passes(value, options):
 
 def test_the_message_names_the_worst_place_the_bound_the_cause_and_what_to_try():
     g, p = np.ones((6, 3, 4)), np.ones((6, 3, 4))
-    g[:, :, 0] = p[:, :, 0] = 1e-3
+    g[:, :, 0] = 1e-3
+    p[:, :, :2] = 0.005, 0.07
     g[2, 1, 1], g[3, 0, 0] = 1e-3, 1e-7
     run = make_run(6, 3, 4, grad_norm=g, per_example_grad_norm=p, steps={"loss": BASELINE})
     said = message(assert_gradient_bounds, run, minimum=0.01)
@@ -423,7 +424,7 @@ def vanishing(share, level=BASELINE):
 
     It learns nothing, which makes a finding an error; at a level of 1 it does, a little.
     """
-    p = np.array([share, 1.0, 1.0, 1.0])
+    p = np.array([share, 0.07, 1.0, 1.0])
     return make_run(60, 4, steps={"loss": wavering(level, 60, 4)}, per_example_grad_norm=p)
 
 
@@ -505,7 +506,7 @@ def test_a_run_that_lacks_what_the_rule_needs_is_no_pass(assertion):
 
 
 def test_rules_are_selected_and_ignored():
-    run = vanishing(0.001)
+    run = vanishing(0.005)
     assert_healthy(run, select=["GL102", "gl203"])
     assert_healthy(run, select="GL102,GL203")
     assert_healthy(run, select=["GL0", "GL2"])
@@ -532,7 +533,7 @@ def test_the_projects_settings_hold(tmp_path):
     (tmp_path / "pyproject.toml").write_text(
         "[tool.gradlab.limits.GL101]\nshare = 0.0001\nalarm = 0.0001\n"
     )
-    run = vanishing(0.001)
+    run = vanishing(0.005)
     assert_no_vanishing(run)
     assert_healthy(run, ignore=["GL402"])
     (tmp_path / "sub").mkdir()

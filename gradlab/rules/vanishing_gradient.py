@@ -146,11 +146,13 @@ class VanishingGradient(Rule):
         """Return which layers are below a limit together with every layer before them (L,).
 
         None where the next layer is far above it: a signal that vanishes does so step by step;
-        what stands beside the way, such as the embedding of a time, begins far below it.
+        what stands beside the way, such as the embedding of a time, begins far below it. A signal
+        of exactly 0 has been cut off: no jump is too large for that.
         """
         low = _up_to(values, limit)
         beyond = values[np.isfinite(values) & ~low]
-        if low.any() and len(beyond) and beyond[0] > self.limit("jump") * values[low].max():
+        largest = values[low].max(initial=0.0)
+        if largest > 0 and len(beyond) and beyond[0] > self.limit("jump") * largest:
             return np.zeros(len(values), bool)
         return low
 

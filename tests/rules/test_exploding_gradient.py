@@ -159,7 +159,8 @@ def test_a_loss_that_comes_back_was_no_explosion(end, expected):
     """The losses spread by 0.6 - end, a quarter of which they must stay above the first one."""
     loss = wavering(BASELINE + stepping(0.5, end, 50, 60))
     loss[0] = BASELINE
-    run = make_run(steps={"loss": loss, "expected_decrease": 5.0})
+    steps = {"loss": loss, "expected_decrease": 5.0}
+    run = make_run(steps=steps, config={"baseline_loss": 1.0})
     assert fires(run, "GL102") == expected
 
 

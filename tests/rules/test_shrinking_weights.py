@@ -69,10 +69,13 @@ def test_the_finding_names_what_is_left_and_asks_for_a_weaker_penalty():
         ({"l2": 0.1}, 0.49, True),
         ({"l1": 0.1}, 0.49, True),
         ({"l2": 0.1}, 0.51, False),
-        ({}, 0.01, False),
+        ({}, 0.06, False),
+        ({}, 0.04, True),  # nothing else takes every matrix so far
     ],
 )
-def test_a_penalty_of_the_configuration_is_named_where_the_norms_halved(config, left, expected):
+def test_a_penalty_of_the_configuration_is_named_where_the_norms_halved_or_are_gone(
+    config, left, expected
+):
     assert fires(shrinking(left, config=config), "GL309") == expected
 
 

@@ -312,7 +312,8 @@ def test_layers_without_any_gradient_have_no_share():
 
 
 def test_the_way_of_the_busiest_layer_is_the_sum_of_its_update_ratios():
-    run = make_run(100, update_ratio=np.array([0.001, 0.002, 0.0, 0.0]))
+    ratio = np.array([0.001, 0.002, 0.0, 0.0])
+    run = make_run(100, update_ratio=ratio, update_norm=8 * ratio)
     assert yardsticks.travelled(run) == pytest.approx([0.2, 0.2])
 
 
@@ -320,6 +321,12 @@ def test_each_update_measured_stands_for_the_iterations_around_it():
     measured = (np.arange(101) % 10 == 0)[:, None, None]
     run = make_run(101, update_ratio=0.001, recorded={"update_ratio": measured})
     assert yardsticks.travelled(run) == pytest.approx([0.11, 0.11])
+
+
+def test_a_matrix_that_starts_at_0_went_nowhere_far():
+    """Its steps are many times its own length, and little of a usual layer's."""
+    run = make_run(100, update_ratio=10.0, update_norm=0.008, weight_norm=0.0008)
+    assert yardsticks.travelled(run) == pytest.approx([0.1, 0.1])
 
 
 @pytest.mark.parametrize(("path", "expected"), [(0.0499, True), (0.0501, False)])

@@ -54,7 +54,7 @@ def falling(iterations):
 
 
 def vanishing(**columns):
-    p = layers(1e-4, 1, 1, 1)
+    p = layers(0.005, 0.05, 0.5, 1)
     return make_run(steps=FAILED, per_example_grad_norm=p, **columns)
 
 
