@@ -86,13 +86,17 @@ class EvaluationGap(Rule):
         return self._finding(run, hits, rows)
 
     def _late(self, evaluated: Array, trained: Array) -> tuple[float, float, float]:
-        """Return medians of both losses over the last measurements, and the first of them."""
+        """Return both losses where they differ least of the last measurements, and the first's row.
+
+        Running averages lag while a net learns fast; a gap that closes at the end is none.
+        """
         known = np.flatnonzero(np.isfinite(evaluated) & np.isfinite(trained))
         least = int(self.limit("least"))
         if len(known) < least:
             return (np.nan, np.nan, np.nan)
         late = known[-max(least, len(known) // 4) :]
-        return float(np.median(evaluated[late])), float(np.median(trained[late])), float(late[0])
+        least_apart = late[(evaluated[late] - trained[late]).argmin()]
+        return float(evaluated[least_apart]), float(trained[least_apart]), float(late[0])
 
     def _finding(self, run: Run, hits: Hits, rows: Array) -> Finding:
         evaluation, training, start = np.median(rows[hits.which], axis=0)

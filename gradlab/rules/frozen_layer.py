@@ -133,6 +133,9 @@ class FrozenLayer(Rule):
             elapsed(run, run.iterations) * nanmedian(pace[which]) < self.limit("hardly")
         ) | np.isnan(pace[which]).all(axis=0)
         still[[layer - 1 for layer in layers]] = True
+        # Where no layer goes far the rate is at fault, not the layers that would matter least.
+        far = elapsed(run, run.iterations) * nanmedian(pace[which]) >= self.limit("hardly")
+        still |= not far.any()
         whole = bool(still.all())
         if not self._matters(run, hits, pace, whole):
             return None

@@ -13,7 +13,15 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import LEARNED, column, learned, outcomes, severity, travelled
+from gradlab.rules.yardsticks import (
+    LEARNED,
+    column,
+    hardly_moved,
+    learned,
+    outcomes,
+    severity,
+    travelled,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -57,6 +65,9 @@ class StarvedSteps(Rule):
     limits: ClassVar[Mapping[str, Limit]] = {
         "clipped": Limit(0.01, "of the gradient's norm", "clipping that bites in practice leaves a tenth or more"),
         "rate": Limit(0.001, "of the largest learning rate", "a cosine ends near 0, but only at the end of its run"),
+        "begun": Limit(
+            0.1, "of the largest learning rate, at the start", "A rate that was never low has no warm-up."
+        ),
         "idle": Limit(0.5, "of the iterations", "what is idle for half a run was not meant to be"),
         "epsilon": Limit(1.0, "epsilon over the root of the second moments", "above 1 epsilon rules the step"),
         "moved": Limit(0.5, "of the weights' own length", "weights that went so far had steps enough"),
@@ -119,6 +130,9 @@ class StarvedSteps(Rule):
         known = rates[:stop, seed]
         largest = float(np.nanmax(known, initial=0.0))
         idle = known <= self.limit("rate") * largest
+        rising = self._warm_up(known, largest, run, seed, stop)
+        if rising is not None:
+            return rising
         if not largest > 0 or not np.nanmax(known) > np.nanmin(known) or float(idle.mean()) < self.limit("idle"):
             return None
         start = int(np.flatnonzero(idle)[0])
@@ -132,6 +146,27 @@ class StarvedSteps(Rule):
             {"iterations": stop}, words,
         )  # fmt: skip
         return _Shortage(words, low / largest, float(self.limit("rate")), start, remedy)
+
+    def _warm_up(
+        self, rate: Array, largest: float, run: Run, seed: int, stop: int
+    ) -> _Shortage | None:
+        """Return a warm-up that the run does not see the end of, where the weights hardly moved."""
+        known = rate[np.isfinite(rate)]
+        steady = len(known) > 2 and bool((np.diff(known) >= 0).all()) and known[-1] >= largest
+        begun_low = len(known) > 2 and known[0] < self.limit("begun") * largest
+        if not (steady and begun_low) or not hardly_moved(run)[seed]:
+            return None
+        words = (
+            f"the learning rate still rises at the last iteration, from {number(float(known[0]))} "
+            f"to {number(largest)}: the warm-up is longer than the run"
+        )
+        remedy = Remedy(
+            "shorten warm-up",
+            f"let the warm-up end within the run: a tenth of its {stop} steps is usual",
+            {"iterations": max(1, stop // 10)},
+            words,
+        )
+        return _Shortage(words, largest, largest, 0, remedy)
 
     def _epsilon(self, run: Run, seed: int, stop: int) -> _Shortage | None:
         if "second_moment_rms" not in run:

@@ -111,7 +111,9 @@ class Assembler:
             columns["nonfinite_count"] = _counted(
                 [m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]]
             )
-            steps = _steps(of_parameters, net) | {"input_rms": self._input_rms(m)}
+            steps = _steps(of_parameters, net) | {
+                "input_rms": _first_known(net["input_rms"], self._input_rms(m))
+            }
         return Assembled(
             {name: _masked(column) for name, column in columns.items()},
             {name: _masked(column) for name, column in steps.items()},
@@ -284,6 +286,11 @@ def _steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str, 
         "clipped_grad_norm": (measures.total_norm(np.where(known, after, 0)), _anywhere(clipped)),
         "expected_decrease": (np.where(measured, decrease, 0).sum(axis=1), _anywhere(measured)),
     }
+
+
+def _first_known(first: Column, second: Column) -> Column:
+    """Return the first column where it is known, else the second."""
+    return np.where(first[1], first[0], second[0]), first[1] | second[1]
 
 
 def _known(column: Column) -> Column:

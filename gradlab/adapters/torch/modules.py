@@ -92,6 +92,17 @@ def examples_in(value: Any) -> int:
     return next((count for each in value if (count := examples_in(each))), 0)
 
 
+def numbers_in(value: Any) -> Tensor | None:
+    """Return the first tensor of real numbers that a model is given; None where it is given none."""
+    if isinstance(value, Tensor):
+        return value if value.is_floating_point() and value.numel() else None
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, (tuple, list)):
+        return None
+    return next((found for each in value if (found := numbers_in(each)) is not None), None)
+
+
 def replaced(arguments: tuple[Any, ...], keywords: dict[str, Any], old: Tensor, new: Tensor) -> Any:
     """Return the arguments of a call with one tensor replaced."""
     replaced = tuple(new if each is old else each for each in arguments)

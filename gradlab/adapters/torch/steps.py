@@ -16,7 +16,7 @@ from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.leftovers import Leftovers
 from gradlab.adapters.torch.measure.parameters import Parameters
-from gradlab.adapters.torch.modules import examples_in
+from gradlab.adapters.torch.modules import examples_in, numbers_in
 from gradlab.adapters.torch.observe import patches
 from gradlab.adapters.torch.observe.eager import Eager, takes_hooks
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
@@ -123,6 +123,10 @@ class Steps:
             rows = examples_in((arguments, keywords))
             if rows:
                 self.put(self.iteration.number, "examples", np.array([float(rows)]))
+            given = numbers_in((arguments, keywords)) if self.iteration.costly else None
+            if given is not None and not given.is_sparse:
+                size = given.detach().double().square().mean().sqrt()
+                self.put(self.iteration.number, "input_rms", ledger.single("input_rms", size))
 
     def forward_begins(self) -> None:
         """Know that what is logged from now on belongs to the coming step."""
