@@ -46,9 +46,22 @@ class Ascending(Rule):
     name = "ascending"
     summary = "the steps climb: the loss rises by what the optimizer does"
     explains = (
-        "GL001", "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL301", "GL303", "GL304", "GL305", "GL401",
-        "GL402", "GL404",
-    )  # fmt: skip
+        "GL001",
+        "GL101",
+        "GL102",
+        "GL103",
+        "GL107",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL301",
+        "GL303",
+        "GL304",
+        "GL305",
+        "GL401",
+        "GL402",
+        "GL404",
+    )
     limits: ClassVar[Mapping[str, Limit]] = {
         "share": Limit(
             0.75, "of the updates measured",

@@ -53,7 +53,18 @@ class Disconnected(Rule):
     name = "disconnected"
     summary = "parameters that ought to learn get no gradient at all, or are in no optimizer"
     parameters: ClassVar[str] = "all"
-    explains = ("GL101", "GL106", "GL301", "GL302", "GL305", "GL306", "GL309", "GL312", "GL402")
+    explains = (
+        "GL101",
+        "GL106",
+        "GL107",
+        "GL301",
+        "GL302",
+        "GL305",
+        "GL306",
+        "GL309",
+        "GL312",
+        "GL402",
+    )
     limits: ClassVar[Mapping[str, Limit]] = {
         "least": Limit(5, "iterations", "a branch may be out of use in a few batches"),
         "most": Limit(0.5, "of the trainable weights", "what a net cannot do without"),

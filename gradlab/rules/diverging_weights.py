@@ -99,7 +99,18 @@ class DivergingWeights(Rule):
             "A loss that fell by so much says that the growing steps were good ones.",
         ),
     }
-    explains = ("GL001", "GL102", "GL103", "GL201", "GL202", "GL203", "GL304", "GL401", "GL402")
+    explains = (
+        "GL001",
+        "GL102",
+        "GL103",
+        "GL107",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL304",
+        "GL401",
+        "GL402",
+    )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge each layer of each replicate over its finite iterations."""

@@ -57,9 +57,21 @@ class ShrinkingWeights(Rule):
     summary = "weight decay or a penalty outweighs the data"
     needs = ("weight_norm",)
     explains = (
-        "GL101", "GL104", "GL106", "GL201", "GL202", "GL203", "GL301", "GL302", "GL304", "GL305", "GL306", "GL401",
+        "GL101",
+        "GL104",
+        "GL106",
+        "GL107",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL301",
+        "GL302",
+        "GL304",
+        "GL305",
+        "GL306",
+        "GL401",
         "GL402",
-    )  # fmt: skip
+    )
     limits: ClassVar[Mapping[str, Limit]] = {
         "fallen": Limit(0.7, "of the norm at the start", "weights that learn usually grow, and seldom lose a third"),
         "halved": Limit(0.5, "of the norm at the start", "what decay alone must have taken to be called the cause"),

@@ -43,7 +43,12 @@ class SkippedUpdates(Rule):
     code = "GL307"
     name = "skipped-updates"
     summary = "a GradScaler, or a guard in the loop, skips too many steps"
-    explains = ("GL302", "GL312", "GL402")
+    explains = (
+        "GL107",
+        "GL302",
+        "GL312",
+        "GL402",
+    )
     limits: ClassVar[Mapping[str, Limit]] = {
         "share": Limit(
             0.1, "of the steps after the first one that was taken",

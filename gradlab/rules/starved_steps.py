@@ -61,7 +61,13 @@ class StarvedSteps(Rule):
     whole = False
     name = "starved-steps"
     summary = "clipping, the schedule or epsilon leaves steps of nothing; it names which"
-    explains = ("GL101", "GL301", "GL302", "GL402")
+    explains = (
+        "GL101",
+        "GL107",
+        "GL301",
+        "GL302",
+        "GL402",
+    )
     limits: ClassVar[Mapping[str, Limit]] = {
         "clipped": Limit(0.01, "of the gradient's norm", "clipping that bites in practice leaves a tenth or more"),
         "rate": Limit(0.001, "of the largest learning rate", "a cosine ends near 0, but only at the end of its run"),

@@ -49,9 +49,26 @@ class UnscaledData(Rule):
     name = "unscaled-data"
     summary = "the scale of the targets or of the inputs sets the loss and its gradients"
     explains = (
-        "GL001", "GL101", "GL102", "GL103", "GL104", "GL106", "GL201", "GL202", "GL203", "GL301", "GL302", "GL303",
-        "GL304", "GL306", "GL312", "GL401", "GL402", "GL403",
-    )  # fmt: skip
+        "GL001",
+        "GL101",
+        "GL102",
+        "GL103",
+        "GL104",
+        "GL106",
+        "GL107",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL301",
+        "GL302",
+        "GL303",
+        "GL304",
+        "GL306",
+        "GL312",
+        "GL401",
+        "GL402",
+        "GL403",
+    )
     limits: ClassVar[Mapping[str, Limit]] = {
         "target": Limit(30.0, "root mean square of the targets", "answers begin near 1; He's nets learn targets to 10"),
         "probability": Limit(

@@ -81,6 +81,7 @@ class UpdateTooLarge(Rule):
         "GL101",
         "GL102",
         "GL103",
+        "GL107",
         "GL201",
         "GL202",
         "GL203",
