@@ -24,8 +24,9 @@ COLOURS = {"error": "#d6336c", "warning": "#c2691c", "fine": "#2b7cd3"}
 
 @dataclass(frozen=True)
 class Bar:
-    """One layer's share of a signal: `decades` is log10 of it against the last layer's, NaN where
-    there is none.
+    """One layer's share of a signal.
+
+    `decades` is log10 of it against the last layer's, NaN where there is none.
     """
 
     layer: int
@@ -45,8 +46,9 @@ class Bar:
 
 
 def decades(norms: Array) -> Array:
-    """Return log10 of each layer's norm over the last one's (L,), the median over the replicates of
-    (S, L).
+    """Return log10 of each layer's norm over the last one's, (L,).
+
+    It is the median over the replicates of (S, L).
 
     A replicate in which either is no finite number above 0 is left out.
     """

@@ -23,8 +23,9 @@ class ArgumentError(GradlabError, ValueError):
 
 
 class DataError(GradlabError, ValueError):
-    """A data set cannot be trained on: empty, ragged, not finite, or labels that do not match the
-    loss.
+    """A data set cannot be trained on.
+
+    It is empty, ragged or not finite, or its labels do not match the loss.
     """
 
 
@@ -60,8 +61,9 @@ def is_number(value: object) -> bool:
 
 
 def above_zero(argument: str, value: object, more: str = "") -> float:
-    """Return `value` as a float; raise ArgumentError, with `more` to say, unless it is a finite
-    number above 0.
+    """Return `value` as a float; raise ArgumentError unless it is a finite number above 0.
+
+    `more` is added to the message.
     """
     if not (is_number(value) and value > 0):  # type: ignore[operator]
         raise ArgumentError(f"{argument}={value!r} must be a finite number above 0{more}")

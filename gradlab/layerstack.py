@@ -63,8 +63,9 @@ class LayerStack(Sequence[Array]):
 
     @functools.cached_property
     def flats(self) -> tuple[tuple[slice, Array], ...]:
-        """The groups cut to about CACHED entries each, every layer's matrix as one row: `(layers,
-        *lead, entries)`.
+        """The groups, cut to about CACHED entries each.
+
+        Every layer's matrix is one row: `(layers, *lead, entries)`.
 
         Several arrays measured side by side, part by part, are read from memory once and then met
         in the cache.
@@ -80,8 +81,9 @@ class LayerStack(Sequence[Array]):
         return tuple(parts)
 
     def together(self, layers: slice) -> Array:
-        """Return neighbours of equal shape as one array `(layers, *shape)`; they must lie in one
-        group.
+        """Return neighbours of equal shape as one array `(layers, *shape)`.
+
+        They must lie in one group.
         """
         for here, array in self.groups:
             if here.start <= layers.start and layers.stop <= here.stop:
@@ -104,8 +106,9 @@ class LayerStack(Sequence[Array]):
 
 
 def groups(arrays: Sequence[Array]) -> Sequence[tuple[slice, Array]]:
-    """Return `(layers, stacked)` pairs: those of a LayerStack, or one layer a pair for any other
-    sequence.
+    """Return `(layers, stacked)` pairs.
+
+    They are those of a LayerStack, or one layer a pair for any other sequence.
     """
     if isinstance(arrays, LayerStack):
         return arrays.groups

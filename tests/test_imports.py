@@ -52,7 +52,8 @@ ROOMS = {
     "options": room("errors ranges"),
     "files": room("errors"),
     "layerstack": room("", "numpy"),
-    "activations": room("errors", "numpy"),
+    "normal": room("", "numpy"),
+    "activations": room("errors normal", "numpy"),
     "measures": room("", "numpy"),
     "display": room("", "numpy"),
     "statistics": room(),
@@ -67,7 +68,7 @@ ROOMS = {
         "datasets errors nn.* options ranges recorder run training.*",
         "numpy threadpoolctl",
     ),
-    "theory": room("activations errors ranges theory.*", "numpy"),
+    "theory": room("activations errors normal ranges theory.*", "numpy"),
     "rules": room(RULE, "numpy"),
     "rules.__init__": room("rules.*"),  # it lists them
     "diagnosis": room(f"diagnosis.* display errors rules run statistics theory {SHARED}", "numpy"),

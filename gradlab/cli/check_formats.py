@@ -58,8 +58,9 @@ def as_json(judged: Sequence[Judged]) -> str:
 
 @dataclass(frozen=True)
 class _Case:
-    """One rule's verdict on one run, as CI viewers list it: `kind` is passed, failure, error or
-    skipped.
+    """One rule's verdict on one run, as CI viewers list it.
+
+    `kind` is passed, failure, error or skipped.
     """
 
     name: str
@@ -110,8 +111,9 @@ def _details(finding: Finding) -> list[str]:
 
 
 def junit(judged: Sequence[Judged]) -> str:
-    """Write JUnit XML: a test suite a run, a test case a rule; what Jenkins, GitLab and others
-    show.
+    """Write JUnit XML, which Jenkins, GitLab and others show.
+
+    A run is a test suite, and a rule a test case.
     """
     suites = [_suite(each, _cases(each)) for each in judged]
     every = [case for each in judged for case in _cases(each)]
@@ -164,8 +166,9 @@ def _attribute(value: str) -> str:
 
 
 def github(judged: Sequence[Judged]) -> str:
-    """Write one workflow command a finding, which GitHub shows on the run's page, and a line that
-    counts.
+    """Write a workflow command for each finding, and a line that counts.
+
+    GitHub shows the commands on the page of the workflow's run.
     """
     lines = []
     for each in judged:
@@ -196,8 +199,9 @@ def _annotations(judged: Judged) -> list[str]:
 
 
 def _command(level: str, title: str, message: str) -> str:
-    """Write a workflow command; its syntax reserves %, line ends and, in the title, colon and
-    comma.
+    """Write a workflow command.
+
+    Its syntax reserves %, line ends and, in the title, colon and comma.
     """
     head = _escaped(title).replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={head}::{_escaped(message)}"

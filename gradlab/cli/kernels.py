@@ -96,8 +96,9 @@ def summary() -> list[str]:
 
 
 def _advice(current: str, seconds: dict[str, list[float]]) -> str:
-    """One sentence: which to set, judged by the geometric mean of the sizes; the results are equal
-    to rounding.
+    """Return one sentence: which kernels to set.
+
+    They are judged by the geometric mean of the sizes; results are equal to rounding.
     """
     best = min(seconds, key=lambda name: statistics.geometric_mean(seconds[name]))
     used = current

@@ -14,8 +14,9 @@ from gradlab.run import Run, load
 
 @dataclass(frozen=True)
 class Cell:
-    """One trained cell of a comparison: its plan, the folder of its run, and whether it was found
-    finished.
+    """One trained cell of a comparison.
+
+    Its plan, the folder of its run, and whether it was found finished.
     """
 
     plan: Plan

@@ -45,8 +45,10 @@ class Comparison:
         return list(dict.fromkeys(cell.plan.depth for cell in self.cells))
 
     def cell(self, network: str, depth: int) -> Cell:
-        """Return the cell of a network (its label, or as it was typed) and depth; ArgumentError if
-        there is none.
+        """Return the cell of a network and a depth.
+
+        The network is named by its label, or as it was typed. ArgumentError if there is no such
+        cell.
         """
         by_label = {each.label: each for each in self.networks}
         wanted = by_label[network] if network in by_label else Network.parse(network)
@@ -59,8 +61,9 @@ class Comparison:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a cell: network, depth, outcome, verdict, cause, accuracy (mean over the seeds
-        that have one).
+        """Return a row for each cell: network, depth, outcome, verdict, cause and accuracy.
+
+        Accuracy is the mean over the seeds that have one.
         """
         return pd.DataFrame([row(cell) for cell in self.cells])
 
@@ -94,9 +97,7 @@ def _told(cell: Cell) -> str:
 
 
 def _written(cell: Cell) -> dict[str, Any]:
-    """Return what the tables show of a cell, as words: the seeds that are hit, an accuracy in per
-    cent.
-    """
+    """Return what the tables show of a cell, as words."""
     values = row(cell)
     share = "" if values["accuracy"] is None else f"{100 * values['accuracy']:.0f} %"
     return values | {

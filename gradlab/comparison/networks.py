@@ -1,5 +1,6 @@
-"""A network written in one word: `ACTIVATION[:INIT][:KEY=VALUE ...]`, such as
-`relu:he_normal:gain=2:norm=batch`.
+"""A network written in one word, such as `relu:he_normal:gain=2:norm=batch`.
+
+The word is `ACTIVATION[:INIT][:KEY=VALUE ...]`.
 """
 
 from __future__ import annotations
@@ -60,8 +61,7 @@ class Network:
 
     @classmethod
     def parse(cls, text: str) -> Network:
-        """Read `ACTIVATION[:INIT][:gain=X][:norm=batch|layer][:residual=A][:dropout=P]`; a bare
-        number is a gain.
+        """Read a network written in one word; see this module. A bare number is a gain.
 
         Raises
         ------

@@ -1,6 +1,4 @@
-"""The cells of a grid before any is trained: what decides each, and whether it can be trained at
-all.
-"""
+"""The cells of a grid before any is trained: what decides each, and whether it can be."""
 
 from __future__ import annotations
 

@@ -75,8 +75,9 @@ class Data:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over every array: two data sets have the same one exactly where they hold the
-        same numbers.
+        """SHA-256 over every array.
+
+        Two data sets have the same one exactly where they hold the same numbers.
         """
         digest = hashlib.sha256()
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):

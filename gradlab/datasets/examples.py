@@ -1,6 +1,4 @@
-"""Data sets to try things on: handwritten digits (shipped), toy problems, and those that
-scikit-learn brings along.
-"""
+"""Data sets to try things on: digits (shipped), toy problems, and scikit-learn's."""
 
 from __future__ import annotations
 
@@ -19,8 +17,9 @@ BUNDLED = ("iris", "wine", "breast_cancer", "diabetes")
 
 
 def digits(seed: int = 0, test_fraction: float = 0.2) -> Data:
-    """Handwritten digits: 1,797 images of 8 x 8 pixels, ten classes; 1,437 to train and 360 to
-    test.
+    """Return handwritten digits: 1,797 images of 8 x 8 pixels, ten classes.
+
+    1,437 are to train on and 360 to test.
 
     Standardized by ONE mean and one deviation of the training part, so that pixels keep their
     relative scale. Source: Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits,
@@ -157,8 +156,9 @@ def _counts(n: int, shares: Sequence[float], classes: int) -> Array:
 
 
 def course_function(n: int = 1000, *, noise: float = 0.0, seed: int = 0) -> Data:
-    """The course's function F(x) = 2 sin(x^2) + sqrt(5 x), x drawn evenly from [0, 4): a regression
-    of one feature.
+    """Return a regression of the course's function F(x) = 2 sin(x^2) + sqrt(5 x).
+
+    x is drawn evenly from [0, 4).
 
     Parameters
     ----------
@@ -187,8 +187,9 @@ def course_function(n: int = 1000, *, noise: float = 0.0, seed: int = 0) -> Data
 
 
 def linear(n: int = 1000, *, features: int = 3, noise: float = 0.1, seed: int = 0) -> Data:
-    """A linear regression y = x w + 1 with the known weights w = 1, 2, 3, ... and x drawn from N(0,
-    1).
+    """Return a linear regression y = x w + 1 with the weights w = 1, 2, 3, ...
+
+    x is drawn from N(0, 1).
 
     Parameters
     ----------

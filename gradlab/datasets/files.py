@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gradlab.datasets import tables
 from gradlab.datasets.data import Data, split, standardized
+from gradlab.datasets.table import shown
 from gradlab.errors import ArgumentError, one_of
 
 
@@ -53,9 +54,7 @@ def from_file(
         one_of("task", task, ("classification", "regression"))
     path = Path(path)
     if target is not None and path.suffix.lower() == ".npz":
-        raise ArgumentError(
-            f"target={tables.shown(target)} is for CSV files; {path} names its target y"
-        )
+        raise ArgumentError(f"target={shown(target)} is for CSV files; {path} names its target y")
     table = tables.read(path, target, task)
     y, classes = tables.encode_target(path, table.y, task)
     names = table.feature_names

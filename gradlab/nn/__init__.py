@@ -1,3 +1,4 @@
-"""The built-in engine, NumPy only: it tells an observer what happened and knows nothing of
-recording.
+"""The built-in engine, NumPy only.
+
+It tells an observer what happened and knows nothing of recording.
 """

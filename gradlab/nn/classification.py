@@ -81,9 +81,7 @@ def soft_entropy(weights: Array, smoothing: float, target: Array) -> float:
 
 
 def binary_cross_entropy(weights: Array, logits: Array, target: Array) -> Array:
-    """Weighted ln(1 + e^-z) for class 1 and ln(1 + e^z) for class 0, written so that e^x cannot
-    overflow.
-    """
+    """Weighted ln(1 + e^-z) for class 1 and ln(1 + e^z) for class 0; e^x cannot overflow."""
     z = logits[..., 0]
     return weights.astype(z.dtype)[target] * (
         np.maximum(z, 0) - target * z + np.log1p(np.exp(-np.abs(z)))

@@ -1,5 +1,6 @@
-"""Gradient clipping, of all parameters of a replicate together: by norm (Pascanu et al. 2013), or
-value by value.
+"""Gradient clipping by norm (Pascanu et al. 2013), or value by value.
+
+All parameters of a replicate are taken together.
 
 Written "norm:most=1" or "value:most=0.5".
 """
@@ -25,8 +26,9 @@ HYPERPARAMETERS: dict[str, dict[str, Hyperparameter]] = {"norm": _MOST, "value":
 
 
 def create(text: str, replicates: int | None) -> Clip:
-    """Return the clipping that `text` names: it changes gradients in place and returns their norm
-    afterwards.
+    """Return the clipping that `text` names.
+
+    It changes gradients in place and returns their norm afterwards.
 
     Parameters
     ----------

@@ -43,8 +43,9 @@ class Node:
     locals: tuple[Array, ...] = ()
 
     def nodes(self) -> list[Node]:
-        """Return every node this one depends on, inputs before what uses them, itself last; each
-        once.
+        """Return every node that this one depends on, each once.
+
+        Inputs come before what uses them, and the node itself last.
         """
         found: dict[Node, None] = {}
 

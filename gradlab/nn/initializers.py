@@ -39,8 +39,9 @@ def check(init: str) -> None:
 
 
 def draw(init: str, fan_in: int, fan_out: int, gain: float, rng: np.random.Generator) -> np.ndarray:
-    """Return a weight matrix W (fan_in, fan_out), float64; `gain` multiplies its standard
-    deviation.
+    """Return a weight matrix W (fan_in, fan_out) in float64.
+
+    `gain` multiplies its standard deviation.
     """
     if init in ORTHOGONAL:
         return gain * _orthonormal(fan_in, fan_out, rng)

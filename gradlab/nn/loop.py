@@ -1,6 +1,4 @@
-"""The training loop: batches in, updates out, and an observer told what happened at every
-iteration.
-"""
+"""The training loop: batches in, updates out, and an observer that is told of each iteration."""
 
 from __future__ import annotations
 
@@ -24,8 +22,9 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Step:
-    """One iteration, told after its update. Arrays are the engine's own buffers: measure or copy,
-    never keep.
+    """One iteration, told after its update.
+
+    Arrays are the engine's own buffers: measure or copy them, and never keep them.
 
     Attributes
     ----------
@@ -81,8 +80,9 @@ class Observer(Protocol):
 
 
 class BatchOrder:
-    """Which examples make each batch: a fresh permutation an epoch for each seed, cut into whole
-    batches.
+    """Which examples make each batch.
+
+    Each seed has a fresh permutation for each epoch, cut into whole batches.
 
     A batch that an epoch cannot fill takes its remainder from the next one, so that every batch has
     the same size and every example is seen once an epoch.
@@ -146,8 +146,9 @@ class Trainer:
         validate: Callable[[MLP], tuple[Array, Array | None]] | None = None,
         validate_every: int = 50,
     ) -> int:
-        """Run `iterations` updates; return how many ran: fewer only once every replicate's weights
-        are not finite.
+        """Run `iterations` updates and return how many ran.
+
+        They are fewer only where the weights of every replicate are not finite.
 
         NaN weights never come back, so what follows would only repeat NaN.
         """
@@ -206,8 +207,9 @@ class Trainer:
         )
 
     def _compute(self, batch: Array, iteration: int) -> Array:
-        """Forward and backward on one batch; leaves gradients in the model, returns the mean loss
-        (S,) or ().
+        """Run one batch forwards and backwards; return its mean loss, (S,) or ().
+
+        The gradients are left in the model.
         """
         work, target = self._work, self._y[batch]
         np.take(

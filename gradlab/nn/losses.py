@@ -157,8 +157,7 @@ def adapted(
     class_weights: str | Sequence[float] | None = None,
     label_smoothing: float = 0.0,
 ) -> Loss:
-    """Return a loss for these training targets, with class weights and label smoothing where they
-    are wanted.
+    """Return a loss for these training targets, with class weights and label smoothing.
 
     Parameters
     ----------

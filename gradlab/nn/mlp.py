@@ -170,8 +170,9 @@ class MLP:
                 target[...] = initializers.draw(self.init, fan_in, fan_out, self.gain, rng)
 
     def calibrate(self, x: Array) -> None:
-        """Scale the weights, layer by layer, so that z_l of the batch `x` (n, n_0) has a deviation
-        of `gain`.
+        """Scale the weights, layer by layer, to preactivations with a deviation of `gain`.
+
+        The deviation is that of z_l on the batch `x` (n, n_0).
 
         Layer-sequential unit variance (Mishkin & Matas 2016); what is linear in W needs one step,
         not several. A layer whose z_l is 0 throughout is left as it is.
@@ -246,8 +247,9 @@ class MLP:
             )  # a sum of rows, four times as fast
 
     def predict(self, x: Array) -> Array:
-        """Return the logits for `x` (n, n_0): (n, n_L), or (S, n, n_L) with replicates; nothing is
-        kept.
+        """Return the logits for `x` (n, n_0): (n, n_L), or (S, n, n_L) with replicates.
+
+        Nothing is kept.
 
         In evaluation: nothing is dropped, and BatchNorm uses its running statistics.
         """

@@ -1,5 +1,6 @@
-"""What may stand between a layer's weights and its activation: a skip connection, a normalization,
-dropout.
+"""What may stand between a layer's weights and its activation.
+
+It may be a skip connection, a normalization or dropout.
 
 A hidden layer without them is h_l = phi(z_l), z_l = h_{l-1} W_l + b_l. With all of them, for l =
 1..L-1:
@@ -53,9 +54,7 @@ class Modifiers:
     dropout: float = 0.0
 
     def check(self, sizes: Sequence[int]) -> None:
-        """Raise ArgumentError for a value out of range, or one that makes no sense in a net of
-        these sizes.
-        """
+        """Raise ArgumentError for a value out of range, or one that these sizes forbid."""
         hidden = list(sizes[1:-1])
         if self.norm is not None:
             one_of("norm", self.norm, AXES)
@@ -99,8 +98,9 @@ class Modifiers:
 
 
 class ModifiedLayers:
-    """The hidden layers of one net on a batch of one size: from z_l to h_l, and from u_l back to
-    delta_l.
+    """The modified hidden layers of a net, on a batch of one size.
+
+    `forward` goes from z_l to h_l, `backward` from u_l to delta_l.
 
     Every array is made once and is (*lead, B, n_l).
 
@@ -192,8 +192,9 @@ class ModifiedLayers:
 
 
 class Norm(NamedTuple):
-    """One layer's normalization: the axis it averages over, gamma and beta, and where their
-    gradients go.
+    """One layer's normalization.
+
+    The axis it averages over, gamma and beta, and where their gradients go.
     """
 
     axis: int
@@ -204,9 +205,7 @@ class Norm(NamedTuple):
 
 
 def normalize(x: Array, axis: int, hat: Array) -> tuple[Array, Array]:
-    """Write (x - mean) / sqrt(variance + epsilon) into `hat`; return mean and variance along
-    `axis`, kept.
-    """
+    """Write (x - mean) / sqrt(variance + epsilon) into `hat`; return mean and variance."""
     mean = x.mean(axis=axis, keepdims=True)
     np.subtract(x, mean, out=hat)
     variance = np.square(hat).mean(axis=axis, keepdims=True)

@@ -107,8 +107,9 @@ class Momentum(_Chunked):
 
 
 class Nesterov(Momentum):
-    """Nesterov's momentum, v <- mu v + g, w <- w - eta (g + mu v) (Sutskever et al. 2013, as in
-    PyTorch).
+    """Nesterov's momentum, v <- mu v + g, w <- w - eta (g + mu v).
+
+    Sutskever et al. 2013, as in PyTorch.
     """
 
     def step(self, parameters: Array, gradients: Array) -> None:
@@ -147,8 +148,9 @@ class AdaGrad(_Chunked):
 
 
 class RMSprop(AdaGrad):
-    """RMSprop, v <- rho v + (1 - rho) g^2, w <- w - eta g / (sqrt(v) + epsilon) (Tieleman & Hinton
-    2012).
+    """RMSprop, v <- rho v + (1 - rho) g^2, w <- w - eta g / (sqrt(v) + epsilon).
+
+    Tieleman & Hinton 2012.
     """
 
     def __init__(self, learning_rate: float, decay: float = 0.99, epsilon: float = 1e-8):
@@ -199,8 +201,9 @@ class Adam(_Chunked):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: first w <- w - eta lambda w, then Adam (Loshchilov & Hutter
-    2019).
+    """Adam with decoupled weight decay: first w <- w - eta lambda w, then Adam.
+
+    Loshchilov & Hutter 2019.
 
     It shrinks every parameter, biases too, as PyTorch's does.
     """

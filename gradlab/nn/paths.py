@@ -1,5 +1,4 @@
-"""A derivative as the course writes it: the sum over all paths from a weight to the loss, factor by
-factor.
+"""A derivative as the course writes it: the sum over all paths from a weight to the loss.
 
     dL/dw^l_ij = sum over paths of  dL/dz^L * ... * phi'(z^l_j) * o^{l-1}_i
 
@@ -21,6 +20,7 @@ import numpy as np
 from gradlab.errors import ArgumentError, DataError, whole
 from gradlab.nn import losses
 from gradlab.nn.mlp import MLP
+from gradlab.nn.notation import subscript, superscript
 from gradlab.nn.workspace import Workspace
 
 Array = np.ndarray
@@ -32,8 +32,9 @@ WIDTH = 96  # columns
 
 @dataclass(frozen=True)
 class Factor:
-    """One factor of a path: its name in the course's notation, what it is made of, and its values
-    (B,), by example.
+    """One factor of a path.
+
+    Its name in the course's notation, what it is made of, and its values (B,), by example.
     """
 
     name: str
@@ -104,8 +105,9 @@ class PathSum:
         return sum(path.value for path in self.paths)
 
     def __str__(self) -> str:
-        """The first paths with their factors for the first example, and the sum; at most 96
-        columns.
+        """Write the first paths, the factors of the first example, and the sum.
+
+        Lines have at most 96 columns.
         """
         many = f", example 1 of {self.examples}" if self.examples > 1 else ""
         lines = [f"{self.name}, {_plural(len(self.paths), 'path')}{many}"]
@@ -135,8 +137,9 @@ def _plural(number: int, noun: str) -> str:
 
 
 def count(sizes: Sequence[int], layer: int) -> int:
-    """Return how many paths lead from a weight of `layer` to the loss: the product of the later
-    layers' widths.
+    """Return how many paths lead from a weight of `layer` to the loss.
+
+    It is the product of the later layers' widths.
     """
     return math.prod(sizes[layer + 1 :])
 
@@ -151,8 +154,9 @@ def derivative(
     column: int,
     loss: str = "squared_error",
 ) -> PathSum:
-    """Return dL/dw^l_ij as the explicit sum over its paths; of a batch, the mean of its examples'
-    derivatives.
+    """Return dL/dw^l_ij as the explicit sum over its paths.
+
+    That of a batch is the mean of its examples' derivatives.
 
     The model stays as it is, its gradients too.
 
@@ -189,7 +193,7 @@ def derivative(
         Path((column, *units), _factors(model, work, layer, row, (column, *units)))
         for units in itertools.product(*later)
     ]
-    name = f"∂L/∂w{_up(layer)}{_down(row, column)}"
+    name = f"∂L/∂w{superscript(layer)}{subscript(row, column)}"
     return PathSum(
         name, tuple(paths), float(gradient[layer - 1][row - 1, column - 1]), len(work.batch)
     )
@@ -220,8 +224,9 @@ def _numbers(name: str, values: Array | float) -> Array:
 
 
 def _backprop(model: MLP, inputs: Array, target: Array, loss: str) -> tuple[Workspace, list[Array]]:
-    """Return the arrays of a forward and backward pass and dLoss/dW_l; the model's own gradients
-    are put back.
+    """Return the arrays of a forward and backward pass, and dLoss/dW_l.
+
+    The model's own gradients are put back.
     """
     work, kept = Workspace(model, len(inputs)), model.gradients.copy()
     work.batch[...] = inputs
@@ -235,7 +240,7 @@ def _backprop(model: MLP, inputs: Array, target: Array, loss: str) -> tuple[Work
 def _factors(model: MLP, work, layer: int, row: int, units: tuple[int, ...]) -> tuple[Factor, ...]:
     """The factors of one path, from the loss back to the weight."""
     last, end = len(model.weights), units[-1]
-    out = f"z{_up(last)}{_down(end)}"
+    out = f"z{superscript(last)}{subscript(end)}"
     # work.deltas are of the batch's mean loss: times B, each example's own.
     factors = [
         Factor(
@@ -246,12 +251,17 @@ def _factors(model: MLP, work, layer: int, row: int, units: tuple[int, ...]) -> 
         above, below = units[k - layer], units[k - layer - 1]
         weight = np.full(len(work.batch), model.weights[k - 1][below - 1, above - 1], np.float64)
         slope = _wide(work.slopes[k - 2][:, below - 1])
-        here, there = f"{_up(k)}{_down(above)}", f"{_up(k - 1)}{_down(below)}"
-        factors.append(Factor(f"∂z{here}/∂o{there}", f"w{_up(k)}{_down(below, above)}", weight))
+        here, there = (
+            f"{superscript(k)}{subscript(above)}",
+            f"{superscript(k - 1)}{subscript(below)}",
+        )
+        factors.append(
+            Factor(f"∂z{here}/∂o{there}", f"w{superscript(k)}{subscript(below, above)}", weight)
+        )
         factors.append(Factor(f"∂o{there}/∂z{there}", f"φ′(z{there})", slope))
-    read = f"o{_up(layer - 1)}{_down(row)}" if layer > 1 else f"x{_down(row)}"
-    own = f"{_up(layer)}{_down(units[0])}"
-    weight = f"w{_up(layer)}{_down(row, units[0])}"
+    read = f"o{superscript(layer - 1)}{subscript(row)}" if layer > 1 else f"x{subscript(row)}"
+    own = f"{superscript(layer)}{subscript(units[0])}"
+    weight = f"w{superscript(layer)}{subscript(row, units[0])}"
     factors.append(Factor(f"∂z{own}/∂{weight}", read, _wide(work.inputs[layer - 1][:, row - 1])))
     return tuple(factors)
 
@@ -287,14 +297,3 @@ def _check_number(name: str, value: int, most: int, model: MLP) -> None:
         raise ArgumentError(
             f"{name}={value!r} must be 1 to {most} in a net of sizes {list(model.sizes)}"
         )
-
-
-def _up(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def _down(*numbers: int) -> str:
-    separator = "" if max(numbers) < 10 else ","
-    return separator.join(str(number) for number in numbers).translate(
-        str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-    )

@@ -1,5 +1,6 @@
-"""Losses of real targets: squared error, absolute error, Huber's; each (value, gradient, best
-constant).
+"""Losses of real targets: squared error, absolute error and Huber's.
+
+Each is (value, gradient, loss of the best constant).
 """
 
 from __future__ import annotations
@@ -56,8 +57,9 @@ def _huber_of(error: Array) -> Array:
 
 
 def _huber(prediction: Array, target: Array) -> Array:
-    """Mean over outputs of e^2 / 2 where |e| <= 1, else |e| - 1/2 (Huber 1964): PyTorch's
-    HuberLoss.
+    """Return the mean over outputs of e^2 / 2 where |e| <= 1, else |e| - 1/2.
+
+    Huber 1964; it is PyTorch's HuberLoss.
     """
     return _huber_of(_errors(prediction, target)).mean(axis=-1)
 
@@ -68,8 +70,9 @@ def _huber_gradient(prediction: Array, target: Array, out: Array) -> None:
 
 
 def _huber_constant(target: Array) -> float:
-    """The best constant is where the clipped errors add up to 0, which bisection finds: their sum
-    falls with it.
+    """Return the loss of the best constant, where the clipped errors add up to 0.
+
+    Bisection finds it, for their sum falls as the constant grows.
     """
     columns = _columns(target)
     low, high = columns.min(axis=0), columns.max(axis=0)

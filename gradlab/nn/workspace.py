@@ -86,8 +86,9 @@ class Workspace:
 
 
 class Chunk:
-    """A few neighbouring layers of equal shape, whose arrays meet in the cache and in one NumPy
-    call.
+    """A few neighbouring layers of equal shape.
+
+    Their arrays meet in the cache and in one NumPy call.
 
     Attributes
     ----------

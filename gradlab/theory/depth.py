@@ -1,6 +1,4 @@
-"""How deep a plain net can be: fixed points of the signal's variance, and the gradient's factor
-there.
-"""
+"""How deep a plain net can be: where the signal settles, and the gradient's factor there."""
 
 from __future__ import annotations
 
@@ -14,8 +12,10 @@ from gradlab.theory import gaussian
 def fixed_point(
     activation: str, sigma_w2: float, bias_variance: float = 0.0
 ) -> tuple[float, float]:
-    """Return (q*, chi(q*)): where the variance of z settles in an endlessly deep net, and the
-    factor a layer there.
+    """Return (q*, chi(q*)) of an endlessly deep net.
+
+    q* is where the variance of z settles, chi(q*) the factor of a layer on the squared gradient
+    there.
 
     chi < 1 means that gradients vanish at depth, with a depth scale of -1 / ln chi layers
     (Schoenholz et al. 2017, eq. 11); chi > 1 that they explode. q* is 0 or infinity where the
@@ -62,8 +62,9 @@ def fixed_point(
 
 
 def critical_gain(activation: str, init_variance: float = 1.0) -> float:
-    """Return the smallest gain for which chi(q*) reaches 1, without biases: gradients keep their
-    size at depth.
+    """Return the smallest gain for which chi(q*) reaches 1, without biases.
+
+    Gradients then keep their size at any depth.
 
     Parameters
     ----------
@@ -96,8 +97,9 @@ def critical_gain(activation: str, init_variance: float = 1.0) -> float:
 def depth_below(
     activation: str, sigma_w2: float, threshold: float, *, deepest: int = 1000
 ) -> int | None:
-    """Return the first depth L at which ||delta_1|| / ||delta_L|| is predicted below `threshold`,
-    or None.
+    """Return the first depth at which the gradient's ratio is predicted below `threshold`.
+
+    The ratio is ||delta_1|| / ||delta_L||; None where no depth up to `deepest` is.
 
     All layers share sigma_w2, biases are 0, inputs have mean square 1 (q_1 = sigma_w2).
 

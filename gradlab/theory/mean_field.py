@@ -234,8 +234,7 @@ def _sum_from(steps: Array) -> Array:
 
 
 def _log_variance(moments: list[gaussian.Moments], widths: Array, weight_share: Array) -> Array:
-    """Return the variance of ln(||delta_l||^2 / ||delta_L||^2) for l = 1..L, to first order in
-    1/width.
+    """Return the variance of ln(||delta_l||^2 / ||delta_L||^2), l = 1..L, to order 1/width.
 
     Let x_l = ln(q_l of one net / q_l predicted), a_l and b_l the responses of ln E phi^2 and ln E
     phi'^2 to it, s_l the weights' share in q_{l+1}. To first order that net has x_{l+1} = s_l (a_l

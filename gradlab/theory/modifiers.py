@@ -1,5 +1,6 @@
-"""Mean field theory of nets with skip connections, normalization and dropout, as
-`gradlab.nn.modifiers` builds them.
+"""Mean field theory of nets with skip connections, normalization and dropout.
+
+The nets are those of `gradlab.nn.modifiers`.
 
 With x_l the residual stream, n_l its normalization, h_l = m_l phi(n_l), a the branch scale, p the
 dropout and z_l = h_{l-1} W_l of variance q_l = sigma_l^2 E h_{l-1}^2, for wide layers and, with

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradlab import activations
+from gradlab.normal import normal_cdf
 from gradlab.ranges import COUNT, FRACTION, check_sizes
 from gradlab.theory import gaussian
 
@@ -15,8 +16,9 @@ Array = np.ndarray
 
 
 def dead_at_init(width: int, hidden_layers: int) -> float:
-    """Return the probability that some relu layer is silent on ONE input at initialization, which
-    cuts it off.
+    """Return the probability that a relu layer is silent on ONE input at initialization.
+
+    A layer that is silent cuts the input off.
 
     1 - (1 - 2^-n)^H for H hidden layers of n units: each unit is silent with probability 1/2 (Lu et
     al. 2019, eq. 7).
@@ -35,8 +37,9 @@ def dead_at_init(width: int, hidden_layers: int) -> float:
 def silent_fraction(
     activation: str, sizes: Sequence[int], examples: int, *, input_correlation: float = 0.0
 ) -> Array:
-    """Return the share of each layer's units expected to be silent (phi' = 0) on all of N examples
-    at initialization.
+    """Return the share of each layer's units that are silent on all N examples at initialization.
+
+    Silent means phi' = 0; the share is the expected one.
 
     Such units are no proof of death: deep layers see nearly parallel inputs, so that a unit off for
     one is off for all. With c the correlation of the layer's inputs, a unit's z_i = sqrt(c) g +
@@ -74,7 +77,7 @@ def silent_fraction(
         return fractions
     c, (g, w) = input_correlation, gaussian.nodes()
     for layer in range(len(fractions) - 1):
-        off = activations.normal_cdf(-g * math.sqrt(c / (1 - c)))
+        off = normal_cdf(-g * math.sqrt(c / (1 - c)))
         fractions[layer] = w @ off**examples
         c = min((math.sqrt(1 - c * c) + c * (math.pi - math.acos(c))) / math.pi, 1 - 1e-12)
     return fractions

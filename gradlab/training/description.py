@@ -65,8 +65,9 @@ def _unusual(options: TrainingOptions | Modifiers, without: tuple[str, ...] = ()
 
 
 def _mean_cosine(x: Array) -> float:
-    """Mean cosine between two different examples: how alike inputs are decides how many units stay
-    silent.
+    """Return the mean cosine between two different examples.
+
+    How alike inputs are decides how many units stay silent.
     """
     length = np.sqrt(np.vecdot(x, x))
     unit = x[length > 0] / length[length > 0, None]

@@ -1,6 +1,4 @@
-"""What a training tells while it runs: to the recorder every iteration, of held-out data now and
-then.
-"""
+"""What a training tells while it runs: to the recorder, and of the held-out data."""
 
 from __future__ import annotations
 
