@@ -101,7 +101,9 @@ def zoo() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--split", choices=["tune", "test", "fresh", "held-out", "all"], default="held-out")
+    parser.add_argument(
+        "--split", choices=["tune", "test", "fresh", "held-out", "all"], default="held-out"
+    )
     parser.add_argument("--draw", type=int, metavar="SEED", help="draw cases at random instead")
     parser.add_argument("--cases", type=int, default=300, help="how many to draw")
     parser.add_argument("--jobs", type=int, default=-1, help="processes (default: one a core)")

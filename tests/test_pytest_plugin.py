@@ -21,7 +21,10 @@ pytest_plugins = ["pytester"]
 ROOT = Path(gradlab.__file__).parent.parent
 PAGE = (ROOT / "docs" / "testing-gradients.md").read_text(encoding="utf-8")
 INSTALLED = any(entry.name == "gradlab" for entry in metadata.entry_points(group="pytest11"))
-QUICK = ["-p", "no:hypothesispytest"]  # it would import hypothesis anew in every inner run: three seconds
+QUICK = [
+    "-p",
+    "no:hypothesispytest",
+]  # it would import hypothesis anew in every inner run: three seconds
 PLUGIN = QUICK if INSTALLED else [*QUICK, "-p", "gradlab.pytest_plugin"]
 
 TRAINING = """
@@ -39,7 +42,9 @@ def sick():
 @pytest.fixture
 def inner(pytester):
     """Run pytest with the plugin on a file; returns its result."""
-    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:cacheprovider\nfilterwarnings = error")
+    pytester.makeini(
+        "[pytest]\naddopts = --strict-markers -p no:cacheprovider\nfilterwarnings = error"
+    )
 
     def run(*arguments, **files):
         for name, source in files.items():
@@ -56,9 +61,15 @@ def shown(result):
 # ---------------------------------------------------------------------------------------------- the page's examples
 
 
-FILES = dict(re.findall(r"<!-- file: (\S+); [^>]* -->\n```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL))
+FILES = dict(
+    re.findall(
+        r"<!-- file: (\S+); [^>]* -->\n```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL
+    )
+)
 EXPECTED = dict(re.findall(r"<!-- file: (\S+); (.*?) -->", PAGE))
-BROKEN = re.findall(r"<!-- broken: (\S+); (.*?) => (.*?); 1 failed -->\n```console\n(.*?)^```", PAGE, re.M | re.S)
+BROKEN = re.findall(
+    r"<!-- broken: (\S+); (.*?) => (.*?); 1 failed -->\n```console\n(.*?)^```", PAGE, re.M | re.S
+)
 
 
 def run_page(pytester, name, source, *arguments):
@@ -95,7 +106,9 @@ def test_the_profile_of_the_page_is_missing_then_made_then_kept_then_left(pytest
     assert f"make it by: {command}" in shown(result)
     run_page(pytester, name, FILES[name], "--gradlab-update").assert_outcomes(passed=1)
     stored = pytester.path / "gradient_profiles" / "test_profile-relu-6.toml"
-    example = next(block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.S) if "schema" in block)
+    example = next(
+        block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.S) if "schema" in block
+    )
     shows, holds = tomllib.loads(example), tomllib.loads(stored.read_text(encoding="utf-8"))
     for layer, value in shows["layers"].items():
         assert holds["layers"][layer] == pytest.approx(value, abs=0.01)
@@ -115,7 +128,11 @@ def test_a_marked_test_that_trains_a_sick_net_fails_with_layer_and_cause(inner):
     result = inner(test_it="@pytest.mark.gradients\ndef test_it():\n    sick()\n")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*GL101 vanishing-gradient (error), worst in layer 1 (hidden1) at iteration*", "*> * 1 hidden1*#*", "*why: *"]
+        [
+            "*GL101 vanishing-gradient (error), worst in layer 1 (hidden1) at iteration*",
+            "*> * 1 hidden1*#*",
+            "*why: *",
+        ]
     )
     assert "the slope of sigmoid is never above 0.25" in re.sub(r"\s+", " ", shown(result))
     assert "array(" not in shown(result)
@@ -132,7 +149,9 @@ def test_what_a_fixture_trains_is_the_tests_too(inner):
     result.assert_outcomes(passed=2)
 
 
-@pytest.mark.parametrize("marker", ["", "(minimum=1e-9)", "(first_to_last=1e-9)", "(select=['GL101'], minimum=1e-9)"])
+@pytest.mark.parametrize(
+    "marker", ["", "(minimum=1e-9)", "(first_to_last=1e-9)", "(select=['GL101'], minimum=1e-9)"]
+)
 def test_a_marked_test_that_trains_nothing_fails_and_says_so_once(inner, marker):
     result = inner(test_it=f"@pytest.mark.gradients{marker}\ndef test_it():\n    pass\n")
     result.assert_outcomes(failed=1)
@@ -205,7 +224,10 @@ def test_at_the_limit():
 """
     )
     result.assert_outcomes(failed=1, passed=1)
-    assert "grad_norm of layer 1 (output) is 18 at iteration 2, replicate 0, above the maximum 2" in shown(result)
+    assert (
+        "grad_norm of layer 1 (output) is 18 at iteration 2, replicate 0, above the maximum 2"
+        in shown(result)
+    )
 
 
 def test_the_marker_fails_the_test_itself_so_that_xfail_works(inner):
@@ -286,7 +308,9 @@ def test_the_ini_file_sets_the_report_and_the_command_line_wins(pytester, inner)
 
 def test_a_report_that_cannot_be_written_is_said_and_hides_no_failure(inner, pytester):
     pytester.path.joinpath("out").write_text("a file")
-    result = inner("--gradlab-report=out", test_it="@pytest.mark.gradients\ndef test_bad():\n    sick()\n")
+    result = inner(
+        "--gradlab-report=out", test_it="@pytest.mark.gradients\ndef test_bad():\n    sick()\n"
+    )
     result.assert_outcomes(failed=1)
     assert "no report could be written" in shown(result)
 
@@ -304,7 +328,10 @@ def test_switched_off_nothing_is_judged_and_the_summary_counts_it(inner, pyteste
 
 
 def test_a_profile_name_may_lead_nowhere_else(inner):
-    result = inner("--gradlab-update", test_it="def test_it(gradients):\n    gradients.assert_profile('../x')\n")
+    result = inner(
+        "--gradlab-update",
+        test_it="def test_it(gradients):\n    gradients.assert_profile('../x')\n",
+    )
     result.assert_outcomes(failed=1)
     assert "profile name '../x' must be of letters" in shown(result)
 
@@ -329,7 +356,9 @@ def test_the_projects_settings_hold_for_the_marker(inner, pytester):
     pytester.makepyprojecttoml('[tool.gradlab]\nignor = ["GL101"]\n')
     result = inner("-c", "tox.ini", "--rootdir=.")
     result.assert_outcomes(failed=1)
-    assert "pyproject.toml:2: [tool.gradlab] has no key 'ignor'; did you mean 'ignore'?" in shown(result)
+    assert "pyproject.toml:2: [tool.gradlab] has no key 'ignor'; did you mean 'ignore'?" in shown(
+        result
+    )
 
 
 def test_names_of_reports_differ_where_tests_do():
@@ -344,9 +373,20 @@ def test_names_of_reports_differ_where_tests_do():
 
 
 def test_importing_the_plugin_loads_nothing_heavy():
-    heavy = ("numpy", "pandas", "pyarrow", "plotly", "joblib", "jinja2", "gradlab.testing", "gradlab.run")
+    heavy = (
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "plotly",
+        "joblib",
+        "jinja2",
+        "gradlab.testing",
+        "gradlab.run",
+    )
     code = f"import gradlab.pytest_plugin, sys; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -357,7 +397,9 @@ def test_a_run_that_does_not_use_it_shows_nothing_and_loads_nothing(pytester):
     pytester.makeconftest("")
     result = pytester.runpytest_subprocess(*PLUGIN, "--strict-markers")
     result.assert_outcomes(passed=1)
-    assert "gradlab" not in shown(result).replace("plugins: gradlab", "").replace("gradlab-diagnostics", "")
+    assert "gradlab" not in shown(result).replace("plugins: gradlab", "").replace(
+        "gradlab-diagnostics", ""
+    )
     assert "gradients(select, ignore" in shown(pytester.runpytest_subprocess(*PLUGIN, "--markers"))
     help_text = shown(pytester.runpytest_subprocess(*PLUGIN, "--help"))
     for option in ("--gradlab-report=DIR", "--gradlab-off", "--gradlab-update", "gradlab_report"):

@@ -21,13 +21,14 @@ class Ascending(Rule):
 
     What it does
     ------------
-    Looks at s = <G, W_before - W_after>, the fall of the loss that an update makes to first order. Negative in nearly
-    every iteration measured, while the loss rises, means that the steps climb. Not judged where the loss is to be
-    maximized (`objective="maximize"`).
+    Looks at s = <G, W_before - W_after>, the fall of the loss that an update makes to first order.
+    Negative in nearly every iteration measured, while the loss rises, means that the steps climb.
+    Not judged where the loss is to be maximized (`objective="maximize"`).
 
     Why it is bad
     -------------
-    The net is trained to be wrong. The loss grows until something overflows, which then looks like an explosion.
+    The net is trained to be wrong. The loss grows until something overflows, which then looks like
+    an explosion.
 
     Example
     -------
@@ -64,11 +65,12 @@ class Ascending(Rule):
     )
     limits: ClassVar[Mapping[str, Limit]] = {
         "share": Limit(
-            0.75, "of the updates measured",
+            0.75,
+            "of the updates measured",
             "momentum sends single updates uphill; whole trainings go down, but for those with a flipped sign",
         ),
         "least": Limit(5, "updates measured", "fewer can climb by chance"),
-    }  # fmt: skip
+    }
 
     def missing(self, run: Run) -> str | None:
         """Updates and gradients must have been measured together."""
@@ -93,13 +95,19 @@ class Ascending(Rule):
             return None
         value = float(np.median(shares[hits.which]))
         return self.finding(
-            hits, Window(0, int(finite_prefix(run)[hits.which].max())), layers=(), value=value,
-            limit=float(self.limit("share")), severity=severity(run, hits.which, harmless=WARNING),
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            layers=(),
+            value=value,
+            limit=float(self.limit("share")),
+            severity=severity(run, hits.which, harmless=WARNING),
             message=f"The steps climb{seeds(hits.replicates)}: {100 * value:.0f} % of the updates measured raise the "
             f"loss to first order (limit {100 * self.limit('share'):g} %). A sign is flipped.",
-            remedies=_remedies(run), columns=("update_norm", "grad_norm"), confidence="high",
+            remedies=_remedies(run),
+            columns=("update_norm", "grad_norm"),
+            confidence="high",
             evidence="<G, W_before - W_after> is negative, and the loss rises",
-        )  # fmt: skip
+        )
 
 
 def _rises(run: Run, seed: int, stop: int) -> bool:
@@ -113,12 +121,15 @@ def _rises(run: Run, seed: int, stop: int) -> bool:
 def _remedies(run: Run) -> tuple[Remedy, ...]:
     evidence = "the updates point along the gradient, not against it"
     flipped = Remedy(
-        "flip the sign", "look for a flipped sign: maximize=True, a negative learning rate, or backward() on the loss's negative",
+        "flip the sign",
+        "look for a flipped sign: maximize=True, a negative learning rate, or backward() on the loss's negative",
         {},
         evidence,
     )
     meant = Remedy(
-        "declare the objective", 'if the loss is meant to grow, say so: watch(..., objective="maximize")',
-        {"objective": "maximize"}, evidence,
-    )  # fmt: skip
+        "declare the objective",
+        'if the loss is meant to grow, say so: watch(..., objective="maximize")',
+        {"objective": "maximize"},
+        evidence,
+    )
     return (flipped, meant) if run.config.get("framework") else (flipped,)

@@ -156,8 +156,14 @@ def _remedies(
         activation="leaky_relu",
     )
     if window.start == 0:
-        biases = remedy("zero biases", "start the biases at 0", evidence="silent from iteration 0 on")
-        return biases, initialize(run, layers, "he_normal", evidence="silent from iteration 0"), leaky
+        biases = remedy(
+            "zero biases", "start the biases at 0", evidence="silent from iteration 0 on"
+        )
+        return (
+            biases,
+            initialize(run, layers, "he_normal", evidence="silent from iteration 0"),
+            leaky,
+        )
     pushed = _largest_step(run, layers, which, window.start)
     if pushed is None or pushed < LARGE_STEP:
         return (leaky,)

@@ -25,24 +25,26 @@ class Disconnected(Rule):
 
     What it does
     ------------
-    Names the parameters that ask for gradients and never get one, and those that no optimizer holds. An error where
-    nothing else moved either, or where the net does not learn and most of its weights are cut off; a note in a net that
-    learns, where a pooler, a head or an expert may be out of use on purpose.
+    Names the parameters that ask for gradients and never get one, and those that no optimizer
+    holds. An error where nothing else moved either, or where the net does not learn and most of its
+    weights are cut off; a note in a net that learns, where a pooler, a head or an expert may be out
+    of use on purpose.
 
     Why it is bad
     -------------
-    The loss does not depend on these parameters, or nobody updates them. A fine-tuning may run for days in this way
-    and change nothing: adapters behind reentrant checkpointing, a detached answer, a new head that was made after the
-    optimizer.
+    The loss does not depend on these parameters, or nobody updates them. A fine-tuning may run for
+    days in this way and change nothing: adapters behind reentrant checkpointing, a detached answer,
+    a new head that was made after the optimizer.
 
     Example
     -------
-    `loss = criterion(model(x).detach(), y)`; `optimizer = SGD(model.parameters())` before `model.fc = nn.Linear(...)`.
+    `loss = criterion(model(x).detach(), y)`; `optimizer = SGD(model.parameters())` before `model.fc
+    = nn.Linear(...)`.
 
     What to try
     -----------
-    Look for detach(), no_grad(), .item(), or a module that is not called; make the optimizer when the model is
-    complete; `use_reentrant=False` in checkpointing.
+    Look for detach(), no_grad(), .item(), or a module that is not called; make the optimizer when
+    the model is complete; `use_reentrant=False` in checkpointing.
 
     References
     ----------
@@ -93,34 +95,53 @@ class Disconnected(Rule):
         )
         evidence = "no gradient was there at any step"
         first = "see that the module is called, and that no detach(), no_grad() or .item() stands behind its answer"
-        return self._finding(run, mask, words, evidence, (
-            Remedy("reconnect", first, {"layers": _names(run, mask)}, evidence),
-            Remedy(
-                "use non-reentrant checkpointing", "with checkpointing of a frozen model, pass use_reentrant=False (or call enable_input_require_grads)",
-                {"use_reentrant": False},
-                evidence,
+        return self._finding(
+            run,
+            mask,
+            words,
+            evidence,
+            (
+                Remedy("reconnect", first, {"layers": _names(run, mask)}, evidence),
+                Remedy(
+                    "use non-reentrant checkpointing",
+                    "with checkpointing of a frozen model, pass use_reentrant=False "
+                    "(or call enable_input_require_grads)",
+                    {"use_reentrant": False},
+                    evidence,
+                ),
             ),
-        ))  # fmt: skip
+        )
 
     def _left_out(self, run: Run, mask: Array) -> Finding:
         words = f"{self._subject(run, mask)} are in no optimizer, though they ask for gradients: they do not move"
         evidence = "the optimizer's groups do not hold them"
-        return self._finding(run, mask, words, evidence, (
-            Remedy(
-                "add to optimizer", "make the optimizer of model.parameters() once the last layer is in place, or add a group: "
-                "optimizer.add_param_group({'params': ...})",
-                {"layers": _names(run, mask)},
-                evidence,
+        return self._finding(
+            run,
+            mask,
+            words,
+            evidence,
+            (
+                Remedy(
+                    "add to optimizer",
+                    "make the optimizer of model.parameters() once the last layer is in place, or add a group: "
+                    "optimizer.add_param_group({'params': ...})",
+                    {"layers": _names(run, mask)},
+                    evidence,
+                ),
+                Remedy(
+                    "freeze",
+                    "if they are frozen on purpose, say so: requires_grad_(False)",
+                    {"layers": _names(run, mask)},
+                    evidence,
+                ),
             ),
-            Remedy(
-                "freeze", "if they are frozen on purpose, say so: requires_grad_(False)",
-                {"layers": _names(run, mask)}, evidence,
-            ),
-        ))  # fmt: skip
+        )
 
     def _subject(self, run: Run, mask: Array) -> str:
         names = _names(run, mask)
-        shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        shown = ", ".join(names[:NAMED]) + (
+            f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        )
         return f"{shown} ({number(100 * _share(run, mask))} % of the trainable weights)"
 
     def _finding(
@@ -128,11 +149,18 @@ class Disconnected(Rule):
     ) -> Finding:
         hits = Hits(np.broadcast_to(mask, run.shape[1:]))
         return self.finding(
-            hits, Window(0, run.iterations), layers=tuple(int(row) + 1 for row in np.flatnonzero(mask)),
-            value=_share(run, mask), limit=float(self.limit("most")), severity=self._severity(run, mask),
-            message=f"{words[0].upper()}{words[1:]}.", remedies=remedies, columns=("grad_norm", "update_norm"),
-            confidence="high", evidence=evidence,
-        )  # fmt: skip
+            hits,
+            Window(0, run.iterations),
+            layers=tuple(int(row) + 1 for row in np.flatnonzero(mask)),
+            value=_share(run, mask),
+            limit=float(self.limit("most")),
+            severity=self._severity(run, mask),
+            message=f"{words[0].upper()}{words[1:]}.",
+            remedies=remedies,
+            columns=("grad_norm", "update_norm"),
+            confidence="high",
+            evidence=evidence,
+        )
 
     def _severity(self, run: Run, mask: Array) -> str:
         if not _moved(run, ~mask):

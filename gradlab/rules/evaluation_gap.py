@@ -23,41 +23,51 @@ class EvaluationGap(Rule):
 
     What it does
     ------------
-    Compares the loss of the same batch in training mode and in evaluation mode (`evaluation_loss`), over the last
-    measurements. Dropout makes the evaluation's loss smaller; a loss that is much larger there comes of averages that
-    do not fit the batches: BatchNorm's running mean and variance.
+    Compares the loss of the same batch in training mode and in evaluation mode (`evaluation_loss`),
+    over the last measurements. Dropout makes the evaluation's loss smaller; a loss that is much
+    larger there comes of averages that do not fit the batches: BatchNorm's running mean and
+    variance.
 
     Why it is bad
     -------------
-    The net that is tested is another one than the net that was trained. It looks like overfitting, and no regularizer
-    helps: it fails on the very batches that it was trained on.
+    The net that is tested is another one than the net that was trained. It looks like overfitting,
+    and no regularizer helps: it fails on the very batches that it was trained on.
 
     Example
     -------
-    BatchNorm with momentum 0.01 and inputs of mean 50: after 45 steps the running averages are still near their start;
-    the training loss is 0.01, the same batch in evaluation mode 1e5.
+    BatchNorm with momentum 0.01 and inputs of mean 50: after 45 steps the running averages are
+    still near their start; the training loss is 0.01, the same batch in evaluation mode 1e5.
 
     What to try
     -----------
-    A larger momentum of the norm, more steps before the evaluation, or averages recomputed over some batches; inputs
-    of mean 0 and deviation 1; LayerNorm or GroupNorm for small batches.
+    A larger momentum of the norm, more steps before the evaluation, or averages recomputed over
+    some batches; inputs of mean 0 and deviation 1; LayerNorm or GroupNorm for small batches.
 
     References
     ----------
-    Ioffe & Szegedy 2015, section 3.1; Wu & Johnson 2021 (rethinking "batch" in BatchNorm), section 3.
+    Ioffe & Szegedy 2015, section 3.1; Wu & Johnson 2021 (rethinking "batch" in BatchNorm), section
+    3.
     """
 
     code = "GL405"
     name = "evaluation-gap"
-    summary = "training and evaluation mode disagree on the same batch: BatchNorm's running averages"
+    summary = (
+        "training and evaluation mode disagree on the same batch: BatchNorm's running averages"
+    )
     explains = ("GL403",)
     limits: ClassVar[Mapping[str, Limit]] = {
-        "times": Limit(2.0, "times the training mode's loss", "running averages that lag a little give a few per cent"),
-        "least": Limit(3, "measurements", "averages of the first iterations are those of the start"),
+        "times": Limit(
+            2.0,
+            "times the training mode's loss",
+            "running averages that lag a little give a few per cent",
+        ),
+        "least": Limit(
+            3, "measurements", "averages of the first iterations are those of the start"
+        ),
         "distance": Limit(
             0.25, "of the spread of the training losses", "near 0 a loss doubles by next to nothing"
         ),
-    }  # fmt: skip
+    }
 
     def missing(self, run: Run) -> str | None:
         """A model without modules that behave differently in evaluation has no gap, and lacks nothing."""
@@ -103,14 +113,20 @@ class EvaluationGap(Rule):
         ratio = evaluation / training if training > 0 else np.inf
         fails = _fails(run, float(evaluation))
         return self.finding(
-            hits, Window(int(start), run.iterations), layers=(), value=float(ratio), limit=float(self.limit("times")),
+            hits,
+            Window(int(start), run.iterations),
+            layers=(),
+            value=float(ratio),
+            limit=float(self.limit("times")),
             severity=ERROR if fails and 2 * len(hits.which) >= run.replicates else WARNING,
             message=f"Evaluation mode disagrees with training mode{seeds(hits.replicates)}: on the same batches the "
             f"loss is {number(float(evaluation))} in evaluation and {number(float(training))} in training. "
             "BatchNorm's running averages do not fit the batches.",
-            remedies=_remedies(), columns=("activation_rms",), confidence="high",
+            remedies=_remedies(),
+            columns=("activation_rms",),
+            confidence="high",
             evidence="the same batch, the same weights, once in each mode",
-        )  # fmt: skip
+        )
 
 
 def _fails(run: Run, evaluation: float) -> bool:
@@ -129,15 +145,17 @@ def _remedies() -> tuple[Remedy, ...]:
     evidence = "running averages are used in evaluation mode only"
     return (
         Remedy(
-            "raise norm momentum", "give BatchNorm a larger momentum (0.1 is the default), or train for more steps before you evaluate",
+            "raise norm momentum",
+            "give BatchNorm a larger momentum (0.1 is the default), or train for more steps before you evaluate",
             {"momentum": 0.1},
             evidence,
         ),
         Remedy(
-            "recompute averages", "recompute the running averages: set momentum=None, call reset_running_stats() and run some batches in "
+            "recompute averages",
+            "recompute the running averages: set momentum=None, call reset_running_stats() and run some batches in "
             "training mode without gradient (torch.optim.swa_utils.update_bn does it)",
             {},
             evidence,
         ),
         Remedy("standardize inputs", "standardize the inputs: mean 0, deviation 1", {}, evidence),
-    )  # fmt: skip
+    )

@@ -40,11 +40,11 @@ class ExplodingGradient(Rule):
     Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer
     to some other one; in a net with residual blocks, from the last block's output to the first's.
     Where norms or skip connections make it grow, only if the net breaks or does not learn. While
-    training, in a seed that does not learn, by s = <G, -dW> over the spread of the batch losses: how
-    far an update should take the loss, to first order. s above 100 at two iterations, or a median
-    of 10 of them above 4 while the loss stands above where it began, and stays there. A large s alone
-    is no explosion: deep nets that learn well show it; and a loss whose spread is rounding measures
-    no step.
+    training, in a seed that does not learn, by s = <G, -dW> over the spread of the batch losses:
+    how far an update should take the loss, to first order. s above 100 at two iterations, or a
+    median of 10 of them above 4 while the loss stands above where it began, and stays there. A
+    large s alone is no explosion: deep nets that learn well show it; and a loss whose spread is
+    rounding measures no step.
 
     Why it is bad
     -------------

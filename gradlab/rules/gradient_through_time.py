@@ -51,7 +51,9 @@ class GradientThroughTime(Rule):
     code = "GL107"
     whole = False
     name = "vanishing-through-time"
-    summary = "a recurrent layer whose gradient vanishes or explodes from step to step of a sequence"
+    summary = (
+        "a recurrent layer whose gradient vanishes or explodes from step to step of a sequence"
+    )
     limits: ClassVar = {
         "vanishing": Limit(
             0.85,
@@ -129,4 +131,8 @@ def _remedies(run: Run, layer: int, module: str, *, fades: bool) -> tuple[Remedy
             bias=2.0,
         )
         return gate, shorter
-    return orthogonal, remedy("use gated cell", "use nn.LSTM or nn.GRU instead of a plain cell"), shorter
+    return (
+        orthogonal,
+        remedy("use gated cell", "use nn.LSTM or nn.GRU instead of a plain cell"),
+        shorter,
+    )

@@ -17,7 +17,10 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
-TWICE = {"cross_entropy": ("softmax", "log_softmax", "sigmoid"), "binary_cross_entropy_with_logits": ("sigmoid",)}
+TWICE = {
+    "cross_entropy": ("softmax", "log_softmax", "sigmoid"),
+    "binary_cross_entropy_with_logits": ("sigmoid",),
+}
 
 
 class LostAtOutput(Rule):
@@ -25,26 +28,30 @@ class LostAtOutput(Rule):
 
     What it does
     ------------
-    Looks at the stage between the last trainable layer and the loss. `output_gain` is the norm of the loss's gradient
-    at the last layer's output over its norm at the criterion's input: what softmax, sigmoid, clamp, relu or log pass
-    on. A gain below the limit in most of the iterations measured, in a seed that does not learn, is reported; so is an
-    operation that the criterion applies itself and that stands before it once more.
+    Looks at the stage between the last trainable layer and the loss. `output_gain` is the norm of
+    the loss's gradient at the last layer's output over its norm at the criterion's input: what
+    softmax, sigmoid, clamp, relu or log pass on. A gain below the limit in most of the iterations
+    measured, in a seed that does not learn, is reported; so is an operation that the criterion
+    applies itself and that stands before it once more.
 
     Why it is bad
     -------------
-    Whatever is lost here is lost for every layer. A softmax over one unit is constant; a sigmoid far out is flat; a
-    clamp passes nothing outside its range. Softmax before a cross-entropy that takes logits cannot get the loss of ten
-    classes below 1.461. A small gain alone is no fault: sigmoid before binary cross-entropy has .003 and learns, since
-    the loss's own derivative makes up for it.
+    Whatever is lost here is lost for every layer. A softmax over one unit is constant; a sigmoid
+    far out is flat; a clamp passes nothing outside its range. Softmax before a cross-entropy that
+    takes logits cannot get the loss of ten classes below 1.461. A small gain alone is no fault:
+    sigmoid before binary cross-entropy has .003 and learns, since the loss's own derivative makes
+    up for it.
 
     Example
     -------
-    model(x) ends in nn.Softmax(dim=1) over a single unit: every gradient is exactly 0, in every layer.
+    model(x) ends in nn.Softmax(dim=1) over a single unit: every gradient is exactly 0, in every
+    layer.
 
     What to try
     -----------
-    Give the criterion what it asks for: logits to cross_entropy and binary_cross_entropy_with_logits. Take the relu,
-    the clamp or the saturated sigmoid off the output.
+    Give the criterion what it asks for: logits to cross_entropy and
+    binary_cross_entropy_with_logits. Take the relu, the clamp or the saturated sigmoid off the
+    output.
 
     References
     ----------
@@ -56,8 +63,18 @@ class LostAtOutput(Rule):
     name = "lost-at-output"
     summary = "the stage between the last layer and the loss passes almost nothing on"
     explains = (
-        "GL101", "GL104", "GL201", "GL202", "GL301", "GL302", "GL305", "GL306", "GL309", "GL312", "GL402",
-    )  # fmt: skip
+        "GL101",
+        "GL104",
+        "GL201",
+        "GL202",
+        "GL301",
+        "GL302",
+        "GL305",
+        "GL306",
+        "GL309",
+        "GL312",
+        "GL402",
+    )
     limits: ClassVar[Mapping[str, Limit]] = {
         "gain": Limit(
             0.1,
@@ -65,7 +82,9 @@ class LostAtOutput(Rule):
             "plain logits have 1, sigmoid + binary cross-entropy .003 and softmax + log .05 while they learn: it is "
             "judged only where nothing is learned",
         ),
-        "often": Limit(0.5, "of the iterations measured", "one saturated batch is no saturated output"),
+        "often": Limit(
+            0.5, "of the iterations measured", "one saturated batch is no saturated output"
+        ),
     }
 
     def missing(self, run: Run) -> str | None:
@@ -97,25 +116,39 @@ class LostAtOutput(Rule):
         hits = Hits(mask)
         if not hits.which:
             return None
-        value = float(np.nanmedian(values[hits.which])) if np.isfinite(values[hits.which]).any() else np.nan
+        value = (
+            float(np.nanmedian(values[hits.which]))
+            if np.isfinite(values[hits.which]).any()
+            else np.nan
+        )
         return self._finding(run, hits, value, repeated, states[hits.which[0]].evidence)
 
     def _finding(self, run: Run, hits: Hits, value: float, repeated: str, evidence: str) -> Finding:
         stage = _operations(run)
-        told = " x ".join(f"{name} {number(factor)}" for name, factor in stage) or "the operations between them"
+        told = (
+            " x ".join(f"{name} {number(factor)}" for name, factor in stage)
+            or "the operations between them"
+        )
         criterion = str(_criterion(run).get("name") or "the loss")
         if repeated:
             start = f"{repeated} stands before {criterion}, which applies it itself"
         else:
             start = f"almost nothing passes from {criterion} to the last layer"
-        tail = "" if np.isnan(value) else f": {number(value)} of the gradient's norm is left ({told})"
+        tail = (
+            "" if np.isnan(value) else f": {number(value)} of the gradient's norm is left ({told})"
+        )
         return self.finding(
-            hits, Window(0, int(finite_prefix(run)[hits.which].max())),
-            severity=severity(run, hits.which, harmless=WARNING), value=value, limit=float(self.limit("gain")),
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            severity=severity(run, hits.which, harmless=WARNING),
+            value=value,
+            limit=float(self.limit("gain")),
             message=f"The signal is lost at the output{seeds(hits.replicates)}: {start}{tail}; {evidence}.",
-            remedies=_remedies(run, repeated, stage), columns=("grad_norm",),
-            confidence="high" if repeated or value == 0 else "medium", evidence=f"output_gain; {evidence}",
-        )  # fmt: skip
+            remedies=_remedies(run, repeated, stage),
+            columns=("grad_norm",),
+            confidence="high" if repeated or value == 0 else "medium",
+            evidence=f"output_gain; {evidence}",
+        )
 
 
 def _criterion(run: Run) -> Mapping:
@@ -163,7 +196,14 @@ def _remedies(run: Run, repeated: str, stage: list[tuple[str, float]]) -> tuple[
     found = [Remedy("remove output operation", first, {"operation": culprit}, evidence)]
     if culprit == "sigmoid" and not repeated:
         words = "use binary_cross_entropy_with_logits, whose derivative does not vanish where the sigmoid is flat"
-        found.append(Remedy("use criterion on logits", words, {"criterion": "binary_cross_entropy_with_logits"}, evidence))
+        found.append(
+            Remedy(
+                "use criterion on logits",
+                words,
+                {"criterion": "binary_cross_entropy_with_logits"},
+                evidence,
+            )
+        )
     if culprit == "softmax" and not repeated:
         words = "for one unit use a sigmoid: a softmax over a single number is 1 whatever it is"
         found.append(Remedy("replace output operation", words, {"operation": "sigmoid"}, evidence))

@@ -126,8 +126,7 @@ class NoProgress(Rule):
             layers=(),
             value=value,
             limit=self.limit("share"),
-            message=f"Nothing was learned{seeds(hits.replicates)}: {evidence}{tail}"
-            f"{_shapes(run)}.",
+            message=f"Nothing was learned{seeds(hits.replicates)}: {evidence}{tail}{_shapes(run)}.",
             remedies=_remedies(run, still),
             columns=("update_ratio", "per_example_grad_norm"),
             confidence="high" if len(finite) else "medium",
@@ -157,9 +156,7 @@ def _stretched(run: Run) -> bool:
 def _remedies(run: Run, still: bool) -> tuple[Remedy, ...]:
     longer = remedy("train longer", "train for more iterations")
     if _stretched(run):
-        words = (
-            "give both the same shape: criterion(model(x).squeeze(1), y), or y.unsqueeze(1)"
-        )
+        words = "give both the same shape: criterion(model(x).squeeze(1), y), or y.unsqueeze(1)"
         return (remedy(MATCH_SHAPES, words, evidence="the shapes that the criterion was given"),)
     if still:
         return raise_learning_rate(run, 10, because="the weights hardly moved"), longer

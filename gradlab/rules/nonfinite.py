@@ -278,5 +278,7 @@ def _bound(left: tuple[str, float]) -> tuple[Remedy, ...]:
     learned = f"learn the logarithm of {name} (and use its exp()), or nn.functional.softplus of it"
     return (
         remedy(BOUND, learned, evidence=evidence, parameter=name),
-        remedy("clamp parameter", f"keep {name} above 0: {name}.clamp(min=1e-3)", evidence=evidence),
+        remedy(
+            "clamp parameter", f"keep {name} above 0: {name}.clamp(min=1e-3)", evidence=evidence
+        ),
     )

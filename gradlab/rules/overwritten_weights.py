@@ -21,22 +21,25 @@ class OverwrittenWeights(Rule):
 
     What it does
     ------------
-    Compares what moved the weights between two steps with what the optimizer's step did: `outside_update_norm` over
-    `update_norm`. Above the limit in most measurements, code outside the optimizer writes the weights. In a net that
-    learns it is a note: WGAN's clipping and moving averages do so on purpose.
+    Compares what moved the weights between two steps with what the optimizer's step did:
+    `outside_update_norm` over `update_norm`. Above the limit in most measurements, code outside the
+    optimizer writes the weights. In a net that learns it is a note: WGAN's clipping and moving
+    averages do so on purpose.
 
     Why it is bad
     -------------
-    A step that is undone, or a clamp that holds the weights, lets no gradient act. It looks like a vanished gradient
-    or a frozen layer, though both are whole.
+    A step that is undone, or a clamp that holds the weights, lets no gradient act. It looks like a
+    vanished gradient or a frozen layer, though both are whole.
 
     Example
     -------
-    `with torch.no_grad(): layer.weight.clamp_(0, 0.01)` after each step; `load_state_dict` of the start in the loop.
+    `with torch.no_grad(): layer.weight.clamp_(0, 0.01)` after each step; `load_state_dict` of the
+    start in the loop.
 
     What to try
     -----------
-    Look for code that writes `weight.data`, `copy_`, `clamp_` or `load_state_dict` between the steps.
+    Look for code that writes `weight.data`, `copy_`, `clamp_` or `load_state_dict` between the
+    steps.
 
     References
     ----------
@@ -48,10 +51,25 @@ class OverwrittenWeights(Rule):
     name = "overwritten-weights"
     summary = "the weights change by more than the optimizer's steps: other code writes them"
     explains = (
-        "GL101", "GL104", "GL201", "GL202", "GL203", "GL301", "GL302", "GL303", "GL304", "GL305", "GL309", "GL402",
-    )  # fmt: skip
+        "GL101",
+        "GL104",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL301",
+        "GL302",
+        "GL303",
+        "GL304",
+        "GL305",
+        "GL309",
+        "GL402",
+    )
     limits: ClassVar[Mapping[str, Limit]] = {
-        "share": Limit(0.3, "of the optimizer's own step", "a step undone gives 1; nothing else moves weights usually"),
+        "share": Limit(
+            0.3,
+            "of the optimizer's own step",
+            "a step undone gives 1; nothing else moves weights usually",
+        ),
         "often": Limit(0.5, "of the measurements", "a checkpoint that is loaded once is none"),
         "least": Limit(3, "measurements", "one or two may be a schedule's reset"),
     }
@@ -73,7 +91,9 @@ class OverwrittenWeights(Rule):
             with np.errstate(all="ignore"):
                 ratio = outside[: int(stop), seed] / np.maximum(step, np.finfo(float).tiny)
             known = np.isfinite(ratio)
-            often = (ratio > self.limit("share")).sum(axis=0) >= self.limit("often") * known.sum(axis=0)
+            often = (ratio > self.limit("share")).sum(axis=0) >= self.limit("often") * known.sum(
+                axis=0
+            )
             mask[seed] = often & (known.sum(axis=0) >= self.limit("least")) & (step > 0)
             shares[seed] = nanmedian(ratio)
         hits = Hits(mask)
@@ -88,19 +108,25 @@ class OverwrittenWeights(Rule):
         value = float(np.nanmax(median))
         harmless = NOTE
         return self.finding(
-            hits, Window(0, int(finite_prefix(run)[hits.which].max())), layers=layers, value=value,
-            limit=float(self.limit("share")), severity=severity(run, hits.which, harmless=harmless),
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            layers=layers,
+            value=value,
+            limit=float(self.limit("share")),
+            severity=severity(run, hits.which, harmless=harmless),
             message=f"Something besides the optimizer writes the weights of layer {layer}{seeds(hits.replicates)}: "
             f"between two steps they change by {number(value)} times what a step changes (limit "
             f"{self.limit('share'):g}); {are_hit(layers)}.",
             remedies=(
                 Remedy(
-                    "find the other writer", "look for code that writes the weights between the steps: clamp_, copy_, weight.data, "
+                    "find the other writer",
+                    "look for code that writes the weights between the steps: clamp_, copy_, weight.data, "
                     "load_state_dict",
                     {},
                     "the weights before a step are not those after the step before it",
                 ),
             ),
-            columns=("outside_update_norm", "update_norm", "weight_norm"), confidence="high",
+            columns=("outside_update_norm", "update_norm", "weight_norm"),
+            confidence="high",
             evidence="weights after one step and before the next, compared",
-        )  # fmt: skip
+        )

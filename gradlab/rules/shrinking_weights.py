@@ -18,7 +18,11 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
-DECOUPLED = ("adamw", "lion", "adafactor")  # weight decay that does not pass through the gradient's scaling
+DECOUPLED = (
+    "adamw",
+    "lion",
+    "adafactor",
+)  # weight decay that does not pass through the gradient's scaling
 
 
 class ShrinkingWeights(Rule):
@@ -26,25 +30,27 @@ class ShrinkingWeights(Rule):
 
     What it does
     ------------
-    Judges seeds that do not learn. A matrix is hit where something pulls it to 0 harder than the data pull it anywhere,
-    by one of three measurements: (a) a penalty in the loss: the gradient points along the weights, cos(G, W) near 1;
-    (b) the optimizer's weight decay c: c ||W|| is larger than ||G||, or, decoupled from the gradient, the sum of
-    learning rate x c over the run has taken more than half of the norm; (c) the norm has fallen to less than half while
-    a weight decay or a penalty is set. In each, the norm must have fallen.
+    Judges seeds that do not learn. A matrix is hit where something pulls it to 0 harder than the
+    data pull it anywhere, by one of three measurements: (a) a penalty in the loss: the gradient
+    points along the weights, cos(G, W) near 1; (b) the optimizer's weight decay c: c ||W|| is
+    larger than ||G||, or, decoupled from the gradient, the sum of learning rate x c over the run
+    has taken more than half of the norm; (c) the norm has fallen to less than half while a weight
+    decay or a penalty is set. In each, the norm must have fallen.
 
     Why it is bad
     -------------
-    The penalty wins: the weights go to 0, their products vanish, and the net answers the same whatever the input. It
-    looks like a vanishing gradient, or like a gradient that was not emptied.
+    The penalty wins: the weights go to 0, their products vanish, and the net answers the same
+    whatever the input. It looks like a vanishing gradient, or like a gradient that was not emptied.
 
     Example
     -------
-    Adam with weight_decay=1e-2 adds 0.01 W to each gradient and then scales the sum to a full step: where the data's
-    gradient is smaller, each step shrinks the weights.
+    Adam with weight_decay=1e-2 adds 0.01 W to each gradient and then scales the sum to a full step:
+    where the data's gradient is smaller, each step shrinks the weights.
 
     What to try
     -----------
-    A weight decay 10 or 100 times smaller; AdamW instead of Adam with weight_decay; the penalty as a mean, not a sum.
+    A weight decay 10 or 100 times smaller; AdamW instead of Adam with weight_decay; the penalty as
+    a mean, not a sum.
 
     References
     ----------
@@ -73,18 +79,31 @@ class ShrinkingWeights(Rule):
         "GL402",
     )
     limits: ClassVar[Mapping[str, Limit]] = {
-        "fallen": Limit(0.7, "of the norm at the start", "weights that learn usually grow, and seldom lose a third"),
-        "halved": Limit(0.5, "of the norm at the start", "what decay alone must have taken to be called the cause"),
+        "fallen": Limit(
+            0.7,
+            "of the norm at the start",
+            "weights that learn usually grow, and seldom lose a third",
+        ),
+        "halved": Limit(
+            0.5,
+            "of the norm at the start",
+            "what decay alone must have taken to be called the cause",
+        ),
         "gone": Limit(
             0.05, "of the norm at the start", "Nothing but a pull to 0 takes every matrix so far."
         ),
         "cosine": Limit(
-            0.7, "cosine of gradient and weights",
+            0.7,
+            "cosine of gradient and weights",
             "a matrix of n entries meets a data gradient at 1/sqrt(n) or so; a penalty's gradient is the weights",
         ),
-        "outweighs": Limit(1.0, "weight decay x ||W|| over ||G||", "above 1 the optimizer follows the penalty"),
-        "layers": Limit(0.5, "of the matrices", "a penalty acts on all of them; one alone is another fault"),
-    }  # fmt: skip
+        "outweighs": Limit(
+            1.0, "weight decay x ||W|| over ||G||", "above 1 the optimizer follows the penalty"
+        ),
+        "layers": Limit(
+            0.5, "of the matrices", "a penalty acts on all of them; one alone is another fault"
+        ),
+    }
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the last window of each seed that did not learn against its first."""
@@ -135,7 +154,9 @@ class ShrinkingWeights(Rule):
             return None
         return self._decay(run, seed, stop, decay, fell, left)
 
-    def _decay(self, run: Run, seed: int, stop: int, decay: float, fell: Array, left: Array) -> _Pull | None:
+    def _decay(
+        self, run: Run, seed: int, stop: int, decay: float, fell: Array, left: Array
+    ) -> _Pull | None:
         gradient = _late(run, "grad_norm", slice(0, stop), seed)
         weight = _late(run, "weight_norm", slice(0, stop), seed)
         with np.errstate(all="ignore"):
@@ -143,32 +164,47 @@ class ShrinkingWeights(Rule):
         if str(run.config.get("optimizer")) not in DECOUPLED:
             hit = fell & (outweighs > self.limit("outweighs"))
             if hit.any():
-                return _Pull("weight decay", hit, float(np.nanmedian(left[hit])), float(np.nanmedian(outweighs[hit])))
+                return _Pull(
+                    "weight decay",
+                    hit,
+                    float(np.nanmedian(left[hit])),
+                    float(np.nanmedian(outweighs[hit])),
+                )
         rate = column(run, "learning_rate")
         mean = 0.0 if rate is None else float(np.nanmean(rate[:stop, seed]))
         taken = float(np.exp(-mean * decay * elapsed(run, stop)))  # (1 - rate x decay) each step
         hit = fell & (left < self.limit("halved"))
-        by_decay = taken < self.limit("halved") or np.nanmedian(outweighs) > 0.1 * self.limit("outweighs")
+        by_decay = taken < self.limit("halved") or np.nanmedian(outweighs) > 0.1 * self.limit(
+            "outweighs"
+        )
         if hit.any() and by_decay:
             return _Pull("weight decay", hit, float(np.nanmedian(left[hit])), taken)
         return None
 
     def _finding(self, run: Run, hits: Hits, pull: _Pull) -> Finding:
         decay = run.config.get("weight_decay")
-        who = f"weight decay {number(float(decay))}" if pull.kind == "weight decay" and decay else "a penalty"
+        who = (
+            f"weight decay {number(float(decay))}"
+            if pull.kind == "weight decay" and decay
+            else "a penalty"
+        )
         evidence = f"the norms are at {number(pull.left)} of where they began"
         if pull.kind == "penalty" and np.isfinite(pull.strength):
             evidence += f", and the gradient points along the weights (cosine {pull.strength:.2f})"
         layers = hits.layers
         return self.finding(
-            hits, Window(0, int(finite_prefix(run)[hits.which].max())),
-            severity=severity(run, hits.which, harmless=WARNING), value=pull.left,
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            severity=severity(run, hits.which, harmless=WARNING),
+            value=pull.left,
             limit=float(self.limit("fallen")),
             message=f"The weights of {span(layers)} shrink{seeds(hits.replicates)}: {who} outweighs the data; "
             f"{evidence}.",
-            remedies=_remedies(run, pull), columns=("weight_norm", "grad_weight_cosine", "grad_norm"),
-            confidence="high" if np.isfinite(pull.strength) else "medium", evidence=evidence,
-        )  # fmt: skip
+            remedies=_remedies(run, pull),
+            columns=("weight_norm", "grad_weight_cosine", "grad_norm"),
+            confidence="high" if np.isfinite(pull.strength) else "medium",
+            evidence=evidence,
+        )
 
 
 @dataclass(frozen=True)
@@ -193,20 +229,26 @@ def _remedies(run: Run, pull: _Pull) -> tuple[Remedy, ...]:
     if pull.kind == "penalty":
         return (
             Remedy(
-                "weaken penalty", "make the penalty in the loss 100 times smaller, or leave it to the optimizer: AdamW, weight_decay=0.01",
+                "weaken penalty",
+                "make the penalty in the loss 100 times smaller, or leave it to the optimizer: "
+                "AdamW, weight_decay=0.01",
                 {"factor": 0.01},
                 evidence,
             ),
-        )  # fmt: skip
+        )
     decay = float(run.config.get("weight_decay") or 0.0)
     lower = Remedy(
-        "lower weight decay", f"lower weight_decay from {number(decay)} to {number(decay / 100)}",
-        {"weight_decay": decay / 100}, evidence,
-    )  # fmt: skip
+        "lower weight decay",
+        f"lower weight_decay from {number(decay)} to {number(decay / 100)}",
+        {"weight_decay": decay / 100},
+        evidence,
+    )
     if str(run.config.get("optimizer")) == "adam":
         decoupled = Remedy(
-            "decouple weight decay", "use torch.optim.AdamW: in Adam, weight decay is scaled up along with the gradient",
-            {"optimizer": "adamw"}, evidence,
-        )  # fmt: skip
+            "decouple weight decay",
+            "use torch.optim.AdamW: in Adam, weight decay is scaled up along with the gradient",
+            {"optimizer": "adamw"},
+            evidence,
+        )
         return lower, decoupled
     return (lower,)

@@ -19,13 +19,14 @@ class SkippedUpdates(Rule):
 
     What it does
     ------------
-    Counts the optimizer steps that did not take place: a GradScaler that met an infinity, or a guard in the loop. Those
-    before the first step that did are the scaler finding its scale, and do not count.
+    Counts the optimizer steps that did not take place: a GradScaler that met an infinity, or a
+    guard in the loop. Those before the first step that did are the scaler finding its scale, and do
+    not count.
 
     Why it is bad
     -------------
-    A skipped step is a batch thrown away. A scaler that skips many steps meets overflow in most batches: the scale
-    keeps falling, or the gradients are not finite whatever the scale.
+    A skipped step is a batch thrown away. A scaler that skips many steps meets overflow in most
+    batches: the scale keeps falling, or the gradients are not finite whatever the scale.
 
     Example
     -------
@@ -33,7 +34,8 @@ class SkippedUpdates(Rule):
 
     What to try
     -----------
-    bfloat16 instead of float16 (no scaler needed); look for what overflows; scale the loss down; clip after unscaling.
+    bfloat16 instead of float16 (no scaler needed); look for what overflows; scale the loss down;
+    clip after unscaling.
 
     References
     ----------
@@ -51,11 +53,12 @@ class SkippedUpdates(Rule):
     )
     limits: ClassVar[Mapping[str, Limit]] = {
         "share": Limit(
-            0.1, "of the steps after the first one that was taken",
+            0.1,
+            "of the steps after the first one that was taken",
             "a scaler tries a larger scale every 2,000 steps: one in 2,000 is usual",
         ),
         "count": Limit(5, "steps", "fewer are the scaler's own search"),
-    }  # fmt: skip
+    }
 
     def missing(self, run: Run) -> str | None:
         """A record that knows of no skipped step lacks nothing: there was none."""
@@ -73,12 +76,19 @@ class SkippedUpdates(Rule):
         hits = Hits(np.ones((run.replicates, 1), bool))
         attempts = skipped + run.iterations
         return self.finding(
-            hits, Window(0, run.iterations), layers=(), value=share, limit=float(self.limit("share")),
+            hits,
+            Window(0, run.iterations),
+            layers=(),
+            value=share,
+            limit=float(self.limit("share")),
             severity=severity(run, hits.which, harmless=WARNING),
             message=f"{skipped} of {attempts} optimizer steps were skipped, {late} of them after the first step that "
             f"was taken ({100 * share:.0f} %, limit {100 * self.limit('share'):g} %): their batches taught nothing.",
-            remedies=_remedies(), columns=("grad_norm",), confidence="high", evidence="skipped steps, counted",
-        )  # fmt: skip
+            remedies=_remedies(),
+            columns=("grad_norm",),
+            confidence="high",
+            evidence="skipped steps, counted",
+        )
 
 
 def _skipped(run: Run) -> tuple[int, int]:
@@ -98,15 +108,21 @@ def _remedies() -> tuple[Remedy, ...]:
     evidence = "steps are skipped where a gradient is not finite"
     return (
         Remedy(
-            "use bfloat16", "run autocast in torch.bfloat16: its range is float32's, and it needs no GradScaler",
-            {"dtype": "bfloat16"}, evidence,
+            "use bfloat16",
+            "run autocast in torch.bfloat16: its range is float32's, and it needs no GradScaler",
+            {"dtype": "bfloat16"},
+            evidence,
         ),
         Remedy(
-            "find the overflow", 'find what is not finite: watch(..., on_nonfinite="trace") names the operation',
-            {}, evidence,
+            "find the overflow",
+            'find what is not finite: watch(..., on_nonfinite="trace") names the operation',
+            {},
+            evidence,
         ),
         Remedy(
-            "lower the scale", "start the scaler lower: torch.amp.GradScaler(init_scale=1024)",
-            {"init_scale": 1024}, evidence,
+            "lower the scale",
+            "start the scaler lower: torch.amp.GradScaler(init_scale=1024)",
+            {"init_scale": 1024},
+            evidence,
         ),
-    )  # fmt: skip
+    )

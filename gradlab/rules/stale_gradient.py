@@ -156,7 +156,9 @@ class StaleGradient(Rule):
     def _seen(self, run: Run, count: int, of: int) -> Finding:
         """Report gradients that were written to by backward passes and never emptied."""
         hits = Hits(np.ones((run.replicates, 1), bool))
-        evidence = f"the same tensor, written to by backward alone, at {count} of {of} steps looked at"
+        evidence = (
+            f"the same tensor, written to by backward alone, at {count} of {of} steps looked at"
+        )
         return self.finding(
             hits,
             Window(0, run.iterations),

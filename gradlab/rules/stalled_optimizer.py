@@ -85,7 +85,9 @@ class StalledOptimizer(Rule):
             return None
         known = np.isfinite(share).any(axis=(0, 1))
         if 2 * len(found.layers) < known.sum():
-            return None  # rows of a table that few batches touch, a branch at rest: not the optimizer
+            return (
+                None  # rows of a table that few batches touch, a branch at rest: not the optimizer
+            )
         layer, value = found.worst
         return self.finding(
             found.hits,

@@ -34,23 +34,27 @@ class StarvedSteps(Rule):
 
     What it does
     ------------
-    Where a seed does not learn, looks at the configuration before the layers: what leaves steps of nothing? Clipping
-    (the clipped gradient is less than a hundredth of the gradient, and the steps follow its size), the schedule (the
-    learning rate has fallen to a thousandth of its largest value before the run is half over, or has not yet risen
-    there), or an adaptive optimizer's epsilon (larger than the gradients it divides by). It names which, and is reported
-    where the steps cannot carry the weights far.
+    Where a seed does not learn, looks at the configuration before the layers: what leaves steps of
+    nothing? Clipping (the clipped gradient is less than a hundredth of the gradient, and the steps
+    follow its size), the schedule (the learning rate has fallen to a thousandth of its largest
+    value before the run is half over, or has not yet risen there), or an adaptive optimizer's
+    epsilon (larger than the gradients it divides by). It names which, and is reported where the
+    steps cannot carry the weights far.
 
     Why it is bad
     -------------
-    Every layer shares the symptom, so each looks frozen, vanished or rounded away. No change of the model helps.
+    Every layer shares the symptom, so each looks frozen, vanished or rounded away. No change of the
+    model helps.
 
     Example
     -------
-    clip_grad_norm_(parameters, 1e-6) under SGD; CosineAnnealingLR(T_max=20) in a run of 400 steps; Adam(eps=1.0).
+    clip_grad_norm_(parameters, 1e-6) under SGD; CosineAnnealingLR(T_max=20) in a run of 400 steps;
+    Adam(eps=1.0).
 
     What to try
     -----------
-    The number that is named: a larger clip norm, a schedule of the run's length, the default epsilon.
+    The number that is named: a larger clip norm, a schedule of the run's length, the default
+    epsilon.
 
     References
     ----------
@@ -69,14 +73,26 @@ class StarvedSteps(Rule):
         "GL402",
     )
     limits: ClassVar[Mapping[str, Limit]] = {
-        "clipped": Limit(0.01, "of the gradient's norm", "clipping that bites in practice leaves a tenth or more"),
-        "rate": Limit(0.001, "of the largest learning rate", "a cosine ends near 0, but only at the end of its run"),
+        "clipped": Limit(
+            0.01, "of the gradient's norm", "clipping that bites in practice leaves a tenth or more"
+        ),
+        "rate": Limit(
+            0.001,
+            "of the largest learning rate",
+            "a cosine ends near 0, but only at the end of its run",
+        ),
         "begun": Limit(
-            0.1, "of the largest learning rate, at the start", "A rate that was never low has no warm-up."
+            0.1,
+            "of the largest learning rate, at the start",
+            "A rate that was never low has no warm-up.",
         ),
         "idle": Limit(0.5, "of the iterations", "what is idle for half a run was not meant to be"),
-        "epsilon": Limit(1.0, "epsilon over the root of the second moments", "above 1 epsilon rules the step"),
-        "moved": Limit(0.5, "of the weights' own length", "weights that went so far had steps enough"),
+        "epsilon": Limit(
+            1.0, "epsilon over the root of the second moments", "above 1 epsilon rules the step"
+        ),
+        "moved": Limit(
+            0.5, "of the weights' own length", "weights that went so far had steps enough"
+        ),
     }
 
     def missing(self, run: Run) -> str | None:
@@ -105,11 +121,18 @@ class StarvedSteps(Rule):
         worst = found[hits.which[0]]
         harmless = NOTE if learned(run)[hits.which].all() else WARNING
         return self.finding(
-            hits, Window(worst.start, int(finite_prefix(run)[hits.which].max())), layers=(), value=worst.value,
-            limit=worst.limit, severity=severity(run, hits.which, harmless=harmless, of_steps=True),
-            message=f"The steps are starved{seeds(hits.replicates)}: {worst.words}.", remedies=(worst.remedy,),
-            columns=("update_ratio", "grad_norm"), confidence="high", evidence=worst.words,
-        )  # fmt: skip
+            hits,
+            Window(worst.start, int(finite_prefix(run)[hits.which].max())),
+            layers=(),
+            value=worst.value,
+            limit=worst.limit,
+            severity=severity(run, hits.which, harmless=harmless, of_steps=True),
+            message=f"The steps are starved{seeds(hits.replicates)}: {worst.words}.",
+            remedies=(worst.remedy,),
+            columns=("update_ratio", "grad_norm"),
+            confidence="high",
+            evidence=worst.words,
+        )
 
     def _clipping(self, run: Run, seed: int, stop: int) -> _Shortage | None:
         before, after = column(run, "grad_norm"), column(run, "clipped_grad_norm")
@@ -118,7 +141,11 @@ class StarvedSteps(Rule):
         with np.errstate(all="ignore"):
             left = after[:stop, seed] / before[:stop, seed]
         left = left[np.isfinite(left)]
-        if not len(left) or float(np.median(left)) >= self.limit("clipped") or not _small_steps(run, seed, stop):
+        if (
+            not len(left)
+            or float(np.median(left)) >= self.limit("clipped")
+            or not _small_steps(run, seed, stop)
+        ):
             return None
         usual, clipped = (float(np.nanmedian(each[:stop, seed])) for each in (before, after))
         words = f"clipping leaves {number(clipped)} of a gradient whose norm is {number(usual)}"
@@ -139,7 +166,11 @@ class StarvedSteps(Rule):
         rising = self._warm_up(known, largest, run, seed, stop)
         if rising is not None:
             return rising
-        if not largest > 0 or not np.nanmax(known) > np.nanmin(known) or float(idle.mean()) < self.limit("idle"):
+        if (
+            not largest > 0
+            or not np.nanmax(known) > np.nanmin(known)
+            or float(idle.mean()) < self.limit("idle")
+        ):
             return None
         start = int(np.flatnonzero(idle)[0])
         low = float(np.nanmedian(known[idle]))
@@ -148,9 +179,11 @@ class StarvedSteps(Rule):
             f"iterations, where its largest value is {number(largest)}"
         )
         remedy = Remedy(
-            "stretch schedule", f"give the schedule the run's own length ({stop} steps), and step it once an iteration",
-            {"iterations": stop}, words,
-        )  # fmt: skip
+            "stretch schedule",
+            f"give the schedule the run's own length ({stop} steps), and step it once an iteration",
+            {"iterations": stop},
+            words,
+        )
         return _Shortage(words, low / largest, float(self.limit("rate")), start, remedy)
 
     def _warm_up(
@@ -178,15 +211,23 @@ class StarvedSteps(Rule):
         if "second_moment_rms" not in run:
             return None
         epsilon = float(run.config.get("epsilon", DEFAULT_EPSILON))
-        moments = np.where(run.recorded("second_moment_rms"), run["second_moment_rms"], np.nan)[:stop, seed]
+        moments = np.where(run.recorded("second_moment_rms"), run["second_moment_rms"], np.nan)[
+            :stop, seed
+        ]
         with np.errstate(all="ignore"):
             share = epsilon / np.nanmedian(moments, axis=0)
         known = share[np.isfinite(share)]
-        if epsilon <= 100 * DEFAULT_EPSILON or not len(known) or np.median(known) <= self.limit("epsilon"):
+        if (
+            epsilon <= 100 * DEFAULT_EPSILON
+            or not len(known)
+            or np.median(known) <= self.limit("epsilon")
+        ):
             return None
         value = float(np.median(known))
         words = f"epsilon {number(epsilon)} is {number(value)} times the gradients that the optimizer divides by"
-        remedy = Remedy("lower epsilon", "use the default epsilon: eps=1e-8", {"eps": DEFAULT_EPSILON}, words)
+        remedy = Remedy(
+            "lower epsilon", "use the default epsilon: eps=1e-8", {"eps": DEFAULT_EPSILON}, words
+        )
         return _Shortage(words, value, float(self.limit("epsilon")), 0, remedy)
 
 

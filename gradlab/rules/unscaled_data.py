@@ -23,14 +23,15 @@ class UnscaledData(Rule):
 
     What it does
     ------------
-    Where a seed does not learn, looks at the data before the layers: the root mean square of the regression's targets
-    and of the inputs. A net begins with answers near 0 and weights made for inputs near 1. Targets or inputs far from
-    that set the size of the loss, of every gradient and of the first layer's answers.
+    Where a seed does not learn, looks at the data before the layers: the root mean square of the
+    regression's targets and of the inputs. A net begins with answers near 0 and weights made for
+    inputs near 1. Targets or inputs far from that set the size of the loss, of every gradient and
+    of the first layer's answers.
 
     Why it is bad
     -------------
-    A target of 350,000 gives a loss of 1e11 and gradients to match. What follows looks like an explosion, like dead
-    units, or like a learning rate of 4e-9; each is the scale of the data.
+    A target of 350,000 gives a loss of 1e11 and gradients to match. What follows looks like an
+    explosion, like dead units, or like a learning rate of 4e-9; each is the scale of the data.
 
     Example
     -------
@@ -38,7 +39,8 @@ class UnscaledData(Rule):
 
     What to try
     -----------
-    Standardize: subtract the mean and divide by the deviation, both of the training data; undo it on the answers.
+    Standardize: subtract the mean and divide by the deviation, both of the training data; undo it
+    on the answers.
 
     References
     ----------
@@ -70,11 +72,21 @@ class UnscaledData(Rule):
         "GL403",
     )
     limits: ClassVar[Mapping[str, Limit]] = {
-        "target": Limit(30.0, "root mean square of the targets", "answers begin near 1; He's nets learn targets to 10"),
-        "probability": Limit(
-            1.0, "root mean square of the targets of a binary cross-entropy", "They are probabilities."
+        "target": Limit(
+            30.0,
+            "root mean square of the targets",
+            "answers begin near 1; He's nets learn targets to 10",
         ),
-        "input": Limit(30.0, "root mean square of the inputs", "initializations are made for 1; 255 / sqrt(3) is 147"),
+        "probability": Limit(
+            1.0,
+            "root mean square of the targets of a binary cross-entropy",
+            "They are probabilities.",
+        ),
+        "input": Limit(
+            30.0,
+            "root mean square of the inputs",
+            "initializations are made for 1; 255 / sqrt(3) is 147",
+        ),
     }
 
     def missing(self, run: Run) -> str | None:
@@ -99,7 +111,9 @@ class UnscaledData(Rule):
 
     def _finding(self, run: Run, hits: Hits, which: str, value: float, limit: float) -> Finding:
         mean = _scale(run, f"{which}_mean")
-        told = f"a root mean square of {number(value)}" + (f" around a mean of {number(mean)}" if mean else "")
+        told = f"a root mean square of {number(value)}" + (
+            f" around a mean of {number(mean)}" if mean else ""
+        )
         result = {
             "target": "the loss and every gradient have its scale, not the net's",
             "input": "the first layer's answers have their scale, not the initialization's",
@@ -110,12 +124,18 @@ class UnscaledData(Rule):
             cure = standardize_inputs(run, evidence=evidence)
         stop = int(finite_prefix(run)[hits.which].max())
         return self.finding(
-            hits, Window(0, max(1, stop)), layers=(), value=value, limit=limit,
+            hits,
+            Window(0, max(1, stop)),
+            layers=(),
+            value=value,
+            limit=limit,
             severity=severity(run, hits.which, harmless=WARNING),
             message=f"The {which}s are not scaled{seeds(hits.replicates)}: {told} (limit {limit:g}); {result}.",
-            remedies=(cure,), columns=("grad_norm", "activation_rms"), confidence="high",
+            remedies=(cure,),
+            columns=("grad_norm", "activation_rms"),
+            confidence="high",
             evidence=evidence,
-        )  # fmt: skip
+        )
 
 
 def _scale(run: Run, name: str) -> float:
@@ -137,5 +157,9 @@ def _probabilities(run: Run) -> bool:
 def _regresses(run: Run) -> bool:
     """Whether targets are numbers to be met, not classes."""
     criterion = run.config.get("criterion")
-    name = criterion.get("name") if isinstance(criterion, dict) else criterion or run.config.get("loss") or ""
+    name = (
+        criterion.get("name")
+        if isinstance(criterion, dict)
+        else criterion or run.config.get("loss") or ""
+    )
     return "entropy" not in str(name) and str(name) not in ("nll_loss", "ctc_loss")

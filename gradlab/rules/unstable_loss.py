@@ -130,7 +130,10 @@ class UnstableLoss(Rule):
         The start (or the constant predictor's loss, where that is higher) plus half a unit; the
         unit is what was gained at best, or the constant predictor's loss, whichever is more.
         """
-        start, constant = float(np.median(loss[: int(self.limit("skip"))])), constant_loss(run, seed)
+        start, constant = (
+            float(np.median(loss[: int(self.limit("skip"))])),
+            constant_loss(run, seed),
+        )
         scatter = float(np.median(np.abs(np.diff(loss))))
         known = np.isfinite(constant)
         unit = max(start - float(np.min(loss)), constant if known else scatter)

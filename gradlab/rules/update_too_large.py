@@ -121,7 +121,11 @@ class UpdateTooLarge(Rule):
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
         """One layer of many whose steps are a fifth of its weights explains nothing."""
-        return self.explains if finding.severity == ERROR or finding.value > self.limit("alarm") else ()
+        return (
+            self.explains
+            if finding.severity == ERROR or finding.value > self.limit("alarm")
+            else ()
+        )
 
     def _decides(self, run: Run, found: Verdict) -> bool:
         """Whether the steps can be what keeps the net from learning: one layer of many is not."""

@@ -1,7 +1,7 @@
 """What rules measure by: whether a net learns, how far its loss moves, how much of the gradient a layer gets.
 
-Each yardstick is defined once, with its reason. None changes when a constant is added to the logged loss, except the
-comparison with a baseline that the user gave for that very loss.
+Each yardstick is defined once, with its reason. None changes when a constant is added to the logged
+loss, except the comparison with a baseline that the user gave for that very loss.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ SIGNIFICANT = 3.0
 # unable to learn: below it, it was not given the steps.
 HARDLY_MOVED = 0.05
 ROUNDING = 1e-6  # of the loss's size: float32 keeps seven digits
-EXAMPLES_POOLED = 200  # at least so many examples speak for the end of a run, where batches are small
+EXAMPLES_POOLED = (
+    200  # at least so many examples speak for the end of a run, where batches are small
+)
 SAME_LOSS = 1e-3  # of the criterion's range: rounding apart, the logged loss is the criterion
 FALLING = 0.15  # of the second half's fall that must lie in the last quarter
 SHORTEST = 5  # values in a window
@@ -63,7 +65,8 @@ class Outcome:
     share : float
         The loss at the end over the best constant predictor's; NaN where that is not known.
     progress : float
-        How far the loss fell, in units of the batch losses' scatter; NaN where no loss was recorded.
+        How far the loss fell, in units of the batch losses' scatter; NaN where no loss was
+        recorded.
     """
 
     state: str
@@ -151,7 +154,11 @@ def _around(values: Array, middle: int, size: int) -> float:
 def _middle_mean(values: Array) -> float:
     """Return the median of five means: a mean, so that rare large losses of small batches count, but no single one."""
     parts = np.array_split(values, min(5, len(values)))
-    return float(np.median([part.mean() for part in parts])) if len(values) >= 25 else float(values.mean())
+    return (
+        float(np.median([part.mean() for part in parts]))
+        if len(values) >= 25
+        else float(values.mean())
+    )
 
 
 def batch_size(run: Run) -> int:
@@ -184,9 +191,10 @@ def objective(run: Run) -> str:
 def outcomes(run: Run) -> tuple[Outcome, ...]:
     """Say of each seed whether it learned: by its score, else by its criterion, else by its loss.
 
-    A score that the user logs outranks the loss. A loss is compared with the best constant predictor's where that is
-    known: gradlab's own where it saw the criterion, else `config["baseline_loss"]`. Where no baseline is known, the
-    fall of the loss in units of its scatter decides.
+    A score that the user logs outranks the loss. A loss is compared with the best constant
+    predictor's where that is known: gradlab's own where it saw the criterion, else
+    `config["baseline_loss"]`. Where no baseline is known, the fall of the loss in units of its
+    scatter decides.
     """
     known = _outcomes.get(run)
     if known is None:
@@ -198,7 +206,9 @@ def outcomes(run: Run) -> tuple[Outcome, ...]:
 
 def _outcome(run: Run, seed: int, stop: int) -> Outcome:
     if stop < run.iterations:
-        return Outcome(NOT_LEARNED, f"NaN or infinity from iteration {int(run.times[stop])}", np.inf)
+        return Outcome(
+            NOT_LEARNED, f"NaN or infinity from iteration {int(run.times[stop])}", np.inf
+        )
     for judge in (_by_score, _by_criterion, _by_baseline, _by_fall):
         found = judge(run, seed, stop)
         if found is not None:
@@ -267,7 +277,13 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
     else:
         start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
         fell = start - found.last > SIGNIFICANT * found.error
-        state = LEARNED if fell and share <= MOSTLY_LEARNED else SLOW if fell or share < MOSTLY_LEARNED else UNKNOWN
+        state = (
+            LEARNED
+            if fell and share <= MOSTLY_LEARNED
+            else SLOW
+            if fell or share < MOSTLY_LEARNED
+            else UNKNOWN
+        )
     return Outcome(state, words, share, found.progress)
 
 
@@ -290,7 +306,9 @@ def _by_fall(run: Run, seed: int, stop: int) -> Outcome | None:
     if found.progress >= CLEAR_FALL:
         return Outcome(LEARNED, words, progress=found.progress)
     if not is_yardstick(run, seed, stop):
-        return Outcome(UNKNOWN, "the loss tells nothing of what was learned", progress=found.progress)
+        return Outcome(
+            UNKNOWN, "the loss tells nothing of what was learned", progress=found.progress
+        )
     if _fell_at_once(values, found):
         words = "the loss fell at once and stayed there, and no baseline tells how low that is"
         return Outcome(UNKNOWN, words, progress=found.progress)
@@ -311,8 +329,9 @@ def _fell_at_once(values: Array, found: Trend) -> bool:
 def is_yardstick(run: Run, seed: int, stop: int) -> bool:
     """Whether a seed's logged loss can tell that nothing was learned.
 
-    Not where its targets move with the net (`objective="moving"`), where it changes its sign (a policy gradient or a
-    log-likelihood has no zero that means anything), or where all its change is rounding.
+    Not where its targets move with the net (`objective="moving"`), where it changes its sign (a
+    policy gradient or a log-likelihood has no zero that means anything), or where all its change is
+    rounding.
     """
     loss = column(run, "loss")
     if loss is None or objective(run) == "moving":
@@ -327,8 +346,9 @@ def is_yardstick(run: Run, seed: int, stop: int) -> bool:
 def loss_scale(run: Run) -> Array:
     """Return how far each seed's batch losses spread over its finite iterations (S,): what a step is measured against.
 
-    The distance between the 5 and the 95 per cent quantile, or the fall from the first ten to the last where that is
-    more: free of any constant added to the loss, and untouched by single spikes. NaN where the spread is rounding, or no loss was recorded: then the loss is no yardstick.
+    The distance between the 5 and the 95 per cent quantile, or the fall from the first ten to the
+    last where that is more: free of any constant added to the loss, and untouched by single spikes.
+    NaN where the spread is rounding, or no loss was recorded: then the loss is no yardstick.
     """
     loss = column(run, "loss")
     result = np.full(run.replicates, np.nan)
@@ -432,7 +452,9 @@ def travelled(run: Run) -> Array:
     if "update_ratio" not in part:
         return result
     ratios = part["update_ratio"]
-    if "update_norm" in part and "weight_norm" in part:  # a matrix that starts at 0 went nowhere far
+    if (
+        "update_norm" in part and "weight_norm" in part
+    ):  # a matrix that starts at 0 went nowhere far
         least = np.nan_to_num(np.sqrt(run.layer("fan_out")))
         with np.errstate(all="ignore"):
             floored = part["update_norm"] / np.maximum(part["weight_norm"], least)
@@ -443,7 +465,11 @@ def travelled(run: Run) -> Array:
         if not len(rows):
             continue
         times = part.times[rows]
-        weight = np.gradient(times.astype(float)) if len(rows) > 1 else np.full(1, float(elapsed(run, run.iterations)))
+        weight = (
+            np.gradient(times.astype(float))
+            if len(rows) > 1
+            else np.full(1, float(elapsed(run, run.iterations)))
+        )
         steps = np.nan_to_num(ratio[rows], nan=0.0, posinf=0.0)
         result[seed] = float((steps * weight[:, None]).sum(axis=0).max(initial=0.0))
     return result
@@ -481,8 +507,8 @@ def severity(
 ) -> str:
     """Return "error" where the seeds that are hit suffer, else `harmless`.
 
-    An error means measured harm: a seed that is hit breaks with NaN or infinity, or at least half of all seeds are hit
-    and did not learn.
+    An error means measured harm: a seed that is hit breaks with NaN or infinity, or at least half
+    of all seeds are hit and did not learn.
 
     Parameters
     ----------
@@ -491,8 +517,8 @@ def severity(
     harmless : str
         The severity where no harm was measured.
     of_steps : bool
-        Whether the finding is about the steps alone: weights that hardly moved could not learn by any of them, so that
-        not learning is then no harm of its own.
+        Whether the finding is about the steps alone: weights that hardly moved could not learn by
+        any of them, so that not learning is then no harm of its own.
     """
     hit = list(which)
     if (finite_prefix(run)[hit] < run.iterations).any():

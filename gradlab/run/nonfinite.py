@@ -36,10 +36,10 @@ def find(reader: Reader, groups: RowGroups | None) -> Array:
     """Return where an iteration of a replicate holds a NaN or infinity (T, S), in any number
     recorded.
 
-    The factors of the output stage do not count: they are quotients of gradients, undefined where
-    a loss that is met gives none. Gradients do not count in an iteration whose step was skipped (`skipped_steps` of it or of the
-    next says so, and no layer was updated), as a scaler of gradients does while it looks for its
-    scale.
+    The factors of the output stage do not count: they are quotients of gradients, undefined where a
+    loss that is met gives none. Gradients do not count in an iteration whose step was skipped
+    (`skipped_steps` of it or of the next says so, and no layer was updated), as a scaler of
+    gradients does while it looks for its scale.
 
     Parameters
     ----------

@@ -21,11 +21,18 @@ Batch = tuple[Tensor, Tensor]
 class Attention(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
-        self.heads, self.qkv, self.proj = heads, nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.heads, self.qkv, self.proj = (
+            heads,
+            nn.Linear(width, 3 * width),
+            nn.Linear(width, width),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         examples, length, width = x.shape
-        q, k, v = (part.view(examples, length, self.heads, -1).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1))
+        q, k, v = (
+            part.view(examples, length, self.heads, -1).transpose(1, 2)
+            for part in self.qkv(x).chunk(3, dim=-1)
+        )
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.proj(mixed.transpose(1, 2).reshape(examples, length, width))
 
@@ -88,7 +95,10 @@ class ConvNet(nn.Module):
 class Recurrent(nn.Module):
     def __init__(self, width: int = 48):
         super().__init__()
-        self.embedding, self.lstm = nn.Embedding(128, 24), nn.LSTM(24, width, num_layers=2, batch_first=True)
+        self.embedding, self.lstm = (
+            nn.Embedding(128, 24),
+            nn.LSTM(24, width, num_layers=2, batch_first=True),
+        )
         self.head = nn.Linear(width, 128)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -111,7 +121,9 @@ def deep_mlp(activation: type[nn.Module], depth: int = 12, width: int = 48) -> n
 
 def text(seed: int, examples: int = 16, length: int = 32) -> Callable[[], Batch]:
     """Batches of the documentation that comes with Python, character by character."""
-    letters = torch.from_numpy(np.frombuffer("".join(topics.values()).encode("ascii", "replace"), np.uint8).copy())
+    letters = torch.from_numpy(
+        np.frombuffer("".join(topics.values()).encode("ascii", "replace"), np.uint8).copy()
+    )
     generator = torch.Generator().manual_seed(seed)
 
     def batch() -> Batch:
@@ -124,7 +136,10 @@ def text(seed: int, examples: int = 16, length: int = 32) -> Callable[[], Batch]
 
 def digits(seed: int, examples: int = 32) -> Callable[[], Batch]:
     data = gradlab.datasets.digits(seed=0)
-    x, y = torch.from_numpy(data.x_train.astype(np.float32)), torch.from_numpy(data.y_train.astype(np.int64))
+    x, y = (
+        torch.from_numpy(data.x_train.astype(np.float32)),
+        torch.from_numpy(data.y_train.astype(np.int64)),
+    )
     generator = torch.Generator().manual_seed(seed)
 
     def batch() -> Batch:
@@ -179,7 +194,9 @@ class Training:
 
 def entropy() -> float:
     """Return the loss of the best constant prediction of the next letter."""
-    counts = np.unique(list("".join(topics.values()).encode("ascii", "replace")), return_counts=True)[1]
+    counts = np.unique(
+        list("".join(topics.values()).encode("ascii", "replace")), return_counts=True
+    )[1]
     share = counts / counts.sum()
     return float(-(share * np.log(share)).sum())
 
@@ -236,17 +253,37 @@ HEALTHY = (
     Training("layer-norm mlp with SGD", layer_norm_mlp, digits, optimizer="SGD", learning_rate=0.1),
 )
 FAULTY = (
-    Training("mlp, tiny init", lambda: deep_mlp(nn.ReLU), digits, ("GL101",), "SGD", 0.05, plant=scale(0.3)),
+    Training(
+        "mlp, tiny init",
+        lambda: deep_mlp(nn.ReLU),
+        digits,
+        ("GL101",),
+        "SGD",
+        0.05,
+        plant=scale(0.3),
+    ),
     Training("mlp, sigmoid", lambda: deep_mlp(nn.Sigmoid), digits, ("GL101",), "SGD", 0.05),
-    Training("mlp, 4x init", lambda: deep_mlp(nn.ReLU), digits, ("GL102",), "SGD", 0.05, plant=scale(4 * 2.4)),
-    Training("convnet, 4x init", unnormalized, digits, ("GL102", "GL203"), "SGD", 0.05, plant=scale(4)),
+    Training(
+        "mlp, 4x init",
+        lambda: deep_mlp(nn.ReLU),
+        digits,
+        ("GL102",),
+        "SGD",
+        0.05,
+        plant=scale(4 * 2.4),
+    ),
+    Training(
+        "convnet, 4x init", unnormalized, digits, ("GL102", "GL203"), "SGD", 0.05, plant=scale(4)
+    ),
     Training("gpt, post-LN depth", post_norm, text, ("GL101",), "SGD", 0.1, steps=60),
     Training("mlp, bf16 weights", layer_norm_mlp, half_digits, ("GL301",), "SGD", 1e-3, plant=half),
     Training("mlp, log(0)", layer_norm_mlp, digits, ("GL001",), loss=log_of_probabilities),
     Training("convnet, dead branch", ConvNet, digits, ("GL101",), plant=dead_branch),
     Training("convnet, no zero_grad", ConvNet, digits, ("GL104",), "SGD", 0.05, zero_grad=False),
     Training("gpt, no zero_grad", GPT, text, ("GL104",), zero_grad=False),
-    Training("lstm, no zero_grad", Recurrent, text, ("GL104",), learning_rate=1e-2, zero_grad=False),
+    Training(
+        "lstm, no zero_grad", Recurrent, text, ("GL104",), learning_rate=1e-2, zero_grad=False
+    ),
     Training("gpt, rate x 100", GPT, text, ("GL304",), learning_rate=0.2),
     Training("convnet, rate x 100", ConvNet, digits, ("GL304",), "SGD", 5.0),
     Training("lstm, rate x 100", Recurrent, text, ("GL304",), learning_rate=1.0),

@@ -34,7 +34,9 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(1)
-        self.body = nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.LayerNorm(7), nn.Linear(7, 5), nn.ReLU())
+        self.body = nn.Sequential(
+            nn.Linear(6, 7), nn.Tanh(), nn.LayerNorm(7), nn.Linear(7, 5), nn.ReLU()
+        )
         self.neck, self.head = nn.Linear(5, 1), nn.Linear(1, 3)
         self.double()
 
@@ -83,7 +85,9 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
     with torch.no_grad():
         model(batch(0)[0])  # after which FSDP leaves the outermost weights whole for a while
-    with watch(model, optimizer, **({"every": 1, "distributed": kind == "hand"} | watching)) as recorder:
+    with watch(
+        model, optimizer, **({"every": 1, "distributed": kind == "hand"} | watching)
+    ) as recorder:
         for step in range(steps):
             if fail is not None:
                 fail(rank, step)
@@ -213,7 +217,11 @@ def main() -> None:
     rank, size, port, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
     torch.set_num_threads(1)
     distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=size, timeout=timedelta(seconds=60)
+        "gloo",
+        init_method=f"tcp://127.0.0.1:{port}",
+        rank=rank,
+        world_size=size,
+        timeout=timedelta(seconds=60),
     )
     for name in sys.argv[5:]:
         kind, _, training = name.partition("_")
@@ -226,7 +234,11 @@ def main() -> None:
             except gradlab.errors.RunError as error:
                 said["run"] = str(error)
         except BaseException as error:
-            said |= {"error": type(error).__name__, "text": str(error), "trace": traceback.format_exc()}
+            said |= {
+                "error": type(error).__name__,
+                "text": str(error),
+                "trace": traceback.format_exc(),
+            }
         (folder / f"{name}.{rank}.json").write_text(json.dumps(said))
         if said["error"] == "ValueError":
             raise SystemExit(1)

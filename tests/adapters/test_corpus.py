@@ -16,7 +16,13 @@ CASES = corpus.load()[:: 1 if os.environ.get("GRADLAB_WHOLE_CORPUS") else 4]
 
 def verdict(diagnosis: gradlab.Diagnosis) -> list:
     return [
-        (each.rule, each.severity, each.layers, each.iterations, [c.rule for c in each.consequences])
+        (
+            each.rule,
+            each.severity,
+            each.layers,
+            each.iterations,
+            [c.rule for c in each.consequences],
+        )
         for each in diagnosis.findings
     ]
 

@@ -25,10 +25,22 @@ from tests.adapters import ranks  # noqa: E402  # needs torch
 SIZE, SECONDS = 2, 240
 APART = ["criterion_baseline"]  # each process pools the targets that it sees
 AGREEING = [
-    f"{kind}_{training}" for kind in ("ddp", "fsdp") for training in ("plain", "clipped", "accumulated", "long")
+    f"{kind}_{training}"
+    for kind in ("ddp", "fsdp")
+    for training in ("plain", "clipped", "accumulated", "long")
 ] + ["hsdp_plain", "hand_plain"]
-BROKEN = [f"{kind}_{training}" for kind in ("ddp", "fsdp") for training in ("poisoned", "logarithm", "stopped")]
-ENDED = ["ddp_unequal", "ddp_merely_recorded", "fsdp1_plain", "ddp_all_interrupted", "fsdp_all_interrupted"]
+BROKEN = [
+    f"{kind}_{training}"
+    for kind in ("ddp", "fsdp")
+    for training in ("poisoned", "logarithm", "stopped")
+]
+ENDED = [
+    "ddp_unequal",
+    "ddp_merely_recorded",
+    "fsdp1_plain",
+    "ddp_all_interrupted",
+    "fsdp_all_interrupted",
+]
 
 
 class Launched:
@@ -39,7 +51,11 @@ class Launched:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         root = Path(__file__).parents[2]
-        environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+        environment = os.environ | {
+            "PYTHONPATH": str(root),
+            "OMP_NUM_THREADS": "1",
+            "GLOO_SOCKET_IFNAME": "lo",
+        }
         processes = [
             subprocess.Popen(
                 [sys.executable, str(Path(ranks.__file__)), str(rank), str(SIZE), str(port), str(folder), *trainings],
@@ -82,7 +98,9 @@ def test_processes_record_what_a_single_one_does(launched, name, tmp_path):
         if column == "unit_similarity" and kind == "fsdp":
             assert (run.recorded(column) <= single.recorded(column)).all()
         else:
-            np.testing.assert_array_equal(run.recorded(column), single.recorded(column), err_msg=column)
+            np.testing.assert_array_equal(
+                run.recorded(column), single.recorded(column), err_msg=column
+            )
         if column in bounds:
             known = run.recorded(column)
             assert (bounds[column] * (ours - theirs)[known] >= -1e-12).all(), column
@@ -90,9 +108,7 @@ def test_processes_record_what_a_single_one_does(launched, name, tmp_path):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-13, err_msg=column)
     steps = run.steps.select_dtypes("float").drop(columns=APART, errors="ignore")
     for column in steps:
-        np.testing.assert_allclose(
-            steps[column], single.steps[column], rtol=1e-9, err_msg=column
-        )
+        np.testing.assert_allclose(steps[column], single.steps[column], rtol=1e-9, err_msg=column)
     # Each process has a best constant for its own targets: none is worse than one for all.
     baseline, for_all = (each.steps["criterion_baseline"].dropna() for each in (run, single))
     assert len(baseline) == len(for_all)
@@ -110,9 +126,10 @@ def test_what_is_compared_was_measured(launched):
             assert np.isfinite(run[column][0]).all(), (name, column)
         assert run.recorded("log_gain_weight")[0, 0].sum() >= 2, name
         assert run.steps["expected_decrease"][0] != 0
-        assert ("clipped_grad_norm" in run.steps.columns and run.steps["clipped_grad_norm"].notna().all()) == (
-            "clipped" in name
-        )
+        assert (
+            "clipped_grad_norm" in run.steps.columns
+            and run.steps["clipped_grad_norm"].notna().all()
+        ) == ("clipped" in name)
 
 
 def test_clipping_is_seen_from_both_sides(launched):
@@ -120,7 +137,9 @@ def test_clipping_is_seen_from_both_sides(launched):
         steps = launched.run(f"{kind}_clipped").steps
         bites = steps["grad_norm"] > 0.05
         assert bites.any()
-        np.testing.assert_allclose(steps["clipped_grad_norm"][bites], 0.05, rtol=1e-4)  # torch adds 1e-6 to the norm
+        np.testing.assert_allclose(
+            steps["clipped_grad_norm"][bites], 0.05, rtol=1e-4
+        )  # torch adds 1e-6 to the norm
 
 
 @pytest.mark.parametrize("name", AGREEING)
@@ -131,7 +150,9 @@ def test_one_process_holds_the_run_and_the_other_says_so(launched, name):
     assert second["run"] == "process 1 holds no record; the one of rank 0 does"
     assert launched.run(name).provenance["status"] == "complete"
     assert launched.run(name).config["processes"] == SIZE
-    assert launched.run(name).config["batch_size"] == ranks.BATCH // (2 if "accumulated" in name else 1)
+    assert launched.run(name).config["batch_size"] == ranks.BATCH // (
+        2 if "accumulated" in name else 1
+    )
     assert launched.run(name).config["model"] == launched.run(name).name == "Net"
 
 
@@ -141,7 +162,11 @@ def test_the_process_whose_batch_broke_is_named(launched, name):
     operation = "aten.log" if "logarithm" in name else "input"
     found = run.provenance["nonfinite_by_rank"]
     assert list(found) == ["1"]
-    assert (found["1"]["iteration"], found["1"]["phase"], found["1"]["operation"]) == (13, "forward", operation)
+    assert (found["1"]["iteration"], found["1"]["phase"], found["1"]["operation"]) == (
+        13,
+        "forward",
+        operation,
+    )
     assert run.provenance["nonfinite_origin"]["rank"] == 1
     assert run.steps["nonfinite_phase"][13] == "forward"
     assert run.steps["nonfinite_phase"][:13].isna().all()
@@ -154,7 +179,9 @@ def test_the_process_whose_batch_broke_is_named(launched, name):
 def test_every_process_stops(launched, kind):
     first, second = launched.said(f"{kind}_stopped")
     assert first["error"] == second["error"] == "NonFiniteError"
-    assert first["text"].startswith("stopped at iteration 13, before a non-finite gradient reached the weights\n")
+    assert first["text"].startswith(
+        "stopped at iteration 13, before a non-finite gradient reached the weights\n"
+    )
     assert "GL001" in first["text"]
     assert second["text"].endswith("; the process of rank 0 holds the record")
     assert launched.run(f"{kind}_stopped").iterations == 14
@@ -163,7 +190,9 @@ def test_every_process_stops(launched, kind):
 def test_the_first_fsdp_is_refused_in_a_sentence(launched):
     for said in launched.said("fsdp1_plain"):
         assert said["error"] == "ArgumentError"
-        assert said["text"].startswith("model is in FullyShardedDataParallel, which keeps no weight matrix")
+        assert said["text"].startswith(
+            "model is in FullyShardedDataParallel, which keeps no weight matrix"
+        )
 
 
 def test_without_a_look_the_logged_loss_tells_the_process(launched):
@@ -191,18 +220,25 @@ def test_when_one_process_fails_the_other_writes_what_it_knows(tmp_path, kind):
     name = f"{kind}_one_fails"
     launched = Launched(tmp_path, name)
     first, second = launched.said(name)
-    assert (second["error"], second["text"]) == ("ValueError", "no such file")  # and not what came of it
+    assert (second["error"], second["text"]) == (
+        "ValueError",
+        "no such file",
+    )  # and not what came of it
     assert first["error"] is not None
     run = launched.run(name)
     assert run.iterations == 13
     assert run.provenance["status"].startswith("interrupted by ")
     assert run.provenance["joined_until"] == 0
     assert run.steps["loss"].notna().all()
-    assert run.recorded("grad_norm").any() == (kind == "ddp")  # of shards, the norm of the whole is not known
+    assert run.recorded("grad_norm").any() == (
+        kind == "ddp"
+    )  # of shards, the norm of the whole is not known
     assert not run.recorded("delta_norm").any()
 
 
 def test_a_process_that_does_not_watch_is_missed(tmp_path):
     first, _ = Launched(tmp_path, "ddp_one_watches").said("ddp_one_watches")
     assert first["error"] == "ArgumentError"
-    assert first["text"].startswith("only some of the 2 processes called watch within 0:00:03; let every one of them")
+    assert first["text"].startswith(
+        "only some of the 2 processes called watch within 0:00:03; let every one of them"
+    )

@@ -16,7 +16,9 @@ from torch import nn  # noqa: E402
 
 from gradlab.adapters.lightning import GradlabCallback  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning warns of few workers, no logger, a short epoch
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # Lightning warns of few workers, no logger, a short epoch
 CLIP, MICRO, RATE = 0.3, 2, 0.1
 
 
@@ -89,7 +91,10 @@ def expected(clip):
         every = batches()
         for start in range(0, len(every), MICRO):
             optimizer.zero_grad()
-            losses = [nn.functional.cross_entropy(model(x), y) / MICRO for x, y in every[start : start + MICRO]]
+            losses = [
+                nn.functional.cross_entropy(model(x), y) / MICRO
+                for x, y in every[start : start + MICRO]
+            ]
             sum(losses).backward()
             flat = torch.cat([p.grad.reshape(-1) for p in model.parameters()])
             norm = flat.square().sum().sqrt()
@@ -128,7 +133,9 @@ def check(run, found, clip):
     np.testing.assert_allclose(steps["grad_norm"], found["grad_norm"], rtol=1e-9)
     np.testing.assert_allclose(steps["loss"], found["loss"], rtol=1e-9)
     np.testing.assert_allclose(run["update_norm"][:, 0, 0], found["update"], rtol=1e-9)
-    np.testing.assert_allclose(steps["validation_loss"].dropna(), found["validation_loss"], rtol=1e-9)
+    np.testing.assert_allclose(
+        steps["validation_loss"].dropna(), found["validation_loss"], rtol=1e-9
+    )
     assert steps["validation_loss"].dropna().index.tolist() == [3, 7]
     np.testing.assert_allclose(steps["validation_accuracy"].dropna(), 0.25, rtol=1e-6)
     if clip:
@@ -157,7 +164,11 @@ def test_watching_leaves_the_training_as_it_was():
 def test_a_nan_stops_the_training_before_it_reaches_the_weights(tmp_path):
     module = Module(poison=4)
     with pytest.raises(gradlab.errors.NonFiniteError, match="stopped at iteration 2"):
-        fit(module, GradlabCallback(tmp_path / "run", on_nonfinite="stop"), accumulate_grad_batches=MICRO)
+        fit(
+            module,
+            GradlabCallback(tmp_path / "run", on_nonfinite="stop"),
+            accumulate_grad_batches=MICRO,
+        )
     assert all(torch.isfinite(parameter).all() for parameter in module.parameters())
     run = gradlab.load(tmp_path / "run")
     assert run.provenance["nonfinite_origin"]["operation"] == "input"
@@ -178,5 +189,7 @@ def test_an_exception_leaves_what_was_recorded(tmp_path):
 
 
 def test_before_the_training_there_is_no_run():
-    with pytest.raises(gradlab.errors.RunError, match=r"call Trainer\.fit with this callback first"):
+    with pytest.raises(
+        gradlab.errors.RunError, match=r"call Trainer\.fit with this callback first"
+    ):
         GradlabCallback().run  # noqa: B018

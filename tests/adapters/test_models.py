@@ -25,7 +25,10 @@ def test_a_planted_fault_is_the_first_root(training):
 def test_the_dead_branch_is_named_by_its_modules_and_said_to_be_cut_off():
     training = next(each for each in models.FAULTY if each.name == "convnet, dead branch")
     finding = gradlab.diagnose(run := training.run()).findings[0]
-    assert run.layers["name"].iloc[[layer - 1 for layer in finding.layers]].tolist() == ["first.1", "second.1"]
+    assert run.layers["name"].iloc[[layer - 1 for layer in finding.layers]].tolist() == [
+        "first.1",
+        "second.1",
+    ]
     assert finding.cause is not None
     assert "no signal at all" in finding.cause["sentence"]
     assert "4 (first.1), 5 (second.1)" in str(gradlab.diagnose(run))

@@ -30,7 +30,9 @@ def one_thread():
 
 def test_two_lines_make_a_run_with_names_loss_and_verdict(tmp_path):
     model = mlp(6, 8, 8, 3)
-    run = watched(model, torch.optim.SGD(model.parameters(), 0.1), steps=30, out=tmp_path / "mine", every=1)
+    run = watched(
+        model, torch.optim.SGD(model.parameters(), 0.1), steps=30, out=tmp_path / "mine", every=1
+    )
     assert run.layers["name"].tolist() == ["0", "2", "4"]
     assert run.layers["kind"].tolist() == ["Linear"] * 3
     assert run.layers["activation"].tolist() == ["tanh", "tanh", "identity"]
@@ -60,7 +62,11 @@ def test_the_numbers_are_those_of_an_unwatched_training_bit_by_bit(every):
     def make():
         torch.manual_seed(3)
         model = nn.Sequential(
-            nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Dropout(0.3), nn.BatchNorm1d(8), nn.Linear(8, 3)
+            nn.Linear(6, 8),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.3),
+            nn.BatchNorm1d(8),
+            nn.Linear(8, 3),
         )
         return model, torch.optim.AdamW(model.parameters(), 0.01)
 
@@ -82,7 +88,8 @@ def test_the_numbers_are_those_of_an_unwatched_training_bit_by_bit(every):
 def hooks_of(model, optimizer) -> int:
     count = len(optimizer._optimizer_step_pre_hooks) + len(optimizer._optimizer_step_post_hooks)
     return count + sum(
-        len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()
+        len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks)
+        for m in model.modules()
     )
 
 
@@ -126,7 +133,9 @@ def test_gradients_updates_and_signals_are_what_plain_autograd_gives():
     z = model[2](h)
     deltas = torch.autograd.grad(F.cross_entropy(z, y), [h, z], retain_graph=True)
     single = [
-        torch.autograd.grad(F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), [model[0].weight, model[2].weight])
+        torch.autograd.grad(
+            F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), [model[0].weight, model[2].weight]
+        )
         for i in range(len(x))
     ]
     F.cross_entropy(z, y).backward()
@@ -134,15 +143,21 @@ def test_gradients_updates_and_signals_are_what_plain_autograd_gives():
     before = [p.detach().clone() for p in model.parameters()]
     optimizer.zero_grad()
     run = watched(model, optimizer, steps=1)
-    assert run["grad_norm"][0, 0] == pytest.approx([float(gradients[0].norm()), float(gradients[2].norm())], rel=1e-12)
+    assert run["grad_norm"][0, 0] == pytest.approx(
+        [float(gradients[0].norm()), float(gradients[2].norm())], rel=1e-12
+    )
     total = float(torch.stack([g.norm() for g in gradients]).norm())
     assert run.step("grad_norm")[0, 0] == pytest.approx(total, rel=1e-12)
     assert run["update_norm"][0, 0] == pytest.approx(
         [0.1 * float(gradients[0].norm()), 0.1 * float(gradients[2].norm())]
     )
-    assert run["weight_norm"][0, 0] == pytest.approx([float(before[0].norm()), float(before[2].norm())], rel=1e-12)
+    assert run["weight_norm"][0, 0] == pytest.approx(
+        [float(before[0].norm()), float(before[2].norm())], rel=1e-12
+    )
     assert run["delta_norm"][0, 0, 1] == pytest.approx(float(deltas[1].norm()), rel=1e-12)
-    assert run["delta_norm"][0, 0, 0] == pytest.approx(float((deltas[0] * (1 - h**2)).detach().norm()), rel=1e-12)
+    assert run["delta_norm"][0, 0, 0] == pytest.approx(
+        float((deltas[0] * (1 - h**2)).detach().norm()), rel=1e-12
+    )
     mean = [np.mean([float(g[k].norm()) for g in single]) for k in range(2)]
     assert run["per_example_grad_norm"][0, 0] == pytest.approx(mean, rel=1e-9)
     assert run["activation_rms"][0, 0] == pytest.approx(
@@ -155,7 +170,11 @@ def test_the_log_gains_add_up_to_the_measured_ratio_in_a_convolutional_net_with_
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.a, self.b, self.c = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Linear(4, 3)
+            self.a, self.b, self.c = (
+                nn.Conv2d(1, 4, 3, padding=1),
+                nn.Conv2d(4, 4, 3, padding=1),
+                nn.Linear(4, 3),
+            )
             self.norm = nn.BatchNorm2d(4)
 
         def forward(self, x):
@@ -167,7 +186,13 @@ def test_the_log_gains_add_up_to_the_measured_ratio_in_a_convolutional_net_with_
     data = torch.randn(8, 1, 6, 6), torch.randint(0, 3, (8,))
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), steps=3, data=data, every=1)
     assert run.layers["activation"].tolist() == ["relu", "relu", "identity"]
-    names = ("log_gain_weight", "log_gain_alignment", "log_gain_slope", "log_gain_slope_alignment", "log_gain_block")
+    names = (
+        "log_gain_weight",
+        "log_gain_alignment",
+        "log_gain_slope",
+        "log_gain_slope_alignment",
+        "log_gain_block",
+    )
     total = sum(np.nan_to_num(run[name][:, 0, :-1]) for name in names)
     delta = run["delta_norm"][:, 0]
     assert total == pytest.approx(np.log(delta[:, :-1] / delta[:, 1:]), abs=1e-6)
@@ -180,7 +205,10 @@ def test_the_per_example_norm_of_a_convolution_bounds_the_true_one(stride, paddi
     x, y = torch.randn(5, 2, 7, 7, dtype=torch.float64), torch.randint(0, 3, (5,))
     model(x)
     true = [
-        torch.autograd.grad(F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), conv.weight)[0].norm() for i in range(5)
+        torch.autograd.grad(F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), conv.weight)[
+            0
+        ].norm()
+        for i in range(5)
     ]
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), steps=1, data=(x, y))
     bound, mean = run["per_example_grad_norm"][0, 0, 0], float(torch.stack(true).mean())
@@ -202,7 +230,9 @@ def test_the_per_example_norm_of_a_sequence_bounds_the_true_one():
     model = Mean()
     x, y = torch.randn(5, 7, 4, dtype=torch.float64), torch.randint(0, 3, (5,))
     true = [
-        torch.autograd.grad(F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), layer.weight)[0].norm()
+        torch.autograd.grad(F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), layer.weight)[
+            0
+        ].norm()
         for i in range(5)
     ]
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), steps=1, data=(x, y))
@@ -230,7 +260,14 @@ def test_accumulated_micro_batches_are_recorded_as_one_large_batch():
                 optimizer.zero_grad()
         runs.append(recorder.run.matrices)
     one, four = runs
-    for name in ("grad_norm", "delta_norm", "per_example_grad_norm", "activation_std", "log_gain_weight", "slope_rms"):
+    for name in (
+        "grad_norm",
+        "delta_norm",
+        "per_example_grad_norm",
+        "activation_std",
+        "log_gain_weight",
+        "slope_rms",
+    ):
         assert four[name] == pytest.approx(one[name], rel=1e-9, nan_ok=True), name
     assert four.step("loss") == pytest.approx(one.step("loss"), rel=1e-12)
 
@@ -254,7 +291,9 @@ def test_a_loss_belongs_to_its_own_iteration(before):
             expected.append(float(loss.detach()))
     recorded = recorder.run.matrices.step_recorded("loss")[:, 0]
     assert recorded.tolist() == [True, False] * 3
-    assert recorder.run.matrices.step("loss")[recorded, 0] == pytest.approx(np.array(expected)[::2], rel=1e-6)
+    assert recorder.run.matrices.step("loss")[recorded, 0] == pytest.approx(
+        np.array(expected)[::2], rel=1e-6
+    )
 
 
 def test_zero_grad_may_come_before_backward_or_after_the_step():
@@ -278,7 +317,10 @@ def test_zero_grad_may_come_before_backward_or_after_the_step():
 
 def test_two_optimizers_make_one_iteration_together():
     model = mlp(6, 8, 3)
-    first, second = torch.optim.SGD(model[0].parameters(), 0.1), torch.optim.Adam(model[2].parameters(), 0.01)
+    first, second = (
+        torch.optim.SGD(model[0].parameters(), 0.1),
+        torch.optim.Adam(model[2].parameters(), 0.01),
+    )
     x, y = batch()
     with watch(model, [first, second], every=1) as recorder:
         for _ in range(4):
@@ -294,7 +336,10 @@ def test_two_optimizers_make_one_iteration_together():
 
 def test_an_optimizer_that_steps_less_often_leaves_its_layers_unrecorded():
     model = mlp(6, 8, 3)
-    first, second = torch.optim.SGD(model[0].parameters(), 0.1), torch.optim.SGD(model[2].parameters(), 0.1)
+    first, second = (
+        torch.optim.SGD(model[0].parameters(), 0.1),
+        torch.optim.SGD(model[2].parameters(), 0.1),
+    )
     x, y = batch()
     with watch(model, [first, second], every=1) as recorder:
         for step in range(4):
@@ -305,7 +350,12 @@ def test_an_optimizer_that_steps_less_often_leaves_its_layers_unrecorded():
             model.zero_grad()
     run = recorder.run.matrices
     assert run.iterations == 4
-    assert run.recorded("update_norm")[:, 0].tolist() == [[True, False], [True, True], [True, False], [True, True]]
+    assert run.recorded("update_norm")[:, 0].tolist() == [
+        [True, False],
+        [True, True],
+        [True, False],
+        [True, True],
+    ]
 
 
 def test_a_matrix_shared_by_two_modules_has_one_gradient_and_two_signals():
@@ -333,7 +383,10 @@ def test_a_module_called_twice_adds_up():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
-            self.inner, self.out = nn.Linear(6, 6, dtype=torch.float64), nn.Linear(6, 3, dtype=torch.float64)
+            self.inner, self.out = (
+                nn.Linear(6, 6, dtype=torch.float64),
+                nn.Linear(6, 3, dtype=torch.float64),
+            )
 
         def forward(self, x):
             return self.out(torch.tanh(self.inner(torch.tanh(self.inner(x)))))
@@ -344,7 +397,9 @@ def test_a_module_called_twice_adds_up():
     z2 = model.inner(torch.tanh(z1))
     d1, d2 = torch.autograd.grad(F.cross_entropy(model.out(torch.tanh(z2)), y), [z1, z2])
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), steps=1)
-    assert run["delta_norm"][0, 0, 0] == pytest.approx(float((d1.norm() ** 2 + d2.norm() ** 2).sqrt()), rel=1e-12)
+    assert run["delta_norm"][0, 0, 0] == pytest.approx(
+        float((d1.norm() ** 2 + d2.norm() ** 2).sqrt()), rel=1e-12
+    )
 
 
 def test_frozen_parameters_and_modules_that_are_not_called_are_not_recorded():
@@ -358,7 +413,9 @@ def test_frozen_parameters_and_modules_that_are_not_called_are_not_recorded():
             return self.used(torch.tanh(self.frozen(x)))
 
     model = Net()
-    run = watched(model, torch.optim.SGD(model.parameters(), 0.1), 5, batch(dtype=torch.float32), every=1)
+    run = watched(
+        model, torch.optim.SGD(model.parameters(), 0.1), 5, batch(dtype=torch.float32), every=1
+    )
     rows = dict(zip(run.layers["name"], range(3), strict=True))
     assert not run.recorded("grad_norm")[..., rows["frozen"]].any()
     assert not run.recorded("grad_norm")[..., rows["unused"]].any()
@@ -367,7 +424,9 @@ def test_frozen_parameters_and_modules_that_are_not_called_are_not_recorded():
     assert "GL101" not in [each.rule for each in gradlab.diagnose(run).findings]
 
 
-@pytest.mark.parametrize("activation", [lambda: nn.ReLU(inplace=True), lambda: nn.ELU(inplace=True), nn.ReLU])
+@pytest.mark.parametrize(
+    "activation", [lambda: nn.ReLU(inplace=True), lambda: nn.ELU(inplace=True), nn.ReLU]
+)
 def test_activations_in_place_have_slopes_and_deltas_of_z(activation):
     torch.manual_seed(0)
     model = mlp(6, 8, 3, activation=activation)
@@ -375,10 +434,14 @@ def test_activations_in_place_have_slopes_and_deltas_of_z(activation):
     z = model[0](x).detach().requires_grad_()
     h = (F.elu if isinstance(model[1], nn.ELU) else F.relu)(z)
     F.cross_entropy(model[2](h), y).backward()
-    slope = torch.where(z > 0, torch.ones_like(z), h + 1 if isinstance(model[1], nn.ELU) else torch.zeros_like(z))
+    slope = torch.where(
+        z > 0, torch.ones_like(z), h + 1 if isinstance(model[1], nn.ELU) else torch.zeros_like(z)
+    )
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), steps=1)
     assert run["delta_norm"][0, 0, 0] == pytest.approx(float(z.grad.norm()), rel=1e-12)
-    assert run["slope_rms"][0, 0, 0] == pytest.approx(float(slope.detach().square().mean().sqrt()), rel=1e-12)
+    assert run["slope_rms"][0, 0, 0] == pytest.approx(
+        float(slope.detach().square().mean().sqrt()), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("reentrant", [True, False])
@@ -392,7 +455,11 @@ def test_gradient_checkpointing_is_recorded_once(reentrant):
             self.checkpointed = checkpointed
 
         def forward(self, x):
-            h = checkpoint(self.inside, x, use_reentrant=reentrant) if self.checkpointed else self.inside(x)
+            h = (
+                checkpoint(self.inside, x, use_reentrant=reentrant)
+                if self.checkpointed
+                else self.inside(x)
+            )
             return self.out(torch.tanh(h))
 
     runs = []
@@ -408,7 +475,9 @@ def test_gradient_checkpointing_is_recorded_once(reentrant):
         assert packed[name] == pytest.approx(plain[name], rel=1e-12), name
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler looks at it
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf"
+)  # the compiler looks at it
 @pytest.mark.parametrize("compile_", ["module", "in place", "part"])
 def test_a_compiled_model_has_clean_names_and_the_same_record(compile_):
     def make():
@@ -545,7 +614,10 @@ def test_recurrent_and_attention_layers_have_a_row_a_matrix():
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.lstm, self.attention = nn.LSTM(6, 8, batch_first=True), nn.MultiheadAttention(8, 2, batch_first=True)
+            self.lstm, self.attention = (
+                nn.LSTM(6, 8, batch_first=True),
+                nn.MultiheadAttention(8, 2, batch_first=True),
+            )
             self.out = nn.Linear(8, 3)
 
         def forward(self, x):
@@ -561,7 +633,13 @@ def test_recurrent_and_attention_layers_have_a_row_a_matrix():
     ]  # fmt: skip
     assert run.recorded("grad_norm").all()
     assert run.recorded("delta_norm").all()
-    names = ("log_gain_weight", "log_gain_alignment", "log_gain_slope", "log_gain_slope_alignment", "log_gain_block")
+    names = (
+        "log_gain_weight",
+        "log_gain_alignment",
+        "log_gain_slope",
+        "log_gain_slope_alignment",
+        "log_gain_block",
+    )
     total = sum(np.nan_to_num(run[name][0, 0, :-1]) for name in names)
     delta = run["delta_norm"][0, 0]
     assert total == pytest.approx(np.log(delta[:-1] / delta[1:]), abs=1e-5)
@@ -577,7 +655,9 @@ def test_weights_are_followed_before_every_measured_update_and_after_the_last():
     assert len(start) == 6 * 8 + 8 * 3
     for row in start.itertuples():
         weight = first["0.weight" if row.layer == 1 else "2.weight"]
-        assert row.value == float(weight[row.column, row.row])  # W (fan_in, fan_out), as the course writes it
+        assert row.value == float(
+            weight[row.column, row.row]
+        )  # W (fan_in, fan_out), as the course writes it
     end = frame[(frame["iteration"] == 3) & (frame["layer"] == 2)]
     assert end["value"].to_numpy() == pytest.approx(model[2].weight.detach().T.numpy().ravel())
 
@@ -636,7 +716,11 @@ def run_into_nan(tmp_path=None, **options):
 def test_the_first_nan_is_named_by_iteration_operation_and_module(tmp_path):
     run = run_into_nan(tmp_path / "run").run
     origin = run.provenance["nonfinite_origin"]
-    assert (origin["iteration"], origin["operation"], origin["phase"]) == (13, "aten.log", "forward")
+    assert (origin["iteration"], origin["operation"], origin["phase"]) == (
+        13,
+        "aten.log",
+        "forward",
+    )
     finding = gradlab.diagnose(run).findings[0]
     assert finding.rule == "GL001"
     assert finding.iterations[0] == 13
@@ -677,7 +761,10 @@ def test_trace_names_the_operation_on_demand():
     with watch(model, optimizer) as recorder:
         train(model, optimizer, 2, recorder, (x, y))
         gradients = [p.grad for p in model.parameters()]
-        assert recorder.trace(lambda: F.cross_entropy(model(x), y)) == "every number is finite, forward and backward"
+        assert (
+            recorder.trace(lambda: F.cross_entropy(model(x), y))
+            == "every number is finite, forward and backward"
+        )
         text = recorder.trace(lambda: torch.log(-model(x).abs().sum()))
         assert "aten.log" in text
         assert "the loss" in text
@@ -709,7 +796,10 @@ def test_wrong_arguments_get_one_clear_sentence():
         (lambda: watch("model", optimizer), "give the torch.nn.Module"),
         (lambda: watch(model, optimizer, every=0), "every=0"),
         (lambda: watch(model, optimizer, on_nonfinite="explode"), "on_nonfinite"),
-        (lambda: watch(nn.LazyLinear(3), torch.optim.SGD(model.parameters(), 0.1)), "has no shape yet"),
+        (
+            lambda: watch(nn.LazyLinear(3), torch.optim.SGD(model.parameters(), 0.1)),
+            "has no shape yet",
+        ),
     ):
         with pytest.raises(ArgumentError, match=words) as caught:
             call()

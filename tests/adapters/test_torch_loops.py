@@ -67,7 +67,9 @@ def test_two_forward_passes_before_one_backward_are_both_recorded():
     model = mlp(6, 8, 3)
     expected = watched(model, torch.optim.SGD(model.parameters(), 0.1), 4, whole, every=1)
     for name in ("grad_norm", "delta_norm", "per_example_grad_norm", "activation_std"):
-        assert recorder.run.matrices[name] == pytest.approx(expected[name], rel=1e-9, nan_ok=True), name
+        assert recorder.run.matrices[name] == pytest.approx(
+            expected[name], rel=1e-9, nan_ok=True
+        ), name
 
 
 def test_examples_one_at_a_time_are_a_batch():
@@ -211,7 +213,9 @@ def test_a_fused_optimizer_under_a_scaler_is_recorded_unscaled_and_its_skips_too
     }  # fmt: skip
     for name in ("grad_norm", "grad_max", "delta_norm", "update_norm"):
         assert fused[name] == pytest.approx(plain[name], rel=1e-4), name
-    assert fused.step("expected_decrease") == pytest.approx(plain.step("expected_decrease"), rel=1e-4)
+    assert fused.step("expected_decrease") == pytest.approx(
+        plain.step("expected_decrease"), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("moment", ["between steps", "before a step"])
@@ -240,10 +244,16 @@ def test_transforms_and_experts_without_work_pass_through():
     class Experts(nn.Module):
         def __init__(self):
             super().__init__()
-            self.experts, self.out = nn.ModuleList(nn.Linear(6, 8) for _ in range(3)), nn.Linear(8, 3)
+            self.experts, self.out = (
+                nn.ModuleList(nn.Linear(6, 8) for _ in range(3)),
+                nn.Linear(8, 3),
+            )
 
         def forward(self, x):
-            parts = [F.relu(expert(part)) for expert, part in zip(self.experts, (x[:9], x[9:], x[:0]), strict=True)]
+            parts = [
+                F.relu(expert(part))
+                for expert, part in zip(self.experts, (x[:9], x[9:], x[:0]), strict=True)
+            ]
             return self.out(torch.cat(parts))
 
     model = Experts()
@@ -260,7 +270,9 @@ def test_layers_frozen_on_purpose_are_not_reported_and_layers_left_out_are():
     x, y = batch(dtype=torch.float32)
     model = mlp(6, 8, 8, 3, dtype=torch.float32)
     model[0].requires_grad_(False)
-    assert "GL302" not in codes(watched(model, torch.optim.Adam(model.parameters(), 0.01), 60, (x, y)))
+    assert "GL302" not in codes(
+        watched(model, torch.optim.Adam(model.parameters(), 0.01), 60, (x, y))
+    )
     model = mlp(6, 8, 8, 3, dtype=torch.float32)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     model[4] = nn.Linear(8, 3)
@@ -287,7 +299,9 @@ def test_an_optimizer_that_never_sees_a_gradient_is_no_healthy_training():
 def test_a_new_run_in_an_old_folder_leaves_the_users_files_alone(tmp_path):
     model = mlp(6, 8, 3)
     for _ in range(2):
-        watched(model, torch.optim.SGD(model.parameters(), 0.1), 3, out=tmp_path / "run", overwrite=True)
+        watched(
+            model, torch.optim.SGD(model.parameters(), 0.1), 3, out=tmp_path / "run", overwrite=True
+        )
         (tmp_path / "run" / "best.pt").write_text("mine")
     assert (tmp_path / "run" / "best.pt").read_text() == "mine"
     assert gradlab.load(tmp_path / "run").iterations == 3

@@ -22,7 +22,9 @@ def texts(count=MICRO * BATCH * STEPS):
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(40, (count, LENGTH), generator=generator)
     labels = tokens.clone()
-    for row, length in zip(labels, torch.randint(3, LENGTH, (count,), generator=generator).tolist(), strict=True):
+    for row, length in zip(
+        labels, torch.randint(3, LENGTH, (count,), generator=generator).tolist(), strict=True
+    ):
         row[length:] = -100
     return [{"input_ids": x, "labels": y} for x, y in zip(tokens, labels, strict=True)]
 
@@ -34,7 +36,9 @@ def gpt():
         bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     model = transformers.GPT2LMHeadModel(config).double()
-    model.loss_type = "ForCausalLM"  # unset, the Trainer counts the first token of every text as a target too
+    model.loss_type = (
+        "ForCausalLM"  # unset, the Trainer counts the first token of every text as a target too
+    )
     return model
 
 
@@ -44,7 +48,9 @@ class Classifier(torch.nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
-        self.net = torch.nn.Sequential(torch.nn.Linear(6, 9), torch.nn.Tanh(), torch.nn.Linear(9, 3)).double()
+        self.net = torch.nn.Sequential(
+            torch.nn.Linear(6, 9), torch.nn.Tanh(), torch.nn.Linear(9, 3)
+        ).double()
 
     def forward(self, x, labels):
         logits = self.net(x)
@@ -54,7 +60,10 @@ class Classifier(torch.nn.Module):
 def vectors(count=MICRO * BATCH * STEPS):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(count, 6, dtype=torch.float64, generator=generator)
-    return [{"x": a, "labels": b} for a, b in zip(x, torch.randint(3, (count,), generator=generator), strict=True)]
+    return [
+        {"x": a, "labels": b}
+        for a, b in zip(x, torch.randint(3, (count,), generator=generator), strict=True)
+    ]
 
 
 class InOrder(transformers.Trainer):
@@ -69,7 +78,13 @@ def fit(model, data, callback, folder, kind=InOrder, **options):
         **{"gradient_accumulation_steps": MICRO, "learning_rate": 0.5, "max_grad_norm": CLIP, "logging_steps": 1}
         | options,
     )  # fmt: skip
-    trainer = kind(model=model, args=arguments, train_dataset=data, eval_dataset=data[:BATCH], callbacks=[callback])
+    trainer = kind(
+        model=model,
+        args=arguments,
+        train_dataset=data,
+        eval_dataset=data[:BATCH],
+        callbacks=[callback],
+    )
     trainer.train()
     return trainer
 
@@ -80,7 +95,10 @@ def expected(model, data, clip, loss_of):
     watched = next(p for p in model.parameters() if p.ndim == 2)
     for start in range(0, len(data), MICRO * BATCH):
         parts = [data[start + k * BATCH : start + (k + 1) * BATCH] for k in range(MICRO)]
-        loss = loss_of(model, [{key: torch.stack([each[key] for each in part]) for key in part[0]} for part in parts])
+        loss = loss_of(
+            model,
+            [{key: torch.stack([each[key] for each in part]) for key in part[0]} for part in parts],
+        )
         gradients = torch.autograd.grad(loss, list(model.parameters()))
         norm = float(torch.cat([g.reshape(-1) for g in gradients]).square().sum().sqrt())
         factor = min(1.0, clip / (norm + 1e-6))
@@ -100,7 +118,9 @@ def of_tokens(model, parts):
     count, total = 0, 0
     for part in parts:
         logits, labels = model(part["input_ids"]).logits[:, :-1], part["labels"][:, 1:]
-        total = total + torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        total = total + torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), reduction="sum"
+        )
         count += (labels != -100).sum()
     return total / count
 
@@ -109,12 +129,17 @@ def of_batches(model, parts):
     return sum(model(**part)["loss"] for part in parts) / MICRO
 
 
-@pytest.mark.parametrize(("make", "make_data", "loss_of"), [(gpt, texts, of_tokens), (Classifier, vectors, of_batches)])
+@pytest.mark.parametrize(
+    ("make", "make_data", "loss_of"), [(gpt, texts, of_tokens), (Classifier, vectors, of_batches)]
+)
 def test_what_the_trainer_does_is_recorded(tmp_path, make, make_data, loss_of):
     callback, data = GradlabCallback(tmp_path / "run", every=1), make_data()
     trainer = fit(make(), data, callback, tmp_path, eval_strategy="epoch")
     run, found = callback.run, expected(make(), data, CLIP, loss_of)
-    steps, tolerance = run.steps, 1e-6 if make is gpt else 1e-9  # a language model's loss is computed in float32
+    steps, tolerance = (
+        run.steps,
+        1e-6 if make is gpt else 1e-9,
+    )  # a language model's loss is computed in float32
     assert run.iterations == STEPS
     np.testing.assert_allclose(steps["grad_norm"], found["grad_norm"], rtol=tolerance)
     np.testing.assert_allclose(steps["clipped_grad_norm"], found["clipped"], rtol=tolerance)
@@ -135,9 +160,12 @@ def test_the_parts_of_a_gpt_are_layers(tmp_path):
     callback = GradlabCallback(every=1)
     fit(gpt(), texts(), callback, tmp_path)
     layers = callback.run.matrices.layers.set_index("name")
-    assert {"transformer.wte", "transformer.h.0.attn.c_attn", "transformer.h.1.mlp.c_proj", "lm_head"} <= set(
-        layers.index
-    )
+    assert {
+        "transformer.wte",
+        "transformer.h.0.attn.c_attn",
+        "transformer.h.1.mlp.c_proj",
+        "lm_head",
+    } <= set(layers.index)
     assert layers.loc["transformer.h.0.attn.c_attn", ["fan_in", "fan_out"]].tolist() == [16, 48]
     seen = callback.run.matrices.recorded("delta_norm")[:, 0].all(axis=0)
     assert seen.sum() >= len(layers) - 1
@@ -158,7 +186,9 @@ def test_watching_leaves_the_training_as_it_was(tmp_path):
     fit(alone, texts(), transformers.TrainerCallback(), tmp_path)
     for ours, theirs in zip(watched.parameters(), alone.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in watched.modules())
+    assert not any(
+        module._forward_hooks or module._forward_pre_hooks for module in watched.modules()
+    )
 
 
 def test_a_nan_stops_the_training_before_it_reaches_the_weights(tmp_path):
@@ -190,5 +220,7 @@ def test_a_training_that_fails_can_be_followed_by_another(tmp_path):
 
 
 def test_before_the_training_there_is_no_run():
-    with pytest.raises(gradlab.errors.RunError, match=r"call Trainer\.train with this callback first"):
+    with pytest.raises(
+        gradlab.errors.RunError, match=r"call Trainer\.train with this callback first"
+    ):
         GradlabCallback().run  # noqa: B018

@@ -16,7 +16,10 @@ CASES = [
     ({"activation": "gelu", "norm": "layer"}, {}),
     ({"activation": "silu", "norm": "batch"}, {"optimizer": "adagrad"}),
     ({"activation": "leaky_relu", "residual": 1.0}, {"l2": 0.01}),
-    ({"activation": "elu", "residual": 0.5, "norm": "batch", "dropout": 0.2}, {"optimizer": "rmsprop"}),
+    (
+        {"activation": "elu", "residual": 0.5, "norm": "batch", "dropout": 0.2},
+        {"optimizer": "rmsprop"},
+    ),
     ({"activation": "softplus"}, {"optimizer": "nesterov"}),
     ({"activation": "identity"}, {"schedule": "cosine"}),
 ]
@@ -28,17 +31,26 @@ def recorded_steps(run: gradlab.Run) -> list[str]:
     return [name for name in numbers if run.step_recorded(name).any()]
 
 
-@pytest.mark.parametrize(("network", "training"), CASES, ids=lambda each: " ".join(map(str, each.values())) or "sgd")
+@pytest.mark.parametrize(
+    ("network", "training"), CASES, ids=lambda each: " ".join(map(str, each.values())) or "sgd"
+)
 def test_every_column_agrees(network, training):
     from tests.adapters import twins
 
     data = gradlab.datasets.digits(seed=0)
     model = gradlab.MLP([64] + [32] * 4 + [10], seed=0, dtype="float64", **network)
     run, twin = twins.train(
-        model, data, **({"learning_rate": 0.01} | training), batch_size=32, iterations=25, validate_every=5
+        model,
+        data,
+        **({"learning_rate": 0.01} | training),
+        batch_size=32,
+        iterations=25,
+        validate_every=5,
     )
     for name in STATISTICS:
-        if name == "lost_fraction":  # counts exact zeros, which rounding makes in one and not in the other
+        if (
+            name == "lost_fraction"
+        ):  # counts exact zeros, which rounding makes in one and not in the other
             np.testing.assert_allclose(twin[name], run[name], atol=0.005, err_msg=name)
             continue
         assert (twin.recorded(name) == run.recorded(name)).all(), name
@@ -48,5 +60,7 @@ def test_every_column_agrees(network, training):
         np.testing.assert_allclose(
             twin.steps[name], run.steps[name], rtol=1e-9, atol=1e-12, err_msg=name
         )
-    verdicts = [[finding.rule for finding in gradlab.diagnose(each).findings] for each in (run, twin)]
+    verdicts = [
+        [finding.rule for finding in gradlab.diagnose(each).findings] for each in (run, twin)
+    ]
     assert verdicts[0] == verdicts[1]

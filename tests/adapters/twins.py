@@ -29,7 +29,9 @@ class Twin(nn.Module):
         super().__init__()
         dtype = torch.from_numpy(np.zeros(1, model.dtype)).dtype
         sizes, block = model.sizes, model.modifiers
-        self.layers = nn.ModuleList(nn.Linear(i, o, dtype=dtype) for i, o in itertools.pairwise(sizes))
+        self.layers = nn.ModuleList(
+            nn.Linear(i, o, dtype=dtype) for i, o in itertools.pairwise(sizes)
+        )
         norm = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}.get(block.norm or "")
         self.norms = nn.ModuleList(norm(n, dtype=dtype) for n in sizes[1:-1]) if norm else None
         self.activation = ACTIVATIONS[model.activation.name]()
@@ -52,7 +54,9 @@ class Twin(nn.Module):
             for layer, weight, bias in zip(self.layers, weights, biases, strict=True):
                 layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight.T)))
                 layer.bias.copy_(torch.from_numpy(bias[0]))
-            for norm, scale, shift in zip(self.norms or (), scales, shifts, strict=bool(self.norms)):
+            for norm, scale, shift in zip(
+                self.norms or (), scales, shifts, strict=bool(self.norms)
+            ):
                 norm.weight.copy_(torch.from_numpy(scale[0]))
                 norm.bias.copy_(torch.from_numpy(shift[0]))
 
@@ -69,11 +73,17 @@ class Replayed(torch.optim.Optimizer):
         step = self.target
         self.param_groups[0]["lr"] = step.learning_rate
         self._twin.load(step.model.weights, step.model.biases, step.model.scales, step.model.shifts)
-        for layer, moment in zip(self._twin.layers, step.second_moments or (), strict=step.second_moments is not None):
-            self.state[layer.weight]["square_avg"] = torch.from_numpy(moment.T * step.second_moment_scale)
+        for layer, moment in zip(
+            self._twin.layers, step.second_moments or (), strict=step.second_moments is not None
+        ):
+            self.state[layer.weight]["square_avg"] = torch.from_numpy(
+                moment.T * step.second_moment_scale
+            )
 
 
-def train(model: gradlab.MLP, data, *, watching: dict | None = None, **training) -> tuple[gradlab.Run, gradlab.Run]:
+def train(
+    model: gradlab.MLP, data, *, watching: dict | None = None, **training
+) -> tuple[gradlab.Run, gradlab.Run]:
     """Train in the engine and in its twin; return both Runs, the twin's with the engine's configuration."""
     torch.set_num_threads(1)
     twin = Twin(model)
@@ -95,7 +105,9 @@ def train(model: gradlab.MLP, data, *, watching: dict | None = None, **training)
         optimizer.target = step
         optimizer.step()
         names = "validation_loss", "validation_accuracy"
-        validation = {n: float(v) for n, v in zip(names, step.validation or (), strict=False) if v is not None}
+        validation = {
+            n: float(v) for n, v in zip(names, step.validation or (), strict=False) if v is not None
+        }
         recorder.log(loss=float(step.loss), **validation)
 
     with recorder:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -142,7 +143,7 @@ def build(member: Member, change: Change) -> tuple[nn.Module, list[nn.Linear]]:
     """Return the model and its linear layers, nearest the input first."""
     torch.manual_seed(0)
     sizes = [64, *[WIDTH] * member.depth, 10]
-    layers = [nn.Linear(n, m) for n, m in zip(sizes, sizes[1:], strict=False)]
+    layers = [nn.Linear(n, m) for n, m in pairwise(sizes)]
     for layer in layers[:-1]:
         _draw(layer, member)
     if change.permuted:
@@ -173,7 +174,7 @@ def _draw(layer: nn.Linear, member: Member) -> None:
 def _permute(layers: list[nn.Linear]) -> None:
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        for layer, after in zip(layers, layers[1:], strict=False):
+        for layer, after in pairwise(layers):
             order = torch.randperm(layer.out_features, generator=generator)
             layer.weight.copy_(layer.weight[order].clone())
             layer.bias.copy_(layer.bias[order].clone())

@@ -42,7 +42,9 @@ def record(member: Member, folder: Path | None = None) -> tuple[gradlab.Run, flo
     model, optimizer = member.make()
     known = inspect.signature(watch).parameters
     options = {name: value for name, value in member.watch.items() if name in known}
-    with watch(model, optimizer, out=folder, overwrite=True, name=member.name, **options) as recorder:
+    with watch(
+        model, optimizer, out=folder, overwrite=True, name=member.name, **options
+    ) as recorder:
         member.train(model, optimizer, recorder)
     return recorder.run, float(member.score(model))
 
