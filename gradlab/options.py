@@ -114,8 +114,8 @@ def documentation(kind: type, indent: str = "    ") -> str:
     lines = []
     for each in fields(kind):
         about = option_of(each)
-        kind = getattr(each.type, "__name__", each.type)
-        lines.append(f"{indent}{each.name} : {kind}, default {each.default!r}")
+        written = getattr(each.type, "__name__", each.type)
+        lines.append(f"{indent}{each.name} : {written}, default {each.default!r}")
         allowed = (
             f" {about.allowed.words.capitalize()}." if isinstance(about.allowed, Range) else ""
         )

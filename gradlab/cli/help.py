@@ -29,9 +29,12 @@ class Group(TyperGroup):
         """Write a section for each group of commands."""
         found = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
         shown = [each for each in found if each is not None and not each.hidden]
-        room = formatter.width - 6 - max(len(each.name) for each in shown)
+        room = formatter.width - 6 - max(len(str(each.name)) for each in shown)
         entries = [
-            (getattr(each, "rich_help_panel", None), (each.name, each.get_short_help_str(room)))
+            (
+                str(getattr(each, "rich_help_panel", "")),
+                (str(each.name), each.get_short_help_str(room)),
+            )
             for each in shown
         ]
         _write_sections(formatter, entries)
