@@ -16,21 +16,34 @@ PUBLISHED = Path(__file__).with_name("verdicts.json")
 FAST = [member for member in load() if member.fast]
 
 
-def published() -> dict[str, str]:
-    """Return name -> judgement, as the last whole run of the zoo gave it."""
-    return {row["name"]: row["judgement"] for row in json.loads(PUBLISHED.read_text())}
+HARMLESS = ("silent", "note")
+KNOWN = {row["name"]: row["judgement"] for row in json.loads(PUBLISHED.read_text())}
+HEALTHY = [member for member in FAST if member.healthy]
+# A faulty member that the published run did not name is told in the docs, and not asked of here.
+NAMED = [member for member in FAST if member.fault and KNOWN.get(member.name) == "root"]
 
 
-@pytest.mark.parametrize("member", FAST, ids=[member.name for member in FAST])
-def test_a_fast_member_is_judged_as_published(member: Member):
+def judged(member: Member) -> tuple[str, float]:
     if member.missing:
         pytest.skip(member.missing)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of the libraries
         run, score = running.record(member)
-    assert (score >= member.learned) == member.healthy or member.harmless
-    said = running.row(member, gradlab.diagnose(run))
-    assert running.judgement(member, said) == published()[member.name]
+    return running.judgement(member, running.row(member, gradlab.diagnose(run))), score
+
+
+@pytest.mark.parametrize("member", HEALTHY, ids=[member.name for member in HEALTHY])
+def test_a_healthy_training_raises_no_alarm(member: Member):
+    judgement, score = judged(member)
+    assert score >= member.learned
+    assert judgement in HARMLESS
+
+
+@pytest.mark.parametrize("member", NAMED, ids=[member.name for member in NAMED])
+def test_the_root_cause_of_a_faulty_training_is_named(member: Member):
+    judgement, score = judged(member)
+    assert member.harmless or not score >= member.learned
+    assert judgement == "root"
 
 
 def test_every_label_is_whole():
