@@ -52,8 +52,9 @@ def figures(page):
     """The keys of the figures that are on the page and hold something drawn."""
     return page.evaluate(
         """[...document.querySelectorAll('[data-figure]')]
-        .filter(place => place.offsetParent && place.querySelector('.cartesianlayer path,
-        .cartesianlayer image')) .map(place => place.dataset.figure)"""
+        .filter(place => place.offsetParent)
+        .filter(place => place.querySelector('.cartesianlayer path, .cartesianlayer image'))
+        .map(place => place.dataset.figure)"""
     )
 
 
@@ -113,10 +114,8 @@ def test_themes_and_widths_are_accessible_and_overflow_nowhere(read, report, the
     ink = "getComputedStyle(document.querySelector('[data-figure=loss] .xtick text')).fill"
     background = "getComputedStyle(document.body).backgroundColor"
     seen = {}
-    for shown in (
-        theme,
-        "dark" if theme == "light" else "light",
-    ):  # the system's first, then the other by the button
+    other = "dark" if theme == "light" else "light"
+    for shown in (theme, other):  # the system's first, then the other by the button
         seen[shown] = page.evaluate(f"[{ink}, {background}]")
         assert serious_violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -228,8 +227,8 @@ def test_two_nets_side_by_side_share_scales_and_the_pointer(read, report):
     page.select_option("#other", "relu-depth-2")
     ranges = page.evaluate(
         """['[data-figure=profile]', '[data-against=profile]']
-        .map(place => document.querySelector(place)._fullLayout.yaxis.range.map(end =>
-        end.toFixed(6)).join())"""
+        .map(place => document.querySelector(place)._fullLayout.yaxis.range)
+        .map(range => range.map(end => end.toFixed(6)).join())"""
     )
     assert ranges[0] == ranges[1]
     told = page.inner_text("#differences")
