@@ -134,7 +134,31 @@ def test_the_residual_stream_is_shown_where_there_is_one():
     assert info.rows == ["stream_grad_norm", "stream_rms", "branch_share"]
     assert info.moments[2]["stream_rms"].median.tolist() == [1, 2, 3, 4]
     assert info.kept(0) == pytest.approx(np.log10(8))
+    assert {name: share.tolist() for name, share in info.branches[0].items()} == {
+        "branches": [0.25] * 4
+    }
     assert stream.collect(of_blocks(), [0]) is None
+
+
+def test_each_branch_of_a_block_has_a_line_of_its_own():
+    """Rows of kind "addition" are branches: they are no blocks of the stream."""
+    layers = [{"name": f"b.{k}.x", "block": f"b.{k}", "role": "x"} for k in range(2)]
+    rows = [("b.0", "Block"), ("b.1", "Block"), ("b.0.attn", "addition"), ("b.1.mlp", "addition")]
+    gradient = np.ma.masked_all((1, 1, 4))
+    gradient[..., :2] = 1.0
+    run = Run.from_arrays(
+        {"delta_norm": np.ones((1, 1, 2))},
+        layers=layers,
+        blocks=[{"block": block, "kind": kind} for block, kind in rows],
+        block_signals={
+            "stream_grad_norm": gradient,
+            "branch_share": np.array([[[0.5, 0.6, 0.1, 0.2]]]),
+        },
+    )
+    info = stream.collect(run, [0])
+    assert info.blocks == ["b.0", "b.1"]
+    shares = {name: np.nan_to_num(share).tolist() for name, share in info.branches[0].items()}
+    assert shares == {"attn": [0.1, 0.0], "mlp": [0.0, 0.2]}
 
 
 def test_the_stream_is_shown_at_the_recorded_iterations_nearest_to_the_replay():

@@ -71,7 +71,9 @@ def marked(count: int) -> str:
     return "lines+markers" if count <= MANY else "lines"
 
 
-def end_labels(ends: Sequence[tuple[float, str, str]], axis: Spec, yref: str = "y") -> list[Spec]:
+def end_labels(
+    ends: Sequence[tuple[float, str, str]], axis: Spec, yref: str = "y", apart: float = APART
+) -> list[Spec]:
     """Write the names of lines at their right ends, none over another.
 
     Parameters
@@ -80,6 +82,8 @@ def end_labels(ends: Sequence[tuple[float, str, str]], axis: Spec, yref: str = "
         Where each line ends; one that ends nowhere (NaN) gets no label.
     axis : dict
         The vertical axis, with its range.
+    apart : float
+        The least distance between two labels, as a part of the axis.
     """
     low, high = axis["range"]
     known = [end for end in ends if np.isfinite(end[0])]
@@ -91,7 +95,7 @@ def end_labels(ends: Sequence[tuple[float, str, str]], axis: Spec, yref: str = "
     places.sort(key=lambda place: place[0])
     for _ in range(len(places)):  # push neighbours apart, both ways alike
         for below, above in itertools.pairwise(places):
-            lacking = APART - (above[0] - below[0])
+            lacking = apart - (above[0] - below[0])
             if lacking > 1e-9:
                 below[0] -= lacking / 2
                 above[0] += lacking / 2

@@ -14,7 +14,7 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
-SMALL = -1.0  # decades: an operation that leaves less than a tenth is coloured
+SMALL = -3.0  # decades: less than healthy losses leave; it is coloured
 ROOM = 0.16
 
 
@@ -116,7 +116,7 @@ PICTURES = (
         answers=("GL106",),
         hint=(
             "What each operation between the last layer and the loss does to the gradient. Pink: "
-            "less than a tenth passes."
+            "less than a thousandth passes."
         ),
         reading=(
             "<p>This is the first link of the chain: what is lost here is lost to every layer. A "

@@ -10,27 +10,34 @@ import numpy as np
 from gradlab.report.pictures import block_grid, series
 from gradlab.report.pictures.axes import log_axis, title
 from gradlab.report.pictures.draw import (
+    APART,
     LATER,
+    LINES,
     MEASURED,
-    PREDICTED,
     Spec,
     band,
+    direct,
+    end_labels,
     line,
     marked,
     positive,
     spec,
 )
 from gradlab.report.pictures.picture import Picture, Scene
-from gradlab.report.wording import number, power
+from gradlab.report.wording import escape, number, power
 from gradlab.run import Run
 from gradlab.statistics import get
 
 Array = np.ndarray
 
-ROWS = ("stream_grad_norm", "stream_rms", "branch_share")
-COLOURS = {"stream_grad_norm": MEASURED, "stream_rms": LATER, "branch_share": PREDICTED}
-AXES = {"stream_grad_norm": "gradient", "stream_rms": "size (rms)", "branch_share": "branches"}
+ROWS = ("stream_grad_norm", "stream_rms")
+SHARE = "branch_share"
+COLOURS = {"stream_grad_norm": MEASURED, "stream_rms": LATER}
+AXES = {"stream_grad_norm": "gradient", "stream_rms": "size (rms)"}
+ADDITION = "addition"  # the kind of a row of `run.blocks` that is one branch of a block
+WHOLE = "branches"
 GAP = 0.09
+BRANCH_LINES = LINES[1:]  # the first is the gradient's
 
 
 @dataclass(frozen=True)
@@ -41,16 +48,21 @@ class StreamInfo:
     ----------
     blocks : list of str
     moments : dict of int to dict of str to Band
-        Iteration -> statistic -> its band over seeds (B,).
+        Iteration -> statistic of the stream -> its band over seeds (B,).
+    branches : dict of int to dict of str to ndarray
+        Iteration -> branch ("attn") -> its share of the gradient (B,), the median over seeds; NaN
+        in a block without it.
     """
 
     blocks: list[str]
     moments: dict[int, dict[str, series.Band]]
+    branches: dict[int, dict[str, Array]]
 
     @property
     def rows(self) -> list[str]:
         """The statistics that were recorded, in the order of the picture."""
-        return list(next(iter(self.moments.values())))
+        first = next(iter(self.moments))
+        return [*self.moments[first], *([SHARE] if self.branches[first] else [])]
 
     def kept(self, iteration: int) -> float:
         """log10 of the part of the last block's stream gradient that is left at the first block."""
@@ -61,73 +73,137 @@ class StreamInfo:
 
 def collect(run: Run, times: Sequence[int]) -> StreamInfo | None:
     """Collect the picture at the recorded iterations nearest to these; None without a stream."""
-    names = [str(block) for block in run.blocks["block"]]
-    if len(names) < 2:
-        return None
-    values = {name: run.block_statistic(name) for name in ROWS}
-    known = {name: np.isfinite(array) for name, array in values.items()}
-    held = [name for name in ROWS if known[name].any()]
-    if "stream_grad_norm" not in held:
-        return None
+    known = np.isfinite(run.block_statistic("stream_grad_norm"))
+    table = run.blocks
+    whole = [k for k, kind in enumerate(table["kind"]) if kind != ADDITION]
     # The blocks of a run may include some outside any stream.
-    inside = np.flatnonzero(known["stream_grad_norm"].any(axis=(0, 1)))
-    rows = np.flatnonzero(known["stream_grad_norm"].any(axis=(1, 2)))
-    chosen = {int(rows[np.abs(run.times[rows] - time).argmin()]) for time in times}
-    moments = {
-        int(run.times[row]): {
-            name: series.over_seeds(
-                values[name][row][:, inside], known[name][row][:, inside], axis=0
-            )
-            for name in held
-        }
-        for row in sorted(chosen)
-    }
-    return StreamInfo([names[k] for k in inside], moments)
+    inside = [k for k in whole if known[:, :, k].any()]
+    if len(inside) < 2:
+        return None
+    rows = np.flatnonzero(known[:, :, inside].any(axis=(1, 2)))
+    chosen = sorted({int(rows[np.abs(run.times[rows] - time).argmin()]) for time in times})
+    names = [str(table["block"][k]) for k in inside]
+    places = _branches(run, names)
+    held = [name for name in ROWS if np.isfinite(run.block_statistic(name)[:, :, inside]).any()]
+    moments, branches = {}, {}
+    for row in chosen:
+        time = int(run.times[row])
+        moments[time] = {name: _band(run, name, row, inside) for name in held}
+        branches[time] = _shares(run, row, inside, places)
+    return StreamInfo(names, moments, branches)
+
+
+def _band(run: Run, name: str, row: int, inside: Sequence[int]) -> series.Band:
+    values = run.block_statistic(name)[row][:, list(inside)]
+    return series.over_seeds(values, np.isfinite(values), axis=0)
+
+
+def _branches(run: Run, blocks: Sequence[str]) -> dict[str, dict[int, int]]:
+    """Return branch -> place of a block -> row of `run.blocks`: "attn", "mlp", ..."""
+    places: dict[str, dict[int, int]] = {}
+    table = run.blocks
+    for k, (name, kind) in enumerate(zip(table["block"], table["kind"], strict=True)):
+        owner = next((b for b in blocks if str(name).startswith(f"{b}.")), None)
+        if kind == ADDITION and owner is not None:
+            branch = str(name).removeprefix(f"{owner}.")
+            places.setdefault(branch, {})[blocks.index(owner)] = k
+    return places
+
+
+def _shares(
+    run: Run, row: int, inside: Sequence[int], places: dict[str, dict[int, int]]
+) -> dict[str, Array]:
+    """Return each branch's share by block; of all branches together where none was told apart."""
+    values = run.block_statistic(SHARE)[row]
+    median = series.over_seeds(values, np.isfinite(values), axis=0).median
+    whole = median[list(inside)]
+    shares = {}
+    for branch, rows in list(places.items())[: len(BRANCH_LINES)]:
+        shares[branch] = np.full(len(inside), np.nan)
+        for place, k in rows.items():
+            shares[branch][place] = median[k]
+    if not shares and np.isfinite(whole).any():
+        shares[WHOLE] = whole
+    return shares
 
 
 def draw(info: StreamInfo) -> Spec:
     """Draw the info: one row a statistic; its iterations become frames."""
     times = list(info.moments)
-    x = np.arange(len(info.blocks))
     height = (1 - GAP * (len(info.rows) - 1)) / len(info.rows)
-    data, layout = [], {}
+    layout: Spec = {}
     for k, name in enumerate(info.rows):
-        number_of = "" if k == 0 else str(k + 1)
         top = 1 - k * (height + GAP)
-        drawn = [info.moments[time][name] for time in times]
-        layout[f"yaxis{number_of}"] = _axis(name, drawn) | {"domain": [max(0, top - height), top]}
-        data += _row(info, times[0], name, f"y{number_of}", x)
+        drawn = [info.moments[time].get(name) for time in times]
+        domain = {"domain": [max(0, top - height), top]}
+        layout[_axis_name(k, "yaxis")] = _axis(name, drawn) | domain
     axis = block_grid.block_axis(info.blocks)
-    axis["anchor"] = "y" if len(info.rows) == 1 else f"y{len(info.rows)}"
-    figure = spec(data, _alt(info, times[0]), xaxis=axis, showlegend=False, **layout)
+    axis["anchor"] = _axis_name(len(info.rows) - 1, "y")
+    labels = _labels(info, times[0], layout)
+    figure = spec(
+        _traces(info, times[0]),
+        _alt(info, times[0]),
+        xaxis=axis,
+        annotations=labels,
+        **layout,
+        **direct(labels),
+    )
     if len(times) > 1:
         figure["frames"] = [
-            {"name": str(time), "data": [{"y": trace["y"]} for trace in _all(info, time, x)]}
+            {"name": str(time), "data": [{"y": trace["y"]} for trace in _traces(info, time)]}
             for time in times
         ]
     return figure
 
 
-def _all(info: StreamInfo, time: int, x: Array) -> list[Spec]:
-    return [trace for name in info.rows for trace in _row(info, time, name, "y", x)]
+def _axis_name(row: int, word: str) -> str:
+    return word if row == 0 else f"{word}{row + 1}"
 
 
-def _row(info: StreamInfo, time: int, name: str, axis: str, x: Array) -> list[Spec]:
-    over = info.moments[time][name]
-    clean = (lambda values: values) if name == "branch_share" else positive
-    hover = f"%{{text}}: {get(name, 'block').label} %{{y:.3g}}<extra></extra>"
-    colour = COLOURS[name]
-    style = {"mode": marked(len(x)), "text": info.blocks, "yaxis": axis}
+def _traces(info: StreamInfo, time: int) -> list[Spec]:
+    x = np.arange(len(info.blocks))
+    data = []
+    for k, name in enumerate(info.rows):
+        axis = _axis_name(k, "y")
+        style = {"mode": marked(len(x)), "text": info.blocks, "yaxis": axis}
+        if name == SHARE:
+            data += _shares_drawn(info.branches[time], x, style)
+            continue
+        over = info.moments[time][name]
+        hover = f"%{{text}}: {get(name, 'block').label} %{{y:.3g}}<extra></extra>"
+        colour = COLOURS[name]
+        data += band(x, positive(over.low), positive(over.high), colour, yaxis=axis)
+        median = positive(over.median)
+        data.append(line(x, median, colour, get(name, "block").label, hover, **style))
+    return data
+
+
+def _shares_drawn(shares: dict[str, Array], x: Array, style: Spec) -> list[Spec]:
     return [
-        *band(x, clean(over.low), clean(over.high), colour, yaxis=axis),
-        line(x, clean(over.median), colour, get(name, "block").label, hover, **style),
-    ]
+        line(x, share, colour, branch, f"%{{text}}: {escape(branch)} %{{y:.0%}}<extra></extra>",
+             **style)
+        for (branch, share), colour in zip(shares.items(), BRANCH_LINES, strict=False)
+    ]  # fmt: skip
 
 
-def _axis(name: str, drawn: Sequence[series.Band]) -> Spec:
-    if name == "branch_share":
-        return {"title": title(AXES[name]), "range": [-0.04, 1.04], "tickformat": ".0%"}
-    return log_axis(AXES[name], [each for over in drawn for each in (over.low, over.high)], ticks=3)
+def _labels(info: StreamInfo, time: int, layout: Spec) -> list[Spec]:
+    """Name the branches at the ends of their lines."""
+    if SHARE not in info.rows:
+        return []
+    row = info.rows.index(SHARE)
+    ends = []
+    for (branch, share), colour in zip(info.branches[time].items(), BRANCH_LINES, strict=False):
+        known = share[np.isfinite(share)]
+        ends.append((float(known[-1]) if len(known) else float("nan"), branch, colour))
+    axis = layout[_axis_name(row, "yaxis")]
+    return end_labels(ends, axis, _axis_name(row, "y"), apart=APART * len(info.rows))
+
+
+def _axis(name: str, drawn: Sequence[series.Band | None]) -> Spec:
+    if name == SHARE:
+        return {"title": title("branches"), "range": [-0.04, 1.04], "tickformat": ".0%"}
+    ends = [each for over in drawn if over for each in (over.low, over.high)]
+    return log_axis(AXES[name], ends, ticks=3)
 
 
 def _alt(info: StreamInfo, time: int) -> str:
@@ -137,10 +213,10 @@ def _alt(info: StreamInfo, time: int) -> str:
         f"{info.blocks[-1]} and {number(float(over[0]))} at {info.blocks[0]}, "
         f"× {power(info.kept(time))}"
     )
-    if "branch_share" in info.rows:
-        share = info.moments[time]["branch_share"].median
+    for branch, share in info.branches[time].items():
         finite = share[np.isfinite(share)]
-        text += f"; the branches carry {finite.min():.0%} to {finite.max():.0%} of it"
+        if len(finite):
+            text += f"; {branch}: {finite.min():.0%} to {finite.max():.0%}"
     return f"{text}."
 
 
@@ -158,9 +234,8 @@ PICTURES = (
         shape="loss",
         answers=("GL203",),
         hint=(
-            "The stream that the blocks add to: the gradient at each block's output, the size of "
-            "the stream there, and how much of the gradient goes through the branches rather than "
-            "the skip connection."
+            "The stream that the blocks add to: its gradient and its size at each block's output, "
+            "and how much of the gradient goes through each branch rather than past it."
         ),
         reading=(
             "<p>A gradient that stays level passes all blocks. A stream that grows from block to "
@@ -168,7 +243,7 @@ PICTURES = (
             "hardly take part.</p><ul class='formula'>"
             + "".join(
                 f"<li>{get(name, 'block').label}: {get(name, 'block').formula}</li>"
-                for name in ROWS
+                for name in (*ROWS, SHARE)
             )
             + "</ul>"
         ),
