@@ -220,6 +220,7 @@ def _signals(
     )
     column("unit_similarity", unit_similarity)
     column("second_moment_rms", lambda k: None)
+    column("time_gain", lambda k: None)
     column("nonfinite_count", lambda k: 0.0)
     column(
         "lost_fraction", lambda k: ((after[k] == weights[k]) & (now.weight_gradient[k] != 0)).mean()

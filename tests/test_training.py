@@ -28,7 +28,9 @@ COSTLY = (
     "grad_weight_cosine",
 )
 ALWAYS = tuple(
-    set(STATISTICS) - set(COSTLY) - {"second_moment_rms", "log_gain_block", "outside_update_norm"}
+    set(STATISTICS)
+    - set(COSTLY)
+    - {"second_moment_rms", "log_gain_block", "outside_update_norm", "time_gain"}
 )
 
 

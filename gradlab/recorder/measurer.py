@@ -49,9 +49,9 @@ class Measurer:
         self._update_norms = [np.full(self._shape, np.nan)] * 3
         self._gradient_times_update = np.zeros(self._shape)
         self._nonfinite: dict[str, Array] = {}
-        self._kept: Sequence[Array] | None = (
-            None  # W after the last update, where it was to be kept
-        )
+        self._copy: Sequence[Array] | None = None  # room for W after an update
+        self._kept = False  # whether it holds W after the last one
+        self._lengths: tuple[Array, Array] | None = None  # ||G|| and ||W|| of the newest iteration
 
     def norms(self, tensors: StepTensors, keep: bool = False) -> LayerRow:
         """Return what is taken at every iteration, but for what `unfold` and `derived` make of it;
@@ -61,7 +61,9 @@ class Measurer:
         that iteration.
         """
         outside = self._outside(tensors.weights)
-        self._kept = _copied(tensors.weights_after) if keep else None
+        self._kept = keep
+        if keep:
+            self._copy = _copied(tensors.weights_after, self._copy)
         row = self._norms(tensors)
         if outside is not None:
             row.statistics["outside_update_norm"] = outside
@@ -69,9 +71,9 @@ class Measurer:
 
     def _outside(self, weights: Sequence[Array]) -> Array | None:
         """||W before this step - W after the step before||; nothing where that was not kept."""
-        if self._kept is None:
+        if self._copy is None or not self._kept:
             return None
-        pairs = zip(groups(weights), groups(self._kept), strict=True)
+        pairs = zip(groups(weights), groups(self._copy), strict=True)
         return self._grouped(_distance(now, kept) for (_, now), (_, kept) in pairs)
 
     def _norms(self, tensors: StepTensors) -> LayerRow:
@@ -82,10 +84,12 @@ class Measurer:
         sums = square_sums.take(tensors, newest) if square_sums.of_an_engine(tensors) else None
         if sums is not None:
             self._nonfinite = {}
-            norms = np.sqrt(self._turned(sums.layers[square_sums.UPDATE]))
-            self._update_norms = [norms, *self._update_norms[:-1]]
+            norms = np.sqrt(self._turned(sums.layers[: square_sums.UPDATE + 1]))
+            self._lengths = norms[square_sums.GRADIENT], norms[square_sums.WEIGHT]
+            self._update_norms = [norms[square_sums.UPDATE], *self._update_norms[:-1]]
             return LayerRow(sums=sums)
         row = self._update(tensors)
+        self._lengths = row["grad_norm"], row["weight_norm"]
         h_rows = self._activations(tensors, row)
         self._deltas(tensors, row, h_rows)
         result = LayerRow(row)
@@ -176,7 +180,7 @@ class Measurer:
             "lost_fraction": self._grouped(
                 measures.lost_fraction(update, gradient) for (_, update), (_, gradient) in pairs
             ),
-            "grad_weight_cosine": self._grad_weight_cosine(tensors),
+            "grad_weight_cosine": self._grad_weight_cosine(tensors, revisited),
         }
         if tensors.second_moments is not None:
             means = self._each(measures.mean, tensors.second_moments)
@@ -366,16 +370,18 @@ class Measurer:
         self._gradient_times_update = inner
         return {"grad_norm": grad_norm, "weight_norm": weight_norm, "update_norm": update_norm}
 
-    def _grad_weight_cosine(self, tensors: StepTensors) -> Partial:
+    def _grad_weight_cosine(self, tensors: StepTensors, revisited: bool) -> Partial:
         """<G, W> / (||G|| ||W||); not recorded where one of them is 0."""
-        values, lengths = [], []
-        for (_, gradient), (_, weight) in zip(
-            groups(tensors.gradients), groups(tensors.weights), strict=True
-        ):
-            norms = measures.norm(gradient), measures.norm(weight)
-            values.append(measures.cosine(gradient, weight, *norms))
-            lengths.append(np.minimum(*norms))
-        return _only_where(self._grouped(lengths) != 0, self._grouped(values))
+        pairs = zip(groups(tensors.gradients), groups(tensors.weights), strict=True)
+        inner = self._grouped(
+            measures.inner(gradient, weight) for (_, gradient), (_, weight) in pairs
+        )
+        if revisited or self._lengths is None:
+            lengths = [self._each(measures.norm, x) for x in (tensors.gradients, tensors.weights)]
+        else:
+            lengths = self._lengths
+        scale = lengths[0] * lengths[1]
+        return _only_where(scale != 0, inner / scale)
 
     def _update_cosine(self, age: int) -> Partial:
         newest, last = self._update_norms[age : age + 2]
@@ -448,8 +454,9 @@ def _empty_like(weights: Sequence[Array]) -> Sequence[Array]:
     return [np.empty_like(weight, order="C") for weight in weights]
 
 
-def _copied(weights: Sequence[Array]) -> Sequence[Array]:
-    copy = _empty_like(weights)
+def _copied(weights: Sequence[Array], room: Sequence[Array] | None) -> Sequence[Array]:
+    """Copy weights into the room there is, or into new one."""
+    copy = _empty_like(weights) if room is None else room
     if isinstance(weights, LayerStack) and isinstance(copy, LayerStack):
         copy.flat[:] = weights.flat
     else:
