@@ -12,7 +12,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import elapsed
 from gradlab.rules.wording import number
-from gradlab.rules.yardsticks import harmed, learned
+from gradlab.rules.yardsticks import harmed, learned, learns
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -182,7 +182,17 @@ def _without_gradient(run: Run) -> Array:
         return np.zeros(run.shape[2], bool)
     norm = np.where(run.recorded("update_norm"), run["update_norm"], np.nan)
     stood = np.nanmax(norm, axis=(0, 1), initial=-1) == 0
-    return stood & ~run.recorded("grad_norm").any(axis=(0, 1))
+    never = ~run.recorded("grad_norm").any(axis=(0, 1))
+    # In a net that does not learn, a gradient of 0 has causes of its own: dead units, a flat output.
+    return (stood & never) | (_always_zero(run) & learns(run).all())
+
+
+def _always_zero(run: Run) -> Array:
+    """Which matrices got a gradient of exactly 0 at every step: something multiplies it by 0 (L,)."""
+    gradient = np.where(run.recorded("grad_norm"), run["grad_norm"], np.nan)
+    zero = np.nanmax(gradient, axis=(0, 1), initial=-1) == 0
+    everywhere = zero[run.layer("kind") != "vector"].all()
+    return zero & (run.layer("kind") != "vector") & ~everywhere
 
 
 def _moved(run: Run, mask: Array) -> bool:

@@ -6,13 +6,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import Finding, Rule
+from gradlab.rules.base import WARNING, Finding, Rule
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import raise_learning_rate, remedy
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.rules.yardsticks import column, severity, unfinished
 from gradlab.run import Run
+
+IDLE = 1e-4  # of the largest gradient of a parameter
 
 
 class LostUpdate(Rule):
@@ -77,11 +79,14 @@ class LostUpdate(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge every window in which something is left to learn."""
         wanted = unfinished(run) & _at_speed(run, self.limit("rate"))
-        values = np.where(wanted[:, :, None] & ~_held(run), run["lost_fraction"], np.nan)
+        values = np.where(
+            wanted[:, :, None] & ~_held(run) & ~_idle(run), run["lost_fraction"], np.nan
+        )
         found = worst_window(run, values, self.limit("warn"), self.limit("alarm"))
         if found is None:
             return None
         layer, value = found.worst
+        most = 2 * len(found.layers) >= run.shape[2]
         precision = run.config.get("dtype", "their number format")
         ratio = ""
         if "update_ratio" in run:
@@ -92,7 +97,7 @@ class LostUpdate(Rule):
         return self.finding(
             found.hits,
             found.since,
-            severity=severity(run, found.hits.which),
+            severity=severity(run, found.hits.which) if most else WARNING,
             layers=found.layers,
             value=value,
             limit=found.limit,
@@ -115,9 +120,21 @@ class LostUpdate(Rule):
                 ),
             ),
             columns=("lost_fraction", "update_ratio"),
-            confidence="high" if 2 * len(found.layers) >= run.shape[2] else "medium",
+            confidence="high" if most else "medium",
             evidence="w + dw == w, counted exactly",
         )
+
+
+def _idle(run: Run) -> np.ndarray:
+    """Where a parameter gets next to no gradient beside the others (T, S, L).
+
+    A bias before a norm has none by design, and the layers that a signal does not reach have lost
+    it before they could lose an update.
+    """
+    if "grad_norm" not in run:
+        return np.zeros(run.shape, bool)
+    known = np.where(np.isfinite(run["grad_norm"]), run["grad_norm"], 0.0)
+    return known < IDLE * known.max(axis=2, keepdims=True, initial=0.0)
 
 
 def _at_speed(run: Run, share: float) -> np.ndarray:

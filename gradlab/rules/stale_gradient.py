@@ -87,6 +87,7 @@ class StaleGradient(Rule):
         "GL401",
         "GL402",
         "GL403",
+        "GL405",
     )
 
     def missing(self, run: Run) -> str | None:

@@ -273,7 +273,9 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
     words = f"the loss ends at {share:.3g} of the best constant prediction's"
     if share >= AS_GOOD_AS_CONSTANT:
         # A short run of a large model is still on its way: it is slow, not unable.
-        state = SLOW if found.falls_still and found.ahead < constant else NOT_LEARNED
+        # Near the constant's loss it has only learned to answer the same to everything.
+        on_its_way = share > 2 - AS_GOOD_AS_CONSTANT and found.ahead < constant
+        state = SLOW if found.falls_still and on_its_way else NOT_LEARNED
     else:
         start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
         fell = start - found.last > SIGNIFICANT * found.error

@@ -112,7 +112,7 @@ class Assembler:
                 [m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]]
             )
             steps = _steps(of_parameters, net) | {
-                "input_rms": _first_known(net["input_rms"], self._input_rms(m))
+                "input_rms": _first_known(_root(net["input_square"]), self._input_rms(m))
             }
         return Assembled(
             {name: _masked(column) for name, column in columns.items()},
@@ -286,6 +286,11 @@ def _steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str, 
         "clipped_grad_norm": (measures.total_norm(np.where(known, after, 0)), _anywhere(clipped)),
         "expected_decrease": (np.where(measured, decrease, 0).sum(axis=1), _anywhere(measured)),
     }
+
+
+def _root(column: Column) -> Column:
+    values, known = column
+    return np.sqrt(values), known
 
 
 def _first_known(first: Column, second: Column) -> Column:

@@ -125,8 +125,8 @@ class Steps:
                 self.put(self.iteration.number, "examples", np.array([float(rows)]))
             given = numbers_in((arguments, keywords)) if self.iteration.costly else None
             if given is not None and not given.is_sparse:
-                size = given.detach().double().square().mean().sqrt()
-                self.put(self.iteration.number, "input_rms", ledger.single("input_rms", size))
+                square = given.detach().double().square().mean()
+                self.put(self.iteration.number, "input_square", ledger.single("input", square))
 
     def forward_begins(self) -> None:
         """Know that what is logged from now on belongs to the coming step."""
