@@ -44,6 +44,25 @@ class Net(nn.Module):
         return self.head(torch.sigmoid(self.neck(self.body(x))))
 
 
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(5), nn.Linear(5, 7), nn.Linear(7, 5)
+
+    def forward(self, x):
+        return x + self.down(torch.tanh(self.up(self.norm(x))))
+
+
+class Residual(Net):
+    """Two blocks of a residual net."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.body = nn.Sequential(nn.Linear(6, 5), Block(), Block())
+        self.double()
+
+
 def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(step)
     x = torch.randn(BATCH, 6, dtype=torch.float64, generator=generator)
@@ -69,6 +88,7 @@ def wrap(model: nn.Module, kind: str) -> nn.Module:
 def train(
     kind: str,
     *,
+    net: type[Net] = Net,
     micro: int = 1,
     clip: float | None = None,
     poison=None,
@@ -81,7 +101,7 @@ def train(
     `poison(rank, step, x)` may spoil a part; `fail(rank, step)` may raise before a step.
     """
     size, rank = (distributed.get_world_size(), distributed.get_rank()) if kind else (1, 0)
-    model = wrap(Net(), kind)
+    model = wrap(net(), kind)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
     with torch.no_grad():
         model(batch(0)[0])  # after which FSDP leaves the outermost weights whole for a while
@@ -119,6 +139,10 @@ def train(
 
 def plain(kind, out):
     return train(kind, out=out)
+
+
+def residual(kind, out):
+    return train(kind, out=out, net=Residual, micro=2)
 
 
 def clipped(kind, out):
@@ -207,8 +231,8 @@ def one_watches(kind, out):
 TRAININGS = {
     function.__name__: function
     for function in (
-        plain, clipped, accumulated, long, poisoned, logarithm, stopped, merely_recorded, all_interrupted, unequal,
-        one_fails, one_watches,
+        plain, residual, clipped, accumulated, long, poisoned, logarithm, stopped, merely_recorded, all_interrupted,
+        unequal, one_fails, one_watches,
     )
 }  # fmt: skip
 

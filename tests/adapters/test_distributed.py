@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab.run import STATISTICS
+from gradlab.run import BLOCK_STATISTICS, STATISTICS
 
 torch = pytest.importorskip("torch")
 
@@ -28,7 +28,7 @@ AGREEING = [
     f"{kind}_{training}"
     for kind in ("ddp", "fsdp")
     for training in ("plain", "clipped", "accumulated", "long")
-] + ["hsdp_plain", "hand_plain"]
+] + ["hsdp_plain", "hand_plain", "ddp_residual", "fsdp_residual"]
 BROKEN = [
     f"{kind}_{training}"
     for kind in ("ddp", "fsdp")
@@ -116,10 +116,21 @@ def test_processes_record_what_a_single_one_does(launched, name, tmp_path):
     assert run.steps["loss"].notna().all()
 
 
+@pytest.mark.parametrize("name", ["ddp_residual", "fsdp_residual"])
+def test_blocks_and_their_stream_are_those_of_a_single_process(launched, name, tmp_path):
+    run, single = launched.run(name), ranks.residual("", tmp_path / "single").run
+    assert run.blocks.equals(single.blocks)
+    assert run.blocks["block"].tolist() == ["body.1", "body.2", "body.1.up-down", "body.2.up-down"]
+    for column in BLOCK_STATISTICS:
+        ours, theirs = run.block_statistic(column), single.block_statistic(column)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, err_msg=column)
+        assert np.isfinite(ours[..., :2]).all()
+
+
 def test_what_is_compared_was_measured(launched):
     """The columns that the comparison is about are there, in the run of several processes itself."""
     for name in AGREEING:
-        run = launched.run(name)
+        run = launched.run(name).matrices
         for column in ("grad_norm", "delta_norm", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",
                        "activation_mean", "activation_std", "activation_rms", "second_moment_rms"):  # fmt: skip
             assert run.recorded(column)[0].all(), (name, column)
@@ -150,10 +161,9 @@ def test_one_process_holds_the_run_and_the_other_says_so(launched, name):
     assert second["run"] == "process 1 holds no record; the one of rank 0 does"
     assert launched.run(name).provenance["status"] == "complete"
     assert launched.run(name).config["processes"] == SIZE
-    assert launched.run(name).config["batch_size"] == ranks.BATCH // (
-        2 if "accumulated" in name else 1
-    )
-    assert launched.run(name).config["model"] == launched.run(name).name == "Net"
+    halves = 2 if name.endswith(("accumulated", "residual")) else 1
+    assert launched.run(name).config["batch_size"] == ranks.BATCH // halves
+    assert launched.run(name).config["model"] == launched.run(name).name
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -202,14 +212,14 @@ def test_without_a_look_the_logged_loss_tells_the_process(launched):
 
 def test_a_process_that_ends_before_the_other_holds_nobody_up(launched):
     assert [said["iterations"] for said in launched.said("ddp_unequal")] == [6, 4]
-    run = launched.run("ddp_unequal")
+    run = launched.run("ddp_unequal").matrices
     assert (run.iterations, run.provenance["status"]) == (6, "complete")
     assert np.isfinite(run["delta_norm"]).all()
 
 
 @pytest.mark.parametrize("kind", ["ddp", "fsdp"])
 def test_an_interrupt_of_all_loses_nothing(launched, kind):
-    run = launched.run(f"{kind}_all_interrupted")
+    run = launched.run(f"{kind}_all_interrupted").matrices
     assert (run.iterations, run.provenance["status"]) == (5, "interrupted by KeyboardInterrupt")
     assert np.isfinite(run["delta_norm"]).all()
     assert "joined_until" not in run.provenance

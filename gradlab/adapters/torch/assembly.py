@@ -38,12 +38,15 @@ class Assembled:
     phases : list of (str or None)
         Where a non-finite number appeared first, in any process.
     blocks : dict of str to masked array (T, B)
+    histograms : (ndarray (n,), ndarray (n, L, bins)) or None
+        Which iterations have any, and the entries of each gradient by powers of two.
     """
 
     columns: dict[str, np.ma.MaskedArray]
     steps: dict[str, np.ma.MaskedArray]
     phases: list[str | None]
     blocks: dict[str, np.ma.MaskedArray]
+    histograms: tuple[Array, Array] | None
 
 
 class Assembler:
@@ -68,7 +71,7 @@ class Assembler:
     ):
         self._numbers, self._ranks = numbers, ranks
         self._matrix = np.array([row.is_matrix for row in rows], bool)
-        places = [wiring.number_of(row.module) if row.is_matrix else -1 for row in rows]
+        places = [wiring.place_of(row) if row.is_matrix else -1 for row in rows]
         self._modules = np.array(places, np.intp)
         self._first = next((n for n, place in enumerate(places) if place == wiring.first), None)
         self._fan_out = np.array([row.fans[1] for row in rows], np.float64)
@@ -119,7 +122,16 @@ class Assembler:
             {name: _masked(column) for name, column in steps.items()},
             _phases(net, m, p),
             {name: _masked(column) for name, column in _of_blocks(of_blocks).items()},
+            self._histograms(whole.get("histograms", {})),
         )
+
+    def _histograms(self, h: Mapping[str, Column]) -> tuple[Array, Array] | None:
+        """Return the iterations with histograms, and these, (n, L, bins); a GradScaler's not undone."""
+        if not h:
+            return None
+        counts = np.stack([_taken(column, self._numbers)[0] for column in h.values()], axis=-1)
+        read = np.flatnonzero(np.any([known.any(axis=1) for _, known in h.values()], axis=0))
+        return read, np.nan_to_num(counts[read]).astype(np.int64)
 
     def _of_weights(self, p: Mapping[str, Column], update: Column) -> dict[str, Column]:
         (norm, known), (weight, weighed) = p["update_norm"], p["weight_norm"]

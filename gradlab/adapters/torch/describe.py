@@ -85,9 +85,6 @@ def blocks(stream: Stream, structure: Structure, rows: Sequence[Row]) -> list[di
 
     An addition is named after what its branch's weights have in common: "blocks.3.attn".
     """
-    names: dict[int, str] = {}
-    for row in rows:
-        names.setdefault(id(row.parameter), row.name)
     numbers = {row.name: number for number, row in enumerate(rows, 1)}
     described: list[dict[str, Any]] = []
     for number, count in stream.rows:
@@ -95,9 +92,12 @@ def blocks(stream: Stream, structure: Structure, rows: Sequence[Row]) -> list[di
         inside = [row.name for row in rows if structure.block_of(row.path) == block.path]
         known = {"block": block.path, "path": block.path, "kind": block.kind}
         if count:
-            weights = [p for p in stream.branches[number, count] if p.ndim > 1 and id(p) in names]
-            inside = sorted((names[id(p)] for p in weights), key=lambda name: numbers[name])
-            path = _common([name.removeprefix(block.path).lstrip(".") for name in inside])
+            roles = sorted(
+                (each for each in stream.branches[number, count]),
+                key=lambda role: numbers.get(f"{block.path}.{role}", 0),
+            )
+            path = _common(roles)
+            inside = [name for role in roles if (name := f"{block.path}.{role}") in numbers]
             taken = {each["block"] for each in described}
             label = f"{block.path}.{path or f'addition{count}'}"
             label = f"{label}.{count}" if label in taken else label

@@ -88,7 +88,7 @@ class Ranks:
         self.number = found.index(distributed.get_rank())
         self._apart_in = ("modules", "blocks", "net")
         if self.sharded:
-            self._apart_in = ("parameters", *self._apart_in)
+            self._apart_in = ("parameters", "histograms", *self._apart_in)
         # What lies in several processes alike is counted once.
         self._owned = np.array(
             [_is_owned(parameter, self.number) for parameter in parameters], bool
@@ -129,7 +129,10 @@ class Ranks:
         if self.size == 1:
             return tables
         columns = {
-            (table, name): (values, known & self._owned if table == "parameters" else known)
+            (table, name): (
+                values,
+                known & self._owned if table in ("parameters", "histograms") else known,
+            )
             for table in self._apart_in
             for name, (values, known) in tables.get(table, {}).items()
         }

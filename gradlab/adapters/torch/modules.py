@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,6 +23,20 @@ PRODUCTS = (
     *TRANSPOSED,
     *LOOKUPS,
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A matrix that its module multiplies by hand: seen at its product, and not at the module.
+
+    Attributes
+    ----------
+    owner : nn.Module
+    parameter : nn.Parameter
+    """
+
+    owner: nn.Module
+    parameter: nn.Parameter
 
 
 def clean(name: str) -> str:
@@ -55,12 +70,12 @@ def class_name(module: nn.Module) -> str:
     return type(module).__name__.removeprefix("FSDP") if fsdp else type(module).__name__
 
 
-def reads_rows(module: nn.Module) -> bool:
+def reads_rows(module: nn.Module | Site) -> bool:
     """Whether a module computes z = h W + b row by row, so that ||G_i|| is ||delta_i|| ||h_i||, or bounded by a sum."""
-    return isinstance(module, nn.Linear) or class_name(module) == "Conv1D"
+    return isinstance(module, (nn.Linear, Site)) or class_name(module) == "Conv1D"
 
 
-def channels_second(module: nn.Module) -> bool:
+def channels_second(module: nn.Module | Site) -> bool:
     """Whether a module's tensors are (examples, channels, positions ...), as convolutions have them."""
     return isinstance(module, (*CONVOLUTIONS, *TRANSPOSED))
 
@@ -130,3 +145,13 @@ def is_seen(module: nn.Module) -> bool:
     if isinstance(module, torch.jit.ScriptModule):  # takes no hooks
         return False
     return isinstance(module, nn.MultiheadAttention) or next(module.children(), None) is None
+
+
+def compiled_in_place(module: nn.Module) -> bool:
+    """Whether a module was compiled by `module.compile()`: its hooks are compiled along with it."""
+    return getattr(module, "_compiled_call_impl", None) is not None
+
+
+def takes_hooks(module: nn.Module) -> bool:
+    """Whether a hook on a module's forward pass is called, and changes nothing."""
+    return not isinstance(module, torch.jit.ScriptModule) and not compiled_in_place(module)

@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from gradlab import measures
+
 Array = np.ndarray
 How = Callable[[Array, Array], Array]  # makes one number of those that several calls put in
 Across = Literal["norm", "sum", "largest", "smallest", "mean"]
@@ -133,9 +135,12 @@ OF_BLOCKS: Mapping[str, Number] = {
     "branch_norm": SIGNAL,
     "branch_inner": Number(summed, "sum", of_loss=2),
 }
+# Entries of each gradient by powers of two, as `gradlab.measures.power_histogram` counts them.
+OF_HISTOGRAMS: Mapping[str, Number] = {f"bin{number}": COUNT for number in range(measures.BINS)}
 TABLES = {
     "parameters": OF_PARAMETERS,
     "modules": OF_MODULES,
     "net": OF_NET,
     "blocks": OF_BLOCKS,
+    "histograms": OF_HISTOGRAMS,
 }

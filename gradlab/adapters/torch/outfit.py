@@ -11,8 +11,8 @@ from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.gradients import Gradients
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
-from gradlab.adapters.torch.modules import is_seen, unwrapped
-from gradlab.adapters.torch.numbers import OF_MODULES, OF_NET, OF_PARAMETERS
+from gradlab.adapters.torch.modules import unwrapped
+from gradlab.adapters.torch.numbers import OF_HISTOGRAMS, OF_MODULES, OF_NET, OF_PARAMETERS
 from gradlab.adapters.torch.observe.eager import Eager
 from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.loss_observer import LossObserver
@@ -20,11 +20,12 @@ from gradlab.adapters.torch.observe.loss_side import LossSide
 from gradlab.adapters.torch.observe.recurrence import Recurrences
 from gradlab.adapters.torch.observe.signals import Signals
 from gradlab.adapters.torch.observe.stream import Stream
+from gradlab.adapters.torch.observe.uses import Uses
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.record import Record
-from gradlab.adapters.torch.rows import find_rows
+from gradlab.adapters.torch.rows import find_rows, sites
 from gradlab.adapters.torch.steps import Instruments
 from gradlab.adapters.torch.structure import Structure
 
@@ -47,17 +48,20 @@ def outfit(
     rows = find_rows(model)
     parameters = Parameters(rows, model, optimizers, ledger, updates=options.updates)
     ranks = Ranks(outer, parameters.all, together=options.distributed)
-    matrices = [row.module for row in rows if row.is_matrix and is_seen(row.module)]
-    seen = list(dict.fromkeys(matrices))
+    seen = sites(rows)
     structure = Structure(model, options.patterns)
     wiring = Wiring(seen)
     ledger.table("parameters", OF_PARAMETERS, len(parameters.all))
     ledger.table("modules", OF_MODULES, len(seen))
     ledger.table("net", OF_NET, 1)
+    if options.histograms:
+        ledger.table("histograms", OF_HISTOGRAMS, len(parameters.all))
     on_cpu = any(parameter.device.type == "cpu" for parameter in parameters.all)
     stream = Stream(structure.blocks, ledger, ranks, guard)
     loss = LossObserver(LossSide(model), ledger)
+    uses = Uses(rows, guard)
     observers = (
+        uses,
         Signals(wiring, ledger, guard),
         stream,
         Recurrences(wiring, ledger, guard),
@@ -78,6 +82,7 @@ def outfit(
         structure,
         parameters,
         wiring,
+        uses,
         stream,
         observers,
         loss,

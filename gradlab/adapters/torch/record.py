@@ -24,6 +24,7 @@ from gradlab.adapters.torch.numbers import LATEST
 from gradlab.adapters.torch.observe.loss_observer import LossObserver
 from gradlab.adapters.torch.observe.observer import Observer
 from gradlab.adapters.torch.observe.stream import Stream
+from gradlab.adapters.torch.observe.uses import Uses
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.rows import VECTOR, Row, ordered
@@ -57,6 +58,7 @@ class Record:
         structure: Structure,
         parameters: Parameters,
         wiring: Wiring,
+        uses: Uses,
         stream: Stream,
         observers: Sequence[Observer],
         loss: LossObserver,
@@ -66,8 +68,8 @@ class Record:
     ):
         self._model, self._optimizers, self._rows = model, optimizers, rows
         self._structure, self._parameters = structure, parameters
-        self._wiring, self._stream, self._observers = wiring, stream, observers
-        self._loss, self._ledger = loss, ledger
+        self._wiring, self._uses, self._stream = wiring, uses, stream
+        self._observers, self._loss, self._ledger = observers, loss, ledger
         self._ranks, self._options = ranks, options
         self._assembler: Assembler | None = None
         self._recorder: Recorder | None = None
@@ -99,9 +101,13 @@ class Record:
         if self._assembler is not None:
             return
         wiring = self._wiring
-        rows = ordered(self._rows, wiring.settle())
+        met = wiring.settle()
         for observer in self._observers:
             observer.settle()
+        rows = ordered(self._uses.applied(self._rows), met)
+        wiring.row_readers |= {
+            wiring.place_of(row) for row in rows if id(row.parameter) in self._uses.plain
+        }
         self._parameters.arrange(rows)
         numbers = self._parameters.numbers_of(rows)
         self._assembler = Assembler(rows, numbers, len(self._parameters.all), wiring, self._ranks)
@@ -111,7 +117,7 @@ class Record:
     def _open(self, rows: Sequence[Row], numbers: Array) -> None:
         """Open the record: make the Recorder, and follow the weights that it has chosen."""
         wiring, options = self._wiring, self._options
-        places = [wiring.number_of(row.module) for row in rows]
+        places = [wiring.place_of(row) for row in rows]
         names = [wiring.activations.get(place, "identity") for place in places]
         layers = [
             row.describe(name, self._structure) for row, name in zip(rows, names, strict=True)
@@ -148,6 +154,7 @@ class Record:
             weights=options.weights,
             seed=options.seed,
             overwrite=options.overwrite,
+            histograms=options.histograms,
             blocks=describe.blocks(self._stream, self._structure, rows),
         )
         positions = self._recorder.positions
@@ -234,6 +241,7 @@ class Record:
                 followed=None if values is None else (read, values[read]),
                 block_signals=made.blocks,
                 output_stage=stages,
+                histograms=made.histograms,
             )
 
     def note(self, **facts: Any) -> None:

@@ -15,7 +15,16 @@ from typing import Any
 from torch import Tensor, nn
 
 from gradlab import activations
-from gradlab.adapters.torch.modules import LOOKUPS, PRODUCTS, TRANSPOSED, class_name, clean
+from gradlab.adapters.torch.modules import (
+    LOOKUPS,
+    PRODUCTS,
+    TRANSPOSED,
+    Site,
+    class_name,
+    clean,
+    is_seen,
+    takes_hooks,
+)
 from gradlab.adapters.torch.structure import Structure
 from gradlab.errors import ArgumentError
 
@@ -199,12 +208,38 @@ def _looks_like_a_matrix(owner: nn.Module, key: str, parameter: Tensor) -> bool:
     return min(parameter.shape) > 1  # a class token or a table of positions has an axis of one
 
 
-def ordered(rows: Sequence[Row], met: Sequence[nn.Module]) -> list[Row]:
-    """Sort matrices by when data first `met` their module; vectors come after them.
+def ordered(rows: Sequence[Row], met: Sequence[nn.Module | Site]) -> list[Row]:
+    """Sort matrices by when data first `met` them, or their module; vectors come after them.
 
     Matrices that data never met come first, in the order of definition, and so are vectors.
     """
-    rank = {id(module): number for number, module in reversed(list(enumerate(met)))}
-    return sorted(
-        rows, key=lambda row: (not row.is_matrix, row.is_matrix and rank.get(id(row.module), -1))
-    )
+    keys = [each.parameter if isinstance(each, Site) else each for each in met]
+    rank = {id(each): number for number, each in reversed(list(enumerate(keys)))}
+
+    def place(row: Row) -> tuple[bool, int]:
+        if not row.is_matrix:
+            return True, 0
+        return False, rank.get(id(row.parameter), rank.get(id(row.module), -1))
+
+    return sorted(rows, key=place)
+
+
+def sites(rows: Sequence[Row]) -> list[nn.Module | Site]:
+    """Return where the signals of matrices are seen.
+
+    At their module, where its answer is that of one matrix or its class is one of PyTorch's own;
+    else at each product.
+    """
+    found: dict[int, nn.Module | Site] = {}
+    several = Counter(id(row.owner) for row in rows if row.is_matrix)
+    for row in rows:
+        known = isinstance(row.owner, PRODUCTS) or several[id(row.owner)] == 1
+        if row.is_matrix and is_seen(row.module) and known:
+            found[id(row.module)] = row.module
+        elif (
+            row.parameter.ndim > 1
+            and takes_hooks(row.owner)
+            and not isinstance(row.owner, PRODUCTS)
+        ):
+            found[id(row.parameter)] = Site(row.owner, row.parameter)
+    return list(found.values())

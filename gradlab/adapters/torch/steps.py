@@ -16,9 +16,9 @@ from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.leftovers import Leftovers
 from gradlab.adapters.torch.measure.parameters import Parameters
-from gradlab.adapters.torch.modules import examples_in, numbers_in
+from gradlab.adapters.torch.modules import examples_in, numbers_in, takes_hooks
 from gradlab.adapters.torch.observe import patches
-from gradlab.adapters.torch.observe.eager import Eager, takes_hooks
+from gradlab.adapters.torch.observe.eager import Eager
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.observer import Observer
 from gradlab.adapters.torch.options import WatchOptions

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gradlab.adapters.torch.ledger import Ledger, Slot
 from gradlab.adapters.torch.measure import statistics
+from gradlab.adapters.torch.numbers import OF_HISTOGRAMS
 from gradlab.adapters.torch.rows import flat_shape
 
 Array = np.ndarray
@@ -110,6 +111,17 @@ class Group:
         self.measure(ledger, iteration, self._measured == iteration - 1)
         self._measured = iteration
         self.forget_gradients()
+
+    def histograms(self, ledger: Ledger, iteration: int) -> None:
+        """Count the gradients' entries by powers of two, before `after` lets go of them."""
+        kept = self.gradients()
+        for place, gradient in zip(self.places.tolist(), kept, strict=True):
+            if gradient is not None:
+                mine = local(dense(gradient)).detach().reshape(1, -1)
+                places = np.array([place], np.intp)
+                names = tuple(OF_HISTOGRAMS)
+                counts = statistics.power_histogram(mine)
+                ledger.put(iteration, "histograms", names, places, counts)
 
     def measure(self, ledger: Ledger, iteration: int, follows: bool) -> None:
         """Do so; `follows`: the update before this one was measured too."""

@@ -102,10 +102,11 @@ def _parts(x: Array | Tensor) -> Iterator[slice]:
 
 def of_slopes(
     applied: Applied, saved: Tensor, backs: Tensor | None, second: bool, bound: float
-) -> dict[str, Array]:
+) -> tuple[dict[str, Array], Array]:
     """Measure phi' from what an activation saved, (k, ...).
 
-    With u, which arrived at its result, ||u phi'|| too.
+    With u, which arrived at its result, ||u phi'|| too. Return which units have a slope, (k, units),
+    beside the numbers.
     """
     rows = as_rows(saved.detach(), second)
     u = None if backs is None else rows_of(backs.reshape(saved.shape), second)
@@ -132,12 +133,11 @@ def of_slopes(
     values = {
         "slope_norm": _roots(squares, rows.dtype, lambda: slope(every)),
         "slope_n": np.full(k, float(n)),
-        "dead": 1 - alive.mean(axis=1),
         "saturated": saturated / n,
     }
     if u is not None:
         values["product_norm"] = _roots(products, rows.dtype, lambda: u * slope(every))
-    return values
+    return values, alive
 
 
 def _roots(squares: Array, dtype: torch.dtype, whole: Callable[[], Array]) -> Array:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from gradlab import activations
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import host_signals, statistics
-from gradlab.adapters.torch.modules import CONVOLUTIONS, as_rows, channels_second, reads_rows
+from gradlab.adapters.torch.measure.pool import FEW, Pool, share_of_dead
+from gradlab.adapters.torch.modules import CONVOLUTIONS, Site, as_rows, channels_second, reads_rows
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.wiring import Wiring
@@ -36,6 +37,7 @@ class Meter:
     def __init__(self, wiring: Wiring, ledger: Ledger):
         self._wiring, self._ledger = wiring, ledger
         self._stacks = host_signals.Stacks()
+        self._pools: dict[int, Pool] = defaultdict(Pool)
         self.iteration = 0
 
     @_quietly
@@ -75,8 +77,21 @@ class Meter:
             self.iteration, "modules", ("doubtful",), np.array([module], np.intp), np.ones(1)
         )
 
-    def _module(self, calls: Sequence[Call]) -> nn.Module:
+    def _module(self, calls: Sequence[Call]) -> nn.Module | Site:
         return self._wiring.modules[calls[0].module]
+
+    def _reads_rows(self, call: Call) -> bool:
+        """Whether z = h W + b row by row, so that there are as many rows of delta as of h."""
+        if isinstance(self._wiring.modules[call.module], Site) or (
+            call.module in self._wiring.row_readers
+        ):
+            rows = [
+                each.numel() // each.shape[-1]
+                for each in (call.read, call.delta)
+                if each is not None
+            ]
+            return len(rows) == 2 and rows[0] == rows[1]
+        return reads_rows(self._wiring.modules[call.module])
 
     def _on_host(self, calls: Sequence[Call]) -> None:
         module = self._module(calls)
@@ -91,7 +106,7 @@ class Meter:
             read = of.rows_of(self._stacks.of("read", _all(call.read for call in calls)), second)
             read_rows, norm = of.row_norms(read)
             values |= of.moments("read", read, norm)
-        if reads_rows(module) and read_rows is not None:
+        if self._reads_rows(calls[0]) and read_rows is not None:
             values["per_example"] = np.vecdot(delta_rows, read_rows)
         else:
             other = self._per_example(module, calls, torch.from_numpy(delta_rows), None)
@@ -126,14 +141,14 @@ class Meter:
         self._put(calls, values)
 
     def _per_example(
-        self, module: nn.Module, calls: Sequence[Call], delta: Tensor, read: Any
+        self, module: nn.Module | Site, calls: Sequence[Call], delta: Tensor, read: Any
     ) -> Tensor | None:
         """Return sum_i ||B delta_i|| ||h_i|| / B, which is p of the batch's mean loss; of sequences a bound.
 
         An example of several rows t has G_i = sum_t h_t^T delta_t, and ||G_i|| <= sum_t ||h_t||
         ||delta_t||.
         """
-        if reads_rows(module) and read is not None:
+        if self._reads_rows(calls[0]) and read is not None:
             return torch.linalg.vecdot(delta, read)
         if isinstance(module, nn.Embedding):
             return delta.sum(dim=-1)  # what is looked up is read as a row of one 1
@@ -171,16 +186,19 @@ class Meter:
         if first.saved.device.type == "cpu":
             saved = self._stacks.of("saved", [applied.saved.detach() for _, applied, _ in found])
             u = self._stacks.of("back", backs) if whole else None
-            values: dict[str, Any] = host_signals.of_slopes(first, saved, u, second, bound)
+            values: dict[str, Any]
+            values, alive = host_signals.of_slopes(first, saved, u, second, bound)
+            rows_seen = values["slope_n"][0] / alive.shape[1]
         else:
             stack = torch.stack(
                 [statistics.wide(applied.saved.detach()) for _, applied, _ in found]
             )
             slope = first.slope(stack)
             rows = as_rows(slope, second)
+            alive, rows_seen = rows.any(dim=1), rows.shape[1]
             values = {
                 "slope_norm": statistics.whole_norms(rows), "slope_n": np.full(len(found), float(slope[0].numel())),
-                "dead": statistics.dead_fraction(rows), "saturated": statistics.saturated_fraction(rows, bound),
+                "saturated": statistics.saturated_fraction(rows, bound),
             }  # fmt: skip
             if whole:
                 product = torch.stack([statistics.wide(back) for back in backs]).reshape(
@@ -189,7 +207,20 @@ class Meter:
                 values["product_norm"] = statistics.whole_norms(
                     product * slope.reshape(len(found), 1, -1)
                 )
-        self._put_at(np.array([source for source, *_ in found], np.intp), values)
+        sources = np.array([source for source, *_ in found], np.intp)
+        if rows_seen > FEW:
+            values["dead"] = share_of_dead(alive)
+        self._put_at(sources, values)
+        if rows_seen <= FEW:
+            self._pool(sources, alive, int(rows_seen))
+
+    def _pool(self, sources: Array, alive: Any, rows: int) -> None:
+        """Look at the units of small batches over several iterations."""
+        for source, units in zip(sources.tolist(), alive, strict=True):
+            together = self._pools[source].together(units, rows)
+            if together is not None:
+                dead = share_of_dead(together[None])
+                self._put_at(np.array([source], np.intp), {"dead": dead})
 
     def _put(self, calls: Sequence[Call], values: dict[str, Any]) -> None:
         self._put_at(np.array([call.module for call in calls], np.intp), values)

@@ -211,6 +211,8 @@ class Parameters:
     def after(self, iteration: int, numbers: Sequence[int]) -> None:
         """Measure the gradients, and what the update made of them did to what `before` kept."""
         for group in self._plan(numbers)[0]:
+            if "histograms" in self._ledger.tables:
+                group.histograms(self._ledger, iteration)
             group.after(self._ledger, iteration)
 
     @torch.no_grad()

@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from gradlab import measures
 from gradlab.measures import SATURATED_BELOW
+
+Array = np.ndarray
 
 SAFE = (
     1e-15,
@@ -130,13 +134,21 @@ def unit_similarity(weight: Tensor) -> Tensor:
     return gram.amax(dim=(1, 2))
 
 
-def dead_fraction(slope: Tensor) -> Tensor:
-    """Return the share of units (columns) whose slope is 0 in every row, (k,)."""
-    return 1 - slope.any(dim=1).to(torch.float64).mean(dim=1)
-
-
 def saturated_fraction(slope: Tensor, bound: float) -> Tensor:
     """Return the share of entries whose slope is below 1 % of the largest that the activation has, (k,)."""
     return (slope.abs() < SATURATED_BELOW * bound).sum(dim=(1, 2), dtype=torch.float64) / slope[
         0
     ].numel()
+
+
+def power_histogram(x: Tensor) -> Array | Tensor:
+    """Count the entries of x (1, n) by powers of two, (bins,), as `measures.power_histogram` does."""
+    if x.device.type == "cpu":
+        return measures.power_histogram(wide(x).numpy()[:, None])[0].astype(np.float64)
+    _, exponent = torch.frexp(wide(x).reshape(-1))
+    low, high = measures.LOWEST_EXPONENT, measures.HIGHEST_EXPONENT
+    bins = (exponent - 1).clamp(low, high) - low + 1
+    flat = x.reshape(-1)
+    bins = torch.where(flat == 0, torch.zeros_like(bins), bins)
+    bins = torch.where(torch.isfinite(flat), bins, torch.full_like(bins, measures.BINS))
+    return torch.bincount(bins, minlength=measures.BINS + 1)[: measures.BINS].double()

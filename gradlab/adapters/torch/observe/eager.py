@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradlab.adapters.torch.modules import compiled_in_place
+
 
 class Eager:
     """Lets a model, or the compiled parts of it, run uncompiled for a while."""
@@ -33,13 +35,3 @@ def compiled_inside(model: nn.Module) -> bool:
     return any(
         hasattr(module, "_orig_mod") or compiled_in_place(module) for module in model.modules()
     )
-
-
-def compiled_in_place(module: nn.Module) -> bool:
-    """Whether a module was compiled by `module.compile()`: its hooks are compiled along with it."""
-    return getattr(module, "_compiled_call_impl", None) is not None
-
-
-def takes_hooks(module: nn.Module) -> bool:
-    """Whether a hook on a module's forward pass is called, and changes nothing."""
-    return not isinstance(module, torch.jit.ScriptModule) and not compiled_in_place(module)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradlab.activations import SELU_SCALE
+from gradlab.adapters.torch.observe.product import FACTORS, product_of
 
 NODES_SEEN = 64  # of the graph behind one input: past a block, and not down a whole residual stream
 # all inputs of a module go through one: n comes out where n went in
@@ -57,7 +58,31 @@ class Source:
     plain: bool
 
 
-def sources(read: Tensor, producers: Mapping[Any, int]) -> list[Source]:
+class Producers(dict[Any, int]):
+    """By node of the graph: the number of the module, or of the matrix, whose answer it is.
+
+    Parameters
+    ----------
+    matrices : mapping of int to int
+        Numbers of matrices by parameter's id, whose products are known when they are met.
+    """
+
+    def __init__(self, matrices: Mapping[int, int]):
+        super().__init__()
+        self._matrices = matrices
+
+    def number(self, node: Any) -> int | None:
+        """Return the number of a node's module or matrix; None where it is nobody's answer."""
+        known = self.get(node)
+        if known is None and self._matrices and type(node).__name__ in FACTORS:
+            made = next(product_of(node, self._matrices), None)
+            known = None if made is None else self._matrices[id(made.parameter)]
+            if known is not None:
+                self[node] = known
+        return known
+
+
+def sources(read: Tensor, producers: Producers) -> list[Source]:
     """Walk the graph behind an input, breadth first, and return the nearest layers on every way."""
     found: dict[int, Source] = {}
     start: tuple[Any, int] = read.grad_fn, read.output_nr
@@ -66,14 +91,16 @@ def sources(read: Tensor, producers: Mapping[Any, int]) -> list[Source]:
     while queue and len(seen) < NODES_SEEN:
         here, output, activation, plain = queue.popleft()
         parents = here.next_functions
-        if here in producers:
-            module = producers[here]
+        module = producers.number(here)
+        if module is not None:
             found.setdefault(module, Source(module, activation, plain))
             continue
         if type(here).__name__ in _READERS:
             activation, plain = here, plain and activation is None
         elif type(here).__name__ == FSDP_NODE:
             parents = parents[output : output + 1]
+        elif type(here).__name__ == "AddBackward0" and any(map(_is_bias, parents)):
+            pass
         elif type(here).__name__ not in ("AliasBackward0", "DetachBackward0"):
             plain = False
         for parent in parents:
@@ -81,6 +108,10 @@ def sources(read: Tensor, producers: Mapping[Any, int]) -> list[Source]:
                 seen.add(parent)
                 queue.append((*parent, activation, plain))
     return list(found.values())
+
+
+def _is_bias(edge: Any) -> bool:
+    return isinstance(getattr(edge[0], "variable", None), nn.Parameter)
 
 
 def applied(node: Any) -> Applied | None:

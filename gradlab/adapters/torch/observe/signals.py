@@ -24,6 +24,7 @@ from gradlab.adapters.torch.modules import CONVOLUTIONS, replaced, tensors_of
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.product import products
 from gradlab.adapters.torch.observe.wiring import Wiring
 
 # Forward passes whose gradients are waited for; of more, such as a rollout's, the oldest go.
@@ -39,8 +40,9 @@ class Signals:
         self._handles: list[Any] = []
         self._calls: list[Call] = []
         self._open: dict[int, list[Call]] = defaultdict(list)
-        self._producers: dict[Any, int] = {}  # by node of the graph: whose answer it is
+        self._producers = graph.Producers(wiring.matrices)
         self._packed = False
+        self._began: dict[int, int] = {}  # by module: the sequence number at which its call began
         self._pass = 0  # forward passes of the model so far
         self._unlike: set[int] = set()  # modules whose node is not that of a plain Linear
 
@@ -49,7 +51,9 @@ class Signals:
         self._meter.iteration = iteration
         if not self._handles:
             for number, module in enumerate(self._wiring.modules):
-                self._hang(number, module)
+                if isinstance(module, nn.Module):
+                    self._hang(number, module)
+            self._hang_owners()
 
     def _hang(self, number: int, module: nn.Module) -> None:
         if type(module) is nn.Linear and number not in self._unlike:
@@ -66,6 +70,40 @@ class Signals:
     def settle(self) -> None:
         """Nothing more is needed: `Wiring` knows the order."""
 
+    def _hang_owners(self) -> None:
+        """Watch the modules whose products are seen in the graph alone."""
+        for owner, wanted in self._wiring.owners():
+            before = self._guard(partial(self._before_owner, id(owner)))
+            after = self._guard(partial(self._after_owner, id(owner), wanted))
+            self._handles.append(owner.register_forward_pre_hook(before))
+            self._handles.append(owner.register_forward_hook(after))
+
+    def _before_owner(self, key: int, module: nn.Module, arguments: Any) -> None:
+        self._began[key] = torch.autograd._get_sequence_nr()  # pyright: ignore[reportPrivateImportUsage]
+
+    def _after_owner(
+        self, key: int, wanted: dict[int, int], module: nn.Module, arguments: Any, output: Any
+    ) -> None:
+        """See the products that a module has made by itself, each at its node in the graph."""
+        start = self._began.pop(key, None)
+        answers = [each for each in tensors_of(output) if each.requires_grad]
+        if start is None or untouchable() or not torch.is_grad_enabled():
+            return
+        self._packed = self._packed or graph.saves_elsewhere()
+        for product in products(answers, start, wanted):
+            number = wanted[id(product.parameter)]
+            self._wiring.meet(number, product.node._sequence_nr())
+            if product.other is None:
+                continue
+            read = None if self._packed else product.read
+            call = Call(number, None if read is None else read.detach(), self._pass)
+            if read is not None and read.requires_grad:
+                self._wiring.trace(call, read, self._producers, self._packed)
+            self._producers[product.node] = number
+            self._calls.append(call)
+            both = self._guard(partial(self._got_both, call, product.other))
+            product.node.register_hook(both)
+
     def detach(self) -> None:
         """Take all hooks away, and forget what was not measured."""
         for handle in self._handles:
@@ -77,14 +115,15 @@ class Signals:
         """Forget what was not measured; gradients that come later for it are nobody's."""
         for call in self._calls:
             call.let_go()
-        self._calls, self._open, self._producers, self._packed = [], defaultdict(list), {}, False
+        self._calls, self._open, self._packed = [], defaultdict(list), False
+        self._producers.clear()
 
     def begin_pass(self) -> None:
         """Know that another forward pass begins.
 
         Earlier graphs are let go, but for the gradients still to come.
         """
-        self._producers = {}
+        self._producers.clear()
         self._pass += 1
         kept = []
         for call in self._calls:

@@ -17,10 +17,9 @@ from torch import Tensor, nn
 
 from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.ledger import Ledger
-from gradlab.adapters.torch.modules import tensors_of
+from gradlab.adapters.torch.modules import clean, takes_hooks, tensors_of
 from gradlab.adapters.torch.numbers import OF_BLOCKS
 from gradlab.adapters.torch.observe.additions import Addition, additions
-from gradlab.adapters.torch.observe.eager import takes_hooks
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.lengths import Length, inner, length
 from gradlab.adapters.torch.structure import Block
@@ -58,8 +57,8 @@ class Stream:
     ----------
     order : list of int
         The blocks by number, as data first met them.
-    branches : dict of (int, int) to tuple of nn.Parameter
-        By block and addition (from 1): the weights on the branch.
+    branches : dict of (int, int) to tuple of str
+        By block and addition (from 1): the matrices on the branch, by their names in the block.
     """
 
     def __init__(self, blocks: Sequence[Block], ledger: Ledger, ranks: Ranks, guard: Guard):
@@ -72,7 +71,8 @@ class Stream:
         self._iteration, self._attached = 0, False
         self._places: dict[Place, Array] | None = None
         self.order: list[int] = []
-        self.branches: dict[Place, tuple[nn.Parameter, ...]] = {}
+        self.branches: dict[Place, tuple[str, ...]] = {}
+        self._named: dict[int, dict[int, str]] = {}  # by block: its parameters' names by id
 
     @property
     def rows(self) -> list[Place]:
@@ -106,7 +106,7 @@ class Stream:
             everyone = self._ranks.gathered((self.order, [*self.branches]))
             self.order = next((order for order, _ in filter(None, everyone) if order), self.order)
             for place in (each for _, places in filter(None, everyone) for each in places):
-                self.branches.setdefault(place, ())
+                self.branches.setdefault(place, ())  # a branch that another process alone has met
         rows = self.rows if self.branches else []  # without additions there is no stream
         self._places = {place: np.array([n], np.intp) for n, place in enumerate(rows)}
         if rows:
@@ -139,6 +139,10 @@ class Stream:
     def _before(self, number: int, module: nn.Module, arguments: Any, keywords: Any) -> None:
         if untouchable() or module is not self.blocks[number].module:
             return
+        if self._places is None and number not in self._named:
+            # Now, since FSDP shows the whole parameters to a forward pass alone.
+            parameters = module.named_parameters()
+            self._named[number] = {id(each): clean(name) for name, each in parameters}
         self._open[number] = torch.autograd._get_sequence_nr()  # pyright: ignore[reportPrivateImportUsage]
         x = next(tensors_of((arguments, keywords)), None)
         if x is not None and x.requires_grad and torch.is_grad_enabled():
@@ -163,7 +167,10 @@ class Stream:
     def _follow(self, place: Place, addition: Addition) -> None:
         """Hang hooks where the gradients of skip and branch arrive."""
         if self._places is None:
-            self.branches.setdefault(place, addition.parameters)
+            named = self._named[place[0]]
+            weights = [p for p in addition.parameters if p.ndim > 1 and id(p) in named]
+            names = [named[id(each)].removesuffix(".weight") for each in weights]
+            self.branches.setdefault(place, tuple(names))
         elif place not in self._places:
             return
         readers = (*addition.branch_reads, *addition.skip_reads)

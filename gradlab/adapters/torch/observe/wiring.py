@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
-from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from gradlab.adapters.torch.modules import Site
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.inputs import Inputs
+from gradlab.adapters.torch.rows import Row
 
 
 class Wiring:
@@ -17,7 +20,10 @@ class Wiring:
 
     Attributes
     ----------
-    modules : list of nn.Module
+    modules : list of (nn.Module or Site)
+        Those whose answer is that of one matrix, and single matrices of others.
+    row_readers : set of int
+        Those that are known, whatever their class, to compute z = h W + b row by row.
     settled : bool
         Whether the first iteration is over.
     activations : dict of int to str
@@ -30,16 +36,21 @@ class Wiring:
     inputs : Inputs
     """
 
-    def __init__(self, modules: Sequence[nn.Module]):
+    def __init__(self, modules: Sequence[nn.Module | Site]):
         self.modules = list(modules)
+        self.row_readers: set[int] = set()
         self.settled = False
         self.activations: dict[int, str] = {}
         self.several_rows: set[int] = set()
         self.feeds: set[tuple[int, int]] = set()
         self.inputs = Inputs()
-        self._numbers = {id(module): number for number, module in enumerate(self.modules)}
+        self._numbers = {
+            id(each.parameter if isinstance(each, Site) else each): number
+            for number, each in enumerate(self.modules)
+        }
         self._order: list[int] = []  # modules by number, as data first met them
         self._rank: dict[int, int] = {}
+        self._met: list[tuple[int, int, int]] = []  # when, how many before, and which
         self._straight: set[tuple[int, int]] = set()  # those with nothing but an activation between
         self._plain: dict[tuple[int, int], bool] = {}
         self._links: dict[
@@ -51,18 +62,41 @@ class Wiring:
         """The number of a module; -1 where it is not watched."""
         return self._numbers.get(id(module), -1)
 
+    def place_of(self, row: Row) -> int:
+        """The number under which the signals of a row's matrix are measured; -1 without any."""
+        return self._numbers.get(id(row.parameter), self.number_of(row.module))
+
+    def owners(self) -> list[tuple[nn.Module, dict[int, int]]]:
+        """Return the modules whose matrices are sites, with the numbers of these by parameter's id."""
+        found: dict[int, tuple[nn.Module, dict[int, int]]] = {}
+        for number, each in enumerate(self.modules):
+            if isinstance(each, Site):
+                _, wanted = found.setdefault(id(each.owner), (each.owner, {}))
+                wanted[id(each.parameter)] = number
+        return list(found.values())
+
     @property
     def first(self) -> int | None:
         """The module that data met first."""
         return self._order[0] if self._order else None
 
-    def meet(self, number: int) -> None:
-        """Know that data have met a module."""
-        if not self.settled and number not in self._rank:
-            self._rank[number] = len(self._order)
-            self._order.append(number)
+    def meet(self, number: int, at: int | None = None) -> None:
+        """Know that data have met a module, now or `at` an earlier point of the forward pass."""
+        if self.settled or number in self._rank:
+            return
+        if at is None:
+            at = torch.autograd._get_sequence_nr()  # pyright: ignore[reportPrivateImportUsage]
+        bisect.insort(self._met, (at, len(self._met), number))
+        self._order = [each for *_, each in self._met]
+        self._rank = {each: place for place, each in enumerate(self._order)}
 
-    def settle(self) -> list[nn.Module]:
+    @property
+    def matrices(self) -> dict[int, int]:
+        """The numbers of single matrices, by parameter's id."""
+        found = enumerate(self.modules)
+        return {id(each.parameter): n for n, each in found if isinstance(each, Site)}
+
+    def settle(self) -> list[nn.Module | Site]:
         """Fix the order of the modules after the first iteration, and return those that were met."""
         self.settled = True
         return [self.modules[number] for number in self._order]
@@ -98,7 +132,7 @@ class Wiring:
         readers = {reader for source, reader in self.feeds if source == lower}
         return (lower, upper) in self._straight and readers == {upper}
 
-    def trace(self, call: Call, read: Tensor, producers: dict[Any, int], packed: bool) -> None:
+    def trace(self, call: Call, read: Tensor, producers: graph.Producers, packed: bool) -> None:
         """Find out which modules an input comes from, and what was applied on the way.
 
         `producers` tells which module's answer a node of the graph is; `packed`: saved tensors are
@@ -108,7 +142,11 @@ class Wiring:
         if node is None:
             return
         kind, lower = self._links.get(call.module, (None, -1))
-        if type(node) is kind and not packed and producers.get(node.next_functions[0][0]) == lower:
+        if (
+            type(node) is kind
+            and not packed
+            and producers.number(node.next_functions[0][0]) == lower
+        ):
             applied = graph.applied(node)  # as last time: an activation, and what it was applied to
             if applied is not None:
                 call.applied[lower] = applied
