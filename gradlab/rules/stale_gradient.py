@@ -151,7 +151,7 @@ class StaleGradient(Rule):
         unclear = np.broadcast_to(begun, ratio.shape)
         if "grad_weight_cosine" not in run:
             return unclear
-        along = nanmedian(np.abs(run["grad_weight_cosine"])) > self.limit("along")
+        along = nanmedian(run["grad_weight_cosine"]) > self.limit("along")
         return unclear | along
 
     def _seen(self, run: Run, count: int, of: int) -> Finding:

@@ -117,7 +117,9 @@ class VanishingGradient(Rule):
         mask = np.zeros(run.shape[1:], bool)
         shares = np.full(run.shape[1:], np.nan)
         for seed, stop in enumerate(prefix):
-            if states[seed].state == LEARNED or stop < self.limit("least"):
+            audited = run.iterations == 1
+            short = stop < self.limit("least") and not audited
+            if states[seed].state == LEARNED or short:
                 continue
             size = min(WINDOW, max(1, int(stop) // 2))
             first = nanmedian(share[:size, seed])
@@ -126,7 +128,7 @@ class VanishingGradient(Rule):
             weak = nanmedian(felt[int(stop) - size : int(stop), seed]) / constant
             low = self._vanished(_by_block(run, first), _by_block(run, last))
             everywhere = np.nanmax(weak, initial=0.0) < self.limit("everywhere")
-            if not low.any() and states[seed].failed and everywhere:
+            if not low.any() and (states[seed].failed or audited) and everywhere:
                 mask[seed] = self._low_up_to(_by_block(run, weak), self.limit("alarm"))
             else:
                 mask[seed] = low

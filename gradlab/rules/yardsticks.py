@@ -523,6 +523,8 @@ def severity(
         any of them, so that not learning is then no harm of its own.
     """
     hit = list(which)
+    if run.iterations == 1:
+        return ERROR  # an audit: one pass, judged for what it will come to
     if (finite_prefix(run)[hit] < run.iterations).any():
         return ERROR
     suffer = harmed(run) if of_steps else failed(run)
