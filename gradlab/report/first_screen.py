@@ -7,12 +7,13 @@ from typing import Any
 
 from gradlab.diagnosis import registry
 from gradlab.report.code import steps
-from gradlab.report.headline import headline, where
+from gradlab.report.headline import headline, leads_to_nan, where
 from gradlab.report.pictures import pictures
 from gradlab.report.summary import Summary
 from gradlab.report.wording import typeset, words
 from gradlab.rules import Finding
 
+BREAK = "norm_and_rate"  # of a fault that ends in NaN
 USUAL = ("roles", "profile", "loss")  # of a run in which nothing is wrong, or by another's rule
 BY_STATISTIC = {  # a rule from another package: what shows the statistic that it names
     "delta_norm": ("roles", "profile"),
@@ -46,14 +47,16 @@ def answer(
     Returns
     -------
     dict
-        headline, message, where, picture (a key, or ""), fix (as `code.steps` returns, or None),
-        confidence and evidence (words), rule (code, name, explanation), severity.
+        headline, message, then (the NaN that it leads to), where, picture (a key, or ""), fix (as
+        `code.steps` returns, or None), confidence and evidence (words), rule (code, name,
+        explanation), severity.
     """
     root = summary.root
     if root is None:
         return {
             "headline": headline(summary),
             "message": "",
+            "then": "",
             "where": "",
             "picture": next((key for key in USUAL if key in known), ""),
             "fix": None,
@@ -62,9 +65,11 @@ def answer(
             "rule": None,
             "severity": "none",
         }
+    broken = leads_to_nan(root)
     return {
         "headline": headline(summary, places),
         "message": typeset(root.message),
+        "then": "" if broken is None else typeset(broken.message),
         "where": where(summary, places),
         "picture": choose_picture(root, known),
         "fix": steps(root.remedies[0]) if root.remedies else None,
@@ -81,6 +86,8 @@ def choose_picture(finding: Finding, known: Sequence[str]) -> str:
     Of the pictures that answer its code, the one that names it most exactly; of equals, the first
     of the page.
     """
+    if leads_to_nan(finding) is not None and BREAK in known:
+        return BREAK
     best, longest = "", 0
     for key, picture in pictures().items():
         fits = [len(code) for code in picture.answers if finding.rule.startswith(code)]

@@ -29,11 +29,15 @@ def headline(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
     if root is None:
         return _headline_without_fault(summary)
     product = _product(summary, root)
+    broken = leads_to_nan(root)
     first = root.iterations[0]
     if product:
-        parts = [product]
+        parts = [product if broken is None else f"{product}, then NaN"]
     elif root.rule.startswith(NUMBERS):
         parts = ["NaN or infinity", f"at iteration {first}", _place(summary, root, places)]
+    elif broken is not None:
+        then = f"then NaN at iteration {broken.iterations[0]}"
+        parts = [f"{_sentence(words(root.name))},", then, _place(summary, root, places)]
     else:
         when = "from the start" if first == 0 else f"from iteration {first}"
         parts = [_sentence(words(root.name)), _place(summary, root, places), when]
@@ -59,6 +63,11 @@ def _headline_without_fault(summary: Summary) -> str:
     if summary.outcome == NOT_LEARNED and not summary.losses and not summary.silent:
         return "It does not learn, and no rule says why"
     return f"Healthy: {said}"
+
+
+def leads_to_nan(root: Finding) -> Finding | None:
+    """Return the finding on NaN or infinity that a root cause explains; None without one."""
+    return next((each for each in root.consequences if each.rule.startswith(NUMBERS)), None)
 
 
 def _product(summary: Summary, root: Finding) -> str:

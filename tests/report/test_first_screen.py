@@ -65,6 +65,19 @@ def test_a_headline_says_what_where_and_since_when(finding, places, expected):
     assert headline(summary_of(finding), places) == expected
 
 
+def test_a_fault_that_ends_in_nan_says_so_and_shows_the_way_there():
+    broken = found("GL001", "non-finite", iterations=(25, 25))
+    root = found("GL304", "update-too-large", layers=(2,), consequences=(broken,))
+    assert headline(summary_of(root)) == "Update too large, then NaN at iteration 25 in layer 2"
+    assert choose_picture(root, ["layers", "norm_and_rate"]) == "norm_and_rate"
+    assert choose_picture(root, ["layers"]) == "layers"
+    assert answer(summary_of(root), ["layers"])["then"] == broken.message
+    grown = found("GL102", "exploding-gradient", consequences=(broken,))
+    assert headline(summary_of(grown, arrives=6.0)) == (
+        "The gradient explodes: 1.0·10⁶ times larger at layer 1, then NaN"
+    )
+
+
 def test_a_finding_that_names_its_blocks_itself_is_believed():
     finding = found(layers=(1,), blocks=("enc.0", "enc.1"), roles=("attn.proj",))
     assert (

@@ -295,6 +295,12 @@ def test_labels_at_the_ends_of_lines_do_not_lie_on_each_other():
     assert places[:2].mean() == pytest.approx(0.505)
 
 
+def test_labels_stay_in_the_picture():
+    ends = [(value, str(value), "#000000") for value in (0.0, 0.01, 0.99, 1.0)]
+    places = [label["y"] for label in end_labels(ends, {"range": [0.0, 1.0]}, apart=0.2)]
+    assert places == pytest.approx([0.0, 0.2, 0.8, 1.0])
+
+
 def test_a_label_on_a_logarithmic_axis_stands_at_the_logarithm():
     (label,) = end_labels([(100.0, "a", "#000000")], {"range": [0.0, 4.0], "type": "log"})
     assert label["y"] == pytest.approx(2)

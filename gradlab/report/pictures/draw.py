@@ -99,6 +99,14 @@ def end_labels(
             if lacking > 1e-9:
                 below[0] -= lacking / 2
                 above[0] += lacking / 2
+    floor = 0.0  # back into the picture, where there is room for all of them
+    for place in places:
+        place[0] = max(place[0], floor)
+        floor = place[0] + apart
+    ceiling = 1.0
+    for place in reversed(places):
+        place[0] = min(place[0], ceiling)
+        ceiling = place[0] - apart
     return [
         {
             "name": END, "text": escape(elided(name)), "xref": "paper", "x": 1, "xanchor": "left",
