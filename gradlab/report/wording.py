@@ -36,6 +36,7 @@ RARER_WORDS = {each.name: each.title for each in _CHARTED if each.chart == "name
 FORMULAS = {each.name: each.formula for each in LAYER_STATISTICS}
 LOGARITHMIC = tuple(each.name for each in LAYER_STATISTICS if each.logarithmic)
 COMPUTER_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)e([+-]?\d+)(?![\w.]*\w)")
+HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)\]])-(?=\d)")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -82,7 +83,8 @@ def typeset(text: str) -> str:
 
     3.3·10⁻¹³ for 3.3e-13, 0.00086 for 8.6e-4, no % left alone.
     """
-    return COMPUTER_NUMBER.sub(_plain_number, text).replace(" %", "\u00a0%")
+    written = COMPUTER_NUMBER.sub(_plain_number, text).replace(" %", "\u00a0%")
+    return HYPHEN_AS_MINUS.sub("−", written)
 
 
 def _plain_number(found: re.Match[str]) -> str:

@@ -109,6 +109,8 @@ def test_words_beside_a_picture_speak_of_what_it_shows():
         ("2.8e5", "280,000"),
         ("3.3e-13", "3.3·10⁻¹³"),
         ("1e600", "1.0·10⁶⁰⁰"),
+        ("from -1.1e22 to -3", "from −1.1·10²² to −3"),
+        ("layers 1-6, x-3", "layers 1-6, x-3"),
         ("layer 3 (block.1e3.fc)", "layer 3 (block.1e3.fc)"),
         ("relu1e3", "relu1e3"),
         ("55.4 % of", "55.4\u00a0% of"),
