@@ -22,7 +22,7 @@ class Ascending(Rule):
     What it does
     ------------
     Looks at s = <G, W_before - W_after>, the fall of the loss that an update makes to first order.
-    Negative in nearly every iteration measured, while the loss rises, means that the steps climb.
+    Negative in three of four iterations measured, while the loss rises, means that the steps climb.
     Not judged where the loss is to be maximized (`objective="maximize"`).
 
     Why it is bad
@@ -67,7 +67,8 @@ class Ascending(Rule):
         "share": Limit(
             0.75,
             "of the updates measured",
-            "momentum sends single updates uphill; whole trainings go down, but for those with a flipped sign",
+            "momentum sends single updates uphill; whole trainings go down, but for those with a "
+            "flipped sign",
         ),
         "least": Limit(5, "updates measured", "fewer can climb by chance"),
     }
@@ -101,7 +102,8 @@ class Ascending(Rule):
             value=value,
             limit=float(self.limit("share")),
             severity=severity(run, hits.which, harmless=WARNING),
-            message=f"The steps climb{seeds(hits.replicates)}: {100 * value:.0f} % of the updates measured raise the "
+            message=f"The steps climb{seeds(hits.replicates)}: {100 * value:.0f} % of the "
+            "updates measured raise the "
             f"loss to first order (limit {100 * self.limit('share'):g} %). A sign is flipped.",
             remedies=_remedies(run),
             columns=("update_norm", "grad_norm"),
@@ -122,7 +124,8 @@ def _remedies(run: Run) -> tuple[Remedy, ...]:
     evidence = "the updates point along the gradient, not against it"
     flipped = Remedy(
         "flip the sign",
-        "look for a flipped sign: maximize=True, a negative learning rate, or backward() on the loss's negative",
+        "look for a flipped sign: maximize=True, a negative learning rate, or backward() on the "
+        "loss's negative",
         {},
         evidence,
     )

@@ -30,8 +30,10 @@ class DeadUnits(Rule):
     Takes, for each hidden layer, the share of units whose slope is exactly 0 on a whole batch, as a
     median over the last 50 iterations, and compares it with the share that a healthy net of this
     depth and batch size shows at initialization: a layer is hit where more than half of the units
-    that should be alive are silent. That half of all ENTRIES are 0 is the normal state of a relu
-    net and no death.
+    that should be alive are silent. Where 90 % are silent in a net that does not learn it is an
+    error; in one that learns it is a note. Of batches of fewer than 16 examples only layers count
+    that are silent whole, on every batch. That half of all ENTRIES are 0 is the normal state of a
+    relu net and no death.
 
     Why it is bad
     -------------
@@ -98,7 +100,8 @@ class DeadUnits(Rule):
             first = max(0, int(stop) - WINDOW)
             rows = dead[first:stop, k][recorded[first:stop, k].any(axis=1)]
             if len(rows) >= min(self.limit("records"), int(stop)) and len(rows):
-                # Of a few examples only whole layers tell: what is silent on one batch answers the next.
+                # Of a few examples only whole layers tell: what is silent on one batch answers the
+                # next.
                 over = np.median if enough else np.min
                 shares[k] = np.nan_to_num(over(rows, axis=0))
         if not enough:
@@ -173,7 +176,7 @@ def _remedies(
 
 
 def _largest_step(run: Run, layers: tuple[int, ...], which: list[int], stop: int) -> float | None:
-    """Return the largest update ratio of these layers before a row; None where none was measured."""
+    """Return the largest update ratio of these layers before a row; None if not measured."""
     if "update_ratio" not in run:
         return None
     steps = run["update_ratio"][:stop][:, which][:, :, [layer - 1 for layer in layers]]

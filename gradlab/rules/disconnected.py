@@ -90,11 +90,14 @@ class Disconnected(Rule):
     def _cut(self, run: Run, mask: Array) -> Finding:
         subject = self._subject(run, mask)
         words = (
-            f"{subject} never got a gradient in {elapsed(run, run.iterations)} iterations, though the optimizer holds "
-            "them: the loss does not depend on them"
+            f"No gradient ever reached {subject} in {elapsed(run, run.iterations)} iterations, "
+            "though an optimizer holds them: the loss does not depend on them."
         )
         evidence = "no gradient was there at any step"
-        first = "see that the module is called, and that no detach(), no_grad() or .item() stands behind its answer"
+        first = (
+            "see that the module is called, and that no detach(), no_grad() or .item() "
+            "stands behind its answer"
+        )
         return self._finding(
             run,
             mask,
@@ -113,7 +116,10 @@ class Disconnected(Rule):
         )
 
     def _left_out(self, run: Run, mask: Array) -> Finding:
-        words = f"{self._subject(run, mask)} are in no optimizer, though they ask for gradients: they do not move"
+        words = (
+            f"No optimizer holds {self._subject(run, mask)}, though they ask for gradients: "
+            "they do not move."
+        )
         evidence = "the optimizer's groups do not hold them"
         return self._finding(
             run,
@@ -123,7 +129,8 @@ class Disconnected(Rule):
             (
                 Remedy(
                     "add to optimizer",
-                    "make the optimizer of model.parameters() once the last layer is in place, or add a group: "
+                    "make the optimizer of model.parameters() once the last layer is in place, "
+                    "or add a group: "
                     "optimizer.add_param_group({'params': ...})",
                     {"layers": _names(run, mask)},
                     evidence,
@@ -155,7 +162,7 @@ class Disconnected(Rule):
             value=_share(run, mask),
             limit=float(self.limit("most")),
             severity=self._severity(run, mask),
-            message=f"{words[0].upper()}{words[1:]}.",
+            message=words,
             remedies=remedies,
             columns=("grad_norm", "update_norm"),
             confidence="high",
@@ -183,12 +190,13 @@ def _without_gradient(run: Run) -> Array:
     norm = np.where(run.recorded("update_norm"), run["update_norm"], np.nan)
     stood = np.nanmax(norm, axis=(0, 1), initial=-1) == 0
     never = ~run.recorded("grad_norm").any(axis=(0, 1))
-    # In a net that does not learn, a gradient of 0 has causes of its own: dead units, a flat output.
+    # In a net that does not learn, a gradient of 0 has causes of its own: dead units, a flat
+    # output.
     return (stood & never) | (_always_zero(run) & learns(run).all())
 
 
 def _always_zero(run: Run) -> Array:
-    """Which matrices got a gradient of exactly 0 at every step: something multiplies it by 0 (L,)."""
+    """Which matrices got a gradient of exactly 0 at every step: something makes it 0 (L,)."""
     gradient = np.where(run.recorded("grad_norm"), run["grad_norm"], np.nan)
     zero = np.nanmax(gradient, axis=(0, 1), initial=-1) == 0
     everywhere = zero[run.layer("kind") != "vector"].all()

@@ -40,9 +40,10 @@ class DivergingWeights(Rule):
     What it does
     ------------
     Looks for steps of a layer that grow in a row, three times at least and tenfold in all, carry
-    the weights farther than their own length, and do not bring the loss down by half. The cosine
-    between neighbouring steps tells two kinds apart: near +1 the weights run away in one direction;
-    near -1 they jump over the minimum and back, farther each time.
+    the weights farther than their own length, along one line or without any bound, and do not bring
+    the loss down by half of its spread. Not in a seed that learned: there it was overcome. The
+    cosine between neighbouring steps tells two kinds apart: near +1 the weights run away in one
+    direction; near -1 they jump over the minimum and back, farther each time.
 
     Why it is bad
     -------------

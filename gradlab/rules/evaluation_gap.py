@@ -70,7 +70,9 @@ class EvaluationGap(Rule):
     }
 
     def missing(self, run: Run) -> str | None:
-        """A model without modules that behave differently in evaluation has no gap, and lacks nothing."""
+        """A model without modules that behave differently in evaluation has no gap, and lacks
+        nothing.
+        """
         return None
 
     def judge(self, run: Run) -> Finding | None:
@@ -119,8 +121,10 @@ class EvaluationGap(Rule):
             value=float(ratio),
             limit=float(self.limit("times")),
             severity=ERROR if fails and 2 * len(hits.which) >= run.replicates else WARNING,
-            message=f"Evaluation mode disagrees with training mode{seeds(hits.replicates)}: on the same batches the "
-            f"loss is {number(float(evaluation))} in evaluation and {number(float(training))} in training. "
+            message=f"Evaluation mode disagrees with training mode{seeds(hits.replicates)}: on "
+            "the same batches the "
+            f"loss is {number(float(evaluation))} in evaluation and {number(float(training))} in "
+            "training. "
             "BatchNorm's running averages do not fit the batches.",
             remedies=_remedies(),
             columns=("activation_rms",),
@@ -130,7 +134,9 @@ class EvaluationGap(Rule):
 
 
 def _fails(run: Run, evaluation: float) -> bool:
-    """Whether the net, in evaluation mode, is no better than the best constant, or than before it was trained."""
+    """Whether the net, in evaluation mode, is no better than the best constant, or than before it
+    was trained.
+    """
     baseline = column(run, "criterion_baseline")
     if baseline is not None:
         return evaluation >= AS_GOOD_AS_CONSTANT * float(baseline[np.isfinite(baseline)][-1])
@@ -146,13 +152,15 @@ def _remedies() -> tuple[Remedy, ...]:
     return (
         Remedy(
             "raise norm momentum",
-            "give BatchNorm a larger momentum (0.1 is the default), or train for more steps before you evaluate",
+            "give BatchNorm a larger momentum (0.1 is the default), or train for more steps "
+            "before you evaluate",
             {"momentum": 0.1},
             evidence,
         ),
         Remedy(
             "recompute averages",
-            "recompute the running averages: set momentum=None, call reset_running_stats() and run some batches in "
+            "recompute the running averages: set momentum=None, call reset_running_stats() and "
+            "run some batches in "
             "training mode without gradient (torch.optim.swa_utils.update_bn does it)",
             {},
             evidence,

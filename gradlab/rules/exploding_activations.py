@@ -24,7 +24,8 @@ class ExplodingActivations(Rule):
     Compares the root mean square of the activations in the last hidden layer with the first one's,
     at iteration 0 and as a median over 50 iterations: growth by more than 100 is an explosion of
     the forward signal. Layers beyond that limit are named; the cause is that of the whole chain,
-    since the growth begins at its first layer.
+    since the growth begins at its first layer. In a net with residual blocks the stream counts. An
+    error where nothing is learned, else a note.
 
     Why it is bad
     -------------

@@ -81,7 +81,8 @@ class FrozenLayer(Rule):
         "alone": Limit(
             0.01,
             "of the middle layer's pace",
-            "In a net that learns, layers of a slower pace are usual, one that stands still is not.",
+            "In a net that learns, layers of a slower pace are usual, one that stands still is "
+            "not.",
         ),
     }
     needs_loss = True

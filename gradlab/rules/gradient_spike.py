@@ -25,9 +25,10 @@ class GradientSpike(Rule):
     ------------
     Follows ln ||G||, the logarithm of the whole gradient's norm, by an exponential mean and
     variance (decay 0.97) and looks for an iteration that stands more than 4 deviations AND more
-    than 10 times above that mean, and above the first 20 iterations, when all was new. A warning;
-    an error where the loss of the 10 iterations after it stands 1.5 times above that of the 10
-    before, so that the spike did damage.
+    than 10 times above that mean, and above the first 20 iterations, when all was new. An error in
+    a net that does not learn. In one that learns it is a note, or a warning where it did damage:
+    where the median loss of the 10 iterations after it stands above that of the 10 before by more
+    than five times their scatter.
 
     Why it is bad
     -------------

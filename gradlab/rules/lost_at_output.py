@@ -31,8 +31,9 @@ class LostAtOutput(Rule):
     Looks at the stage between the last trainable layer and the loss. `output_gain` is the norm of
     the loss's gradient at the last layer's output over its norm at the criterion's input: what
     softmax, sigmoid, clamp, relu or log pass on. A gain below the limit in most of the iterations
-    measured, in a seed that does not learn, is reported; so is an operation that the criterion
-    applies itself and that stands before it once more.
+    measured, in a seed that does not learn, is reported, unless what stands behind gives it back,
+    as a logarithm does behind a softmax; so is an operation that the criterion applies itself and
+    that stands before it once more.
 
     Why it is bad
     -------------
@@ -79,7 +80,8 @@ class LostAtOutput(Rule):
         "gain": Limit(
             0.1,
             "of the gradient's norm at the criterion's input",
-            "plain logits have 1, sigmoid + binary cross-entropy .003 and softmax + log .05 while they learn: it is "
+            "plain logits have 1, sigmoid + binary cross-entropy .003 and softmax + log .05 "
+            "while they learn: it is "
             "judged only where nothing is learned",
         ),
         "often": Limit(
@@ -91,7 +93,10 @@ class LostAtOutput(Rule):
         """The output stage is needed; only a framework's adapter sees it."""
         if column(run, "output_gain") is not None:
             return None
-        return "needs output_gain, which this record does not hold: no operation was seen behind the last layer"
+        return (
+            "needs output_gain, which this record does not hold: no operation was seen behind "
+            "the last layer"
+        )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the iterations at which the output stage was measured."""
@@ -143,7 +148,8 @@ class LostAtOutput(Rule):
             severity=severity(run, hits.which, harmless=WARNING),
             value=value,
             limit=float(self.limit("gain")),
-            message=f"The signal is lost at the output{seeds(hits.replicates)}: {start}{tail}; {evidence}.",
+            message=f"The signal is lost at the output{seeds(hits.replicates)}: {start}{tail}; "
+            f"{evidence}.",
             remedies=_remedies(run, repeated, stage),
             columns=("grad_norm",),
             confidence="high" if repeated or value == 0 else "medium",
@@ -157,7 +163,9 @@ def _criterion(run: Run) -> Mapping:
 
 
 def _operations(run: Run) -> list[tuple[str, float]]:
-    """Return (operation, median factor) from the last layer's output to the criterion, nearest the layer first."""
+    """Return (operation, median factor) from the last layer's output to the criterion, nearest the
+    layer first.
+    """
     table = getattr(run, "output_stage", None)
     if table is None or not len(table):
         return []
@@ -166,7 +174,8 @@ def _operations(run: Run) -> list[tuple[str, float]]:
 
 
 def _passed(run: Run) -> float:
-    """Return what an example's loss passes on to the last layer: 1 or so for logits; NaN if unknown.
+    """Return what an example's loss passes on to the last layer: 1 or so for logits; NaN if
+    unknown.
 
     The product of all factors up to the loss, times sqrt(B), which undoes the mean over a batch: a
     logarithm behind a softmax gives back what the softmax took.
@@ -179,7 +188,9 @@ def _passed(run: Run) -> float:
 
 
 def _repeated(run: Run) -> str:
-    """Name the operation behind the last layer that the criterion applies itself; empty where there is none."""
+    """Name the operation behind the last layer that the criterion applies itself; empty where there
+    is none.
+    """
     twice = TWICE.get(str(_criterion(run).get("name")), ())
     names = [name for name, _ in _operations(run)]
     return next((name for name in names if name in twice), "")
@@ -189,13 +200,25 @@ def _remedies(run: Run, repeated: str, stage: list[tuple[str, float]]) -> tuple[
     blocking = min(stage, key=lambda each: each[1])[0] if stage else ""
     culprit = repeated or blocking
     criterion = str(_criterion(run).get("name") or "the loss")
-    first = f"remove {culprit} from the end of the model, and give {criterion} the last layer's output as it is"
+    first = (
+        f"remove {culprit} from the end of the model, and give {criterion} the last layer's "
+        "output as it is"
+    )
     if culprit in ("", "unknown"):
-        first = "look at what stands between the last layer and the loss: it must not be flat where the answers lie"
-    evidence = f"output_gain is measured behind the last layer; {culprit or 'the stage'} has the smallest factor"
+        first = (
+            "look at what stands between the last layer and the loss: it must not be flat "
+            "where the answers lie"
+        )
+    evidence = (
+        f"output_gain is measured behind the last layer; {culprit or 'the stage'} has the "
+        "smallest factor"
+    )
     found = [Remedy("remove output operation", first, {"operation": culprit}, evidence)]
     if culprit == "sigmoid" and not repeated:
-        words = "use binary_cross_entropy_with_logits, whose derivative does not vanish where the sigmoid is flat"
+        words = (
+            "use binary_cross_entropy_with_logits, whose derivative does not vanish where "
+            "the sigmoid is flat"
+        )
         found.append(
             Remedy(
                 "use criterion on logits",

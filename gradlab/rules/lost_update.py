@@ -23,9 +23,11 @@ class LostUpdate(Rule):
     What it does
     ------------
     Takes the share of weights that have a gradient and yet are the same number after the update: w
-    + dw was rounded back to w. A median over 50 iterations above a half is a warning, above 90 % in
-    half of the seeds an error. Judged only while the loss is above 1 % of the constant predictor's:
-    where nothing is left to learn, steps are too small for any format.
+    + dw was rounded back to w. A median over 50 iterations above a half is a warning, and an error
+    where it hits most of the parameters of a net that learns nothing. Judged only while something
+    is left to learn and the learning rate is not at the end of its schedule: where the loss has
+    come within 2 % of its spread of its lowest, steps are too small for any format. Parameters that
+    get next to no gradient beside the others are not judged.
 
     Why it is bad
     -------------
@@ -138,7 +140,7 @@ def _idle(run: Run) -> np.ndarray:
 
 
 def _at_speed(run: Run, share: float) -> np.ndarray:
-    """Where the learning rate is not yet, or no longer, a small share of its largest value (T, S)."""
+    """Where the learning rate is not yet, or no longer, a small part of its largest (T, S)."""
     rate = column(run, "learning_rate")
     if rate is None:
         return np.ones(run.shape[:2], bool)

@@ -22,10 +22,11 @@ class NoProgress(Rule):
 
     What it does
     ------------
-    Compares the median loss of the last 50 iterations with the loss of the best constant prediction
-    (the class frequencies, or the mean target): at 95 % of it or more, the net has learned nothing
-    about its input. A symptom: it is folded under its cause wherever another rule finds one. Where
-    the weights have hardly moved, it is a warning that names the learning rate.
+    Asks of each seed whether it learned: by the score that the user logs; else by the loss at the
+    end against that of the best constant prediction (the class frequencies, or the mean target),
+    which must be below 95 %; else by the fall of the loss in units of its scatter. A symptom: it is
+    folded under its cause wherever another rule finds one. Where the weights have hardly moved, it
+    is a warning that names the learning rate.
 
     Why it is bad
     -------------

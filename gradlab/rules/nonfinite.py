@@ -65,7 +65,7 @@ class NonFinite(Rule):
     explains = ("GL101", "GL103", "GL201", "GL202", "GL302", "GL401", "GL402")
 
     def is_cause(self, finding: Finding) -> bool:
-        """Whether a parameter that left its domain made it: then large gradients are its work too."""
+        """Whether a parameter that left its domain made it: then large gradients are its work."""
         return any(each.action == BOUND for each in finding.remedies)
 
     def judge(self, run: Run) -> Finding | None:
@@ -183,6 +183,8 @@ class NonFinite(Rule):
         if iteration == 1:
             return sentence + f", after a gradient norm of {number(norm[0])} at iteration 0."
         peak = int(np.nanargmax(norm[:iteration]))
+        if peak == 0:
+            return f"{sentence}; no gradient norm before was above {number(norm[0])}, the first."
         grown = f"{number(norm[0])} at iteration 0 to {number(norm[peak])} at iteration {peak}"
         return f"{sentence}; the gradient norm went from {grown}."
 

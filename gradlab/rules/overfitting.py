@@ -24,9 +24,10 @@ class Overfitting(Rule):
     ------------
     Compares the loss on held-out data (a median over the last quarter of its values, three at
     least) with its minimum before that (a median over three, too) and with the training loss: it
-    fires where it stands at 1.5 times that minimum, at twice the training loss, which is below the
-    constant predictor's, and above 1 % of the latter: two losses near 0 differ by rounding. Of
-    fewer than eight values, single ones count. Always a warning.
+    fires where it stands above both by a fifth of what it had gained at its minimum (or of the
+    training losses' spread, where it gained nothing), in a seed that is not known to have learned
+    nothing. Not where the training batches themselves show the gap in evaluation mode. Of fewer
+    than eight values, single ones count. Always a warning.
 
     Why it is bad
     -------------
@@ -115,7 +116,8 @@ class Overfitting(Rule):
             limit=self.limit("rise"),
             message=f"The net overfits{seeds(hits.replicates)}: its loss on held-out data was "
             f"lowest at iteration "
-            f"{when} ({number(lowest)}) and is {number(last)} now, while the training loss is {number(train)}.",
+            f"{when} ({number(lowest)}) and is {number(last)} now, while the training loss is "
+            f"{number(train)}.",
             remedies=(
                 remedy("stop early", f"stop near iteration {when}", iteration=when),
                 remedy("regularize", "more data, an L2 penalty, dropout, or a smaller net"),
@@ -128,7 +130,9 @@ class Overfitting(Rule):
         )
 
     def _unit(self, values: Array, lowest: float, spread: float) -> float:
-        """Return what a rise is measured by: what the held-out loss gained, or the training's spread."""
+        """Return what a rise is measured by: what the held-out loss gained, or the training's
+        spread.
+        """
         gained = float(values[0]) - lowest
         return gained if gained > self.limit("gain") * spread else spread
 

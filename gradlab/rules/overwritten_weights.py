@@ -23,8 +23,8 @@ class OverwrittenWeights(Rule):
     ------------
     Compares what moved the weights between two steps with what the optimizer's step did:
     `outside_update_norm` over `update_norm`. Above the limit in most measurements, code outside the
-    optimizer writes the weights. In a net that learns it is a note: WGAN's clipping and moving
-    averages do so on purpose.
+    optimizer writes the weights. An error in a net that does not learn; else a note: WGAN's
+    clipping and moving averages do so on purpose.
 
     Why it is bad
     -------------
@@ -75,7 +75,9 @@ class OverwrittenWeights(Rule):
     }
 
     def missing(self, run: Run) -> str | None:
-        """A record that holds no such measurement lacks nothing: the built-in engine writes its weights alone."""
+        """A record that holds no such measurement lacks nothing: the built-in engine writes its
+        weights alone.
+        """
         return None
 
     def judge(self, run: Run) -> Finding | None:
@@ -114,13 +116,15 @@ class OverwrittenWeights(Rule):
             value=value,
             limit=float(self.limit("share")),
             severity=severity(run, hits.which, harmless=harmless),
-            message=f"Something besides the optimizer writes the weights of layer {layer}{seeds(hits.replicates)}: "
+            message="Something besides the optimizer writes the weights of layer "
+            f"{layer}{seeds(hits.replicates)}: "
             f"between two steps they change by {number(value)} times what a step changes (limit "
             f"{self.limit('share'):g}); {are_hit(layers)}.",
             remedies=(
                 Remedy(
                     "find the other writer",
-                    "look for code that writes the weights between the steps: clamp_, copy_, weight.data, "
+                    "look for code that writes the weights between the steps: clamp_, copy_, "
+                    "weight.data, "
                     "load_state_dict",
                     {},
                     "the weights before a step are not those after the step before it",

@@ -35,8 +35,9 @@ class SaturatedUnits(Rule):
     ------------
     Takes, for each hidden sigmoid or tanh layer, the share of (example, unit) entries whose slope
     is below 1 % of the largest one (|z| beyond 6 for a sigmoid, 3 for tanh), as a median over the
-    last 50 iterations. Above a half it is a warning, above 80 % in half of the seeds an error. The
-    slope decides, not a fixed range of outputs.
+    last 50 iterations. Above a half it is worth a word; above 80 %, where next to nothing passes,
+    it is an error in a net that does not learn. In one that learns it is a note. The slope decides,
+    not a fixed range of outputs.
 
     Why it is bad
     -------------

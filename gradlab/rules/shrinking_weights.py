@@ -35,7 +35,8 @@ class ShrinkingWeights(Rule):
     points along the weights, cos(G, W) near 1; (b) the optimizer's weight decay c: c ||W|| is
     larger than ||G||, or, decoupled from the gradient, the sum of learning rate x c over the run
     has taken more than half of the norm; (c) the norm has fallen to less than half while a weight
-    decay or a penalty is set. In each, the norm must have fallen.
+    decay or a penalty is set, or every norm to less than a twentieth. In each, the norm must have
+    fallen.
 
     Why it is bad
     -------------
@@ -95,7 +96,8 @@ class ShrinkingWeights(Rule):
         "cosine": Limit(
             0.7,
             "cosine of gradient and weights",
-            "a matrix of n entries meets a data gradient at 1/sqrt(n) or so; a penalty's gradient is the weights",
+            "a matrix of n entries meets a data gradient at 1/sqrt(n) or so; a penalty's "
+            "gradient is the weights",
         ),
         "outweighs": Limit(
             1.0, "weight decay x ||W|| over ||G||", "above 1 the optimizer follows the penalty"
@@ -198,7 +200,8 @@ class ShrinkingWeights(Rule):
             severity=severity(run, hits.which, harmless=WARNING),
             value=pull.left,
             limit=float(self.limit("fallen")),
-            message=f"The weights of {span(layers)} shrink{seeds(hits.replicates)}: {who} outweighs the data; "
+            message=f"The weights of {span(layers)} shrink{seeds(hits.replicates)}: {who} "
+            "outweighs the data; "
             f"{evidence}.",
             remedies=_remedies(run, pull),
             columns=("weight_norm", "grad_weight_cosine", "grad_norm"),
@@ -209,7 +212,9 @@ class ShrinkingWeights(Rule):
 
 @dataclass(frozen=True)
 class _Pull:
-    """What pulls weights to 0: its kind, which layers (L,), what is left of their norms, and how strong it is."""
+    """What pulls weights to 0: its kind, which layers (L,), what is left of their norms, and how
+    strong it is.
+    """
 
     kind: str
     layers: Array
@@ -218,7 +223,7 @@ class _Pull:
 
 
 def _late(run: Run, name: str, rows: slice, seed: int) -> Array:
-    """Return medians (L,) of a statistic over some rows of a seed; NaN where it was not recorded."""
+    """Return medians (L,) of a statistic over some rows of a seed; NaN if not recorded."""
     if name not in run:
         return np.full(run.shape[2], np.nan)
     return nanmedian(np.where(run.recorded(name), run[name], np.nan)[rows, seed])

@@ -24,8 +24,10 @@ class StaleGradient(Rule):
     ------------
     The gradient of a batch's mean loss is a mean of single examples' gradients, so that its norm is
     at most the mean of theirs: ||G|| <= p, always. Fires where the median of ||G|| / p over 50
-    iterations is above 1.1 in a layer (an error where nothing is learned, or above 2): such a
-    gradient holds more than this batch's loss.
+    iterations is above 1.1 in half of the layers (an error where nothing is learned): such a
+    gradient holds more than this batch's loss. Layers whose quotient is that large at the first
+    measurement already, or whose gradient points along the weights, are not judged. Where PyTorch's
+    gradients themselves were seen to be left over at most steps, nothing else is asked.
 
     Why it is bad
     -------------

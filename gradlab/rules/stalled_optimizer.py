@@ -25,8 +25,9 @@ class StalledOptimizer(Rule):
     ------------
     Adam, AdamW, RMSprop and AdaGrad divide each gradient by sqrt(v) + epsilon, so that its size
     does not matter, until epsilon does. Compares epsilon with sqrt(v_hat), as a median over 50
-    iterations: above a tenth a warning, above 1 in half of the seeds an error. Judged only while
-    the loss is above 1 % of the constant predictor's.
+    iterations: above a tenth in half of the layers it is a warning; an error where weights that
+    moved learned nothing, a note in a net that learns. Judged only while something is left to
+    learn.
 
     Why it is bad
     -------------

@@ -39,7 +39,8 @@ class StarvedSteps(Rule):
     follow its size), the schedule (the learning rate has fallen to a thousandth of its largest
     value before the run is half over, or has not yet risen there), or an adaptive optimizer's
     epsilon (larger than the gradients it divides by). It names which, and is reported where the
-    steps cannot carry the weights far.
+    steps cannot carry the weights far; a schedule that ended early also in a net that went far, as
+    a note where that learned.
 
     Why it is bad
     -------------
@@ -175,7 +176,8 @@ class StarvedSteps(Rule):
         start = int(np.flatnonzero(idle)[0])
         low = float(np.nanmedian(known[idle]))
         words = (
-            f"the schedule keeps the learning rate at {number(low)} in {100 * float(idle.mean()):.0f} % of the "
+            f"the schedule keeps the learning rate at {number(low)} in "
+            f"{100 * float(idle.mean()):.0f} % of the "
             f"iterations, where its largest value is {number(largest)}"
         )
         remedy = Remedy(
@@ -224,7 +226,10 @@ class StarvedSteps(Rule):
         ):
             return None
         value = float(np.median(known))
-        words = f"epsilon {number(epsilon)} is {number(value)} times the gradients that the optimizer divides by"
+        words = (
+            f"epsilon {number(epsilon)} is {number(value)} times the gradients that the "
+            "optimizer divides by"
+        )
         remedy = Remedy(
             "lower epsilon", "use the default epsilon: eps=1e-8", {"eps": DEFAULT_EPSILON}, words
         )
@@ -243,7 +248,9 @@ class _Shortage:
 
 
 def _small_steps(run: Run, seed: int, stop: int) -> bool:
-    """Whether a typical step moves the typical matrix by less than a thousandth of its length, or none was measured."""
+    """Whether a typical step moves the typical matrix by less than a thousandth of its length, or
+    none was measured.
+    """
     if "update_ratio" not in run:
         return True
     ratio = np.where(run.recorded("update_ratio"), run["update_ratio"], np.nan)[:stop, seed]

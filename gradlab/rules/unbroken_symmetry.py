@@ -21,8 +21,9 @@ class UnbrokenSymmetry(Rule):
     What it does
     ------------
     Looks for hidden layers in which two units read their inputs by the same weights (a cosine of
-    0.99999) from the first iteration to the last. Layers of fewer than four inputs are not judged:
-    there, chance makes such pairs.
+    0.99999) from the first iteration to the last: an error where nothing is learned, a note in a
+    net that learns. Layers of fewer than four inputs are not judged: there, chance makes such
+    pairs.
 
     Why it is bad
     -------------

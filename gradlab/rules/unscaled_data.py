@@ -90,10 +90,13 @@ class UnscaledData(Rule):
     }
 
     def missing(self, run: Run) -> str | None:
-        """Neither scale known is not a fault of the record's maker alone: say what would give it."""
+        """Neither scale known is no fault of the record alone: say what would give it."""
         if _scale(run, "target_rms") or _scale(run, "input_rms"):
             return None
-        return "needs the scale of inputs or targets (input_rms, target_rms), which this record does not hold"
+        return (
+            "needs the scale of inputs or targets (input_rms, target_rms), which this record "
+            "does not hold"
+        )
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the seeds that did not learn by the scale of their data."""
@@ -130,7 +133,8 @@ class UnscaledData(Rule):
             value=value,
             limit=limit,
             severity=severity(run, hits.which, harmless=WARNING),
-            message=f"The {which}s are not scaled{seeds(hits.replicates)}: {told} (limit {limit:g}); {result}.",
+            message=f"The {which}s are not scaled{seeds(hits.replicates)}: {told} (limit "
+            f"{limit:g}); {result}.",
             remedies=(cure,),
             columns=("grad_norm", "activation_rms"),
             confidence="high",
@@ -139,7 +143,9 @@ class UnscaledData(Rule):
 
 
 def _scale(run: Run, name: str) -> float:
-    """Return a scale of the data: of its column's first values, or of the configuration; 0 where it is not known."""
+    """Return a scale of the data: of its column's first values, or of the configuration; 0 where it
+    is not known.
+    """
     values = column(run, name) if name in STEP_COLUMNS else None
     if values is not None:
         known = values[np.isfinite(values)]

@@ -11,7 +11,13 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import lower_learning_rate, remedy, warm_up
 from gradlab.rules.windows import WINDOW, finite_prefix, losses, windows
 from gradlab.rules.wording import during, number, seeds
-from gradlab.rules.yardsticks import batch_size, constant_loss, is_yardstick, severity
+from gradlab.rules.yardsticks import (
+    batch_size,
+    constant_level,
+    constant_loss,
+    is_yardstick,
+    severity,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -23,10 +29,11 @@ class UnstableLoss(Rule):
     What it does
     ------------
     Counts, in windows of 50 iterations after the first 10, how often the loss (of 32 examples at
-    least) stands above 1.5 times that of the best constant prediction and of its own start: in a
-    fifth of the iterations or more, while it swings by a factor of 1.5, the training is thrown back
-    again and again. A loss that is high and still is not meant, nor one that falls from a bad
-    start.
+    least) stands above its own start and the best constant prediction's by half a unit; the unit is
+    what was gained at best, or the constant prediction's loss. In a fifth of the iterations or
+    more, while it swings by half a unit, the training is thrown back again and again: an error
+    where nothing is learned, else a note. A loss that is high and still is not meant, nor one that
+    falls from a bad start, nor one that is no yardstick: with moving targets, or around 0.
 
     Why it is bad
     -------------
@@ -130,14 +137,11 @@ class UnstableLoss(Rule):
         The start (or the constant predictor's loss, where that is higher) plus half a unit; the
         unit is what was gained at best, or the constant predictor's loss, whichever is more.
         """
-        start, constant = (
-            float(np.median(loss[: int(self.limit("skip"))])),
-            constant_loss(run, seed),
-        )
+        start = float(np.median(loss[: int(self.limit("skip"))]))
+        level, constant = constant_level(run, seed), constant_loss(run, seed)
         scatter = float(np.median(np.abs(np.diff(loss))))
-        known = np.isfinite(constant)
-        unit = max(start - float(np.min(loss)), constant if known else scatter)
-        return max(start, constant if known else start) + self.limit("high") * unit, unit
+        unit = max(start - float(np.min(loss)), np.nan_to_num(constant, nan=scatter))
+        return float(np.fmax(start, level) + self.limit("high") * unit), unit
 
     def _share(self, part: Array, bound: float, unit: float) -> float:
         """How often the loss stands too high; 0 where it does not swing, or where it only falls."""

@@ -23,11 +23,12 @@ class UpdateTooLarge(Rule):
     What it does
     ------------
     Takes ||W_after - W_before|| / ||W||, the update as it really was, as a median over 50
-    iterations: above 0.2 a warning (an error where nothing is learned either), above 1 in half of
-    the seeds an error: each step then replaces the layer. A mean above 0.3 over 10 iterations is a
-    warning too: a burst at the start, from which the weights come out large, makes the ratios after
-    it look harmless. Steps on which the loss falls by half within 10 iterations are good ones,
-    however large.
+    iterations: above 0.2 in a seed that has not learned is a warning, and an error where nothing is
+    learned, if at least one layer in eight takes such steps or one of them is above 1: it then
+    replaces the layer. Norms below LeCun's count as LeCun's. A mean above 0.3 over 10 iterations
+    counts too: a burst at the start, from which the weights come out large, makes the ratios after
+    it look harmless. Steps on which the loss falls by half of its spread within 10 iterations are
+    good ones, however large.
 
     Why it is bad
     -------------
@@ -41,7 +42,7 @@ class UpdateTooLarge(Rule):
 
     What to try
     -----------
-    Divide the learning rate by the ratio over 0.001; warm it up; clip the gradient.
+    Divide the learning rate by the ratio over 0.01, at least by ten; warm it up; clip the gradient.
 
     References
     ----------

@@ -103,7 +103,8 @@ class VanishingGradient(Rule):
         "jump": Limit(
             15.0,
             "times the last layer below the limit, at the first one above it",
-            "A sigmoid takes a factor of 4 to 5 a layer, the default initialization under relu 2.5.",
+            "A sigmoid takes a factor of 4 to 5 a layer, the default initialization under relu "
+            "2.5.",
         ),
         "least": Limit(5, "iterations", "Fewer tell nothing of what follows."),
     }
@@ -115,7 +116,8 @@ class VanishingGradient(Rule):
         share, felt = gradient_share(run), weighted_gradient(run)
         states, prefix = outcomes(run), finite_prefix(run)
         mask = np.zeros(run.shape[1:], bool)
-        shares = np.full(run.shape[1:], np.nan)
+        values = np.full(run.shape[1:], np.nan)
+        beside = np.zeros(run.replicates, bool)  # which seeds are hit by a layer's share
         for seed, stop in enumerate(prefix):
             audited = run.iterations == 1
             short = stop < self.limit("least") and not audited
@@ -132,11 +134,13 @@ class VanishingGradient(Rule):
                 mask[seed] = self._low_up_to(_by_block(run, weak), self.limit("alarm"))
             else:
                 mask[seed] = low
-            shares[seed] = last if low.any() else weak
+            beside[seed] = low.any()
+            values[seed] = last if low.any() else weak
         hits = Hits(mask)
         if not hits.which:
             return None
-        return self._finding(run, hits, shares, Window(0, int(prefix[hits.which].max())))
+        window = Window(0, int(prefix[hits.which].max()))
+        return self._finding(run, hits, values, window, beside=bool(beside[hits.which].any()))
 
     def _vanished(self, first: Array, last: Array) -> Array:
         """Return which layers' shares, and those of all before them, are low and stay low (L,)."""
@@ -158,7 +162,9 @@ class VanishingGradient(Rule):
             return np.zeros(len(values), bool)
         return low
 
-    def _finding(self, run: Run, hits: Hits, values: Array, window: Window) -> Finding:
+    def _finding(
+        self, run: Run, hits: Hits, values: Array, window: Window, *, beside: bool
+    ) -> Finding:
         layers = hits.layers or (int(hits.mask[hits.which[0]].argmax()) + 1,)
         median = nanmedian(np.where(hits.mask, values, np.nan)[hits.which])
         worst = int(np.nanargmin(median))
@@ -166,22 +172,28 @@ class VanishingGradient(Rule):
         late = Window(max(0, window.stop - WINDOW), window.stop)
         why = cause.explain(run, layers, hits.which, late, grows=False)
         ratio = _ratio(run, late, hits.which, min(layers), why)
-        state = outcomes(run)[hits.which[0]]
+        evidence = outcomes(run)[hits.which[0]].evidence
+        told = (
+            f"layer {worst + 1} gets {number(100 * value)} % of the gradient that the layers "
+            "behind it get, from the first iterations to the last"
+            if beside
+            else f"no layer matters: all weights of layer {worst + 1} together could change the "
+            f"loss by {number(100 * value)} % of the best constant prediction's"
+        )
         return self.finding(
             hits,
             window,
             severity=severity(run, hits.which, harmless=WARNING),
             layers=layers,
             value=value,
-            limit=self.limit("share"),
+            limit=self.limit("share" if beside else "alarm"),
             message=f"The gradient vanishes in {span(layers)}{seeds(hits.replicates)}: {ratio}"
-            f"layer {worst + 1} gets {number(100 * value)} % of the gradient that the layers behind "
-            f"it get, from the first iterations to the last; {state.evidence}.",
+            f"{told}; {evidence}.",
             cause=why,
             remedies=_remedies(run, layers, why, cut_off=value == 0),
             columns=("delta_norm", "per_example_grad_norm", "log_gain_slope"),
             confidence="high" if why is not None else "medium",
-            evidence=state.evidence,
+            evidence=evidence,
         )
 
 
@@ -210,7 +222,7 @@ def _up_to(values: Array, limit: float) -> Array:
 
 
 def _ratio(run: Run, window: Window, which: list[int], layer: int, why) -> str:
-    """Word how much of the signal is left at the lowest layer hit, by the number its cause gives."""
+    """Word how much of the signal is left at the lowest layer hit, as its cause says."""
     delta = run["delta_norm"][window.start : window.stop][:, which]
     last = run.shape[2]
     with np.errstate(all="ignore"):

@@ -1,4 +1,5 @@
-"""What rules measure by: whether a net learns, how far its loss moves, how much of the gradient a layer gets.
+"""What rules measure by: whether a net learns, how far its loss moves, how much of the gradient a
+layer gets.
 
 Each yardstick is defined once, with its reason. None changes when a constant is added to the logged
 loss, except the comparison with a baseline that the user gave for that very loss.
@@ -23,23 +24,22 @@ SLOW = "slow"
 NOT_LEARNED = "not learned"
 UNKNOWN = "unknown"
 
-# Of the best constant predictor's loss. What is left above it is within the scatter of batches, or not worth the name.
+# Of the best constant predictor's loss. What is left above it is within the scatter of batches, or
+# not worth the name.
 AS_GOOD_AS_CONSTANT = 0.95
 MOSTLY_LEARNED = 0.5
-# Falls of the loss in units of the batch losses' own scatter. Measured: nets that learn 25 to 95, nets that do not 0 to
-# 0.5, a deep relu net that crawls 10.
+# Falls of the loss in units of the batch losses' own scatter. Measured: nets that learn 25 to 95,
+# nets that do not 0 to 0.5, a deep relu net that crawls 10.
 CLEAR_FALL = 3.0
 NO_FALL = 1.0
 # Standard errors of a mean that a difference of two means must exceed.
 SIGNIFICANT = 3.0
-# Share of their own length that the weights of the busiest layer must have travelled before a net can be said to be
-# unable to learn: below it, it was not given the steps.
+# Share of their own length that the weights of the busiest layer must have travelled before a net
+# can be said to be unable to learn: below it, it was not given the steps.
 HARDLY_MOVED = 0.05
 ROUNDING = 1e-6  # of the loss's size: float32 keeps seven digits
-EXAMPLES_POOLED = (
-    200  # at least so many examples speak for the end of a run, where batches are small
-)
-SAME_LOSS = 1e-3  # of the criterion's range: rounding apart, the logged loss is the criterion
+EXAMPLES_POOLED = 200  # at least so many examples speak for the end of a run
+SAME_LOSS = 1e-3  # of the criterion's range: rounding apart, the logged loss follows it
 FALLING = 0.15  # of the second half's fall that must lie in the last quarter
 SHORTEST = 5  # values in a window
 STARTING = 10  # iterations that are a run's start
@@ -118,7 +118,7 @@ class Trend:
 
     @property
     def falls_still(self) -> bool:
-        """Whether it fell, beyond chance, in the second half of the run too, and falls at its end."""
+        """Whether it fell, beyond chance, in the second half of the run, and falls at its end."""
         beyond_chance = self.late > max(SIGNIFICANT * self.error, NO_FALL * self.scatter)
         return beyond_chance and self.latest > FALLING * self.late
 
@@ -129,7 +129,8 @@ class Trend:
 
 
 def trend(values: Array, size: int = WINDOW) -> Trend | None:
-    """Compare the first with the last `size` finite values of a series (T,); None for fewer than two.
+    """Compare the first with the last `size` finite values of a series (T,); None for fewer than
+    two.
 
     A window is a quarter of a short series, and never more than half of it.
     """
@@ -140,7 +141,8 @@ def trend(values: Array, size: int = WINDOW) -> Trend | None:
     scatter = float(np.median(np.abs(np.diff(known))))
     half, later = (_around(known, len(known) * part // 4, size) for part in (2, 3))
     last = _middle_mean(known[-size:])
-    # |x - y| of two draws has the median 0.954 sigma; the difference of two means of n the error sigma sqrt(2 / n).
+    # |x - y| of two draws has the median 0.954 sigma; the difference of two means of n the error
+    # sigma sqrt(2 / n).
     error = scatter / 0.954 * float(np.sqrt(2 / size))
     return Trend(_middle_mean(known[:size]), last, scatter, error, half - last, later - last)
 
@@ -152,7 +154,9 @@ def _around(values: Array, middle: int, size: int) -> float:
 
 
 def _middle_mean(values: Array) -> float:
-    """Return the median of five means: a mean, so that rare large losses of small batches count, but no single one."""
+    """Return the median of five means: a mean, so that rare large losses of small batches count,
+    but no single one.
+    """
     parts = np.array_split(values, min(5, len(values)))
     return (
         float(np.median([part.mean() for part in parts]))
@@ -171,20 +175,26 @@ def batch_size(run: Run) -> int:
 
 
 def window_size(run: Run) -> int:
-    """How many batches speak for a part of a run: 50, or as many as hold 200 examples where batches are small."""
+    """How many batches speak for a part of a run: 50, or as many as hold 200 examples where batches
+    are small.
+    """
     examples = batch_size(run)
     return WINDOW if not examples else max(WINDOW, int(np.ceil(EXAMPLES_POOLED / examples)))
 
 
 def column(run: Run, name: str) -> Array | None:
-    """Return a column of `run.steps` (T, S), NaN where it was not recorded; None where it was never."""
+    """Return a column of `run.steps` (T, S), NaN where it was not recorded; None where it was
+    never.
+    """
     if not run.step_recorded(name).any():
         return None
     return np.where(run.step_recorded(name), run.step(name), np.nan)
 
 
 def objective(run: Run) -> str:
-    """What the steps are meant to do with the loss: "minimize", "maximize", or "moving" where it is no yardstick."""
+    """What the steps are meant to do with the loss: "minimize", "maximize", or "moving" where it is
+    no yardstick.
+    """
     return str(run.config.get("objective") or "minimize")
 
 
@@ -232,7 +242,9 @@ def _by_score(run: Run, seed: int, stop: int) -> Outcome | None:
 
 
 def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
-    """Compare the criterion's own value with the best constant predictor's, both as gradlab saw them."""
+    """Compare the criterion's own value with the best constant predictor's, both as gradlab saw
+    them.
+    """
     value, baseline = column(run, "criterion_loss"), column(run, "criterion_baseline")
     if value is None or baseline is None or not np.isfinite(baseline[:stop, seed]).any():
         return None
@@ -244,17 +256,36 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
 def _at_every_step(run: Run, criterion: Array, seed: int) -> Array:
     """Return a seed's criterion at every iteration (T,), where the logged loss tells it.
 
-    The criterion is seen now and then; a loss that is the criterion plus a constant is logged at
-    every step. Where the two differ by anything else, what was seen is all there is.
+    The criterion is seen now and then, the loss is logged at every step.
     """
-    seen, loss = criterion[:, seed], column(run, "loss")
-    both = np.isfinite(seen) & (np.isfinite(loss[:, seed]) if loss is not None else False)
-    if loss is None or both.sum() < 3:
-        return seen
-    offset = loss[both, seed] - seen[both]
-    middle = float(np.median(offset))
-    close = np.median(np.abs(offset - middle)) <= SAME_LOSS * float(np.ptp(seen[both]))
-    return loss[:, seed] - middle if close else seen
+    line = _logged_by_criterion(run, criterion[:, seed], seed)
+    loss = column(run, "loss")
+    if line is None or loss is None:
+        return criterion[:, seed]
+    slope, offset = line
+    return (loss[:, seed] - offset) / slope
+
+
+def _logged_by_criterion(run: Run, seen: Array, seed: int) -> tuple[float, float] | None:
+    """Return the factor and the constant by which the logged loss differs from the criterion (T,).
+
+    Both may be there on purpose: a loss divided by the parts of a batch, a term that is constant.
+    None where the two differ by anything else, or fewer than three values tell.
+    """
+    loss = column(run, "loss")
+    if loss is None:
+        return None
+    both = np.isfinite(seen) & np.isfinite(loss[:, seed])
+    if both.sum() < 3:
+        return None
+    x, y = seen[both], loss[both, seed]
+    centred = x - x.mean()
+    spread = float(centred @ centred)
+    slope = float(centred @ (y - y.mean())) / spread if spread > 0 else 0.0
+    offset = float(np.median(y - slope * x))
+    if not slope > 0 or np.median(np.abs(y - slope * x - offset)) > SAME_LOSS * slope * np.ptp(x):
+        return None
+    return slope, offset
 
 
 def _by_baseline(run: Run, seed: int, stop: int) -> Outcome | None:
@@ -270,7 +301,7 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
     if found is None or not constant > 0:
         return None
     share = found.last / constant
-    words = f"the loss ends at {share:.3g} of the best constant prediction's"
+    words = f"the loss ends at {share:.3g} times the best constant prediction's"
     if share >= AS_GOOD_AS_CONSTANT:
         # A short run of a large model is still on its way: it is slow, not unable.
         # Near the constant's loss it has only learned to answer the same to everything.
@@ -346,7 +377,8 @@ def is_yardstick(run: Run, seed: int, stop: int) -> bool:
 
 
 def loss_scale(run: Run) -> Array:
-    """Return how far each seed's batch losses spread over its finite iterations (S,): what a step is measured against.
+    """Return how far each seed's batch losses spread over its finite iterations (S,): what a step
+    is measured against.
 
     The distance between the 5 and the 95 per cent quantile, or the fall from the first ten to the
     last where that is more: free of any constant added to the loss, and untouched by single spikes.
@@ -415,13 +447,32 @@ def gradient_share(run: Run) -> Array:
 
 
 def constant_loss(run: Run, seed: int) -> float:
-    """Return the best constant predictor's loss of a seed; NaN where nothing tells it."""
+    """Return the best constant predictor's loss of a seed; NaN where nothing tells it.
+
+    In the unit of the logged loss, by which gradients are measured too; without any constant that
+    was added to it.
+    """
+    return _constant(run, seed)[0]
+
+
+def constant_level(run: Run, seed: int) -> float:
+    """Return where the logged loss of a seed would stand if it predicted a constant; or NaN."""
+    size, offset = _constant(run, seed)
+    return size + offset
+
+
+def _constant(run: Run, seed: int) -> tuple[float, float]:
+    """Return the best constant predictor's loss, in the logged loss's unit, and what was added."""
     seen = column(run, "criterion_baseline")
-    if seen is not None and np.isfinite(seen[:, seed]).any():
-        known = seen[:, seed]
-        return float(known[np.isfinite(known)][-1])
-    given = run.config.get("baseline_loss")
-    return float(given) if isinstance(given, (int, float)) and given > 0 else np.nan
+    if seen is None or not np.isfinite(seen[:, seed]).any():
+        given = run.config.get("baseline_loss")
+        return (float(given) if isinstance(given, (int, float)) and given > 0 else np.nan), 0.0
+    known = seen[:, seed]
+    constant = float(known[np.isfinite(known)][-1])
+    value = column(run, "criterion_loss")
+    line = None if value is None else _logged_by_criterion(run, value[:, seed], seed)
+    slope, offset = line or (1.0, 0.0)
+    return slope * constant, offset
 
 
 def stream_growth(run: Run, name: str, rows: slice) -> Array | None:
@@ -445,7 +496,8 @@ def stream_growth(run: Run, name: str, rows: slice) -> Array | None:
 
 
 def travelled(run: Run) -> Array:
-    """Return how far the weights of each seed's busiest layer went (S,): the sum of update ratios; NaN if not measured.
+    """Return how far the weights of each seed's busiest layer went (S,): the sum of update ratios;
+    NaN if not measured.
 
     Of updates that were measured now and then, each stands for the iterations nearest to it.
     """
@@ -478,7 +530,9 @@ def travelled(run: Run) -> Array:
 
 
 def hardly_moved(run: Run) -> Array:
-    """Whether each seed's weights hardly moved (S,): then the steps are at fault, and nothing else can be told."""
+    """Whether each seed's weights hardly moved (S,): then the steps are at fault, and nothing else
+    can be told.
+    """
     moved = travelled(run)
     return np.isfinite(moved) & (moved < HARDLY_MOVED)
 
@@ -489,7 +543,9 @@ def failed(run: Run) -> Array:
 
 
 def harmed(run: Run) -> Array:
-    """Return which seeds broke, or moved and did not learn (S,): what a finding about the steps may call harm."""
+    """Return which seeds broke, or moved and did not learn (S,): what a finding about the steps may
+    call harm.
+    """
     broken = finite_prefix(run) < run.iterations
     return broken | (failed(run) & ~hardly_moved(run))
 

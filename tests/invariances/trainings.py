@@ -7,9 +7,9 @@ applies one; each field of `Change` says what it does.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class Member:
     ----------
     name : str
     expected : tuple of str
-        Codes of which one must be the root; empty: healthy.
+        Codes of root causes, one of which must be found; empty: healthy.
     depth : int
         Hidden layers.
     activation : str
@@ -143,7 +143,7 @@ def build(member: Member, change: Change) -> tuple[nn.Module, list[nn.Linear]]:
     """Return the model and its linear layers, nearest the input first."""
     torch.manual_seed(0)
     sizes = [64, *[WIDTH] * member.depth, 10]
-    layers = [nn.Linear(n, m) for n, m in pairwise(sizes)]
+    layers = [nn.Linear(n, m) for n, m in itertools.pairwise(sizes)]
     for layer in layers[:-1]:
         _draw(layer, member)
     if change.permuted:
@@ -174,7 +174,7 @@ def _draw(layer: nn.Linear, member: Member) -> None:
 def _permute(layers: list[nn.Linear]) -> None:
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        for layer, after in pairwise(layers):
+        for layer, after in itertools.pairwise(layers):
             order = torch.randperm(layer.out_features, generator=generator)
             layer.weight.copy_(layer.weight[order].clone())
             layer.bias.copy_(layer.bias[order].clone())
@@ -231,11 +231,8 @@ def verdict(run: Run) -> list[tuple[str, str, tuple[int, ...]]]:
     return sorted((each.rule, each.severity, each.layers) for each in diagnose(run).faults)
 
 
-def relogged(run: Run, offset: float, *, baseline: bool = False) -> Run:
-    """Return a run whose user logged the loss with a constant added to it.
-
-    `baseline`: whether a baseline that the user gave is kept; it holds for the very loss.
-    """
+def relogged(run: Run, offset: float) -> Run:
+    """Return the record of a user who logs the loss with a constant added to it."""
     steps = {
         name: np.ma.array(run.step(name), mask=~run.step_recorded(name))
         for name in run.steps.columns
@@ -243,15 +240,13 @@ def relogged(run: Run, offset: float, *, baseline: bool = False) -> Run:
         and run.step_recorded(name).any()
     }
     steps["loss"] = steps["loss"] + offset
-    config = run.config
-    if not baseline:
-        config.pop("baseline_loss", None)
+    steps["nonfinite_phase"] = run.step("nonfinite_phase")
     return Run.from_arrays(
         {name: run[name] for name in run.columns},
         steps=steps,
         layers=run.layers.to_dict("records"),
         name=run.name,
-        config=config,
+        config=run.config,
         provenance=run.provenance,
         recorded={name: run.recorded(name) for name in run.columns},
         output_stage=list(run.output_stage.itertuples(index=False, name=None)),

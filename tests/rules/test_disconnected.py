@@ -65,6 +65,10 @@ def test_the_finding_names_the_layers_and_their_share():
     assert finding.remedies[0].parameters == {"layers": ["hidden2", "hidden3"]}
 
 
+def test_a_layer_is_named_as_the_model_names_it():
+    assert " hidden2, hidden3 (50 %" in found(without_gradient((2, 3)), "GL105").message
+
+
 def test_what_no_optimizer_holds_is_to_be_given_to_one():
     finding = found(outside((4,)), "GL105")
     assert finding.layers == (4,)

@@ -48,6 +48,15 @@ def test_without_a_baseline_what_was_gained_at_best_is_the_unit(high, expected, 
     assert fires(run, "GL401") == expected
 
 
+@pytest.mark.parametrize("offset", [0.0, 1000.0, -9.0])
+@pytest.mark.parametrize(("high", "expected"), [(3.4, False), (3.5, True)])
+def test_a_baseline_that_was_seen_is_shifted_with_the_logged_loss(high, expected, offset):
+    plain = swinging(high, 2)
+    value = plain.step("loss")
+    steps = {"loss": value + offset, "criterion_loss": value, "criterion_baseline": 2.3}
+    assert fires(make_run(160, steps=steps, config=BLIND), "GL401") == expected
+
+
 @pytest.mark.parametrize(("examples", "expected"), [(32, True), (16, False)])
 def test_losses_of_few_examples_are_averaged(examples, expected):
     """The mean of two neighbours, 1.0 and 4.0, is 2.5 and does not swing."""

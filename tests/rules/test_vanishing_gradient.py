@@ -78,6 +78,13 @@ def test_layers_that_are_weak_alike_matter_only_where_nothing_is_learned():
     assert not fires(weak_everywhere(0.049, SLOW), "GL101")
 
 
+def test_the_finding_names_the_limit_by_which_all_layers_are_weak():
+    finding = found(weak_everywhere(0.02), "GL101")
+    assert finding.layers == (1, 2, 3, 4)
+    assert finding.value == pytest.approx(0.02)
+    assert finding.limit == 0.05
+
+
 def test_without_a_baseline_the_share_alone_decides():
     blind = {"baseline_loss": None}
     assert fires(weak_first_layer(0.005, FAILED, config=blind), "GL101")

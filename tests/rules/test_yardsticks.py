@@ -63,7 +63,7 @@ def test_a_loss_that_still_falls_near_the_constant_predictors_is_slow():
 def test_the_outcome_names_the_share():
     found = outcome(make_run(steps={"loss": wavering(1.5 * BASELINE)}))
     assert found.share == pytest.approx(1.5, rel=0.01)
-    assert "of the best constant prediction's" in found.evidence
+    assert "times the best constant prediction's" in found.evidence
     assert found.failed
 
 
@@ -120,14 +120,16 @@ def test_a_criterion_that_was_seen_now_and_then_is_enough():
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
-def test_a_loss_that_is_the_criterion_and_a_constant_tells_it_at_every_step(offset):
+@pytest.mark.parametrize("scale", [1.0, 1 / 8])
+def test_a_loss_that_follows_the_criterion_tells_it_at_every_step(scale, offset):
     """Seen three times while it learned: the logged loss says that it did not stay so."""
     value = stepping(2.3, 0.2, 20, 100)[:, None].repeat(2, axis=1)
     value[60:] = 2.3
     seen = np.full((100, 2), np.nan)
     seen[[0, 30, 50]] = value[[0, 30, 50]]
     run = make_run(
-        100, steps={"criterion_loss": seen, "criterion_baseline": 2.3, "loss": value + offset}
+        100,
+        steps={"criterion_loss": seen, "criterion_baseline": 2.3, "loss": scale * value + offset},
     )
     assert state(run) == "not learned"
 
@@ -282,6 +284,30 @@ def test_the_fall_counts_where_it_is_more_than_the_scatter():
 @pytest.mark.parametrize("loss", [np.full(60, 2.0), 1000 + 1e-5 * np.arange(60), np.zeros(60)])
 def test_a_loss_whose_change_is_rounding_has_no_scale(loss):
     assert np.isnan(spread(loss))
+
+
+# -- the best constant predictor's loss, as it was logged ------------------------------------------
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize("scale", [1 / 8, 1.0, 512.0])
+def test_the_constant_predictors_loss_has_the_unit_of_the_logged_one(scale, offset):
+    value = wavering(BASELINE)
+    run = with_criterion(value, BASELINE, scale * value + offset)
+    assert yardsticks.constant_loss(run, 0) == pytest.approx(scale * BASELINE)
+    assert yardsticks.constant_level(run, 0) == pytest.approx(scale * BASELINE + offset)
+
+
+def test_a_loss_that_holds_more_than_the_criterion_leaves_it_in_its_own_unit():
+    value = wavering(BASELINE)
+    run = with_criterion(value, BASELINE, value + np.linspace(0, 1, 60)[:, None])
+    assert yardsticks.constant_loss(run, 0) == BASELINE
+
+
+def test_a_baseline_that_the_user_gave_is_that_of_the_logged_loss():
+    assert yardsticks.constant_loss(make_run(), 0) == BASELINE
+    assert yardsticks.constant_level(make_run(), 0) == BASELINE
+    assert np.isnan(yardsticks.constant_loss(by_fall(np.ones(60)), 0))
 
 
 # -- a layer's share of the gradient ---------------------------------------------------------------
