@@ -89,9 +89,18 @@ def test_one_gradient_in_the_whole_run_is_a_connection():
     assert not fires(run, "GL105")
 
 
-def test_a_gradient_of_exactly_0_is_a_gradient():
-    """A relu that is dead passes 0, and is GL201's matter."""
-    assert not fires(make_run(steps=FAILED, grad_norm=0.0, update_norm=0.0), "GL105")
+@pytest.mark.parametrize(
+    ("gradient", "steps", "expected"),
+    [
+        ([0.0, 1.0, 1.0, 1.0], LEARNED, "note"),  # something multiplies it by 0
+        ([0.0, 1.0, 1.0, 1.0], FAILED, ""),  # dead units, a flat output: other rules' matter
+        ([0.0, 0.0, 0.0, 0.0], LEARNED, ""),
+    ],
+)
+def test_a_gradient_of_exactly_0_is_a_branch_that_gets_none_in_a_net_that_learns(
+    gradient, steps, expected
+):
+    assert severity(make_run(steps=steps, grad_norm=np.array(gradient)), "GL105") == expected
 
 
 def test_vectors_are_judged_too():

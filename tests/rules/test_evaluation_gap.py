@@ -61,6 +61,12 @@ def test_fewer_than_three_measurements_decide_nothing(every, expected):
     assert fires(evaluated(1e5, every, training), "GL405") == expected
 
 
+@pytest.mark.parametrize(("last", "expected"), [(0.2, False), (1e5, True)])
+def test_a_gap_that_closes_at_the_last_measurement_is_none(last, expected):
+    value = np.where(np.arange(0, ROWS, 10) < ROWS - 10, 1e5, last)[:, None]
+    assert fires(evaluated(value), "GL405") == expected
+
+
 def test_averages_that_lagged_at_first_and_fit_now_are_no_gap():
     value = np.where(np.arange(0, ROWS, 10) < 50, 1e5, 0.2)[:, None]
     assert not fires(evaluated(value), "GL405")

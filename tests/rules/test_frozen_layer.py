@@ -55,6 +55,12 @@ def test_all_layers_still_is_the_learning_rate_and_only_a_warning():
     assert actions(finding)[0] == "raise learning rate"
 
 
+@pytest.mark.parametrize(("others", "layers"), [(0.0499, ()), (0.0501, (2,))])
+def test_where_no_layer_goes_far_the_rate_is_at_fault(others, layers):
+    """Layers that would matter least are not blamed for a rate at which none moves."""
+    assert found(still_in_layer_2(0.0, others=others / 60), "GL302").layers == layers
+
+
 def test_a_net_that_learned_may_stand_still():
     assert not fires(make_run(steps=LEARNED, update_ratio=0.0), "GL302")
 

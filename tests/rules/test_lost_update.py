@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradlab
+from gradlab.diagnosis import registry
 from tests.rules.runs import (
     BASELINE,
     FAILED,
@@ -16,6 +17,10 @@ from tests.rules.runs import (
     severity,
     wavering,
 )
+
+
+def lost_everywhere(share, steps):
+    return make_run(steps=steps, lost_fraction=share)
 
 
 def lost_in_layer_2(share, steps=SLOW):
@@ -31,7 +36,25 @@ def test_the_limit_of_the_share(share, expected):
     ("steps", "expected"), [(LEARNED, "warning"), (SLOW, "warning"), (FAILED, "error")]
 )
 def test_it_is_an_error_only_where_nothing_is_learned(steps, expected):
-    assert severity(lost_in_layer_2(0.95, steps), "GL301") == expected
+    assert severity(lost_everywhere(0.95, steps), "GL301") == expected
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"), [((2,), "warning"), ((1, 2), "error"), ((1, 2, 3, 4), "error")]
+)
+def test_it_is_an_error_only_where_most_of_the_parameters_lose_their_updates(layers, expected):
+    lost = np.zeros(4)
+    lost[[layer - 1 for layer in layers]] = 0.95
+    finding = found(make_run(steps=FAILED, lost_fraction=lost), "GL301")
+    assert finding.severity == expected
+    assert bool(registry()["GL301"].effects(finding)) == (expected == "error")
+
+
+@pytest.mark.parametrize(("gradient", "expected"), [(0.99e-4, False), (1.01e-4, True)])
+def test_a_parameter_that_gets_next_to_no_gradient_has_no_update_to_lose(gradient, expected):
+    norm = np.array([1.0, gradient, 1.0, 1.0])
+    lost = np.array([0.0, 0.95, 0.0, 0.0])
+    assert fires(make_run(steps=SLOW, lost_fraction=lost, grad_norm=norm), "GL301") == expected
 
 
 @pytest.mark.parametrize(("share", "limit"), [(0.6, 0.5), (0.9, 0.5), (0.95, 0.9)])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradlab.diagnosis import registry
 from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
 
 
@@ -53,6 +54,21 @@ def test_a_schedule_that_rises_too_late_is_named_from_its_start():
     finding = found(make_run(steps=SLOW | {"learning_rate": rate}), "GL312")
     assert finding.iterations == (0, 59)
     assert actions(finding) == ["stretch schedule"]
+
+
+@pytest.mark.parametrize(
+    ("first", "way", "expected"),
+    [
+        (0.0099, 0.04, ["shorten warm-up"]),
+        (0.0101, 0.04, []),  # it was never low
+        (0.0099, 0.06, []),  # and the weights moved all the same
+    ],
+)
+def test_a_warm_up_longer_than_the_run(first, way, expected):
+    rate = np.linspace(first, 0.1, 60)[:, None]
+    run = make_run(steps=SLOW | {"learning_rate": rate}, update_ratio=way / 60)
+    finding = registry()["GL312"].judge(run)
+    assert [action for each in [finding] if each for action in actions(each)] == expected
 
 
 def test_a_schedule_that_ended_is_named_from_its_end():

@@ -55,9 +55,17 @@ def test_a_loss_that_never_moved_did_not_learn_what_it_began_with(share, expecte
     assert state(make_run(steps={"loss": wavering(share * BASELINE)})) == expected
 
 
-def test_a_loss_that_still_falls_near_the_constant_predictors_is_slow():
-    loss = np.linspace(1.0, 0.955, 400)[:, None] * BASELINE
-    assert state(make_run(400, steps={"loss": loss})) == "slow"
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (2.0, 1.1, "slow"),  # on its way down, and not yet below
+        (1.3, 1.04, "not learned"),  # it only learns to answer the same to everything
+        (1.12, 1.1, "not learned"),  # at this pace it does not come below in as long again
+    ],
+)
+def test_a_loss_that_still_falls_is_slow_where_it_is_on_its_way(first, last, expected):
+    loss = np.linspace(first, last, 400)[:, None] * BASELINE
+    assert state(make_run(400, steps={"loss": loss})) == expected
 
 
 def test_the_outcome_names_the_share():
