@@ -67,7 +67,7 @@ def test_where_the_first_batch_is_too_large_already_p_is_incomplete(first, expec
     assert fires(stale(5.0, first=first), "GL104") == expected
 
 
-@pytest.mark.parametrize(("cosine", "expected"), [(0.5, True), (0.51, False), (-0.51, False)])
+@pytest.mark.parametrize(("cosine", "expected"), [(0.5, True), (0.51, False), (-0.51, True)])
 def test_a_gradient_along_the_weights_is_a_penaltys(cosine, expected):
     assert fires(stale(5.0, grad_weight_cosine=cosine), "GL104") == expected
 
