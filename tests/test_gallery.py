@@ -19,7 +19,8 @@ def run(*, quick=False):
     return 0.5 if quick else 0.25
 
 def article(result):
-    return Article("{name}", TITLE, QUESTION, f"Because {{result}} <{{_shared.WORD}}>.", [Section("One", "Text.")])
+    answer = f"Because {{result}} <{{_shared.WORD}}>."
+    return Article("{name}", TITLE, QUESTION, answer, [Section("One", "Text.")])
 """
 
 
@@ -87,7 +88,10 @@ def answer(result):
 
 
 def test_a_broken_experiment_is_one_row_and_exit_2(folder, tmp_path, capsys):
-    broken = 'TITLE, QUESTION, ORDER = "T", "Q?", 3\ndef run(*, quick=False):\n    raise ValueError("no <luck>")\n'
+    broken = (
+        'TITLE, QUESTION, ORDER = "T", "Q?", 3\ndef run(*, quick=False):\n'
+        '    raise ValueError("no <luck>")\n'
+    )
     write(folder, "broken", 3, text=broken)
     code = command(
         [

@@ -12,7 +12,9 @@ import pytest
 
 import gradlab.comparison
 import gradlab.report.render
-import gradlab.testing.gradients  # loaded here once: an inner run may not import NumPy a second time
+
+# loaded here once: an inner run may not import NumPy a second time
+import gradlab.testing.gradients
 import gradlab.training
 from gradlab.pytest_plugin import _file_name
 
@@ -58,7 +60,8 @@ def shown(result):
     return "\n".join(result.outlines)
 
 
-# ---------------------------------------------------------------------------------------------- the page's examples
+# ---------------------------------------------------------------------------------------------- the
+# page's examples
 
 
 FILES = dict(
@@ -121,7 +124,8 @@ def test_the_profile_of_the_page_is_missing_then_made_then_kept_then_left(pytest
         assert line.strip() in shown(result), line
 
 
-# ------------------------------------------------------------------------------------------------ fixture and marker
+# ------------------------------------------------------------------------------------------------
+# fixture and marker
 
 
 def test_a_marked_test_that_trains_a_sick_net_fails_with_layer_and_cause(inner):
@@ -161,7 +165,8 @@ def test_a_marked_test_that_trains_nothing_fails_and_says_so_once(inner, marker)
 
 def test_a_recorder_without_an_iteration_is_no_pass(inner):
     result = inner(
-        test_it="@pytest.mark.gradients\ndef test_it():\n    gradlab.Recorder([{'fan_in': 2, 'fan_out': 2}]).close()\n"
+        test_it="@pytest.mark.gradients\ndef test_it():\n"
+        "    gradlab.Recorder([{'fan_in': 2, 'fan_out': 2}]).close()\n"
     )
     result.assert_outcomes(failed=1)
     assert "holds no iteration" in shown(result)
@@ -179,7 +184,8 @@ def test_trainings_of_another_test_do_not_count(inner):
     result = inner(
         test_it="def test_one(gradients):\n    train()\n    assert len(gradients.runs) == 1\n"
         "def test_two(gradients):\n    assert gradients.runs == []\n    train(); train()\n"
-        "    assert len(gradients.runs) == 2\n    gradients.assert_no_exploding()\n    gradients.run\n"
+        "    assert len(gradients.runs) == 2\n    gradients.assert_no_exploding()\n    "
+        "gradients.run\n"
     )
     result.assert_outcomes(passed=1, failed=1)
     assert "the test trained 2 runs" in shown(result)
@@ -189,14 +195,16 @@ def test_a_run_from_elsewhere_can_be_handed_over(inner):
     result = inner(
         test_it="@pytest.fixture(scope='module')\ndef trained():\n    return train()\n"
         "@pytest.mark.gradients(maximum=1000)\n@pytest.mark.parametrize('k', [1, 2])\n"
-        "def test_it(trained, gradients, k):\n    gradients.add(trained)\n    assert len(gradients.runs) == 1\n"
+        "def test_it(trained, gradients, k):\n    gradients.add(trained)\n    assert "
+        "len(gradients.runs) == 1\n"
     )
     result.assert_outcomes(passed=2)
 
 
 def test_a_fixture_asked_for_late_records_from_then_on(inner):
     result = inner(
-        test_it="def test_it(request):\n    kept = request.getfixturevalue('gradients')\n    train()\n    kept.run\n"
+        test_it="def test_it(request):\n"
+        "    kept = request.getfixturevalue('gradients')\n    train()\n    kept.run\n"
     )
     result.assert_outcomes(passed=1)
 
@@ -210,7 +218,10 @@ def live():
     recorder = gradlab.Recorder([{"fan_in": 2, "fan_out": 2}])
     for k in range(3):
         w = [np.ones((2, 2))]
-        recorder.record(loss=1.0, learning_rate=0.1, weights=w, weights_after=w, gradients=[w[0] * (1 if k < 2 else 9)])
+        gradients = [w[0] * (1 if k < 2 else 9)]
+        recorder.record(
+            loss=1.0, learning_rate=0.1, weights=w, weights_after=w, gradients=gradients
+        )
     return recorder
 
 def test_it(gradients):
@@ -232,7 +243,8 @@ def test_at_the_limit():
 
 def test_the_marker_fails_the_test_itself_so_that_xfail_works(inner):
     result = inner(
-        test_it="@pytest.mark.xfail(strict=True)\n@pytest.mark.gradients(minimum=1e-3)\ndef test_it():\n    sick()\n"
+        test_it="@pytest.mark.xfail(strict=True)\n"
+        "@pytest.mark.gradients(minimum=1e-3)\ndef test_it():\n    sick()\n"
         "@pytest.mark.gradients\ndef test_skipped():\n    pytest.skip('no')\n"
         "@pytest.mark.gradients\ndef test_own():\n    sick()\n    assert 1 > 2\n"
     )
@@ -282,11 +294,14 @@ def test_a_marker_for_rules_and_bounds_names_both_failures(inner):
     assert "below the least allowed, 0.1" in text
 
 
-# ------------------------------------------------------------------------------------------------------------ options
+# ------------------------------------------------------------------------------------------ options
 
 
 def test_a_failing_test_gets_its_report_and_the_failure_names_it(inner, pytester):
-    source = "@pytest.mark.gradients\ndef test_bad():\n    sick()\ndef test_good(gradients):\n    train()\n"
+    source = (
+        "@pytest.mark.gradients\ndef test_bad():\n    sick()\n"
+        "def test_good(gradients):\n    train()\n"
+    )
     result = inner("--gradlab-report=out", "--junit-xml=junit.xml", test_it=source)
     page = pytester.path / "out" / "test_it-test_bad.html"
     assert [page] == list(page.parent.iterdir())
@@ -319,7 +334,8 @@ def test_a_report_that_cannot_be_written_is_said_and_hides_no_failure(inner, pyt
 def test_switched_off_nothing_is_judged_and_the_summary_counts_it(inner, pytester, how):
     source = (
         "@pytest.mark.gradients\ndef test_marked():\n    sick()\n"
-        "def test_called(gradients):\n    sick()\n    gradients.assert_healthy()\n    gradients.assert_profile('x')\n"
+        "def test_called(gradients):\n    sick()\n    gradients.assert_healthy()\n    "
+        "gradients.assert_profile('x')\n"
     )
     arguments = ["--gradlab-off"] if how != "ini" else ["-o", "gradlab_off=true"]
     result = inner(*arguments, test_it=source)
@@ -369,7 +385,7 @@ def test_names_of_reports_differ_where_tests_do():
     assert len(_file_name("x" * 400)) < 130
 
 
-# ------------------------------------------------------------------------------------------------------------- unused
+# ------------------------------------------------------------------------------------------- unused
 
 
 def test_importing_the_plugin_loads_nothing_heavy():
@@ -383,7 +399,10 @@ def test_importing_the_plugin_loads_nothing_heavy():
         "gradlab.testing",
         "gradlab.run",
     )
-    code = f"import gradlab.pytest_plugin, sys; print([name for name in {heavy} if name in sys.modules])"
+    code = (
+        f"import gradlab.pytest_plugin, sys; "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
@@ -392,7 +411,8 @@ def test_importing_the_plugin_loads_nothing_heavy():
 
 def test_a_run_that_does_not_use_it_shows_nothing_and_loads_nothing(pytester):
     pytester.makepyfile(
-        "import sys\ndef test_it():\n    assert not {'numpy', 'pandas', 'gradlab.run'} & set(sys.modules)"
+        "import sys\ndef test_it():\n    assert not {'numpy', 'pandas', 'gradlab.run'} & "
+        "set(sys.modules)"
     )
     pytester.makeconftest("")
     result = pytester.runpytest_subprocess(*PLUGIN, "--strict-markers")

@@ -63,7 +63,10 @@ def test_a_limit_of_the_project_stands_where_it_says(written, share, codes):
 
 
 HAND_MADE = ["GL104"]  # a gradient that never changes is stale
-MUTED = '[[tool.gradlab.mute]]\nrun = "base*"\nrule = "GL101"\nreason = "all others are compared with it"\n'
+MUTED = (
+    '[[tool.gradlab.mute]]\nrun = "base*"\nrule = "GL101"\n'
+    'reason = "all others are compared with it"\n'
+)
 
 
 def test_settings_take_prefixes_of_codes(written):
@@ -223,7 +226,8 @@ def test_what_is_no_toml_names_the_line_too(written):
 )
 def test_lines_of_keys(path, line):
     text = (
-        '# a comment\n[tool.gradlab]\nignore = []\n[tool."gradlab".limits]\nGL101.alarm = 1\n\n[[tool.gradlab.mute]]\n'
+        '# a comment\n[tool.gradlab]\nignore = []\n[tool."gradlab".limits]\n'
+        "GL101.alarm = 1\n\n[[tool.gradlab.mute]]\n"
         'rule = "a"\n\n[[tool.gradlab.mute]]\nrule = "b"\n'
     )
     assert toml_lines.find(text, path) == line
