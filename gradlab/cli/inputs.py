@@ -60,9 +60,9 @@ def matching_layers(run: Run, pattern: str) -> set[int]:
     from gradlab.report.layer_filter import fitting
 
     rows = run.layers[["path", "name"]].fillna("").astype(str).to_numpy()
-    paths = [path or name for path, name in rows]
-    found = set(fitting(paths, pattern))
+    found = set(fitting([[word for word in row if word] for row in rows], pattern))
     if not found:
+        paths = [path or name for path, name in rows]
         raise ArgumentError(
             f"layers={shown(pattern)} fits no layer of {run.name}; "
             f"{suggest(pattern, dict.fromkeys(paths))}"

@@ -153,8 +153,8 @@ Layers = Annotated[
     typer.Option(
         "--layers",
         metavar="PATTERN",
-        help="Only these layers: a pattern for their paths, such as 'hidden*' or "
-        "'blocks.*.attn.*', or a regular expression.",
+        help="Only these layers: a pattern for their paths, such as 'blocks.*.attn.*', a part of "
+        "them, or /a regular expression/.",
     ),
 ]
 

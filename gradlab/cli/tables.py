@@ -11,7 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from gradlab.comparison import Cell, Comparison
 
-COLOURS = {"learned": "green", "slow": "yellow", "not learned": "red"}
+COLOURS = {"learned": "green", "slow": "yellow", "not learned": "red"}  # others have none
 COLUMNS = ("network", "depth", "outcome", "verdict", "cause", "accuracy")
 NUMBERS = ("depth", "accuracy")
 
@@ -43,7 +43,7 @@ def _row(cell: Cell) -> list[str | Text]:
     return [
         values["network"],
         str(values["depth"]),
-        Text(values["outcome"], COLOURS[values["outcome"]]),
+        Text(values["outcome"], COLOURS.get(values["outcome"], "")),
         Text(verdict, _colour(cell, values["verdict"])),
         values["cause"],
         accuracy,

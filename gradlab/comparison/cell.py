@@ -40,7 +40,7 @@ class Cell:
 
     @functools.cached_property
     def outcome(self) -> str:
-        """ "learned", "slow" or "not learned"."""
+        """ "learned", "slow", "not learned" or "unknown"."""
         return outcome(self.run)
 
     @functools.cached_property

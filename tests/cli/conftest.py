@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradlab.rules import Finding, Rule
 from tests.rules.runs import make_run
 
 
@@ -17,21 +18,28 @@ def healthy(tmp_path):
 
 
 @pytest.fixture
-def warned(tmp_path):
-    p = np.ones((60, 4, 4))
-    p[:, :1, 0] = 1e-9
-    return make_run(60, 4, per_example_grad_norm=p).save(tmp_path / "warned")
+def run_with(tmp_path, monkeypatch):
+    """Make a run whose only finding, at layer 1, has the severity that is asked for."""
+
+    class Odd(Rule):
+        """Finds every run odd."""
+
+        code, name, summary = "XX001", "odd", "every run"
+
+        def judge(self, run):
+            seeds = {"hit": 1, "total": 1, "which": [0]}
+            severity = run.config["severity"]
+            return Finding("XX001", "odd", severity, (1,), (0, 9), seeds, 1.0, 0.0, "It is odd.")
+
+    for place in ("judge", "project"):
+        monkeypatch.setattr(f"gradlab.diagnosis.{place}.registry", lambda: {"XX001": Odd()})
+
+    def make(severity):
+        return make_run(config={"severity": severity}).save(tmp_path / severity)
+
+    return make
 
 
 @pytest.fixture
 def sick(tmp_path):
     return make_run(20, delta_norm=np.nan).save(tmp_path / "sick")
-
-
-@pytest.fixture
-def vanished(tmp_path):
-    """A run whose first layer cannot change the loss."""
-    p = np.array([1e-9, 1, 1, 1])
-    return make_run(
-        steps={"loss": 1.0}, config={"baseline_loss": 10.0}, per_example_grad_norm=p
-    ).save(tmp_path / "v")

@@ -79,10 +79,8 @@ def test_train_writes_one_run_and_its_report(capsys, tmp_path):
     assert "recorded in runs" in out
 
 
-def test_check_exit_codes(capsys, healthy, warned, sick):
+def test_check_exit_codes(capsys, healthy, sick):
     assert call(capsys, "check", healthy)[0] == 0
-    assert call(capsys, "check", warned)[0] == 0
-    assert call(capsys, "check", "--strict", warned)[0] == 1
     assert call(capsys, "check", healthy, sick)[0] == 1
     assert call(capsys, "check", "--select", "GL101,GL402", healthy)[0] == 0
     assert call(capsys, "check", "--ignore", "GL001", sick)[0] == 1  # NaN is never healthy
