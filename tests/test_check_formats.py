@@ -72,13 +72,20 @@ def judged(run, **options):
 def every_kind():
     """One run of each kind: healthy, failing, warned, crashed, muted, broken, empty."""
     warned = np.ones((60, 4, 4))
-    warned[:, :1, 0] = 1e-9
+    warned[:, 0] = [0.005, 0.06, 0.6, 1.0]
+    loss = np.linspace(2.3, 0.1, 60)[:, None] * np.ones(4)
+    loss[:, 0] = 2.3
     return [
         judged(make_run()),
-        judged(make_run(steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1]))),
-        judged(make_run(60, 4, per_example_grad_norm=warned)),
+        judged(
+            make_run(steps={"loss": 2.3}, per_example_grad_norm=np.array([0.005, 0.06, 0.6, 1.0]))
+        ),
+        judged(make_run(60, 4, steps={"loss": loss}, per_example_grad_norm=warned)),
         judged(make_run(), rules=[*registry().values(), Crashing()]),
-        judged(make_run(per_example_grad_norm=1e-9), mute={"GL101": "a <known> & old story"}),
+        judged(
+            make_run(steps={"loss": 2.3}, per_example_grad_norm=np.array([0.005, 0.06, 0.6, 1.0])),
+            mute={"GL101": "a <known> & old story", "GL402": "a <known> & old story"},
+        ),
         judged(make_run(5, delta_norm=np.nan), ignore=["GL001"]),
         judged(make_run(0)),
     ]
@@ -144,7 +151,9 @@ def test_a_warning_passes_with_its_words_and_strictly_fails():
 
 def named(name):
     return judged(
-        make_run(name=name, steps={"loss": 2.3}, per_example_grad_norm=np.array([1e-9, 1, 1, 1]))
+        make_run(
+            name=name, steps={"loss": 2.3}, per_example_grad_norm=np.array([0.005, 0.06, 0.6, 1.0])
+        )
     )
 
 
@@ -179,8 +188,8 @@ def test_github_gets_one_annotation_a_root_and_a_line_that_counts():
         assert ("error" in levels) == each.failed
     _, title, message = read[0]
     assert title == "GL101 vanishing-gradient in made"
-    assert "changes the loss by at most" in message
-    assert "1 % changes" in message
+    assert "vanishes in layer 1" in message
+    assert "gets 0.5 % of the gradient" in message
     assert "a <known> & old story" in read[3][2]
 
 

@@ -153,6 +153,7 @@ def test_findings_are_told_by_iterations_not_by_rows(tmp_path, short_of_memory):
     def change(signals, steps):
         signals["update_ratio"][1300:] = 2.0  # from then on every step is twice the weights
         signals["update_norm"][1300:] = 16.0
+        steps["loss"][:] = 2.3  # and nothing is learned
 
     verdict = gradlab.diagnose(gradlab.load(folder_of(tmp_path / "run", change=change)))
     finding = next(each for each in verdict.every_finding if each.rule == "GL304")

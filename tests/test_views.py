@@ -111,14 +111,14 @@ def test_a_comparison_is_a_table_in_a_notebook(tmp_path):
     told = cells_of(tmp_path)._repr_html_()
     assert told.count("<tr>") == 3
     assert "<br>" in told
-    assert "slow<br>healthy" in told
+    assert "not learned<br>no-progress" in told
 
 
 def test_a_comparison_is_a_table_in_a_terminal(tmp_path):
     lines = str(cells_of(tmp_path)).splitlines()
     assert lines[0] == "What depth does to a network"
     assert lines[2].split() == ["network", "depth", "outcome", "verdict", "cause", "accuracy"]
-    assert lines[4].split()[:4] == ["sigmoid", "2", "slow", "healthy"]
+    assert lines[4].split()[:4] == ["sigmoid", "2", "not", "learned"]
     assert max(map(len, lines)) <= 80
     assert str(gradlab.comparison.Comparison(())) == "What depth does to a network"
 
