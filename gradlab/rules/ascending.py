@@ -103,8 +103,8 @@ class Ascending(Rule):
             limit=float(self.limit("share")),
             severity=severity(run, hits.which, harmless=WARNING),
             message=f"The steps climb{seeds(hits.replicates)}: {100 * value:.0f} % of the "
-            "updates measured raise the "
-            f"loss to first order (limit {100 * self.limit('share'):g} %). A sign is flipped.",
+            f"updates measured raise the loss to first order (limit {100 * self.limit('share'):g} "
+            "%). A sign is flipped.",
             remedies=_remedies(run),
             columns=("update_norm", "grad_norm"),
             confidence="high",

@@ -144,10 +144,8 @@ def _sentence(
         alone = factor(sum(value for term, value in gain.items() if term != "block"))
         return (
             f"from layer {last} back to layer {lowest} the signal is multiplied by "
-            f"{factor(total)}, about "
-            f"{number(float(np.exp(total / steps)))} a layer; skip connections and norms carry it "
-            f"past the weights, "
-            f"which alone would make it {alone}"
+            f"{factor(total)}, about {number(float(np.exp(total / steps)))} a layer; skip "
+            f"connections and norms carry it past the weights, which alone would make it {alone}"
         )
     if (total if grows else -total) < HARMLESS:
         return (

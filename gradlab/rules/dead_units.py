@@ -130,10 +130,8 @@ class DeadUnits(Rule):
         limit = float(baseline[worst] + self.limit("excess") * (1 - baseline[worst]))
         message = (
             f"{100 * median[worst]:.0f} % of the units of layer {worst + 1} are silent on every "
-            f"example"
-            f"{seeds(hits.replicates)} (a healthy net of this depth: {100 * baseline[worst]:.0f} "
-            f"%, limit "
-            f"{number(100 * limit)} %); {are_hit(layers)}."
+            f"example{seeds(hits.replicates)} (a healthy net of this depth: "
+            f"{100 * baseline[worst]:.0f} %, limit {number(100 * limit)} %); {are_hit(layers)}."
         )
         return self.finding(
             hits,

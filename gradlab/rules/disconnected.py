@@ -95,8 +95,8 @@ class Disconnected(Rule):
         )
         evidence = "no gradient was there at any step"
         first = (
-            "see that the module is called, and that no detach(), no_grad() or .item() "
-            "stands behind its answer"
+            "see that the module is called, and that no detach(), no_grad() or .item() stands "
+            "behind its answer"
         )
         return self._finding(
             run,
@@ -107,8 +107,8 @@ class Disconnected(Rule):
                 Remedy("reconnect", first, {"layers": _names(run, mask)}, evidence),
                 Remedy(
                     "use non-reentrant checkpointing",
-                    "with checkpointing of a frozen model, pass use_reentrant=False "
-                    "(or call enable_input_require_grads)",
+                    "with checkpointing of a frozen model, pass use_reentrant=False (or call "
+                    "enable_input_require_grads)",
                     {"use_reentrant": False},
                     evidence,
                 ),
@@ -117,8 +117,8 @@ class Disconnected(Rule):
 
     def _left_out(self, run: Run, mask: Array) -> Finding:
         words = (
-            f"No optimizer holds {self._subject(run, mask)}, though they ask for gradients: "
-            "they do not move."
+            f"No optimizer holds {self._subject(run, mask)}, though they ask for gradients: they "
+            "do not move."
         )
         evidence = "the optimizer's groups do not hold them"
         return self._finding(
@@ -129,9 +129,8 @@ class Disconnected(Rule):
             (
                 Remedy(
                     "add to optimizer",
-                    "make the optimizer of model.parameters() once the last layer is in place, "
-                    "or add a group: "
-                    "optimizer.add_param_group({'params': ...})",
+                    "make the optimizer of model.parameters() once the last layer is in place, or "
+                    "add a group: optimizer.add_param_group({'params': ...})",
                     {"layers": _names(run, mask)},
                     evidence,
                 ),

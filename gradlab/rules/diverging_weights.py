@@ -199,8 +199,7 @@ def _message(worst: _Stretch, layers: tuple[int, ...], share: str, when: str) ->
     if worst.kind == "runaway":
         return (
             f"The weights of {span(layers)} run away{share}: {grow} {when}, always the same way "
-            f"(cosine "
-            f"{worst.cosine:+.2f})."
+            f"(cosine {worst.cosine:+.2f})."
         )
     if worst.kind == "overshoot":
         return (

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import Remedy
+from gradlab.rules.remedies import Remedy, standardize_inputs
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import AS_GOOD_AS_CONSTANT, column, loss_scale
@@ -122,11 +122,10 @@ class EvaluationGap(Rule):
             limit=float(self.limit("times")),
             severity=ERROR if fails and 2 * len(hits.which) >= run.replicates else WARNING,
             message=f"Evaluation mode disagrees with training mode{seeds(hits.replicates)}: on "
-            "the same batches the "
-            f"loss is {number(float(evaluation))} in evaluation and {number(float(training))} in "
-            "training. "
-            "BatchNorm's running averages do not fit the batches.",
-            remedies=_remedies(),
+            f"the same batches the loss is {number(float(evaluation))} in evaluation and "
+            f"{number(float(training))} in training. BatchNorm's running averages do not fit the "
+            "batches.",
+            remedies=_remedies(run),
             columns=("activation_rms",),
             confidence="high",
             evidence="the same batch, the same weights, once in each mode",
@@ -147,23 +146,23 @@ def _fails(run: Run, evaluation: float) -> bool:
     return loss is not None and evaluation >= float(np.nanmedian(loss[:10]))
 
 
-def _remedies() -> tuple[Remedy, ...]:
+def _remedies(run: Run) -> tuple[Remedy, ...]:
     evidence = "running averages are used in evaluation mode only"
     return (
         Remedy(
             "raise norm momentum",
-            "give BatchNorm a larger momentum (0.1 is the default), or train for more steps "
-            "before you evaluate",
+            "give BatchNorm a larger momentum (0.1 is the default), or train for more steps before "
+            "you evaluate",
             {"momentum": 0.1},
             evidence,
         ),
         Remedy(
             "recompute averages",
-            "recompute the running averages: set momentum=None, call reset_running_stats() and "
-            "run some batches in "
-            "training mode without gradient (torch.optim.swa_utils.update_bn does it)",
+            "recompute the running averages: set momentum=None, call reset_running_stats() and run "
+            "some batches in training mode without gradient (torch.optim.swa_utils.update_bn does "
+            "it)",
             {},
             evidence,
         ),
-        Remedy("standardize inputs", "standardize the inputs: mean 0, deviation 1", {}, evidence),
+        standardize_inputs(run, evidence=evidence),
     )

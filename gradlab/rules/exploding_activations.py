@@ -57,8 +57,7 @@ class ExplodingActivations(Rule):
             100.0,
             "times, from the first to the last hidden layer",
             "Healthy nets measure at most 1; relu at gain 2 measures 15 at depth 5, 421 at depth "
-            "10 "
-            "and 3e5 at depth 20.",
+            "10 and 3e5 at depth 20.",
         ),
     }
     explains = ("GL001", "GL103", "GL201", "GL202", "GL303", "GL304", "GL401", "GL402")
@@ -104,8 +103,7 @@ class ExplodingActivations(Rule):
         when = "before the first update" if window.stop == 1 else during(run, window)
         message = (
             f"The activations grow {number(value)} times from hidden layer {first} to hidden layer "
-            f"{hidden} {when}"
-            f"{seeds(hits.replicates)} (limit {limit:g})."
+            f"{hidden} {when}{seeds(hits.replicates)} (limit {limit:g})."
         )
         return self.finding(
             hits,

@@ -77,8 +77,7 @@ class ExplodingGradient(Rule):
             100.0,
             "times, ||delta_l|| over ||delta_L|| at iteration 0",
             "Healthy nets measure at most 1.4; relu at gain 2 measures 33 at depth 5, 1100 at "
-            "depth "
-            "10 and 1e6 at depth 20.",
+            "depth 10 and 1e6 at depth 20.",
         ),
         "step_alarm": Limit(
             100.0,
@@ -160,9 +159,8 @@ class ExplodingGradient(Rule):
             return None
         message = (
             f"The gradient explodes before the first update{seeds(hits.replicates)}: the signal "
-            f"grows "
-            f"{cause.factor(total)} times from layer {run.shape[2]} back to layer {layer} (limit "
-            f"{self.limit('at_init'):g})."
+            f"grows {cause.factor(total)} times from layer {run.shape[2]} back to layer {layer} "
+            f"(limit {self.limit('at_init'):g})."
         )
         with np.errstate(over="ignore"):
             value = float(np.exp(total))
@@ -207,9 +205,8 @@ class ExplodingGradient(Rule):
         why = cause.explain(run, (), which, Window(0, 1), grows=True)
         message = (
             f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update "
-            f"should change the "
-            f"loss by {number(value)} times what it varies by (limit {self.limit('step_alarm'):g} "
-            f"twice, {self.limit('step_high'):g} while it rises)."
+            f"should change the loss by {number(value)} times what it varies by (limit "
+            f"{self.limit('step_alarm'):g} twice, {self.limit('step_high'):g} while it rises)."
         )
         return self.finding(
             hits,

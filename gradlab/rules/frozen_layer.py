@@ -158,9 +158,9 @@ class FrozenLayer(Rule):
             limit=self.limit("cap"),
             severity=WARNING if whole else severity(run, which, harmless=WARNING),
             message=f"{subject}{seeds(hits.replicates)}, though gradients are there: updates are "
-            f"{moved} of the "
-            f"weights' norm{beside}, good for at most {number(100 * value)} % of the loss in "
-            f"{elapsed(run, run.iterations)} iterations (limit {100 * self.limit('cap'):g} %).",
+            f"{moved} of the weights' norm{beside}, good for at most {number(100 * value)} % of "
+            f"the loss in {elapsed(run, run.iterations)} iterations (limit "
+            f"{100 * self.limit('cap'):g} %).",
             remedies=_remedies(run, () if whole else layers),
             columns=("update_ratio", "grad_norm"),
         )

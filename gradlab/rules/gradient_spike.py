@@ -62,8 +62,7 @@ class GradientSpike(Rule):
             4.0,
             "deviations above the running mean of the log norm",
             "On the plain norm, 2.5 deviations ring 35 to 57 times in 1000 healthy iterations; 4 "
-            "on "
-            "its logarithm, with `factor`, in none of 20000.",
+            "on its logarithm, with `factor`, in none of 20000.",
         ),
         "factor": Limit(
             10.0,
@@ -110,9 +109,8 @@ class GradientSpike(Rule):
             limit=self.limit("factor"),
             severity=severity(run, hits.which, harmless=harmless),
             message=f"The gradient spikes {times}{seeds(hits.replicates)}, most at iteration "
-            f"{top}: its norm is "
-            f"{number(float(norm[top, k]))} where {number(usual)} is usual{damage} (limit "
-            f"{self.limit('factor'):g} times).",
+            f"{top}: its norm is {number(float(norm[top, k]))} where {number(usual)} is "
+            f"usual{damage} (limit {self.limit('factor'):g} times).",
             remedies=(
                 inspect_batch(run, top, "outliers, wrong units, wrong labels"),
                 clip(run),

@@ -51,8 +51,8 @@ def problem(code: str, limits: Limits, name: str, value: object) -> str | None:
     if not fits or not 0 <= value < float("inf"):  # type: ignore[operator]
         wanted = "a whole number" if counts else "a number"
         return (
-            f"limit {name!r} of rule {code} is {value!r}; give {wanted} of at least 0 "
-            f"(it is {usual:g})"
+            f"limit {name!r} of rule {code} is {value!r}; give {wanted} of at least 0 (it is "
+            f"{usual:g})"
         )
     return None
 

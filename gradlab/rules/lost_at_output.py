@@ -80,9 +80,8 @@ class LostAtOutput(Rule):
         "gain": Limit(
             0.1,
             "of the gradient's norm at the criterion's input",
-            "plain logits have 1, sigmoid + binary cross-entropy .003 and softmax + log .05 "
-            "while they learn: it is "
-            "judged only where nothing is learned",
+            "plain logits have 1, sigmoid + binary cross-entropy .003 and softmax + log .05 while "
+            "they learn: it is judged only where nothing is learned",
         ),
         "often": Limit(
             0.5, "of the iterations measured", "one saturated batch is no saturated output"
@@ -94,8 +93,8 @@ class LostAtOutput(Rule):
         if column(run, "output_gain") is not None:
             return None
         return (
-            "needs output_gain, which this record does not hold: no operation was seen behind "
-            "the last layer"
+            "needs output_gain, which this record does not hold: no operation was seen behind the "
+            "last layer"
         )
 
     def judge(self, run: Run) -> Finding | None:
@@ -201,23 +200,23 @@ def _remedies(run: Run, repeated: str, stage: list[tuple[str, float]]) -> tuple[
     culprit = repeated or blocking
     criterion = str(_criterion(run).get("name") or "the loss")
     first = (
-        f"remove {culprit} from the end of the model, and give {criterion} the last layer's "
-        "output as it is"
+        f"remove {culprit} from the end of the model, and give {criterion} the last layer's output "
+        "as it is"
     )
     if culprit in ("", "unknown"):
         first = (
-            "look at what stands between the last layer and the loss: it must not be flat "
-            "where the answers lie"
+            "look at what stands between the last layer and the loss: it must not be flat where "
+            "the answers lie"
         )
     evidence = (
-        f"output_gain is measured behind the last layer; {culprit or 'the stage'} has the "
-        "smallest factor"
+        f"output_gain is measured behind the last layer; {culprit or 'the stage'} has the smallest "
+        "factor"
     )
     found = [Remedy("remove output operation", first, {"operation": culprit}, evidence)]
     if culprit == "sigmoid" and not repeated:
         words = (
-            "use binary_cross_entropy_with_logits, whose derivative does not vanish where "
-            "the sigmoid is flat"
+            "use binary_cross_entropy_with_logits, whose derivative does not vanish where the "
+            "sigmoid is flat"
         )
         found.append(
             Remedy(

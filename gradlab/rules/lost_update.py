@@ -105,9 +105,7 @@ class LostUpdate(Rule):
             limit=found.limit,
             message=f"Rounding swallows {100 * value:.0f} % of the updates of layer {layer}"
             f"{seeds(found.hits.replicates)}: the weights, in {precision}, stay the same "
-            f"number{ratio} (limit "
-            f"{number(100 * found.limit)} %); "
-            f"{are_hit(found.layers)}.",
+            f"number{ratio} (limit {number(100 * found.limit)} %); {are_hit(found.layers)}.",
             remedies=(
                 remedy(
                     "widen format",

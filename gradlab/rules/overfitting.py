@@ -78,8 +78,7 @@ class Overfitting(Rule):
             return None
         return (
             "needs steps['validation_loss'] at two iterations; pass validation=(loss, accuracy) to "
-            "Recorder.record, or "
-            "call log(validation_loss=...)"
+            "Recorder.record, or call log(validation_loss=...)"
         )
 
     def judge(self, run: Run) -> Finding | None:
@@ -115,9 +114,8 @@ class Overfitting(Rule):
             value=last / lowest,
             limit=self.limit("rise"),
             message=f"The net overfits{seeds(hits.replicates)}: its loss on held-out data was "
-            f"lowest at iteration "
-            f"{when} ({number(lowest)}) and is {number(last)} now, while the training loss is "
-            f"{number(train)}.",
+            f"lowest at iteration {when} ({number(lowest)}) and is {number(last)} now, while the "
+            f"training loss is {number(train)}.",
             remedies=(
                 remedy("stop early", f"stop near iteration {when}", iteration=when),
                 remedy("regularize", "more data, an L2 penalty, dropout, or a smaller net"),

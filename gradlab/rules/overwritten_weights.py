@@ -117,15 +117,13 @@ class OverwrittenWeights(Rule):
             limit=float(self.limit("share")),
             severity=severity(run, hits.which, harmless=harmless),
             message="Something besides the optimizer writes the weights of layer "
-            f"{layer}{seeds(hits.replicates)}: "
-            f"between two steps they change by {number(value)} times what a step changes (limit "
-            f"{self.limit('share'):g}); {are_hit(layers)}.",
+            f"{layer}{seeds(hits.replicates)}: between two steps they change by {number(value)} "
+            f"times what a step changes (limit {self.limit('share'):g}); {are_hit(layers)}.",
             remedies=(
                 Remedy(
                     "find the other writer",
                     "look for code that writes the weights between the steps: clamp_, copy_, "
-                    "weight.data, "
-                    "load_state_dict",
+                    "weight.data, load_state_dict",
                     {},
                     "the weights before a step are not those after the step before it",
                 ),

@@ -113,9 +113,8 @@ class SaturatedUnits(Rule):
             value=value,
             limit=found.limit,
             message=f"{100 * value:.0f} % of layer {layer}'s answers come from the flat ends of "
-            f"its activation"
-            f"{seeds(hits.replicates)}, {since} (limit {number(100 * found.limit)} %); "
-            f"{are_hit(found.layers)}.",
+            f"its activation{seeds(hits.replicates)}, {since} (limit {number(100 * found.limit)} "
+            f"%); {are_hit(found.layers)}.",
             cause=cause.explain(run, found.layers, hits.which, window, grows=False),
             remedies=_remedies(run, early, layer),
             columns=("saturated_fraction", "slope_rms", "activation_rms"),

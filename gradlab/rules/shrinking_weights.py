@@ -96,8 +96,8 @@ class ShrinkingWeights(Rule):
         "cosine": Limit(
             0.7,
             "cosine of gradient and weights",
-            "a matrix of n entries meets a data gradient at 1/sqrt(n) or so; a penalty's "
-            "gradient is the weights",
+            "a matrix of n entries meets a data gradient at 1/sqrt(n) or so; a penalty's gradient "
+            "is the weights",
         ),
         "outweighs": Limit(
             1.0, "weight decay x ||W|| over ||G||", "above 1 the optimizer follows the penalty"
@@ -201,8 +201,7 @@ class ShrinkingWeights(Rule):
             value=pull.left,
             limit=float(self.limit("fallen")),
             message=f"The weights of {span(layers)} shrink{seeds(hits.replicates)}: {who} "
-            "outweighs the data; "
-            f"{evidence}.",
+            f"outweighs the data; {evidence}.",
             remedies=_remedies(run, pull),
             columns=("weight_norm", "grad_weight_cosine", "grad_norm"),
             confidence="high" if np.isfinite(pull.strength) else "medium",

@@ -83,9 +83,8 @@ class SkippedUpdates(Rule):
             limit=float(self.limit("share")),
             severity=severity(run, hits.which, harmless=WARNING),
             message=f"{skipped} of {attempts} optimizer steps were skipped, {late} of them after "
-            "the first step that "
-            f"was taken ({100 * share:.0f} %, limit {100 * self.limit('share'):g} %): their "
-            "batches taught nothing.",
+            f"the first step that was taken ({100 * share:.0f} %, limit "
+            f"{100 * self.limit('share'):g} %): their batches taught nothing.",
             remedies=_remedies(),
             columns=("grad_norm",),
             confidence="high",

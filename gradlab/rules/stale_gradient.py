@@ -127,10 +127,9 @@ class StaleGradient(Rule):
             value=value,
             limit=found.limit,
             message=f"The gradient of layer {layer} is {number(value)} times as large as its batch "
-            f"can make it"
-            f"{seeds(found.hits.replicates)} (||G|| against the mean norm of single examples' "
-            f"gradients, limit "
-            f"{number(found.limit)}): it holds older ones; {are_hit(found.layers)}.",
+            f"can make it{seeds(found.hits.replicates)} (||G|| against the mean norm of single "
+            f"examples' gradients, limit {number(found.limit)}): it holds older ones; "
+            f"{are_hit(found.layers)}.",
             remedies=(
                 empty_gradients(run),
                 remedy(

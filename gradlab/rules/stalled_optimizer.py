@@ -103,11 +103,9 @@ class StalledOptimizer(Rule):
             value=value,
             limit=found.limit,
             message=f"The optimizer's epsilon of {number(epsilon)} stands against second moments "
-            f"of "
-            f"{number(epsilon / value)} in layer {layer}{seeds(found.hits.replicates)}: "
-            f"{number(value)} times as much, "
-            f"so that the steps shrink with the gradient (limit {found.limit:g}); "
-            f"{are_hit(found.layers)}.",
+            f"of {number(epsilon / value)} in layer {layer}{seeds(found.hits.replicates)}: "
+            f"{number(value)} times as much, so that the steps shrink with the gradient (limit "
+            f"{found.limit:g}); {are_hit(found.layers)}.",
             remedies=(
                 set_epsilon(
                     run, epsilon / value / 100, because="smaller than a tenth of the gradients"

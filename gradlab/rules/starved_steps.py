@@ -10,7 +10,7 @@ import numpy as np
 
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import Remedy
+from gradlab.rules.remedies import Remedy, set_epsilon
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
@@ -177,8 +177,8 @@ class StarvedSteps(Rule):
         low = float(np.nanmedian(known[idle]))
         words = (
             f"the schedule keeps the learning rate at {number(low)} in "
-            f"{100 * float(idle.mean()):.0f} % of the "
-            f"iterations, where its largest value is {number(largest)}"
+            f"{100 * float(idle.mean()):.0f} % of the iterations, where its largest value is "
+            f"{number(largest)}"
         )
         remedy = Remedy(
             "stretch schedule",
@@ -227,12 +227,10 @@ class StarvedSteps(Rule):
             return None
         value = float(np.median(known))
         words = (
-            f"epsilon {number(epsilon)} is {number(value)} times the gradients that the "
-            "optimizer divides by"
+            f"epsilon {number(epsilon)} is {number(value)} times the gradients that the optimizer "
+            "divides by"
         )
-        remedy = Remedy(
-            "lower epsilon", "use the default epsilon: eps=1e-8", {"eps": DEFAULT_EPSILON}, words
-        )
+        remedy = set_epsilon(run, DEFAULT_EPSILON, because="the default", evidence=words)
         return _Shortage(words, value, float(self.limit("epsilon")), 0, remedy)
 
 

@@ -94,8 +94,8 @@ class UnscaledData(Rule):
         if _scale(run, "target_rms") or _scale(run, "input_rms"):
             return None
         return (
-            "needs the scale of inputs or targets (input_rms, target_rms), which this record "
-            "does not hold"
+            "needs the scale of inputs or targets (input_rms, target_rms), which this record does "
+            "not hold"
         )
 
     def judge(self, run: Run) -> Finding | None:

@@ -112,10 +112,8 @@ class UpdateTooLarge(Rule):
             value=value,
             limit=found.limit,
             message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of "
-            f"their norm"
-            f"{seeds(found.hits.replicates)}, {during(run, found.window)} (limit "
-            f"{100 * found.limit:g} %; about 0.1 % is usual); "
-            f"{are_hit(found.layers)}.",
+            f"their norm{seeds(found.hits.replicates)}, {during(run, found.window)} (limit "
+            f"{100 * found.limit:g} %; about 0.1 % is usual); {are_hit(found.layers)}.",
             remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
             columns=("update_ratio", "weight_norm", "grad_norm"),
         )

@@ -92,7 +92,7 @@ def test_an_epsilon_larger_than_the_gradients(epsilon, moment, expected):
     [
         (lambda **details: clipped(1e-6, **details), "raise clip norm"),
         (lambda **details: scheduled(40, 0.0, **details), "stretch schedule"),
-        (lambda **details: with_epsilon(1.0, **details), "lower epsilon"),
+        (lambda **details: with_epsilon(1.0, **details), "set epsilon"),
     ],
     ids=["clipping", "schedule", "epsilon"],
 )
