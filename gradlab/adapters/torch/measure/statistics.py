@@ -145,6 +145,11 @@ def power_histogram(x: Tensor) -> Array | Tensor:
     """Count the entries of x (1, n) by powers of two, (bins,), as `measures.power_histogram` does."""
     if x.device.type == "cpu":
         return measures.power_histogram(wide(x).numpy()[:, None])[0].astype(np.float64)
+    return powers_counted(x)
+
+
+def powers_counted(x: Tensor) -> Tensor:
+    """Count the entries of x by powers of two without leaving its device, (bins,)."""
     _, exponent = torch.frexp(wide(x).reshape(-1))
     low, high = measures.LOWEST_EXPONENT, measures.HIGHEST_EXPONENT
     bins = (exponent - 1).clamp(low, high) - low + 1
