@@ -356,3 +356,19 @@ def test_a_scaler_changes_no_number():
     for name in ("stream_grad_norm", "stream_log_gain", "branch_share", "branch_cosine"):
         expected = plain.block_statistic(name)
         assert scaled.block_statistic(name) == pytest.approx(expected, rel=1e-4, nan_ok=True), name
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_compiled_model_has_the_same_stream(whole):
+    plain, model = made(PreNorm), made(PreNorm)
+    if whole:
+        model = torch.compile(model, backend="eager")
+    else:
+        for block in model.blocks:
+            block.compile(backend="eager")
+    expected, found = recorded(plain, steps=3), recorded(model, steps=3)
+    assert found.blocks["block"].tolist() == expected.blocks["block"].tolist()
+    for name in ("stream_rms", "stream_grad_norm", "branch_share", "branch_cosine"):
+        assert found.block_statistic(name) == pytest.approx(
+            expected.block_statistic(name), rel=1e-9, nan_ok=True
+        )

@@ -142,7 +142,7 @@ def is_seen(module: nn.Module) -> bool:
 
     It has no modules inside, or is an attention layer.
     """
-    if isinstance(module, torch.jit.ScriptModule):  # takes no hooks
+    if is_scripted(module):
         return False
     return isinstance(module, nn.MultiheadAttention) or next(module.children(), None) is None
 
@@ -152,6 +152,14 @@ def compiled_in_place(module: nn.Module) -> bool:
     return getattr(module, "_compiled_call_impl", None) is not None
 
 
-def takes_hooks(module: nn.Module) -> bool:
-    """Whether a hook on a module's forward pass is called, and changes nothing."""
-    return not isinstance(module, torch.jit.ScriptModule) and not compiled_in_place(module)
+def is_scripted(module: nn.Module) -> bool:
+    """Whether a module is TorchScript's, which calls no hooks."""
+    return isinstance(module, torch.jit.ScriptModule)
+
+
+def takes_lasting_hooks(module: nn.Module) -> bool:
+    """Whether a hook that stays is called in every forward pass, and changes nothing.
+
+    In a module that was compiled in place it would be compiled along.
+    """
+    return not is_scripted(module) and not compiled_in_place(module)

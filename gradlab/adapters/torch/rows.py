@@ -22,8 +22,8 @@ from gradlab.adapters.torch.modules import (
     Site,
     class_name,
     clean,
+    is_scripted,
     is_seen,
-    takes_hooks,
 )
 from gradlab.adapters.torch.structure import Structure
 from gradlab.errors import ArgumentError
@@ -238,7 +238,7 @@ def sites(rows: Sequence[Row]) -> list[nn.Module | Site]:
             found[id(row.module)] = row.module
         elif (
             row.parameter.ndim > 1
-            and takes_hooks(row.owner)
+            and not is_scripted(row.owner)
             and not isinstance(row.owner, PRODUCTS)
         ):
             found[id(row.parameter)] = Site(row.owner, row.parameter)

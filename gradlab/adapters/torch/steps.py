@@ -16,7 +16,7 @@ from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.leftovers import Leftovers
 from gradlab.adapters.torch.measure.parameters import Parameters
-from gradlab.adapters.torch.modules import examples_in, numbers_in, takes_hooks
+from gradlab.adapters.torch.modules import examples_in, numbers_in, takes_lasting_hooks
 from gradlab.adapters.torch.observe import patches
 from gradlab.adapters.torch.observe.eager import Eager
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
@@ -87,7 +87,7 @@ class Steps:
             after = self._guard(_with_closure(self._after_step, number))
             self._handles.append(optimizer.register_step_pre_hook(before))
             self._handles.append(optimizer.register_step_post_hook(after))
-        if takes_hooks(self._outer):
+        if takes_lasting_hooks(self._outer):
             before = self._guard(self._before_forward)
             self._handles.append(self._outer.register_forward_pre_hook(before, with_kwargs=True))
         self._prepare()

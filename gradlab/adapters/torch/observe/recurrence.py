@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gradlab.adapters.torch.ledger import Ledger
-from gradlab.adapters.torch.modules import replaced, takes_hooks, tensors_of
+from gradlab.adapters.torch.modules import is_scripted, replaced, tensors_of
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.lengths import Length, length
 from gradlab.adapters.torch.observe.wiring import Wiring
@@ -57,7 +57,7 @@ class Recurrences:
         self._remove()
         self._hung, self._looped = True, looped
         for number, module in enumerate(self._wiring.modules):
-            if isinstance(module, nn.Module) and takes_hooks(module):
+            if isinstance(module, nn.Module) and not is_scripted(module):
                 self._hang(number, module)
 
     def _hang(self, number: int, module: nn.Module) -> None:

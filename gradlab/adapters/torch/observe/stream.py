@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.ledger import Ledger
-from gradlab.adapters.torch.modules import clean, takes_hooks, tensors_of
+from gradlab.adapters.torch.modules import clean, is_scripted, tensors_of
 from gradlab.adapters.torch.numbers import OF_BLOCKS
 from gradlab.adapters.torch.observe.additions import Addition, additions
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
@@ -63,7 +63,7 @@ class Stream:
 
     def __init__(self, blocks: Sequence[Block], ledger: Ledger, ranks: Ranks, guard: Guard):
         self._ranks = ranks
-        self.blocks = [block for block in blocks if takes_hooks(block.module)]
+        self.blocks = [block for block in blocks if not is_scripted(block.module)]
         self._ledger, self._guard = ledger, guard
         self._handles: list[Any] = []
         self._open: dict[int, int] = {}  # by block: the sequence number at which it began

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradlab.adapters.torch.modules import LOOKUPS, PRODUCTS, takes_hooks, tensors_of
+from gradlab.adapters.torch.modules import LOOKUPS, PRODUCTS, is_scripted, tensors_of
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.product import ENTRY_BY_ENTRY, consumers, ends_in, products
 from gradlab.adapters.torch.rows import Row
@@ -38,7 +38,7 @@ class Uses:
         self._owners: dict[int, nn.Module] = {}
         self._wanted: dict[int, set[int]] = {}
         for row in rows:
-            if is_open(row) and takes_hooks(row.owner):
+            if is_open(row) and not is_scripted(row.owner):
                 self._owners[id(row.owner)] = row.owner
                 self._wanted.setdefault(id(row.owner), set()).add(id(row.parameter))
         self._open: dict[int, int] = {}
