@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import standardize_inputs, standardize_target
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity
+from gradlab.rules.yardsticks import LEARNED, column, learns, outcomes, severity
 from gradlab.run import STEP_COLUMNS, Run
 
 Array = np.ndarray
@@ -26,7 +26,8 @@ class UnscaledData(Rule):
     Where a seed does not learn, looks at the data before the layers: the root mean square of the
     regression's targets and of the inputs. A net begins with answers near 0 and weights made for
     inputs near 1. Targets or inputs far from that set the size of the loss, of every gradient and
-    of the first layer's answers.
+    of the first layer's answers. An error where nothing is learned; a note where learning is only
+    slow, which may have other reasons.
 
     Why it is bad
     -------------
@@ -126,13 +127,14 @@ class UnscaledData(Rule):
         if which == "input":
             cure = standardize_inputs(run, evidence=evidence)
         stop = int(finite_prefix(run)[hits.which].max())
+        reached = learns(run)[hits.which].all()  # it learns something: no harm was measured
         return self.finding(
             hits,
             Window(0, max(1, stop)),
             layers=(),
             value=value,
             limit=limit,
-            severity=severity(run, hits.which, harmless=WARNING),
+            severity=severity(run, hits.which, harmless=NOTE if reached else WARNING),
             message=f"The {which}s are not scaled{seeds(hits.replicates)}: {told} (limit "
             f"{limit:g}); {result}.",
             remedies=(cure,),

@@ -15,6 +15,7 @@ from gradlab.rules.yardsticks import (
     batch_size,
     constant_level,
     constant_loss,
+    hardly_moved,
     is_yardstick,
     severity,
 )
@@ -33,7 +34,8 @@ class UnstableLoss(Rule):
     what was gained at best, or the constant prediction's loss. In a fifth of the iterations or
     more, while it swings by half a unit, the training is thrown back again and again: an error
     where nothing is learned, else a note. A loss that is high and still is not meant, nor one that
-    falls from a bad start, nor one that is no yardstick: with moving targets, or around 0.
+    falls from a bad start, nor one that is no yardstick: with moving targets, or around 0. Where
+    the weights hardly moved, no step threw anything back: batches differ, and no more.
 
     Why it is bad
     -------------
@@ -93,8 +95,9 @@ class UnstableLoss(Rule):
         shares = np.zeros(len(prefix))
         bounds = np.zeros(len(prefix))
         spans: list[Window] = [Window(0, 1)] * len(prefix)
+        still = hardly_moved(run)
         for k, stop in enumerate(prefix):
-            if stop < skip + WINDOW // 2 or not is_yardstick(run, k, int(stop)):
+            if stop < skip + WINDOW // 2 or still[k] or not is_yardstick(run, k, int(stop)):
                 continue
             bound, unit = self._bound(run, smooth[: int(stop), k], k)
             for window in windows(int(stop) - skip):

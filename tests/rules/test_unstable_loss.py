@@ -75,3 +75,9 @@ def test_a_loss_that_is_high_and_still_or_only_falls_is_stable(loss):
 
 def test_a_loss_with_moving_targets_is_not_unstable():
     assert not fires(swinging(4.0, 2, config={"objective": "moving"}), "GL401")
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(0.0002, False), (0.01, True)])
+def test_where_the_weights_hardly_moved_no_step_threw_the_loss_back(ratio, expected):
+    """160 steps of 2e-4 are 3 % of the weights' length: batches differ, and no more."""
+    assert fires(swinging(3.5, 2, update_ratio=ratio), "GL401") == expected
