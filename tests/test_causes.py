@@ -130,6 +130,15 @@ def test_what_is_harmless_explains_no_harm(of_cause, of_effect, expected):
     assert list(told(first, second)) == expected
 
 
+@pytest.mark.parametrize("of_effect", ["error", "warning", "note"])
+def test_what_rises_is_as_severe_as_what_it_explains(of_effect):
+    rising = Made("A", explains=("B",))
+    rising.rises = True
+    first = (rising, finding("A", severity="note"))
+    roots, _ = causes.fold((first, (Made("B"), finding("B", severity=of_effect))))
+    assert [(root.rule, root.severity) for root in roots] == [("A", of_effect)]
+
+
 def test_a_chain_is_followed_to_its_end():
     found = [
         (Made("A", explains=("B",)), finding("A", (0, 10))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from gradlab.rules import Finding, Rule
 from gradlab.rules.base import NOTE, SEVERITIES
@@ -16,7 +17,8 @@ def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], di
 
     One explains another where its rule says so, it hits at least half of the seeds that the other
     hits, and it comes first: it begins no later, and does not end long before the other begins. A
-    note, being harmless, explains nothing but notes.
+    note, being harmless, explains nothing but notes; unless its rule says that it rises: then it
+    becomes as severe as the worst that it explains.
 
     Returns
     -------
@@ -43,16 +45,24 @@ def fold(found: Sequence[tuple[Rule, Finding]]) -> tuple[tuple[Finding, ...], di
         if code not in folded:
             folded[next(root for root in folded if code in reach[root])].append(findings[code])
     return _ordered(
-        findings[code].with_consequences(under) for code, under in folded.items()
+        _risen(rules[code], findings[code].with_consequences(under))
+        for code, under in folded.items()
     ), crashed
 
 
 def _explains(rule: Rule, finding: Finding, effect: Rule, other: Finding) -> bool:
-    harmless = finding.severity == NOTE and other.severity != NOTE
+    harmless = finding.severity == NOTE and other.severity != NOTE and not rule.rises
     if effect.is_cause(other):
         return False
     in_time = effect.timeless or rule.timeless or _precedes(rule, finding, other)
     return rule.explains_it(finding, other) and in_time and not harmless
+
+
+def _risen(rule: Rule, root: Finding) -> Finding:
+    if not rule.rises:
+        return root
+    found = [root.severity, *(each.severity for each in root.consequences)]
+    return replace(root, severity=min(found, key=SEVERITIES.index))
 
 
 def _precedes(rule: Rule, finding: Finding, other: Finding) -> bool:

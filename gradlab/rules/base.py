@@ -165,6 +165,7 @@ class Rule(ABC):
     always: ClassVar[bool] = (
         False  # True: reported even if the root cause that explains it is muted
     )
+    rises: ClassVar[bool] = False  # True: a note of it is as severe as what it explains
     timeless: ClassVar[bool] = False  # True: it speaks of how the run ended, whenever that began
     exact: ClassVar[bool] = False  # True: its times are measured at every step, not now and then
     # False: for a run too large for memory, the rule receives the subset from `Run.condensed()`,

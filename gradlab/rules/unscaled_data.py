@@ -26,8 +26,8 @@ class UnscaledData(Rule):
     Where a seed does not learn, looks at the data before the layers: the root mean square of the
     regression's targets and of the inputs. A net begins with answers near 0 and weights made for
     inputs near 1. Targets or inputs far from that set the size of the loss, of every gradient and
-    of the first layer's answers. An error where nothing is learned; a note where learning is only
-    slow, which may have other reasons.
+    of the first layer's answers. An error where nothing is learned. Where learning is only slow,
+    which may have other reasons, it is as severe as what it explains, else a note.
 
     Why it is bad
     -------------
@@ -72,6 +72,7 @@ class UnscaledData(Rule):
         "GL402",
         "GL403",
     )
+    rises = True
     limits: ClassVar[Mapping[str, Limit]] = {
         "target": Limit(
             30.0,
