@@ -13,9 +13,11 @@ from gradlab.rules.windows import elapsed, finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds, span
 from gradlab.rules.yardsticks import (
     constant_loss,
+    failed,
     learns,
     loss_scale,
     severity,
+    travelled,
     weighted_gradient,
 )
 from gradlab.run import Run
@@ -32,8 +34,9 @@ class FrozenLayer(Rule):
     it moves: c = e min(1, T u), where e is p ||W|| over the best constant predictor's loss (or the
     batch losses' spread, where that is not known) and u the median actual update ratio. Below 0.01
     it might as well be frozen, if it also went less than 5 % of its own length. Where all layers
-    are, the learning rate is too small, and it is a warning. In a net that learns, only a layer
-    that stands still while others move is told.
+    are, the learning rate is too small, and it is a warning; so it is where nothing was learned and
+    no layer went 5 % of its length, whatever the scale of the loss. In a net that learns, only a
+    layer that stands still while others move is told.
 
     Why it is bad
     -------------
@@ -90,8 +93,12 @@ class FrozenLayer(Rule):
     explains = ("GL301", "GL402")
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
-        """Where no layer moves, steps too small for rounding are its work; not where one stands."""
-        return ("GL402",) if finding.layers else self.explains
+        """Where steps are too small to matter, what rounding takes of them is their work too.
+
+        Not where one layer stands still; nor where the way alone tells: rounding shortens it.
+        """
+        by_way = finding.limit == self.limit("hardly")
+        return ("GL402",) if finding.layers or by_way else self.explains
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the whole of each replicate's finite iterations."""
@@ -113,7 +120,38 @@ class FrozenLayer(Rule):
                 np.nan,
             )
         hits = Hits(np.nan_to_num(cap, nan=np.inf) < self.limit("cap"))
-        return self._finding(run, hits, cap, pace) if hits.which else None
+        found = self._finding(run, hits, cap, pace) if hits.which else None
+        return found or self._too_slow(run)
+
+    def _too_slow(self, run: Run) -> Finding | None:
+        """Judge by the way alone: weights that went nowhere could not have learned.
+
+        The scale of the loss may mislead: a constant that is far below it, or batches that scatter
+        less than what there is to learn. Steps that rounding takes are GL301's: of a step, of whose
+        elements a share q is lost, sqrt(1 - q) is left.
+        """
+        whole = finite_prefix(run) == run.iterations
+        moved = travelled(run)
+        meant = moved / np.sqrt(np.maximum(1 - _lost(run), np.finfo(float).tiny))
+        slow = whole & failed(run) & (meant < self.limit("hardly"))  # NaN, unknown, is not slow
+        hits = Hits(np.repeat(slow[:, None], run.shape[2], axis=1))
+        steps = elapsed(run, run.iterations)
+        if not hits.which or steps < self.limit("minimum"):
+            return None
+        value = float(np.median(moved[hits.which]))
+        return self.finding(
+            hits,
+            Window(0, run.iterations),
+            layers=(),
+            value=value,
+            limit=self.limit("hardly"),
+            severity=WARNING,
+            message=f"No layer moves far{seeds(hits.replicates)}: {steps} iterations take none "
+            f"farther than {number(100 * value)} % of its length (limit "
+            f"{100 * self.limit('hardly'):g} %), and nothing is learned.",
+            remedies=_remedies(run, ()),
+            columns=("update_ratio", "grad_norm"),
+        )
 
     def _matters(self, run: Run, hits: Hits, pace: Array, whole: bool) -> bool:
         """Whether it is worth a word: in seeds that learned, only layers that stand still alone."""
@@ -170,6 +208,14 @@ def _scale(run: Run, seed: int) -> float:
     """Return what a change of the loss is measured against: the constant predictor's, or spread."""
     constant = constant_loss(run, seed)
     return constant if np.isfinite(constant) else float(loss_scale(run)[seed])
+
+
+def _lost(run: Run) -> Array:
+    """Return the share of the updates that rounding takes, in the middle layer (S,)."""
+    if "lost_fraction" not in run:
+        return np.zeros(run.replicates)
+    by_layer = np.stack([nanmedian(run["lost_fraction"][:, k]) for k in range(run.replicates)])
+    return np.nan_to_num(nanmedian(by_layer.T))
 
 
 def _remedies(run: Run, layers: tuple[int, ...]) -> tuple[Remedy, ...]:

@@ -124,7 +124,14 @@ class Trend:
 
     @property
     def ahead(self) -> float:
-        """Where it would be after as many iterations again, at the pace of the second half."""
+        """Where it would be after as many iterations again, at the pace of the second half.
+
+        What is positive goes on falling by the same factor: a loss that came down from 1e13 to 1e8
+        is not on its way below 0.
+        """
+        half = self.last + self.late
+        if self.last > 0 and half > 0:
+            return self.last * (self.last / half) ** 2
         return self.last - 2 * self.late
 
 
@@ -304,8 +311,11 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
     words = f"the loss ends at {share:.3g} times the best constant prediction's"
     if share >= AS_GOOD_AS_CONSTANT:
         # A short run of a large model is still on its way: it is slow, not unable.
-        # Near the constant's loss it has only learned to answer the same to everything.
-        on_its_way = share > 2 - AS_GOOD_AS_CONSTANT and found.ahead < constant
+        # Near the constant's loss it has only learned to answer the same to everything; unless it
+        # is below already, beyond chance, and will soon be well below.
+        far = share > 2 - AS_GOOD_AS_CONSTANT and found.ahead < constant
+        below = constant - found.last > SIGNIFICANT * found.error
+        on_its_way = far or (below and found.ahead < AS_GOOD_AS_CONSTANT * constant)
         state = SLOW if found.falls_still and on_its_way else NOT_LEARNED
     else:
         start = max(found.first, float(np.median(known[:5])))  # it may be over within a window

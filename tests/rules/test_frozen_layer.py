@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradlab.diagnosis import registry
 from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
 
 PACE = 0.01 / (60 * 8 / 2.3)  # u at which c = 0.01
@@ -84,3 +85,29 @@ def test_without_a_baseline_the_spread_of_the_losses_counts(offset):
     loss = {"loss": FAILED["loss"] + offset}
     assert fires(still_in_layer_2(2.0e-6, loss, config=blind), "GL302")
     assert not fires(still_in_layer_2(2.2e-6, loss, config=blind), "GL302")
+
+
+@pytest.mark.parametrize(("way", "expected"), [(0.0499, True), (0.0501, False)])
+def test_where_nothing_was_learned_and_no_layer_went_far_the_rate_is_at_fault(way, expected):
+    """e is 8 / 2.3 of the loss: each layer could do much with so few steps, and none does."""
+    run = make_run(steps=FAILED, update_ratio=way / 60)
+    assert fires(run, "GL302") == expected
+
+
+def test_weights_that_went_nowhere_are_told_with_their_way():
+    finding = found(make_run(steps=FAILED, update_ratio=0.03 / 60), "GL302")
+    assert finding.value == pytest.approx(0.03)
+    assert finding.limit == 0.05
+    assert finding.severity == "warning"
+    assert actions(finding)[0] == "raise learning rate"
+
+
+def test_what_learns_by_small_steps_is_not_too_slow():
+    assert not fires(make_run(steps=SLOW, update_ratio=0.03 / 60), "GL302")
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(0.0, True), (0.3, True), (0.7, False)])
+def test_a_way_that_rounding_shortened_is_not_the_rates_fault(lost, expected):
+    """0.03 of the length, of steps of which 0.7 are lost, were meant to be 0.055."""
+    run = make_run(steps=FAILED, update_ratio=0.03 / 60, lost_fraction=lost)
+    assert (registry()["GL302"].judge(run) is not None) == expected

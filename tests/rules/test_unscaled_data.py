@@ -38,9 +38,7 @@ def test_targets_of_a_binary_cross_entropy_are_probabilities(target, expected):
     assert fires(scaled(target, criterion="binary_cross_entropy"), "GL404") == expected
 
 
-@pytest.mark.parametrize(
-    ("steps", "expected"), [(LEARNED, ""), (SLOW, "note"), (FAILED, "error")]
-)
+@pytest.mark.parametrize(("steps", "expected"), [(LEARNED, ""), (SLOW, "note"), (FAILED, "error")])
 def test_a_net_that_learns_from_unscaled_data_needs_no_other(steps, expected):
     assert severity(scaled(given=147.0, steps=steps), "GL404") == expected
 

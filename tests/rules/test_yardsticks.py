@@ -60,6 +60,8 @@ def test_a_loss_that_never_moved_did_not_learn_what_it_began_with(share, expecte
     [
         (2.0, 1.1, "slow"),  # on its way down, and not yet below
         (1.3, 1.03, "not learned"),  # it only learns to answer the same to everything
+        (1.6, 0.9, "slow"),  # its last 50 are at 0.954: below already, and it goes on
+        (0.995, 0.98, "not learned"),  # below, and as good as still
         (1.12, 1.1, "not learned"),  # at this pace it does not come below in as long again
     ],
 )
@@ -73,6 +75,14 @@ def test_the_outcome_names_the_share():
     assert found.share == pytest.approx(1.5, rel=0.01)
     assert "times the best constant prediction's" in found.evidence
     assert found.failed
+
+
+def test_a_loss_far_above_the_constant_predictors_goes_on_by_the_same_factor():
+    """Halved every 15 iterations it is 1e9 after 60 and 1e8 after 60 more: not on its way to 2.3,
+    though a straight line would be below 0 by then.
+    """
+    loss = 1e10 * 0.5 ** (np.arange(60) / 15)
+    assert state(make_run(steps={"loss": np.tile(loss[:, None], (1, 2))})) == "not learned"
 
 
 def test_a_slow_seed_learns_and_has_not_learned():
