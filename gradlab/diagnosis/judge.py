@@ -145,8 +145,9 @@ def _theory(run: Run) -> tuple[str, ...]:
 
 def _ask(rule: Rule, run: Run) -> _Answer:
     """Ask one rule; an exception that it raises becomes its status, and stops nothing."""
-    if run.iterations == 0:
-        return _Answer("skipped", "the run holds no iteration; train it for at least one")
+    nothing = _Answer("skipped", "the run holds no iteration; train it for at least one")
+    if run.iterations == 0 and not rule.empty:
+        return nothing
     try:
         with np.errstate(all="ignore"):
             missing = rule.missing(run)
@@ -154,7 +155,7 @@ def _ask(rule: Rule, run: Run) -> _Answer:
                 return _Answer("skipped", missing)
             finding = rule.judge(run)
             if finding is None:
-                return _Answer("passed")
+                return _Answer("passed") if run.iterations else nothing
             return _Answer("fired", finding=_completed(finding, run))
     except Exception as error:
         return _Answer("crashed", f"{type(error).__name__}: {error}"[:LONGEST])
@@ -178,7 +179,7 @@ def _completed(finding: Finding, run: Run) -> Finding:
         raise TypeError(f"its Finding has replicates {finding.replicates!r}")
     if not all(isinstance(remedy, Remedy) for remedy in finding.remedies):
         raise TypeError("its Finding has remedies that are no gradlab.rules.Remedy")
-    first, last = (int(run.times[row]) for row in finding.iterations)
+    first, last = (int(run.times[row]) for row in finding.iterations) if run.iterations else (0, 0)
     return replace(
         finding,
         iterations=(first, last),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from gradlab.rules import Finding
 from gradlab.rules.base import ERROR, NOTE, SEVERITIES
 
 WIDTH = 80  # of a printed line
+LISTED = 6  # rules that are named one by one
 NAMED = 6  # layers that are named
 NUMBERS = "GL0"  # the family of rules on numbers that are not finite
 JUDGED = ("passed", "fired", "muted")  # statuses of rules that could judge
@@ -117,14 +118,18 @@ class Diagnosis:
             lines += _note_lines(note)
         for remark in self.remarks:
             lines += ["", *_wrapped("remark: ", remark)]
-        skipped = [code for code, status in self.statuses.items() if status == "skipped"]
-        troubled = [
-            code for code, status in self.statuses.items() if status in ("crashed", "muted")
-        ]
-        for code in [*troubled, *skipped]:
-            reason = self.reasons.get(code, "")
-            lines += _wrapped(f"{code} {self.statuses[code]}: ", reason, margin=2)
+        for status in ("crashed", "muted", "skipped"):
+            for reason, codes in self._reasons_of(status).items():
+                lines += _wrapped(f"{_listed(codes)} {status}: ", reason, margin=2)
         return "\n".join(lines)
+
+    def _reasons_of(self, status: str) -> dict[str, list[str]]:
+        """Return reason -> codes, of the rules of a status: what several lack is said once."""
+        told: dict[str, list[str]] = {}
+        for code, its in self.statuses.items():
+            if its == status:
+                told.setdefault(self.reasons.get(code, ""), []).append(code)
+        return told
 
     def _repr_html_(self) -> str:
         parts = [display.paragraph(f"{self.run}: {self._headline()}", bold=True)]
@@ -164,6 +169,10 @@ def worst_severity(root: Finding) -> str:
     """Return the worst severity of a root cause and of what it leads to."""
     severities = {each.severity for each in (root, *root.consequences)}
     return next(severity for severity in SEVERITIES if severity in severities)
+
+
+def _listed(codes: Sequence[str]) -> str:
+    return ", ".join(codes) if len(codes) <= LISTED else f"{len(codes)} rules"
 
 
 def _count(number: int, noun: str) -> str:

@@ -167,6 +167,7 @@ class Rule(ABC):
     )
     rises: ClassVar[bool] = False  # True: a note of it is as severe as what it explains
     timeless: ClassVar[bool] = False  # True: it speaks of how the run ended, whenever that began
+    empty: ClassVar[bool] = False  # True: it can judge a run in which no step took place
     exact: ClassVar[bool] = False  # True: its times are measured at every step, not now and then
     # False: for a run too large for memory, the rule receives the subset from `Run.condensed()`,
     # whose rows are the iterations `run.times`.

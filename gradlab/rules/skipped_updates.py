@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.yardsticks import column, severity
@@ -21,7 +21,7 @@ class SkippedUpdates(Rule):
     ------------
     Counts the optimizer steps that did not take place: a GradScaler that met an infinity, or a
     guard in the loop. Those before the first step that did are the scaler finding its scale, and do
-    not count.
+    not count; unless no step took place at all.
 
     Why it is bad
     -------------
@@ -51,6 +51,7 @@ class SkippedUpdates(Rule):
         "GL312",
         "GL402",
     )
+    empty = True
     limits: ClassVar[Mapping[str, Limit]] = {
         "share": Limit(
             0.1,
@@ -67,6 +68,8 @@ class SkippedUpdates(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the steps after the first one that was taken."""
         first, skipped = _skipped(run)
+        if not run.iterations:
+            return self._none_taken(run, skipped)
         late = skipped - first
         if late < self.limit("count") or run.iterations < 2:
             return None
@@ -91,6 +94,24 @@ class SkippedUpdates(Rule):
             evidence="skipped steps, counted",
         )
 
+    def _none_taken(self, run: Run, skipped: int) -> Finding | None:
+        """Judge a training in which every step was skipped: its record holds no iteration."""
+        if skipped < self.limit("count"):
+            return None
+        return self.finding(
+            Hits(np.ones((run.replicates, 1), bool)),
+            Window(0, 1),
+            layers=(),
+            value=1.0,
+            limit=float(self.limit("share")),
+            severity=ERROR,
+            message=f"No optimizer step took place: all {skipped} were skipped. No batch taught "
+            "anything.",
+            remedies=(_look_at_guard(), *_remedies()),
+            confidence="high",
+            evidence="skipped steps, counted",
+        )
+
 
 def _skipped(run: Run) -> tuple[int, int]:
     """Return how many steps were skipped before the first that was taken, and how many in all."""
@@ -103,6 +124,16 @@ def _skipped(run: Run) -> tuple[int, int]:
         return 0, 0
     before = [each for each in noted.get("before_iterations", []) if isinstance(each, int)]
     return sum(each == 0 for each in before), int(noted.get("count", len(before)))
+
+
+def _look_at_guard() -> Remedy:
+    return Remedy(
+        "loosen guard",
+        "print what the loop compares before it calls optimizer.step(): a guard that no gradient "
+        "passes lets nothing be learned",
+        {},
+        "every step was skipped, from the first one on",
+    )
 
 
 def _remedies() -> tuple[Remedy, ...]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradlab.run import Run
 from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
 
 
@@ -55,3 +56,21 @@ def test_the_provenance_tells_where_the_column_is_missing():
 
 def test_a_run_that_skipped_nothing_passes():
     assert not fires(make_run(), "GL307")
+
+
+def nothing_done(skipped):
+    """A record without a single iteration, of a loop that skipped so many steps."""
+    noted = {"skipped_steps": {"count": skipped, "before_iterations": []}}
+    return Run.from_arrays({"grad_norm": np.ones((0, 1, 3))}, provenance=noted)
+
+
+@pytest.mark.parametrize(("skipped", "expected"), [(4, ""), (5, "error"), (199, "error")])
+def test_a_run_in_which_no_step_took_place_is_judged_by_its_skipped_steps(skipped, expected):
+    assert severity(nothing_done(skipped), "GL307") == expected
+
+
+def test_where_no_step_took_place_the_guard_is_looked_at_first():
+    finding = found(nothing_done(199), "GL307")
+    assert finding.value == 1.0
+    assert finding.iterations == (0, 0)
+    assert actions(finding)[0] == "loosen guard"
