@@ -2,19 +2,15 @@
 
 Arrays are (..., rows, columns): (..., fan_in, fan_out) for weights, (..., B, n) for signals. Each
 function reduces the last two axes, so that leading axes (layers of one shape, replicates) are
-measured in one call. Results are float64.
-
-Sums of squares underflow in float32 below about 1e-23 and overflow above about 1e19. Norms are
-therefore taken in the array's own dtype first, which is fast, and once more in scaled float64 where
-that sum leaves its safe range: a delta of 1e-31 measures 1e-31, not 0, and one of 1e30 is not
-infinite.
+measured in one call. Results are float64, and exact where a square of the array's own dtype would
+underflow or overflow (`gradlab.sums`).
 """
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
+
+from gradlab.sums import products, roots, safe_range, scaled, where_unsafe
 
 Array = np.ndarray
 
@@ -27,69 +23,15 @@ def _flatten(x: Array) -> Array:
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 
-def where_unsafe(sums: Array, dtype: np.dtype) -> Array | None:
-    """Return where sums of squares in `dtype` underflowed, overflowed or are no numbers; None where
-    none did.
-
-    This is the one place that says when a quick sum has to be taken again.
-    """
-    low, high = safe_range(dtype)
-    if sums.size and sums.min() > low and sums.max() < high:  # NaN compares as False
-        return None
-    mask = ~((sums > low) & (sums < high))
-    return mask if mask.any() else None
-
-
-@functools.cache
-def safe_range(dtype: np.dtype) -> tuple[float, float]:
-    """Between which limits a sum of squares, summed in `dtype`, has lost nothing worth naming."""
-    info = np.finfo(dtype)
-    if info.bits < 32:  # sums of half-precision squares lose their small terms anywhere
-        return np.inf, 0.0
-    return float(info.tiny) ** 0.5 * 10, float(info.max) ** 0.75
-
-
-def _scaled(x: Array, axis: int | tuple[int, int]) -> tuple[Array, Array]:
-    """Return x / max|x| in float64 and that maximum (1 where it is 0 or not finite), kept
-    dimensions.
-    """
-    x = x.astype(np.float64)
-    scale = np.abs(x).max(axis=axis, keepdims=True)
-    scale[~np.isfinite(scale) | (scale == 0)] = 1
-    return x / scale, scale
-
-
 def norm(x: Array) -> Array:
     """Frobenius norm over the last two axes; inf or NaN only where an entry is."""
     flat = _flatten(x)
     return roots(np.asarray(np.vecdot(flat, flat)), flat)
 
 
-def roots(squares: Array, x: Array) -> Array:
-    """Return norms whose squares were summed quickly, summed anew where those sums are unsafe.
-
-    Parameters
-    ----------
-    squares : ndarray (...)
-        sum x^2 over the last axis, in the format of `x` or a wider one.
-    x : ndarray (..., n)
-
-    Returns
-    -------
-    ndarray of float64 (...)
-        ||x||: inf or NaN only where an entry is; a vector of 1e-31 has such a norm, and not 0.
-    """
-    squares = np.asarray(squares, np.float64)
-    result = np.asarray(np.sqrt(squares))
-    unsafe = where_unsafe(squares, x.dtype)
-    if unsafe is not None:
-        result[unsafe] = _scaled_norm(x[unsafe]) if np.any(x[unsafe]) else 0.0
-    return result
-
-
-def _scaled_norm(x: Array) -> Array:
-    scaled, scale = _scaled(x, axis=-1)
-    return np.sqrt(np.vecdot(scaled, scaled)) * scale[..., 0]
+def rms(x: Array) -> Array:
+    """Root mean square of all entries."""
+    return norm(x) / np.sqrt(x.shape[-1] * x.shape[-2])
 
 
 def of_update(
@@ -111,8 +53,8 @@ def row_norms(x: Array) -> tuple[Array, Array]:
     rows, norms = np.sqrt(squares, dtype=np.float64), np.asarray(np.sqrt(total))
     unsafe = where_unsafe(total, x.dtype)
     if unsafe is not None:
-        scaled, scale = _scaled(x[unsafe], axis=(-2, -1))
-        squares = np.vecdot(scaled, scaled)
+        shrunk, scale = scaled(x[unsafe], axis=(-2, -1))
+        squares = np.vecdot(shrunk, shrunk)
         rows[unsafe] = np.sqrt(squares) * scale[..., 0]
         norms[unsafe] = np.sqrt(squares.sum(axis=-1)) * scale[..., 0, 0]
     return rows, norms
@@ -122,27 +64,6 @@ def inner(x: Array, y: Array) -> Array:
     """<x, y> summed over the last two axes."""
     x, y = _flatten(x), _flatten(y)
     return products(np.vecdot(x, y), x, y)
-
-
-def products(sums: Array, x: Array, y: Array) -> Array:
-    """Return inner products that were summed quickly, summed anew where those sums are unsafe.
-
-    Parameters
-    ----------
-    sums : ndarray (...)
-        sum x y over the last axis, in the format of `x` or a wider one.
-    x, y : ndarray (..., n)
-
-    Returns
-    -------
-    ndarray of float64 (...)
-    """
-    result = np.array(sums, np.float64)
-    unsafe = where_unsafe(np.abs(result), x.dtype)
-    if unsafe is not None:
-        (x, x_scale), (y, y_scale) = _scaled(x[unsafe], axis=-1), _scaled(y[unsafe], axis=-1)
-        result[unsafe] = np.vecdot(x, y) * x_scale[..., 0] * y_scale[..., 0]
-    return result
 
 
 def total_norm(norms: Array) -> Array:

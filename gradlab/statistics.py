@@ -14,6 +14,9 @@ Direction = Literal["high", "low", "both", ""]
 Kind = Literal["layer", "step", "block"]
 Chart = Literal["always", "named", "never"]
 
+# Of an iteration, in order: where its first non-finite number may appear (`nonfinite_phase`).
+PHASES = ("forward", "loss", "backward", "update")
+
 UPDATE = ("weights", "weights_after")
 LOG_GAIN = ("weights", "deltas", "slopes")
 

@@ -214,9 +214,11 @@ def test_a_fault_at_any_write_costs_nothing(step, error, count, small_flushes, t
 
 
 TRACED = {
-    str(Path(recorder_module.__file__).with_name("buffers.py")),
+    *(
+        str(Path(recorder_module.__file__).with_name(name))
+        for name in ("recorder.py", "step_reader.py", "buffers.py", "run_folder.py")
+    ),
     writer.__file__,
-    recorder_module.__file__,
 }
 
 

@@ -36,7 +36,7 @@ def room(ours: str = "", others: str = "") -> Room:
 # `diagnosis` only to word the exception of a training that is stopped at its first NaN
 ADAPTED = (
     "activations adapters.* diagnosis errors measures recorder rules.remedies run run.storage "
-    "statistics"
+    "statistics sums"
 )
 SHARED = (
     "rules.base rules.expressions rules.limits rules.remedies rules.windows rules.wording "
@@ -54,14 +54,15 @@ ROOMS = {
     "layerstack": room("", "numpy"),
     "normal": room("", "numpy"),
     "activations": room("errors normal", "numpy"),
-    "measures": room("", "numpy"),
+    "sums": room("", "numpy"),
+    "measures": room("sums", "numpy"),
     "display": room("", "numpy"),
     "statistics": room(),
     "nn": room("activations errors layerstack nn.* ranges", "numpy"),
     "datasets": room("datasets.* errors ranges", "numpy sklearn"),
     "run": room("display errors files run.* statistics", "numpy pandas pyarrow"),
     "recorder": room(
-        "_version errors layerstack measures recorder.* run.* statistics",
+        "_version errors layerstack measures recorder.* run.* statistics sums",
         "numpy pandas pyarrow",
     ),
     "training": room(

@@ -303,7 +303,7 @@ def test_a_footer_that_makes_no_sense_is_no_obstacle(footer, tmp_path, short_of_
     marked = table.replace_schema_metadata({row_groups.NONFINITE: footer})
     pq.write_table(marked, path, row_group_size=GROUP * 2 * 3)
     run = gradlab.load(path.parent)
-    assert len(run._row_groups) == 50
+    assert len(run._sampling.row_groups) == 50
     assert np.flatnonzero(run.nonfinite[:, 1]).tolist() == [733]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradlab import measures
+from gradlab import measures, sums
 from gradlab.run import tables
 
 # Numbers whose squares stay inside the range of their type: there the plain definition is the
@@ -347,16 +347,16 @@ def test_quick_sums_are_taken_again_where_their_format_fails(dtype, exponent):
     with np.errstate(all="ignore"):
         x = (np.array([[3.0, -4.0, 0.0], [1.0, 2.0, -2.0]]) * 10.0**exponent).astype(dtype)
         y = x[::-1].copy()
-        squares, sums = np.vecdot(x, x), np.vecdot(x, y)
+        squares, quick = np.vecdot(x, x), np.vecdot(x, y)
         exact = [
             [Fraction(float(entry)) if np.isfinite(entry) else None for entry in row] for row in x
         ]
         whole = [row for row in exact if None not in row]
-        for row, found in zip(whole, measures.roots(squares, x)[: len(whole)], strict=True):
+        for row, found in zip(whole, sums.roots(squares, x)[: len(whole)], strict=True):
             assert found == pytest.approx(root_of(sum(entry**2 for entry in row)), rel=1e-3)
         if len(whole) == 2:
             expected = sum(a * b for a, b in zip(*exact, strict=True))
-            np.testing.assert_allclose(measures.products(sums, x, y), float(expected), rtol=1e-3)
+            np.testing.assert_allclose(sums.products(quick, x, y), float(expected), rtol=1e-3)
 
 
 def root_of(square: Fraction) -> float:
@@ -368,11 +368,11 @@ def root_of(square: Fraction) -> float:
 
 
 def test_the_same_sums_are_safe_or_not_at_the_limits():
-    low, high = measures.safe_range(np.dtype(np.float32))
+    low, high = sums.safe_range(np.dtype(np.float32))
     safe = np.array([np.nextafter(low, 1), np.nextafter(high, 0)])
-    assert measures.where_unsafe(safe, np.dtype(np.float32)) is None
+    assert sums.where_unsafe(safe, np.dtype(np.float32)) is None
     for value in (low, high, 0.0, np.nan, np.inf):
-        found = measures.where_unsafe(np.array([1.0, value]), np.dtype(np.float32))
+        found = sums.where_unsafe(np.array([1.0, value]), np.dtype(np.float32))
         assert found is not None
         assert found.tolist() == [False, True]
 

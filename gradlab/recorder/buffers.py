@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gradlab.recorder.measurer import Measurer
+from gradlab.recorder.derived import Derivations
 from gradlab.recorder.rows import Batch, LayerRow, Partial, Row, count_of
 from gradlab.run.tables import (
     BLOCK_STATISTICS,
@@ -35,7 +35,7 @@ class Buffer:
 
     Parameters
     ----------
-    measurer : Measurer
+    derivations : Derivations
         Makes columns of what its rows hold.
     shape : (int, int)
         Replicates and layers.
@@ -46,9 +46,13 @@ class Buffer:
     """
 
     def __init__(
-        self, measurer: Measurer, shape: tuple[int, int], blocks: Sequence[str], positions: Array
+        self,
+        derivations: Derivations,
+        shape: tuple[int, int],
+        blocks: Sequence[str],
+        positions: Array,
     ):
-        self._measurer, self._shape, self._blocks = measurer, shape, blocks
+        self._derivations, self._shape, self._blocks = derivations, shape, blocks
         self._positions = positions
         self._held: tuple[int, list[Row | Batch]] = (0, [])
 
@@ -213,7 +217,7 @@ class Buffer:
         measured = [row.layers for row in rows]
         with np.errstate(all="ignore"):
             values, masks = self._columns(measured)
-            for name, made in self._measurer.derived(values, measured).items():
+            for name, made in self._derivations.of_columns(values, measured).items():
                 if name not in values:
                     values[name], masks[name] = (
                         made.values,
@@ -228,7 +232,7 @@ class Buffer:
         shape = len(rows), *self._shape
         sums = {k: row.sums for k, row in enumerate(rows) if row.sums is not None}
         summed = list(sums)
-        unfolded = self._measurer.unfold(list(sums.values())) if sums else {}
+        unfolded = self._derivations.of_sums(list(sums.values())) if sums else {}
         names = dict.fromkeys([*unfolded, *(name for row in rows for name in row.statistics)])
         values = {name: np.full(shape, np.nan) for name in names}
         masks = {name: np.zeros(shape, bool) for name in names}
@@ -244,7 +248,7 @@ class Buffer:
         replicates = self._shape[0]
         steps = [row.step for row in rows]
         sums = {k: row.layers.sums for k, row in enumerate(rows) if row.layers.sums is not None}
-        made = self._measurer.unfold_steps(list(sums.values())) if sums else {}
+        made = self._derivations.steps_of_sums(list(sums.values())) if sums else {}
         for number, k in enumerate(sums):
             steps[k] = {**steps[k], **{name: column[number] for name, column in made.items()}}
         columns: dict[str, Any] = {}

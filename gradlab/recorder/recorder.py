@@ -5,11 +5,8 @@ The built-in engine feeds it; so can any loop that has the arrays at hand.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,27 +16,29 @@ import numpy as np
 # Pyarrow would import it at its first array, in the middle of a training.
 import pandas as pd  # noqa: F401
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from gradlab.errors import ArgumentError, RunError
-from gradlab.recorder import checks
+from gradlab.errors import ArgumentError
+from gradlab.recorder import batch_checks, checks
 from gradlab.recorder.buffers import Buffer
-from gradlab.recorder.inputs import Inputs, StepTensors
+from gradlab.recorder.cadence import Cadence
+from gradlab.recorder.derived import Derivations
+from gradlab.recorder.inputs import Inputs
+from gradlab.recorder.layer_axis import LayerAxis
 from gradlab.recorder.measurer import Measurer
 from gradlab.recorder.rows import Batch, LayerRow, Row
+from gradlab.recorder.run_folder import RunFolder
+from gradlab.recorder.step_reader import Extras, StepReader
 from gradlab.recorder.trajectories import Trajectories
 from gradlab.recorder.watchers import WATCHERS
-from gradlab.run import Run, as_json, load, storage
+from gradlab.run import Run, as_json, load
 from gradlab.run.describing import describe_blocks
 from gradlab.run.layout import Layout
-from gradlab.run.sources import FolderSource, MemorySource, Source, remove_folder
-from gradlab.run.tables import STEP_STATISTICS
-from gradlab.run.writer import Writer
+from gradlab.run.sources import FolderSource, MemorySource, Source
+from gradlab.run.tables import STEP_STATISTICS, VECTOR
 
 Array = np.ndarray
 
 FLUSH_ITERATIONS, FLUSH_SECONDS = 64, 1.0  # rows go to disk when either is reached
-COSTLY_FIRST, COSTLY_EVERY = 10, 10
 
 
 class Recorder:
@@ -114,40 +113,40 @@ class Recorder:
         self.provenance = as_json("provenance", {**checks.environment(), **told})
         self.layers = as_json("layers", checks.layers(layers))
         self.blocks = as_json("blocks", describe_blocks(blocks))
-        bounds = [layer.get("slope_bound") for layer in layers]
-        matrices = [layer for layer in self.layers if layer["kind"] != "vector"]
-        self._vectors = len(self.layers) - len(matrices)
-        self._replicates, lead = replicates or 1, () if replicates is None else (replicates,)
+        self._replicates = replicates or 1
+        self._vectors = sum(layer["kind"] == VECTOR for layer in self.layers)
+        self._cadence = Cadence(every)
+        self._trajectories = Trajectories(
+            self.layers[: len(self.layers) - self._vectors] or self.layers,
+            self._replicates,
+            weights,
+            seed,
+        )
+        axis = LayerAxis(self._replicates, len(self.layers), replicates is not None)
+        fan_out = np.array([layer["fan_out"] for layer in self.layers], np.float64)
         names = tuple(block["block"] for block in self.blocks)
+        positions = self._trajectories.positions
         self._layout = Layout(self._replicates, tuple(range(1, len(self.layers) + 1)), names)
-        self._inputs = Inputs(self.layers, lead)
-        self._measurer = Measurer(
-            self.layers, bounds, self._replicates, replicates is not None, histograms
+        self._buffer = Buffer(Derivations(axis, fan_out), axis.shape, names, positions)
+        self._reader = StepReader(
+            Inputs(self.layers, () if replicates is None else (replicates,)),
+            Measurer(layers, axis, histograms),
+            self._trajectories,
+            self._cadence,
+            self._replicates,
         )
-        self._trajectories = Trajectories(matrices or self.layers, self._replicates, weights, seed)
-        shape = self._replicates, len(self.layers)
-        self._buffer = Buffer(self._measurer, shape, names, self._trajectories.positions)
-        self._every, self._temporary, self._process = every, out is None, os.getpid()
-        self._open(None if out is None else checks.path(out), overwrite)
+        self._home = RunFolder(None if out is None else checks.path(out), overwrite)
+        self._home.describe(self._description())
         self._run: Run | None = None
-        self._last: Array | None = (
-            None  # the weights that are followed, as the last update left them
-        )
-        self._broken = np.zeros(self._replicates, bool)
+        # The weights that are followed, as the last update left them.
+        self._last: Array | None = None
         self._flushed = time.monotonic()
         WATCHERS.tell(self)
 
-    def _open(self, out: Path | None, overwrite: bool) -> None:
-        """Take the folder; after every check, since it may delete what lies there."""
-        self._lock = None if out is None else storage.prepare_folder(out, overwrite)
-        self.folder = Path(tempfile.mkdtemp(prefix="gradlab-")) if out is None else out
-        # A recorder that is never closed must not leave its temporary folder behind; a Run takes it
-        # over.
-        self._abandon = weakref.finalize(self, remove_folder, self.folder, self._process)
-        if out is not None:
-            self._abandon.detach()
-        self._writer = Writer(self.folder)
-        storage.write_description(self.folder, self._description(closed=False))
+    @property
+    def folder(self) -> Path:
+        """The folder that is written to."""
+        return self._home.path
 
     @property
     def acknowledged(self) -> int:
@@ -237,63 +236,26 @@ class Recorder:
         if self._vectors:
             raise ArgumentError(
                 f"layers holds {self._vectors} vectors, which record does not measure; leave them "
-                f"out and give "
-                "biases= or others=, or call add"
+                "out and give biases= or others=, or call add"
             )
         columns = {name: tensors.pop(name) for name in STEP_STATISTICS if name in tensors}
         columns |= {"loss": loss, "learning_rate": learning_rate, **checks.validation(validation)}
         step = checks.steps(columns, self._replicates)
-        given = tensors | {
-            "weights": weights,
-            "weights_after": weights_after,
-            "gradients": gradients,
-        }
         for argument, value in (("loss", loss), ("weights_after", weights_after)):
             if value is None:
                 raise ArgumentError(f"{argument} is None; record needs it")
-        checked = self._inputs.tensors(given)
+        given = {"weights": weights, "weights_after": weights_after, "gradients": gradients}
+        arrays = self._reader.checked(tensors | given)
         streams = checks.block_signals(block_signals, self._replicates, len(self.blocks))
         stage = checks.output_stage(output_stage, self._replicates)
-        costly = last or self._costly(self.iterations)
-        row, step, phases = self._measure(checked, step, costly)
-        self._buffer.append(Row(row, step, phases, streams, stage, *self._follow(checked, costly)))
-        wanted = any(phase is not None for phase in phases) and self._breaks(phases)
+        number = self.iterations
+        costly = last or self._cadence.is_costly(number)
+        row = self._reader.row(arrays, Extras(step, streams, stage), number, costly)
+        self._buffer.append(row)
+        wanted = self._reader.breaks(row.phases, number)
         if not wanted:  # else `revisit` completes the row before this one
             self._flush_if_due()
         return wanted
-
-    def _measure(
-        self, tensors: StepTensors, step: dict[str, Array], costly: bool
-    ) -> tuple[LayerRow, dict[str, Array], list[str | None]]:
-        """Return what one iteration's arrays say of its layers, of the step, and where it is not
-        finite first.
-        """
-        with np.errstate(all="ignore"):
-            row = self._measurer.norms(tensors, keep=self._costly(self.iterations + 1))
-            if costly:
-                row = row.completed(self._measurer.costly(tensors))
-            if row.sums is None:  # else they are made when the rows are written
-                norm = self._measurer.gradient_norm(tensors, row)
-                decrease = self._measurer.expected_decrease(tensors)
-                step = {"grad_norm": norm, "expected_decrease": decrease} | step
-            return row, step, self._measurer.phases(step["loss"])
-
-    def _follow(self, tensors: StepTensors, costly: bool) -> tuple[Array | None, Array | None]:
-        """Return the weights that are followed before and after the update, where they are due."""
-        if not len(self._trajectories):
-            return None, None
-        due = self._trajectories.due(costly)
-        before = self._trajectories.values(tensors.weights) if due else None
-        return before, self._trajectories.values(tensors.weights_after)
-
-    def _breaks(self, phases: Sequence[str | None]) -> bool:
-        """Note which replicates are broken; return whether the iteration before is wanted in
-        full.
-        """
-        broken = np.array([phase is not None for phase in phases])
-        newly, self._broken = broken & ~self._broken, broken | self._broken
-        before = self.iterations - 2
-        return bool(newly.any()) and before >= 0 and not self._costly(before)
 
     def add(
         self,
@@ -409,12 +371,12 @@ class Recorder:
         checks.names("add_block", columns, steps)
         if not len(phases):
             return
-        sizes = checks.Sizes(
+        sizes = batch_checks.Sizes(
             len(phases), len(self.layers), len(self.blocks), len(self._trajectories)
         )
-        stages = checks.stages(output_stage)
+        stages = batch_checks.stages(output_stage)
         batch = Batch(phases, columns, steps, followed, block_signals or {}, stages, histograms)
-        self._buffer.append(checks.batch(batch, sizes))
+        self._buffer.append(batch_checks.checked(batch, sizes))
         self._write(keep=0)
 
     @property
@@ -424,10 +386,10 @@ class Recorder:
 
     def note(self, **facts: Any) -> None:
         """Add facts to the provenance, those of a live run too."""
-        self._check_process()
+        self._home.check_process(self.name)
         self.provenance |= as_json("provenance", facts)
         if self._run is None:
-            storage.write_description(self.folder, self._description(closed=False))
+            self._home.describe(self._description())
 
     def revisit(self, **tensors: Any) -> None:
         """Add the costly statistics of the iteration BEFORE the newest; arrays as for `record`.
@@ -435,14 +397,13 @@ class Recorder:
         So the last finite iteration of a run that breaks is recorded in full, at no cost to all the
         others.
         """
-        checked = self._inputs.tensors(tensors)
+        arrays = self._reader.checked(tensors)
         if len(self._buffer) < 2:
             raise ArgumentError(
                 "revisit comes right after a `record` that returned True; there is no row to "
                 "complete"
             )
-        with np.errstate(all="ignore"):
-            self._buffer.amend(self._measurer.costly(checked, revisited=True), back=2)
+        self._buffer.amend(self._reader.completion(arrays), back=2)
 
     def flush(self) -> None:
         """Write all complete rows to disk: all but the newest, which `revisit` may still amend."""
@@ -466,23 +427,17 @@ class Recorder:
         """
         if self._run is not None:
             return self._run
-        self._check_process()
+        self._home.check_process(self.name)
         self.provenance["status"] = as_json("status", str(status))
         if followed is not None:
             self._last = checks.followed(followed, (self._replicates, len(self._trajectories)))
         elif self._buffer.newest is not None:
             self._last = self._buffer.newest.followed_after
-        self._inputs.forget()
+        self._reader.forget()
         self._write(keep=0, last=self._last)
         self._last = None
-        self._writer.close()
-        storage.write_description(self.folder, self._description(closed=True))
-        with contextlib.suppress(OSError):  # what is left of them does no harm
-            self._writer.remove_streams()
-        if self._lock is not None:
-            self._lock.release()
-        self._abandon.detach()
-        source = FolderSource(self.folder, True, self._layout, temporary=self._temporary)
+        self._home.close(self._description())
+        source = FolderSource(self.folder, True, self._layout, temporary=self._home.temporary)
         self._run = self._run_of(source, self.provenance)
         return self._run
 
@@ -502,14 +457,9 @@ class Recorder:
             return self._run
         self.flush()
         waiting = self._buffer.tables(len(self._buffer))
-        source = FolderSource(self.folder, False, self._layout)
-        tables = {}
-        for name in storage.TABLES:
-            written = source.table(name)
-            if written is not None:
-                written = written.filter(pc.field("iteration") < self._buffer.start)
-            if known := [part for part in (written, waiting.get(name)) if part is not None]:
-                tables[name] = pa.concat_tables(known)
+        tables = self._home.tables(self._layout, self._buffer.start)
+        for name, table in waiting.items():
+            tables[name] = pa.concat_tables([tables[name], table]) if name in tables else table
         return self._run_of(MemorySource(tables), {**self.provenance, "status": "unfinished"})
 
     def _run_of(self, source: Source, provenance: Mapping[str, Any]) -> Run:
@@ -528,9 +478,8 @@ class Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
-        if (
-            os.getpid() == self._process
-        ):  # the record is its parent's where this process was forked inside the block
+        # The record is its parent's where this process was forked inside the block.
+        if os.getpid() == self._home.process:
             self.close("complete" if kind is None else f"interrupted by {kind.__name__}")
 
     def _flush_if_due(self) -> None:
@@ -542,9 +491,9 @@ class Recorder:
         """Write what waits but for the newest `keep` rows; it leaves memory only once all tables
         have it.
         """
-        self._check_process()
+        self._home.check_process(self.name)
         count = self._buffer.ready(keep)
-        self._writer.write(self._buffer.tables(count, last))
+        self._home.write(self._buffer.tables(count, last))
         self._buffer.drop(count)
         self._flushed = time.monotonic()
 
@@ -553,29 +502,14 @@ class Recorder:
             raise ArgumentError(
                 f"recorder {self.name!r} is closed; make a new Recorder for a new training"
             )
-        self._check_process()
+        self._home.check_process(self.name)
 
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise RunError(
-                f"recorder {self.name!r} belongs to process {self._process}, and this is "
-                f"{os.getpid()}, a fork of it; "
-                "make a Recorder of its own in each process"
-            )
-
-    def _costly(self, iteration: int) -> bool:
-        if self._every is not None:
-            return iteration % self._every == 0
-        return iteration < COSTLY_FIRST or iteration % COSTLY_EVERY == 0
-
-    def _description(self, closed: bool) -> dict[str, Any]:
-        status = {} if closed else {"status": "unfinished"}
+    def _description(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "closed": closed,
             "replicates": self._replicates,
             "config": self.config,
-            "provenance": {**self.provenance, **status},
+            "provenance": self.provenance,
             "layers": self.layers,
             "blocks": self.blocks,
         }

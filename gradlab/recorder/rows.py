@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,14 +13,17 @@ from gradlab.recorder.square_sums import Sums
 Array = np.ndarray
 Operations = Sequence[tuple[str, Array]]  # name, and factor of each replicate (S,)
 
-PHASES = ("forward", "loss", "backward", "update")
-
 
 class Partial(NamedTuple):
     """Values, and where they are defined; elsewhere nothing was recorded."""
 
     values: Array
     defined: Array
+
+
+def only_where(defined: Array, values: Array) -> Partial:
+    """Record values only where they are defined, which a quotient by 0 or its logarithm is not."""
+    return Partial(values, np.broadcast_to(defined, values.shape))
 
 
 @dataclass
@@ -109,9 +112,3 @@ class Batch:
 def count_of(entry: Row | Batch) -> int:
     """Return how many iterations an entry holds."""
     return len(entry.phases) if isinstance(entry, Batch) else 1
-
-
-def masked(given: Any, shape: tuple[int, ...]) -> Array:
-    """Return numbers as a masked array of this shape."""
-    data = np.broadcast_to(np.asarray(np.ma.getdata(given), np.float64), shape)
-    return np.ma.MaskedArray(data, np.broadcast_to(np.ma.getmaskarray(given), shape))

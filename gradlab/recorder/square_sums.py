@@ -1,7 +1,7 @@
 """What the norms of an engine's iteration are made of: sums of squares, each array read once, a few
 layers at a time.
 
-The roots are taken when a block of iterations is written (`Measurer.unfold`).
+The roots are taken when a block of iterations is written (`Derivations.of_sums`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
-from gradlab import measures
 from gradlab.layerstack import LayerStack
 from gradlab.recorder.inputs import StepTensors
+from gradlab.sums import safe_range, where_unsafe
 
 Array = np.ndarray
 
@@ -109,13 +109,13 @@ def take(tensors: EngineTensors, update: LayerStack) -> Sums | None:
     sums = squares.astype(np.float64)
     sums[SIGNAL : DELTA + 1] = _totals(rows)
     biases = _biases(tensors, lead)
-    low, high = measures.safe_range(update.flat.dtype)
+    low, high = safe_range(update.flat.dtype)
     positive = sums[:DESCENT]
     if biases is None or not (
         positive.max() < high and biases[0].max() < high
     ):  # NaN compares as False
         return None
-    if measures.where_unsafe(positive, update.flat.dtype) is not None:
+    if where_unsafe(positive, update.flat.dtype) is not None:
         if update.flat.dtype != np.float32:
             return None
         rows = _in_float64(tensors, update, sums, rows, low)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gradlab import display
+
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,40 @@ class Summary:
                 "||delta|| by layer at iteration 0 over the last layer's; bars: powers of ten"
             )
         return lines
+
+
+def summary(
+    name: str,
+    status: str,
+    shape: tuple[int, int, int],
+    loss: tuple[Array, Array],
+    guess: object,
+    names: Mapping[int, str],
+    deltas: Array | None,
+) -> Summary:
+    """Make the summary of a run.
+
+    Parameters
+    ----------
+    loss : (ndarray (T, S), ndarray of bool (T, S))
+        The losses, and where they were recorded.
+    guess : float, optional
+        The loss of the best constant prediction.
+    names : mapping of int to str
+        Of the matrices, by the layers' numbers.
+    deltas : ndarray (S, L), optional
+        ||delta|| of each matrix at iteration 0.
+    """
+    values, recorded = loss
+    known = np.flatnonzero(recorded.any(axis=1))
+    medians = [float(np.median(values[t])) for t in known[[0, -1]]] if len(known) else []
+    ends = (medians[0], medians[1]) if medians else None
+    bars = []
+    if deltas is not None:
+        falls = zip(names.items(), display.decades(deltas), strict=True)
+        bars = [display.Bar(number, layer, fall) for (number, layer), fall in falls]
+    constant = guess if isinstance(guess, (int, float)) else None
+    return Summary(name, status, shape, ends, constant, bars)
 
 
 def text(summary: Summary) -> str:

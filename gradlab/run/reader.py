@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gradlab.run.sources import GroupSource, Source
+from gradlab.run.storage import TABLES
 from gradlab.run.tables import (
     BLOCK_STATISTICS,
     STEP_COLUMNS,
@@ -95,6 +96,11 @@ class Reader:
         if self.whole is None or name == "steps":
             return table
         return table.filter(pc.field("layer").isin([layer["layer"] for layer in self.layers]))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return all tables that hold something."""
+        read = {name: self.table(name) for name in TABLES}
+        return {name: table for name, table in read.items() if table is not None}
 
     def column(self, name: str) -> Column:
         """Return a statistic (T, S, L) and where it was recorded."""

@@ -8,18 +8,16 @@ import copy
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradlab import display
 from gradlab.errors import ArgumentError, suggest
-from gradlab.run import arrays, nonfinite, printing, saving, tables
+from gradlab.run import arrays, printing, saving, tables
 from gradlab.run.describing import as_json, describe_blocks, describe_layers
 from gradlab.run.reader import Reader
-from gradlab.run.row_groups import RowGroups
-from gradlab.run.sources import FolderSource, GroupSource, MemorySource, Source
-from gradlab.run.storage import TABLES
+from gradlab.run.sampling import Sampling
+from gradlab.run.sources import FolderSource, MemorySource, Source
 from gradlab.run.tables import (
     BLOCK_COLUMNS,
     BLOCK_STATISTICS,
@@ -28,7 +26,6 @@ from gradlab.run.tables import (
     STATISTICS,
     STEP_COLUMNS,
     VECTOR,
-    frozen,
 )
 
 if TYPE_CHECKING:  # it takes longer to import than a small run to judge
@@ -85,14 +82,14 @@ class Run:
         self._layers = as_json("layers", [dict(layer) for layer in layers])
         self._blocks = as_json("blocks", [dict(block) for block in blocks])
         self._frames: dict[str, pd.DataFrame] = {}
-        self._whole, self._span = (
-            whole,
-            span,
-        )  # of a part: the run, and which of its layers, if not all
+        # Of a part: the run, and which of its layers, if not all.
+        self._whole, self._span = whole, span
         if whole is not None and span is not None:
-            self._reader = whole._reader.of_layers(span)
+            reader = whole._reader.of_layers(span)
         else:
-            self._reader = Reader(source, replicates, self._layers, len(self._blocks))
+            reader = Reader(source, replicates, self._layers, len(self._blocks))
+        self._sampling = Sampling(reader, None if whole is None else whole._sampling)
+        self._reader = reader  # the last one: from now on, the run is frozen
 
     def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, "_reader"):
@@ -242,21 +239,10 @@ class Run:
             deep=False
         )  # copy on write: what a caller changes stays with the caller
 
-    @functools.cached_property
+    @property
     def columns(self) -> tuple[str, ...]:
         """The statistics this run has at least one value of, in the order of STATISTICS."""
-        if self._whole is not None:
-            known = self._whole.columns
-            held = (
-                known
-                if self._span is None or self._is_long
-                else [n for n in known if self.recorded(n).any()]
-            )
-            return tuple(held)
-        groups = self._row_groups
-        if groups is not None:
-            return tuple(name for name in STATISTICS if groups.holds(name))
-        return tuple(name for name in STATISTICS if self.recorded(name).any())
+        return self._sampling.columns
 
     def __contains__(self, name: object) -> bool:
         return name in self.columns
@@ -305,29 +291,14 @@ class Run:
             )
         return self._reader.block_signals[name][0]
 
-    @functools.cached_property
-    def _row_groups(self) -> RowGroups | None:
-        """The row groups of a closed run's file; None where there is none."""
-        if self._whole is not None or not isinstance(self._source, FolderSource):
-            return None
-        return self._source.row_groups(self.replicates * len(self._layers))
-
     @property
-    def _is_long(self) -> bool:
-        """Whether it is too large to be held in memory whole."""
-        if self._span is not None and self._whole is not None:
-            return self._whole._is_long
-        return self._row_groups is not None and nonfinite.is_long(self.shape)
-
-    @functools.cached_property
     def nonfinite(self) -> Array:
         """Where an iteration of a replicate holds a NaN or infinity, in any number recorded (T, S).
 
         Logarithms do not count, nor do the gradients of a step that was skipped; see
         `gradlab.run.nonfinite`.
         """
-        of_all = self._whole if self._span is not None and self._whole is not None else self
-        return frozen(nonfinite.find(self._reader, of_all._row_groups if of_all._is_long else None))
+        return self._sampling.nonfinite
 
     def condensed(self, keep: Sequence[int] = ()) -> Run:
         """Return the run itself, or of one too large for memory the part that rules and pictures
@@ -346,31 +317,21 @@ class Run:
             every replicate, and others evenly in between; at most about 2.4 million values of each
             statistic.
         """
-        if not self._is_long:
+        if not self._sampling.is_long:
             return self
         if self._whole is not None and self._span is not None:
             return self._whole.condensed(keep)._of_layers(self._span)
-        usual = self._condensed_usually
-        if np.isin(keep, usual.times).all():
-            return usual
-        groups = cast(RowGroups, self._row_groups)
-        return self._of_groups(sorted({*groups.choose(self._breaks()), *groups.holding(keep)}))
+        if np.isin(keep, self._usual_part.times).all():
+            return self._usual_part
+        return self._of_groups(self._sampling.keeping(keep))
 
     @functools.cached_property
-    def _condensed_usually(self) -> Run:
-        groups = cast(RowGroups, self._row_groups)
-        chosen = groups.choose(self._breaks())
-        return self if len(chosen) == len(groups) else self._of_groups(chosen)
-
-    def _breaks(self) -> list[int]:
-        """The first iteration of each replicate that is not finite, and the one before."""
-        first = self.nonfinite.argmax(axis=0)[self.nonfinite.any(axis=0)]
-        return [*first.tolist(), *np.maximum(first - 1, 0).tolist()]
+    def _usual_part(self) -> Run:
+        chosen = self._sampling.usual()
+        return self if chosen is None else self._of_groups(chosen)
 
     def _of_groups(self, chosen: list[int]) -> Run:
-        groups = cast(RowGroups, self._row_groups)
-        source = GroupSource(cast(FolderSource, self._source), groups, chosen, self.replicates)
-        return self._part(source, self._layers, None)
+        return self._part(self._sampling.source(chosen), self._layers, None)
 
     def _of_layers(self, span: slice) -> Run:
         return self._part(self._source, self._layers[span], span)
@@ -401,12 +362,7 @@ class Run:
         """
         target = Path(path)
         folder = self._source.folder if isinstance(self._source, FolderSource) else None
-        if (
-            folder is not None
-            and self._whole is None
-            and target.exists()
-            and target.samefile(folder)
-        ):
+        if folder is not None and self._whole is None and saving.is_same(target, folder):
             return target
         description = {
             "name": self._name,
@@ -417,16 +373,7 @@ class Run:
             "layers": self._layers,
             "blocks": self._blocks,
         }
-        read = (
-            {name: self._reader.table(name) for name in TABLES}
-            if self._row_groups is None
-            else None
-        )
-        held = (
-            None
-            if read is None
-            else {name: table for name, table in read.items() if table is not None}
-        )
+        held = None if self._sampling.row_groups is not None else self._reader.tables()
         saving.save(target, description, held, folder)
         return target
 
@@ -443,28 +390,16 @@ class Run:
         return printing.markup(self._summary())
 
     def _summary(self) -> printing.Summary:
-        known = np.flatnonzero(self.step_recorded("loss").any(axis=1))
-        ends = (
-            [float(np.median(self.step("loss")[t])) for t in known[[0, -1]]] if len(known) else []
-        )
-        guess = self._config.get("baseline_loss")
-        return printing.Summary(
+        falls = self.iterations and "delta_norm" in self.matrices
+        return printing.summary(
             self._name,
             str(self._provenance.get("status", "")),
             self.shape,
-            (ends[0], ends[1]) if ends else None,
-            guess if isinstance(guess, (int, float)) else None,
-            self.matrices._bars(),
+            (self.step("loss"), self.step_recorded("loss")),
+            self._config.get("baseline_loss"),
+            {layer["layer"]: str(layer["name"]) for layer in self.matrices._layers},
+            self.matrices["delta_norm"][0] if falls else None,
         )
-
-    def _bars(self) -> list[display.Bar]:
-        if not self.iterations or "delta_norm" not in self:
-            return []
-        fall = display.decades(self["delta_norm"][0])
-        return [
-            display.Bar(layer["layer"], str(layer["name"]), decades)
-            for layer, decades in zip(self._layers, fall, strict=True)
-        ]
 
     @classmethod
     def from_arrays(

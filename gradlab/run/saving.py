@@ -16,6 +16,11 @@ from gradlab.run.locks import refuse_if_recorded
 from gradlab.run.writer import ROW_GROUP, write_parquet
 
 
+def is_same(target: Path, folder: Path) -> bool:
+    """Whether `target` is this folder, by whatever path."""
+    return target.exists() and target.samefile(folder)
+
+
 def save(
     target: Path,
     description: Mapping[str, Any],

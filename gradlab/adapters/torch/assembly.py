@@ -8,15 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab import measures
+from gradlab.adapters.torch.columns import (
+    anywhere,
+    counted,
+    first_known,
+    flat,
+    masked,
+    numbers_only,
+    root,
+    taken,
+    unscaled,
+)
 from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.ledger import Column
-from gradlab.adapters.torch.numbers import OF_BLOCKS, OF_MODULES, Number
+from gradlab.adapters.torch.numbers import OF_BLOCKS, OF_MODULES
 from gradlab.adapters.torch.observe.wiring import Wiring
+from gradlab.adapters.torch.phases import phases
 from gradlab.adapters.torch.rows import Row
 
 Array = np.ndarray
-
-PHASES = ("forward", "loss", "backward", "update")
 
 # Taken before a fused optimizer divides by the scale.
 OF_GRADIENT = ("grad_norm", "after_norm")
@@ -94,7 +104,7 @@ class Assembler:
         of_parameters, of_modules, net = (
             whole["parameters"],
             dict(whole["modules"]),
-            _flat(whole["net"]),
+            flat(whole["net"]),
         )
         scale = np.where(net["scale"][1] & (net["scale"][0] != 0), net["scale"][0], 1.0)[:, None]
         by = np.where(net["gradient_scale"][1], net["gradient_scale"][0], 1.0)[:, None]
@@ -102,26 +112,26 @@ class Assembler:
         of_parameters |= {
             name: (of_parameters[name][0] / by, of_parameters[name][1]) for name in OF_GRADIENT
         }
-        of_modules = _unscaled(of_modules, OF_MODULES, scale)
-        of_blocks = _unscaled(whole.get("blocks", {}), OF_BLOCKS, scale)
+        of_modules = unscaled(of_modules, OF_MODULES, scale)
+        of_blocks = unscaled(whole.get("blocks", {}), OF_BLOCKS, scale)
         with np.errstate(all="ignore"):
-            p = {name: _taken(column, self._numbers) for name, column in of_parameters.items()}
-            m = {name: _taken(column, self._modules) for name, column in of_modules.items()}
+            p = {name: taken(column, self._numbers) for name, column in of_parameters.items()}
+            m = {name: taken(column, self._modules) for name, column in of_modules.items()}
             columns = self._of_weights(p, of_parameters["update_norm"]) | self._of_signals(m, p)
             columns |= self._log_gains(m, columns)
             columns["time_gain"] = _time_gain(m)
             columns = self._of_vectors_too(columns)
-            columns["nonfinite_count"] = _counted(
+            columns["nonfinite_count"] = counted(
                 [m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]]
             )
             steps = _steps(of_parameters, net) | {
-                "input_rms": _first_known(_root(net["input_square"]), self._input_rms(m))
+                "input_rms": first_known(root(net["input_square"]), self._input_rms(m))
             }
         return Assembled(
-            {name: _masked(column) for name, column in columns.items()},
-            {name: _masked(column) for name, column in steps.items()},
-            _phases(net, m, p),
-            {name: _masked(column) for name, column in _of_blocks(of_blocks).items()},
+            {name: masked(column) for name, column in columns.items()},
+            {name: masked(column) for name, column in steps.items()},
+            phases(net, m, p),
+            {name: masked(column) for name, column in _of_blocks(of_blocks).items()},
             self._histograms(whole.get("histograms", {})),
         )
 
@@ -129,7 +139,7 @@ class Assembler:
         """Return the iterations with histograms, and these, (n, L, bins); a GradScaler's not undone."""
         if not h:
             return None
-        counts = np.stack([_taken(column, self._numbers)[0] for column in h.values()], axis=-1)
+        counts = np.stack([taken(column, self._numbers)[0] for column in h.values()], axis=-1)
         read = np.flatnonzero(np.any([known.any(axis=1) for _, known in h.values()], axis=0))
         return read, np.nan_to_num(counts[read]).astype(np.int64)
 
@@ -137,7 +147,7 @@ class Assembler:
         (norm, known), (weight, weighed) = p["update_norm"], p["weight_norm"]
         all_norms = np.concatenate([self._last_update, np.where(update[1], update[0], np.nan)])
         self._last_update = all_norms[-1:]
-        before, _ = _taken((all_norms[:-1], np.ones_like(update[1])), self._numbers)
+        before, _ = taken((all_norms[:-1], np.ones_like(update[1])), self._numbers)
         lost, wanted = p["lost"][0], p["wanted"][0]
         mean = p["moment_sum"][0] / p["moment_n"][0]
         whole_gradient, inner = p["grad_norm"][0], p["weight_inner"]
@@ -248,16 +258,6 @@ def _time_gain(m: Mapping[str, Column]) -> Column:
     return gain, known & np.isfinite(gain)
 
 
-def _unscaled(
-    columns: Mapping[str, Column], numbers: Mapping[str, Number], scale: Array
-) -> dict[str, Column]:
-    """Return columns (T, N) without what a GradScaler has multiplied the loss by, (T, 1)."""
-    return {
-        name: (values / scale ** numbers[name].of_loss, known)
-        for name, (values, known) in columns.items()
-    }
-
-
 def _of_blocks(b: Mapping[str, Column]) -> dict[str, Column]:
     """Make the statistics of blocks, and of the additions inside them; nothing without any."""
     if not b:
@@ -291,90 +291,9 @@ def _steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str, 
     skipped, any_skipped = net["skipped_steps"]
     return {
         **{name: net[name] for name in (*names, *seen)},
-        # Where none is known, they are NaN: to look at them before would synchronise a device.
-        **{name: _known(net[name]) for name in ("criterion_baseline", "output_gain")},
+        **{name: numbers_only(net[name]) for name in ("criterion_baseline", "output_gain")},
         "skipped_steps": (np.where(any_skipped, skipped, 0.0), np.ones(len(skipped), bool)),
-        "grad_norm": (measures.total_norm(np.where(known, before, 0)), _anywhere(known)),
-        "clipped_grad_norm": (measures.total_norm(np.where(known, after, 0)), _anywhere(clipped)),
-        "expected_decrease": (np.where(measured, decrease, 0).sum(axis=1), _anywhere(measured)),
+        "grad_norm": (measures.total_norm(np.where(known, before, 0)), anywhere(known)),
+        "clipped_grad_norm": (measures.total_norm(np.where(known, after, 0)), anywhere(clipped)),
+        "expected_decrease": (np.where(measured, decrease, 0).sum(axis=1), anywhere(measured)),
     }
-
-
-def _root(column: Column) -> Column:
-    values, known = column
-    return np.sqrt(values), known
-
-
-def _first_known(first: Column, second: Column) -> Column:
-    """Return the first column where it is known, else the second."""
-    return np.where(first[1], first[0], second[0]), first[1] | second[1]
-
-
-def _known(column: Column) -> Column:
-    values, known = column
-    return values, known & ~np.isnan(values)
-
-
-def _anywhere(flags: Array) -> Array:
-    return np.asarray(np.any(flags, axis=1))
-
-
-def _masked(column: Column) -> np.ma.MaskedArray:
-    return np.ma.masked_array(column[0], ~column[1])
-
-
-def _taken(column: Column, numbers: Array) -> Column:
-    """Return the numbers of layers from those of parameters or modules.
-
-    A layer without one has none.
-    """
-    values, known = column
-    if not values.shape[1]:
-        return np.full((len(values), len(numbers)), np.nan), np.zeros(
-            (len(values), len(numbers)), bool
-        )
-    has = numbers >= 0
-    return np.where(has, values[:, numbers], np.nan), has & known[:, numbers]
-
-
-def _counted(columns: Sequence[Column]) -> Column:
-    total = sum(np.where(known, values, 0) for values, known in columns)
-    return np.asarray(total), np.any([known for _, known in columns], axis=0)
-
-
-def _flat(net: Mapping[str, Column]) -> dict[str, Column]:
-    return {name: (values[:, 0], known[:, 0]) for name, (values, known) in net.items()}
-
-
-def own_phases(tables: Mapping[str, Mapping[str, Column]]) -> list[str | None]:
-    """Say where a non-finite number appeared first in one of several processes, by what is its own.
-
-    The gradients of the parameters are not: they are made of what all processes have.
-    """
-    return _phases(_flat(tables["net"]), tables["modules"], None)
-
-
-def _phases(
-    net: Mapping[str, Column], m: Mapping[str, Column], p: Mapping[str, Column] | None
-) -> list[str | None]:
-    """Say where a non-finite number appeared first in each iteration; None where nowhere."""
-
-    def counted(column: Column) -> Array:
-        return _anywhere(column[1] & (column[0] > 0))
-
-    loss, known = net["loss"]
-    hits = [
-        counted(m["z_bad"]) | net["broke_forward"][1],
-        known & ~np.isfinite(loss),
-        counted(m["delta_bad"]),
-    ]
-    if p is not None:
-        gradient, known = p["grad_norm"]
-        hits[2] |= counted(p["grad_bad"]) | _anywhere(known & ~np.isfinite(gradient))
-        hits.append(counted(p["after_bad"]))
-    if not np.any(hits):
-        return [None] * len(loss)
-    return [
-        next((PHASES[k] for k, hit in enumerate(row) if hit), None)
-        for row in np.transpose(hits).tolist()
-    ]

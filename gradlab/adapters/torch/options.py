@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import ArgumentError, one_of, whole
-from gradlab.recorder import COSTLY_EVERY, COSTLY_FIRST
+from gradlab.recorder import Cadence
 from gradlab.run import as_json, storage
 
 OBJECTIVES = ("minimize", "maximize", "moving")
@@ -143,9 +143,7 @@ class WatchOptions:
 
     def is_costly(self, iteration: int) -> bool:
         """Whether weights, updates and modules are measured in an iteration."""
-        if self.every is not None:
-            return iteration % self.every == 0
-        return iteration < COSTLY_FIRST or iteration % COSTLY_EVERY == 0
+        return Cadence(self.every).is_costly(iteration)
 
 
 def taking_options(function: Callable[..., Any]) -> Callable[..., Any]:

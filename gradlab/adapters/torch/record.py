@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from gradlab.adapters.torch import describe
-from gradlab.adapters.torch.assembly import Assembled, Assembler, own_phases
+from gradlab.adapters.torch.assembly import Assembled, Assembler
 from gradlab.adapters.torch.distributed import BROKEN, LEFT, LIVE, Ranks
 from gradlab.adapters.torch.ledger import Column, Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
@@ -27,6 +27,7 @@ from gradlab.adapters.torch.observe.stream import Stream
 from gradlab.adapters.torch.observe.uses import Uses
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
+from gradlab.adapters.torch.phases import own_phases
 from gradlab.adapters.torch.rows import VECTOR, Row, ordered
 from gradlab.adapters.torch.structure import Structure
 from gradlab.errors import RunError

@@ -21,6 +21,7 @@ from gradlab.adapters.torch.observe import patches
 from gradlab.adapters.torch.observe.eager import Eager
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.observer import Observer
+from gradlab.adapters.torch.optimizers import innermost, with_closure
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.record import Record
@@ -83,8 +84,8 @@ class Steps:
         """Hang the hooks that stay for the whole training, and those of the first iteration."""
         patches.listen(self)
         for number, optimizer in enumerate(self._optimizers):
-            before = self._guard(_with_closure(self._before_step, number))
-            after = self._guard(_with_closure(self._after_step, number))
+            before = self._guard(with_closure(self._before_step, number))
+            after = self._guard(with_closure(self._after_step, number))
             self._handles.append(optimizer.register_step_pre_hook(before))
             self._handles.append(optimizer.register_step_post_hook(after))
         if takes_lasting_hooks(self._outer):
@@ -175,7 +176,6 @@ class Steps:
             self._of.parameters.second_moments(iteration.number, optimizer)
         if self._options.is_costly(iteration.number + 1):
             self._of.parameters.snapshot(self._numbers[number])
-        if self._options.is_costly(iteration.number + 1):
             self._leftovers.after_step(number)
         if not iteration.stepped:
             self._note_rate(optimizer.param_groups[0].get("lr"))
@@ -282,22 +282,3 @@ class Steps:
         self.iteration = self.iteration.again()
         self.put(number, "skipped_steps", np.array([float(self._skipped.count(number))]))
         self._prepare()
-
-
-def innermost(optimizer: Any) -> Any:
-    """Return the optimizer inside what Accelerate and Lightning wrap around it."""
-    for name in ("optimizer", "_optimizer"):
-        inner = getattr(optimizer, name, None)
-        if isinstance(inner, Optimizer) and inner is not optimizer:
-            return innermost(inner)
-    return optimizer
-
-
-def _with_closure(method: Callable[[int, bool], None], number: int) -> Callable[..., None]:
-    """Return a hook of an optimizer's step that tells whether the step was given a closure."""
-
-    def hook(optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        second = arguments[1] if len(arguments) > 1 else None  # the first is the optimizer
-        method(number, keywords.get("closure", second) is not None)
-
-    return hook

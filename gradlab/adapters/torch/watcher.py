@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from gradlab.adapters.torch import describe, ledger
 from gradlab.adapters.torch.modules import unwrapped
 from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.optimizers import innermost
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin import trace
 from gradlab.adapters.torch.outfit import outfit
-from gradlab.adapters.torch.steps import Steps, innermost
+from gradlab.adapters.torch.steps import Steps
 from gradlab.errors import ArgumentError, GradlabError, NonFiniteError
 from gradlab.recorder import Recorder
 from gradlab.run import Run

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradlab import measures
+from gradlab import measures, sums
 
 Array = np.ndarray
 
@@ -37,21 +37,8 @@ def dots(x: Array, y: Array) -> Array:
 
 
 def norms(x: Array) -> Array:
-    """Return the norm of each row of (k, n), (k,).
-
-    `gradlab.measures.norm` where its square may not be exact.
-    """
-    return exact_roots(dots(x, x), x)
-
-
-def exact_roots(squares: Array, x: Array) -> Array:
-    """Return the norms of rows x (k, n) whose squares were summed, summed anew where that sum is unsafe."""
-    low, high = measures.safe_range(x.dtype)
-    if squares.min() > low and squares.max() < high:
-        return np.sqrt(squares)
-    result, rows = np.sqrt(squares), np.flatnonzero(~((squares > low) & (squares < high)))
-    result[rows] = measures.norm(x[rows][:, None]) if x[rows].any() else 0.0
-    return result
+    """Return the norm of each row of (k, n), (k,)."""
+    return sums.roots(dots(x, x), x)
 
 
 def bad(proof: Array, x: Array) -> Array:
@@ -62,15 +49,3 @@ def bad(proof: Array, x: Array) -> Array:
     if np.isfinite(proof).all():
         return np.zeros(len(x))
     return np.asarray(measures.nonfinite_count(x[:, None]), np.float64)
-
-
-def exact_products(sums: Array, x: Array, y: Array) -> Array:
-    """Return the sums of products of rows (k, n), taken anew where the fast ones may have lost something."""
-    low, high = measures.safe_range(x.dtype)
-    size = np.abs(sums)
-    if size.min() > low and size.max() < high:
-        return sums
-    rows = np.flatnonzero(~((size > low) & (size < high)))
-    some = x[rows].any() and y[rows].any()
-    sums[rows] = measures.inner(x[rows][:, None], y[rows][:, None]) if some else 0.0
-    return sums

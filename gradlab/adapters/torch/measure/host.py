@@ -19,12 +19,11 @@ from gradlab.adapters.torch.measure.arrays import (
     array_of,
     bad,
     dots,
-    exact_products,
-    exact_roots,
     norms,
 )
 from gradlab.adapters.torch.measure.groups import Group, dense, entries, local
 from gradlab.adapters.torch.measure.statistics import UNITS
+from gradlab.sums import products, roots
 
 Array = np.ndarray
 
@@ -94,7 +93,7 @@ class HostGroup(Group):
     def gradient_norms(self) -> tuple[Array, Array] | None:
         """Return which of the parameters have a gradient, and its norm."""
         found = self.gradient_squares()
-        return None if found is None else (found[0], exact_roots(found[1], found[2]))
+        return None if found is None else (found[0], roots(found[1], found[2]))
 
     def gradient_squares(self) -> tuple[Array, Array, Array] | None:
         """Return which of the parameters have a gradient, the sums of its squares, and what was summed, (k, n)."""
@@ -148,7 +147,7 @@ class HostGroup(Group):
                 outside[part[0]] += dots(copy, copy)
             np.copyto(copy, now)
             squares[part[0]] += dots(copy, copy)
-        values = {"weight_norm": exact_roots(squares, weight)}
+        values = {"weight_norm": roots(squares, weight)}
         if self._snapshot:
             values["outside_norm"] = np.sqrt(outside)
         self._snapshot = False
@@ -255,14 +254,14 @@ class HostGroup(Group):
     ) -> tuple[tuple[str, ...], Array]:
         values: dict[str, Array] = {}
         if change is not None:
-            values["update_norm"] = exact_roots(sums["square"], change)
+            values["update_norm"] = roots(sums["square"], change)
             values["after_bad"] = bad(sums["square"], change)
             if last is not None:
-                values["update_inner"] = exact_products(sums["inner"], change, last)
+                values["update_inner"] = products(sums["inner"], change, last)
         if gradient is not None:
             values["grad_max"], values["grad_bad"] = sums["top"], bad(sums["top"], gradient)
             if change is not None:
-                values["decrease"] = exact_products(sums["decrease"], gradient, change)
+                values["decrease"] = products(sums["decrease"], gradient, change)
                 values |= {name: sums[name] for name in ("weight_inner", "lost", "wanted")}
         return tuple(values), np.array(list(values.values()))
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradlab import measures
-from gradlab.adapters.torch.measure.arrays import PIECE, array_of, bad, dots, exact_roots, norms
+from gradlab import measures, sums
+from gradlab.adapters.torch.measure.arrays import PIECE, array_of, bad, dots, norms
 from gradlab.adapters.torch.measure.host import CHUNK
 from gradlab.adapters.torch.modules import as_rows
 from gradlab.adapters.torch.observe.graph import Applied
@@ -86,8 +86,7 @@ def _large_moments(x: Array) -> tuple[Array, Array]:
         apart, total = here - mean, count + n
         squares += float(dots(centred, centred)[0]) + apart**2 * (count * n / total)
         mean, count = mean + apart * n / total, total
-    low, high = measures.safe_range(x.dtype)
-    if low < squares < high:
+    if sums.where_unsafe(np.array([squares]), x.dtype) is None:
         return np.array([mean]), np.array([squares**0.5])
     centre = measures.mean(x)
     return centre, measures.deviation(x, centre) * count**0.5
@@ -141,10 +140,10 @@ def of_slopes(
 
 
 def _roots(squares: Array, dtype: torch.dtype, whole: Callable[[], Array]) -> Array:
-    low, high = measures.safe_range(np.dtype(np.float64 if dtype == torch.float64 else np.float32))
-    if squares.min() > low and squares.max() < high:
+    measured_in = np.dtype(np.float64 if dtype == torch.float64 else np.float32)
+    if sums.where_unsafe(squares, measured_in) is None:
         return np.sqrt(squares)
-    return exact_roots(squares, whole().reshape(len(squares), -1))
+    return sums.roots(squares, whole().reshape(len(squares), -1))
 
 
 def _positive(h: Array) -> Array:

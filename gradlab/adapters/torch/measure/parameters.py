@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import statistics
-from gradlab.adapters.torch.measure.arrays import array_of, exact_roots, norms
+from gradlab.adapters.torch.measure.arrays import array_of, norms
 from gradlab.adapters.torch.measure.groups import DeviceGroup, Group, entries, local
 from gradlab.adapters.torch.measure.host import STACKED, HostGroup
 from gradlab.adapters.torch.rows import Row
-from gradlab.measures import safe_range
+from gradlab.sums import roots, where_unsafe
 
 Array = np.ndarray
 Norms = list[
@@ -249,13 +249,11 @@ def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
     One look tells whether all are safe.
     """
     squares = np.concatenate([each for _, each, _ in summed])
-    low, high = safe_range(
-        min((rows.dtype for *_, rows in summed), key=lambda dtype: dtype.itemsize)
-    )
+    narrowest = min((rows.dtype for *_, rows in summed), key=lambda dtype: dtype.itemsize)
     places = np.concatenate([numbers for numbers, *_ in summed])
-    if squares.min() > low and squares.max() < high:
+    if where_unsafe(squares, narrowest) is None:
         return places, np.sqrt(squares)
-    return places, np.concatenate([exact_roots(each, rows) for _, each, rows in summed])
+    return places, np.concatenate([roots(each, rows) for _, each, rows in summed])
 
 
 def _second_moment(state: dict[str, Any], settings: dict[str, Any]) -> tuple[Tensor, Any] | None:
