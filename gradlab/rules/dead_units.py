@@ -13,7 +13,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, initialize, lower_learning_rate, remedy
 from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import batch_size, learns, severity
+from gradlab.rules.yardsticks import batch_size, severity, unharmed
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -126,7 +126,7 @@ class DeadUnits(Rule):
         worst = int((median - baseline).argmax())
         layers = hits.layers or (worst + 1,)
         gone = median[worst] >= self.limit("gone")
-        harmless = NOTE if learns(run)[hits.which].all() else WARNING
+        harmless = NOTE if unharmed(run, hits.which) else WARNING
         limit = float(baseline[worst] + self.limit("excess") * (1 - baseline[worst]))
         message = (
             f"{100 * median[worst]:.0f} % of the units of layer {worst + 1} are silent on every "

@@ -19,7 +19,7 @@ from gradlab.rules.remedies import (
 )
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import learns, severity
+from gradlab.rules.yardsticks import severity, unharmed
 from gradlab.run import Run
 
 SATURATING = (
@@ -101,7 +101,7 @@ class SaturatedUnits(Rule):
         early = float(
             np.nanmedian(run["saturated_fraction"][0][hits.which, layer - 1])
         ) > self.limit("warn")
-        harmless = NOTE if learns(run)[hits.which].all() else WARNING
+        harmless = NOTE if unharmed(run, hits.which) else WARNING
         since = "already before the first update" if early else "since training began"
         return self.finding(
             hits,

@@ -45,6 +45,7 @@ SHORTEST = 5  # values in a window
 STARTING = 10  # iterations that are a run's start
 FINISHED = 0.02  # of the loss's spread above its lowest: what is left no longer shows in updates
 LOOKUP = "embedding"  # the kind of a table of vectors
+MOVING = 1.5  # times: a constant's loss that still grows so in the second half is none
 SCORES = 4  # at least so many scores, before they can tell a trend
 
 
@@ -256,7 +257,11 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     if value is None or baseline is None or not np.isfinite(baseline[:stop, seed]).any():
         return None
     known = baseline[:stop, seed]
-    constant = float(known[np.isfinite(known)][-1])
+    known = known[np.isfinite(known)]
+    constant, half = float(known[-1]), float(known[len(known) // 2])
+    if len(known) >= SCORES and max(constant, half) > MOVING * min(constant, half):
+        words = f"the targets move: the constant's loss went from {half:.3g} to {constant:.3g}"
+        return Outcome(UNKNOWN, words)
     return _against_constant(run, _at_every_step(run, value, seed)[:stop], constant)
 
 
@@ -563,6 +568,14 @@ def harmed(run: Run) -> Array:
 def learns(run: Run) -> Array:
     """Return which seeds have learned something at least (S,): what is odd in them is harmless."""
     return np.array([outcome.state in (LEARNED, SLOW) for outcome in outcomes(run)], bool)
+
+
+def unharmed(run: Run, which: Sequence[int]) -> bool:
+    """Whether what is odd in these seeds did no harm that anyone could measure.
+
+    They learn; or their targets move by design, and no loss can tell.
+    """
+    return objective(run) == "moving" or bool(learns(run)[list(which)].all())
 
 
 def learned(run: Run) -> Array:

@@ -5,7 +5,7 @@ import pytest
 
 from gradlab.rules import yardsticks
 from gradlab.run import Run
-from tests.rules.runs import BASELINE, SLOW, make_run, stepping, wavering
+from tests.rules.runs import BASELINE, FAILED, SLOW, make_run, stepping, wavering
 
 OFFSETS = [0.0, 1.0, -5.0, 1000.0, -1000.0]
 SCALES = [1e-6, 1.0, 1e6]
@@ -85,6 +85,30 @@ def test_a_loss_far_above_the_constant_predictors_goes_on_by_the_same_factor():
     assert state(make_run(steps={"loss": np.tile(loss[:, None], (1, 2))})) == "not learned"
 
 
+@pytest.mark.parametrize(
+    ("growth", "expected"),
+    [(1.0, "learned"), (1.49, "learned"), (1.51, "unknown"), (9.0, "unknown")],
+)
+def test_a_constant_whose_own_loss_grows_tells_nothing(growth, expected):
+    """From the middle of the run to its end, as where targets move with the net."""
+    baseline = BASELINE * np.where(np.arange(60) > 30, growth, 1.0)[:, None]
+    loss = wavering(stepping(2 * BASELINE, 0.1 * BASELINE, 10, 60), scatter=0.01)
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": baseline}
+    assert state(make_run(steps=steps)) == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "config", "expected"),
+    [
+        (SLOW, {}, True),
+        (FAILED, {}, False),
+        (FAILED, {"objective": "moving"}, True),
+    ],
+)
+def test_what_is_odd_did_no_harm_where_seeds_learn_or_no_loss_can_tell(steps, config, expected):
+    assert yardsticks.unharmed(make_run(steps=steps, config=config), (0, 1)) == expected
+
+
 def test_a_slow_seed_learns_and_has_not_learned():
     run = make_run(steps=SLOW)
     assert yardsticks.learned(run).tolist() == [False, False]
@@ -125,7 +149,7 @@ def test_the_criterion_outranks_the_logged_loss_which_may_be_shifted(last, expec
 
 
 def test_the_last_baseline_counts_since_it_knows_most_targets():
-    baseline = np.linspace(0.1, 2.3, 60)[:, None]
+    baseline = np.minimum(2.3, np.linspace(0.1, 5.0, 60))[:, None]
     value = wavering(stepping(2.3, 0.2, 20, 60))
     assert state(with_criterion(value, baseline, value)) == "learned"
 
