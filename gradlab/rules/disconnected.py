@@ -90,8 +90,8 @@ class Disconnected(Rule):
     def _cut(self, run: Run, mask: Array) -> Finding:
         subject = self._subject(run, mask)
         words = (
-            f"No gradient ever reached {subject} in {elapsed(run, run.iterations)} iterations, "
-            "though an optimizer holds them: the loss does not depend on them."
+            f"No gradient {_in_time(run)} {subject}, though an optimizer holds them: the loss does "
+            "not depend on them."
         )
         evidence = "no gradient was there at any step"
         first = (
@@ -175,6 +175,11 @@ class Disconnected(Rule):
             return NOTE
         most = _share(run, mask) >= self.limit("most")
         return ERROR if most and 2 * harmed(run).sum() >= run.replicates else WARNING
+
+
+def _in_time(run: Run) -> str:
+    iterations = elapsed(run, run.iterations)
+    return "reached" if iterations == 1 else f"in {iterations} iterations ever reached"
 
 
 def _in_no_optimizer(run: Run) -> Array:

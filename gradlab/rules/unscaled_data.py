@@ -27,7 +27,8 @@ class UnscaledData(Rule):
     regression's targets and of the inputs. A net begins with answers near 0 and weights made for
     inputs near 1. Targets or inputs far from that set the size of the loss, of every gradient and
     of the first layer's answers. An error where nothing is learned. Where learning is only slow,
-    which may have other reasons, it is as severe as what it explains, else a note.
+    which may have other reasons, it is as severe as what it explains, else a note. One pass, before
+    any training, is a warning: some nets learn from such data.
 
     Why it is bad
     -------------
@@ -128,14 +129,16 @@ class UnscaledData(Rule):
         if which == "input":
             cure = standardize_inputs(run, evidence=evidence)
         stop = int(finite_prefix(run)[hits.which].max())
-        reached = learns(run)[hits.which].all()  # it learns something: no harm was measured
+        harmless = NOTE if learns(run)[hits.which].all() else WARNING
         return self.finding(
             hits,
             Window(0, max(1, stop)),
             layers=(),
             value=value,
             limit=limit,
-            severity=severity(run, hits.which, harmless=NOTE if reached else WARNING),
+            severity=WARNING
+            if run.iterations == 1
+            else severity(run, hits.which, harmless=harmless),
             message=f"The {which}s are not scaled{seeds(hits.replicates)}: {told} (limit "
             f"{limit:g}); {result}.",
             remedies=(cure,),

@@ -11,6 +11,8 @@
 
 Gradient norms are taken at every step, all else at iterations 0-9 and then at every 10th, when
 hooks hang on the modules; the model's numbers are those of an unwatched one.
+
+`audit(model, (x, y), criterion)` judges a model before anyone trains it.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradlab.adapters.torch.auditing import audit
 from gradlab.adapters.torch.distributed import reshard
 from gradlab.adapters.torch.options import WatchOptions, taking_options
 from gradlab.adapters.torch.watcher import Watch
 from gradlab.errors import ArgumentError, suggest
 
-__all__ = ["Watch", "WatchOptions", "watch"]
+__all__ = ["Watch", "WatchOptions", "audit", "watch"]
 
 Optimizer = torch.optim.Optimizer
 
