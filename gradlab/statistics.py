@@ -279,6 +279,9 @@ BLOCK_STATISTICS: tuple[Statistic, ...] = (
     _block("branch_share", "share of the branches",
            "norm of the branches' gradient over that of branches and skip together",
            unit="fraction", bad="both"),
+    _block("skip_log_gain", "factor of the skip",
+           "ln of the gradient norm that comes back by the skip over that at the sum; 0 where the "
+           "skip is the stream itself", unit="ln"),
     _block("branch_cosine", "direction of the branches against the skip",
            "cosine between the branches' gradient and the skip's"),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,14 +75,19 @@ class Buffer:
         """Add what comes next."""
         self._held[1].append(entry)
 
-    def amend(self, row: LayerRow, back: int) -> bool:
+    def amend(
+        self, row: LayerRow, back: int, block_signals: Mapping[str, Array] | None = None
+    ) -> bool:
         """Complete the row `back` from the newest (1 = the newest); return whether there is such a
         row.
         """
         entries = self._held[1]
         if len(entries) < back or not isinstance(before := entries[-back], Row):
             return False
-        entries[-back] = Row(**{**vars(before), "layers": before.layers.completed(row)})
+        changes: dict[str, Any] = {"layers": before.layers.completed(row)}
+        if block_signals:
+            changes["block_signals"] = block_signals
+        entries[-back] = replace(before, **changes)
         return True
 
     def ready(self, keep: int) -> int:

@@ -70,8 +70,8 @@ class Recorder:
         Empty `out` first where it holds a run.
     blocks : sequence of dict, optional
         One a repeated block of the model, in the order in which data meet them: `block`, its name
-        such as "blocks.3", and where known `path`, `kind` and `layers` (the numbers of its layers,
-        from 1).
+        such as "blocks.3", and where known `path`, `kind`, `layers` (the numbers of its layers,
+        from 1) and `norm`, as in `Run.blocks`.
     histograms : bool
         Whether to count the gradients' entries by powers of two among the costly statistics.
 
@@ -249,13 +249,23 @@ class Recorder:
         streams = checks.block_signals(block_signals, self._replicates, len(self.blocks))
         stage = checks.output_stage(output_stage, self._replicates)
         number = self.iterations
-        costly = last or self._cadence.is_costly(number)
+        costly = self.takes_costly(last=last)
         row = self._reader.row(arrays, Extras(step, streams, stage), number, costly)
         self._buffer.append(row)
         wanted = self._reader.breaks(row.phases, number)
         if not wanted:  # else `revisit` completes the row before this one
             self._flush_if_due()
         return wanted
+
+    def takes_costly(self, *, last: bool = False) -> bool:
+        """Whether the next iteration is recorded with its costly statistics.
+
+        Parameters
+        ----------
+        last : bool
+            Whether it is known to be the last one.
+        """
+        return last or self._cadence.is_costly(self.iterations)
 
     def add(
         self,
@@ -391,19 +401,20 @@ class Recorder:
         if self._run is None:
             self._home.describe(self._description())
 
-    def revisit(self, **tensors: Any) -> None:
+    def revisit(self, *, block_signals: Mapping[str, Array] | None = None, **tensors: Any) -> None:
         """Add the costly statistics of the iteration BEFORE the newest; arrays as for `record`.
 
         So the last finite iteration of a run that breaks is recorded in full, at no cost to all the
         others.
         """
         arrays = self._reader.checked(tensors)
+        streams = checks.block_signals(block_signals, self._replicates, len(self.blocks))
         if len(self._buffer) < 2:
             raise ArgumentError(
                 "revisit comes right after a `record` that returned True; there is no row to "
                 "complete"
             )
-        self._buffer.amend(self._reader.completion(arrays), back=2)
+        self._buffer.amend(self._reader.completion(arrays), back=2, block_signals=streams)
 
     def flush(self) -> None:
         """Write all complete rows to disk: all but the newest, which `revisit` may still amend."""

@@ -223,6 +223,9 @@ def facts(scene: Scene, figures: dict[str, Any]) -> list[str]:
     known = {
         "seeds": run.replicates > 1,
         "predicted": any(trace["name"] == "predicted" for trace in profile["data"]),
+        "stream_theory": any(
+            trace["name"] == "predicted" for trace in figures.get("stream", {"data": ()})["data"]
+        ),
         "guess": bool(run.config.get("baseline_loss")),
         "findings": bool(scene.findings),
         "steps": "update_ratio" in run,

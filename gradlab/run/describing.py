@@ -81,7 +81,7 @@ def describe_blocks(blocks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
                 f"blocks[{number}] needs 'block', a name of its own such as 'blocks.0'; got "
                 f"{name!r}"
             )
-    blank = {"kind": "", "layers": []}
+    blank = {"kind": "", "layers": [], "norm": ""}
     return [
         {"block": block["block"], "path": block["block"], **blank}
         | {key: value for key, value in block.items() if key in BLOCK_COLUMNS}

@@ -176,7 +176,8 @@ class Run:
     @property
     def blocks(self) -> pd.DataFrame:
         """One row a repeated block of the model: block, path, kind, layers (the numbers of its
-        layers).
+        layers), norm ("before" what its branches read, "after" their sum, or "none"; empty where
+        that is not known).
         """
         import pandas as pd
 

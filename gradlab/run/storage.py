@@ -61,7 +61,7 @@ def _blocks(value: Any) -> bool:
         return False
     names = [one.get("block") for one in value]
     words = all(
-        isinstance(one.get(key, ""), str) for one in value for key in ("block", "path", "kind")
+        isinstance(one.get(key, ""), str) for one in value for key in ("block", "path", "kind", "norm")
     )
     listed = [one.get("layers", []) for one in value]
     numbers = all(isinstance(layers, list) and all(map(_whole, layers)) for layers in listed)

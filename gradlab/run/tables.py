@@ -44,7 +44,7 @@ LAYER_COLUMNS = (
     "role", "owner",
 )  # fmt: skip
 LAYER_WORDS = ("name", "kind", "activation", "path", "block", "role", "owner")
-BLOCK_COLUMNS = ("block", "path", "kind", "layers")
+BLOCK_COLUMNS = ("block", "path", "kind", "layers", "norm")
 VECTOR = "vector"  # the kind of a layer that is a bias, the scale of a norm, or a bare parameter
 
 LOWEST_EXPONENT = (

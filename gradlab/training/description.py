@@ -91,6 +91,16 @@ def layers(model: MLP) -> list[dict[str, Any]]:
     ]
 
 
+def blocks(model: MLP) -> list[dict[str, Any]]:
+    """Return the rows of `run.blocks`: each layer that is added to the one before it is a block."""
+    norm = "none" if model.modifiers.norm is None else "before"
+    return [
+        {"block": f"hidden{number}", "kind": "residual", "layers": [number], "norm": norm}
+        for number, skips in enumerate(model.skips, 1)
+        if skips
+    ]
+
+
 def _target_scale(data: Data) -> dict[str, float]:
     """Return root mean square and mean of a regression's targets; nothing for classes."""
     targets = np.asarray(data.y_train)

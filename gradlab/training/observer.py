@@ -12,6 +12,7 @@ from gradlab.nn.loop import Step
 from gradlab.nn.losses import Loss
 from gradlab.nn.mlp import MLP
 from gradlab.recorder import Recorder
+from gradlab.training.stream import block_signals
 
 Array = np.ndarray
 
@@ -37,6 +38,7 @@ class RecordingObserver:
             clipped_grad_norm=step.clipped_norm,
             second_moments=step.second_moments,
             second_moment_scale=None if step.second_moments is None else step.second_moment_scale,
+            block_signals=self._streams(step),
             **self._of_the_net(step),
             **self._tensors(step),
         )
@@ -58,7 +60,15 @@ class RecordingObserver:
 
     def revisit(self, step: Step) -> None:
         """Complete the iteration before the last one recorded."""
-        self._recorder.revisit(**self._tensors(step))
+        streams = block_signals(step) if self._recorder.blocks else None
+        self._recorder.revisit(block_signals=streams, **self._tensors(step))
+
+    def _streams(self, step: Step) -> dict[str, Array] | None:
+        """Return the numbers of the residual stream, at the costly cadence."""
+        if not self._recorder.blocks or not self._recorder.takes_costly(last=step.last):
+            return None
+        with np.errstate(all="ignore"):
+            return block_signals(step)
 
     @staticmethod
     def _tensors(step: Step) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from gradlab.options import TrainingOptions, given, takes
 from gradlab.ranges import COUNT
 from gradlab.recorder import Recorder
 from gradlab.run import Run
-from gradlab.training.description import configuration, layers
+from gradlab.training.description import blocks, configuration, layers
 from gradlab.training.observer import RecordingObserver, Validator
 
 CALIBRATED_ON = 256  # training examples, for initializers that need data
@@ -101,6 +101,7 @@ def train(
         every=every,
         weights=weights,
         seed=model.seed,
+        blocks=blocks(model),
     )
     if model.init == "lsuv" and not model.calibrated:
         model.calibrate(data.x_train[:CALIBRATED_ON])

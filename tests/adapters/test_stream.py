@@ -174,6 +174,20 @@ def test_skip_and_branch_are_those_of_autograd(block, split, count, number):
     assert math.exp(factor) * at_sum == pytest.approx(float((skip + branch).norm()), rel=1e-9)
 
 
+@pytest.mark.parametrize("number", [0, 2])
+@pytest.mark.parametrize("block", [ReluAfter, DownSampling])
+def test_the_factor_of_a_skip_is_that_of_autograd(block, number):
+    """Of an identity it is 1; else the gradient at its input over that at the sum."""
+    model = made(block)
+    skip, _ = by_hand(model, number, "only")
+    run = recorded(model)
+    mine = run.blocks[run.blocks["block"].str.startswith(f"blocks.{number}.")].index[0]
+    at_sum = run.block_statistic("stream_grad_norm")[0, 0, mine]
+    factor = math.exp(run.block_statistic("skip_log_gain")[0, 0, mine])
+    assert factor * at_sum == pytest.approx(float(skip.norm()), rel=1e-9)
+    assert (factor == 1.0) == (block is ReluAfter)
+
+
 @pytest.mark.parametrize("block", [PreNorm, PostNorm, ReluAfter, DownSampling, Cross])
 def test_the_stream_at_each_blocks_output_is_that_of_autograd(block):
     model = made(block)
@@ -197,6 +211,45 @@ def test_the_stream_at_each_blocks_output_is_that_of_autograd(block):
     assert found["stream_grad_norm"] == pytest.approx(gradients[1:], rel=1e-9)
     steps = np.log(np.array(gradients[:-1]) / np.array(gradients[1:]))
     assert found["stream_log_gain"] == pytest.approx(steps, rel=1e-7)
+
+
+class NoNorm(PreNorm):
+    def first(self, skip, branch):
+        return skip + torch.tanh(self.one(branch))
+
+    def second(self, skip, branch):
+        return skip + torch.tanh(self.two(branch))
+
+
+class Rooted(PreNorm):
+    """A norm written by hand, as in Llama."""
+
+    @staticmethod
+    def rooted(x):
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6)
+
+    def first(self, skip, branch):
+        return skip + self.one(self.rooted(branch))
+
+    def second(self, skip, branch):
+        return skip + self.two(self.rooted(branch))
+
+
+class NormAtTheEnd(PreNorm):
+    """As in a ResNet: the norm decides how large the branch is."""
+
+    def first(self, skip, branch):
+        return skip + self.norm1(self.one(branch))
+
+
+@pytest.mark.parametrize(
+    ("block", "norm"),
+    [(PreNorm, "before"), (Cross, "before"), (Rooted, "before"), (PostNorm, "after"),
+     (NoNorm, "none"), (ReluAfter, ""), (DownSampling, ""), (NormAtTheEnd, "")],
+)  # fmt: skip
+def test_where_the_norms_of_a_block_stand_is_read_off_the_graph(block, norm):
+    blocks = recorded(made(block)).blocks
+    assert blocks["norm"][blocks["kind"] != "addition"].tolist() == [norm] * 3
 
 
 def test_a_block_pools_its_additions():

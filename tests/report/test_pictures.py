@@ -161,6 +161,47 @@ def test_each_branch_of_a_block_has_a_line_of_its_own():
     assert shares == {"attn": [0.1, 0.0], "mlp": [0.0, 0.2]}
 
 
+def pre_norm_run(norm="before", activation="relu", blocks=6):
+    """Blocks of one feed-forward branch, maps of 4 to 8 and 8 to 4 units, s = 1 each."""
+    layers, described, additions = [], [], []
+    for k in range(blocks):
+        place = {"block": f"b.{k}", "fan_in": 4, "fan_out": 8, "activation": activation}
+        layers.append(place | {"name": f"b.{k}.up", "role": "up"})
+        place |= {"fan_in": 8, "fan_out": 4, "activation": "identity"}
+        layers.append(place | {"name": f"b.{k}.down", "role": "down"})
+        described.append({"block": f"b.{k}", "path": f"b.{k}", "norm": norm})
+        inside = {"path": f"b.{k}", "kind": "addition", "layers": [2 * k + 1, 2 * k + 2]}
+        additions.append({"block": f"b.{k}.mlp", **inside})
+    lengths = np.sqrt(np.tile([8.0, 4.0], blocks)) * np.ones((2, 1, 2 * blocks))
+    size = np.ma.masked_all((2, 1, 2 * blocks))
+    size[:, :, :blocks] = np.sqrt(1.5)
+    gradient = np.ma.masked_all((2, 1, 2 * blocks))
+    gradient[:, :, :blocks] = 3.0
+    return Run.from_arrays(
+        {"weight_norm": lengths}, layers=layers, blocks=described + additions,
+        block_signals={"stream_rms": size, "stream_grad_norm": gradient},
+    )  # fmt: skip
+
+
+def test_theory_of_the_initial_weights_lies_over_the_stream():
+    """v = 1/2 a block, as in `tests/test_theory_of_streams.py`; the first block's size is taken."""
+    info = stream.collect(pre_norm_run(), [0, 1])
+    squares = 1.5 + 0.5 * np.arange(6)
+    assert info.expected["stream_rms"].median == pytest.approx(np.sqrt(squares))
+    expected = 3.0 * np.sqrt(squares[-1] / squares)
+    assert info.expected["stream_grad_norm"].median == pytest.approx(expected)
+    figure = stream.draw(info)
+    drawn = [trace for trace in figure["data"] if trace["name"] == "predicted"]
+    assert [trace["yaxis"] for trace in drawn] == ["y", "y2"]
+    assert "Predicted before training: × 1.6" in figure["layout"]["meta"]["alt"]
+    assert len(figure["frames"][0]["data"]) == len(figure["data"]) - 6
+
+
+@pytest.mark.parametrize("changes", [{"norm": ""}, {"activation": "mine"}])
+def test_theory_is_silent_of_what_it_does_not_know(changes):
+    assert stream.collect(pre_norm_run(**changes), [0]).expected == {}
+
+
 def test_the_stream_is_shown_at_the_recorded_iterations_nearest_to_the_replay():
     masked = np.ma.masked_all((5, 1, BLOCKS))
     masked[[0, 4]] = 1.0

@@ -90,7 +90,8 @@ def blocks(stream: Stream, structure: Structure, rows: Sequence[Row]) -> list[di
     for number, count in stream.rows:
         block = stream.blocks[number]
         inside = [row.name for row in rows if structure.block_of(row.path) == block.path]
-        known = {"block": block.path, "path": block.path, "kind": block.kind}
+        norm = stream.norms.get(number, "")
+        known = {"block": block.path, "path": block.path, "kind": block.kind, "norm": norm}
         if count:
             roles = sorted(
                 (each for each in stream.branches[number, count]),

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.report.pictures import block_grid, series
+from gradlab.report.pictures import block_grid, series, stream_branches, stream_theory
 from gradlab.report.pictures.axes import log_axis, title
 from gradlab.report.pictures.draw import (
     APART,
     LATER,
-    LINES,
     MEASURED,
+    PREDICTED,
     Spec,
     band,
     direct,
@@ -24,6 +24,7 @@ from gradlab.report.pictures.draw import (
     spec,
 )
 from gradlab.report.pictures.picture import Picture, Scene
+from gradlab.report.pictures.stream_branches import ADDITION, BRANCH_LINES, SHARE
 from gradlab.report.wording import escape, number, power
 from gradlab.run import Run
 from gradlab.statistics import get
@@ -31,13 +32,9 @@ from gradlab.statistics import get
 Array = np.ndarray
 
 ROWS = ("stream_grad_norm", "stream_rms")
-SHARE = "branch_share"
 COLOURS = {"stream_grad_norm": MEASURED, "stream_rms": LATER}
 AXES = {"stream_grad_norm": "gradient", "stream_rms": "size (rms)"}
-ADDITION = "addition"  # the kind of a row of `run.blocks` that is one branch of a block
-WHOLE = "branches"
 GAP = 0.09
-BRANCH_LINES = LINES[1:]  # the first is the gradient's
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,18 @@ class StreamInfo:
     branches : dict of int to dict of str to ndarray
         Iteration -> branch ("attn") -> its share of the gradient (B,), the median over seeds; NaN
         in a block without it.
+    skips : dict of int to dict of str to ndarray
+        Iteration -> branch -> the factor by which its skip multiplies the gradient (B,); NaN where
+        the skip is the stream itself, unchanged.
+    expected : dict of str to Band
+        Statistic -> what theory says of it before training (B,); empty where it says nothing.
     """
 
     blocks: list[str]
     moments: dict[int, dict[str, series.Band]]
     branches: dict[int, dict[str, Array]]
+    skips: dict[int, dict[str, Array]]
+    expected: dict[str, series.Band]
 
     @property
     def rows(self) -> list[str]:
@@ -83,48 +87,22 @@ def collect(run: Run, times: Sequence[int]) -> StreamInfo | None:
     rows = np.flatnonzero(known[:, :, inside].any(axis=(1, 2)))
     chosen = sorted({int(rows[np.abs(run.times[rows] - time).argmin()]) for time in times})
     names = [str(table["block"][k]) for k in inside]
-    places = _branches(run, names)
+    places = stream_branches.branches_of(run, names)
     held = [name for name in ROWS if np.isfinite(run.block_statistic(name)[:, :, inside]).any()]
-    moments, branches = {}, {}
+    moments, branches, skips = {}, {}, {}
     for row in chosen:
         time = int(run.times[row])
         moments[time] = {name: _band(run, name, row, inside) for name in held}
-        branches[time] = _shares(run, row, inside, places)
-    return StreamInfo(names, moments, branches)
+        branches[time] = stream_branches.shares(run, row, inside, places)
+        skips[time] = stream_branches.skips(run, row, len(inside), places)
+    last = moments[int(run.times[chosen[0]])]["stream_grad_norm"].median[-1]
+    expected = stream_theory.expect(run, inside, float(last))
+    return StreamInfo(names, moments, branches, skips, expected)
 
 
 def _band(run: Run, name: str, row: int, inside: Sequence[int]) -> series.Band:
     values = run.block_statistic(name)[row][:, list(inside)]
     return series.over_seeds(values, np.isfinite(values), axis=0)
-
-
-def _branches(run: Run, blocks: Sequence[str]) -> dict[str, dict[int, int]]:
-    """Return branch -> place of a block -> row of `run.blocks`: "attn", "mlp", ..."""
-    places: dict[str, dict[int, int]] = {}
-    table = run.blocks
-    for k, (name, kind) in enumerate(zip(table["block"], table["kind"], strict=True)):
-        owner = next((b for b in blocks if str(name).startswith(f"{b}.")), None)
-        if kind == ADDITION and owner is not None:
-            branch = str(name).removeprefix(f"{owner}.")
-            places.setdefault(branch, {})[blocks.index(owner)] = k
-    return places
-
-
-def _shares(
-    run: Run, row: int, inside: Sequence[int], places: dict[str, dict[int, int]]
-) -> dict[str, Array]:
-    """Return each branch's share by block; of all branches together where none was told apart."""
-    values = run.block_statistic(SHARE)[row]
-    median = series.over_seeds(values, np.isfinite(values), axis=0).median
-    whole = median[list(inside)]
-    shares = {}
-    for branch, rows in list(places.items())[: len(BRANCH_LINES)]:
-        shares[branch] = np.full(len(inside), np.nan)
-        for place, k in rows.items():
-            shares[branch][place] = median[k]
-    if not shares and np.isfinite(whole).any():
-        shares[WHOLE] = whole
-    return shares
 
 
 def draw(info: StreamInfo) -> Spec:
@@ -134,14 +112,14 @@ def draw(info: StreamInfo) -> Spec:
     layout: Spec = {}
     for k, name in enumerate(info.rows):
         top = 1 - k * (height + GAP)
-        drawn = [info.moments[time].get(name) for time in times]
+        drawn = [info.moments[time].get(name) for time in times] + [info.expected.get(name)]
         domain = {"domain": [max(0, top - height), top]}
         layout[_axis_name(k, "yaxis")] = _axis(name, drawn) | domain
     axis = block_grid.block_axis(info.blocks)
     axis["anchor"] = _axis_name(len(info.rows) - 1, "y")
     labels = _labels(info, times[0], layout)
     figure = spec(
-        _traces(info, times[0]),
+        [*_traces(info, times[0]), *_theory(info)],
         _alt(info, times[0]),
         xaxis=axis,
         annotations=labels,
@@ -167,7 +145,7 @@ def _traces(info: StreamInfo, time: int) -> list[Spec]:
         axis = _axis_name(k, "y")
         style = {"mode": marked(len(x)), "text": info.blocks, "yaxis": axis}
         if name == SHARE:
-            data += _shares_drawn(info.branches[time], x, style)
+            data += _shares_drawn(info, time, x, style)
             continue
         over = info.moments[time][name]
         hover = f"%{{text}}: {get(name, 'block').label} %{{y:.3g}}<extra></extra>"
@@ -178,12 +156,32 @@ def _traces(info: StreamInfo, time: int) -> list[Spec]:
     return data
 
 
-def _shares_drawn(shares: dict[str, Array], x: Array, style: Spec) -> list[Spec]:
-    return [
-        line(x, share, colour, branch, f"%{{text}}: {escape(branch)} %{{y:.0%}}<extra></extra>",
-             **style)
-        for (branch, share), colour in zip(shares.items(), BRANCH_LINES, strict=False)
-    ]  # fmt: skip
+def _theory(info: StreamInfo) -> list[Spec]:
+    """Draw what theory says; it stands still while the moments change."""
+    x = np.arange(len(info.blocks))
+    data = []
+    for k, name in enumerate(info.rows):
+        if name not in info.expected:
+            continue
+        over, axis = info.expected[name], _axis_name(k, "y")
+        hover = "%{text}: predicted %{y:.3g}<extra></extra>"
+        style = {"yaxis": axis, "text": info.blocks, "line": {"dash": "dash"}}
+        data += band(x, positive(over.low), positive(over.high), PREDICTED, yaxis=axis)
+        data.append(line(x, positive(over.median), PREDICTED, "predicted", hover, **style))
+    return data
+
+
+def _shares_drawn(info: StreamInfo, time: int, x: Array, style: Spec) -> list[Spec]:
+    data = []
+    for (branch, share), colour in zip(info.branches[time].items(), BRANCH_LINES, strict=False):
+        factors = info.skips[time].get(branch, np.full(len(x), np.nan))
+        text = [
+            block if np.isnan(factor) else f"{block} (its skip × {number(float(factor))})"
+            for block, factor in zip(info.blocks, factors, strict=True)
+        ]
+        hover = f"%{{text}}: {escape(branch)} %{{y:.0%}}<extra></extra>"
+        data.append(line(x, share, colour, branch, hover, **style | {"text": text}))
+    return data
 
 
 def _labels(info: StreamInfo, time: int, layout: Spec) -> list[Spec]:
@@ -217,6 +215,15 @@ def _alt(info: StreamInfo, time: int) -> str:
         finite = share[np.isfinite(share)]
         if len(finite):
             text += f"; {branch}: {finite.min():.0%} to {finite.max():.0%}"
+    for branch, factors in info.skips[time].items():
+        for block, factor in zip(info.blocks, factors, strict=True):
+            if np.isfinite(factor):
+                text += f"; the skip past {block}.{branch} × {number(float(factor))}"
+    if info.expected:
+        theory = info.expected["stream_grad_norm"].median
+        with np.errstate(all="ignore"):
+            kept = float(np.log10(theory[0]) - np.log10(theory[-1]))
+        text += f". Predicted before training: × {power(kept)}"
     return f"{text}."
 
 
@@ -236,11 +243,20 @@ PICTURES = (
         hint=(
             "The stream that the blocks add to: its gradient and its size at each block's output, "
             "and how much of the gradient goes through each branch rather than past it."
+            "<span data-if='stream_theory'> Orange, dashed: what theory predicts before "
+            "training.</span>"
         ),
         reading=(
             "<p>A gradient that stays level passes all blocks. A stream that grows from block to "
             "block drowns what later branches add. A share of the branches near 0: the blocks "
-            "hardly take part.</p><ul class='formula'>"
+            "hardly take part. Where a skip is no identity (it changes the shape), pointing at its "
+            "branch says by what it multiplies the gradient.</p>"
+            "<p data-if='stream_theory'>The prediction follows from the "
+            "initial weights and from the size behind the first block: with a norm before the "
+            "branches q grows by the same amount in each block, and the squared gradient by 1 + "
+            "v/q on its way back; with a norm behind the sum both stay; without one both grow by "
+            "a factor a block. The band reaches from attention that averages everything out to "
+            "attention that passes its values on whole.</p><ul class='formula'>"
             + "".join(
                 f"<li>{get(name, 'block').label}: {get(name, 'block').formula}</li>"
                 for name in (*ROWS, SHARE)

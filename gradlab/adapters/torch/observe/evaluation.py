@@ -79,6 +79,8 @@ class Evaluation:
 
     def __init__(self, model: nn.Module):
         self._model = model
+        # Looked for once: a model has many modules, and few that know two modes.
+        self._candidates = [module for module in model.modules() if knows_two_modes(module)]
         self._pass: _Pass | None = None
         self._next = FIRST
         self._due = False
@@ -95,9 +97,7 @@ class Evaluation:
         """Begin an iteration."""
         self._iteration, self._pass = iteration, None
         self._due = iteration >= self._next and self.reason is None
-        self._due = self._due and any(
-            behaves_differently(module) for module in self._model.modules()
-        )
+        self._due = self._due and any(behaves_differently(module) for module in self._candidates)
 
     def detach(self) -> None:
         """Let go of the batch."""
@@ -248,6 +248,14 @@ class Evaluation:
     def _written(self) -> int:
         """Return how often the weights were written to."""
         return sum(parameter._version for parameter in self._model.parameters())
+
+
+def knows_two_modes(module: nn.Module) -> bool:
+    """Whether a module's class, or what it holds, lets it compute something else in evaluation."""
+    kinds = nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd
+    if isinstance(module, kinds) or "StochasticDepth" in type(module).__name__:
+        return True
+    return any("drop" in name for name in vars(module))
 
 
 def behaves_differently(module: nn.Module) -> bool:

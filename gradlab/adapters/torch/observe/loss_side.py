@@ -57,6 +57,7 @@ class LossSide:
 
     def __init__(self, model: nn.Module):
         self._model = model
+        self._sharded = any(hasattr(each, "_get_fsdp_state") for each in model.modules())
         self._criterion, self._evaluation = Criterion(), Evaluation(model)
         self._guard = Guard(self._failed)
         self._stage = OutputStage(self._parameters, self._guard)
@@ -202,7 +203,7 @@ class LossSide:
         self._evaluated: dict[str, Tensor] = {}
 
     def _parameters(self) -> set[int]:
-        if any(hasattr(module, "_get_fsdp_state") for module in self._model.modules()):
+        if self._sharded:
             return set()  # what the graph leads to are gathered copies
         return {id(parameter) for parameter in self._model.parameters() if parameter.requires_grad}
 

@@ -22,6 +22,7 @@ from gradlab.adapters.torch.numbers import OF_BLOCKS
 from gradlab.adapters.torch.observe.additions import Addition, additions
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.lengths import Length, inner, length
+from gradlab.adapters.torch.observe.norms import placement
 from gradlab.adapters.torch.structure import Block
 
 Array = np.ndarray
@@ -59,6 +60,8 @@ class Stream:
         The blocks by number, as data first met them.
     branches : dict of (int, int) to tuple of str
         By block and addition (from 1): the matrices on the branch, by their names in the block.
+    norms : dict of int to str
+        By block: where its norms stand, as `norms.placement` says.
     """
 
     def __init__(self, blocks: Sequence[Block], ledger: Ledger, ranks: Ranks, guard: Guard):
@@ -72,6 +75,7 @@ class Stream:
         self._places: dict[Place, Array] | None = None
         self.order: list[int] = []
         self.branches: dict[Place, tuple[str, ...]] = {}
+        self.norms: dict[int, str] = {}
         self._named: dict[int, dict[int, str]] = {}  # by block: its parameters' names by id
 
     @property
@@ -161,7 +165,11 @@ class Stream:
         self._note(place, "stream_norm", length(y.detach()))
         self._note(place, "stream_n", np.array([float(y.numel())]))
         y.register_hook(self._guard(partial(self._got, place, "out_norm")))
-        for count, addition in enumerate(additions((y.grad_fn, y.output_nr), start), 1):
+        root = y.grad_fn, y.output_nr
+        found = additions(root, start)
+        if found and self._places is None:
+            self.norms.setdefault(number, placement(root, found))
+        for count, addition in enumerate(found, 1):
             self._follow((number, count), addition)
 
     def _follow(self, place: Place, addition: Addition) -> None:
