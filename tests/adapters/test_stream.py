@@ -13,6 +13,7 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from gradlab.adapters.torch import watch  # noqa: E402
+from gradlab.run import BLOCK_STATISTICS  # noqa: E402
 from tests.adapters.loops import train  # noqa: E402
 from tests.adapters.models import GPT, ConvNet  # noqa: E402
 
@@ -368,7 +369,7 @@ def test_micro_batches_are_the_whole_batch():
                 optimizer.step()
                 optimizer.zero_grad()
         runs.append(recorder.run)
-    for name in ("stream_rms", "stream_grad_norm", "stream_log_gain", "branch_share"):
+    for name in BLOCK_STATISTICS:
         one, five = (run.block_statistic(name) for run in runs)
         assert five == pytest.approx(one, rel=1e-9, nan_ok=True), name
 
@@ -387,7 +388,7 @@ def test_checkpointing_gives_the_same_stream(reentrant):
     torch.manual_seed(1)
     other = Checkpointed(PreNorm).double()
     plain, packed = recorded(made(PreNorm), steps=2), recorded(other, steps=2)
-    for name in ("stream_rms", "stream_grad_norm", "branch_share", "branch_cosine"):
+    for name in BLOCK_STATISTICS:
         expected, found = plain.block_statistic(name), packed.block_statistic(name)
         assert found[1] == pytest.approx(expected[1], rel=1e-9, nan_ok=True), name
 
@@ -421,7 +422,7 @@ def test_a_compiled_model_has_the_same_stream(whole):
             block.compile(backend="eager")
     expected, found = recorded(plain, steps=3), recorded(model, steps=3)
     assert found.blocks["block"].tolist() == expected.blocks["block"].tolist()
-    for name in ("stream_rms", "stream_grad_norm", "branch_share", "branch_cosine"):
+    for name in BLOCK_STATISTICS:
         assert found.block_statistic(name) == pytest.approx(
             expected.block_statistic(name), rel=1e-9, nan_ok=True
         )

@@ -18,7 +18,7 @@ from torch import nn  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 from gradlab.adapters.torch import watch  # noqa: E402
-from gradlab.run import BLOCK_STATISTICS  # noqa: E402
+from gradlab.run import BLOCK_GAIN, BLOCK_STATISTICS, LOG_GAINS  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of few workers, no logger, a short epoch
 STEPS, RATE, WIDTH = 12, 0.05, 6
@@ -28,7 +28,6 @@ STATISTICS = (
     "activation_rms",
     "weight_norm",
     "update_norm",
-    "log_gain_block",
 )
 STEP_COLUMNS = ("loss", "grad_norm", "output_gain", "criterion_loss", "learning_rate", "examples")  # fmt: skip
 
@@ -158,6 +157,12 @@ def plain():
     return by_hand(Net())
 
 
+def steps_back(run: gradlab.Run) -> np.ndarray:
+    """Each step from layer to layer: checkpointing packs away what its terms are made of."""
+    terms = [np.where(run.recorded(name), run[name], 0.0) for name in (*LOG_GAINS, BLOCK_GAIN)]
+    return np.sum(terms, axis=0)
+
+
 def assert_alike(run: gradlab.Run, plain: gradlab.Run, *, steps=STEP_COLUMNS):
     where = ["name", "path", "block", "role", "kind", "owner", "fan_in", "fan_out", "activation"]
     assert run.layers[where].equals(plain.layers[where])
@@ -169,6 +174,7 @@ def assert_alike(run: gradlab.Run, plain: gradlab.Run, *, steps=STEP_COLUMNS):
     for name in STATISTICS:
         np.testing.assert_array_equal(run.recorded(name), plain.recorded(name), err_msg=name)
         np.testing.assert_allclose(run[name], plain[name], rtol=1e-8, err_msg=name)
+    np.testing.assert_allclose(steps_back(run), steps_back(plain), rtol=1e-7, atol=1e-12)
     for name in steps:
         np.testing.assert_allclose(run.step(name), plain.step(name), rtol=1e-6, err_msg=name)
 
@@ -180,6 +186,26 @@ def test_the_net_by_itself_has_blocks_a_stream_vectors_and_an_output_stage(plain
     assert np.isfinite(plain.block_statistic("stream_grad_norm")[0]).all()
     assert plain.vectors["grad_norm"][0].min() > 0
     assert np.isfinite(plain.step("output_gain")[0]).all()
+
+
+def test_a_slope_that_checkpointing_packs_away_is_no_slope_of_1():
+    run = by_hand(Net(checkpointed=True))
+    up = run.layers["name"].tolist().index("blocks.1.up")
+    assert run.layers["activation"][up] == "tanh"
+    assert not run.recorded("slope_rms")[:, 0, up].any()
+
+
+def test_a_module_compiled_in_place_is_itself_again_after_the_watch():
+    model = Net()
+    model.compile(backend="eager")
+    compiled = model._compiled_call_impl
+    optimizer = torch.optim.SGD(model.parameters(), RATE)
+    x, _ = batches()
+    with watch(model, optimizer):
+        assert model._compiled_call_impl is not compiled
+        model(x[0]).sum().backward()
+        optimizer.step()
+    assert model._compiled_call_impl is compiled
 
 
 @pytest.mark.parametrize("made", [compiled, compiled_in_place, checkpointed, by_lightning])

@@ -16,9 +16,14 @@ from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.leftovers import Leftovers
 from gradlab.adapters.torch.measure.parameters import Parameters
-from gradlab.adapters.torch.modules import examples_in, numbers_in, takes_lasting_hooks
+from gradlab.adapters.torch.modules import (
+    examples_in,
+    is_scripted,
+    numbers_in,
+    takes_lasting_hooks,
+)
 from gradlab.adapters.torch.observe import patches
-from gradlab.adapters.torch.observe.eager import Eager
+from gradlab.adapters.torch.observe.eager import BeforeCompiled, Eager
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.observer import Observer
 from gradlab.adapters.torch.optimizers import innermost, with_closure
@@ -88,9 +93,11 @@ class Steps:
             after = self._guard(with_closure(self._after_step, number))
             self._handles.append(optimizer.register_step_pre_hook(before))
             self._handles.append(optimizer.register_step_post_hook(after))
+        before = self._guard(self._before_forward)
         if takes_lasting_hooks(self._outer):
-            before = self._guard(self._before_forward)
             self._handles.append(self._outer.register_forward_pre_hook(before, with_kwargs=True))
+        elif not is_scripted(self._outer):
+            self._handles.append(BeforeCompiled(self._outer, before))
         self._prepare()
 
     def leave(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,6 +29,31 @@ class Eager:
         if self._stance is not None:
             self._stance.__exit__(None, None, None)
             self._stance = None
+
+
+class BeforeCompiled:
+    """Calls a forward pre-hook in front of a module that was compiled in place.
+
+    A hook of the module's own would be compiled along with it. What PyTorch holds of such a module
+    is neither copied nor pickled.
+    """
+
+    def __init__(self, module: nn.Module, hook: Callable[..., Any]):
+        self._module = module
+        self._compiled: Any = module._compiled_call_impl
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            if not torch.compiler.is_compiling():
+                hook(module, arguments, keywords)
+            return self._compiled(*arguments, **keywords)
+
+        self._call = call
+        module._compiled_call_impl = call
+
+    def remove(self) -> None:
+        """Put back what was there, unless it was compiled anew."""
+        if self._module._compiled_call_impl is self._call:
+            self._module._compiled_call_impl = self._compiled
 
 
 def compiled_inside(model: nn.Module) -> bool:

@@ -125,6 +125,12 @@ def applied(node: Any) -> Applied | None:
         return None
 
 
+def name_of(node: Any) -> str | None:
+    """Return the name of an activation without its tensors, which may be packed away."""
+    name = _NAMES.get(type(node).__name__)
+    return "selu" if name == "elu" and _is_selu(node) else name
+
+
 def of_linear(z: Tensor) -> tuple[Any, int] | None:
     """Return the node that computed z = h W + b, and which of its inputs is h.
 
@@ -149,10 +155,12 @@ def saves_elsewhere() -> bool:
 
 def _elu(node: Any, saved: Tensor, is_result: bool) -> Applied:
     settings = node._saved_alpha, node._saved_scale, node._saved_input_scale, is_result
-    selu = (
-        abs(float(node._saved_scale) - SELU_SCALE) < 1e-6
-    )  # PyTorch's selu is an elu with other settings
-    return Applied("selu" if selu else "elu", settings, saved)
+    return Applied("selu" if _is_selu(node) else "elu", settings, saved)
+
+
+def _is_selu(node: Any) -> bool:
+    """Whether an elu is PyTorch's selu: the same function with other settings."""
+    return abs(float(node._saved_scale) - SELU_SCALE) < 1e-6
 
 
 _RESHAPED = {"ViewBackward0", "UnsafeViewBackward0"}  # sequences are computed as one long batch
@@ -175,6 +183,19 @@ _READERS: dict[str, Callable[[Any], Applied]] = {
     "SoftplusBackward0": lambda node: Applied(
         "softplus", (float(node._saved_beta), float(node._saved_threshold)), node._saved_self
     ),
+}
+
+_NAMES = {
+    "ReluBackward0": "relu",
+    "TanhBackward0": "tanh",
+    "SigmoidBackward0": "sigmoid",
+    "GeluBackward0": "gelu",
+    "SiluBackward0": "silu",
+    "EluBackward0": "elu",
+    "EluBackward1": "elu",
+    "LeakyReluBackward0": "leaky_relu",
+    "LeakyReluBackward1": "leaky_relu",
+    "SoftplusBackward0": "softplus",
 }
 
 _SLOPES: dict[str, Callable[..., Tensor]] = {

@@ -6,6 +6,8 @@ is an identity) and through the branch (b, at what f reads). The gradient at x i
 
 from __future__ import annotations
 
+import weakref
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -70,6 +72,7 @@ class Stream:
         self._ledger, self._guard = ledger, guard
         self._handles: list[Any] = []
         self._open: dict[int, int] = {}  # by block: the sequence number at which it began
+        self._read: dict[int, list[weakref.ref[Tensor]]] = defaultdict(list)
         self._found: list[tuple[Place, str, Length]] = []
         self._iteration, self._attached = 0, False
         self._places: dict[Place, Array] | None = None
@@ -99,7 +102,8 @@ class Stream:
             self._handles.append(module.register_forward_hook(after))
 
     def begin_pass(self) -> None:
-        """Nothing is kept from one forward pass to the next."""
+        """Know that another forward pass begins."""
+        self._read.clear()
 
     def before_step(self) -> None:
         """Nothing is to be done: what is measured has been seen."""
@@ -127,6 +131,7 @@ class Stream:
 
     def forget(self) -> None:
         """Forget what was not measured."""
+        self._read.clear()
         self._found.clear()
         self._open.clear()
 
@@ -149,8 +154,12 @@ class Stream:
             self._named[number] = {id(each): clean(name) for name, each in parameters}
         self._open[number] = torch.autograd._get_sequence_nr()  # pyright: ignore[reportPrivateImportUsage]
         x = next(tensors_of((arguments, keywords)), None)
-        if x is not None and x.requires_grad and torch.is_grad_enabled():
-            x.register_hook(self._guard(partial(self._got, (number, 0), "in_norm")))
+        if x is None or not x.requires_grad or not torch.is_grad_enabled():
+            return
+        if any(known() is x for known in self._read[number]):
+            return  # checkpointing computes the block again from the same tensor
+        self._read[number].append(weakref.ref(x))
+        x.register_hook(self._guard(partial(self._got, (number, 0), "in_norm")))
 
     def _after(self, number: int, module: nn.Module, arguments: Any, output: Any) -> None:
         start = self._open.pop(number, None)

@@ -162,11 +162,12 @@ class Wiring:
         self.feeds.add(pair)
         if source.plain:
             self._straight.add(pair)
-        if source.node is None or packed:
+        if source.node is None:
             return
-        applied = graph.applied(source.node)
-        if applied is None:
-            return
-        call.applied[source.module] = applied
-        if source.module not in self.activations or self.next(source.module) == call.module:
-            self.activations[source.module] = applied.name
+        applied = None if packed else graph.applied(source.node)
+        if applied is not None:
+            call.applied[source.module] = applied
+        name = graph.name_of(source.node)
+        nearest = source.module not in self.activations or self.next(source.module) == call.module
+        if name is not None and nearest:
+            self.activations[source.module] = name
