@@ -91,6 +91,21 @@ def test_each_seed_of_a_residual_net_has_its_own_stream():
         assert several.block_statistic(name)[:, 1] == pytest.approx(expected, rel=1e-9), name
 
 
+def test_where_no_gradient_comes_back_the_stream_has_no_share_and_is_finite():
+    """Weights of the last layer are 0, and so is the gradient in front of it."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 5)), rng.integers(0, 3, 12)
+    data = gradlab.datasets.Data("mine", x[:8], y[:8], x[8:], y[8:])
+    model = gradlab.MLP([5, 6, 6, 6, 3], "tanh", residual=0.5, dtype="float64")
+    model.weights[-1][...] = 0
+    run = gradlab.train(model, data, iterations=1, batch_size=8, learning_rate=0.1)
+    assert run.block_statistic("stream_grad_norm")[0].tolist() == [[0, 0]]
+    for name in ("stream_log_gain", "branch_share", "branch_cosine"):
+        recorded = run.block_signals[name].notna()
+        assert not recorded.any(), name
+    assert not run.nonfinite.any()
+
+
 @pytest.mark.parametrize("norm", [None, "layer"])
 def test_theory_lies_over_the_stream_of_a_residual_net(norm):
     rng = np.random.default_rng(0)

@@ -40,10 +40,13 @@ def block_signals(step: Step) -> dict[str, Array]:
             "branch_cosine": np.clip(inner / (branch * after), -1, 1),
         }
     # A NaN is a fault and stays; what a gradient of exactly 0 leaves undefined was not recorded.
-    nothing = (before == 0) | (after == 0) | (branch == 0)
-    undefined = {"stream_log_gain", "branch_cosine"}
+    undefined = {
+        "stream_log_gain": (before == 0) | (after == 0),
+        "branch_share": branch + after == 0,
+        "branch_cosine": (branch == 0) | (after == 0),
+    }
     return {
-        name: np.ma.masked_array(values, nothing & (name in undefined))
+        name: np.ma.masked_array(values, undefined.get(name, False))
         for name, values in found.items()
     }
 
