@@ -6,6 +6,7 @@ import copy
 
 from gradlab.datasets import Data
 from gradlab.diagnosis import Diagnosis, diagnose
+from gradlab.kinds import instance, of_kinds
 from gradlab.nn.mlp import MLP
 from gradlab.training import train
 
@@ -20,6 +21,7 @@ AT_INIT = (
 BATCH = 256  # examples
 
 
+@of_kinds(model=instance(MLP, "an MLP"), data=instance(Data, "a Data"))
 def audit(
     model: MLP, data: Data, *, loss: str | None = None, batch_size: int | None = None
 ) -> Diagnosis:

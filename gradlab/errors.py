@@ -2,11 +2,14 @@
 
 import math
 import operator
+import re
 from collections.abc import Iterable
 from numbers import Real
 
 LISTED = 20  # known names in a message
 LONGEST = 100  # characters of a value in a message
+LONGEST_MESSAGE = 1000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class GradlabError(Exception):
@@ -14,8 +17,12 @@ class GradlabError(Exception):
 
     The message is one sentence for a reader who has not seen the source: it names the argument as
     typed, what was got, what is allowed, and what to do. The command line prints it and exits with
-    2.
+    2. Names in it may be anybody's: control characters are escaped, and the middle of a very long
+    one is left out.
     """
+
+    def __init__(self, message: object = ""):
+        super().__init__(one_sentence(str(message)))
 
 
 class ArgumentError(GradlabError, ValueError):
@@ -36,6 +43,9 @@ class RunError(GradlabError):
 class NonFiniteError(GradlabError, ArithmeticError):
     """A training was stopped at its first NaN or infinity; the text is the diagnosis."""
 
+    def __init__(self, message: object = ""):
+        Exception.__init__(self, message)  # it has several lines
+
 
 class RuleError(GradlabError):
     """A rule cannot be used: an unknown or duplicate code, or a definition that lacks a part."""
@@ -45,6 +55,14 @@ class SettingsError(GradlabError):
     """A project's [tool.gradlab] holds a mistake; the message names the file and the line."""
 
 
+def one_sentence(text: str) -> str:
+    """Return text in one line that only prints, and of a length that can be read."""
+    line = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    if len(line) <= LONGEST_MESSAGE:
+        return line
+    return f"{line[: LONGEST_MESSAGE // 2]} ... {line[-LONGEST_MESSAGE // 2 :]}"
+
+
 def whole(argument: str, value: object, least: int) -> None:
     """Raise ArgumentError unless `value` is a whole number of at least `least`."""
     try:
@@ -52,7 +70,7 @@ def whole(argument: str, value: object, least: int) -> None:
     except TypeError:
         number = None
     if number is None or number < least:
-        raise ArgumentError(f"{argument}={value!r} must be a whole number of at least {least}")
+        raise ArgumentError(f"{argument}={shown(value)} must be a whole number of at least {least}")
 
 
 def is_number(value: object) -> bool:
@@ -66,20 +84,23 @@ def above_zero(argument: str, value: object, more: str = "") -> float:
     `more` is added to the message.
     """
     if not (is_number(value) and value > 0):  # type: ignore[operator]
-        raise ArgumentError(f"{argument}={value!r} must be a finite number above 0{more}")
+        raise ArgumentError(f"{argument}={shown(value)} must be a finite number above 0{more}")
     return float(value)  # type: ignore[arg-type]
 
 
 def one_of(argument: str, value: object, allowed: Iterable[str]) -> None:
     """Raise ArgumentError, naming the nearest allowed value, unless `value` is one of `allowed`."""
     names = sorted(allowed)
-    if value not in names:
+    if not isinstance(value, str) or value not in names:
         raise ArgumentError(f"{argument}={shown(value)} is unknown; {suggest(value, names)}")
 
 
 def shown(value: object) -> str:
     """Return `value` as a message shows it: quoted, control characters escaped, cut when long."""
-    text = repr(value)
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of anybody's class
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

@@ -92,7 +92,10 @@ def check_sizes(sizes: object) -> tuple[int, ...]:
     """Return the units of each layer, input first; ArgumentError unless there are at least two."""
     if not isinstance(sizes, Sequence) and not hasattr(sizes, "__array__"):
         raise ArgumentError(f"sizes={shown(sizes)} must be a list, such as [64, 32, 10]")
-    given = list(sizes)  # type: ignore[call-overload]
+    try:
+        given = list(sizes)  # type: ignore[call-overload]
+    except TypeError:  # an array without axes
+        given = [sizes]
     if isinstance(sizes, str) or len(given) < 2:
         raise ArgumentError(
             f"sizes={shown(given)} must name at least an input and an output, such as [64, 32, 10]"

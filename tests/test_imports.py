@@ -48,6 +48,7 @@ RULE = f"activations errors measures rules.cause run statistics theory {SHARED}"
 ROOMS = {
     "_version": room(),
     "errors": room(),
+    "kinds": room("errors"),
     "ranges": room("errors"),
     "options": room("errors ranges"),
     "files": room("errors"),
@@ -59,28 +60,30 @@ ROOMS = {
     "display": room("", "numpy"),
     "statistics": room(),
     "nn": room("activations errors layerstack nn.* ranges", "numpy"),
-    "datasets": room("datasets.* errors ranges", "numpy sklearn"),
-    "run": room("display errors files run.* statistics", "numpy pandas pyarrow"),
+    "datasets": room("kinds datasets.* errors ranges", "numpy sklearn"),
+    "run": room("kinds display errors files run.* statistics", "numpy pandas pyarrow"),
     "recorder": room(
-        "_version errors layerstack measures recorder.* run.* statistics sums",
+        "kinds _version errors layerstack measures recorder.* run.* statistics sums",
         "numpy pandas pyarrow",
     ),
     "training": room(
-        "datasets errors nn.* options ranges recorder run training.*",
+        "kinds datasets errors nn.* options ranges recorder run training.*",
         "numpy threadpoolctl",
     ),
     "theory": room("activations errors normal ranges theory.*", "numpy"),
     "rules": room(RULE, "numpy"),
     "rules.__init__": room("rules.*"),  # it lists them
-    "diagnosis": room(f"diagnosis.* display errors rules run statistics theory {SHARED}", "numpy"),
-    "auditing": room("datasets diagnosis nn.mlp training"),
+    "diagnosis": room(
+        f"kinds diagnosis.* display errors rules run statistics theory {SHARED}", "numpy"
+    ),
+    "auditing": room("kinds datasets diagnosis nn.mlp training"),
     "comparison": room(
-        "_version activations comparison.* datasets diagnosis display errors files nn.* options "
+        "kinds _version activations comparison.* datasets diagnosis display errors files nn.* options "
         "ranges run.* training",
         "joblib numpy pandas",
     ),
     "report": room(
-        "_version comparison diagnosis diagnosis.expectation errors files report.* rules run "
+        "kinds _version comparison diagnosis diagnosis.expectation errors files report.* rules run "
         f"run.storage statistics theory {SHARED}",
         "jinja2 joblib markupsafe numpy pandas plotly tsdownsample",
     ),
@@ -89,7 +92,7 @@ ROOMS = {
     "adapters.lightning": room(ADAPTED, "lightning torch"),
     "adapters.transformers": room(ADAPTED, "torch transformers"),
     "testing": room(
-        f"diagnosis diagnosis.project errors recorder rules run statistics testing.* {SHARED}",
+        f"kinds diagnosis diagnosis.project errors recorder rules run statistics testing.* {SHARED}",
         "numpy",
     ),
     "pytest_plugin": room("diagnosis.project errors report testing.*", "pytest"),

@@ -814,7 +814,7 @@ def test_a_value_of_another_kind_is_refused_at_the_call_that_brings_it(given, sa
     ("given", "said"),
     [
         ({"columns": [1]}, r"columns=\[1\]"),
-        ({"columns": {"grad_norm": ["a", "b"]}}, "grad_norm=array"),
+        ({"columns": {"grad_norm": ["a", "b"]}}, "grad_norm="),
         ({"columns": {"gradnorm": [1, 2]}}, "did you mean 'grad_norm'"),
         ({"phase": "before"}, "phase='before'"),
         ({"phase": ["loss", "loss"]}, "phase="),

@@ -12,7 +12,7 @@ from typing import Any
 from gradlab._version import __version__
 from gradlab.comparison.networks import Network
 from gradlab.datasets import Data
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, shown
 from gradlab.nn import losses, schedules
 from gradlab.nn.modifiers import Modifiers
 from gradlab.options import TrainingOptions, given
@@ -89,7 +89,8 @@ def plan_cells(
     examples = (("networks", networks, '["relu", "tanh"]'), ("depths", depths, "[2, 5, 10]"))
     for argument, values, example in examples:
         if isinstance(values, str) or not isinstance(values, Iterable):
-            raise ArgumentError(f"{argument}={values!r} must be a list, such as {example}")
+            raise ArgumentError(f"{argument}={shown(values)} must be a list, such as {example}")
+    networks, depths = list(networks), list(depths)
     if not networks or not depths:
         raise ArgumentError("give at least one network and one depth")
     options = given(TrainingOptions, training, "a comparison")

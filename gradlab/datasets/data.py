@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.errors import DataError
+from gradlab.kinds import FLAG, TEXT, TEXTS, of_kinds
 from gradlab.ranges import COUNT_OR_0, Range
 
 Array = np.ndarray
@@ -46,6 +47,9 @@ class Data:
     feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        TEXT.check("name", self.name)
+        TEXTS.check("classes", self.classes)
+        TEXTS.check("feature_names", self.feature_names)
         for part in ("train", "test"):
             x, y = _array(self.name, f"x_{part}", self), _array(self.name, f"y_{part}", self)
             _check_part(self.name, part, x, y)
@@ -156,6 +160,7 @@ def _check_together(data: Data) -> None:
             )
 
 
+@of_kinds(name=TEXT, classes=TEXTS, feature_names=TEXTS, per_feature=FLAG)
 def split(
     name: str,
     x: Array,

@@ -8,7 +8,7 @@ from importlib import resources
 import numpy as np
 
 from gradlab.datasets.data import Data, split
-from gradlab.errors import ArgumentError, DataError, one_of
+from gradlab.errors import ArgumentError, DataError, one_of, shown
 from gradlab.ranges import AT_LEAST_0, COUNT, COUNT_OR_0, Range
 
 Array = np.ndarray
@@ -145,10 +145,13 @@ def blobs(
 
 def _counts(n: int, shares: Sequence[float], classes: int) -> Array:
     """Return how many of n examples each class gets; what rounding leaves goes to the largest."""
-    given = np.asarray(shares, np.float64)
+    try:
+        given = np.asarray(shares, np.float64)
+    except (TypeError, ValueError):
+        given = np.zeros(0)
     if given.shape != (classes,) or not np.isfinite(given).all() or (given <= 0).any():
         raise ArgumentError(
-            f"shares={shares!r} must be one number above 0 for each of the {classes} classes"
+            f"shares={shown(shares)} must be one number above 0 for each of the {classes} classes"
         )
     counts = np.maximum(1, np.floor(n * given / given.sum())).astype(int)
     counts[counts.argmax()] += n - counts.sum()

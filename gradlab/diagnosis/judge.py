@@ -11,6 +11,7 @@ from gradlab.diagnosis import causes, expectation
 from gradlab.diagnosis.known_rules import by_code, choose, matching, registry, unknown_code
 from gradlab.diagnosis.verdict import Diagnosis
 from gradlab.errors import RuleError
+from gradlab.kinds import MAPPING, TEXTS, instance, of_kinds, several
 from gradlab.rules import Finding, Remedy, Rule
 from gradlab.rules.base import CONFIDENCES, SEVERITIES
 from gradlab.rules.windows import broken
@@ -28,6 +29,14 @@ class _Answer:
     finding: Finding | None = None
 
 
+@of_kinds(
+    run=instance(Run, "a Run"),
+    select=TEXTS.or_none,
+    ignore=TEXTS.or_none,
+    rules=several(instance(Rule, "a Rule"), "a list of Rules").or_none,
+    limits=MAPPING.or_none,
+    mute=MAPPING.or_none,
+)
 def diagnose(
     run: Run,
     *,

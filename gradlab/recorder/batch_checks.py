@@ -10,13 +10,18 @@ import numpy as np
 
 from gradlab import measures
 from gradlab.errors import ArgumentError, shown, suggest
+from gradlab.kinds import MAPPING, Kind
 from gradlab.recorder.checks import output_stage
-from gradlab.recorder.inputs import masked_numbers
+from gradlab.recorder.inputs import array_of, masked_numbers
 from gradlab.recorder.rows import Batch, Operations
 from gradlab.run.tables import BLOCK_STATISTICS
 from gradlab.statistics import PHASES
 
 Array = np.ndarray
+
+PAIR = Kind(
+    "(iterations, values)", lambda value: isinstance(value, (tuple, list)) and len(value) == 2
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ def checked(given: Batch, sizes: Sizes) -> Batch:
         each is None or each in PHASES for each in given.phases
     ):
         raise ArgumentError(f"phases={shown(given.phases)} must hold {', '.join(PHASES)}, or None")
+    MAPPING.check("block_signals", given.block_signals)
     for name in given.block_signals:
         if name not in BLOCK_STATISTICS:
             raise ArgumentError(f"block_signals got {name!r}; {suggest(name, BLOCK_STATISTICS)}")
@@ -76,10 +82,9 @@ def _all(argument: str, given: Mapping[str, Any], shape: tuple[int, ...]) -> dic
     result = {}
     for name, values in given.items():
         named = f"{argument}[{name!r}]" if argument else name
-        if np.shape(values) != shape:
-            raise ArgumentError(
-                f"{named} has shape {np.shape(values)}; with these phases it needs {shape}"
-            )
+        found = array_of(named, values).shape
+        if found != shape:
+            raise ArgumentError(f"{named} has shape {found}; with these phases it needs {shape}")
         result[name] = masked_numbers(named, values, shape).copy()
     return result
 
@@ -90,7 +95,8 @@ def _placed(
     """Return the iterations, ascending, and the values that belong to them."""
     if given is None:
         return None
-    numbers, values = np.asarray(given[0]), np.asarray(given[1])
+    PAIR.check(argument, given)
+    numbers, values = map(array_of, (argument, argument), given)
     whole_numbers = numbers.ndim == 1 and (not numbers.size or numbers.dtype.kind in "iu")
     inside = whole_numbers and (not numbers.size or (numbers.min() >= 0 and numbers.max() < count))
     if not inside or (np.diff(numbers) <= 0).any():

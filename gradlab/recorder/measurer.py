@@ -223,8 +223,9 @@ class Measurer:
             for (_, gradient), (_, before), (_, after) in zip(*stacks, strict=True):
                 total += measures.inner(gradient, before - after).sum(axis=0)
         others = (tensors.other_gradients, tensors.others, tensors.others_after)
-        for gradient, before, after in zip(*(each or () for each in others), strict=True):
-            total += measures.inner(gradient, before - after)
+        if all(each is not None for each in others):
+            for gradient, before, after in zip(*(each or () for each in others), strict=True):
+                total += measures.inner(gradient, before - after)
         return total
 
     def _gradient_norm(self, tensors: StepTensors, row: LayerRow) -> Array:

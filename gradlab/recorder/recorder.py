@@ -18,6 +18,7 @@ import pandas as pd  # noqa: F401
 import pyarrow as pa
 
 from gradlab.errors import ArgumentError
+from gradlab.kinds import LISTED
 from gradlab.recorder import batch_checks, checks
 from gradlab.recorder.buffers import Buffer
 from gradlab.recorder.cadence import Cadence
@@ -136,7 +137,7 @@ class Recorder:
             self._replicates,
         )
         self._home = RunFolder(None if out is None else checks.path(out), overwrite)
-        self._home.describe(self._description())
+        self._home.begin(self._description())
         self._run: Run | None = None
         # The weights that are followed, as the last update left them.
         self._last: Array | None = None
@@ -379,6 +380,7 @@ class Recorder:
                 f"add_block records one net, and this recorder {self._replicates}; use add"
             )
         checks.names("add_block", columns, steps)
+        LISTED.check("phases", phases)
         if not len(phases):
             return
         sizes = batch_checks.Sizes(
@@ -397,7 +399,7 @@ class Recorder:
     def note(self, **facts: Any) -> None:
         """Add facts to the provenance, those of a live run too."""
         self._home.check_process(self.name)
-        self.provenance |= as_json("provenance", facts)
+        self.provenance |= {name: as_json(name, value) for name, value in facts.items()}
         if self._run is None:
             self._home.describe(self._description())
 

@@ -61,6 +61,15 @@ class RunFolder:
                 "a fork of it; make a Recorder of its own in each process"
             )
 
+    def begin(self, description: Mapping[str, Any]) -> None:
+        """Write the first description; where that fails, give the folder back."""
+        try:
+            self.describe(description)
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
+
     def describe(self, description: Mapping[str, Any]) -> None:
         """Write the description of a run that is still recorded."""
         status = {**description["provenance"], "status": "unfinished"}

@@ -13,6 +13,7 @@ from gradlab._version import __version__
 from gradlab.comparison import Comparison
 from gradlab.diagnosis import Diagnosis
 from gradlab.errors import ArgumentError
+from gradlab.kinds import FUNCTION, TEXT, of_kinds
 from gradlab.report import story
 from gradlab.report.layer_filter import check_pattern
 from gradlab.report.one_run import describe_run
@@ -29,6 +30,7 @@ Judge = Callable[[Run], Diagnosis]
 SIDE_BY_SIDE = 8  # runs in one picture
 
 
+@of_kinds(judge=FUNCTION.or_none, layers=TEXT)
 def build(
     subject: Subject,
     scale: float = 1.0,

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from gradlab.diagnosis import Diagnosis
+from gradlab.errors import ArgumentError, shown
+from gradlab.kinds import TEXT, TEXTS, WHOLE, Kind, instance, of_kinds, several
 from gradlab.report.pictures import factors as factors_picture
 from gradlab.report.pictures import gradient_profile as profile_picture
 from gradlab.report.pictures import heatmap as heatmap_picture
@@ -36,7 +38,13 @@ __all__ = [
     "weights",
 ]
 
+RUN = instance(Run, "a Run")
+COUNT_OF_POINTS = Kind(
+    "a whole number of at least 1", lambda value: WHOLE.fits(value) and value > 0
+)
 
+
+@of_kinds(run=RUN, iteration=WHOLE, replay=WHOLE)
 def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Figure:
     """Draw the norm of the backward signal by layer, with its prediction at initialization.
 
@@ -65,6 +73,7 @@ def gradient_profile(run: Run, iteration: int = 0, *, replay: int = 0) -> go.Fig
     return go.Figure(profile_picture.draw(profile_picture.collect(run, iteration, times)))
 
 
+@of_kinds(runs=several(RUN, "a list of Runs"), names=TEXTS.or_none, iteration=WHOLE)
 def gradient_profiles(
     runs: Sequence[Run], names: Sequence[str] | None = None, iteration: int = 0
 ) -> go.Figure:
@@ -88,10 +97,15 @@ def gradient_profiles(
     ArgumentError
         A run does not have this iteration, or does not hold `delta_norm`.
     """
+    runs = list(runs)
+    names = None if names is None else list(names)
+    if not runs or (names is not None and len(names) != len(runs)):
+        raise ArgumentError(f"names={shown(names)} and runs must be as many, and one at least")
     parts = [part(run, iteration) for run in runs]
     return go.Figure(side_by_side.draw(side_by_side.collect(parts, names, iteration)))
 
 
+@of_kinds(run=RUN, iteration=WHOLE)
 def factors(run: Run, iteration: int = 0) -> go.Figure:
     """Draw the product that makes or breaks the backward signal: which factor, and at which layer.
 
@@ -114,6 +128,7 @@ def factors(run: Run, iteration: int = 0) -> go.Figure:
     return go.Figure(factors_picture.draw(factors_picture.collect(part(run, iteration), iteration)))
 
 
+@of_kinds(run=RUN, column=TEXT, columns=COUNT_OF_POINTS)
 def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Figure:
     """Draw a statistic over layer and iteration; NaN, infinity and exact zeros as themselves.
 
@@ -142,6 +157,7 @@ def heatmap(run: Run, column: str = "delta_norm", *, columns: int = 60) -> go.Fi
     return go.Figure(heatmap_picture.named_squares(heatmap_picture.draw(info)))
 
 
+@of_kinds(run=RUN, iteration=WHOLE)
 def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
     """Draw one moment of every layer: its update, its dead and saturated units, its activations.
 
@@ -168,6 +184,7 @@ def layer_statistics(run: Run, iteration: int = 0) -> go.Figure:
     return go.Figure({**layers_picture.draw(info), "frames": []})
 
 
+@of_kinds(run=RUN, points=COUNT_OF_POINTS, diagnosis=instance(Diagnosis, "a Diagnosis").or_none)
 def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> go.Figure:
     """Draw the loss over the iterations; below it the learning rate, accuracy and findings.
 
@@ -189,6 +206,12 @@ def loss(run: Run, *, points: int = 500, diagnosis: Diagnosis | None = None) -> 
     return go.Figure(loss_picture.draw(loss_picture.collect(run, points, findings)))
 
 
+@of_kinds(
+    run=RUN,
+    layers=several(WHOLE, "a list of layers' numbers").or_none,
+    lines=COUNT_OF_POINTS,
+    points=COUNT_OF_POINTS,
+)
 def weights(
     run: Run, layers: Sequence[int] | None = None, *, lines: int = 50, points: int = 500
 ) -> go.Figure:

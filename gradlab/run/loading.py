@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from gradlab.errors import RunError
+from gradlab.kinds import PATH, of_kinds
 from gradlab.run import parquet, storage
 from gradlab.run.layout import Layout
 from gradlab.run.record import Run
 from gradlab.run.sources import FolderSource
 
 
+@of_kinds(path=PATH)
 def load(path: str | Path) -> Run:
     """Load a run from its folder; one that is still being written or was killed loads up to its
     last whole batch.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, suggest
+from gradlab.errors import ArgumentError, shown, suggest
+from gradlab.kinds import MAPPING, PATH, TEXT, Kind, of_kinds
 from gradlab.run import arrays, printing, saving, tables
 from gradlab.run.describing import as_json, describe_blocks, describe_layers
 from gradlab.run.reader import Reader
@@ -146,8 +147,7 @@ class Run:
         """Return a column of `layers` as an array (L,): numbers as float64, NaN where unknown,
         words as objects.
         """
-        if name not in LAYER_COLUMNS:
-            raise ArgumentError(f"layers have no column {name!r}; {suggest(name, LAYER_COLUMNS)}")
+        _check_name("layers have no column", name, LAYER_COLUMNS)
         kind = object if name in LAYER_WORDS else np.float64
         return np.array([layer.get(name) for layer in self._layers], kind)
 
@@ -261,8 +261,7 @@ class Run:
         return self._column(name)[1]
 
     def _column(self, name: str) -> tuple[Array, Array]:
-        if name not in STATISTICS:
-            raise ArgumentError(f"a run has no statistic {name!r}; {suggest(name, STATISTICS)}")
+        _check_name("a run has no statistic", name, STATISTICS)
         return self._reader.column(name)
 
     def step(self, name: str) -> Array:
@@ -278,18 +277,14 @@ class Run:
         return self._step(name)[1]
 
     def _step(self, name: str) -> tuple[Array, Array]:
-        if name not in STEP_COLUMNS:
-            raise ArgumentError(f"steps have no column {name!r}; {suggest(name, STEP_COLUMNS)}")
+        _check_name("steps have no column", name, STEP_COLUMNS)
         return self._reader.steps[name]
 
     def block_statistic(self, name: str) -> Array:
         """Return a statistic of the blocks as an array (iteration, replicate, block); NaN where not
         recorded.
         """
-        if name not in BLOCK_STATISTICS:
-            raise ArgumentError(
-                f"blocks have no statistic {name!r}; {suggest(name, BLOCK_STATISTICS)}"
-            )
+        _check_name("blocks have no statistic", name, BLOCK_STATISTICS)
         return self._reader.block_signals[name][0]
 
     @property
@@ -350,6 +345,7 @@ class Run:
             span=span,
         )
 
+    @of_kinds(path=PATH)
     def save(self, path: str | Path) -> Path:
         """Write the run to a folder, whole or not at all, and return its path; a run that lies
         there is replaced.
@@ -403,6 +399,15 @@ class Run:
         )
 
     @classmethod
+    @of_kinds(
+        name=TEXT,
+        config=MAPPING.or_none,
+        provenance=MAPPING.or_none,
+        steps=MAPPING.or_none,
+        recorded=MAPPING.or_none,
+        block_signals=MAPPING.or_none,
+        output_stage=Kind("a list of tuples", lambda value: isinstance(value, Sequence)),
+    )
     def from_arrays(
         cls,
         signals: Mapping[str, Array],
@@ -464,3 +469,8 @@ class Run:
         )
         told = {"status": "complete", **(provenance or {})}
         return cls(name, config or {}, told, described, shape[1], MemorySource(made), blocks=known)
+
+
+def _check_name(complaint: str, name: object, known: Sequence[str]) -> None:
+    if not isinstance(name, str) or name not in known:
+        raise ArgumentError(f"{complaint} {shown(name)}; {suggest(name, known)}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradlab.diagnosis import Diagnosis, diagnose, project
 from gradlab.errors import ArgumentError
+from gradlab.kinds import FLAG, PATH, TEXTS, of_kinds
 from gradlab.rules import Finding
 from gradlab.rules.windows import broken
 from gradlab.rules.wording import number
@@ -20,6 +21,7 @@ from gradlab.testing.select import GradientError, as_run, names_of
 VANISHING, EXPLODING, NONFINITE = "GL101", "GL102", "GL001"
 
 
+@of_kinds(strict=FLAG, folder=PATH.or_none)
 def assert_healthy(
     run: Any,
     *,
@@ -52,7 +54,9 @@ def assert_healthy(
     __tracebackhide__ = True
     chosen, dropped = _codes("select", select), _codes("ignore", ignore)
     record = as_run(run)
-    diagnosis = project.nearest(folder).judge(record, select=chosen, ignore=dropped)
+    diagnosis = project.nearest(None if folder is None else Path(folder)).judge(
+        record, select=chosen, ignore=dropped
+    )
     if not diagnosis.statuses:
         raise ArgumentError(
             "select and ignore together leave no rule to judge by; ask at least one"
@@ -62,6 +66,7 @@ def assert_healthy(
         raise GradientError(health_message(record, diagnosis, "is not healthy"))
 
 
+@of_kinds(strict=FLAG)
 def assert_no_vanishing(run: Any, *, strict: bool = False) -> None:
     """Assert that the gradient does not vanish: rule GL101 finds no error (`strict`: no warning
     either).
@@ -76,6 +81,7 @@ def assert_no_vanishing(run: Any, *, strict: bool = False) -> None:
     _assert_rule(as_run(run), VANISHING, "has a vanishing gradient", strict)
 
 
+@of_kinds(strict=FLAG)
 def assert_no_exploding(run: Any, *, strict: bool = False) -> None:
     """Assert that the gradient does not explode: rule GL102 finds no error (`strict`: no warning
     either).
@@ -109,6 +115,8 @@ def _assert_rule(run: Run, code: str, complaint: str, strict: bool) -> None:
 def _codes(argument: str, codes: Iterable[str] | None) -> list[str] | None:
     if codes is None:
         return None
+    if not isinstance(codes, str):
+        TEXTS.check(argument, codes)
     listed = [part.strip() for part in codes.split(",")] if isinstance(codes, str) else list(codes)
     if argument == "select" and not listed:
         raise ArgumentError(

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradlab.diagnosis import diagnose
 from gradlab.errors import RunError
+from gradlab.kinds import FLAG, PATH, TEXT, of_kinds
 from gradlab.rules.wording import number
 from gradlab.run import Run
 from gradlab.testing.message import Row, reasons, table
@@ -25,6 +26,7 @@ SCHEMA, DIGITS = 1, 3  # digits behind the point of a decade: 0.001 is a change 
 Profile = dict[str, float]
 
 
+@of_kinds(path=PATH, statistic=TEXT, update=FLAG)
 def assert_profile(
     run: Any,
     path: str | Path,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, nearest
+from gradlab.errors import ArgumentError, is_number, nearest, shown
+from gradlab.kinds import WHOLE, Kind, several
 from gradlab.run import Run, load
 
 Array = np.ndarray
@@ -21,6 +21,7 @@ Layers = str | re.Pattern[str] | int | Sequence[Any] | None
 Resolvable = (
     Any  # a Run, the path of a run's folder, or what has a `snapshot`, a `recorder` or a `run`
 )
+ANYTHING = Kind("anything", lambda value: True)
 Iterations = slice | range | int | Sequence[int] | None
 
 
@@ -126,6 +127,8 @@ def choose_layers(run: Run, layers: Layers) -> list[int]:
     if layers is None:
         return list(range(1, matrices + 1))
     alone = isinstance(layers, (str, re.Pattern, int, np.integer))
+    if not alone:
+        several(ANYTHING, "a pattern, a number, a list of them, or None").check("layers", layers)
     given = [layers] if alone else list(layers)
     if not given:
         raise ArgumentError(
@@ -146,14 +149,14 @@ def _numbers(given: Any, names: list[str], matrices: int) -> set[int]:
         return {int(given)}
     if not isinstance(given, (str, re.Pattern)):
         raise ArgumentError(
-            f"layers={given!r} is neither a pattern nor a number; give {_choices(names)}"
+            f"layers={shown(given)} is neither a pattern nor a number; give {_choices(names)}"
         )
     found = _fitting(given, names)
     if not found:
-        shown = given.pattern if isinstance(given, re.Pattern) else given
-        near = nearest(shown, names)
+        wanted = given.pattern if isinstance(given, re.Pattern) else given
+        near = nearest(wanted, names)
         meant = "" if near is None else f"did you mean {near!r}? "
-        raise ArgumentError(f"layers={shown!r} fits no layer; {meant}give {_choices(names)}")
+        raise ArgumentError(f"layers={shown(wanted)} fits no layer; {meant}give {_choices(names)}")
     return {number for number in found if number <= matrices} or found
 
 
@@ -192,6 +195,7 @@ def choose_iterations(run: Run, iterations: Iterations) -> list[int]:
         given: Iterable[Any] = (
             [iterations] if isinstance(iterations, (int, np.integer)) else iterations
         )
+        several(WHOLE, "a slice, a number or a list of them, or None").check("iterations", given)
         chosen = [int(each) for each in given]
         outside = [each for each in chosen if not 0 <= each < total]
         if outside:
@@ -232,13 +236,11 @@ def check_number(
     """Raise ArgumentError unless `value` is a finite number, above `least` and at most `most` where
     given.
     """
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
-        value, bool
-    )
+    number = is_number(value)
     allowed = " above " + f"{least:g}" if least is not None else ""
     allowed += f", at most {most:g}" if most is not None else ""
     outside = number and (
         (least is not None and value <= least) or (most is not None and value > most)
     )
-    if not number or not math.isfinite(value) or outside:
-        raise ArgumentError(f"{name}={value!r} must be a finite number{allowed}")
+    if not number or outside:
+        raise ArgumentError(f"{name}={shown(value)} must be a finite number{allowed}")
