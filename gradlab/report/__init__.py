@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gradlab.diagnosis import Diagnosis
+from gradlab.kinds import FUNCTION, PATH, TEXT, of_kinds
 from gradlab.report import figures
 from gradlab.report.data import Subject, build
 from gradlab.run import Run
@@ -23,6 +24,7 @@ BUDGET = 2_500_000  # bytes: a page one can send by mail
 SCALES = (1.0, 0.6, 0.35, 0.2, 0.1)
 
 
+@of_kinds(path=PATH, judge=FUNCTION.or_none, layers=TEXT)
 def write_report(
     subject: Subject,
     path: str | Path,
@@ -51,7 +53,8 @@ def write_report(
     Raises
     ------
     ArgumentError
-        The subject is none of these, or holds no run; no layer fits `layers`.
+        The subject is none of these, or holds no run; no layer fits `layers`; a link
+        leads to what a browser would run.
     RunError
         The file cannot be written.
     """

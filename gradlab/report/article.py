@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from gradlab.errors import ArgumentError
 from gradlab.report import pack
+from gradlab.report.links import checked
 from gradlab.report.pictures import draw
 from gradlab.report.render import page_of, write_page
 
@@ -103,6 +104,8 @@ def write_article(
 
     Raises
     ------
+    ArgumentError
+        A link leads to what a browser would run.
     RunError
         The file cannot be written.
     """
@@ -123,7 +126,7 @@ def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> s
         payload=payload,
         scripts=("article.js",),
         article=article,
-        links=links,
+        links=checked(links),
     )
 
 

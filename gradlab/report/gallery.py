@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 from gradlab.errors import ArgumentError, GradlabError, suggest, whole
 from gradlab.report.article import write_article
@@ -55,6 +56,11 @@ class Experiment:
     def page(self) -> str:
         """The name of its page's file."""
         return f"{self.name.replace('_', '-')}.html"
+
+    @property
+    def address(self) -> str:
+        """Where its page is linked to: the name, with what addresses give a meaning escaped."""
+        return quote(self.page)
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,7 @@ def write_index(built: Sequence[Built], output: str | Path) -> Path:
             "step": f"{each.experiment.order:g}",
             "title": each.experiment.title,
             "question": each.experiment.question,
-            "address": "" if each.error else each.experiment.page,
+            "address": "" if each.error else each.experiment.address,
             "answer": each.answer,
             "error": each.error,
         }
@@ -178,8 +184,10 @@ def _links(course: Sequence[Experiment]) -> dict[str, list[tuple[str, str]]]:
     """The way from each page: to the gallery, to the page before and to the one after."""
     links = {}
     for place, each in enumerate(course):
-        before = [(f"← {other.title}", other.page) for other in course[max(place - 1, 0) : place]]
-        after = [(f"{other.title} →", other.page) for other in course[place + 1 : place + 2]]
+        before = [
+            (f"← {other.title}", other.address) for other in course[max(place - 1, 0) : place]
+        ]
+        after = [(f"{other.title} →", other.address) for other in course[place + 1 : place + 2]]
         links[each.name] = [("The course", INDEX), *before, *after]
     return links
 

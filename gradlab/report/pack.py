@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from typing import Any
 
 import numpy as np
 
 DIGITS = 4
+WHOLE = 1 << 50  # steps from 0 that a browser counts exactly
 LEVELS = 1000  # steps in a heatmap's range: finer than its 256 colours
 
 
@@ -44,18 +46,26 @@ def grid(rows: list[list[float | None]]) -> dict[str, Any]:
 
     None stays None and is stepped over.
     """
+    rows = [[None if _is_none(value) else value for value in row] for row in rows]
     finite = [value for row in rows for value in row if value is not None]
-    step = max((max(finite) - min(finite)) / LEVELS, 1e-12) if finite else 1.0
-    step = float(f"{step:.2g}")
+    most = max(map(abs, finite), default=0.0)
+    spread = max(finite) / LEVELS - min(finite) / LEVELS if finite else 1.0
+    step = float(f"{max(spread, most / WHOLE, 1e-12):.2g}")
     table = []
     for row in rows:
         before, steps = 0, []
         for value in row:
-            level = None if value is None else round(value / step)
+            level = None if value is None else _level(value, step)
             steps.append(None if level is None else level - before)
             before = before if level is None else level
         table.append(steps)
     return {"step": step, "steps": table}
+
+
+def _level(value: float, step: float) -> int:
+    """Return how many steps a value is away from 0; as many as make a number, near the largest."""
+    level = round(value / step)
+    return level if math.isfinite(level * step) else math.trunc(value / step)
 
 
 def ungrid(packed: dict[str, Any]) -> list[list[float | None]]:
@@ -71,13 +81,20 @@ def ungrid(packed: dict[str, Any]) -> list[list[float | None]]:
 
 
 def shrink(value: Any) -> Any:
-    """Replace every table named "z" by its grid."""
+    """Replace every table named "z" by its grid, and what is no number of JSON by None."""
     if isinstance(value, dict):
         return {
             key: grid(each) if key == "z" and each and isinstance(each[0], list) else shrink(each)
             for key, each in value.items()
         }
-    return [shrink(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [shrink(each) for each in value]
+    return None if _is_none(value) else value
+
+
+def _is_none(value: Any) -> bool:
+    """Whether a value is None, NaN or infinite."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def deflated(text: str) -> str:

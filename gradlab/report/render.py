@@ -19,6 +19,7 @@ from gradlab._version import __version__
 from gradlab.errors import RunError
 from gradlab.files import write_text
 from gradlab.report import pack
+from gradlab.report.links import checked
 from gradlab.report.pictures import pictures
 from gradlab.report.poster import poster
 
@@ -46,6 +47,11 @@ def render(
         `pack.payload(data)`, where that is known already.
     links : sequence of (label, address)
         Where the page leads: the way back first, then its neighbours.
+
+    Raises
+    ------
+    ArgumentError
+        A link is no pair of texts, or leads to what a browser would run.
     """
     return page_of(
         "page.html",
@@ -56,7 +62,7 @@ def render(
         cells={cell["id"]: cell for cell in data["cells"]},
         panels=[each for each in pictures().values() if each.panel],
         pictures=pictures(),
-        links=links,
+        links=checked(links),
     )
 
 

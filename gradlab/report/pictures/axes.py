@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,12 +134,14 @@ def round_numbers(low: float, high: float, ticks: int) -> Array:
 
     Of the finest of three rows, as many as `ticks` allows.
     """
-    found = np.array([10.0 ** round(low)])
+    exponents = np.arange(np.floor(low), np.ceil(high) + 1)
+    with np.errstate(all="ignore"):  # at the ends of what a float holds
+        found = np.minimum(np.power(10.0, [round(low)]), sys.float_info.max)
     for row in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        values = np.array(
-            [m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in row]
-        )
-        inside = values[(np.log10(values) >= low) & (np.log10(values) <= high)]
+        with np.errstate(all="ignore"):
+            values = np.outer(np.power(10.0, exponents), row).ravel()
+            logs = np.log10(values)
+        inside = values[(logs >= low) & (logs <= high) & np.isfinite(values)]
         found = inside if len(inside) and len(inside) <= max(ticks, 3) else found
     return found
 
