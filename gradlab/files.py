@@ -32,14 +32,19 @@ def write_text(path: Path, text: str) -> None:
         ) from None
 
 
+def current_umask() -> int:
+    """Return which permissions this process takes from the files it makes; to ask is to set it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
 def _replace(target: Path, text: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}."[:100])
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files private; a report is shared
+        Path(temporary).chmod(0o666 & ~current_umask())  # mkstemp's files are private
         os.replace(temporary, target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

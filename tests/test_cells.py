@@ -4,15 +4,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 
 import gradlab
 from gradlab.comparison import plan_cells, train_cells, workers
+from gradlab.run.locks import Owner
 
 DATA = gradlab.datasets.blobs(60, classes=3, features=4)
 SMALL = {"width": 4, "data": DATA, "seeds": 1, "iterations": 5, "batch_size": 8}
@@ -65,7 +66,7 @@ def leftover(runs, **owner):
     """Make a folder as a process leaves that was killed while it wrote a cell."""
     part = runs / ".relu-depth-1.0123.part"
     part.mkdir()
-    (part / workers.OWNER).write_text(json.dumps(workers._this_process() | owner))
+    (part / workers.OWNER).write_text(json.dumps(asdict(Owner.here()) | owner))
     return part
 
 
@@ -94,7 +95,7 @@ def test_what_a_running_process_writes_stays(tmp_path):
 
 
 def test_what_another_machine_writes_stays(tmp_path):
-    part = leftover(tmp_path, host=f"not-{socket.gethostname()}", process=ended_process())
+    part = leftover(tmp_path, host=f"not-{Owner.here().host}", process=ended_process())
     workers.remove_leftovers(tmp_path)
     assert part.exists()
 

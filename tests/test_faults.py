@@ -6,15 +6,11 @@ until it no longer meets it. Every number says which iteration it belongs to, so
 place shows.
 """
 
-import io
 import itertools
-import os
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,122 +20,18 @@ from gradlab.errors import RunError
 from gradlab.recorder import Recorder
 from gradlab.recorder import recorder as recorder_module
 from gradlab.run import writer
+from tests.faults import (
+    BLOCKS,
+    LAYERS,
+    Faults,
+    added,
+    added_together,
+    check,
+    injected,
+    recorded,
+)
 
-LAYERS = [{"fan_in": 2, "fan_out": 2}, {"fan_in": 2, "fan_out": 1}]
-BLOCKS = [{"block": "blocks.0"}]
 ITERATIONS = 5
-
-
-class Faults:
-    """Raises an error at some of the operations that are counted."""
-
-    def __init__(self, error: type[BaseException], first: int, count: int):
-        self._error, self._first, self._count = error, first, count
-        self.seen = 0
-
-    def point(self) -> None:
-        self.seen += 1
-        if self._first <= self.seen < self._first + self._count:
-            raise self._error(28, "No space left on device")
-
-    @property
-    def was_met(self) -> bool:
-        return self.seen >= self._first
-
-
-class TornFile(io.RawIOBase):
-    """A file whose writes may fail with half of the bytes on disk.
-
-    A batch is written as its description, long, and then many short buffers: each description is a
-    point, and so is the first buffer after it.
-    """
-
-    def __init__(self, faults: Faults, path: str, mode: str):
-        faults.point()
-        self._faults, self._file = faults, Path(path).open(mode, buffering=0)  # noqa: SIM115
-        self._description = False
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data) -> int:
-        data = bytes(data)
-        half, description = len(data) // 2, len(data) > 200
-        self._file.write(data[:half])
-        if description or self._description:
-            self._faults.point()
-        self._file.write(data[half:])
-        self._description = description
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
-
-
-def counted(faults: Faults, function):
-    def call(*arguments, **options):
-        faults.point()
-        return function(*arguments, **options)
-
-    return call
-
-
-@contextmanager
-def injected(faults: Faults):
-    """Make every write to disk a point at which the fault may strike."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer.pa, "OSFile", lambda path, mode: TornFile(faults, path, mode))
-        patch.setattr(
-            pq.ParquetWriter, "write_table", counted(faults, pq.ParquetWriter.write_table)
-        )
-        patch.setattr(os, "replace", counted(faults, os.replace))
-        patch.setattr(tempfile, "mkstemp", counted(faults, tempfile.mkstemp))
-        patch.setattr(Path, "unlink", counted(faults, Path.unlink))
-        yield
-
-
-def recorded(recorder: Recorder) -> None:
-    """Record one iteration, whose every number is its own."""
-    t = recorder.iterations
-    weights = [np.full((2, 2), 10.0 + t), np.full((2, 1), 20.0 + t)]
-    recorder.record(
-        loss=t,
-        learning_rate=1.0,
-        weights=weights,
-        weights_after=weights,
-        gradients=weights,
-        score=t,
-        block_signals={"stream_rms": [30.0 + t]},
-        output_stage=[("softmax", 40.0 + t)],
-    )
-
-
-def added(recorder: Recorder) -> None:
-    """The same of one iteration that was measured elsewhere."""
-    t = recorder.iterations
-    recorder.add(
-        {"weight_norm": [2 * (10.0 + t), 2**0.5 * (20.0 + t)]},
-        loss=t,
-        score=t,
-        followed=np.full(6, 10.0 + t),
-        block_signals={"stream_rms": [30.0 + t]},
-        output_stage=[("softmax", 40.0 + t)],
-    )
-
-
-def added_together(recorder: Recorder) -> None:
-    """The same of two iterations at once."""
-    t = recorder.iterations + np.arange(2.0)
-    recorder.add_block(
-        {"weight_norm": np.stack([2 * (10 + t), 2**0.5 * (20 + t)], axis=1)},
-        {"loss": t, "score": t},
-        phases=[None, None],
-        followed=(np.arange(2), np.repeat(10 + t, 6).reshape(2, 6)),
-        block_signals={"stream_rms": 30 + t[:, None]},
-        output_stage={0: [("softmax", 40 + t[0])], 1: [("softmax", 40 + t[1])]},
-    )
 
 
 def attempt(action, *arguments) -> bool:
@@ -151,36 +43,18 @@ def attempt(action, *arguments) -> bool:
     return True
 
 
-def scenario(folder: Path, step) -> gradlab.Run:
+def recorded_through(recorder: Recorder, faults: Faults, step) -> gradlab.Run:
     """Record and close, going on after every fault; check after each what would survive a kill
     now.
     """
-    recorder = Recorder(LAYERS, out=folder, blocks=BLOCKS, weights=6)
-    while recorder.iterations < ITERATIONS:
-        if not attempt(step, recorder):
-            run = gradlab.load(folder)
-            assert run.iterations >= recorder.acknowledged
-            check(run)
-    assert any(attempt(recorder.close) for _ in range(30))
+    with injected(faults):
+        while recorder.iterations < ITERATIONS:
+            if not attempt(step, recorder):
+                run = gradlab.load(recorder.folder)
+                assert run.iterations >= recorder.acknowledged
+                check(run)
+        assert any(attempt(recorder.close) for _ in range(30))
     return recorder.run
-
-
-def check(run: gradlab.Run) -> None:
-    t = np.arange(run.iterations, dtype=float)
-    np.testing.assert_array_equal(run.step("loss")[:, 0], t)
-    np.testing.assert_array_equal(run.step("score")[:, 0], t)
-    np.testing.assert_allclose(
-        run["weight_norm"][:, 0], np.stack([2 * (10 + t), 2**0.5 * (20 + t)], axis=1)
-    )
-    np.testing.assert_array_equal(run.block_statistic("stream_rms")[:, 0, 0], 30 + t)
-    stage = run.output_stage
-    np.testing.assert_array_equal(stage["factor"], 40.0 + stage["iteration"])
-    assert stage["iteration"].tolist() == t.tolist()
-    first = run.weights.query(
-        "layer == 1 and row == 0 and column == 0 and iteration < @run.iterations"
-    )
-    assert first["iteration"].tolist() == t.tolist()
-    np.testing.assert_array_equal(first["value"], 10 + t)
 
 
 @pytest.fixture
@@ -201,10 +75,10 @@ def small_flushes(monkeypatch):
     ],
 )
 def test_a_fault_at_any_write_costs_nothing(step, error, count, small_flushes, tmp_path):
-    for first in itertools.count(3):  # the first two open the record: where they fail there is none
+    for first in itertools.count(1):
+        recorder = Recorder(LAYERS, out=tmp_path / str(first), blocks=BLOCKS, weights=6)
         faults = Faults(error, first, count)
-        with injected(faults):
-            run = scenario(tmp_path / str(first), step)
+        run = recorded_through(recorder, faults, step)
         assert run.iterations == (ITERATIONS + 1 if step is added_together else ITERATIONS)
         check(run)
         check(gradlab.load(tmp_path / str(first)))

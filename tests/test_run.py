@@ -263,7 +263,7 @@ def test_a_save_whose_tables_cannot_be_written_leaves_the_old_run(tmp_path, monk
     trained(25).save(tmp_path / "run")
     before = contents(tmp_path)
     monkeypatch.setattr(pq.ParquetWriter, "write_table", no_space)
-    with pytest.raises(RunError, match="cannot be written to"):
+    with pytest.raises(RunError, match="cannot be written"):
         Run.from_arrays({"grad_norm": np.ones((3, 2, 2))}).save(tmp_path / "run")
     monkeypatch.undo()
     assert contents(tmp_path) == before

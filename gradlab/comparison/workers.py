@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from gradlab.datasets import Data
 from gradlab.errors import ArgumentError, GradlabError, RunError
 from gradlab.files import write_text
 from gradlab.run import storage
+from gradlab.run.locks import Owner, read_owner
 from gradlab.training import train
 
 SEAL = "cell.json"
@@ -122,7 +122,7 @@ def train_cell(each: Plan, data: Data, runs: Path, *, in_place: bool = False) ->
         return str(target)
     part = runs / f".{each.folder}.{uuid.uuid4().hex}.part"
     part.mkdir()
-    (part / OWNER).write_text(json.dumps(_this_process()), encoding="utf-8")
+    (part / OWNER).write_text(json.dumps(asdict(Owner.here())), encoding="utf-8")
     try:
         _record(each, data, part / "run")
         storage.replace_folder(part / "run", target)
@@ -167,38 +167,6 @@ def remove_leftovers(runs: Path) -> None:
     They are known by a file that says who wrote them: no other folder is touched.
     """
     for part in runs.glob(".*.part"):
-        try:
-            owner = json.loads((part / OWNER).read_text(encoding="utf-8"))
-            gone = owner["host"] == socket.gethostname() and not _runs(owner)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if gone:
+        owner = read_owner(part / OWNER)
+        if owner is not None and owner.is_gone:
             shutil.rmtree(part, ignore_errors=True)
-
-
-def _this_process() -> dict[str, str | int | None]:
-    pid = os.getpid()
-    return {"host": socket.gethostname(), "process": pid, "started": _start_of(pid)}
-
-
-def _runs(owner: dict[str, str | int | None]) -> bool:
-    """Whether the process that an owner file names still runs."""
-    pid = owner["process"]
-    if os.name != "posix" or not isinstance(pid, int):
-        return True  # elsewhere signal 0 is no question but an end
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's process, but a process
-        return True
-    return _start_of(pid) == owner["started"]  # else its number was given to another process
-
-
-def _start_of(pid: int) -> str | None:
-    """Return when a process started, in the kernel's own count; None where that is not known."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return status.rpartition(")")[2].split()[19]

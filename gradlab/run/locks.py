@@ -94,7 +94,7 @@ class FolderLock:
         aside = self._path.with_name(f"{LOCK}.{self._owner.process}")
         with contextlib.suppress(FileNotFoundError):  # another process removed it first
             os.replace(self._path, aside)
-            taken = _read(aside)
+            taken = read_owner(aside)
             if taken != owner:  # another process took the folder in between: give it back
                 os.replace(aside, self._path)
                 raise RunError(
@@ -113,10 +113,13 @@ def owner_of(folder: Path) -> Owner | None:
     """Return the process that a folder's lock names; None where there is no lock, or none that can
     be read.
     """
-    return _read(folder / LOCK)
+    return read_owner(folder / LOCK)
 
 
-def _read(path: Path) -> Owner | None:
+def read_owner(path: Path) -> Owner | None:
+    """Return the process that a file names; None where there is no file, or none that can be
+    read.
+    """
     try:
         with path.open("rb") as file:
             told: Any = json.loads(file.read(_LIMIT))

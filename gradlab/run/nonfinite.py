@@ -49,7 +49,7 @@ def find(reader: Reader, groups: RowGroups | None) -> Array:
     skipped = _skipped(reader)
     bad = _in_steps(reader, skipped) | _in_blocks(reader)
     for rows, name, values, recorded in _suspects(reader, groups):
-        wrong = (values > 0) if name == COUNT else ~np.isfinite(values)
+        wrong = (values != 0) if name == COUNT else ~np.isfinite(values)
         found = (wrong & recorded).any(axis=2)
         if name in OF_GRADIENTS:
             found &= ~_still(reader, rows, skipped)

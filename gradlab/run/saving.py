@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from gradlab.errors import RunError
+from gradlab.files import current_umask
 from gradlab.run import storage
 from gradlab.run.locks import refuse_if_recorded
 from gradlab.run.writer import ROW_GROUP, write_parquet
@@ -39,35 +40,36 @@ def save(
     RunError
         The folder cannot be written, holds something that is no run, or is being recorded to.
     """
-    if target.is_file() or (
-        target.is_dir() and any(target.iterdir()) and not (target / storage.DESCRIPTION).is_file()
-    ):
-        raise RunError(f"{target} exists and is no run folder; choose another path")
-    refuse_if_recorded(target)
     try:
+        _check_target(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."[:100]))
+        try:
+            temporary.chmod(0o777 & ~current_umask())  # mkdtemp's folders are private
+            if tables is None:
+                assert folder is not None
+                storage.copy_tables(folder, temporary)
+            else:
+                write_tables(temporary, tables)
+            storage.write_description(temporary, description)
+            storage.replace_folder(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise RunError(
-            f"{target} cannot be written: {error.strerror}; choose a folder you may write to"
+            f"{target} cannot be written: {error.strerror or error}; free some space, or choose a "
+            f"folder you may write to"
         ) from None
-    try:
-        temporary.chmod(0o755)
-        if tables is None:
-            assert folder is not None
-            storage.copy_tables(folder, temporary)
-        else:
-            write_tables(temporary, tables)
-        storage.write_description(temporary, description)
-        storage.replace_folder(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_target(target: Path) -> None:
+    taken = target.is_dir() and any(target.iterdir())
+    if target.is_file() or (taken and not (target / storage.DESCRIPTION).is_file()):
+        raise RunError(f"{target} exists and is no run folder; choose another path")
+    refuse_if_recorded(target)
 
 
 def write_tables(folder: Path, tables: Mapping[str, pa.Table]) -> None:
     """Write tables as the Parquet files of a closed run."""
-    try:
-        for name, table in tables.items():
-            write_parquet(folder, name, iter(table.to_batches(max_chunksize=2 * ROW_GROUP)))
-    except OSError as error:
-        raise RunError(f"{folder.parent} cannot be written to: {error}; free some space") from None
+    for name, table in tables.items():
+        write_parquet(folder, name, iter(table.to_batches(max_chunksize=2 * ROW_GROUP)))

@@ -102,7 +102,10 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / DESCRIPTION
     if not folder.exists():
-        raise RunError(f"{folder} does not exist; give the folder of a recorded run")
+        advice = "give the folder of a recorded run"
+        if _aside(folder).exists():  # a process died while it put another run in its place
+            advice = f"the run that lay there is in {_aside(folder)}"
+        raise RunError(f"{folder} does not exist; {advice}")
     if not path.is_file():
         raise RunError(
             f"{folder} is not a run folder: it holds no {DESCRIPTION}; give the folder a run was "
@@ -205,9 +208,13 @@ def prepare_folder(folder: Path, overwrite: bool = False) -> FolderLock:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(folder)
         lock.acquire()
-        for path in list(folder.iterdir()):
-            if _is_of_a_run(path.name):
-                path.unlink()
+        try:
+            for path in list(folder.iterdir()):
+                if _is_of_a_run(path.name):
+                    path.unlink()
+        except BaseException:
+            lock.release()
+            raise
     except OSError as error:
         raise RunError(
             f"{folder} cannot be made: {error.strerror}; choose a folder you may write to"
@@ -222,18 +229,23 @@ def _is_of_a_run(name: str) -> bool:
     return name == DESCRIPTION or (table in TABLES and name.endswith(ends))
 
 
+def _aside(folder: Path) -> Path:
+    """Return where a run lies while another one takes its place."""
+    return folder.with_name(f".{folder.name}.old")
+
+
 def replace_folder(temporary: Path, target: Path) -> None:
     """Move a complete run folder to its place; a run that lay there goes only once the new one is
     in.
     """
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        os.replace(target, old)
+    old = _aside(target)
     try:
+        if target.exists():  # else `old` may be all there is: a process died between two renames
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(target, old)
         os.replace(temporary, target)
-    except OSError:
-        if old.exists():
+    except BaseException:
+        if old.exists() and not target.exists():
             os.replace(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)
