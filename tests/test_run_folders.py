@@ -16,89 +16,12 @@ from hypothesis import strategies as st
 
 import gradlab
 from gradlab.errors import RunError
-from gradlab.recorder import Recorder
-from gradlab.run import Run, load, storage
+from gradlab.run import load, storage
 from gradlab.run.tables import COLUMNS
+from tests.fuzz import folders
+from tests.fuzz.folders import JSON, everything, with_bytes_changed, write
 
-Files = dict[str, bytes]
-
-
-def fill(recorder: Recorder) -> None:
-    rng = np.random.default_rng(0)
-    for t in range(24):
-        recorder.add(
-            {"grad_norm": rng.normal(size=(2, 3)), "delta_norm": rng.normal(size=(2, 3))},
-            loss=rng.normal(size=2),
-            phase=[None, "loss" if t == 9 else None],
-            score=t,
-            followed=rng.normal(size=(2, 5)),
-            block_signals={"stream_rms": rng.normal(size=(2, 2))},
-            output_stage=[("softmax", 0.5), ("log", 2.0)],
-            histogram=rng.integers(0, 2, size=(3, 278)),
-        )
-        if t % 10 == 9:
-            recorder.flush()
-
-
-def opened(folder: Path) -> Recorder:
-    layers = [
-        {"fan_in": 2, "fan_out": 2},
-        {"fan_in": 2, "fan_out": 2},
-        {"fan_in": 1, "fan_out": 2, "kind": "vector"},
-    ]
-    blocks = [{"block": "blocks.0", "layers": [1]}, {"block": "blocks.1"}]
-    config = {"baseline_loss": 2.3, "activation": "relu"}
-    return Recorder(layers, out=folder, replicates=2, blocks=blocks, weights=5, config=config)
-
-
-def contents(folder: Path) -> Files:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def made() -> dict[str, Files]:
-    with tempfile.TemporaryDirectory() as name:
-        closed, live = opened(Path(name) / "closed"), opened(Path(name) / "live")
-        fill(closed)
-        closed.close()
-        fill(live)
-        live.flush()
-        return {"closed": contents(closed.folder), "live": contents(live.folder)}
-
-
-FOLDERS = made()
-
-
-def write(files: Files, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def everything(run: Run) -> dict[str, object]:
-    """Read all that there is of a run, by every way in."""
-    str(run), repr(run), run._repr_html_()
-    frames = {
-        name: getattr(run, name)
-        for name in (
-            "layers",
-            "blocks",
-            "steps",
-            "weights",
-            "block_signals",
-            "output_stage",
-            "histograms",
-        )
-    }
-    return frames | {
-        "signals": run.to_frame(),
-        "nonfinite": run.nonfinite.tolist(),
-        "columns": run.columns,
-        "matrices": run.matrices.shape,
-        "streams": run.block_statistic("stream_rms").tobytes(),
-        "condensed": run.condensed().shape,
-        "config": run.config,
-    }
+FOLDERS = {kind: folders.FOLDERS[kind] for kind in ("closed", "live")}
 
 
 def outcome(folder: Path) -> dict[str, object] | None:
@@ -122,45 +45,6 @@ def same(one: dict[str, object], other: dict[str, object]) -> bool:
     )
 
 
-@st.composite
-def damaged(draw, kind: str) -> Files:
-    """A run folder with one of its files changed in one place, cut, lengthened, lost, or taken for
-    another.
-    """
-    files = dict(FOLDERS[kind])
-    name = draw(st.sampled_from(sorted(files)))
-    data, other = files[name], draw(st.sampled_from(sorted(files)))
-    place = draw(st.integers(0, max(len(data) - 1, 0)))
-    change = draw(
-        st.sampled_from(["flip", "cut", "insert", "remove", "copy", "lose", "rename", "repeat"])
-    )
-    if change == "flip":
-        files[name] = (
-            data[:place] + bytes([data[place] ^ (1 << draw(st.integers(0, 7)))]) + data[place + 1 :]
-        )
-    elif change == "cut":
-        files[name] = data[:place]
-    elif change == "insert":
-        files[name] = data[:place] + draw(st.binary(min_size=1, max_size=40)) + data[place:]
-    elif change == "remove":
-        files[name] = data[:place] + data[place + draw(st.integers(1, 200)) :]
-    elif change == "copy":
-        files[name] = files[other]
-    elif change == "lose":
-        del files[name]
-    elif change == "rename":
-        files[
-            draw(
-                st.sampled_from(
-                    ["steps.².arrow", "steps.99999999999999999999.arrow", "steps..arrow"]
-                )
-            )
-        ] = data
-    else:
-        files[name] = data + data[place:]
-    return files
-
-
 MANY = settings(
     max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
@@ -174,14 +58,14 @@ def test_the_folders_load_whole(kind, tmp_path):
 
 
 @MANY
-@given(files=damaged("closed"))
+@given(files=with_bytes_changed(FOLDERS["closed"]))
 def test_a_damaged_closed_run_gives_a_run_or_one_sentence(files):
     with tempfile.TemporaryDirectory() as name:
         outcome(write(files, Path(name) / "run"))
 
 
 @MANY
-@given(files=damaged("live"))
+@given(files=with_bytes_changed(FOLDERS["live"]))
 def test_a_damaged_live_run_gives_a_run_or_one_sentence(files):
     with tempfile.TemporaryDirectory() as name:
         outcome(write(files, Path(name) / "run"))
@@ -208,13 +92,6 @@ def test_a_bit_that_flipped_in_a_closed_table_is_noticed_or_changes_nothing(
     assert found is None or same(found, untouched)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
 KEYS = (
     "schema",
     "name",
