@@ -42,7 +42,7 @@ SHARED = (
     "rules.base rules.expressions rules.limits rules.remedies rules.windows rules.wording "
     "rules.yardsticks"
 )
-RULE = f"activations errors measures rules.cause run statistics theory {SHARED}"
+RULE = f"activations errors measures rules.cause rules.origin run statistics theory {SHARED}"
 
 # The longest key that a module's name starts with is its room.
 ROOMS = {

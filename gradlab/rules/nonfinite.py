@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from gradlab.rules import cause
+from gradlab.rules import origin as origins
 from gradlab.rules.base import ERROR, Finding, Hits, Rule, Window
 from gradlab.rules.remedies import (
     Remedy,
     clip,
     fitting_scheme,
     initialize,
-    inspect_batch,
     lower_learning_rate,
     remedy,
 )
@@ -21,7 +19,6 @@ from gradlab.rules.windows import broken
 from gradlab.rules.wording import number, seeds
 from gradlab.run import Run
 
-BOUND = "bound parameter"
 SHRUNK = 0.25  # of its norm at the start: a parameter on its way through 0
 
 
@@ -65,8 +62,11 @@ class NonFinite(Rule):
     explains = ("GL101", "GL103", "GL201", "GL202", "GL302", "GL401", "GL402")
 
     def is_cause(self, finding: Finding) -> bool:
-        """Whether a parameter that left its domain made it: then large gradients are its work."""
-        return any(each.action == BOUND for each in finding.remedies)
+        """Whether it has a cause of its own, such as a row that is masked whole, or the data.
+
+        A parameter that left its domain is one: then large gradients are its work.
+        """
+        return any(each.action in origins.ACTIONS for each in finding.remedies)
 
     def judge(self, run: Run) -> Finding | None:
         """Find the first non-finite number of each replicate; report the earliest."""
@@ -84,11 +84,10 @@ class NonFinite(Rule):
         layer = int(mask[earliest].argmax()) + 1
         hits = Hits(mask)
         layers = hits.layers or (layer,)
-        given = (
-            _origin_of(run, iteration).get("operation") == "input"
-        )  # then no product of layers made it
-        grown = (first[which] > 0).all() and not given
-        left = None if given else _left_domain(vectors, iteration, earliest)
+        origin = origins.of(run, iteration)
+        own = origin.get("key") in origins.OWN_CAUSES  # then no product of layers made it
+        grown = (first[which] > 0).all() and not own
+        left = None if own else _left_domain(vectors, iteration, earliest)
         told = self._message(run, hits, iteration, earliest, layer)
         if left is not None:
             name, share = left
@@ -97,6 +96,8 @@ class NonFinite(Rule):
                 f"the logarithm of a number below 0, or its root, is NaN. {told}"
             )
         why = cause.explain(run, layers, hits.which, Window(0, 1), grows=True) if grown else None
+        if origin and why is not None and sum(why["log_gain"].values()) <= cause.HARMLESS:
+            why = None  # no growth of the signal made it
         return self.finding(
             hits,
             Window(iteration, iteration + 1),
@@ -107,11 +108,16 @@ class NonFinite(Rule):
             message=told,
             cause=None if left is not None else why,
             remedies=self._remedies(run, layers, why, iteration) if left is None else _bound(left),
+            confidence="high" if origin else "medium",
+            evidence=str(origin.get("why", "")),
             columns=("nonfinite_count", "delta_norm", "activation_rms", "weight_norm"),
         )
 
     @staticmethod
     def _phase(run: Run, iteration: int, replicate: int) -> str:
+        known = origins.of(run, iteration).get("phase")
+        if known in ("forward", "loss", "backward", "update"):
+            return known
         phase = run.step("nonfinite_phase")[iteration, replicate]
         if isinstance(phase, str):
             return phase
@@ -136,15 +142,11 @@ class NonFinite(Rule):
         phase = self._phase(run, iteration, replicate)
         if phase == "loss":
             return run.shape[2]
-        if _origin_of(run, iteration).get("operation") == "input":
+        origin = origins.of(run, iteration)
+        if origin.get("operation") == "input":
             return 1
-        after = _origin_of(run, iteration).get("after")
-        named = [
-            n
-            for n, name in enumerate(run.layer("name"), 1)
-            if after and f"{name}.".startswith(f"{after}.")
-        ]
-        if phase == "forward" and named:
+        named = _named(run, origin.get("after") or origin.get("module"))
+        if phase in ("forward", "update") and named:
             return named[-1]
         found = {
             "forward": layers("activation_rms"),
@@ -172,7 +174,7 @@ class NonFinite(Rule):
             "backward": "in the backward pass",
         }
         where = phase.get(self._phase(run, iteration, replicate), "in the update")
-        origin = _origin(run, iteration)
+        origin = origins.sentence(origins.of(run, iteration))
         first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{origin}"
         sentence = f"NaN or infinity{seeds(hits.replicates)}, {first}"
         if iteration == 0:
@@ -190,16 +192,14 @@ class NonFinite(Rule):
 
     @staticmethod
     def _remedies(run: Run, layers: tuple[int, ...], why, iteration: int) -> tuple[Remedy, ...]:
-        if _origin_of(run, iteration).get("operation") == "input":
-            return (
-                inspect_batch(
-                    run, iteration, "it holds NaN or infinity before the net does anything"
-                ),
-                remedy(
-                    "check data",
-                    "check what loads and scales the data, for a division by 0 or missing values",
-                ),
-            )
+        origin = origins.of(run, iteration)
+        known = origins.remedies(run, origin, iteration)
+        if known and (origin["key"] in origins.OWN_CAUSES or iteration == 0):
+            return known
+        return (*known, *NonFinite._of_growth(run, layers, why, iteration))
+
+    @staticmethod
+    def _of_growth(run: Run, layers: tuple[int, ...], why, iteration: int) -> tuple[Remedy, ...]:
         if iteration == 0:
             return (
                 remedy(
@@ -228,27 +228,13 @@ class NonFinite(Rule):
         return scale, rate, shorten
 
 
-def _origin(run: Run, iteration: int) -> str:
-    """Word the operation that made it, where the record names one."""
-    origin = _origin_of(run, iteration)
-    if not origin:
-        return ""
-    rank = f", on the process of rank {origin['rank']}" if "rank" in origin else ""
-    if origin.get("operation") == "input":
-        return f": they were in the batch that the model was given{rank}"
-    where = (
-        f"module {origin.get('module')}" if origin.get("module") else "what runs outside the model"
-    )
-    return f": made by {origin.get('operation')} in {where}, given {origin.get('inputs')}{rank}"
-
-
-def _origin_of(run: Run, iteration: int) -> dict[str, Any]:
-    """Return what the record says of the operation that made the number.
-
-    Nothing where it says nothing.
-    """
-    origin = run.provenance.get("nonfinite_origin")
-    return origin if isinstance(origin, dict) and origin.get("iteration") == iteration else {}
+def _named(run: Run, module: object) -> list[int]:
+    """Return the layers, from 1, whose module this is."""
+    return [
+        n
+        for n, name in enumerate(run.layer("name"), 1)
+        if module and isinstance(module, str) and f"{name}.".startswith(f"{module}.")
+    ]
 
 
 def _left_domain(vectors: Run | None, iteration: int, seed: int) -> tuple[str, float] | None:
@@ -276,11 +262,4 @@ def _left_domain(vectors: Run | None, iteration: int, seed: int) -> tuple[str, f
 
 def _bound(left: tuple[str, float]) -> tuple[Remedy, ...]:
     name, share = left
-    evidence = f"its norm fell to {number(share)} of its start"
-    learned = f"learn the logarithm of {name} (and use its exp()), or nn.functional.softplus of it"
-    return (
-        remedy(BOUND, learned, evidence=evidence, parameter=name),
-        remedy(
-            "clamp parameter", f"keep {name} above 0: {name}.clamp(min=1e-3)", evidence=evidence
-        ),
-    )
+    return origins.bound(name, f"its norm fell to {number(share)} of its start")

@@ -96,8 +96,10 @@ class Steps:
         before = self._guard(self._before_forward)
         if takes_lasting_hooks(self._outer):
             self._handles.append(self._outer.register_forward_pre_hook(before, with_kwargs=True))
+            self._handles.append(self._outer.register_forward_hook(self._guard(self._returned)))
         elif not is_scripted(self._outer):
             self._handles.append(BeforeCompiled(self._outer, before))
+        self._of.lookout.begin(self._guard)
         self._prepare()
 
     def leave(self) -> None:
@@ -109,6 +111,7 @@ class Steps:
         for observer in self._of.observers:
             observer.detach()
         self._of.eager.leave()
+        self._of.lookout.leave()
         self.iteration.calls.clear()
 
     @property
@@ -135,6 +138,10 @@ class Steps:
             if given is not None and not given.is_sparse:
                 square = given.detach().double().square().mean()
                 self.put(self.iteration.number, "input_square", ledger.single("input", square))
+
+    def _returned(self, module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+        if torch.is_grad_enabled() and not untouchable():
+            self._of.lookout.returned(self.iteration, output)
 
     def forward_begins(self) -> None:
         """Know that what is logged from now on belongs to the coming step."""
@@ -178,6 +185,7 @@ class Steps:
             self._of.parameters.forget_gradients()  # they lie there divided by the scale now
         if closure:
             self._take_gradients(number)
+        self._of.lookout.stepped(optimizer)
         if iteration.costly:
             self._of.parameters.after(iteration.number, self._numbers[number])
             self._of.parameters.second_moments(iteration.number, optimizer)
@@ -238,14 +246,21 @@ class Steps:
     def _take_gradients(self, number: int) -> None:
         norms = self._of.gradients.take(self.iteration, self._numbers[number])
         if self._of.lookout.sees(norms):
-            origin = self._of.lookout.origin(self.iteration)
-            if origin is not None:
-                facts = {"iteration": self.iteration.number, **origin.to_dict()}
-                self._record.note(nonfinite_origin=facts)
-                self.put(self.iteration.number, "broke_forward", np.ones(1))
+            self._note_origin()
             if self._of.lookout.stops:
                 self.finish_iteration()
                 self._stop()
+
+    def _note_origin(self) -> None:
+        """Note where the first number came from that is not finite."""
+        number = self.iteration.number
+        origin = self._of.lookout.origin(self.iteration)
+        facts = self._of.lookout.facts(number)
+        if origin is not None:
+            facts["nonfinite_origin"] = {"iteration": number, **origin.to_dict()}
+            if origin.phase == "forward":
+                self.put(number, "broke_forward", np.ones(1))
+        self._record.note(**facts)
 
     def finish_iteration(self) -> None:
         """Measure what is still to be measured of this iteration, and count it as made."""
@@ -253,6 +268,7 @@ class Steps:
             for observer in self._of.observers:
                 observer.measure()
         number = self.iteration.number + 1
+        self._of.lookout.forget()
         self.iteration = Iteration(number, self._options.is_costly(number))
 
     def _end_iteration(self) -> None:

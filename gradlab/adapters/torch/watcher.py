@@ -156,10 +156,10 @@ class Watch:
         demand, for a batch at hand. Gradients, buffers and random generators are afterwards as
         before.
         """
-        origin = trace.of_call(self._model, function)
-        if origin is None:
+        told = trace.of_call(self._model, function)
+        if told.origin is None:
             return "every number is finite, forward and backward"
-        return f"first non-finite: {origin}"
+        return f"first non-finite: {told.origin}"
 
     def close(self) -> Run | None:
         """End the recording; `with` does it.

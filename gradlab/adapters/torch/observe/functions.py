@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, Protocol
@@ -86,26 +86,38 @@ class _Exchanged:
 
 
 _lock = threading.Lock()
-_listeners: dict[Listener, int] = {}  # and the thread in which each one listens
+# And the thread in which each one listens, and whether it hears of criteria.
+_listeners: dict[Any, tuple[int, bool]] = {}
 _exchanged: dict[str, _Exchanged] = {}
 _inside = threading.local()  # one criterion may call another: the outer one counts
 
 
-def listen(listener: Listener) -> None:
-    """Tell `listener` of the calls of this thread from now on."""
+def listen(listener: Any, *, criteria: bool = True) -> None:
+    """Tell `listener` of the calls of this thread from now on.
+
+    Parameters
+    ----------
+    listener : Listener
+        One that hears of `backward` alone needs no `criterion`.
+    criteria : bool
+        Whether it hears of criteria.
+    """
     with _lock:
         if not _listeners:
-            _exchange_all()
-        _listeners[listener] = threading.get_ident()
+            _exchange([BACKWARD])
+        if criteria and not _hear_of_criteria():
+            _exchange(CRITERIA)
+        _listeners[listener] = threading.get_ident(), criteria
 
 
 def leave(listener: Listener) -> None:
     """Tell it no more; with the last one, every function gets its own code back."""
     with _lock:
-        if _listeners.pop(listener, None) is None or _listeners:
+        if _listeners.pop(listener, None) is None:
             return
-        for each in _exchanged.values():
-            each.restore()
+        for name, each in _exchanged.items():
+            if not (_listeners if name == BACKWARD else _hear_of_criteria()):
+                each.restore()
 
 
 def original(name: str) -> FunctionType:
@@ -128,7 +140,11 @@ def begun(name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> _B
     if torch.compiler.is_compiling() or untouchable() or getattr(_inside, "it", False):
         return _Begun(exchanged)
     here = threading.get_ident()
-    listeners = [listener for listener, thread in tuple(_listeners.items()) if thread == here]
+    listeners = [
+        listener
+        for listener, (thread, criteria) in tuple(_listeners.items())
+        if thread == here and (criteria or name == BACKWARD)
+    ]
     if name != BACKWARD:
         return _BegunCriterion(exchanged, name, listeners, arguments, keywords)
     if torch._C._current_graph_task_id() != -1:  # reentrant checkpointing: one inside another
@@ -192,10 +208,13 @@ class _BegunBackward(_Begun):
         return result
 
 
-def _exchange_all() -> None:
-    functions = {name: getattr(F, name, None) for name in CRITERIA}
-    functions[BACKWARD] = torch.autograd.backward
-    for name, function in functions.items():
+def _hear_of_criteria() -> bool:
+    return any(criteria for _, criteria in _listeners.values())
+
+
+def _exchange(names: Iterable[str]) -> None:
+    for name in names:
+        function = torch.autograd.backward if name == BACKWARD else getattr(F, name, None)
         # Somebody's own function in its place may be of any kind; a closure takes no other code.
         if not isinstance(function, FunctionType) or function.__code__.co_freevars:
             continue

@@ -61,10 +61,10 @@ def without_trace(model: nn.Module, given: Iterable[Any]) -> Iterator[None]:
     changed: list[nn.Module] = []
     try:
         with (
-            _generators(model),
-            _buffers(modules),
+            generators(model),
+            buffers(modules),
             _modes(modules),
-            _no_hooks(modules),
+            no_hooks(modules),
             torch.no_grad(),
             _NoWrites(protected),
         ):
@@ -114,7 +114,8 @@ class _NoWrites(TorchDispatchMode):
 
 
 @contextmanager
-def _generators(model: nn.Module) -> Iterator[None]:
+def generators(model: nn.Module) -> Iterator[None]:
+    """Put PyTorch's, NumPy's and Python's random generators back."""
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
     states = [(device, torch.cuda.get_rng_state(device)) for device in devices]
     of_torch, of_numpy, of_python = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
@@ -129,7 +130,7 @@ def _generators(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _buffers(modules: list[nn.Module]) -> Iterator[None]:
+def buffers(modules: list[nn.Module]) -> Iterator[None]:
     """Put buffers back, those too that were replaced; one that nobody wrote to is left alone."""
     kept = [dict(module._buffers) for module in modules]
     values = {
@@ -165,7 +166,7 @@ def _modes(modules: list[nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def _no_hooks(modules: list[nn.Module]) -> Iterator[None]:
+def no_hooks(modules: list[nn.Module]) -> Iterator[None]:
     """Take gradlab's own hooks away meanwhile; the others make weights, as PyTorch's do."""
     kept = [
         (hooks, list(hooks.items()))

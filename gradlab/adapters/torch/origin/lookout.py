@@ -1,9 +1,9 @@
-"""At the first gradient that is not finite, before it reaches the weights: where it came from."""
+"""At the first number that is not finite, before the optimizer steps: where it came from."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,18 @@ from torch import Tensor, nn
 from gradlab.adapters.torch.distributed import Ranks, reshard
 from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.measure.parameters import Norms
-from gradlab.adapters.torch.origin import trace
+from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.origin import seen, trace
+from gradlab.adapters.torch.origin.answer import Origin
+from gradlab.adapters.torch.origin.loss_graph import LossGraph
+from gradlab.adapters.torch.origin.trace import Forward, Told
+from gradlab.adapters.torch.origin.update import Updates
 
 Array = np.ndarray
 
 
 class Lookout:
-    """Looks for the first NaN or infinity in the gradients, and finds the operation that made it.
+    """Looks for the first NaN or infinity, and finds the operation that made it.
 
     Parameters
     ----------
@@ -35,6 +40,8 @@ class Lookout:
         Whether the training is to be stopped.
     found : bool
         Whether it has seen one, and looks no more.
+    told : Told
+        What the passes that were run again have told.
     """
 
     def __init__(self, model: nn.Module, ranks: Ranks, mode: str, on_cpu: bool):
@@ -42,16 +49,57 @@ class Lookout:
         self.stops = mode == "stop"
         self._looks = self.stops or (mode == "trace" and on_cpu)
         self.found = False
+        self.told = Told()
+        self._loss = LossGraph(model)
+        self._updates = Updates(model)
+        self._guard: Guard | None = None
+
+    # -- every step: only what costs the same for any model
 
     def remember(
         self, iteration: Iteration, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> None:
         """Keep a forward pass, to run it again if need be."""
         if self._looks and not self.found:
-            iteration.calls.append(trace.Forward(self._model, arguments, keywords))
+            iteration.calls.append(Forward(self._model, arguments, keywords))
+            self._loss.pass_begins()
+
+    def returned(self, iteration: Iteration, output: Any) -> None:
+        """Know what the newest forward pass returned."""
+        if self._looks and not self.found and iteration.calls:
+            outputs = trace.outputs_of(output)
+            iteration.calls[-1].returned(outputs)
+            self._loss.returned(outputs)
+
+    def backward(self, roots: Sequence[Tensor]) -> Callable[[], None]:
+        """Know that `backward` begins; return what to call when it has ended."""
+        if self._looks and not self.found and self._guard is not None:
+            self._guard(self._loss.backward)(roots)
+        return _nothing
+
+    def forget(self) -> None:
+        """Forget the iteration: it has ended."""
+        self._loss.forget()
+
+    def stepped(self, optimizer: Any) -> None:
+        """Know by which settings an optimizer has just stepped, and from which line."""
+        if self._looks and not self.found:
+            self._updates.stepped(optimizer)
+
+    def begin(self, guard: Guard) -> None:
+        """Begin to listen; faults are told to `guard`."""
+        if self._looks:
+            self._guard = guard
+            self._loss.listen(self)
+
+    def leave(self) -> None:
+        """Listen no more, and forget the iteration."""
+        self._loss.leave(self)
+
+    # -- when it happens
 
     def sees(self, norms: Norms) -> bool:
-        """Whether these gradients are the first that are not finite."""
+        """Whether these gradients, or the loss, are the first that are not finite."""
         if not self._looks or self.found:
             return False
         looked_at = [each for _, each in norms if self.stops or isinstance(each, np.ndarray)]
@@ -61,14 +109,50 @@ class Lookout:
         return self.found
 
     def _broken(self, norms: Sequence[Array | Tensor]) -> bool:
-        broken = not all(math.isfinite(float(each.sum())) for each in norms)
+        broken = self._loss.broken or not all(math.isfinite(float(each.sum())) for each in norms)
         if self.stops or self._ranks.sharded:  # all see it in whole gradients, not in their shards
             return self._ranks.any(broken)
         return broken
 
-    def origin(self, iteration: Iteration) -> trace.Origin | None:
-        """Run the forward passes again and return where a number first was not finite."""
+    def origin(self, iteration: Iteration) -> Origin | None:
+        """Run the passes of the iteration again and return where a number first was not finite."""
+        sharded = self._ranks.sharded
+        updated = None if sharded else self._updates.origin()
+        if updated is not None:
+            return updated
         # All of them: FSDP's processes go together.
-        origins = [trace.of_forward(call) for call in iteration.calls]
+        told = [trace.of_pass(call, sharded=sharded) for call in iteration.calls]
         reshard(self._model)  # or the next forward pass would compute with these weights
-        return next((origin for origin in origins if origin is not None), None)
+        self.told = next((each for each in told if each.origin is not None), None) or (
+            told[-1] if told else Told()
+        )
+        found = [each.origin for each in told if each.origin is not None]
+        forward = next((each for each in found if each.phase == "forward"), None)
+        if forward is not None:
+            return self._updates.explained(forward)
+        in_loss = self._loss.origin()
+        if in_loss is not None:
+            return self._updates.explained(in_loss)
+        return self._updates.explained(found[0]) if found else None
+
+    def facts(self, number: int) -> dict[str, Any]:
+        """Return what else the record is to hold: the way there, and what is not known."""
+        facts: dict[str, Any] = {}
+        if self.told.frames:
+            facts["nonfinite_frames"] = [{"iteration": number, "rows": self.told.frames}]
+        trouble = [each for each in (self.told.trouble, self._loss.trouble) if each]
+        if trouble:
+            facts["nonfinite_unknown"] = "; ".join(trouble)
+        return facts
+
+    def rows(self, iteration: Iteration) -> list[int]:
+        """Return the rows of the batch whose gradient at the model's output is not finite."""
+        for call in iteration.calls:
+            for gradient in call.gradients:
+                if gradient is not None and not seen.is_finite(gradient):
+                    return seen.bad_rows(gradient)
+        return []
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -1,220 +1,220 @@
-"""Which operation made the first NaN or infinity.
-
-A forward pass is run again and every operation looked at.
+"""A forward pass is run again, then its backward pass: which operation made the first number that
+is not finite.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils import checkpoint
 
-from gradlab.adapters.torch.modules import class_name, clean, tensors_of
+from gradlab.adapters.torch.observe.eager import compiled_inside
+from gradlab.adapters.torch.observe.module_state import Refused
+from gradlab.adapters.torch.origin import derivative, looking, places, seen
+from gradlab.adapters.torch.origin.answer import Origin
+from gradlab.adapters.torch.origin.frames import Frames
+from gradlab.adapters.torch.origin.looking import Looking, Modules
+from gradlab.adapters.torch.origin.places import Frame
+from gradlab.adapters.torch.origin.untouched import untouched
 
-INPUT = "input"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a number stopped being finite.
-
-    Attributes
-    ----------
-    operation : str
-        PyTorch's name of it, such as "aten.log"; "input" where the model was given the number.
-    module : str
-        The innermost module that was running; "" for the loss, or whatever runs outside the model.
-    phase : str
-        "forward" or "backward".
-    inputs : str
-        The range of what the operation was given, all of it finite.
-    after : str
-        The last module with weights that had begun by then: the layer it happened in, or behind.
-    """
-
-    operation: str
-    module: str
-    phase: str
-    inputs: str
-    after: str = ""
-
-    def __str__(self) -> str:
-        if self.operation == INPUT:
-            return f"in what the model was given: {self.inputs}"
-        where = f"in module {self.module}" if self.module else "outside the model (the loss)"
-        return f"{self.operation} {where}, in the {self.phase} pass, given {self.inputs}"
-
-    def to_dict(self) -> dict[str, str]:
-        """Return plain data."""
-        return asdict(self)
-
-
-@dataclass
-class _Running:
-    """The modules that are running, innermost last, and the last one with weights that began."""
-
-    stack: list[str] = field(default_factory=list)
-    last: str = ""
-
-    def begin(self, name: str, weighs: bool) -> None:
-        self.stack.append(name)
-        if weighs:
-            self.last = name
-
-    def end(self) -> None:
-        self.stack.pop()
-
-
-class _Looking(TorchDispatchMode):
-    """Looks at what every operation returns.
-
-    The first one to make a non-finite number of finite ones is the origin.
-    """
-
-    def __init__(self, running: _Running):
-        super().__init__()
-        self.origin: Origin | None = None
-        self.backward = False
-        self._running = running
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if self.origin is None and not _makes_uninitialized(func) and _broken(result):
-            given = [tensor for tensor in tensors_of((args, kwargs or {}))]
-            if not any(_broken(tensor) for tensor in given if not _same(tensor, result)):
-                name = str(func).removesuffix(".default")
-                module = self._running.stack[-1] if self._running.stack else ""
-                phase = "backward" if self.backward else "forward"
-                self.origin = Origin(name, module, phase, _ranges(given), self._running.last)
-        return result
+GRADIENT_BYTES = 64 << 20  # of the gradients at a model's outputs, kept until the next pass
+FREE = "it cannot be run again"
 
 
 class Forward:
-    """A forward pass that may be asked for again: its arguments, and the precision it ran in."""
+    """A forward pass that may be asked for again: its arguments, and the precision it ran in.
+
+    Attributes
+    ----------
+    frames : tuple of Frame
+        Where the user's code called the model.
+    gradients : list of (Tensor or None)
+        Of the loss with respect to each output, once `backward` has gone by.
+    versions : list of int
+        How often each argument had been written to.
+    """
 
     def __init__(self, model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]):
         self.model, self.arguments, self.keywords = model, arguments, keywords
         self._kind = next(model.parameters()).device.type
         self._autocast = torch.is_autocast_enabled(self._kind)
         self._dtype = torch.get_autocast_dtype(self._kind) if self._autocast else None
+        self.generator = torch.get_rng_state()
+        self.frames: tuple[Frame, ...] = places.frames_above(most=4)
+        self.gradients: list[Tensor | None] = []
+        self.versions = [each._version for each in seen.floating((arguments, keywords))]
 
     def __call__(self) -> Any:
         """Run it."""
         with torch.autocast(self._kind, dtype=self._dtype, enabled=self._autocast):
             return self.model(*self.arguments, **self.keywords)
 
+    def returned(self, outputs: Sequence[Tensor]) -> None:
+        """Keep the gradient of each output, when it comes."""
+        self.gradients = [None] * len(outputs)
+        for number, output in enumerate(outputs):
+            if output.numel() * output.element_size() <= GRADIENT_BYTES:
+                output.register_hook(_Keep(self.gradients, number))
 
-def of_forward(call: Forward) -> Origin | None:
-    """Run a forward pass again, without a trace in the model, and return where it broke; None where it did not.
+    @property
+    def changed(self) -> bool:
+        """Whether its arguments were written to since."""
+        now = [each._version for each in seen.floating((self.arguments, self.keywords))]
+        return now != self.versions
 
-    Random numbers are drawn from a copy of the generators, and buffers (BatchNorm's running
-    statistics) are put back.
+    @property
+    def names(self) -> list[str]:
+        """The names of the arguments that were given by position."""
+        with contextlib.suppress(TypeError, ValueError):
+            return list(inspect.signature(self.model.forward).parameters)
+        return []
+
+
+@dataclass(eq=False)
+class _Keep:
+    gradients: list[Tensor | None]
+    number: int
+
+    def __call__(self, gradient: Tensor) -> None:
+        self.gradients[self.number] = gradient.detach()
+
+
+@dataclass
+class Told:
+    """What a pass that was run again has told.
+
+    Attributes
+    ----------
+    origin : Origin or None
+    trouble : str
+        Why nothing is known, if that is so.
+    frames : list of dict
+        Smallest and largest absolute numbers by module.
     """
-    given = [
-        int((~torch.isfinite(tensor)).sum())
-        for tensor in tensors_of((call.arguments, call.keywords))
+
+    origin: Origin | None = None
+    trouble: str = ""
+    frames: list[dict[str, Any]] = field(default_factory=list)
+
+
+def outputs_of(value: Any) -> list[Tensor]:
+    """Return the outputs of a model that a loss can be made of."""
+    return [
+        each for each in seen.floating(value) if each.requires_grad and each.grad_fn is not None
     ]
-    with (
-        _unchanged(call.model),
-        torch.no_grad(),
-        _running_modules(call.model) as running,
-        _Looking(running) as look,
-        contextlib.suppress(Exception),  # a model that cannot be run twice keeps its secret
-    ):
-        call()
-    if sum(given):  # only now: a pass through a sharded model takes all processes
-        return Origin(INPUT, "", "forward", f"{sum(given)} of its numbers are NaN or infinite")
-    return look.origin
 
 
-def of_call(model: nn.Module, function: Callable[[], Any]) -> Origin | None:
+def of_pass(call: Forward, *, sharded: bool = False) -> Told:
+    """Run a forward pass again, and its backward pass if it is finite; return where it broke.
+
+    Nothing is left of it: see `untouched`.
+
+    Parameters
+    ----------
+    sharded : bool
+        Whether the parameters lie in shards: then the forward pass alone is run, by all processes.
+    """
+    known = looking.known_tensors(call.model, call.arguments, call.keywords, call.names)
+    modules, frames = Modules(), Frames(call.model)
+    look = Looking(modules, known, protected=not sharded, until=of_pass.__code__)
+    told = Told()
+    try:
+        with untouched(call.model, call.generator), _eager(call.model):
+            with modules.follow(call.model), frames.follow(), look, _grad(not sharded):
+                output = call()
+                birth = look.birth_of(output)
+            told.frames = frames.rows()
+            if birth is not None:
+                told.origin = looking.origin_of(birth)
+            elif not sharded:
+                told.origin = _backward(call, output, look)
+    except Refused as refused:
+        told.trouble = f"{FREE}: {refused}"
+    except Exception as error:  # a model that cannot be run twice keeps its secret
+        told.trouble = f"{FREE}: {type(error).__name__}: {str(error)[:200]}"
+    if told.origin is not None:
+        told.origin = _placed(told.origin, call)
+    elif call.changed and not told.trouble:
+        told.trouble = "the batch was written over after the forward pass"
+    return told
+
+
+def _backward(call: Forward, output: Any, look: Looking) -> Origin | None:
+    """Go backward from the gradients that came to the model's outputs, where they are finite."""
+    outputs = outputs_of(output)
+    if len(outputs) != len(call.gradients):
+        return None
+    pairs = [
+        (each, gradient)
+        for each, gradient in zip(outputs, call.gradients, strict=True)
+        if gradient is not None and gradient.shape == each.shape
+    ]
+    if not pairs or not all(seen.is_finite(gradient) for _, gradient in pairs):
+        return None
+    leaves = [each for each in call.model.parameters() if each.requires_grad]
+    return derivative.of_backward(
+        [each for each, _ in pairs], [each for _, each in pairs], leaves, look.by_node
+    )
+
+
+def _placed(origin: Origin, call: Forward) -> Origin:
+    """Return an origin with the line that called the model, where no line of the model is known."""
+    if origin.place is not None:
+        return origin
+    own = places.outermost(call.frames)
+    return origin.with_details(place=None if own is None else places.place([own]))
+
+
+def of_call(model: nn.Module, function: Callable[[], Any]) -> Told:
     """Call `function`, which returns a loss, and its backward pass; return where it broke.
 
-    Gradients are put back.
+    Gradients, buffers and generators are put back.
     """
-    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
-    try:
-        for parameter, _ in gradients:
-            parameter.grad = None
-        with _unchanged(model), _running_modules(model) as running, _Looking(running) as look:
+    modules, told = Modules(), Told()
+    known = looking.known_tensors(model, (), {}, [])
+    look = Looking(modules, known, until=of_call.__code__)
+    with untouched(model), _eager(model):
+        with modules.follow(model), look:
             loss = function()
-            look.backward = True
-            if look.origin is None and isinstance(loss, Tensor) and loss.requires_grad:
-                loss.sum().backward()
-    finally:
-        for parameter, gradient in gradients:
-            parameter.grad = gradient
-    return look.origin
+            birth = look.birth_of(loss)
+        if birth is not None:
+            told.origin = looking.origin_of(birth)
+        elif isinstance(loss, Tensor) and loss.requires_grad:
+            leaves = [each for each in model.parameters() if each.requires_grad]
+            whole = [loss.sum()]
+            told.origin = derivative.of_backward(whole, [None], leaves, look.by_node)
+    return told
 
 
 @contextlib.contextmanager
-def _unchanged(model: nn.Module) -> Iterator[None]:
-    """Put buffers back, those too that a pass replaces by others, and draw random numbers from copies."""
-    devices = [device for device in {p.device for p in model.parameters()} if device.type == "cuda"]
-    buffers = [
-        (module, name, buffer, buffer.detach().clone())
-        for module in model.modules()
-        for name, buffer in module.named_buffers(recurse=False)
-    ]
+def _grad(enabled: bool) -> Iterator[None]:
+    with torch.set_grad_enabled(enabled):
+        yield
+
+
+@contextlib.contextmanager
+def _eager(model: nn.Module) -> Iterator[None]:
+    """Run compiled parts uncompiled, and what reentrant checkpointing hides in the open."""
+    hiding = checkpoint.CheckpointFunction
+    stance = torch.compiler.set_stance("force_eager") if compiled_inside(model) else None
     try:
-        with torch.random.fork_rng(devices):
+        checkpoint.CheckpointFunction = _Open  # pyright: ignore[reportAttributeAccessIssue]
+        with stance or contextlib.nullcontext():
             yield
     finally:
-        with torch.no_grad():
-            for module, name, buffer, kept in buffers:
-                buffer.copy_(kept)
-                module._buffers[name] = buffer
+        checkpoint.CheckpointFunction = hiding
 
 
-@contextlib.contextmanager
-def _running_modules(model: nn.Module) -> Iterator[_Running]:
-    """Keep the names of the modules that are running."""
-    running = _Running()
-    handles = []
-    for name, module in model.named_modules():
-        label = clean(name) or class_name(module)
-        weighs = any(parameter.ndim > 1 for parameter in module.parameters(recurse=False))
-        handles.append(
-            module.register_forward_pre_hook(lambda *_, at=(label, weighs): running.begin(*at))
-        )
-        handles.append(module.register_forward_hook(lambda *_: running.end(), always_call=True))
-    try:
-        yield running
-    finally:
-        for handle in handles:
-            handle.remove()
+class _Open:
+    """Reentrant checkpointing that keeps what it would compute again."""
 
-
-def _broken(value: Any) -> bool:
-    return any(
-        not bool(torch.isfinite(tensor).all()) for tensor in tensors_of(value) if tensor.numel()
-    )
-
-
-def _same(tensor: Tensor, result: Any) -> bool:
-    """Whether an operation wrote into what it was given."""
-    return any(tensor is other for other in tensors_of(result))
-
-
-def _makes_uninitialized(func: Any) -> bool:
-    # Messages between processes compute nothing, and the room that is made for them holds anything.
-    return (
-        "empty" in str(func)
-        or "new_" in str(func)
-        or func.namespace in ("c10d", "_c10d_functional", "fsdp")
-    )
-
-
-def _ranges(tensors: list[Tensor]) -> str:
-    """Word what an operation was given: "numbers from -0.3 to 12"."""
-    filled = [tensor.detach().float() for tensor in tensors if tensor.numel()]
-    finite = [tensor[torch.isfinite(tensor)] for tensor in filled]
-    spans = [
-        f"numbers from {float(t.min()):.3g} to {float(t.max()):.3g}" for t in finite if t.numel()
-    ]
-    return " and ".join(spans[:3]) or "nothing"
+    @staticmethod
+    def apply(function: Callable[..., Any], preserve: bool, *arguments: Any) -> Any:
+        """Run the function."""
+        return function(*arguments)
