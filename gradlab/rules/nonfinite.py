@@ -194,7 +194,8 @@ class NonFinite(Rule):
     def _remedies(run: Run, layers: tuple[int, ...], why, iteration: int) -> tuple[Remedy, ...]:
         origin = origins.of(run, iteration)
         known = origins.remedies(run, origin, iteration)
-        if known and (origin["key"] in origins.OWN_CAUSES or iteration == 0):
+        own = origin.get("key") in origins.OWN_CAUSES or origin.get("phase") == "backward"
+        if known and (own or iteration == 0):
             return known
         return (*known, *NonFinite._of_growth(run, layers, why, iteration))
 

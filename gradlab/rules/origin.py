@@ -80,8 +80,13 @@ _BRANCHES = {"log", "root", "quotient", "power", "arc"}
 def of(run: Run, iteration: int) -> Origin:
     """Return what the record says of the number's origin; nothing where it says nothing."""
     origin = run.provenance.get("nonfinite_origin")
-    fits = isinstance(origin, dict) and origin.get("iteration") == iteration
-    return origin if fits else {}
+    if not isinstance(origin, dict):
+        return {}
+    # What an update made is met in the pass after it, and may have been recorded before.
+    times = {origin.get("iteration")}
+    if origin.get("operation") == "update" and isinstance(origin.get("iteration"), int):
+        times.add(origin["iteration"] - 1)
+    return origin if iteration in times else {}
 
 
 def sentence(origin: Origin) -> str:
@@ -141,7 +146,8 @@ def remedies(run: Run, origin: Origin, iteration: int) -> tuple[Remedy, ...]:
             "inside torch.where, make the input safe first: x = torch.where(ok, x, 1.0), since "
             "autograd goes through both branches"
         )
-        made.append(remedy("safe branch", safe + at, evidence=evidence))
+        hidden = "the number 0" in _text(origin, "why")  # no gradient came: another branch counts
+        made.insert(0 if hidden else len(made), remedy("safe branch", safe + at, evidence=evidence))
     return tuple(made)
 
 
