@@ -211,7 +211,19 @@ def summarize(
     silent = not run.step_recorded("loss").any()
     known = () if silent or run.config.get("baseline_loss") else _first_and_last(losses(run))
     layers = run.matrices.shape[2]
-    return Summary(name, outcome, verdict, layers, arrives, depth, known, run.iterations, silent)
+    origin = run.provenance.get("nonfinite_origin")
+    return Summary(
+        name,
+        outcome,
+        verdict,
+        layers,
+        arrives,
+        depth,
+        known,
+        run.iterations,
+        silent,
+        origin if isinstance(origin, dict) else {},
+    )
 
 
 def _first_and_last(loss: np.ndarray) -> tuple[float, float]:

@@ -7,13 +7,14 @@ from typing import Any
 
 from gradlab.diagnosis import registry
 from gradlab.report.code import steps
-from gradlab.report.headline import headline, leads_to_nan, where
+from gradlab.report.headline import headline, leads_to_nan, noted, where
 from gradlab.report.pictures import pictures
 from gradlab.report.summary import Summary
 from gradlab.report.wording import typeset, words
 from gradlab.rules import Finding
 
 BREAK = "norm_and_rate"  # of a fault that ends in NaN
+STREAM = ("GL102", "GL203")  # where they begin before the first update, the stream shows how
 USUAL = ("roles", "profile", "loss")  # of a run in which nothing is wrong, or by another's rule
 BY_STATISTIC = {  # a rule from another package: what shows the statistic that it names
     "delta_norm": ("roles", "profile"),
@@ -23,6 +24,7 @@ BY_STATISTIC = {  # a rule from another package: what shows the statistic that i
     "saturated_fraction": ("dead_units",),
     "activation_rms": ("heatmap",),
 }
+NOTED = 3  # notes on the first screen
 EXPLAINED = ("What it does", "Why it is bad", "Example", "References")
 SURE = {
     "high": "High confidence",
@@ -49,7 +51,8 @@ def answer(
     dict
         headline, message, then (the NaN that it leads to), where, picture (a key, or ""), fix (as
         `code.steps` returns, or None), confidence and evidence (words), rule (code, name,
-        explanation), severity.
+        explanation), severity, noted (of a run without a fault: the first notes, each with words and
+        fix).
     """
     root = summary.root
     if root is None:
@@ -64,6 +67,13 @@ def answer(
             "evidence": "",
             "rule": None,
             "severity": "none",
+            "noted": [
+                {
+                    "words": typeset(noted(summary, note, places)),
+                    "fix": steps(note.remedies[0]) if note.remedies else None,
+                }
+                for note in summary.diagnosis.notes[:NOTED]
+            ],
         }
     broken = leads_to_nan(root)
     return {
@@ -77,6 +87,7 @@ def answer(
         "evidence": typeset(root.evidence),
         "rule": explain(root),
         "severity": root.severity,
+        "noted": [],
     }
 
 
@@ -86,8 +97,11 @@ def choose_picture(finding: Finding, known: Sequence[str]) -> str:
     Of the pictures that answer its code, the one that names it most exactly; of equals, the first
     of the page.
     """
-    if leads_to_nan(finding) is not None and BREAK in known:
+    by_stream = finding.rule in STREAM and finding.iterations[0] == 0 and "stream" in known
+    if leads_to_nan(finding) is not None and BREAK in known and not by_stream:
         return BREAK
+    if by_stream:
+        return "stream"
     best, longest = "", 0
     for key, picture in pictures().items():
         fits = [len(code) for code in picture.answers if finding.rule.startswith(code)]

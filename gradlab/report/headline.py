@@ -17,6 +17,7 @@ NUMBERS = "GL0"  # the family of rules on numbers that are not finite
 VANISHING, EXPLODING = "GL101", "GL102"
 JUDGED = ("passed", "fired", "muted")  # statuses of rules that could judge
 NAMED = 5  # blocks
+GIVEN = ("input", "target")  # what the data brought along
 MUCH = 2.0  # decades: a hundredth, or a hundred times
 
 
@@ -28,13 +29,15 @@ def headline(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
     root = summary.root
     if root is None:
         return _headline_without_fault(summary)
-    product = _product(summary, root)
+    product = _product(summary, root, places)
     broken = leads_to_nan(root)
     first = root.iterations[0]
     if product:
         parts = [product if broken is None else f"{product}, then NaN"]
     elif root.rule.startswith(NUMBERS):
-        parts = ["NaN or infinity", f"at iteration {first}", _place(summary, root, places)]
+        made = _made_by(summary, first)
+        parts = [f"NaN or infinity at iteration {first}{made}"]
+        parts.append("" if made else _place(summary, root, places))
     elif broken is not None:
         then = f"then NaN at iteration {broken.iterations[0]}"
         parts = [f"{_sentence(words(root.name))},", then, _place(summary, root, places)]
@@ -70,15 +73,27 @@ def leads_to_nan(root: Finding) -> Finding | None:
     return next((each for each in root.consequences if each.rule.startswith(NUMBERS)), None)
 
 
-def _product(summary: Summary, root: Finding) -> str:
+def _product(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]]) -> str:
     """Say what is left of the gradient, where that is what the finding is about; else nothing."""
     if not np.isfinite(summary.arrives) or root.iterations[0] > 0:
         return ""
+    end = next((place["block"] for place in places if place["block"]), "layer 1")
     if root.rule == VANISHING and summary.arrives < -MUCH:
-        return f"The gradient vanishes: {power(summary.arrives)} of it reaches layer 1"
+        return f"The gradient vanishes: {power(summary.arrives)} of it reaches {end}"
     if root.rule == EXPLODING and summary.arrives > MUCH:
-        return f"The gradient explodes: {power(summary.arrives)} times larger at layer 1"
+        return f"The gradient explodes: {power(summary.arrives)} times larger at {end}"
     return ""
+
+
+def _made_by(summary: Summary, iteration: int) -> str:
+    """Say which operation made the first NaN, and in which module; nothing where none is known."""
+    origin = summary.origin
+    if origin.get("iteration") != iteration or not origin.get("operation"):
+        return ""
+    operation = str(origin["operation"]).removeprefix("aten.").split(".")[0].strip("_")
+    if operation in GIVEN:
+        return f": it was in the {operation}"
+    return f": {operation} in {origin['module']}" if origin.get("module") else f": {operation}"
 
 
 def _place(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]]) -> str:
@@ -88,10 +103,10 @@ def _place(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]])
     blocks, roles = blocks_hit(root, places)
     if blocks:
         total = len({place["block"] for place in places if place["block"]})
-        which = blocks[0] if len(blocks) == 1 else f"{len(blocks)} of {total} blocks"
-        if len(roles) != 1:
-            return f"in {which}"
-        return f"in {roles[0]} of {which}"
+        which = _span_of_blocks(blocks) if len(blocks) < total else ""
+        which = which or f"{len(blocks)} of {total} blocks"
+        shared = _shared(roles)
+        return f"in {shared} of {which}" if shared else f"in {which}"
     if len(root.layers) == 1:
         names = summary.diagnosis.names
         name = names[root.layers[0] - 1] if root.layers[0] <= len(names) else ""
@@ -116,6 +131,11 @@ def blocks_hit(
         return [], []
     blocks = dict.fromkeys(place["block"] for place in hit)
     return list(blocks), list(dict.fromkeys(place["role"] for place in hit))
+
+
+def noted(summary: Summary, note: Finding, places: Sequence[Mapping[str, str]] = ()) -> str:
+    """Say in one line what was noted, and where: the blocks and roles, or the layers."""
+    return f"{words(note.name)}: {_layers_hit(summary, note, places)}"
 
 
 def where(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
@@ -151,13 +171,33 @@ def _listed(blocks: Sequence[str]) -> str:
     """List blocks: neighbours as a span, "blocks.0 to blocks.8"; at most a few by name."""
     if len(blocks) <= 2:
         return " and ".join(blocks)
+    if neighbours := _span_of_blocks(blocks):
+        return neighbours
+    shown = ", ".join(blocks[:NAMED])
+    return shown if len(blocks) <= NAMED else f"{shown} and {len(blocks) - NAMED} more"
+
+
+def _shared(roles: Sequence[str]) -> str:
+    """Return a role, or what several have in common: of "mlp.fc" and "mlp.proj", "mlp"."""
+    parts = [role.split(".") for role in roles]
+    common = []
+    for together in zip(*parts, strict=False):
+        if len(set(together)) > 1:
+            break
+        common.append(together[0])
+    return ".".join(common)
+
+
+def _span_of_blocks(blocks: Sequence[str]) -> str:
+    """Name one block, or three neighbours and more as a span; "" for others."""
+    if len(blocks) == 1:
+        return blocks[0]
     stems = {block.rpartition(".")[0] for block in blocks}
     numbers = [block.rpartition(".")[2] for block in blocks]
     numbered = len(stems) == 1 and all(number.isdigit() for number in numbers)
-    if numbered and _is_span([int(number) for number in numbers]):
+    if len(blocks) > 2 and numbered and _is_span([int(number) for number in numbers]):
         return f"{blocks[0]} to {blocks[-1]}"
-    shown = ", ".join(blocks[:NAMED])
-    return shown if len(blocks) <= NAMED else f"{shown} and {len(blocks) - NAMED} more"
+    return ""
 
 
 def _sentence(text: str) -> str:

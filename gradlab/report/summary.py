@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +40,8 @@ class Summary:
     iterations : int
     silent : bool
         No loss was recorded.
+    origin : mapping
+        What is known of the operation that made the first NaN: iteration, operation, module.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Summary:
     losses: tuple[float, ...] = ()
     iterations: int = 1
     silent: bool = False
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def root(self) -> Finding | None:

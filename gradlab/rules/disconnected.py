@@ -98,12 +98,14 @@ class Disconnected(Rule):
             "see that the module is called, and that no detach(), no_grad() or .item() stands "
             "behind its answer"
         )
+        silent = _silent(run, mask)
         return self._finding(
             run,
             mask,
             words,
             evidence,
             (
+                *silent,
                 Remedy("reconnect", first, {"layers": _names(run, mask)}, evidence),
                 Remedy(
                     "use non-reentrant checkpointing",
@@ -180,6 +182,24 @@ class Disconnected(Rule):
 def _in_time(run: Run) -> str:
     iterations = elapsed(run, run.iterations)
     return "reached" if iterations == 1 else f"in {iterations} iterations ever reached"
+
+
+def _silent(run: Run, mask: Array) -> tuple[Remedy, ...]:
+    """Return what to do where units that are silent on every example cut the layers off."""
+    if "dead_fraction" not in run:
+        return ()
+    share = np.where(run.recorded("dead_fraction"), run["dead_fraction"], np.nan)[:, :, mask]
+    if not np.isfinite(share).any():
+        return ()
+    dead = np.nanmin(share, axis=(0, 1), initial=1.0, where=np.isfinite(share))
+    dead[~np.isfinite(share).any(axis=(0, 1))] = 0.0
+    if not (dead == 1).any():
+        return ()
+    names = [name for name, gone in zip(_names(run, mask), dead, strict=True) if gone == 1]
+    beside = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    evidence = f"all units of {names[0]}{beside} are silent on every example, from the start on"
+    words = f"let the biases of {names[0]}{beside} start at 0, or use a leaky relu"
+    return (Remedy("zero biases", words, {"layers": names}, evidence),)
 
 
 def _in_no_optimizer(run: Run) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.by_role import norms_for_a_bare_stream
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import (
     Remedy,
@@ -265,5 +266,8 @@ def _remedies(run: Run, layers: tuple[int, ...], why) -> tuple[Remedy, ...]:
     else:
         scheme = fitting_scheme(run.layer("activation")[0])
         scale = initialize(run, layers, scheme, evidence=why["sentence"])
+    bare = norms_for_a_bare_stream(run)
+    if bare is not None:  # the sums make it grow, whatever the weights of one layer
+        return bare, scale, clip(run)
     branches = remedy("normalize", "use normalization or a branch scale below 1 in residual blocks")
     return scale, branches, clip(run)

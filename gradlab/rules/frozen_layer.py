@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.by_role import apart_at_the_start
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy
 from gradlab.rules.windows import elapsed, finite_prefix, nanmedian
@@ -221,7 +222,9 @@ def _lost(run: Run) -> Array:
 def _remedies(run: Run, layers: tuple[int, ...]) -> tuple[Remedy, ...]:
     """Say what to try where these layers stand still; none: where all do."""
     if layers:
+        apart = apart_at_the_start(run, layers)
         return (
+            *([] if apart is None else [apart]),
             remedy(
                 "add to optimizer",
                 f"see that the optimizer holds the weights of {span(layers)} and that their "

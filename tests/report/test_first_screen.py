@@ -190,6 +190,64 @@ def test_a_run_of_which_nothing_tells_whether_it_learns():
     assert summary.fine
 
 
+MANY = [
+    {"path": f"h.{k}.mlp.{role}", "block": f"h.{k}", "role": f"mlp.{role}"}
+    for k in range(6)
+    for role in ("fc", "proj")
+]
+
+
+def test_neighbouring_blocks_are_named_and_roles_by_what_they_share():
+    finding = found(layers=(3, 4, 5, 6, 7, 8))
+    told = headline(summary_of(finding, layers=12), MANY)
+    assert told == "Frozen layer in mlp of h.1 to h.3 from the start"
+    one = headline(summary_of(found(layers=(3, 5, 7)), layers=12), MANY)
+    assert one == "Frozen layer in mlp.fc of h.1 to h.3 from the start"
+    apart = headline(summary_of(found(layers=(3, 7, 9)), layers=12), MANY)
+    assert apart == "Frozen layer in mlp.fc of 3 of 6 blocks from the start"
+
+
+def test_the_operation_that_made_the_first_nan_stands_in_the_headline():
+    finding = found("GL001", "non-finite", layers=(3,), iterations=(7, 7))
+    origin = {"iteration": 7, "operation": "aten._softmax", "module": "h.1.mlp"}
+    summary = replace(summary_of(finding), origin=origin)
+    assert headline(summary, MANY) == "NaN or infinity at iteration 7: softmax in h.1.mlp"
+    given = replace(summary, origin={"iteration": 7, "operation": "input"})
+    assert headline(given, MANY) == "NaN or infinity at iteration 7: it was in the input"
+    other = replace(summary, origin=origin | {"iteration": 6})
+    assert headline(other, MANY) == "NaN or infinity at iteration 7 in mlp.fc of h.1"
+
+
+def test_the_product_of_a_net_of_blocks_ends_at_its_first_block():
+    finding = found("GL102", "exploding-gradient", layers=(1, 2))
+    told = headline(summary_of(finding, arrives=5.0), MANY)
+    assert told.startswith("The gradient explodes: ")
+    assert told.endswith("times larger at h.0")
+
+
+def test_an_explosion_before_the_first_update_is_shown_by_the_stream():
+    broken = replace(found("GL001", "non-finite"), iterations=(2, 2))
+    finding = found("GL102", "exploding-gradient").with_consequences([broken])
+    assert choose_picture(finding, list(pictures())) == "stream"
+    assert choose_picture(finding, ["norm_and_rate", "loss"]) == "norm_and_rate"
+    later = replace(finding, iterations=(40, 49))
+    assert choose_picture(later, list(pictures())) == "norm_and_rate"
+
+
+def test_notes_of_a_healthy_run_stand_on_the_first_screen_with_place_and_fix():
+    note = replace(
+        found("GL201", "dead-units", layers=(3, 5, 7)),
+        severity="note",
+        remedies=(Remedy("zero biases", "start the biases at 0"),),
+    )
+    verdict = gradlab.Diagnosis("it", (note,), {"GL201": "fired"})
+    told = answer(Summary("it", "learned", verdict, 12, 0.0), ["loss"], MANY)
+    assert told["headline"].startswith("Healthy")
+    (noted,) = told["noted"]
+    assert noted["words"] == "dead units: mlp.fc in h.1 to h.3"
+    assert "".join(part["text"] for part in noted["fix"]["words"]) == "start the biases at 0"
+
+
 def test_notes_do_not_make_the_headline():
     note = replace(found(), severity="note")
     data = build(made(), judge=lambda run: gradlab.Diagnosis(run.name, (note,), {"GL302": "fired"}))

@@ -117,3 +117,12 @@ def test_vectors_are_judged_too():
 
 def test_a_healthy_run_is_connected():
     assert not fires(make_run(), "GL105")
+
+
+def test_units_that_are_silent_on_every_example_are_named_as_what_cuts_a_layer_off():
+    silent = np.array([0.0, 1.0, 0.0, 0.0])
+    run = without_gradient((2, 3), LEARNED, dead_fraction=silent)
+    first = found(run, "GL105").remedies[0]
+    assert str(first) == "let the biases of hidden2 start at 0, or use a leaky relu"
+    alive = without_gradient((2, 3), LEARNED, dead_fraction=0.5 * silent)
+    assert "zero biases" not in actions(found(alive, "GL105"))
