@@ -61,7 +61,9 @@ def _blocks(value: Any) -> bool:
         return False
     names = [one.get("block") for one in value]
     words = all(
-        isinstance(one.get(key, ""), str) for one in value for key in ("block", "path", "kind", "norm")
+        isinstance(one.get(key, ""), str)
+        for one in value
+        for key in ("block", "path", "kind", "norm")
     )
     listed = [one.get("layers", []) for one in value]
     numbers = all(isinstance(layers, list) and all(map(_whole, layers)) for layers in listed)
@@ -226,7 +228,8 @@ def _is_of_a_run(name: str) -> bool:
     """Whether a file is one that gradlab writes into a run folder."""
     table = name.removeprefix(".").split(".")[0]
     ends = (".arrow", ".parquet", ".parquet.part")
-    return name == DESCRIPTION or (table in TABLES and name.endswith(ends))
+    batch = name.startswith("batch-") and name.endswith(".npz")  # what `watch` keeps of a break
+    return name == DESCRIPTION or batch or (table in TABLES and name.endswith(ends))
 
 
 def _aside(folder: Path) -> Path:

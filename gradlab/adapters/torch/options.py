@@ -43,6 +43,11 @@ class WatchOptions:
         the look would synchronise in every step); "stop" does so on every device and raises
         NonFiniteError with the diagnosis, the weights still whole; "record" does nothing of the
         kind.
+    keep_batch : bool, optional
+        The batch that broke, and those at which the gradient spiked, stay in memory for
+        `recorder.replay()` until the process ends. True: they are written into the run's folder as
+        well (`batch-ITERATION.npz`, plain arrays). False: none is kept, for data that must not be
+        stored.
     distributed : bool
         Whether all processes of torch.distributed train this model together. With
         DistributedDataParallel and FSDP that is found out; True is for a model that shows neither:
@@ -82,6 +87,7 @@ class WatchOptions:
     modules: bool = True
     updates: bool = True
     on_nonfinite: str = "trace"
+    keep_batch: bool | None = None
     distributed: bool = False
     baseline_loss: float | None = None
     objective: str = "minimize"
@@ -126,6 +132,8 @@ class WatchOptions:
                 raise ArgumentError(f"{name}={getattr(self, name)!r} must be True or False")
         if self.name is not None and not isinstance(self.name, str):
             raise ArgumentError(f"name={self.name!r} must be a text, or None")
+        if self.keep_batch is not None and not isinstance(self.keep_batch, bool):
+            raise ArgumentError(f"keep_batch={self.keep_batch!r} must be True, False or None")
         if self.every is True:
             raise ArgumentError("every=True must be a whole number of at least 1")
 

@@ -60,8 +60,10 @@ def outfit(
     stream = Stream(structure.blocks, ledger, ranks, guard)
     loss = LossObserver(LossSide(model), ledger)
     uses = Uses(rows, guard)
+    lookout = Lookout(model, ranks, options.on_nonfinite, on_cpu, guard, options.keep_batch)
     observers = (
         uses,
+        lookout.frames,
         Signals(wiring, ledger, guard),
         stream,
         Recurrences(wiring, ledger, guard),
@@ -71,7 +73,7 @@ def outfit(
         parameters=parameters,
         gradients=Gradients(parameters, ledger),
         observers=observers,
-        lookout=Lookout(model, ranks, options.on_nonfinite, on_cpu),
+        lookout=lookout,
         eager=Eager(outer),
         ledger=ledger,
     )

@@ -99,7 +99,7 @@ class Steps:
             self._handles.append(self._outer.register_forward_hook(self._guard(self._returned)))
         elif not is_scripted(self._outer):
             self._handles.append(BeforeCompiled(self._outer, before))
-        self._of.lookout.begin(self._guard)
+        self._of.lookout.begin()
         self._prepare()
 
     def leave(self) -> None:
@@ -245,6 +245,8 @@ class Steps:
 
     def _take_gradients(self, number: int) -> None:
         norms = self._of.gradients.take(self.iteration, self._numbers[number])
+        if self._of.lookout.spiked(self.iteration, norms):
+            self._write_batch()
         if self._of.lookout.sees(norms):
             self._note_origin()
             if self._of.lookout.stops:
@@ -260,7 +262,16 @@ class Steps:
             facts["nonfinite_origin"] = {"iteration": number, **origin.to_dict()}
             if origin.phase == "forward":
                 self.put(number, "broke_forward", np.ones(1))
+        rows = self._of.lookout.keep(self.iteration, origin)
+        if rows:
+            facts["nonfinite_rows"] = rows
         self._record.note(**facts)
+        self._write_batch()
+
+    def _write_batch(self) -> None:
+        """Write the batch that was kept just now beside the record, where that was asked for."""
+        if self._record.writes:
+            self._of.lookout.write(self._record.recorder.folder)
 
     def finish_iteration(self) -> None:
         """Measure what is still to be measured of this iteration, and count it as made."""

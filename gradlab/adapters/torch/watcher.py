@@ -17,9 +17,10 @@ from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.optimizers import innermost
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin import trace
+from gradlab.adapters.torch.origin.batch import Batch, Replay, run_again
 from gradlab.adapters.torch.outfit import outfit
 from gradlab.adapters.torch.steps import Steps
-from gradlab.errors import ArgumentError, GradlabError, NonFiniteError
+from gradlab.errors import ArgumentError, GradlabError, NonFiniteError, RunError
 from gradlab.recorder import Recorder
 from gradlab.run import Run
 
@@ -39,6 +40,7 @@ class Watch:
         self._steps = Steps(
             model, self._optimizers, options, instruments, self._record, self._guard, self._stop
         )
+        self._batches = instruments.lookout.batches
         self._logged = -1  # the last iteration that has a loss
         self._closed = False
 
@@ -160,6 +162,53 @@ class Watch:
         if told.origin is None:
             return "every number is finite, forward and backward"
         return f"first non-finite: {told.origin}"
+
+    @property
+    def batches(self) -> list[Batch]:
+        """The batches that are kept: the one that broke, and those at which the gradient spiked."""
+        return list(self._batches.all)
+
+    @property
+    def skip_batches(self) -> list[int]:
+        """Numbers of batches to leave out next time, as in Lightning's `skip_batches.json`.
+
+        Each that broke or spiked, and the one before it; one batch is one iteration.
+        """
+        return self._batches.to_skip
+
+    def replay(
+        self, loss_fn: Callable[[Any], Tensor] | None = None, *, iteration: int | None = None
+    ) -> Replay:
+        """Run a kept batch again, with the weights as they are, and change nothing.
+
+        Parameters
+        ----------
+        loss_fn : callable, optional
+            Takes what the model answers and returns the loss. Without it the model alone is run,
+            and gone back through from the gradient that came to its outputs.
+        iteration : int, optional
+            Of the batch; the newest one by default.
+
+        Returns
+        -------
+        Replay
+            `origin`, `output`, `loss`, and `example_grad_norms`, which name the rows.
+
+        Raises
+        ------
+        RunError
+            No such batch is kept.
+        """
+        kept = [each for each in self._batches.all if iteration in (None, each.iteration)]
+        if not kept:
+            known = ", ".join(str(each.iteration) for each in self._batches.all) or "none"
+            raise RunError(
+                f"no batch of iteration {iteration} is kept (kept: {known}); gradlab keeps the one "
+                "that broke and those at which the gradient spiked, unless keep_batch=False"
+                if iteration is not None
+                else "no batch is kept: none broke or spiked, it was too large, or keep_batch=False"
+            )
+        return run_again(self._model, kept[-1], loss_fn)
 
     def close(self) -> Run | None:
         """End the recording; `with` does it.

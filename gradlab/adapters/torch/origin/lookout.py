@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from gradlab.adapters.torch.measure.parameters import Norms
 from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.origin import seen, trace
 from gradlab.adapters.torch.origin.answer import Origin
+from gradlab.adapters.torch.origin.batch import NONFINITE, SPIKED, Batches
+from gradlab.adapters.torch.origin.frames import LastFrames, bounded
 from gradlab.adapters.torch.origin.loss_graph import LossGraph
 from gradlab.adapters.torch.origin.trace import Forward, Told
 from gradlab.adapters.torch.origin.update import Updates
@@ -33,6 +36,10 @@ class Lookout:
         `on_nonfinite` of `watch`.
     on_cpu : bool
         Whether parameters lie in main memory: elsewhere, to look would synchronise in every step.
+    guard : Guard
+        Is told of faults.
+    keep_batch : bool, optional
+        Whether batches that break or spike are written beside the record; False: none is kept.
 
     Attributes
     ----------
@@ -44,7 +51,15 @@ class Lookout:
         What the passes that were run again have told.
     """
 
-    def __init__(self, model: nn.Module, ranks: Ranks, mode: str, on_cpu: bool):
+    def __init__(
+        self,
+        model: nn.Module,
+        ranks: Ranks,
+        mode: str,
+        on_cpu: bool,
+        guard: Guard,
+        keep_batch: bool | None = None,
+    ):
         self._model, self._ranks = model, ranks
         self.stops = mode == "stop"
         self._looks = self.stops or (mode == "trace" and on_cpu)
@@ -52,7 +67,10 @@ class Lookout:
         self.told = Told()
         self._loss = LossGraph(model)
         self._updates = Updates(model)
-        self._guard: Guard | None = None
+        self._guard = guard
+        self.frames = LastFrames(model, guard, self._looks)
+        self._writes = keep_batch is True
+        self.batches = Batches(keep=keep_batch is not False)
 
     # -- every step: only what costs the same for any model
 
@@ -73,7 +91,7 @@ class Lookout:
 
     def backward(self, roots: Sequence[Tensor]) -> Callable[[], None]:
         """Know that `backward` begins; return what to call when it has ended."""
-        if self._looks and not self.found and self._guard is not None:
+        if self._looks and not self.found:
             self._guard(self._loss.backward)(roots)
         return _nothing
 
@@ -86,10 +104,9 @@ class Lookout:
         if self._looks and not self.found:
             self._updates.stepped(optimizer)
 
-    def begin(self, guard: Guard) -> None:
-        """Begin to listen; faults are told to `guard`."""
+    def begin(self) -> None:
+        """Begin to listen."""
         if self._looks:
-            self._guard = guard
             self._loss.listen(self)
 
     def leave(self) -> None:
@@ -108,6 +125,27 @@ class Lookout:
             self.found = self._broken(looked_at)
         return self.found
 
+    def spiked(self, iteration: Iteration, norms: Norms) -> bool:
+        """Whether these gradients are far larger than those before; if so, keep the batch."""
+        if not self._looks or self.found:
+            return False
+        squares = [float((each * each).sum()) for _, each in norms if isinstance(each, np.ndarray)]
+        if not self.batches.spikes(math.sqrt(sum(squares))):
+            return False
+        self.batches.add(iteration.number, SPIKED, iteration.calls, ())
+        return True
+
+    def keep(self, iteration: Iteration, origin: Origin | None) -> list[int]:
+        """Keep the batch that broke; return its rows at fault, as far as they can be told."""
+        rows = list(origin.rows) if origin is not None and origin.rows else self.rows(iteration)
+        self.batches.add(iteration.number, NONFINITE, iteration.calls, rows)
+        return rows
+
+    def write(self, folder: Path) -> None:
+        """Write the newest batch, if that was asked for."""
+        if self._writes and self.batches.all:
+            self.batches.all[-1].write(folder)
+
     def _broken(self, norms: Sequence[Array | Tensor]) -> bool:
         broken = self._loss.broken or not all(math.isfinite(float(each.sum())) for each in norms)
         if self.stops or self._ranks.sharded:  # all see it in whole gradients, not in their shards
@@ -116,6 +154,13 @@ class Lookout:
 
     def origin(self, iteration: Iteration) -> Origin | None:
         """Run the passes of the iteration again and return where a number first was not finite."""
+        try:
+            return self._origin(iteration)
+        except Exception as error:  # the record goes on without it
+            self.told = Told(trouble=f"{type(error).__name__}: {str(error)[:200]}")
+            return None
+
+    def _origin(self, iteration: Iteration) -> Origin | None:
         sharded = self._ranks.sharded
         updated = None if sharded else self._updates.origin()
         if updated is not None:
@@ -138,8 +183,10 @@ class Lookout:
     def facts(self, number: int) -> dict[str, Any]:
         """Return what else the record is to hold: the way there, and what is not known."""
         facts: dict[str, Any] = {}
-        if self.told.frames:
-            facts["nonfinite_frames"] = [{"iteration": number, "rows": self.told.frames}]
+        earlier = self.frames.rows(number)
+        if self.told.frames or earlier:
+            now = [{"iteration": number, "rows": self.told.frames}] if self.told.frames else []
+            facts["nonfinite_frames"] = bounded([*earlier, *now])
         trouble = [each for each in (self.told.trouble, self._loss.trouble) if each]
         if trouble:
             facts["nonfinite_unknown"] = "; ".join(trouble)

@@ -52,8 +52,12 @@ class Forward:
 
     def __call__(self) -> Any:
         """Run it."""
+        return self.again(self.arguments, self.keywords)
+
+    def again(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Run the model with other arguments in the same precision."""
         with torch.autocast(self._kind, dtype=self._dtype, enabled=self._autocast):
-            return self.model(*self.arguments, **self.keywords)
+            return self.model(*arguments, **keywords)
 
     def returned(self, outputs: Sequence[Tensor]) -> None:
         """Keep the gradient of each output, when it comes."""
