@@ -21,6 +21,7 @@ from gradlab.report.pictures import pictures, series
 from gradlab.report.pictures.axes import layer_names
 from gradlab.report.pictures.picture import Detail, Scene
 from gradlab.report.summary import Summary
+from gradlab.report.way_to_nan import FACT, way_to_nan
 from gradlab.report.wording import (
     FORMULAS,
     RARER_WORDS,
@@ -91,7 +92,10 @@ def describe_run(
             for code, status in verdict.statuses.items()
         ],
         "config": {key: _written(value) for key, value in run.config.items()} | _clipping(run),
-        "provenance": {key: _written(value) for key, value in run.provenance.items()},
+        "provenance": {
+            key: _written(value) for key, value in run.provenance.items() if key != FACT
+        },
+        "way": way_to_nan(run),
         "chains": _chains(part),
         "remarks": list(verdict.remarks),
         "figures": figures,

@@ -126,11 +126,24 @@ const gradlabCard = (() => {
     $("#layer-table").replaceChildren(...parts);
   }
 
+  // The modules by the iterations that lead to the first NaN.
+  function way(cell) {
+    const { columns, rows } = cell.way;
+    $("#way").hidden = !rows.length;
+    const element = make("table", undefined, "plain numbers");
+    const head = make("thead");
+    head.append(row("th", columns));
+    const body = make("tbody");
+    body.append(...rows.map((texts) => row("td", texts)));
+    element.append(head, body);
+    $("#way-table").replaceChildren(element);
+  }
+
   function grouped(rows) {
     const groups = new Map();
     for (const each of rows) groups.set(each.block, [...(groups.get(each.block) || []), each]);
     return groups;
   }
 
-  return { fill, compare, table };
+  return { fill, compare, table, way };
 })();

@@ -2,7 +2,7 @@
 "use strict";
 const gradlabPage = (() => {
   const { $, all, make, draw, framed, nearest, player, copied, csv, save, start } = gradlabCommon;
-  const { fill, compare, table } = gradlabCard;
+  const { fill, compare, table, way } = gradlabCard;
   const { show } = gradlabPairs;
   const only = gradlabFilter;
   const { choice, write } = gradlabChain;
@@ -176,6 +176,7 @@ const gradlabPage = (() => {
     }
     compare(cell, state.other);
     table(cell);
+    way(cell);
     showAnswer();
     for (const words of all("[data-if]")) words.hidden = !sides().some((each) => (each.figures.facts || []).includes(words.dataset.if));
     definitions("#config", Object.entries(cell.config));
