@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -86,19 +87,6 @@ def details(outcomes: list[Outcome]) -> str:
     return "\n".join(lines) or "every case is as its label wants it"
 
 
-def zoo() -> str:
-    """Train every member of the zoo and write what gradlab makes of it, half by half."""
-    from tests.zoo import figures as of_zoo
-    from tests.zoo import running
-
-    rows = running.judge_all()
-    columns = {
-        "tune half": of_zoo.of_half(rows, held_out=False),
-        "held-out half": of_zoo.of_half(rows, held_out=True),
-    }
-    return of_zoo.table(columns)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -107,10 +95,13 @@ def main() -> None:
     parser.add_argument("--draw", type=int, metavar="SEED", help="draw cases at random instead")
     parser.add_argument("--cases", type=int, default=300, help="how many to draw")
     parser.add_argument("--jobs", type=int, default=-1, help="processes (default: one a core)")
-    parser.add_argument("--zoo", action="store_true", help="the zoo of library models (tests/zoo)")
+    parser.add_argument("--zoo", action="store_true", help="the zoo (python -m benchmarks.zoo)")
     options = parser.parse_args()
     if options.zoo:
-        print(zoo())
+        from benchmarks import zoo
+
+        sys.argv[1:] = []
+        zoo.main()
         return
     splits = {"all": (None,), "held-out": ("test", "fresh")}.get(options.split, (options.split,))
     cases = [case for split in splits for case in load(split)]

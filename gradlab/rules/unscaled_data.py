@@ -26,8 +26,9 @@ class UnscaledData(Rule):
     Where a seed does not learn, looks at the data before the layers: the root mean square of the
     regression's targets and of the inputs. A net begins with answers near 0 and weights made for
     inputs near 1. Targets or inputs far from that set the size of the loss, of every gradient and
-    of the first layer's answers. An error where nothing is learned. Where learning is only slow,
-    which may have other reasons, it is as severe as what it explains, else a note. One pass, before
+    of the first layer's answers. An error where nothing is learned, a warning where learning is
+    slow; but targets whose scale the net has overcome, since it beats the best constant, are a note
+    unless they explain more. One pass, before
     any training, is a warning: some nets learn from such data.
 
     Why it is bad
@@ -129,7 +130,9 @@ class UnscaledData(Rule):
         if which == "input":
             cure = standardize_inputs(run, evidence=evidence)
         stop = int(finite_prefix(run)[hits.which].max())
-        harmless = NOTE if learns(run)[hits.which].all() else WARNING
+        # What beats the best constant has overcome its targets' scale; inputs go on to slow it.
+        overcome = which == "target" and learns(run)[hits.which].all()
+        harmless = NOTE if overcome else WARNING
         return self.finding(
             hits,
             Window(0, max(1, stop)),

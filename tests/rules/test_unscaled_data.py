@@ -7,6 +7,9 @@ from gradlab.diagnosis import registry
 from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
 
 
+MEAN_SQUARES = {"criterion": {"name": "mse_loss"}}
+
+
 def scaled(target=1.0, given=1.0, steps=SLOW, criterion="mse_loss", **columns):
     steps = steps | {"target_rms": target, "input_rms": given} | columns
     return make_run(steps=steps, config={"criterion": {"name": criterion}})
@@ -38,8 +41,8 @@ def test_targets_of_a_binary_cross_entropy_are_probabilities(target, expected):
     assert fires(scaled(target, criterion="binary_cross_entropy"), "GL404") == expected
 
 
-@pytest.mark.parametrize(("steps", "expected"), [(LEARNED, ""), (SLOW, "note"), (FAILED, "error")])
-def test_a_net_that_learns_from_unscaled_data_needs_no_other(steps, expected):
+@pytest.mark.parametrize(("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")])
+def test_a_net_that_learns_from_unscaled_inputs_needs_no_other(steps, expected):
     assert severity(scaled(given=147.0, steps=steps), "GL404") == expected
 
 
@@ -62,3 +65,14 @@ def test_the_configuration_tells_where_no_batch_was_seen():
 
 def test_without_any_scale_it_says_what_is_missing():
     assert "input_rms, target_rms" in registry()["GL404"].missing(make_run())
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(SLOW, "note"), (FAILED, "error")])
+def test_targets_whose_scale_was_overcome_are_a_note(steps, expected):
+    assert severity(scaled(target=171.0, steps=steps), "GL404") == expected
+
+
+def test_one_pass_before_training_is_a_warning():
+    steps = {"loss": 2.3, "target_rms": 171.0}
+    run = make_run(1, steps=steps, config={"criterion": {"name": "mse_loss"}})
+    assert severity(run, "GL404") == "warning"

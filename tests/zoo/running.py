@@ -107,13 +107,10 @@ def judge_all(
     """
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
-    for member in load():
-        if half != "all" and member.held_out != (half == "held-out"):
-            continue
-        if not fnmatchcase(member.name, pattern) or member.missing:
-            continue
+    for member in chosen(half, pattern):
         start = time.perf_counter()
-        told = _judge_one(member, folder, bare=bare)
+        told = judge_one(member, folder, bare=bare)
+        told.pop("run", None)
         seconds = time.perf_counter() - start
         rows.append(told)
         print(
@@ -127,7 +124,19 @@ def judge_all(
     return rows
 
 
-def _judge_one(member: Member, folder: Path | None, *, bare: bool) -> dict[str, Any]:
+def chosen(half: str = "all", pattern: str = "*") -> list[Member]:
+    """Return the members of a half ("tune", "held-out" or "all") by name, whose libraries are here."""
+    return [
+        member
+        for member in load()
+        if half in ("all", "held-out" if member.held_out else "tune")
+        and fnmatchcase(member.name, pattern)
+        and not member.missing
+    ]
+
+
+def judge_one(member: Member, folder: Path | None = None, *, bare: bool = False) -> dict[str, Any]:
+    """Train a member and return its row, with the Run under "run"; `bare`: the score alone."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -135,7 +144,7 @@ def _judge_one(member: Member, folder: Path | None, *, bare: bool) -> dict[str, 
                 score, told = bare_score(member), {"name": member.name}
             else:
                 run, score = record(member, folder and folder / member.name)
-                told = row(member, gradlab.diagnose(run))
+                told = row(member, gradlab.diagnose(run)) | {"run": run}
         told |= {"score": score, "learned": score >= member.learned}
         return told | {"judgement": "" if bare else judgement(member, told)}
     except Exception as error:
