@@ -23,6 +23,9 @@ TWICE = {
 }
 
 
+OF_LOSS = "loss: "  # begins the name of an operation behind the criterion's answer
+
+
 class LostAtOutput(Rule):
     """Lost at output (GL106).
 
@@ -90,7 +93,7 @@ class LostAtOutput(Rule):
 
     def missing(self, run: Run) -> str | None:
         """The output stage is needed; only a framework's adapter sees it."""
-        if column(run, "output_gain") is not None:
+        if column(run, "output_gain") is not None or _cut_off(run):
             return None
         return (
             "needs output_gain, which this record does not hold: no operation was seen behind the "
@@ -106,9 +109,11 @@ class LostAtOutput(Rule):
         prefix = finite_prefix(run)
         values = np.full(run.replicates, np.nan)
         mask = np.zeros(run.shape[1:], bool)
+        cut = _cut_off(run)
         for seed, stop in enumerate(prefix):
             known = np.array([]) if gains is None else gains[: int(stop), seed]
             known = known[np.isfinite(known)]
+            known = np.zeros(1) if cut and not len(known) else known
             if not len(known):
                 continue
             values[seed] = float(np.median(known))
@@ -186,6 +191,14 @@ def _passed(run: Run) -> float:
     return float(np.prod(factors) * np.sqrt(max(1, batch_size(run))))
 
 
+def _cut_off(run: Run) -> str:
+    """Name the operation that passes exactly nothing on, mostly; empty where there is none.
+
+    No gain can be measured then: it is 0 / 0 at the criterion.
+    """
+    return next((name for name, factor in _operations(run) if factor == 0), "")
+
+
 def _repeated(run: Run) -> str:
     """Name the operation behind the last layer that the criterion applies itself; empty where there
     is none.
@@ -196,7 +209,8 @@ def _repeated(run: Run) -> str:
 
 
 def _remedies(run: Run, repeated: str, stage: list[tuple[str, float]]) -> tuple[Remedy, ...]:
-    blocking = min(stage, key=lambda each: each[1])[0] if stage else ""
+    measured = [each for each in stage if np.isfinite(each[1])]
+    blocking = min(measured, key=lambda each: each[1])[0] if measured else ""
     culprit = repeated or blocking
     criterion = str(_criterion(run).get("name") or "the loss")
     first = (
@@ -207,6 +221,11 @@ def _remedies(run: Run, repeated: str, stage: list[tuple[str, float]]) -> tuple[
         first = (
             "look at what stands between the last layer and the loss: it must not be flat where "
             "the answers lie"
+        )
+    if culprit.startswith(OF_LOSS):
+        first = (
+            f"take {culprit.removeprefix(OF_LOSS)} out of the loss, or move its bounds: where the "
+            "losses lie it is flat"
         )
     evidence = (
         f"output_gain is measured behind the last layer; {culprit or 'the stage'} has the smallest "

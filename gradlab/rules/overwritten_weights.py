@@ -22,8 +22,9 @@ class OverwrittenWeights(Rule):
     What it does
     ------------
     Compares what moved the weights between two steps with what the optimizer's step did:
-    `outside_update_norm` over `update_norm`. Above the limit in most measurements, code outside the
-    optimizer writes the weights. An error in a net that does not learn; else a note: WGAN's
+    `outside_update_norm` over `update_norm`. Above the limit in most measurements, or at three of
+    them and in all as far as the optimizer's steps, code outside the optimizer writes the weights.
+    An error in a net that does not learn; else a note: WGAN's
     clipping and moving averages do so on purpose.
 
     Why it is bad
@@ -70,6 +71,11 @@ class OverwrittenWeights(Rule):
             "of the optimizer's own step",
             "a step undone gives 1; nothing else moves weights usually",
         ),
+        "whole": Limit(
+            1.0,
+            "of the optimizer's own way, all measurements together",
+            "writes that are rare undo what many steps did: a model made anew in every epoch",
+        ),
         "often": Limit(0.5, "of the measurements", "a checkpoint that is loaded once is none"),
         "least": Limit(3, "measurements", "one or two may be a schedule's reset"),
     }
@@ -92,12 +98,13 @@ class OverwrittenWeights(Rule):
             step = nanmedian(own[: int(stop), seed])
             with np.errstate(all="ignore"):
                 ratio = outside[: int(stop), seed] / np.maximum(step, np.finfo(float).tiny)
-            known = np.isfinite(ratio)
-            often = (ratio > self.limit("share")).sum(axis=0) >= self.limit("often") * known.sum(
-                axis=0
-            )
-            mask[seed] = often & (known.sum(axis=0) >= self.limit("least")) & (step > 0)
-            shares[seed] = nanmedian(ratio)
+            known = np.isfinite(ratio).sum(axis=0)
+            writes = (ratio > self.limit("share")).sum(axis=0)
+            mean = np.nansum(ratio, axis=0) / np.maximum(known, 1)
+            often = writes >= self.limit("often") * known
+            far = (writes >= self.limit("least")) & (mean >= self.limit("whole"))
+            mask[seed] = (often | far) & (known >= self.limit("least")) & (step > 0)
+            shares[seed] = np.where(often, nanmedian(ratio), mean)
         hits = Hits(mask)
         if not hits.which:
             return None

@@ -24,8 +24,9 @@ class UnscaledData(Rule):
     What it does
     ------------
     Where a seed does not learn, looks at the data before the layers: the root mean square of the
-    regression's targets and of the inputs. A net begins with answers near 0 and weights made for
-    inputs near 1. Targets or inputs far from that set the size of the loss, of every gradient and
+    regression's targets and of the inputs. A net begins with answers near 1 and weights made for
+    inputs near 1. Targets or inputs far above that, or targets far below it which the net answers
+    worse than a constant would, set the size of the loss, of every gradient and
     of the first layer's answers. An error where nothing is learned, a warning where learning is
     slow; but targets whose scale the net has overcome, since it beats the best constant, are a note
     unless they explain more. One pass, before
@@ -81,6 +82,11 @@ class UnscaledData(Rule):
             "root mean square of the targets",
             "answers begin near 1; He's nets learn targets to 10",
         ),
+        "small": Limit(
+            1 / 30.0,
+            "root mean square of the targets",
+            "answers begin near 1: a loss far above the constant's, and steps too large to fit them",
+        ),
         "probability": Limit(
             1.0,
             "root mean square of the targets of a binary cross-entropy",
@@ -112,6 +118,9 @@ class UnscaledData(Rule):
         allowed = self.limit("probability") if _probabilities(run) else self.limit("target")
         if target > allowed and (_regresses(run) or _probabilities(run)):
             return self._finding(run, hits, "target", target, float(allowed))
+        worse = all(states[seed].share > 1 for seed in hits.which)  # than the best constant
+        if 0 < target < self.limit("small") and worse and _regresses(run):
+            return self._finding(run, hits, "target", target, float(self.limit("small")))
         if given > self.limit("input"):
             return self._finding(run, hits, "input", given, float(self.limit("input")))
         return None

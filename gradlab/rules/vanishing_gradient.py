@@ -22,6 +22,7 @@ from gradlab.rules.windows import WINDOW, finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds, span
 from gradlab.rules.yardsticks import (
     LEARNED,
+    UNKNOWN,
     constant_loss,
     gradient_share,
     outcomes,
@@ -129,8 +130,11 @@ class VanishingGradient(Rule):
             constant = constant_loss(run, seed)
             weak = nanmedian(felt[int(stop) - size : int(stop), seed]) / constant
             low = self._vanished(_by_block(run, first), _by_block(run, last))
-            everywhere = np.nanmax(weak, initial=0.0) < self.limit("everywhere")
-            if not low.any() and (states[seed].failed or audited) and everywhere:
+            known = states[seed].failed or audited
+            bound = self.limit("everywhere" if known else "alarm")  # clearer where none can tell
+            everywhere = np.nanmax(weak, initial=0.0) < bound
+            told = known or states[seed].state == UNKNOWN
+            if not low.any() and told and everywhere:
                 mask[seed] = self._low_up_to(_by_block(run, weak), self.limit("alarm"))
             else:
                 mask[seed] = low
@@ -153,12 +157,15 @@ class VanishingGradient(Rule):
 
         None where the next layer is far above it: a signal that vanishes does so step by step;
         what stands beside the way, such as the embedding of a time, begins far below it. A signal
-        of exactly 0 has been cut off: no jump is too large for that.
+        of exactly 0 has been cut off: no jump is too large for that. Nor is one that is no larger
+        than the step before it: weights a tenth of the usual take a factor of 100 a layer.
         """
         low = _up_to(values, limit)
-        beyond = values[np.isfinite(values) & ~low]
-        largest = values[low].max(initial=0.0)
-        if largest > 0 and len(beyond) and beyond[0] > self.limit("jump") * largest:
+        beyond, below = values[np.isfinite(values) & ~low], values[low]
+        largest = below.max(initial=0.0)
+        before = below[-1] / below[-2] if len(below) > 1 and below[-2] > 0 else 1.0
+        jump = max(self.limit("jump"), before)
+        if largest > 0 and len(beyond) and beyond[0] > jump * largest:
             return np.zeros(len(values), bool)
         return low
 

@@ -102,3 +102,17 @@ def test_what_a_later_operation_gives_back_is_not_lost(given_back, expected):
 
 def test_without_the_stage_it_says_what_is_missing():
     assert "output_gain" in registry()["GL106"].missing(make_run())
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.0, "error"), (0.5, "")])
+def test_an_operation_that_passes_nothing_on_leaves_no_gain_to_measure(factor, expected):
+    """The loss of each example is clamped at 2 and stands above it: 0 / 0 at the criterion."""
+    stage = [("loss: cross_entropy", np.nan), ("loss: clamp", factor), ("loss: mean", 0.14)]
+    run = with_gain(np.nan, operations=stage, criterion="cross_entropy")
+    assert severity(run, "GL106") == expected
+
+
+def test_the_operation_that_passes_nothing_on_is_named():
+    stage = [("loss: cross_entropy", np.nan), ("loss: clamp", 0.0), ("loss: mean", 0.14)]
+    finding = found(with_gain(np.nan, operations=stage, criterion="cross_entropy"), "GL106")
+    assert "clamp" in finding.remedies[0].parameters["operation"]

@@ -68,3 +68,25 @@ def test_a_layer_that_the_optimizer_does_not_move_is_not_overwritten():
 
 def test_a_record_without_the_measurement_passes():
     assert not fires(make_run(), "GL308")
+
+
+@pytest.mark.parametrize(
+    ("size", "every", "expected"),
+    [
+        (0.61, 60, False),  # once
+        (0.31, 30, False),  # twice, 31 steps' way each
+        (0.21, 20, True),  # three times 21 steps' way, in 60 steps
+        (0.19, 20, False),  # three times 19 steps' way
+    ],
+)
+def test_rare_writes_count_where_they_undo_what_the_steps_did(size, every, expected):
+    """As of a model whose weights are drawn anew in each epoch."""
+    outside = np.where(np.arange(60) % every == 0, size, 0.0)[:, None, None]
+    assert fires(make_run(steps=SLOW, outside_update_norm=outside), "GL308") == expected
+
+
+def test_of_rare_writes_the_mean_is_told():
+    outside = np.where(np.arange(60) % 20 == 0, 0.4, 0.0)[:, None, None]
+    finding = found(make_run(steps=FAILED, outside_update_norm=outside), "GL308")
+    assert finding.value == pytest.approx(2.0)  # 3 x 40 steps' way in 60 steps
+    assert finding.severity == "error"

@@ -4,10 +4,23 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    BASELINE,
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+)
 
 
 MEAN_SQUARES = {"criterion": {"name": "mse_loss"}}
+
+
+WORSE = {"loss": np.full((60, 2), 1e6 * BASELINE)}  # far above the best constant's loss
 
 
 def scaled(target=1.0, given=1.0, steps=SLOW, criterion="mse_loss", **columns):
@@ -41,7 +54,9 @@ def test_targets_of_a_binary_cross_entropy_are_probabilities(target, expected):
     assert fires(scaled(target, criterion="binary_cross_entropy"), "GL404") == expected
 
 
-@pytest.mark.parametrize(("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")])
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+)
 def test_a_net_that_learns_from_unscaled_inputs_needs_no_other(steps, expected):
     assert severity(scaled(given=147.0, steps=steps), "GL404") == expected
 
@@ -76,3 +91,17 @@ def test_one_pass_before_training_is_a_warning():
     steps = {"loss": 2.3, "target_rms": 171.0}
     run = make_run(1, steps=steps, config={"criterion": {"name": "mse_loss"}})
     assert severity(run, "GL404") == "warning"
+
+
+@pytest.mark.parametrize(
+    ("target", "steps", "expected"),
+    [
+        (0.034, WORSE, False),
+        (0.033, WORSE, True),
+        (1e-6, WORSE, True),
+        (1e-6, SLOW, False),  # it beats the best constant: small targets do it no harm
+        (0.0, WORSE, False),  # targets of 0 have no scale
+    ],
+)
+def test_small_targets_that_a_constant_would_answer_better(target, steps, expected):
+    assert fires(scaled(target, steps=steps), "GL404") == expected

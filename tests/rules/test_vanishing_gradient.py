@@ -23,6 +23,9 @@ from tests.rules.runs import (
 )
 
 
+BELOW = {"loss": wavering(0.7 * BASELINE)}  # from the first iteration to the last: unknown
+
+
 def weak_first_layer(p, steps=SLOW, **details):
     return make_run(steps=steps, per_example_grad_norm=np.array([p, 0.05, 0.5, 1.0]), **details)
 
@@ -54,6 +57,15 @@ def test_the_limit_where_all_layers_are_weak_alike(elasticity, expected):
     assert severity(weak_everywhere(elasticity), "GL101") == expected
 
 
+@pytest.mark.parametrize(
+    ("strongest", "expected"), [(0.0, "warning"), (0.049, "warning"), (0.051, "")]
+)
+def test_where_nobody_knows_what_was_learned_every_layer_must_be_weak(strongest, expected):
+    """As of a net that begins below the best constant's loss, by a skip from input to output."""
+    elasticity = np.array([0.04, 0.04, 0.04, strongest])
+    assert severity(weak_everywhere(elasticity, BELOW), "GL101") == expected
+
+
 @pytest.mark.parametrize(("strongest", "expected"), [(0.249, True), (0.251, False)])
 def test_weak_layers_are_no_fault_where_another_one_matters(strongest, expected):
     elasticity = np.array([0.04, 0.04, 0.04, strongest])
@@ -64,6 +76,13 @@ def test_weak_layers_are_no_fault_where_another_one_matters(strongest, expected)
 def test_a_layer_far_below_the_next_one_stands_beside_the_way(second, expected):
     """The embedding of a time gets little of the gradient; nothing vanished on the way to it."""
     p = np.array([0.005, second, 0.5, 1.0])
+    assert fires(make_run(steps=FAILED, per_example_grad_norm=p), "GL101") == expected
+
+
+@pytest.mark.parametrize(("first", "expected"), [(0.00016, True), (0.00018, False)])
+def test_a_jump_no_larger_than_the_step_before_it_is_a_step(first, expected):
+    """From 0.004 to 0.1 the share jumps 25 times; the step before it is 25 times, or less."""
+    p = np.array([first, 0.004, 0.1, 1.0])
     assert fires(make_run(steps=FAILED, per_example_grad_norm=p), "GL101") == expected
 
 
