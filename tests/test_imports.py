@@ -39,8 +39,8 @@ ADAPTED = (
     "statistics sums"
 )
 SHARED = (
-    "rules.base rules.by_role rules.expressions rules.limits rules.remedies rules.windows "
-    "rules.wording rules.yardsticks"
+    "rules.base rules.by_role rules.config_numbers rules.expressions rules.limits rules.remedies "
+    "rules.windows rules.wording rules.yardsticks"
 )
 RULE = f"activations errors measures rules.cause rules.origin run statistics theory {SHARED}"
 

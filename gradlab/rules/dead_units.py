@@ -9,6 +9,7 @@ import numpy as np
 from gradlab import activations
 from gradlab.rules import cause
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, initialize, lower_learning_rate, remedy
 from gradlab.rules.windows import WINDOW, finite_prefix
@@ -197,11 +198,11 @@ def _baseline(run: Run) -> Array:
     """
     from gradlab import theory
 
-    batch, names = run.config.get("batch_size"), run.layer("activation").tolist()
+    batch, names = config_number(run, "batch_size", 0), run.layer("activation").tolist()
     sizes = [int(n) for n in np.nan_to_num([run.layer("fan_in")[0], *run.layer("fan_out")], nan=1)]
-    if not batch or names[0] not in activations.ACTIVATIONS:
+    if batch < 1 or names[0] not in activations.ACTIVATIONS:
         return np.zeros(len(names))
-    correlation = run.config.get("input_correlation", 0.0)
+    correlation = config_number(run, "input_correlation", 0.0)
     return theory.silent_fraction(
         names[0], sizes, int(batch), input_correlation=min(max(correlation, 0.0), 0.999)
     )

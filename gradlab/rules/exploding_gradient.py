@@ -9,6 +9,7 @@ import numpy as np
 from gradlab.rules import cause
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.by_role import norms_for_a_bare_stream
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import (
     Remedy,
@@ -260,8 +261,8 @@ class ExplodingGradient(Rule):
 def _remedies(run: Run, layers: tuple[int, ...], why) -> tuple[Remedy, ...]:
     if why is None or sum(why["log_gain"].values()) < cause.HARMLESS:
         return lower_learning_rate(run, 10).adding("or warm it up"), clip(run)
-    gain = run.config.get("gain", 1)
-    if isinstance(gain, (int, float)) and gain > 1:
+    gain = config_number(run, "gain", 1.0)
+    if gain > 1:
         scale = set_gain(run, gain)
     else:
         scheme = fitting_scheme(run.layer("activation")[0])

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import WINDOW, elapsed, finite_prefix, nanmedian
@@ -147,7 +148,7 @@ class ShrinkingWeights(Rule):
             strength = float(np.nanmedian(along[penalty]))
             both = penalty | gone
             return _Pull("penalty", both, float(np.nanmedian(left[both])), strength)
-        decay = float(run.config.get("weight_decay") or 0.0)
+        decay = config_number(run, "weight_decay", 0.0)
         if not decay:
             set_by_name = run.config.get("l1") or run.config.get("l2")
             halved = fell & (left < self.limit("halved"))
@@ -184,9 +185,9 @@ class ShrinkingWeights(Rule):
         return None
 
     def _finding(self, run: Run, hits: Hits, pull: _Pull) -> Finding:
-        decay = run.config.get("weight_decay")
+        decay = config_number(run, "weight_decay", 0.0)
         who = (
-            f"weight decay {number(float(decay))}"
+            f"weight decay {number(decay)}"
             if pull.kind == "weight decay" and decay
             else "a penalty"
         )
@@ -240,7 +241,7 @@ def _remedies(run: Run, pull: _Pull) -> tuple[Remedy, ...]:
                 evidence,
             ),
         )
-    decay = float(run.config.get("weight_decay") or 0.0)
+    decay = config_number(run, "weight_decay", 0.0)
     lower = Remedy(
         "lower weight decay",
         f"lower weight_decay from {number(decay)} to {number(decay / 100)}",

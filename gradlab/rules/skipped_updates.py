@@ -13,6 +13,8 @@ from gradlab.rules.remedies import Remedy
 from gradlab.rules.yardsticks import column, severity
 from gradlab.run import Run
 
+MOST = 1 << 40  # steps skipped before one, whatever a record claims
+
 
 class SkippedUpdates(Rule):
     """Skipped updates (GL307).
@@ -117,13 +119,15 @@ def _skipped(run: Run) -> tuple[int, int]:
     """Return how many steps were skipped before the first that was taken, and how many in all."""
     steps = column(run, "skipped_steps")
     if steps is not None:
-        counts = np.nan_to_num(steps[:, 0])
+        counts = np.where(np.isfinite(steps[:, 0]), steps[:, 0], 0).clip(0, MOST)
         return int(counts[0]), int(counts.sum())
     noted = run.provenance.get("skipped_steps")
     if not isinstance(noted, dict):
         return 0, 0
-    before = [each for each in noted.get("before_iterations", []) if isinstance(each, int)]
-    return sum(each == 0 for each in before), int(noted.get("count", len(before)))
+    listed = noted.get("before_iterations")
+    before = [each for each in listed if isinstance(each, int)] if isinstance(listed, list) else []
+    count = noted.get("count")
+    return sum(each == 0 for each in before), count if type(count) is int else len(before)
 
 
 def _look_at_guard() -> Remedy:

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import NOTE, WARNING, Finding, Rule
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import remedy, set_epsilon
 from gradlab.rules.windows import worst_window
@@ -73,7 +74,7 @@ class StalledOptimizer(Rule):
         """Judge every window in which something is left to learn."""
         if "second_moment_rms" not in run:
             return None
-        epsilon = float(run.config.get("epsilon", DEFAULT))
+        epsilon = config_number(run, "epsilon", DEFAULT)
         with np.errstate(all="ignore"):
             share = epsilon / run["second_moment_rms"]
         found = worst_window(

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, set_epsilon
 from gradlab.rules.windows import finite_prefix
@@ -212,7 +213,7 @@ class StarvedSteps(Rule):
     def _epsilon(self, run: Run, seed: int, stop: int) -> _Shortage | None:
         if "second_moment_rms" not in run:
             return None
-        epsilon = float(run.config.get("epsilon", DEFAULT_EPSILON))
+        epsilon = config_number(run, "epsilon", DEFAULT_EPSILON)
         moments = np.where(run.recorded("second_moment_rms"), run["second_moment_rms"], np.nan)[
             :stop, seed
         ]

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from gradlab.rules.base import Hits, Window
+from gradlab.rules.config_numbers import config_number
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -77,7 +78,7 @@ def starting_loss(run: Run) -> Array:
     """Return what a replicate's loss is measured against (S,): the best constant predictor's, else
     its own first.
     """
-    baseline = run.config.get("baseline_loss")
+    baseline = config_number(run, "baseline_loss", 0.0)
     first = np.abs(losses(run)[0])
     return (
         np.full_like(first, baseline) if baseline else np.where(np.isfinite(first), first, np.inf)

@@ -24,6 +24,7 @@ def number(value: float) -> str:
     """Write a number as a reader wants it: three significant digits, powers of ten only where they
     help.
     """
+    value = float(value)
     if not np.isfinite(value):
         return "NaN" if np.isnan(value) else ("inf" if value > 0 else "-inf")
     if value == 0:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.rules.base import ERROR, WARNING
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.windows import WINDOW, elapsed, finite_prefix, losses, nanmedian
 from gradlab.run import Run
 
@@ -173,13 +174,15 @@ def _middle_mean(values: Array) -> float:
     )
 
 
+MOST_ROWS = 1 << 40  # of a batch, whatever a record claims
+
+
 def batch_size(run: Run) -> int:
     """How many examples a batch holds, as far as the record says; 0 where it says nothing."""
     rows = column(run, "examples")
     if rows is not None and np.isfinite(rows).any():
-        return int(np.nanmedian(rows))
-    given = run.config.get("batch_size")
-    return int(given) if isinstance(given, (int, float)) and given > 0 else 0
+        return int(min(max(np.median(rows[np.isfinite(rows)]), 0), MOST_ROWS))
+    return int(min(max(config_number(run, "batch_size", 0), 0), MOST_ROWS))
 
 
 def window_size(run: Run) -> int:
