@@ -75,7 +75,10 @@ def whole(argument: str, value: object, least: int) -> None:
 
 def is_number(value: object) -> bool:
     """Whether `value` is one finite number; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False
 
 
 def above_zero(argument: str, value: object, more: str = "") -> float:

@@ -13,6 +13,7 @@ from gradlab._version import __version__
 from gradlab.comparison.networks import Network
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError, shown
+from gradlab.kinds import TEXTS
 from gradlab.nn import losses, schedules
 from gradlab.nn.modifiers import Modifiers
 from gradlab.options import TrainingOptions, given
@@ -90,6 +91,7 @@ def plan_cells(
     for argument, values, example in examples:
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise ArgumentError(f"{argument}={shown(values)} must be a list, such as {example}")
+    TEXTS.check("networks", networks)
     networks, depths = list(networks), list(depths)
     if not networks or not depths:
         raise ArgumentError("give at least one network and one depth")

@@ -51,7 +51,8 @@ class Data:
         TEXTS.check("classes", self.classes)
         TEXTS.check("feature_names", self.feature_names)
         for part in ("train", "test"):
-            x, y = _array(self.name, f"x_{part}", self), _array(self.name, f"y_{part}", self)
+            x = _array(self.name, f"x_{part}", getattr(self, f"x_{part}"))
+            y = _array(self.name, f"y_{part}", getattr(self, f"y_{part}"))
             _check_part(self.name, part, x, y)
             for key, array in ((f"x_{part}", x.astype(np.float64)), (f"y_{part}", _target(y))):
                 array.flags.writeable = False
@@ -94,9 +95,9 @@ def _target(y: Array) -> Array:
     return y.astype(np.int64 if y.dtype.kind in "iu" else np.float64)
 
 
-def _array(name: str, key: str, data: Data) -> Array:
+def _array(name: str, key: str, value: object) -> Array:
     try:
-        return np.asarray(getattr(data, key))
+        return np.asarray(value)
     except ValueError:
         raise DataError(
             f"data {name!r}: {key} has rows of different lengths; give each the same"
@@ -198,7 +199,7 @@ def split(
     """
     COUNT_OR_0.check("seed", seed)
     Range(0, 1, open_least=True, open_most=True).check("test_fraction", test_fraction)
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = _array(name, "x", x), _array(name, "y", y)
     _check_part(name, "train", x, y)
     train = len(x) - math.ceil(test_fraction * len(x))
     if train < 1:

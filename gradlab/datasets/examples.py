@@ -12,6 +12,7 @@ from gradlab.errors import ArgumentError, DataError, one_of, shown
 from gradlab.ranges import AT_LEAST_0, COUNT, COUNT_OR_0, Range
 
 Array = np.ndarray
+MOST = 10**9  # examples
 
 BUNDLED = ("iris", "wine", "breast_cancer", "diabetes")
 
@@ -81,7 +82,7 @@ def circles(n: int = 1000, *, noise: float = 0.1, seed: int = 0) -> Data:
         An argument outside its range.
     """
     rng = _generator(seed, noise=noise)
-    Range(4, whole=True).check("n", n)
+    Range(4, MOST, whole=True).check("n", n)
     labels = np.arange(n) % 2
     angle = rng.uniform(0, 2 * np.pi, n)
     x = (1.0 + labels)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + rng.normal(
@@ -130,7 +131,7 @@ def blobs(
     rng = _generator(seed, spread=spread)
     Range(2, whole=True).check("classes", classes)
     COUNT.check("features", features)
-    Range(max(4, classes), whole=True).check("n", n)
+    Range(max(4, classes), MOST, whole=True).check("n", n)
     centres = rng.uniform(-10, 10, (classes, features))
     labels = (
         np.arange(n) % classes
@@ -147,7 +148,7 @@ def _counts(n: int, shares: Sequence[float], classes: int) -> Array:
     """Return how many of n examples each class gets; what rounding leaves goes to the largest."""
     try:
         given = np.asarray(shares, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         given = np.zeros(0)
     if given.shape != (classes,) or not np.isfinite(given).all() or (given <= 0).any():
         raise ArgumentError(
@@ -183,7 +184,7 @@ def course_function(n: int = 1000, *, noise: float = 0.0, seed: int = 0) -> Data
         An argument outside its range.
     """
     rng = _generator(seed, noise=noise)
-    Range(4, whole=True).check("n", n)
+    Range(4, MOST, whole=True).check("n", n)
     x = rng.uniform(0, 4, (n, 1))
     y = 2 * np.sin(x[:, 0] ** 2) + np.sqrt(5 * x[:, 0]) + rng.normal(0, noise, n)
     return split("course_function", x, y, seed=seed, feature_names=("x",))
@@ -217,7 +218,7 @@ def linear(n: int = 1000, *, features: int = 3, noise: float = 0.1, seed: int = 
         An argument outside its range.
     """
     rng = _generator(seed, noise=noise)
-    Range(4, whole=True).check("n", n)
+    Range(4, MOST, whole=True).check("n", n)
     COUNT.check("features", features)
     x = rng.normal(size=(n, features))
     y = x @ np.arange(1.0, features + 1) + 1 + rng.normal(0, noise, n)

@@ -81,7 +81,7 @@ def choose(
         A code or prefix that fits no rule; the message names the nearest.
     """
     wanted = None if select is None else [checked_code(rules, code) for code in select]
-    dropped = [checked_code(rules, code) for code in ignore or ()]
+    dropped = [checked_code(rules, code) for code in (() if ignore is None else ignore)]
     chosen = {}
     for code, rule in rules.items():
         selected = 0 if wanted is None else _longest(code, wanted)

@@ -18,7 +18,7 @@ import pandas as pd  # noqa: F401
 import pyarrow as pa
 
 from gradlab.errors import ArgumentError
-from gradlab.kinds import LISTED
+from gradlab.kinds import FLAG, LISTED
 from gradlab.recorder import batch_checks, checks
 from gradlab.recorder.buffers import Buffer
 from gradlab.recorder.cadence import Cadence
@@ -234,6 +234,7 @@ class Recorder:
             is possible.
         """
         self._check_open()
+        FLAG.check("last", last)
         if self._vectors:
             raise ArgumentError(
                 f"layers holds {self._vectors} vectors, which record does not measure; leave them "
@@ -387,7 +388,15 @@ class Recorder:
             len(phases), len(self.layers), len(self.blocks), len(self._trajectories)
         )
         stages = batch_checks.stages(output_stage)
-        batch = Batch(phases, columns, steps, followed, block_signals or {}, stages, histograms)
+        batch = Batch(
+            phases,
+            columns,
+            steps,
+            followed,
+            {} if block_signals is None else block_signals,
+            stages,
+            histograms,
+        )
         self._buffer.append(batch_checks.checked(batch, sizes))
         self._write(keep=0)
 

@@ -13,7 +13,7 @@ from gradlab._version import __version__
 from gradlab.comparison import Comparison
 from gradlab.diagnosis import Diagnosis
 from gradlab.errors import ArgumentError
-from gradlab.kinds import FUNCTION, TEXT, of_kinds
+from gradlab.kinds import FUNCTION, TEXT, instance, of_kinds, several
 from gradlab.report import story
 from gradlab.report.layer_filter import check_pattern
 from gradlab.report.one_run import describe_run
@@ -145,6 +145,7 @@ def _runs(runs: Sequence[Run], scale: float, judge: Judge | None) -> dict[str, A
     names = distinct_names(runs)
     ids = identifiers(names)
     verdicts = [(judge or diagnosis.diagnose)(run) for run in runs]
+    several(instance(Diagnosis, ""), "a function that returns a Diagnosis").check("judge", verdicts)
     summaries = [
         summarize(run, verdict, diagnosis.outcome(run), name)
         for run, verdict, name in zip(runs, verdicts, names, strict=True)

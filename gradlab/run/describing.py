@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, is_number
 from gradlab.run.tables import BLOCK_COLUMNS, LAYER_COLUMNS, LAYER_WORDS, VECTOR
 
 
@@ -87,6 +87,11 @@ def describe_blocks(blocks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
         | {key: value for key, value in block.items() if key in BLOCK_COLUMNS}
         for block in blocks
     ]
+
+
+def is_baseline(value: Any) -> bool:
+    """Whether a value may be `config["baseline_loss"]`: a finite number, or None."""
+    return value is None or is_number(value)
 
 
 def as_json(argument: str, value: Any) -> Any:

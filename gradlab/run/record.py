@@ -15,7 +15,7 @@ import numpy as np
 from gradlab.errors import ArgumentError, shown, suggest
 from gradlab.kinds import MAPPING, PATH, TEXT, Kind, of_kinds
 from gradlab.run import arrays, printing, saving, tables
-from gradlab.run.describing import as_json, describe_blocks, describe_layers
+from gradlab.run.describing import as_json, describe_blocks, describe_layers, is_baseline
 from gradlab.run.reader import Reader
 from gradlab.run.sampling import Sampling
 from gradlab.run.sources import FolderSource, MemorySource, Source
@@ -449,6 +449,11 @@ class Run:
         ArgumentError
             An unknown statistic, or shapes that do not agree.
         """
+        baseline = as_json("config", dict(config or {})).get("baseline_loss")
+        if not is_baseline(baseline):
+            raise ArgumentError(
+                f"config['baseline_loss']={shown(baseline)} must be a finite number, or None"
+            )
         shape = arrays.shape_of(signals)
         described = describe_layers([{} for _ in range(shape[2])] if layers is None else layers)
         if len(described) != shape[2]:

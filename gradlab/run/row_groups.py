@@ -119,7 +119,7 @@ class RowGroups:
         low, high, nulls = (np.full(len(self), np.nan) for _ in range(3))
         for k in range(len(self)):
             told = self._meta.row_group(k).column(self._columns[column]).statistics
-            if told is not None and told.has_min_max:
+            if told is not None and told.has_min_max and isinstance(told.min, (int, float)):
                 low[k], high[k] = told.min, told.max
             if told is not None and told.has_null_count:
                 nulls[k] = told.null_count

@@ -22,6 +22,7 @@ from typing import Any
 from gradlab.errors import RunError
 from gradlab.files import write_text
 from gradlab.run import parquet
+from gradlab.run.describing import is_baseline
 from gradlab.run.locks import LOCK, FolderLock, refuse_if_recorded
 from gradlab.run.tables import COLUMNS, LAYER_COLUMNS, LAYER_WORDS
 
@@ -73,7 +74,7 @@ def _blocks(value: Any) -> bool:
 _VALID: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
     "closed": lambda value: value is None or isinstance(value, bool),
-    "config": lambda value: isinstance(value, dict),
+    "config": lambda value: isinstance(value, dict) and is_baseline(value.get("baseline_loss")),
     "provenance": lambda value: isinstance(value, dict),
     "layers": _layers,
     "replicates": lambda value: _whole(value) and value >= 1,
@@ -103,7 +104,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         The folder is no run, is damaged, or comes from another version of gradlab.
     """
     path = folder / DESCRIPTION
-    if not folder.exists():
+    if not _exists(folder):
         advice = "give the folder of a recorded run"
         if _aside(folder).exists():  # a process died while it put another run in its place
             advice = f"the run that lay there is in {_aside(folder)}"
@@ -177,6 +178,7 @@ def copy_tables(folder: Path, target: Path) -> None:
 
 def check_folder(folder: Path, overwrite: bool = False) -> None:
     """Raise RunError for a folder that no run may be written to, and change nothing."""
+    _exists(folder)
     if folder.is_file():
         raise RunError(f"{folder} is a file; give a folder for the run")
     if folder.exists() and any(not path.name.startswith(LOCK) for path in folder.iterdir()):
@@ -230,6 +232,20 @@ def _is_of_a_run(name: str) -> bool:
     ends = (".arrow", ".parquet", ".parquet.part")
     batch = name.startswith("batch-") and name.endswith(".npz")  # what `watch` keeps of a break
     return name == DESCRIPTION or batch or (table in TABLES and name.endswith(ends))
+
+
+def _exists(folder: Path) -> bool:
+    """Whether there is such a path.
+
+    Raises
+    ------
+    RunError
+        There cannot be one: its name is too long, say, or nobody may look.
+    """
+    try:
+        return folder.exists()
+    except OSError as error:
+        raise RunError(f"{folder} cannot be read: {error.strerror or error}") from None
 
 
 def _aside(folder: Path) -> Path:

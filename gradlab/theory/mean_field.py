@@ -138,6 +138,7 @@ def predict(
     AT_LEAST_0.check("bias_variance", bias_variance)
     fans = list(itertools.pairwise(sizes))
     sigma2 = np.array([weight_variance(init, fan_in, fan_out, gain) for fan_in, fan_out in fans])
+    FRACTION.check("dropout", dropout)
     if norm is not None or residual is not None or dropout:
         if bias_variance != 0:
             raise ArgumentError(

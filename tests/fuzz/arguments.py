@@ -409,7 +409,7 @@ def attempt(given: tuple[int, dict[str, str]], tally: Tally) -> None:
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         Path("table.csv").write_text(
-            "a,b,label\n" + "".join(f"{k},{k},{k % 2}\n" for k in range(9))
+            "a,b,label\n" + "".join(f"{k},{k},{k % 2}\n" for k in range(12))
         )
         try:
             tally.attempt(f"{target.name}({wrong})", act)
@@ -420,9 +420,11 @@ def attempt(given: tuple[int, dict[str, str]], tally: Tally) -> None:
 ALSO_CALLED = {
     "model": ("MLP", "network"), "out": ("folder", "does", "is", "cannot"), "path": ("is", "cannot"),
     "subject": ("report",), "value": ("column", "statistic", "layers", "run"), "runs": ("runs",),
-    "networks": ("network",), "depths": ("depth",), "x": ("data",), "y": ("data",),
+    "networks": ("network", "activation"), "depths": ("depth",), "x": ("data",), "y": ("data",),
     "x_train": ("data",), "y_train": ("data",), "x_test": ("data",), "y_test": ("data",),
-    "class_weights": ("class",), "target": ("column",), "steps": ("loss",), "seeds": ("replicates",),
+    "class_weights": ("class",), "target": ("column",), "steps": ("loss",),
+    "seeds": ("replicates",), "select": ("rule",), "ignore": ("rule",), "limits": ("rule",),
+    "mute": ("rule",), "rules": ("Rule",), "run": ("cannot", "does not", "is not"),
 }  # fmt: skip
 
 

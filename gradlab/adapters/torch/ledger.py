@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gradlab.adapters.torch.numbers import Number
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, shown
 
 Array = np.ndarray
 Column = tuple[Array, Array]  # values, and where they were recorded
@@ -126,8 +126,8 @@ def single(name: str, value: Any) -> Array | Tensor:
         value = value.item()
     try:
         return np.array([float(value)])
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{name}={value!r} must be a number or a tensor of one") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ArgumentError(f"{name}={shown(value)} must be a number or a tensor of one") from None
 
 
 class Ledger:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gradlab.errors import ArgumentError, one_of, whole
+from gradlab.errors import ArgumentError, is_number, one_of, shown, whole
 from gradlab.recorder import Cadence
 from gradlab.run import as_json, storage
 
@@ -107,33 +106,32 @@ class WatchOptions:
         one_of("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         one_of("objective", self.objective, OBJECTIVES)
         baseline = self.baseline_loss
-        if baseline is not None and not (
-            isinstance(baseline, (int, float)) and math.isfinite(baseline)
-        ):
+        if baseline is not None and not is_number(baseline):
             raise ArgumentError(
-                f"baseline_loss={baseline!r} must be a finite number, such as ln(classes), or None"
+                f"baseline_loss={shown(baseline)} must be a finite number, such as ln(classes), or None"
             )
         if isinstance(self.blocks, list):
             object.__setattr__(self, "blocks", tuple(self.blocks))
-        patterns = (self.blocks,) if isinstance(self.blocks, str) else self.blocks or ()
+        patterns = (self.blocks,) if isinstance(self.blocks, str) else self.blocks
+        patterns = () if patterns is None else patterns
         if not isinstance(patterns, tuple) or not all(isinstance(each, str) for each in patterns):
             raise ArgumentError(
-                f"blocks={self.blocks!r} must be the path of the repeated blocks, such as "
+                f"blocks={shown(self.blocks)} must be the path of the repeated blocks, such as "
                 "'encoder.layer.*', or several, or None"
             )
         if self.config is not None and not isinstance(self.config, Mapping):
-            raise ArgumentError(f"config={self.config!r} must be a dict, or None")
+            raise ArgumentError(f"config={shown(self.config)} must be a dict, or None")
         object.__setattr__(self, "config", as_json("config", dict(self.config or {})))
         self._check_folder()
 
     def _check_kinds(self) -> None:
         for name in ("modules", "updates", "distributed", "histograms", "overwrite"):
             if not isinstance(getattr(self, name), bool):
-                raise ArgumentError(f"{name}={getattr(self, name)!r} must be True or False")
+                raise ArgumentError(f"{name}={shown(getattr(self, name))} must be True or False")
         if self.name is not None and not isinstance(self.name, str):
-            raise ArgumentError(f"name={self.name!r} must be a text, or None")
+            raise ArgumentError(f"name={shown(self.name)} must be a text, or None")
         if self.keep_batch is not None and not isinstance(self.keep_batch, bool):
-            raise ArgumentError(f"keep_batch={self.keep_batch!r} must be True, False or None")
+            raise ArgumentError(f"keep_batch={shown(self.keep_batch)} must be True, False or None")
         if self.every is True:
             raise ArgumentError("every=True must be a whole number of at least 1")
 
@@ -141,7 +139,7 @@ class WatchOptions:
         if self.out is None:
             return
         if not isinstance(self.out, (str, Path)) or not str(self.out):
-            raise ArgumentError(f"out={self.out!r} must be the path of a folder, or None")
+            raise ArgumentError(f"out={shown(self.out)} must be the path of a folder, or None")
         storage.check_folder(Path(self.out), self.overwrite)
 
     @property
