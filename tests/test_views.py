@@ -8,6 +8,7 @@ import pytest
 
 import gradlab
 from gradlab import display
+from gradlab.run import Run, distinct_names
 from tests.report.test_data import RATE, STRANGE, cells_of, made
 
 HOSTILE = "<script>alert(1)</script>"
@@ -131,3 +132,13 @@ def test_long_names_of_layers_keep_their_end():
 
 def test_a_diagnosis_fits_eighty_columns():
     assert max(map(len, str(gradlab.diagnose(made())).splitlines())) <= 80
+
+
+def test_a_run_knows_the_folder_it_lies_in_and_two_of_one_name_are_told_apart(tmp_path):
+    run = Run.from_arrays({"grad_norm": np.ones((2, 1, 3))}, name="GPT")
+    assert run.folder is None
+    first, second = (gradlab.load(run.save(tmp_path / name)) for name in ("small", "large"))
+    assert first.folder == tmp_path / "small"
+    assert distinct_names([first, second]) == ["GPT (small)", "GPT (large)"]
+    assert distinct_names([first, run]) == ["GPT (small)", "GPT"]
+    assert distinct_names([first]) == ["GPT"]

@@ -135,7 +135,7 @@ def _counts(cases: Sequence[_Case], *, skipped: bool) -> str:
 
 
 def _suite(judged: Judged, cases: Sequence[_Case]) -> str:
-    name = _attribute(judged.run.name)
+    name = _attribute(judged.diagnosis.run)
     lines = [f'  <testsuite name={name} {_counts(cases, skipped=True)} time="0">']
     lines += [_case(name, case) for case in cases]
     return "\n".join([*lines, "  </testsuite>"])
@@ -186,15 +186,15 @@ def _annotations(judged: Judged) -> list[str]:
     for finding in diagnosis.findings:
         grave = any(map(judged.fails, (finding, *finding.consequences)))
         level = "error" if grave else finding.severity.replace(NOTE, "notice")  # GitHub's word
-        title = f"{finding.rule} {finding.name} in {judged.run.name}"
+        title = f"{finding.rule} {finding.name} in {judged.diagnosis.run}"
         lines.append(_command(level, title, "\n".join(_details(finding))))
     for code, status in diagnosis.statuses.items():
         if status in ("crashed", "muted"):
             level = "error" if status == "crashed" else "notice"
-            title = f"{code} {status} in {judged.run.name}"
+            title = f"{code} {status} in {judged.diagnosis.run}"
             lines.append(_command(level, title, diagnosis.reasons.get(code, "")))
     if judged.failed and not any(line.startswith("::error") for line in lines):
-        lines.append(_command("error", judged.run.name, str(diagnosis)))
+        lines.append(_command("error", judged.diagnosis.run, str(diagnosis)))
     return lines
 
 

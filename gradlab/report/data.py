@@ -22,7 +22,7 @@ from gradlab.report.pictures import series, side_by_side
 from gradlab.report.pictures.picture import Detail
 from gradlab.report.summary import Summary
 from gradlab.rules.windows import WINDOW, losses
-from gradlab.run import Run
+from gradlab.run import Run, distinct_names
 
 Subject = Run | Comparison | Sequence[Run]
 
@@ -231,16 +231,6 @@ def _first_and_last(loss: np.ndarray) -> tuple[float, float]:
     """Median over seeds of the first loss, and of the last few: one batch says little."""
     span = max(1, min(WINDOW, len(loss) // 10))
     return float(np.median(loss[0])), float(np.median(loss[-span:], axis=(0, 1)))
-
-
-def distinct_names(runs: Sequence[Run]) -> list[str]:
-    """Return the runs' names; those of several runs are told apart by their folders."""
-    names = [run.name for run in runs]
-    folders = [getattr(run, "folder", None) for run in runs]
-    return [
-        f"{name} ({folder.name})" if folder is not None and names.count(name) > 1 else name
-        for name, folder in zip(names, folders, strict=True)
-    ]
 
 
 def identifiers(names: Sequence[str]) -> list[str]:

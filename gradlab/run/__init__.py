@@ -2,6 +2,7 @@
 
 from gradlab.run.describing import as_json
 from gradlab.run.loading import load
+from gradlab.run.naming import distinct_names
 from gradlab.run.record import Run
 from gradlab.run.tables import (
     BLOCK_COLUMNS,
@@ -35,6 +36,7 @@ __all__ = [
     "WEIGHT_COLUMNS",
     "Run",
     "as_json",
+    "distinct_names",
     "load",
     "signals_table",
     "steps_table",

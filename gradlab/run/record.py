@@ -345,6 +345,13 @@ class Run:
             span=span,
         )
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it was recorded to or loaded from; None of a run in memory alone."""
+        source = self._source
+        mine = isinstance(source, FolderSource) and not source.temporary
+        return source.folder if mine else None
+
     @of_kinds(path=PATH)
     def save(self, path: str | Path) -> Path:
         """Write the run to a folder, whole or not at all, and return its path; a run that lies

@@ -41,7 +41,7 @@ class FolderSource:
     """Reads a run folder: its Parquet files once it is closed, what its streams hold before."""
 
     def __init__(self, folder: Path, closed: bool, layout: Layout, temporary: bool = False):
-        self.folder = folder
+        self.folder, self.temporary = folder, temporary
         self._closed, self._layout = closed, layout
         self._names: dict[
             str, list[str]

@@ -25,6 +25,7 @@ from gradlab.adapters.torch.modules import (
 from gradlab.adapters.torch.observe import patches
 from gradlab.adapters.torch.observe.eager import BeforeCompiled, Eager
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.lengths import mean_square
 from gradlab.adapters.torch.observe.observer import Observer
 from gradlab.adapters.torch.optimizers import innermost, with_closure
 from gradlab.adapters.torch.options import WatchOptions
@@ -136,7 +137,7 @@ class Steps:
                 self.put(self.iteration.number, "examples", np.array([float(rows)]))
             given = numbers_in((arguments, keywords)) if self.iteration.costly else None
             if given is not None and not given.is_sparse:
-                square = given.detach().double().square().mean()
+                square = mean_square(given)
                 self.put(self.iteration.number, "input_square", ledger.single("input", square))
 
     def _returned(self, module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -45,6 +46,7 @@ def check(
     from gradlab.cli.layers import at_layers
     from gradlab.diagnosis import project
     from gradlab.errors import one_of
+    from gradlab.run import distinct_names
 
     one_of("format", format_, FORMATS)
     one_of("fail_on", fail_on, LEVELS)
@@ -52,8 +54,10 @@ def check(
         fail_on = "warning"
     settings = project.nearest()
     judged = []
-    for run in inputs.runs(run_folders):
+    runs = list(inputs.runs(run_folders))
+    for run, name in zip(runs, distinct_names(runs), strict=True):
         diagnosis = settings.judge(run, select=inputs.codes(select), ignore=inputs.codes(ignore))
+        diagnosis = replace(diagnosis, run=name)
         if layers is not None:
             diagnosis = at_layers(diagnosis, inputs.matching_layers(run, layers))
         judged.append(Judged(run, diagnosis, fail_on))

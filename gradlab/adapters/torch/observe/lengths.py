@@ -32,5 +32,16 @@ def inner(x: Tensor, y: Tensor) -> Length:
         return dots(_row(x), _row(y))
 
 
+@torch.no_grad()
+def mean_square(tensor: Tensor) -> Length | float:
+    """Return the mean of the squared entries, in float64."""
+    tensor = tensor.detach()
+    if tensor.device.type != "cpu" or not tensor.numel():
+        return tensor.double().square().mean()
+    with np.errstate(all="ignore"):
+        flat = np.ravel(array_of(tensor)).astype(np.float64, copy=False)
+        return float(flat @ flat) / tensor.numel()
+
+
 def _row(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(array_of(tensor)).reshape(1, -1)
