@@ -107,6 +107,13 @@ def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[i
             }
         )
     writer.close()
+    storage.write_description(folder, description(layers, seeds))
+    writer.remove_streams()
+    return spike, nan
+
+
+def description(layers: int, seeds: int) -> dict:
+    """Return what run.json says of the made-up run."""
     described = [
         {
             "layer": k + 1,
@@ -119,19 +126,14 @@ def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[i
         }
         for k in range(layers)
     ]
-    storage.write_description(
-        folder,
-        {
-            "name": "long",
-            "closed": True,
-            "replicates": seeds,
-            "config": {"baseline_loss": 2.3},
-            "provenance": {"status": "complete"},
-            "layers": described,
-        },
-    )
-    writer.remove_streams()
-    return spike, nan
+    return {
+        "name": "long",
+        "closed": True,
+        "replicates": seeds,
+        "config": {"baseline_loss": 2.3},
+        "provenance": {"status": "complete"},
+        "layers": described,
+    }
 
 
 def main() -> int:

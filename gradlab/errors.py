@@ -73,6 +73,12 @@ def whole(argument: str, value: object, least: int) -> None:
         raise ArgumentError(f"{argument}={shown(value)} must be a whole number of at least {least}")
 
 
+def flag(argument: str, value: object) -> None:
+    """Raise ArgumentError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ArgumentError(f"{argument}={shown(value)} must be True or False")
+
+
 def is_number(value: object) -> bool:
     """Whether `value` is one finite number; True and False are none."""
     try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar, get_type_hints
 
-from gradlab.errors import ArgumentError, one_of, suggest
+from gradlab.errors import ArgumentError, flag, one_of, suggest
 from gradlab.ranges import ABOVE_0, AT_LEAST_0, COUNT, COUNT_OR_0, FRACTION, Range
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -226,10 +226,17 @@ class TrainingOptions:
         "certain.",
         allowed=FRACTION,
     )
+    histograms: bool = option(
+        False,
+        "Also count the entries of each gradient by powers of two, among the costly statistics; "
+        "the report then draws them.",
+    )
 
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
+            if isinstance(each.default, bool):
+                flag(each.name, value)
             if value is not None or each.default is not None:
                 value = checked(each.name, value, option_of(each).allowed)
             if isinstance(value, Iterable) and not isinstance(value, str):

@@ -156,3 +156,31 @@ def test_the_report_says_how_often_clipping_bites():
     (cell,) = build(run)["cells"]
     assert cell["config"]["clipped"] == f"in {100 * share:.0f} % of the updates"
     assert "clipped" not in build(trained())["cells"][0]["config"]
+
+
+def powers_of_two(gradients):
+    """Count the entries of gradients (S, fan_in, fan_out) of one seed by floor(log2 |g|)."""
+    exponents = np.floor(np.log2(np.abs(gradients[gradients != 0]))).astype(int)
+    return dict(zip(*np.unique(exponents, return_counts=True), strict=True))
+
+
+def test_histograms_count_the_gradients_of_each_layer_and_seed():
+    seen = []
+    run = trained(
+        replicates=2,
+        iterations=3,
+        histograms=True,
+        on_step=lambda step: seen.append([g.copy() for g in step.model.weight_gradients]),
+    )
+    counted = run.histograms.dropna(subset="exponent")
+    counted = counted[counted["count"] > 0].set_index(["iteration", "replicate", "layer"])
+    for iteration in range(3):
+        for seed in range(2):
+            for layer in range(1, 5):
+                rows = counted.loc[[(iteration, seed, layer)]]
+                found = dict(zip(rows["exponent"], rows["count"], strict=True))
+                assert found == powers_of_two(seen[iteration][layer - 1][seed])
+
+
+def test_without_being_asked_for_there_are_no_histograms():
+    assert trained(iterations=3).histograms.empty

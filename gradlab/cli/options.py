@@ -79,7 +79,8 @@ def _parameter(each: Field, kind: Any) -> inspect.Parameter:
             parser=None if read is None else _reader(name, lambda _, typed: read(typed)),
             rich_help_panel=TRAINING,
         )
-        kind = str if each.default is not None else str | None
+        if kind is not bool:
+            kind = str if each.default is not None else str | None
     return inspect.Parameter(
         each.name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradlab import measures
 from gradlab._version import __version__
-from gradlab.errors import ArgumentError, is_number, shown, suggest, whole
+from gradlab.errors import ArgumentError, flag, is_number, shown, suggest, whole
 from gradlab.recorder.inputs import masked_numbers, per_replicate
 from gradlab.recorder.rows import Operations, Partial
 from gradlab.run.describing import describe_layers
@@ -34,8 +34,7 @@ def options(
     if replicates is not None:
         whole("replicates", replicates, 1)
     for argument, value in (("overwrite", overwrite), ("histograms", histograms)):
-        if not isinstance(value, (bool, np.bool_)):
-            raise ArgumentError(f"{argument}={shown(value)} must be True or False")
+        flag(argument, value.item() if isinstance(value, np.bool_) else value)
 
 
 def mapping(argument: str, value: Any) -> dict[str, Any]:

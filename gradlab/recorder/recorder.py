@@ -117,18 +117,13 @@ class Recorder:
         self._replicates = replicates or 1
         self._vectors = sum(layer["kind"] == VECTOR for layer in self.layers)
         self._cadence = Cadence(every)
-        self._trajectories = Trajectories(
-            self.layers[: len(self.layers) - self._vectors] or self.layers,
-            self._replicates,
-            weights,
-            seed,
-        )
+        matrices = self.layers[: len(self.layers) - self._vectors] or self.layers
+        self._trajectories = Trajectories(matrices, self._replicates, weights, seed)
         axis = LayerAxis(self._replicates, len(self.layers), replicates is not None)
-        fan_out = np.array([layer["fan_out"] for layer in self.layers], np.float64)
+        numbers = tuple(range(1, len(self.layers) + 1))
         names = tuple(block["block"] for block in self.blocks)
-        positions = self._trajectories.positions
-        self._layout = Layout(self._replicates, tuple(range(1, len(self.layers) + 1)), names)
-        self._buffer = Buffer(Derivations(axis, fan_out), axis.shape, names, positions)
+        self._layout = Layout(self._replicates, numbers, names)
+        self._buffer = self._buffer_of(axis)
         self._reader = StepReader(
             Inputs(self.layers, () if replicates is None else (replicates,)),
             Measurer(layers, axis, histograms),
@@ -143,6 +138,11 @@ class Recorder:
         self._last: Array | None = None
         self._flushed = time.monotonic()
         WATCHERS.tell(self)
+
+    def _buffer_of(self, axis: LayerAxis) -> Buffer:
+        fan_out = np.array([layer["fan_out"] for layer in self.layers], np.float64)
+        positions = self._trajectories.positions
+        return Buffer(Derivations(axis, fan_out), axis.shape, self._layout.blocks, positions)
 
     @property
     def folder(self) -> Path:

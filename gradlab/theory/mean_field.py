@@ -147,12 +147,7 @@ def predict(
             )
         net = _modified_net(sizes, norm, residual, dropout, q_input, input_correlation)
         return _predict_modified(sizes, activation, init, gain, sigma2, net)
-    q = np.empty(len(fans))
-    moments = []
-    q[0] = sigma2[0] * q_input + bias_variance
-    for layer in range(len(fans) - 1):
-        moments.append(gaussian.moments(phi, q[layer]))
-        q[layer + 1] = sigma2[layer + 1] * moments[-1].signal + bias_variance
+    q, moments = _forward(phi, sigma2, q_input, bias_variance)
     log_gain_weight = np.append(0.5 * np.log(sigma2[1:]), np.nan)
     log_gain_slope = np.append([0.5 * math.log(m.slope) for m in moments], np.nan)
     log_delta_ratio = _sum_from(log_gain_weight[:-1] + log_gain_slope[:-1])
@@ -175,6 +170,19 @@ def predict(
         lower=log_delta_ratio - beta / 4 - half_width,
         upper=log_delta_ratio - beta / 4 + half_width,
     )
+
+
+def _forward(
+    phi: activations.Activation, sigma2: Array, q_input: float, bias_variance: float
+) -> tuple[Array, list[gaussian.Moments]]:
+    """Return q_l = sigma_l^2 E phi(z_{l-1})^2 + sigma_b^2, and the moments of every hidden layer."""
+    q = np.empty(len(sigma2))
+    q[0] = sigma2[0] * q_input + bias_variance
+    moments = []
+    for layer in range(len(sigma2) - 1):
+        moments.append(gaussian.moments(phi, q[layer]))
+        q[layer + 1] = sigma2[layer + 1] * moments[-1].signal + bias_variance
+    return q, moments
 
 
 def _modified_net(

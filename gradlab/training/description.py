@@ -18,7 +18,7 @@ Array = np.ndarray
 
 ALWAYS = ("learning_rate", "batch_size", "iterations")
 """Options that a record states even where they have their defaults."""
-ELSEWHERE = ("loss", "optimizer")
+ELSEWHERE = ("loss", "optimizer", "histograms")
 """Options that stand at places of their own."""
 
 

@@ -104,6 +104,7 @@ def train(
         weights=weights,
         seed=model.seed,
         blocks=blocks(model),
+        histograms=asked.histograms,
     )
     if model.init == "lsuv" and not model.calibrated:
         model.calibrate(data.x_train[:CALIBRATED_ON])

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from gradlab.nn import schedules
 from gradlab.nn.initializers import INITIALIZERS
 from gradlab.nn.losses import LOSSES
 from gradlab.nn.optimizers import OPTIMIZERS
+from gradlab.options import TrainingOptions
+from gradlab.report.data import build
 from tests.cli.calls import QUICK, call, error
 
 
@@ -383,37 +386,17 @@ def test_two_classes_can_be_trained_on_one_output(capsys):
     assert "healthy" in out
 
 
+EVERY_OPTION = (
+    "--data iris --network gelu:lsuv:gain=1.5:norm=layer:residual=0.5:dropout=0.1 --depth 3 "
+    "--optimizer adamw:weight_decay=0.1 --learning-rate 0.002 --batch-size 16 "
+    "--schedule cosine:end=0.1:warmup=5 --clip norm:most=0.5 --l1 1e-4 --l2 1e-3 "
+    "--class-weights 1,2,3 --label-smoothing 0.1 --histograms"
+)
+
+
 def test_every_option_of_a_training_reaches_it(capsys):
     """One command that uses them all; the run's own record says what it was trained with."""
-    code, _, _ = call(
-        capsys,
-        "train",
-        "--data",
-        "iris",
-        "--network",
-        "gelu:lsuv:gain=1.5:norm=layer:residual=0.5:dropout=0.1",
-        "--depth",
-        "3",
-        "--optimizer",
-        "adamw:weight_decay=0.1",
-        "--learning-rate",
-        "0.002",
-        "--batch-size",
-        "16",
-        "--schedule",
-        "cosine:end=0.1:warmup=5",
-        "--clip",
-        "norm:most=0.5",
-        "--l1",
-        "1e-4",
-        "--l2",
-        "1e-3",
-        "--class-weights",
-        "1,2,3",
-        "--label-smoothing",
-        "0.1",
-        *QUICK,
-    )
+    code, _, _ = call(capsys, "train", *EVERY_OPTION.split(), *QUICK)
     assert code == 0
     run = gradlab.load(next(Path("runs").glob("gelu-*")))
     expected = {
@@ -440,6 +423,26 @@ def test_every_option_of_a_training_reaches_it(capsys):
     }
     assert {name: run.config.get(name) for name in expected} == expected
     assert run.steps["clipped_grad_norm"].max() <= 0.5 * (1 + 1e-6)
+    assert set(run.histograms["layer"]) == {1, 2, 3, 4}
+
+
+def test_every_option_of_a_training_is_in_the_test_above():
+    asked = {name for name in EVERY_OPTION.split() if name.startswith("--")}
+    options = {f"--{each.name.replace('_', '-')}" for each in fields(TrainingOptions)}
+    assert options - asked - {*QUICK} == {"--loss"}  # iris has one loss that takes all of these
+
+
+def figures_of(name):
+    """Return the pictures that the report of a recorded run holds."""
+    (folder,) = Path("runs").glob(f"*{name}*")
+    return build(gradlab.load(folder))["cells"][0]["figures"]
+
+
+def test_histograms_are_counted_and_drawn_where_they_are_asked_for(capsys):
+    assert call(capsys, "train", "--histograms", "--depth", "2", *QUICK)[0] == 0
+    assert call(capsys, "train", "--depth", "3", *QUICK)[0] == 0
+    assert "gradient_histogram" in figures_of("depth-2")
+    assert "gradient_histogram" not in figures_of("depth-3")
 
 
 @pytest.mark.parametrize(("most", "share"), [(1e-3, 1.0), (1e6, 0.0)])

@@ -51,11 +51,7 @@ def outfit(
     seen = sites(rows)
     structure = Structure(model, options.patterns)
     wiring = Wiring(seen)
-    ledger.table("parameters", OF_PARAMETERS, len(parameters.all))
-    ledger.table("modules", OF_MODULES, len(seen))
-    ledger.table("net", OF_NET, 1)
-    if options.histograms:
-        ledger.table("histograms", OF_HISTOGRAMS, len(parameters.all))
+    _lay_out(ledger, len(parameters.all), len(seen), options)
     on_cpu = any(parameter.device.type == "cpu" for parameter in parameters.all)
     stream = Stream(structure.blocks, ledger, ranks, guard)
     loss = LossObserver(LossSide(model), ledger)
@@ -93,3 +89,12 @@ def outfit(
         options,
     )
     return instruments, record
+
+
+def _lay_out(ledger: Ledger, parameters: int, modules: int, options: WatchOptions) -> None:
+    """Make the tables of the ledger: by parameter, by module, and of the net as a whole."""
+    ledger.table("parameters", OF_PARAMETERS, parameters)
+    ledger.table("modules", OF_MODULES, modules)
+    ledger.table("net", OF_NET, 1)
+    if options.histograms:
+        ledger.table("histograms", OF_HISTOGRAMS, parameters)

@@ -12,27 +12,39 @@ from gradlab.ranges import Range
 
 GROUP = "Train"
 
+Networks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--network",
+        metavar="NETWORK ...",
+        help=options.NETWORK_HELP + "; several for more rows.",
+        rich_help_panel=options.NETWORK,
+    ),
+]
+Depths = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--depth",
+        metavar="N ...",
+        help="Hidden layers, such as --depth 2 5 10.",
+        rich_help_panel=options.NETWORK,
+    ),
+]
+Jobs = Annotated[
+    int,
+    options.number(
+        "--jobs",
+        Range(-1, whole=True),
+        "Processes to train with; -1: one a core.",
+        options.OUTPUT,
+    ),
+]
+
 
 @options.training_options
 def compare(
-    network: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--network",
-            metavar="NETWORK ...",
-            help=options.NETWORK_HELP + "; several for more rows.",
-            rich_help_panel=options.NETWORK,
-        ),
-    ] = None,
-    depth: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--depth",
-            metavar="N ...",
-            help="Hidden layers, such as --depth 2 5 10.",
-            rich_help_panel=options.NETWORK,
-        ),
-    ] = None,
+    network: Networks = None,
+    depth: Depths = None,
     width: options.Width = 64,
     data: options.DataOption = "digits",
     target: options.Target = None,
@@ -43,15 +55,7 @@ def compare(
     open_it: options.Open = False,
     runs: options.Runs = Path("runs"),
     force: options.Force = False,
-    jobs: Annotated[
-        int,
-        options.number(
-            "--jobs",
-            Range(-1, whole=True),
-            "Processes to train with; -1: one a core.",
-            options.OUTPUT,
-        ),
-    ] = -1,
+    jobs: Jobs = -1,
     seeds: options.Seeds = 8,
     **training: Any,
 ) -> int:

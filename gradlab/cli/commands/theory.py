@@ -13,40 +13,47 @@ from gradlab.ranges import ABOVE_0, FRACTION, GAIN, Range
 GROUP = "Predict"
 
 
+Activation = Annotated[
+    str, typer.Option("--activation", metavar="NAME", help="sigmoid, tanh, relu, ...")
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        "--init",
+        metavar="NAME",
+        help="Of the weights; default: he_normal or glorot_normal, as it suits the activation.",
+    ),
+]
+Gain = Annotated[
+    float, options.number("--gain", GAIN, "Multiplies the weights' standard deviation.")
+]
+Depth = Annotated[int, options.number("--depth", Range(1, 10_000, whole=True), "Hidden layers.")]
+Width = Annotated[
+    int, options.number("--width", Range(1, 10**6, whole=True), "Units in each hidden layer.")
+]
+Norm = Annotated[
+    str | None, typer.Option("--norm", metavar="batch|layer", help="The normalization, if any.")
+]
+Residual = Annotated[
+    float | None,
+    options.number("--residual", ABOVE_0, "Scale of the branches of skip connections."),
+]
+Dropout = Annotated[
+    float, options.number("--dropout", FRACTION, "Share of the units that is dropped.")
+]
+OutputFile = Annotated[Path | None, options.report_file("Also write a page with the pictures.")]
+
+
 def theory(
-    activation: Annotated[
-        str, typer.Option("--activation", metavar="NAME", help="sigmoid, tanh, relu, ...")
-    ] = "relu",
-    init: Annotated[
-        str | None,
-        typer.Option(
-            "--init",
-            metavar="NAME",
-            help="Of the weights; default: he_normal or glorot_normal, as it suits the activation.",
-        ),
-    ] = None,
-    gain: Annotated[
-        float, options.number("--gain", GAIN, "Multiplies the weights' standard deviation.")
-    ] = 1.0,
-    depth: Annotated[
-        int, options.number("--depth", Range(1, 10_000, whole=True), "Hidden layers.")
-    ] = 20,
-    width: Annotated[
-        int, options.number("--width", Range(1, 10**6, whole=True), "Units in each hidden layer.")
-    ] = 64,
-    norm: Annotated[
-        str | None, typer.Option("--norm", metavar="batch|layer", help="The normalization, if any.")
-    ] = None,
-    residual: Annotated[
-        float | None,
-        options.number("--residual", ABOVE_0, "Scale of the branches of skip connections."),
-    ] = None,
-    dropout: Annotated[
-        float, options.number("--dropout", FRACTION, "Share of the units that is dropped.")
-    ] = 0.0,
-    output_file: Annotated[
-        Path | None, options.report_file("Also write a page with the pictures.")
-    ] = None,
+    activation: Activation = "relu",
+    init: Init = None,
+    gain: Gain = 1.0,
+    depth: Depth = 20,
+    width: Width = 64,
+    norm: Norm = None,
+    residual: Residual = None,
+    dropout: Dropout = 0.0,
+    output_file: OutputFile = None,
 ) -> int:
     """Predict the gradient of a net before it is trained.
 
