@@ -45,9 +45,16 @@ def fit(
     """Train `model` in place."""
     with threadpool_limits(1, "blas"):
         trainer = Trainer(
-            model, data.x_train, data.y_train, losses.get(loss), optimizers.create(optimizer, learning_rate),
-            batch_size, schedules.create(schedule, iterations), None, penalty,
-        )  # fmt: skip
+            model,
+            data.x_train,
+            data.y_train,
+            losses.get(loss),
+            optimizers.create(optimizer, learning_rate),
+            batch_size,
+            schedules.create(schedule, iterations),
+            None,
+            penalty,
+        )
         trainer.fit(iterations, _Ear(on_step))
 
 

@@ -72,11 +72,14 @@ def boundary_figure(data: Data, way: Way, oracle: tuple[Array, float], name: str
     reach = float(np.abs(data.x_train).max()) + 0.3
     traces = [
         go.Scatter(
-            x=data.x_train[data.y_train == label, 0], y=data.x_train[data.y_train == label, 1], mode="markers",
-            name=f"class {label}", marker={"color": LINES[2 * label], "size": 6, "symbol": ("circle", "diamond")[label]},
+            x=data.x_train[data.y_train == label, 0],
+            y=data.x_train[data.y_train == label, 1],
+            mode="markers",
+            name=f"class {label}",
+            marker={"color": LINES[2 * label], "size": 6, "symbol": ("circle", "diamond")[label]},
         )
         for label in (0, 1)
-    ]  # fmt: skip
+    ]
     x, y = boundary(*oracle, reach)
     traces.append(
         go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": NEUTRAL, "dash": "dash"})

@@ -1,8 +1,8 @@
 """What does depth do to sigmoid, tanh and relu networks?
 
-Trains each at 2 to 50 hidden layers on handwritten digits, and a relu net with twice the weights for contrast. Deep
-sigmoid nets vanish by the slope of their activation, the heavy relu nets explode by the scale of their weights, and
-tanh and relu learn down to twenty layers.
+Trains each at 2 to 50 hidden layers on handwritten digits, and a relu net with twice the weights
+for contrast. Deep sigmoid nets vanish by the slope of their activation, the heavy relu nets explode
+by the scale of their weights, and tanh and relu learn down to twenty layers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What does an activation function do to a gradient that passes through it L times?
 
-Sigmoid, tanh, relu and the modern ones: their curves, their slopes, the largest slope each can have, what a product of
-L slopes becomes, and what an element costs.
+Sigmoid, tanh, relu and the modern ones: their curves, their slopes, the largest slope each can
+have, what a product of L slopes becomes, and what an element costs.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ def article(result: Result) -> Article:
     """Lay the result out as a page."""
     left = {name: result.typical[name] ** DEPTH for name in NAMES}
     answer = (
-        f"After {DEPTH} typical slopes, sigmoid leaves {left['sigmoid']:.0e} of it, tanh {left['tanh']:.0e} and relu "
-        f"{left['relu']:.0e}; at best, sigmoid could leave ¼ to the power {DEPTH}, which is {0.25**DEPTH:.0e}."
+        f"After {DEPTH} typical slopes, sigmoid leaves {left['sigmoid']:.0e} of it, tanh "
+        f"{left['tanh']:.0e} and relu {left['relu']:.0e}; at best, sigmoid could leave ¼ to the "
+        f"power {DEPTH}, which is {0.25**DEPTH:.0e}."
     )
     code = """
 from gradlab.activations import get
@@ -111,41 +112,49 @@ print(sigmoid.slope(__import__("numpy").array([0.0, 2.0, 4.0])))
     sections = [
         Section(
             "The three of the course",
-            "Solid: the function. Dotted: its slope φ′, which every gradient is multiplied with on its way back. Sigmoid's "
-            "slope is 1/4 at z = 0 and less everywhere else; tanh's is 1 at 0 and less elsewhere; relu's is 1 or 0. Far "
-            "from 0 sigmoid and tanh are flat: a unit out there is saturated, and nothing comes back through it.",
+            "Solid: the function. Dotted: its slope φ′, which every gradient is multiplied with "
+            "on its way back. Sigmoid's slope is 1/4 at z = 0 and less everywhere else; tanh's "
+            "is 1 at 0 and less elsewhere; relu's is 1 or 0. Far from 0 sigmoid and tanh are "
+            "flat: a unit out there is saturated, and nothing comes back through it.",
             _curves_figure(result, CLASSIC),
-            "Sigmoid, tanh and relu with their slopes; sigmoid's slope peaks at one quarter, tanh's at one.",
+            "Sigmoid, tanh and relu with their slopes; sigmoid's slope peaks at one quarter, "
+            "tanh's at one.",
             formula="\n".join(ACTIVATIONS[name].formula for name in CLASSIC),
             code=code,
         ),
         Section(
             "Slopes of the modern ones",
-            "Leaky relu never closes completely. Elu, selu, softplus, gelu and silu round relu's corner off; gelu and silu dip "
-            "below 0 on the left, and their slopes rise a little above 1 on the right. Selu is stretched by 1.0507, so that "
-            "signals neither grow nor shrink from layer to layer.",
+            "Leaky relu never closes completely. Elu, selu, softplus, gelu and silu round relu's "
+            "corner off; gelu and silu dip below 0 on the left, and their slopes rise a little "
+            "above 1 on the right. Selu is stretched by 1.0507, so that signals neither grow nor "
+            "shrink from layer to layer.",
             _slopes_figure(result, MODERN),
-            "Slopes of leaky relu, elu, selu, softplus, gelu and silu, all near 0 at the left and near 1 at the right.",
+            "Slopes of leaky relu, elu, selu, softplus, gelu and silu, all near 0 at the left "
+            "and near 1 at the right.",
             formula="\n".join(ACTIVATIONS[name].formula for name in MODERN),
         ),
         Section(
             f"A product of {DEPTH} slopes",
-            "A gradient that goes back through L layers meets L slopes. Shown is what they leave of it if each is typical: the "
-            "root mean square of φ′ over inputs from a normal distribution of deviation 1. On this axis a product is a "
-            "straight line. The dashed line is the best sigmoid could ever do, 1/4 a layer. Weights multiply in too: relu's "
-            "0.71 a layer, half of the signal's power, is what He's initialization makes up for with its factor √2. No "
-            "usual initialization makes up for sigmoid's 0.21.",
+            "A gradient that goes back through L layers meets L slopes. Shown is what they leave "
+            "of it if each is typical: the root mean square of φ′ over inputs from a normal "
+            "distribution of deviation 1. On this axis a product is a straight line. The dashed "
+            "line is the best sigmoid could ever do, 1/4 a layer. Weights multiply in too: "
+            "relu's 0.71 a layer, half of the signal's power, is what He's initialization makes "
+            "up for with its factor √2. No usual initialization makes up for sigmoid's 0.21.",
             _product_figure(result),
-            "Straight falling lines over layers; sigmoid falls fastest, relu by about a factor of a thousand in twenty layers.",
+            "Straight falling lines over layers; sigmoid falls fastest, relu by about a factor "
+            "of a thousand in twenty layers.",
             table=_table(result, left),
         ),
         Section(
             "What an element costs",
-            f"Nanoseconds for one element of {ELEMENTS:,} (float32), one core, the median of many rounds; blue the function, "
-            "orange its slope. Relu is a comparison; the others need an exponential. The slopes of sigmoid and tanh are "
-            "cheap, because they are made of the values already there.",
+            f"Nanoseconds for one element of {ELEMENTS:,} (float32), one core, the median of many "
+            "rounds; blue the function, orange its slope. Relu is a comparison; the others need "
+            "an exponential. The slopes of sigmoid and tanh are cheap, because they are made of "
+            "the values already there.",
             _cost_figure(result),
-            "Bars of nanoseconds an element for every function and its slope; relu is among the cheapest.",
+            "Bars of nanoseconds an element for every function and its slope; relu is among the "
+            "cheapest.",
         ),
     ]
     facts = {"left": left, "largest": result.largest, "costs": result.costs}

@@ -1,7 +1,7 @@
 """How many examples should a step look at?
 
-The same problem, the same learning rate, and steps that look at all 10,000 examples, at one, or at 32 to 256. The loss is
-a bowl in two weights, so the way down can be drawn.
+The same problem, the same learning rate, and steps that look at all 10,000 examples, at one, or at
+32 to 256. The loss is a bowl in two weights, so the way down can be drawn.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def _undisturbed(ways: list[Way]) -> Way:
 def _noise(design: np.ndarray, y: np.ndarray, size: int) -> tuple[float, float]:
     """Deviation of a batch's gradient by w1 at the start: over 400 batches, and by the closed form.
 
-    Batches without replacement from n examples: sigma^2 / B * (n - B) / (n - 1), sigma^2 of single examples' gradients.
+    Batches without replacement from n examples: sigma^2 / B * (n - B) / (n - 1), sigma^2 of single
+    examples' gradients.
     """
     each = 2 * (design @ np.append(START, 0.0) - y) * design[:, 0]
     rng, n = np.random.default_rng(1), len(y)
@@ -143,8 +144,9 @@ def article(result: Result) -> Article:
     whole, small = result.reached(points), result.reached(best)
     ratio = result.noise[1][0] / result.noise[100][0]
     answer = (
-        f"About a hundred: steps of {best} examples come within 1 % of the lowest loss after {small} steps, as steps of all "
-        f"{points:,} do ({whole}), for {100 * best / points:.0f} % of the work; a step of one example is {ratio:.0f} times as noisy."
+        f"About a hundred: steps of {best} examples come within 1 % of the lowest loss after "
+        f"{small} steps, as steps of all {points:,} do ({whole}), for {100 * best / points:.0f} % "
+        f"of the work; a step of one example is {ratio:.0f} times as noisy."
     )
     code = """
 import gradlab
@@ -158,35 +160,44 @@ for batch_size in (1, 100, 1000):
     sections = [
         Section(
             "Three ways down",
-            f"Each ring joins weights with the same loss over all {points:,} examples; the cross is the lowest point, computed "
-            "by the normal equation. All ways begin at the same place and use the same learning rate. Gradient descent looks "
-            "at all examples and walks straight down. SGD looks at one and staggers: right on average, never at rest. A "
-            "mini-batch of 100 is nearly as steady as all of them.",
+            f"Each ring joins weights with the same loss over all {points:,} examples; the cross "
+            "is the lowest point, computed by the normal equation. All ways begin at the same "
+            "place and use the same learning rate. Gradient descent looks at all examples and "
+            "walks straight down. SGD looks at one and staggers: right on average, never at "
+            "rest. A mini-batch of 100 is nearly as steady as all of them.",
             _surface_figure(result),
-            "Rings of equal loss; gradient descent and a batch of 100 curve smoothly to the middle, a batch of one staggers.",
-            formula="step: w ← w − η · mean over the batch of ∂Lossᵢ/∂w\nan epoch: every example once",
+            "Rings of equal loss; gradient descent and a batch of 100 curve smoothly to the "
+            "middle, a batch of one staggers.",
+            formula=(
+                "step: w ← w − η · mean over the batch of ∂Lossᵢ/∂w\nan epoch: every example once"
+            ),
             code=code,
         ),
         Section(
             "Loss against steps",
-            "What is left above the lowest loss, over all examples. Step by step, all of them go down alike at first: a step "
-            "is a step. Then the small batches reach a floor that is their own noise.",
+            "What is left above the lowest loss, over all examples. Step by step, all of them go "
+            "down alike at first: a step is a step. Then the small batches reach a floor that is "
+            "their own noise.",
             _loss_figure(result, "steps"),
-            "Excess loss by steps: all curves fall together, then small batches level off, the smaller the higher.",
+            "Excess loss by steps: all curves fall together, then small batches level off, the "
+            "smaller the higher.",
         ),
         Section(
             "Loss against work and time",
-            "The same curves against measured seconds (the engine alone, one core; of every step the shortest of "
-            f"{REPEATS} walks). Now the picture turns: in the time of one step over all examples, mini-batches have made "
-            "many. That is why everybody trains with them.",
+            "The same curves against measured seconds (the engine alone, one core; of every step "
+            f"the shortest of {REPEATS} walks). Now the picture turns: in the time of one step "
+            "over all examples, mini-batches have made many. That is why everybody trains with "
+            "them.",
             _loss_figure(result, "seconds"),
-            "Excess loss by seconds: batches of 32 to 256 are far down before gradient descent has gone half of the way.",
+            "Excess loss by seconds: batches of 32 to 256 are far down before gradient descent "
+            "has gone half of the way.",
             table=_table(result),
         ),
         Section(
             "Noise falls with the root of the batch",
-            "How much the gradient of a batch differs from that of all examples. Four times as many examples make half of "
-            "the noise: dots are measured over 400 batches, the line is σ/√B.",
+            "How much the gradient of a batch differs from that of all examples. Four times as "
+            "many examples make half of the noise: dots are measured over 400 batches, the line "
+            "is σ/√B.",
             _noise_figure(result),
             "Dots of the gradient's deviation by batch size on a falling straight line.",
             formula="deviation of a batch's gradient = σ/√B · √((n − B)/(n − 1))",
@@ -211,10 +222,18 @@ def _surface_figure(result: Result) -> go.Figure:
     height = np.sqrt(0.5 * np.einsum("abi,ij,abj->ab", grid, result.hessian[:2, :2], grid))
     traces: list = [
         go.Contour(
-            x=w1, y=w2, z=height, contours={"coloring": "none"}, line={"color": NEUTRAL, "width": 1}, ncontours=14,
-            showscale=False, showlegend=False, hoverinfo="skip", name="loss",
+            x=w1,
+            y=w2,
+            z=height,
+            contours={"coloring": "none"},
+            line={"color": NEUTRAL, "width": 1},
+            ncontours=14,
+            showscale=False,
+            showlegend=False,
+            hoverinfo="skip",
+            name="loss",
         )
-    ]  # fmt: skip
+    ]
     for k, size in enumerate((1, 100, result.points)):
         way = result.ways[size].weights
         shown = np.arange(min(len(way), 250))

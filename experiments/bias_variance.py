@@ -1,7 +1,8 @@
 """When does a network learn the noise instead of the curve?
 
-Noisy points of the course's function, fitted again and again from fresh samples: by networks of more and more layers,
-with penalties, with dropout, and with an early stop. What is wrong on new points is bias, variance, or noise.
+Noisy points of the course's function, fitted again and again from fresh samples: by networks of
+more and more layers, with penalties, with dropout, and with an early stop. What is wrong on new
+points is bias, variance, or noise.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Errors:
     train : float
         On the noisy points it was shown.
     bias2, variance : float
-        Of its prediction on a grid, against the curve without noise: (mean prediction - F)^2, and how much predictions
-        of different samples differ.
+        Of its prediction on a grid, against the curve without noise: (mean prediction - F)^2, and
+        how much predictions of different samples differ.
     weight_norm : float
         ||W|| of all layers.
     """
@@ -72,7 +73,8 @@ class Result:
     course : ndarray (3, moments)
         Iteration, training error and error on new points (noise included) of the overfitting net.
     zeros, subgradient_zeros : dict of float to int
-        l1 -> how many of 15 useless and 5 useful weights are exactly 0, by the proximal step and by the subgradient.
+        l1 -> how many of 15 useless and 5 useful weights are exactly 0, by the proximal step and by
+        the subgradient.
     """
 
     depths: dict[int, Errors]
@@ -117,7 +119,8 @@ def _read(x: np.ndarray) -> np.ndarray:
 
 def run(*, quick: bool = False) -> Result:
     """Fit every kind of net to every sample."""
-    # The quick form leaves kinds of nets out, and trains the others as long: overfitting takes its time.
+    # The quick form leaves kinds of nets out, and trains the others as long: overfitting takes its
+    # time.
     moments: list[tuple[int, float, float]] = []
     fits, depths = {}, {}
     for depth in (0, 1, OVERFITS) if quick else DEPTHS:
@@ -149,9 +152,15 @@ def _errors(
             [1, *[WIDTH] * depth, 1], "tanh", init="lecun_normal", seed=seed, dropout=dropout
         )
         _bare.fit(
-            model, data, optimizer="adam", learning_rate=0.01, batch_size=POINTS, iterations=ITERATIONS,
-            penalty=Penalty(0, l2), on_step=None if watch is None else _watcher(model, data, watch),
-        )  # fmt: skip
+            model,
+            data,
+            optimizer="adam",
+            learning_rate=0.01,
+            batch_size=POINTS,
+            iterations=ITERATIONS,
+            penalty=Penalty(0, l2),
+            on_step=None if watch is None else _watcher(model, data, watch),
+        )
         train.append(_bare.error(model, data.x_train, data.y_train))
         predictions.append(model.predict(data.x_test)[:, 0].astype(float))
         norms.append(float(np.linalg.norm(model.weights.flat)))
@@ -179,9 +188,10 @@ def article(result: Result) -> Article:
     treated = result.lambdas[result.best_lambda]
     stop = int(np.argmin(result.course[2]))
     answer = (
-        f"When it has more freedom than the points can fill: with {OVERFITS} hidden layers the training error is {deep.train:.2f}, "
-        f"below the noise of {NOISE**2:.2f}, and the error on new points {deep.test:.2f}; with {result.best_depth} it is "
-        f"{best.test:.2f}, and L2 with λ = {result.best_lambda:g} brings it down to {treated.test:.2f}."
+        f"When it has more freedom than the points can fill: with {OVERFITS} hidden layers the "
+        f"training error is {deep.train:.2f}, below the noise of {NOISE**2:.2f}, and the error on "
+        f"new points {deep.test:.2f}; with {result.best_depth} it is {best.test:.2f}, and L2 with "
+        f"λ = {result.best_lambda:g} brings it down to {treated.test:.2f}."
     )
     code = """
 import gradlab
@@ -196,25 +206,30 @@ for l2 in (0.0, 0.01):
     sections = [
         Section(
             "Few layers, many layers",
-            f"{POINTS} noisy points (one sample of them is drawn), fitted by networks without a hidden layer, with one and with "
-            f"{max(result.fits)}. Each thin line is a network trained on a fresh sample. Without a hidden layer all lines are "
-            "alike, and wrong: bias. With many each line follows the accidents of its own sample: variance.",
+            f"{POINTS} noisy points (one sample of them is drawn), fitted by networks without a "
+            f"hidden layer, with one and with {max(result.fits)}. Each thin line is a network "
+            "trained on a fresh sample. Without a hidden layer all lines are alike, and wrong: "
+            "bias. With many each line follows the accidents of its own sample: variance.",
             _fits_figure(result),
-            "Straight lines that miss the curve, curves of one hidden layer close to it, and wiggling curves of the deep net.",
+            "Straight lines that miss the curve, curves of one hidden layer close to it, and "
+            "wiggling curves of the deep net.",
             code=code,
         ),
         Section(
             "Error by depth",
-            "More layers always lower the error on the points shown. On new points it falls, then rises again. It is the sum "
-            f"of bias², variance and the noise of {NOISE**2:g} that nobody can predict (dotted).",
+            "More layers always lower the error on the points shown. On new points it falls, "
+            f"then rises again. It is the sum of bias², variance and the noise of {NOISE**2:g} "
+            "that nobody can predict (dotted).",
             _errors_figure(result.depths, "hidden layers", logarithmic=False),
-            "Training error falls with depth; the error on new points falls and rises again, as variance grows.",
+            "Training error falls with depth; the error on new points falls and rises again, as "
+            "variance grows.",
             formula="E (f(x) + noise − ŷ(x))² = (E ŷ − f)² + Var ŷ + Var noise",
         ),
         Section(
             "L2: small weights, smooth curves",
-            f"The same {OVERFITS} hidden layers with the penalty λ/2 ‖W‖². A little of it trades variance for bias at a profit; "
-            "too much, and the network cannot bend any more. The weights shrink all the way, and none becomes 0.",
+            f"The same {OVERFITS} hidden layers with the penalty λ/2 ‖W‖². A little of it trades "
+            "variance for bias at a profit; too much, and the network cannot bend any more. The "
+            "weights shrink all the way, and none becomes 0.",
             _errors_figure(result.lambdas, "λ", logarithmic=True),
             "Error on new points over lambda: a valley between no penalty and too much of it.",
             table=pd.DataFrame(
@@ -228,19 +243,22 @@ for l2 in (0.0, 0.01):
         ),
         Section(
             "L1: weights that are exactly 0",
-            "One neuron, 20 features, of which 5 matter. With the penalty λ ‖W‖₁ and its proximal step, a weight that comes "
-            "within ηλ of 0 becomes 0 and can stay there. Adding λ sign(w) to the gradient instead jumps across 0 and back "
-            "for ever: not one weight is ever exactly 0.",
+            "One neuron, 20 features, of which 5 matter. With the penalty λ ‖W‖₁ and its "
+            "proximal step, a weight that comes within ηλ of 0 becomes 0 and can stay there. "
+            "Adding λ sign(w) to the gradient instead jumps across 0 and back for ever: not one "
+            "weight is ever exactly 0.",
             _zeros_figure(result),
-            "Number of weights that are exactly zero over lambda: up to fifteen and more by the proximal step, none otherwise.",
+            "Number of weights that are exactly zero over lambda: up to fifteen and more by the "
+            "proximal step, none otherwise.",
             formula="proximal step: w ← sign(w) max(|w| − ηλ, 0)\nsubgradient: w ← w − ηλ sign(w)",
         ),
         Section(
             "Stopping early, and dropping units",
-            f"The error on new points during the training of the overfitting net: it is lowest at step {result.course[0, stop]:.0f} "
-            f"({result.course[2, stop]:.2f}) and {result.course[2, -1]:.2f} at the end. Who keeps an eye on held-out points can "
-            "stop there. Dropout sets a random share of units to 0 at every step, so that none can rely on another: the table "
-            "shows what that does to the same net.",
+            "The error on new points during the training of the overfitting net: it is lowest at "
+            f"step {result.course[0, stop]:.0f} ({result.course[2, stop]:.2f}) and "
+            f"{result.course[2, -1]:.2f} at the end. Who keeps an eye on held-out points can stop "
+            "there. Dropout sets a random share of units to 0 at every step, so that none can "
+            "rely on another: the table shows what that does to the same net.",
             _course_figure(result),
             "Training error falls throughout; the error on new points falls, then rises slowly.",
             table=pd.DataFrame(
@@ -265,11 +283,16 @@ def _fits_figure(result: Result) -> go.Figure:
     data = sample(0)
     traces: list = [
         go.Scatter(
-            x=data.x_train[:, 0] * 3 / np.sqrt(12) + 1.5, y=data.y_train, mode="markers", name="points",
+            x=data.x_train[:, 0] * 3 / np.sqrt(12) + 1.5,
+            y=data.y_train,
+            mode="markers",
+            name="points",
             marker={"color": NEUTRAL, "size": 6},
         ),
-        go.Scatter(x=GRID, y=curve(GRID), mode="lines", name="F", line={"color": NEUTRAL, "width": 4}),
-    ]  # fmt: skip
+        go.Scatter(
+            x=GRID, y=curve(GRID), mode="lines", name="F", line={"color": NEUTRAL, "width": 4}
+        ),
+    ]
     for depth, colour in zip((0, 1, max(result.fits)), (LINES[1], LINES[2], LINES[0]), strict=True):
         for number, fit in enumerate(result.fits[depth]):
             line = {"color": colour, "width": 1.3}

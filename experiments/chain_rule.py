@@ -1,8 +1,8 @@
 """Where does the derivative by one weight come from?
 
-The course's network has 4 inputs, layers of 3 and 2 units and one output: W^1 is 4x3, W^2 is 3x2, W^3 is 2x1. The
-derivative by a weight is a sum over all paths from the weight to the loss, and each path a product of factors that can
-be written down.
+The course's network has 4 inputs, layers of 3 and 2 units and one output: W^1 is 4x3, W^2 is 3x2,
+W^3 is 2x1. The derivative by a weight is a sum over all paths from the weight to the loss, and each
+path a product of factors that can be written down.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def article(result: Result) -> Article:
     first = result.sums[2]
     answer = (
         f"From every path it takes to the loss: ∂L/∂w¹₁₁ has {len(first.paths)}, and "
-        f"{' + '.join(f'{path.value:.6f}' for path in first.paths)} = {first.value:.6f}, backpropagation's own "
-        f"number to {max(-math.log10(max(result.worst, 1e-16)), 0):.0f} digits."
+        f"{' + '.join(f'{path.value:.6f}' for path in first.paths)} = {first.value:.6f}, "
+        f"backpropagation's own number to {max(-math.log10(max(result.worst, 1e-16)), 0):.0f} "
+        "digits."
     )
     code = """
 import numpy as np
@@ -77,21 +78,26 @@ x, y = np.array([1.0, 0.5, -1.0, 2.0]), np.array([1.0])
 print(paths.derivative(net, x, y, layer=1, row=1, column=1))  # any weight
 """
     notation = (
-        "Layers are counted from 1. wˡᵢⱼ leads from unit i of layer l − 1 to unit j of layer l, so W¹ has 4 rows and 3 "
-        "columns, W² 3 and 2, W³ 2 and 1: 12 + 6 + 2 = 20 weights. zˡⱼ is the sum that arrives at a unit, oˡⱼ = φ(zˡⱼ) "
-        "what it sends on; φ is the sigmoid here. The last layer is linear: its z is the net's answer, and the loss is "
-        "its squared distance from the target.\n\n"
-        "To change the loss, a change of w¹₁₁ (orange, at the left) must first change unit 1 of layer 1. From there it "
-        "can go two ways, over unit 1 or unit 2 of layer 2. Both count."
+        "Layers are counted from 1. wˡᵢⱼ leads from unit i of layer l − 1 to unit j of layer l, "
+        "so W¹ has 4 rows and 3 columns, W² 3 and 2, W³ 2 and 1: 12 + 6 + 2 = 20 weights. zˡⱼ is "
+        "the sum that arrives at a unit, oˡⱼ = φ(zˡⱼ) what it sends on; φ is the sigmoid here. "
+        "The last layer is linear: its z is the net's answer, and the loss is its squared "
+        "distance from the target.\n\nTo change the loss, a change of w¹₁₁ (orange, at the left) "
+        "must first change unit 1 of layer 1. From there it can go two ways, over unit 1 or unit "
+        "2 of layer 2. Both count."
     )
     sections = [
         Section(
             "The network, and the two paths of w¹₁₁",
             notation,
             _network_figure(),
-            "Four input units, three, two and one; the weight from input 1 to unit 1 of layer 1 is highlighted, and from "
-            "there one path over unit 1 and one over unit 2 of layer 2 to the output.",
-            formula="zˡⱼ = Σᵢ oˡ⁻¹ᵢ wˡᵢⱼ + bˡⱼ,  oˡⱼ = φ(zˡⱼ)\n∂L/∂wˡᵢⱼ = Σ over paths of the product of their factors",
+            "Four input units, three, two and one; the weight from input 1 to unit 1 of layer 1 "
+            "is highlighted, and from there one path over unit 1 and one over unit 2 of layer 2 "
+            "to the output.",
+            formula=(
+                "zˡⱼ = Σᵢ oˡ⁻¹ᵢ wˡᵢⱼ + bˡⱼ,  oˡⱼ = φ(zˡⱼ)\n∂L/∂wˡᵢⱼ = Σ over paths of the product "
+                "of their factors"
+            ),
             code=code,
         )
     ]
@@ -103,18 +109,19 @@ print(paths.derivative(net, x, y, layer=1, row=1, column=1))  # any weight
     for layer, each in zip((3, 2, 1), result.sums, strict=True):
         terms = " + ".join(f"{path.value:.6f}" for path in each.paths)
         text = (
-            f"{each.name} = {terms}{f' = {each.value:.6f}' if len(each.paths) > 1 else ''}; backpropagation says "
-            f"{each.backprop:.6f}."
+            f"{each.name} = {terms}{f' = {each.value:.6f}' if len(each.paths) > 1 else ''}; "
+            f"backpropagation says {each.backprop:.6f}."
         )
         sections.append(Section(words[layer], text, table=_table(each)))
     sections.append(
         Section(
             "Which factor makes it small",
-            "The same factors as bars, on a logarithmic axis: each bar is the size of one factor, and a path's derivative "
-            "is their product. The slopes φ′ of the sigmoid are at most 1/4. Every further layer adds one of them: that is "
-            "where page 7 goes on.",
+            "The same factors as bars, on a logarithmic axis: each bar is the size of one "
+            "factor, and a path's derivative is their product. The slopes φ′ of the sigmoid are "
+            "at most 1/4. Every further layer adds one of them: that is where page 7 goes on.",
             _factor_figure(first),
-            "Bars of the factors of both paths; the slopes of the sigmoid are all below one quarter.",
+            "Bars of the factors of both paths; the slopes of the sigmoid are all below one "
+            "quarter.",
         )
     )
     facts = {"worst": result.worst, "derivatives": [each.value for each in result.sums]}
@@ -177,10 +184,17 @@ def _network_figure() -> go.Figure:
     ]
     traces.append(
         go.Scatter(
-            x=[x for x, _ in places], y=[y for _, y in places], mode="markers+text", text=names, showlegend=False,
-            textposition=["middle left" if layer == 0 else "top center" for layer, _ in units], marker={"size": 16, "color": LINES[7]}, hoverinfo="skip", cliponaxis=False,
+            x=[x for x, _ in places],
+            y=[y for _, y in places],
+            mode="markers+text",
+            text=names,
+            showlegend=False,
+            textposition=["middle left" if layer == 0 else "top center" for layer, _ in units],
+            marker={"size": 16, "color": LINES[7]},
+            hoverinfo="skip",
+            cliponaxis=False,
         )
-    )  # fmt: skip
+    )
     hidden = {"visible": False, "zeroline": False}
     ticks = {
         "tickvals": [0, 1, 2, 3],
@@ -198,11 +212,13 @@ def _network_figure() -> go.Figure:
 def _factor_figure(each: PathSum) -> go.Figure:
     traces = [
         go.Bar(
-            x=[_plain(factor.name) for factor in path.factors], y=[abs(factor.value) for factor in path.factors],
-            name=f"path {number}", marker={"color": LINES[2 * (number - 1)]},
+            x=[_plain(factor.name) for factor in path.factors],
+            y=[abs(factor.value) for factor in path.factors],
+            name=f"path {number}",
+            marker={"color": LINES[2 * (number - 1)]},
         )
         for number, path in enumerate(each.paths, 1)
-    ]  # fmt: skip
+    ]
     axis = {"title": "size of the factor", "type": "log", "tickvals": [0.1, 0.25, 1, 4]}
     return go.Figure(
         traces,

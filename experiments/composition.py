@@ -1,7 +1,7 @@
 """Can a network of simple steps become the function F(x) = 2 sin(x^2) + sqrt(5x)?
 
-Twice composed: once by hand, from add, square, sqrt, sin and mul as a graph that knows its derivative; once by learning,
-as networks of one, two and three hidden layers fitted to points of F.
+Twice composed: once by hand, from add, square, sqrt, sin and mul as a graph that knows its
+derivative; once by learning, as networks of one, two and three hidden layers fitted to points of F.
 """
 
 from __future__ import annotations
@@ -85,9 +85,16 @@ def run(*, quick: bool = False) -> Result:
     for depth in (1, 3) if quick else (1, 2, 3):
         model = gradlab.MLP([1, *[WIDTH] * depth, 1], "tanh", init="lecun_normal", replicates=SEEDS)
         gradlab.train(
-            model, data, loss="squared_error", optimizer="adam", learning_rate=0.01, schedule="cosine", batch_size=100,
-            iterations=600 if quick else 3000, every=1000,
-        )  # fmt: skip
+            model,
+            data,
+            loss="squared_error",
+            optimizer="adam",
+            learning_rate=0.01,
+            schedule="cosine",
+            batch_size=100,
+            iterations=600 if quick else 3000,
+            every=1000,
+        )
         wrong = model.predict(data.x_test)[..., 0] - data.y_test
         errors[depth] = np.sqrt(np.mean(wrong**2, axis=1))
         middle = np.argsort(errors[depth])[SEEDS // 2]
@@ -100,8 +107,8 @@ def article(result: Result) -> Article:
     first, last = min(result.fits), max(result.fits)
     value, slope = result.nodes[-1][1], result.nodes[0][2]
     answer = (
-        f"Yes: with {last} hidden layers it is off by {result.middle[last]:.3f} on new points, with one by "
-        f"{result.middle[first]:.2f}; F itself spans {np.ptp(result.exact):.1f}."
+        f"Yes: with {last} hidden layers it is off by {result.middle[last]:.3f} on new points, "
+        f"with one by {result.middle[first]:.2f}; F itself spans {np.ptp(result.exact):.1f}."
     )
     code = """
 from gradlab.nn.graph import add, constant, mul, sin, sqrt, square, variable
@@ -115,40 +122,45 @@ for node, derivative in f.derivatives().items():
     sections = [
         Section(
             "The function as a graph",
-            f"F is put together from five kinds of steps. At x = {AT} each node holds a value, computed from "
-            "the left to the right, and below it ∂, the derivative of F by that value, computed from the right to the left: a "
-            "node passes back its own derivative times its slope. x is used twice, so two parts come back, and they are "
-            f"added: F({AT}) = {value:.4f}, F′({AT}) = {slope:.4f}.",
+            f"F is put together from five kinds of steps. At x = {AT} each node holds a value, "
+            "computed from the left to the right, and below it ∂, the derivative of F by that "
+            "value, computed from the right to the left: a node passes back its own derivative "
+            "times its slope. x is used twice, so two parts come back, and they are added: "
+            f"F({AT}) = {value:.4f}, F′({AT}) = {slope:.4f}.",
             _graph_figure(result),
-            "Seven nodes: x splits into square and times five, then sine, times two, and root, which are added.",
+            "Seven nodes: x splits into square and times five, then sine, times two, and root, "
+            "which are added.",
             formula="F(x) = 2 sin(x²) + √(5x)\nF′(x) = 2 cos(x²) · 2x + 5 / (2 √(5x))",
             code=code,
         ),
         Section(
             "Value and derivative",
-            "The curve waves faster and faster, because x² runs faster than x, and rises under the root. Its derivative, from "
-            "the same graph, swings wider and wider: that is what makes F hard to fit at the right.",
+            "The curve waves faster and faster, because x² runs faster than x, and rises under "
+            "the root. Its derivative, from the same graph, swings wider and wider: that is what "
+            "makes F hard to fit at the right.",
             _function_figure(result),
-            "F waves ever faster between 0 and 4; its derivative swings between about minus sixteen and plus seventeen.",
+            "F waves ever faster between 0 and 4; its derivative swings between about minus "
+            "sixteen and plus seventeen.",
         ),
         Section(
             "Learned instead of built",
-            f"Networks of {WIDTH} tanh units a layer are shown {POINTS * 4 // 5} points and no formula. One hidden layer follows "
-            "the slow part and gives up where the waves get short. Two or three compose: they bend what is bent already.",
+            f"Networks of {WIDTH} tanh units a layer are shown {POINTS * 4 // 5} points and no "
+            "formula. One hidden layer follows the slow part and gives up where the waves get "
+            "short. Two or three compose: they bend what is bent already.",
             _fit_figure(result),
             "The function and the fits of networks of several depths; the deepest lies on it.",
         ),
         Section(
             "What is left over",
-            "Residuals: prediction minus F. Near x = 4 they are largest, where F changes most within the distance of two "
-            "examples.",
+            "Residuals: prediction minus F. Near x = 4 they are largest, where F changes most "
+            "within the distance of two examples.",
             _residual_figure(result),
             "Residuals over x: large waves for one hidden layer, nearly zero for three.",
         ),
         Section(
             "Error by depth",
-            "Each dot is one seed, on points that were held out. All nets were trained with the same number of steps (Adam, "
-            "a learning rate of 0.01 that falls to 0 along a cosine).",
+            "Each dot is one seed, on points that were held out. All nets were trained with the "
+            "same number of steps (Adam, a learning rate of 0.01 that falls to 0 along a cosine).",
             _error_figure(result),
             "Dots of the root mean square error by hidden layers, falling from left to right.",
         ),
@@ -163,13 +175,27 @@ for node, derivative in f.derivatives().items():
 
 # Where each node of the graph stands, in the order of `Node.nodes`.
 PLACES = {
-    "2": (2, 3), "x": (0, 1.5), "square": (1, 2), "sin": (2, 2), "mul": (3, 2.5), "5": (1, 0), "mul ": (2, 0.5),
-    "sqrt": (3, 0.5), "add": (4, 1.5),
-}  # fmt: skip
+    "2": (2, 3),
+    "x": (0, 1.5),
+    "square": (1, 2),
+    "sin": (2, 2),
+    "mul": (3, 2.5),
+    "5": (1, 0),
+    "mul ": (2, 0.5),
+    "sqrt": (3, 0.5),
+    "add": (4, 1.5),
+}
 EDGES = [
-    ("x", "square"), ("square", "sin"), ("sin", "mul"), ("2", "mul"), ("x", "mul "), ("5", "mul "), ("mul ", "sqrt"),
-    ("mul", "add"), ("sqrt", "add"),
-]  # fmt: skip
+    ("x", "square"),
+    ("square", "sin"),
+    ("sin", "mul"),
+    ("2", "mul"),
+    ("x", "mul "),
+    ("5", "mul "),
+    ("mul ", "sqrt"),
+    ("mul", "add"),
+    ("sqrt", "add"),
+]
 WORDS = {"square": "x²", "sin": "sin", "mul": "×", "mul ": "×", "sqrt": "√", "add": "+"}
 
 
@@ -188,17 +214,41 @@ def _graph_figure(result: Result) -> go.Figure:
     ]
     x, y = [PLACES[name][0] for name in shown], [PLACES[name][1] for name in shown]
     traces = [
-        go.Scatter(x=edges[0], y=edges[1], mode="lines", line={"color": NEUTRAL, "width": 1.5}, hoverinfo="skip"),
         go.Scatter(
-            x=x, y=y, mode="markers+text", text=[WORDS.get(name, name) for name in shown], textposition="top center",
-            marker={"size": 14, "color": LINES[0]}, hoverinfo="skip", cliponaxis=False, textfont={"size": 16},
+            x=edges[0],
+            y=edges[1],
+            mode="lines",
+            line={"color": NEUTRAL, "width": 1.5},
+            hoverinfo="skip",
         ),
-        go.Scatter(x=x, y=np.array(y) - 0.15, mode="text", textposition="bottom center", text=texts, hoverinfo="skip", cliponaxis=False),
-    ]  # fmt: skip
+        go.Scatter(
+            x=x,
+            y=y,
+            mode="markers+text",
+            text=[WORDS.get(name, name) for name in shown],
+            textposition="top center",
+            marker={"size": 14, "color": LINES[0]},
+            hoverinfo="skip",
+            cliponaxis=False,
+            textfont={"size": 16},
+        ),
+        go.Scatter(
+            x=x,
+            y=np.array(y) - 0.15,
+            mode="text",
+            textposition="bottom center",
+            text=texts,
+            hoverinfo="skip",
+            cliponaxis=False,
+        ),
+    ]
     hidden = {"visible": False, "zeroline": False}
     layout = {
-        "xaxis": {**hidden, "range": [-0.5, 4.5]}, "yaxis": {**hidden, "range": [-0.7, 3.5]}, "showlegend": False, "height": 470,
-    }  # fmt: skip
+        "xaxis": {**hidden, "range": [-0.5, 4.5]},
+        "yaxis": {**hidden, "range": [-0.7, 3.5]},
+        "showlegend": False,
+        "height": 470,
+    }
     return go.Figure(traces, layout)
 
 

@@ -1,8 +1,9 @@
 """Which cure helps which illness?
 
-Three deep networks that do not learn: a sigmoid network whose gradient vanishes, the 30-layer relu network that stalls
-with Xavier's initialization and learns with He's (He et al. 2015), and a relu network with weights twice too large. Each
-is given one cure at a time, in the order in which they were found, and is otherwise left as it is.
+Three deep networks that do not learn: a sigmoid network whose gradient vanishes, the 30-layer relu
+network that stalls with Xavier's initialization and learns with He's (He et al. 2015), and a relu
+network with weights twice too large. Each is given one cure at a time, in the order in which they
+were found, and is otherwise left as it is.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ class Outcome:
     ----------
     treatment : Treatment
     before, after : ndarray (depth + 1,)
-        log10 of ||delta_l|| / ||delta_L|| by layer, median over seeds, before and after training; NaN where not finite.
+        log10 of ||delta_l|| / ||delta_L|| by layer, median over seeds, before and after training;
+        NaN where not finite.
     accuracies : ndarray (seeds,)
         On held-out examples, after training.
     verdict : str
@@ -193,9 +195,9 @@ def article(result: Result) -> Article:
     """Lay the result out as a page."""
     level, cured, other, lucky = result.counts()
     answer = (
-        f"The one that makes the gradient level: of the {level} treatments after which the first layer hears the loss about "
-        f"as loudly as the last one does, {cured} worked (more than half right after training); of the other "
-        f"{other}, {lucky} did."
+        f"The one that makes the gradient level: of the {level} treatments after which the first "
+        f"layer hears the loss about as loudly as the last one does, {cured} worked (more than "
+        f"half right after training); of the other {other}, {lucky} did."
     )
     code = """
 import gradlab
@@ -213,11 +215,12 @@ for network in ("sigmoid", "sigmoid:norm=batch", "sigmoid:residual=1"):
     sections.append(
         Section(
             "What warm-up is for",
-            "Warm-up cured none of the three, and could not: it changes the first steps, not the signal. Here is its own "
-            f"patient. A tanh network of 20 hidden layers has a level gradient; Adam at a learning rate of {RESTLESS['learning_rate']} upsets it, "
-            "because its first steps are full-sized in every weight before its averages know anything. The same training, "
-            f"with the rate rising over the first {WARMUP} steps: {100 * before.accuracy:.0f} % right becomes "
-            f"{100 * after.accuracy:.0f} %.",
+            "Warm-up cured none of the three, and could not: it changes the first steps, not the "
+            "signal. Here is its own patient. A tanh network of 20 hidden layers has a level "
+            f"gradient; Adam at a learning rate of {RESTLESS['learning_rate']} upsets it, because "
+            "its first steps are full-sized in every weight before its averages know anything. "
+            f"The same training, with the rate rising over the first {WARMUP} steps: "
+            f"{100 * before.accuracy:.0f} % right becomes {100 * after.accuracy:.0f} %.",
             _accuracy_figure(result.restless, height=220),
             "Two bars of accuracy, without and with warm-up; the second is longer.",
         )
@@ -225,10 +228,11 @@ for network in ("sigmoid", "sigmoid:norm=batch", "sigmoid:residual=1"):
     sections.append(
         Section(
             "How to choose",
-            "Look at the profile first. Where it is not level, change what each layer multiplies the gradient with: the "
-            "activation, the initial weights, normalization, or a path around the layers. Momentum, Adam, clipping and "
-            "warm-up change the steps that are taken with a gradient; none of them makes a layer hear what does not reach "
-            "it. A level gradient is no promise either: a network can have one and still learn slowly.",
+            "Look at the profile first. Where it is not level, change what each layer multiplies "
+            "the gradient with: the activation, the initial weights, normalization, or a path "
+            "around the layers. Momentum, Adam, clipping and warm-up change the steps that are "
+            "taken with a gradient; none of them makes a layer hear what does not reach it. A "
+            "level gradient is no promise either: a network can have one and still learn slowly.",
         )
     )
     facts = {"level": level, "cured": cured, "other": other, "lucky": lucky}
@@ -246,11 +250,13 @@ def _section(patient: Patient, outcomes: list[Outcome]) -> Section:
     return Section(
         f"{patient.name}: {patient.illness}",
         f"Untreated, layer 1 gets {10 ** untreated.before[0]:.0e} of the last layer's signal, and "
-        f"{100 * untreated.accuracy:.0f} % are right, where guessing gives 10 %. What helps: {names}. Left: the signal in each "
-        "layer before training, relative to the last layer; white is level. "
-        f"Right: how many were right after {patient.iterations} steps at the learning rate {patient.learning_rate:g} (Adam: {ADAMS_RATE:g}).",
+        f"{100 * untreated.accuracy:.0f} % are right, where guessing gives 10 %. What helps: "
+        f"{names}. Left: the signal in each layer before training, relative to the last layer; "
+        f"white is level. Right: how many were right after {patient.iterations} steps at the "
+        f"learning rate {patient.learning_rate:g} (Adam: {ADAMS_RATE:g}).",
         _patient_figure(outcomes),
-        f"Rows of cures. Left a band by layer, white where the gradient is level; right bars of accuracy. Worked: {names}.",
+        "Rows of cures. Left a band by layer, white where the gradient is level; right bars of "
+        f"accuracy. Worked: {names}.",
         table=_table(outcomes),
     )
 
@@ -264,20 +270,37 @@ def _patient_figure(outcomes: list[Outcome]) -> go.Figure:
     layers = np.arange(1, len(outcomes[0].before) + 1)
     span = float(np.ceil(np.nanmax(np.abs([each.before for each in outcomes]))))
     signal = go.Heatmap(
-        x=layers, y=labels, z=[each.before for each in outcomes], zmin=-span, zmax=span,
-        colorscale=[[0, PREDICTED], [0.5, "#ffffff"], [1, LINES[0]]], ygap=2,
+        x=layers,
+        y=labels,
+        z=[each.before for each in outcomes],
+        zmin=-span,
+        zmax=span,
+        colorscale=[[0, PREDICTED], [0.5, "#ffffff"], [1, LINES[0]]],
+        ygap=2,
         colorbar={
-            "orientation": "h", "y": -0.32, "x": 0.22, "len": 0.5, "thickness": 10, "tickvals": [-span, 0, span],
+            "orientation": "h",
+            "y": -0.32,
+            "x": 0.22,
+            "len": 0.5,
+            "thickness": 10,
+            "tickvals": [-span, 0, span],
             "ticktext": [f"10<sup>{-span:.0f}</sup>", "level", f"10<sup>{span:.0f}</sup>"],
         },
         hovertemplate="%{y}, layer %{x}: 10^%{z:.1f} of the last layer's<extra></extra>",
-    )  # fmt: skip
+    )
     accuracy = _accuracy_bars(outcomes, xaxis="x2")
     layout = {
         "xaxis": {"title": "layer", "domain": [0, 0.58], "showgrid": False},
-        "xaxis2": {"title": "% right", "domain": [0.64, 1], "range": [0, 115], "tickvals": [0, 50, 100]},
-        "yaxis": {"autorange": "reversed", "automargin": True}, "showlegend": False, "height": 460,
-    }  # fmt: skip
+        "xaxis2": {
+            "title": "% right",
+            "domain": [0.64, 1],
+            "range": [0, 115],
+            "tickvals": [0, 50, 100],
+        },
+        "yaxis": {"autorange": "reversed", "automargin": True},
+        "showlegend": False,
+        "height": 460,
+    }
     return go.Figure([signal, accuracy], layout)
 
 
@@ -285,9 +308,16 @@ def _accuracy_bars(outcomes: list[Outcome], **axes: str) -> go.Bar:
     percent = [100 * each.accuracy for each in outcomes]
     colours = [LINES[2] if each.accuracy >= WELL else NEUTRAL for each in outcomes]
     return go.Bar(
-        x=percent, y=[_label(each) for each in outcomes], orientation="h", text=[f"{value:.0f}" for value in percent],
-        textposition="outside", cliponaxis=False, marker={"color": colours}, hoverinfo="skip", **axes,
-    )  # fmt: skip
+        x=percent,
+        y=[_label(each) for each in outcomes],
+        orientation="h",
+        text=[f"{value:.0f}" for value in percent],
+        textposition="outside",
+        cliponaxis=False,
+        marker={"color": colours},
+        hoverinfo="skip",
+        **axes,
+    )
 
 
 def _accuracy_figure(outcomes: list[Outcome], height: int) -> go.Figure:

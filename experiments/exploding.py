@@ -1,8 +1,9 @@
 """When do weights run away, and when do they overshoot?
 
-2 x 2 x 2 = 8: factors above 1 explode as factors below 1 vanish. The lecture's trajectory 2.2 -> 10.8 -> 100.6 keeps its
-sign and grows: a runaway. A learning rate past 2/lambda makes weights jump to and fro, farther each time: an overshoot.
-Both are reproduced in networks that were really trained, and told apart by what was recorded of them.
+2 x 2 x 2 = 8: factors above 1 explode as factors below 1 vanish. The lecture's trajectory 2.2 ->
+10.8 -> 100.6 keeps its sign and grows: a runaway. A learning rate past 2/lambda makes weights jump
+to and fro, farther each time: an overshoot. Both are reproduced in networks that were really
+trained, and told apart by what was recorded of them.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Result:
     deep : Run
         relu with twice the weights, 20 hidden layers.
     factors : ndarray (20,)
-        What the signal is multiplied with on the step into layer 20, ..., 1, before training: geometric mean over seeds.
+        What the signal is multiplied with on the step into layer 20, ..., 1, before training:
+        geometric mean over seeds.
     runaway, overshoot : Run
     curvature : float
         lambda of the loss that overshoots.
@@ -70,10 +72,12 @@ def run(*, quick: bool = False) -> Result:
         ::-1
     ]
     data = _symmetric(1e12)
-    # Two weights in a row, both u, and a target out of reach: dLoss/du = -u, so u <- u (1 + eta), always away from 0.
+    # Two weights in a row, both u, and a target out of reach: dLoss/du = -u, so u <- u (1 + eta),
+    # always away from 0.
     start = STEPS[0] / (RATIO - 1)
     runaway = _train([1, 1, 1], data, start, "mean_absolute_error", RATIO - 1)
-    # One weight on a parabola of curvature lambda: its distance from the minimum is multiplied by 1 - eta lambda.
+    # One weight on a parabola of curvature lambda: its distance from the minimum is multiplied by 1
+    # - eta lambda.
     data, curvature = _symmetric(3.0), 2.0
     start = 3.0 - STEPS[0] / (RATIO + 1)
     overshoot = _train([1, 1], data, start, "squared_error", (1 + RATIO) / curvature)
@@ -109,8 +113,9 @@ def article(result: Result) -> Article:
     """Lay the result out as a page."""
     (ran, same), (over, opposite) = recorded(result.runaway), recorded(result.overshoot)
     answer = (
-        f"A runaway's steps keep their sign (cosine {same[0]:+.0f}) and an overshoot's alternate (cosine {opposite[0]:+.0f}): "
-        f"both of these grow by {ran[0]:.2f} a step, as the lecture's 2.2 → 10.8 → 100.6 does, which keeps its sign."
+        f"A runaway's steps keep their sign (cosine {same[0]:+.0f}) and an overshoot's alternate "
+        f"(cosine {opposite[0]:+.0f}): both of these grow by {ran[0]:.2f} a step, as the lecture's "
+        "2.2 → 10.8 → 100.6 does, which keeps its sign."
     )
     code = """
 import gradlab
@@ -126,45 +131,58 @@ print(gradlab.diagnose(run))
     sections = [
         Section(
             "2 × 2 × 2 = 8",
-            f"What vanishes with factors below 1 explodes with factors above it. A relu network with twice the usual weights "
-            f"multiplies the gradient by about {each:.2f} a layer. Three layers make about 8; {len(result.factors)} layers make "
-            f"{result.grown:.1e}. Bars: the factor of each step back, before training. Line: their product so far.",
+            "What vanishes with factors below 1 explodes with factors above it. A relu network "
+            f"with twice the usual weights multiplies the gradient by about {each:.2f} a layer. "
+            f"Three layers make about 8; {len(result.factors)} layers make {result.grown:.1e}. "
+            "Bars: the factor of each step back, before training. Line: their product so far.",
             _factor_figure(result),
-            "Bars near two for every layer, and a line of their product that rises to about a million.",
+            "Bars near two for every layer, and a line of their product that rises to about a "
+            "million.",
             formula="2 · 2 · 2 = 8;  2²⁰ = 1 048 576",
             code=code,
         ),
         Section(
             "2.2 → 10.8 → 100.6: what it is",
-            f"The steps are +{STEPS[0]:.1f} and +{STEPS[1]:.1f}: the same sign, and each {RATIO:.2f} times the one before. If that "
-            f"goes on, the next value is {NEXT:.1f}. Nothing swings here; the weight runs away. It is often drawn as the "
-            "picture of a learning rate that is too large. That would look different: past the minimum, back past it, "
-            "farther each time.",
+            f"The steps are +{STEPS[0]:.1f} and +{STEPS[1]:.1f}: the same sign, and each "
+            f"{RATIO:.2f} times the one before. If that goes on, the next value is {NEXT:.1f}. "
+            "Nothing swings here; the weight runs away. It is often drawn as the picture of a "
+            "learning rate that is too large. That would look different: past the minimum, back "
+            "past it, farther each time.",
             table=_table(result),
         ),
         Section(
             "Both, in real networks",
-            f"Runaway: two weights in a row and a target out of reach. Each makes the other's gradient larger, and both grow "
-            f"by 1 + η a step. Overshoot: one neuron on a parabola of curvature λ = {result.curvature:g}, with a learning rate "
-            f"of {(1 + RATIO) / result.curvature:.2f}, past 2/λ = {2 / result.curvature:g}: its distance from the best weight "
-            "is multiplied by 1 − ηλ, which is negative. Learning rates were chosen so that both grow like the lecture's "
-            "numbers. Shown is how far the first weight is from where it began.",
+            "Runaway: two weights in a row and a target out of reach. Each makes the other's "
+            "gradient larger, and both grow by 1 + η a step. Overshoot: one neuron on a parabola "
+            f"of curvature λ = {result.curvature:g}, with a learning rate of "
+            f"{(1 + RATIO) / result.curvature:.2f}, past 2/λ = {2 / result.curvature:g}: its "
+            "distance from the best weight is multiplied by 1 − ηλ, which is negative. Learning "
+            "rates were chosen so that both grow like the lecture's numbers. Shown is how far "
+            "the first weight is from where it began.",
             _trajectory_figure(result),
-            "One curve climbs ever faster; the other swings from one side to the other, farther each time.",
-            formula="runaway: u ← u (1 + η)\novershoot: w − w* ← (1 − ηλ)(w − w*), which grows where η > 2/λ",
+            "One curve climbs ever faster; the other swings from one side to the other, farther "
+            "each time.",
+            formula=(
+                "runaway: u ← u (1 + η)\novershoot: w − w* ← (1 − ηλ)(w − w*), which grows where "
+                "η > 2/λ"
+            ),
         ),
         Section(
             "How a record tells them apart",
-            "Two recorded columns are enough. The ratio of neighbouring steps says that it diverges: above 1. The cosine "
-            "between neighbouring steps says how: +1 is the same way again, −1 is straight back. A remedy for one does "
-            "not help the other: a runaway wants smaller weights or a clipped gradient, an overshoot a smaller learning rate.\n\n"
-            f"Rule GL303 reads just that. Of the runaway: {said[0]} Of the overshoot: {said[1]}",
+            "Two recorded columns are enough. The ratio of neighbouring steps says that it "
+            "diverges: above 1. The cosine between neighbouring steps says how: +1 is the same "
+            "way again, −1 is straight back. A remedy for one does not help the other: a runaway "
+            "wants smaller weights or a clipped gradient, an overshoot a smaller learning "
+            f"rate.\n\nRule GL303 reads just that. Of the runaway: {said[0]} Of the overshoot: "
+            f"{said[1]}",
             _columns_figure(result),
-            "Ratio and cosine by step: both runs have the ratio 10.44; the cosines are plus one and minus one.",
+            "Ratio and cosine by step: both runs have the ratio 10.44; the cosines are plus one "
+            "and minus one.",
         ),
         Section(
             "What gradlab says of the deep network",
-            f"{finding.rule} {finding.name}: {finding.message}\n\nFirst remedy: {finding.remedies[0]}.",
+            f"{finding.rule} {finding.name}: {finding.message}\n\nFirst remedy: "
+            f"{finding.remedies[0]}.",
         ),
     ]
     facts = {
@@ -262,10 +280,11 @@ def _columns_figure(result: Result) -> go.Figure:
             )
         )
     layout = {
-        "xaxis": {"title": "", "dtick": 1, "anchor": "y"}, "yaxis": {"title": "ratio of steps", "domain": [0.58, 1], "rangemode": "tozero"},
+        "xaxis": {"title": "", "dtick": 1, "anchor": "y"},
+        "yaxis": {"title": "ratio of steps", "domain": [0.58, 1], "rangemode": "tozero"},
         "xaxis2": {"title": "step", "dtick": 1, "anchor": "y2"},
         "yaxis2": {"title": "cosine", "domain": [0, 0.42], "range": [-1.2, 1.2]},
-    }  # fmt: skip
+    }
     return go.Figure(traces, layout)
 
 

@@ -1,7 +1,7 @@
 """Does gradient descent find the line that the normal equation computes?
 
-One neuron without an activation, trained on the squared error, is linear regression. Its solution can be written down,
-so one can watch gradient descent walk there, and check that it arrives.
+One neuron without an activation, trained on the squared error, is linear regression. Its solution
+can be written down, so one can watch gradient descent walk there, and check that it arrives.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def article(result: Result) -> Article:
     """Lay the result out as a page."""
     way, distance = result.way, result.distance
     answer = (
-        f"Yes: after {len(way.loss)} steps the neuron's line is w = {way.weights[-1, 0]:.6f}, b = {way.bias[-1]:.6f}, "
-        f"within {distance[-1]:.0e} of the normal equation's."
+        f"Yes: after {len(way.loss)} steps the neuron's line is w = {way.weights[-1, 0]:.6f}, b = "
+        f"{way.bias[-1]:.6f}, within {distance[-1]:.0e} of the normal equation's."
     )
     code = """
 import numpy as np
@@ -74,28 +74,31 @@ print(np.polyfit(data.x_train[:, 0], data.y_train, 1))     # the same line, comp
     sections = [
         Section(
             "The line turns and rises until it fits",
-            "Each dot is one example. The neuron computes z = w x + b, a straight line; its loss is the mean squared "
-            "distance of the dots from it, measured upwards. Press Play: every frame is some steps of gradient descent "
-            "further. The dashed line is the best one there is, computed at once by the normal equation.",
+            "Each dot is one example. The neuron computes z = w x + b, a straight line; its loss "
+            "is the mean squared distance of the dots from it, measured upwards. Press Play: "
+            "every frame is some steps of gradient descent further. The dashed line is the best "
+            "one there is, computed at once by the normal equation.",
             _line_figure(result),
-            "Dots around a rising line; the neuron's line starts flat and ends on the dashed best line.",
+            "Dots around a rising line; the neuron's line starts flat and ends on the dashed "
+            "best line.",
             formula="z = w x + b\nLoss = mean (z − y)²\nw ← w − η ∂Loss/∂w, b ← b − η ∂Loss/∂b\n"
             "normal equation: XᵀX (w, b)ᵀ = Xᵀy",
             code=code,
         ),
         Section(
             "Weight and bias settle",
-            "Dashed: the values of the normal equation. Both numbers come closer by the same factor at every step, fast at "
-            "first in absolute terms, then ever more slowly.",
+            "Dashed: the values of the normal equation. Both numbers come closer by the same "
+            "factor at every step, fast at first in absolute terms, then ever more slowly.",
             neuron.weights_figure(way, (np.array([result.weight]), result.bias)),
             "Two curves that bend towards their dashed levels and stay there.",
         ),
         Section(
             "How fast",
-            f"The distance from the solution falls by a constant factor a step: a straight line on this logarithmic axis. "
-            f"The inputs have variance 1, so the loss bends by λ = 2 in both directions, and the factor is 1 − ηλ = 1 − "
-            f"{LEARNING_RATE} · 2 = {1 - 2 * LEARNING_RATE:.1f}. With η above 2/λ = 1 it would grow instead: that is the "
-            "overshoot of page 8.",
+            "The distance from the solution falls by a constant factor a step: a straight line "
+            "on this logarithmic axis. The inputs have variance 1, so the loss bends by λ = 2 in "
+            f"both directions, and the factor is 1 − ηλ = 1 − {LEARNING_RATE} · 2 = "
+            f"{1 - 2 * LEARNING_RATE:.1f}. With η above 2/λ = 1 it would grow instead: that is "
+            "the overshoot of page 8.",
             _distance_figure(distance),
             "A straight falling line on a logarithmic axis, on top of the predicted one.",
         ),
@@ -110,12 +113,21 @@ def _line_figure(result: Result) -> go.Figure:
     last = way.weights[-1, 0] * x + way.bias[-1]
     traces = [
         go.Scatter(
-            x=result.data.x_train[:, 0], y=result.data.y_train, mode="markers", name="examples",
+            x=result.data.x_train[:, 0],
+            y=result.data.y_train,
+            mode="markers",
+            name="examples",
             marker={"color": MEASURED, "size": 6},
         ),
-        go.Scatter(x=x, y=best, mode="lines", name="normal equation", line={"color": NEUTRAL, "dash": "dash"}),
+        go.Scatter(
+            x=x,
+            y=best,
+            mode="lines",
+            name="normal equation",
+            line={"color": NEUTRAL, "dash": "dash"},
+        ),
         go.Scatter(x=x, y=last, mode="lines", name="neuron", line={"color": PREDICTED, "width": 3}),
-    ]  # fmt: skip
+    ]
     frames = [
         go.Frame(
             name=f"step {t}",

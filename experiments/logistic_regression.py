@@ -1,7 +1,7 @@
 """Does one sigmoid neuron find the same boundary as scikit-learn's logistic regression?
 
-A neuron whose output goes through the sigmoid, trained on the log loss, is logistic regression. The loss is convex:
-whoever descends far enough arrives at the same line.
+A neuron whose output goes through the sigmoid, trained on the log loss, is logistic regression. The
+loss is convex: whoever descends far enough arrives at the same line.
 """
 
 from __future__ import annotations
@@ -53,9 +53,12 @@ def run(*, quick: bool = False) -> Result:
     """Separate two overlapping clouds by gradient descent on the log loss."""
     data = neuron.two_classes(250, distance=2.2, seed=1)
     way = neuron.train(
-        data, loss="binary_cross_entropy", learning_rate=LEARNING_RATE, batch_size=len(data.x_train),
+        data,
+        loss="binary_cross_entropy",
+        learning_rate=LEARNING_RATE,
+        batch_size=len(data.x_train),
         iterations=600 if quick else 1000,
-    )  # fmt: skip
+    )
     weights, bias = newton(data.x_train, data.y_train)
     return Result(data, way, weights, bias)
 
@@ -74,8 +77,9 @@ def article(result: Result) -> Article:
     """Lay the result out as a page."""
     way = result.way
     answer = (
-        f"Yes: after {len(way.loss)} steps its weights are within {result.distance:.0e} of the maximum-likelihood ones, "
-        f"and {100 * result.accuracy:.0f} % of new points fall on the right side."
+        f"Yes: after {len(way.loss)} steps its weights are within {result.distance:.0e} of the "
+        f"maximum-likelihood ones, and {100 * result.accuracy:.0f} % of new points fall on the "
+        "right side."
     )
     code = """
 import gradlab
@@ -88,17 +92,19 @@ print(neuron.weights[0].ravel(), neuron.biases[0].item())
     sections = [
         Section(
             "A probability instead of a number",
-            "The neuron's z can be any number. The sigmoid turns it into a probability between 0 and 1, and 1/2 stands "
-            "exactly at z = 0: that is the boundary. The log loss punishes a wrong answer the more, the surer it was.",
+            "The neuron's z can be any number. The sigmoid turns it into a probability between 0 "
+            "and 1, and 1/2 stands exactly at z = 0: that is the boundary. The log loss punishes "
+            "a wrong answer the more, the surer it was.",
             _sigmoid_figure(),
-            "The sigmoid, an S from 0 to 1 through one half at zero, and the log loss of both classes.",
+            "The sigmoid, an S from 0 to 1 through one half at zero, and the log loss of both "
+            "classes.",
             formula="p = σ(z) = 1 / (1 + e^−z)\nLoss = mean of −ln p for class 1, −ln(1 − p) for class 0\n"
             "∂Loss/∂z = p − y for one example: what the neuron said minus what was right",
         ),
         Section(
             "The boundary turns into place",
-            "Press Play. The direction of the line is found within a few steps; after that the neuron mostly grows surer: "
-            "its weights get longer, and the line hardly moves.",
+            "Press Play. The direction of the line is found within a few steps; after that the "
+            "neuron mostly grows surer: its weights get longer, and the line hardly moves.",
             neuron.boundary_figure(
                 result.data, way, (result.weights, result.bias), "maximum likelihood"
             ),
@@ -107,8 +113,9 @@ print(neuron.weights[0].ravel(), neuron.biases[0].item())
         ),
         Section(
             "The weights settle where the likelihood is largest",
-            "Dashed: the weights of maximum likelihood, found by another method (Newton's). The clouds overlap, so the "
-            "best weights are finite; could the clouds be told apart without a mistake, they would grow for ever.",
+            "Dashed: the weights of maximum likelihood, found by another method (Newton's). The "
+            "clouds overlap, so the best weights are finite; could the clouds be told apart "
+            "without a mistake, they would grow for ever.",
             neuron.weights_figure(way, (result.weights, result.bias), logarithmic=True),
             "Three curves that bend to their dashed levels.",
         ),

@@ -1,7 +1,8 @@
 """What does it save to compute each shared factor once?
 
-Two ways to the same derivative, both in plain Python: one multiplies out every path from the first layer to the loss,
-the other is backpropagation, which computes each factor once and keeps it. Counted, timed, and weighed.
+Two ways to the same derivative, both in plain Python: one multiplies out every path from the first
+layer to the loss, the other is backpropagation, which computes each factor once and keeps it.
+Counted, timed, and weighed.
 """
 
 from __future__ import annotations
@@ -123,8 +124,8 @@ def by_backprop(chain: Chain) -> float:
 def formula(way: str, depth: int, width: int) -> float:
     """Multiplications for a net of `depth` weight layers, hidden layers of `width` units and one output.
 
-    Paths: n^(L-2) paths of 2 (L-2) + 3 multiplications each. Backpropagation: n (n + 1) for each hidden layer below
-    the last, 2 n for that one, and 1.
+    Paths: n^(L-2) paths of 2 (L-2) + 3 multiplications each. Backpropagation: n (n + 1) for each
+    hidden layer below the last, 2 n for that one, and 1.
     """
     if way == "paths":
         return float(width) ** (depth - 2) * (2 * (depth - 2) + 3)
@@ -219,8 +220,9 @@ def article(result: Result) -> Article:
     bytes_a_layer = float(np.polyfit(result.depths, result.peak["backprop"], 1)[0])
     stored = sum([WIDTH] * (deepest - 1))
     answer = (
-        f"At {deepest} layers of {WIDTH} units, all paths take {result.seconds['paths'][-1]:.1f} s and backpropagation "
-        f"{1e6 * result.seconds['backprop'][-1]:.0f} µs: {result.ratio:,.0f} times as fast, for {stored} numbers kept."
+        f"At {deepest} layers of {WIDTH} units, all paths take {result.seconds['paths'][-1]:.1f} s "
+        f"and backpropagation {1e6 * result.seconds['backprop'][-1]:.0f} µs: {result.ratio:,.0f} "
+        f"times as fast, for {stored} numbers kept."
     )
     code = """
 from gradlab.nn import paths
@@ -232,32 +234,41 @@ for depth in (5, 10, 20):
     sections = [
         Section(
             "Multiplications",
-            "A derivative by a weight of the first layer is a sum over paths, and with every layer each path splits into "
-            f"{WIDTH}: the count grows by the factor {WIDTH} a layer. Backpropagation asks each unit once for its delta, "
-            "writes it down, and uses it for all paths that go through: its count grows by the same small number a "
-            "layer. Dots: counted by the numbers themselves, which keep a tally of each multiplication, as far as that takes "
-            "seconds. Lines: the formula.",
+            "A derivative by a weight of the first layer is a sum over paths, and with every "
+            f"layer each path splits into {WIDTH}: the count grows by the factor {WIDTH} a layer. "
+            "Backpropagation asks each unit once for its delta, writes it down, and uses it for "
+            "all paths that go through: its count grows by the same small number a layer. Dots: "
+            "counted by the numbers themselves, which keep a tally of each multiplication, as "
+            "far as that takes seconds. Lines: the formula.",
             _growth_figure(result, "multiplications", "multiplications"),
-            "Two curves over depth on a logarithmic axis; the one of all paths rises steeply, the other is nearly level.",
-            formula="all paths: n^(L−2) · (2 (L−2) + 3)\nbackpropagation: (L−2) n (n+1) + 2 n + 1\nn units a layer, L layers of weights, the last with one unit",
+            "Two curves over depth on a logarithmic axis; the one of all paths rises steeply, "
+            "the other is nearly level.",
+            formula=(
+                "all paths: n^(L−2) · (2 (L−2) + 3)\nbackpropagation: (L−2) n (n+1) + 2 n + 1\nn "
+                "units a layer, L layers of weights, the last with one unit"
+            ),
             code=code,
         ),
         Section(
             "Time",
-            "The same two programs, both plain Python, timed. The last point of the upper curve is where it takes more than "
-            f"a second. Each multiplication took about {1e9 * each:.0f} ns; for 20 hidden layers of 64 units, the net of page 7, "
-            f"all paths would take {years:.0e} years (computed, not waited for).",
+            "The same two programs, both plain Python, timed. The last point of the upper curve "
+            "is where it takes more than a second. Each multiplication took about "
+            f"{1e9 * each:.0f} ns; for 20 hidden layers of 64 units, the net of page 7, all paths "
+            f"would take {years:.0e} years (computed, not waited for).",
             _growth_figure(result, "seconds", "seconds"),
-            "The time of all paths rises by about the factor four with each layer; backpropagation stays in microseconds.",
+            "The time of all paths rises by about the factor four with each layer; "
+            "backpropagation stays in microseconds.",
         ),
         Section(
             "Memory: the price",
-            "Enumerating keeps one product at a time. Backpropagation keeps a delta for every unit it has asked: "
-            f"{bytes_a_layer:.0f} bytes more with every layer of {WIDTH} units (a Python number takes 24 bytes and a place in "
-            "a list 8). That is all the huge speed-up costs. (Memory was traced up to 7 layers for the paths. Both need the "
+            "Enumerating keeps one product at a time. Backpropagation keeps a delta for every "
+            f"unit it has asked: {bytes_a_layer:.0f} bytes more with every layer of {WIDTH} units "
+            "(a Python number takes 24 bytes and a place in a list 8). That is all the huge "
+            "speed-up costs. (Memory was traced up to 7 layers for the paths. Both need the "
             "activations of the forward pass, which are not counted.)",
             _memory_figure(result),
-            "Peak memory of both ways over depth: nearly level for the paths, rising with every layer for backpropagation.",
+            "Peak memory of both ways over depth: nearly level for the paths, rising with every "
+            "layer for backpropagation.",
         ),
     ]
     facts = {

@@ -1,7 +1,8 @@
 """When does the perceptron stop making mistakes?
 
-Rosenblatt's neuron answers with a step, whose derivative says nothing. Its learning rule is nevertheless gradient
-descent: on the loss max(0, -y z), one example at a time. Novikoff's theorem bounds the number of its mistakes.
+Rosenblatt's neuron answers with a step, whose derivative says nothing. Its learning rule is
+nevertheless gradient descent: on the loss max(0, -y z), one example at a time. Novikoff's theorem
+bounds the number of its mistakes.
 """
 
 from __future__ import annotations
@@ -92,8 +93,9 @@ def _learn(data: Data, iterations: int) -> Way:
 def widest_line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the u that separates with the widest margin, and that margin min_i y_i <u, x_i> / |u|.
 
-    Gilbert's algorithm: u is the point of the hull of all y_i x_i that is nearest to 0. Any u gives a valid bound, the
-    widest the smallest one; a margin that is not above 0 means that nothing separates.
+    Gilbert's algorithm: u is the point of the hull of all y_i x_i that is nearest to 0. Any u gives
+    a valid bound, the widest the smallest one; a margin that is not above 0 means that nothing
+    separates.
     """
     signed = y[:, None] * x
     u = signed.mean(axis=0)
@@ -110,8 +112,9 @@ def article(result: Result) -> Article:
     """Lay the result out as a page."""
     mistakes = result.mistakes
     answer = (
-        f"If a line separates the classes, after finitely many: here after {len(mistakes)} mistakes, the last in step "
-        f"{mistakes[-1] + 1}, where Novikoff's theorem allows {result.bound:.0f}."
+        f"If a line separates the classes, after finitely many: here after {len(mistakes)} "
+        f"mistakes, the last in step {mistakes[-1] + 1}, where Novikoff's theorem allows "
+        f"{result.bound:.0f}."
     )
     late = np.abs(np.diff(result.overlapping.bias[-501:])).sum()
     code = """
@@ -126,20 +129,23 @@ print((run["update_norm"][:, 0, 0] > 0).sum(), "updates")
     sections = [
         Section(
             "Learning from mistakes alone",
-            "The perceptron says class 1 where z is above 0. A step has derivative 0 wherever it has one, so there is no "
-            "gradient of its answer. But max(0, −y z) has one: 0 when the answer is right, −y x when it is wrong. One "
-            "step of SGD on it with learning rate 1 IS Rosenblatt's rule: right answer, nothing happens; wrong answer, "
-            "add y x to the weights.",
+            "The perceptron says class 1 where z is above 0. A step has derivative 0 wherever it "
+            "has one, so there is no gradient of its answer. But max(0, −y z) has one: 0 when "
+            "the answer is right, −y x when it is wrong. One step of SGD on it with learning "
+            "rate 1 IS Rosenblatt's rule: right answer, nothing happens; wrong answer, add y x "
+            "to the weights.",
             _loss_figure(),
-            "The step jumps from 0 to 1 at zero; the perceptron loss is a ramp for negative y z and 0 beyond.",
+            "The step jumps from 0 to 1 at zero; the perceptron loss is a ramp for negative y z "
+            "and 0 beyond.",
             formula="ŷ = 1 if z > 0, else 0;  z = w₁x₁ + w₂x₂ + b\nLoss = max(0, −y z), with y = ±1\n"
             "mistake (y z ≤ 0):  w ← w + y x,  b ← b + y",
             code=code,
         ),
         Section(
             "The line jumps until nothing is wrong",
-            "Press Play. Each jump of the line is one mistake. Once all points are on their side, it rests for ever; any "
-            "line that separates will do, so it need not be the one in the middle (dashed: the widest).",
+            "Press Play. Each jump of the line is one mistake. Once all points are on their "
+            "side, it rests for ever; any line that separates will do, so it need not be the one "
+            "in the middle (dashed: the widest).",
             neuron.boundary_figure(
                 result.data, result.way, (result.widest[:2], result.widest[2]), "widest"
             ),
@@ -148,11 +154,13 @@ print((run["update_norm"][:, 0, 0] > 0).sum(), "updates")
         Section(
             "Counting mistakes",
             f"On separable clouds the count stops at {len(mistakes)}. Novikoff's bound (R/γ)² = "
-            f"({result.radius:.2f}/{result.margin:.2f})² = {result.bound:.0f} holds for every order of the examples; R is "
-            "the longest example, γ the margin of the widest line. On clouds that overlap the perceptron never rests: "
-            f"in the last 500 steps its bias still moved by {late:.0f} in all.",
+            f"({result.radius:.2f}/{result.margin:.2f})² = {result.bound:.0f} holds for every "
+            "order of the examples; R is the longest example, γ the margin of the widest line. "
+            "On clouds that overlap the perceptron never rests: in the last 500 steps its bias "
+            f"still moved by {late:.0f} in all.",
             _count_figure(result),
-            "Mistakes over steps: a curve that becomes level, one that keeps rising, and the bound as a dashed line.",
+            "Mistakes over steps: a curve that becomes level, one that keeps rising, and the "
+            "bound as a dashed line.",
         ),
     ]
     facts = {

@@ -1,7 +1,8 @@
 """Why do the first layers of a deep sigmoid network not learn?
 
-The lecture's numbers first: 0.2 x 0.1 x 0.05 = 0.001, and a weight of 2.5 that becomes 2.499. Then the same chain as it
-was recorded in a sigmoid network of 20 hidden layers, factor by factor, beside a relu network that learns.
+The lecture's numbers first: 0.2 x 0.1 x 0.05 = 0.001, and a weight of 2.5 that becomes 2.499. Then
+the same chain as it was recorded in a sigmoid network of 20 hidden layers, factor by factor, beside
+a relu network that learns.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ class Result:
         Format -> the weight 2.5 after the lecture's update.
     sigmoid, relu : Run
     factors : dict of str to ndarray (19,)
-        Network -> what the signal is multiplied with on its step into layer 20, 19, ..., 1: geometric mean over seeds.
+        Network -> what the signal is multiplied with on its step into layer 20, 19, ..., 1:
+        geometric mean over seeds.
     moved : dict of str to ndarray (21,)
-        Network -> how far the weights of each layer moved, relative to their own size, median over seeds.
+        Network -> how far the weights of each layer moved, relative to their own size, median over
+        seeds.
     accuracy : dict of str to float
     """
 
@@ -110,9 +113,10 @@ def article(result: Result) -> Article:
     factors = result.factors["sigmoid"]
     each = result.left ** (1 / len(factors))
     answer = (
-        f"Because each layer passes on about {each:.2f} of the gradient: of the signal at the last layer, {result.left:.0e} "
-        f"reaches layer 1, and after {result.sigmoid.iterations} steps the network is right in "
-        f"{100 * result.accuracy['sigmoid']:.0f} % of cases (relu: {100 * result.accuracy['relu']:.0f} %)."
+        f"Because each layer passes on about {each:.2f} of the gradient: of the signal at the last "
+        f"layer, {result.left:.0e} reaches layer 1, and after {result.sigmoid.iterations} steps "
+        f"the network is right in {100 * result.accuracy['sigmoid']:.0f} % of cases (relu: "
+        f"{100 * result.accuracy['relu']:.0f} %)."
     )
     code = """
 import gradlab
@@ -127,44 +131,55 @@ print(gradlab.diagnose(run))
     sections = [
         Section(
             "The lecture's numbers",
-            f"The derivative by an early weight is a product of slopes. Three of them, 0.2, 0.1 and 0.05, make "
-            f"{gradient:.3f}. With learning rate {LEARNING_RATE:g}, the weight {WEIGHT} becomes {WEIGHT - gradient:.3f}: it "
-            "has hardly moved, and the next step will be as small.\n\n"
-            f"In bfloat16, the format many large networks are trained in, it does not move at all. Near 2.5 its numbers are "
-            f"{2.0**-6:g} apart, and 2.499 is stored as {result.updated['bfloat16']:g}: the update is lost to rounding.",
+            "The derivative by an early weight is a product of slopes. Three of them, 0.2, 0.1 "
+            f"and 0.05, make {gradient:.3f}. With learning rate {LEARNING_RATE:g}, the weight "
+            f"{WEIGHT} becomes {WEIGHT - gradient:.3f}: it has hardly moved, and the next step "
+            "will be as small.\n\nIn bfloat16, the format many large networks are trained in, it "
+            f"does not move at all. Near 2.5 its numbers are {2.0**-6:g} apart, and 2.499 is "
+            f"stored as {result.updated['bfloat16']:g}: the update is lost to rounding.",
             table=_format_table(result),
             formula="∂L/∂w = 0.2 · 0.1 · 0.05 = 0.001\nw ← 2.5 − 1 · 0.001 = 2.499",
         ),
         Section(
             "The same chain, recorded",
-            f"Twenty hidden layers of sigmoid units on handwritten digits. Going back from layer {DEPTH + 1} to layer 1, the "
-            f"gradient is multiplied {len(factors)} times: {_product(factors)} = {result.left:.1e}. Each bar below is one of "
-            "these factors, before the first update. No slope of the sigmoid is above 1/4 (dashed), and the weights do not "
-            "make up for it; relu's factors, with He's initialization, stay near 1.",
+            "Twenty hidden layers of sigmoid units on handwritten digits. Going back from layer "
+            f"{DEPTH + 1} to layer 1, the gradient is multiplied {len(factors)} times: "
+            f"{_product(factors)} = {result.left:.1e}. Each bar below is one of these factors, "
+            "before the first update. No slope of the sigmoid is above 1/4 (dashed), and the "
+            "weights do not make up for it; relu's factors, with He's initialization, stay near "
+            "1.",
             _factor_figure(result),
             "Bars of the step factors by layer: sigmoid near 0.24 in every layer, relu near 1.",
-            formula="‖δₗ‖ / ‖δₗ₊₁‖ = (weight scale) · (weight alignment) · (slope) · (slope alignment)",
+            formula=(
+                "‖δₗ‖ / ‖δₗ₊₁‖ = (weight scale) · (weight alignment) · (slope) · (slope alignment)"
+            ),
             code=code,
         ),
         Section(
             "Who still hears the loss",
-            "The size of the gradient by layer. A falling line on this logarithmic axis is the product at work: every layer "
-            "to the left hears a fixed fraction of what its neighbour hears. Dashed: the prediction of mean field theory, "
-            "computed from the initialization alone.",
+            "The size of the gradient by layer. A falling line on this logarithmic axis is the "
+            "product at work: every layer to the left hears a fixed fraction of what its "
+            "neighbour hears. Dashed: the prediction of mean field theory, computed from the "
+            "initialization alone.",
             _profile_figure(result),
-            "Gradient size by layer: sigmoid falls by thirteen powers of ten to the left, relu is level.",
+            "Gradient size by layer: sigmoid falls by thirteen powers of ten to the left, relu "
+            "is level.",
         ),
         Section(
             "What moved in training",
-            f"How far the weights of each layer went in {result.sigmoid.iterations} steps, relative to their own size. In the "
-            "sigmoid network only the last layers moved; the first ones ended exactly, or almost, where they began. The "
-            "relu network moved everywhere. A layer without a point did not move at all: every update was lost to rounding.",
+            f"How far the weights of each layer went in {result.sigmoid.iterations} steps, "
+            "relative to their own size. In the sigmoid network only the last layers moved; the "
+            "first ones ended exactly, or almost, where they began. The relu network moved "
+            "everywhere. A layer without a point did not move at all: every update was lost to "
+            "rounding.",
             _moved_figure(result),
-            "Relative movement of the weights by layer: falling by many powers of ten to the left for sigmoid, level for relu.",
+            "Relative movement of the weights by layer: falling by many powers of ten to the "
+            "left for sigmoid, level for relu.",
         ),
         Section(
             "What gradlab says",
-            f"{finding.rule} {finding.name}: {finding.message}\n\nFirst remedy: {finding.remedies[0]}.",
+            f"{finding.rule} {finding.name}: {finding.message}\n\nFirst remedy: "
+            f"{finding.remedies[0]}.",
         ),
     ]
     facts = {

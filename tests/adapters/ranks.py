@@ -1,7 +1,7 @@
 """Trainings on several processes, and on a single one: what tests/adapters/test_distributed.py starts.
 
-python ranks.py RANK SIZE PORT FOLDER TRAINING ... runs each TRAINING, a function below, and leaves FOLDER/TRAINING for
-the run and FOLDER/TRAINING.RANK.json for what the process has to say.
+python ranks.py RANK SIZE PORT FOLDER TRAINING ... runs each TRAINING, a function below, and leaves
+FOLDER/TRAINING for the run and FOLDER/TRAINING.RANK.json for what the process has to say.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def train(
         for step in range(steps):
             if fail is not None:
                 fail(rank, step)
-            # a part of every micro-batch, so that a single process sees the same examples in the same order
+            # a part of every micro-batch, so that a single process sees the same examples in the
+            # same order
             x, y = (part.reshape(micro, size, -1, *part.shape[1:])[:, rank] for part in batch(step))
             if poison is not None:
                 x = poison(rank, step, x)
@@ -231,10 +232,21 @@ def one_watches(kind, out):
 TRAININGS = {
     function.__name__: function
     for function in (
-        plain, residual, clipped, accumulated, long, poisoned, logarithm, stopped, merely_recorded, all_interrupted,
-        unequal, one_fails, one_watches,
+        plain,
+        residual,
+        clipped,
+        accumulated,
+        long,
+        poisoned,
+        logarithm,
+        stopped,
+        merely_recorded,
+        all_interrupted,
+        unequal,
+        one_fails,
+        one_watches,
     )
-}  # fmt: skip
+}
 
 
 def main() -> None:

@@ -35,9 +35,15 @@ def test_the_twin_has_the_same_findings(case):
     network = Network.parse(case.network)
     outputs = 1 if case.training.get("loss") == "binary_cross_entropy" else data.n_outputs
     model = gradlab.MLP(
-        [data.n_features, *[case.width] * case.depth, outputs], network.activation, init=network.init,
-        gain=network.gain, norm=network.norm, residual=network.residual, dropout=network.dropout, dtype=case.dtype,
-    )  # fmt: skip
+        [data.n_features, *[case.width] * case.depth, outputs],
+        network.activation,
+        init=network.init,
+        gain=network.gain,
+        norm=network.norm,
+        residual=network.residual,
+        dropout=network.dropout,
+        dtype=case.dtype,
+    )
     corpus.plant_in_model(case, model)
     with corpus.Tampering(case, model):
         run, twin = twins.train(model, data, validate_every=10, **case.training)

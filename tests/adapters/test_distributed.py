@@ -1,8 +1,8 @@
 """Two processes that train together, held against one that has the whole batch.
 
-All of it in float64 to 1e-9, but for what the mathematics does not give: a unit that is dead on both halves of a batch
-counts as dead, though each half knows only its own share of them (an upper bound); and units that lie in different
-shards are not compared (a lower bound).
+All of it in float64 to 1e-9, but for what the mathematics does not give: a unit that is dead on
+both halves of a batch counts as dead, though each half knows only its own share of them (an upper
+bound); and units that lie in different shards are not compared (a lower bound).
 """
 
 import json
@@ -58,11 +58,22 @@ class Launched:
         }
         processes = [
             subprocess.Popen(
-                [sys.executable, str(Path(ranks.__file__)), str(rank), str(SIZE), str(port), str(folder), *trainings],
-                env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                [
+                    sys.executable,
+                    str(Path(ranks.__file__)),
+                    str(rank),
+                    str(SIZE),
+                    str(port),
+                    str(folder),
+                    *trainings,
+                ],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
             )
             for rank in range(SIZE)
-        ]  # fmt: skip
+        ]
         try:
             self.output = [process.communicate(timeout=SECONDS)[0] for process in processes]
         finally:

@@ -74,9 +74,15 @@ class Manual(Module):
 
 def fit(module, callback, **options):
     trainer = pl.Trainer(
-        max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=[callback], **options,
-    )  # fmt: skip
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[callback],
+        **options,
+    )
     loader = torch.utils.data.DataLoader(batches(), batch_size=None)
     trainer.fit(module, loader, loader)
     return callback.run and callback.run.matrices

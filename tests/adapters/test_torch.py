@@ -25,7 +25,7 @@ def one_thread():
     torch.manual_seed(0)
 
 
-# -- the example of the documentation ---------------------------------------------------------------------------------
+# -- the example of the documentation
 
 
 def test_two_lines_make_a_run_with_names_loss_and_verdict(tmp_path):
@@ -54,7 +54,7 @@ def test_costly_statistics_come_at_iterations_0_to_9_and_every_10th():
         assert (run.recorded(name)[:, 0, 0] == expected).all(), name
 
 
-# -- nothing of it stays ----------------------------------------------------------------------------------------------
+# -- nothing of it stays
 
 
 @pytest.mark.parametrize("every", [1, None])
@@ -114,15 +114,17 @@ def test_no_hook_and_no_wrapper_stays_even_after_an_exception(steps):
         interrupted()
     assert hooks_of(model, optimizer) == 0
     assert originals == (
-        torch.nn.utils.clip_grad._clip_grads_with_norm_, torch.nn.utils.clip_grad_value_, torch.amp.GradScaler.step
-    )  # fmt: skip
+        torch.nn.utils.clip_grad._clip_grads_with_norm_,
+        torch.nn.utils.clip_grad_value_,
+        torch.amp.GradScaler.step,
+    )
     if steps:
         assert recorder.run.matrices.iterations == steps
         assert recorder.run.matrices.provenance["status"] == "interrupted by KeyError"
     train(model, optimizer, 2)
 
 
-# -- numbers against plain autograd -----------------------------------------------------------------------------------
+# -- numbers against plain autograd
 
 
 def test_gradients_updates_and_signals_are_what_plain_autograd_gives():
@@ -240,7 +242,7 @@ def test_the_per_example_norm_of_a_sequence_bounds_the_true_one():
     assert mean <= bound < 7 * mean
 
 
-# -- where others go wrong --------------------------------------------------------------------------------------------
+# -- where others go wrong
 
 
 def test_accumulated_micro_batches_are_recorded_as_one_large_batch():
@@ -629,8 +631,12 @@ def test_recurrent_and_attention_layers_have_a_row_a_matrix():
     data = torch.randn(5, 7, 6), torch.randint(0, 3, (5,))
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), 3, data, every=1)
     assert run.layers["name"].tolist() == [
-        "lstm.weight_ih_l0", "lstm.weight_hh_l0", "attention.in_proj_weight", "attention.out_proj", "out",
-    ]  # fmt: skip
+        "lstm.weight_ih_l0",
+        "lstm.weight_hh_l0",
+        "attention.in_proj_weight",
+        "attention.out_proj",
+        "out",
+    ]
     assert run.recorded("grad_norm").all()
     assert run.recorded("delta_norm").all()
     names = (
@@ -682,7 +688,7 @@ def test_a_closure_is_measured_after_it_ran():
     assert recorder.run.matrices.recorded("delta_norm").all()
 
 
-# -- the overnight NaN ------------------------------------------------------------------------------------------------
+# -- the overnight NaN
 
 
 class Log(nn.Module):
@@ -782,7 +788,7 @@ def test_the_folder_is_readable_while_the_training_lives(tmp_path):
         assert recorder.snapshot().iterations == 70
 
 
-# -- wrong arguments --------------------------------------------------------------------------------------------------
+# -- wrong arguments
 
 
 def test_wrong_arguments_get_one_clear_sentence():

@@ -32,9 +32,17 @@ def texts(count=MICRO * BATCH * STEPS):
 def gpt():
     torch.manual_seed(0)
     config = transformers.GPT2Config(
-        vocab_size=40, n_positions=LENGTH, n_embd=16, n_layer=2, n_head=2, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0,
-        bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=40,
+        n_positions=LENGTH,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        resid_pdrop=0,
+        embd_pdrop=0,
+        attn_pdrop=0,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
     model = transformers.GPT2LMHeadModel(config).double()
     model.loss_type = (
         "ForCausalLM"  # unset, the Trainer counts the first token of every text as a target too
@@ -73,11 +81,23 @@ class InOrder(transformers.Trainer):
 
 def fit(model, data, callback, folder, kind=InOrder, **options):
     arguments = transformers.TrainingArguments(
-        str(folder / "trainer"), per_device_train_batch_size=BATCH, num_train_epochs=1, optim="sgd",
-        lr_scheduler_type="constant", report_to="none", disable_tqdm=True, use_cpu=True, save_strategy="no",
-        **{"gradient_accumulation_steps": MICRO, "learning_rate": 0.5, "max_grad_norm": CLIP, "logging_steps": 1}
+        str(folder / "trainer"),
+        per_device_train_batch_size=BATCH,
+        num_train_epochs=1,
+        optim="sgd",
+        lr_scheduler_type="constant",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=True,
+        save_strategy="no",
+        **{
+            "gradient_accumulation_steps": MICRO,
+            "learning_rate": 0.5,
+            "max_grad_norm": CLIP,
+            "logging_steps": 1,
+        }
         | options,
-    )  # fmt: skip
+    )
     trainer = kind(
         model=model,
         args=arguments,

@@ -1,7 +1,8 @@
 """The built-in engine's training, once more in PyTorch: the same weights, batches and loss gradients, step by step.
 
-PyTorch computes forward and backward by itself; only dLoss/dlogits and what the optimizer did are the engine's, so that
-every loss, optimizer, schedule and penalty is covered, and no rounding of one feeds the other.
+PyTorch computes forward and backward by itself; only dLoss/dlogits and what the optimizer did are
+the engine's, so that every loss, optimizer, schedule and penalty is covered, and no rounding of one
+feeds the other.
 """
 
 from __future__ import annotations
@@ -17,9 +18,17 @@ from gradlab.adapters.torch import watch
 from gradlab.nn.loop import Step
 
 ACTIVATIONS = {
-    "identity": nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU, "selu": nn.SELU, "softplus": nn.Softplus, "gelu": nn.GELU, "silu": nn.SiLU,
-}  # fmt: skip
+    "identity": nn.Identity,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "softplus": nn.Softplus,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
 
 
 class Twin(nn.Module):

@@ -327,7 +327,10 @@ def test_strange_runs_open(read, tmp_path):
 
 def test_letters_grow_with_the_screen_and_rows_are_filled(read, report):
     page = read(report, width=3840, height=2160)
-    size = "parseFloat(getComputedStyle(document.querySelector('[data-figure=loss] .xtick text')).fontSize)"
+    size = (
+        "parseFloat(getComputedStyle(document.querySelector('[data-figure=loss] .xtick "
+        "text')).fontSize)"
+    )
     assert page.evaluate(size) > 20
     assert page.evaluate("document.documentElement.scrollWidth") == 3840
     boxes = [panel.bounding_box() for panel in page.locator(".panels > .panel:visible").all()]
@@ -344,7 +347,10 @@ def test_layers_with_names_are_chosen_by_them(read, tmp_path):
     path = gradlab.write_report(called(), tmp_path / "page.html")
     page = read(path)
     assert page.locator("#layer option").all_inner_texts()[4] == "4 · transformer.h.1.mlp.c_fc"
-    axis = "[...document.querySelectorAll('[data-figure=heatmap] .ytick text')].map(text => text.textContent)"
+    axis = (
+        "[...document.querySelectorAll('[data-figure=heatmap] .ytick text')].map(text => "
+        "text.textContent)"
+    )
     assert "…h.1.mlp.c_fc" in page.evaluate(axis)
     page.locator('[data-figure="heatmap"]').scroll_into_view_if_needed()
     box = page.locator('[data-figure="heatmap"] .heatmaplayer image').first.bounding_box()

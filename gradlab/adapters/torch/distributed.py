@@ -99,8 +99,9 @@ class Ranks:
             )
         except RuntimeError as error:
             raise ArgumentError(
-                f"only some of the {self.size} processes called watch within {AT_THE_START}; let every one of them "
-                "watch its model: the one of rank 0 writes, the others give it their numbers"
+                f"only some of the {self.size} processes called watch within {AT_THE_START}; let "
+                "every one of them watch its model: the one of rank 0 writes, the others give it "
+                "their numbers"
             ) from error
 
     def agree(self, limit: int, leaving: int) -> tuple[int, bool]:
@@ -239,8 +240,8 @@ def reshard(model: nn.Module) -> None:
     for module in model.modules():
         if type(module).__name__ == "FullyShardedDataParallel":
             raise ArgumentError(
-                "model is in FullyShardedDataParallel, which keeps no weight matrix of its own shape; shard it by "
-                "torch.distributed.fsdp.fully_shard (FSDP2), which does"
+                "model is in FullyShardedDataParallel, which keeps no weight matrix of its own "
+                "shape; shard it by torch.distributed.fsdp.fully_shard (FSDP2), which does"
             )
         if hasattr(module, "_get_fsdp_state"):
             module.reshard()  # pyright: ignore[reportCallIssue]

@@ -168,8 +168,8 @@ def _check(name: str, parameter: Tensor) -> None:
     if parameter.is_complex() or parameter.device.type == "mps":
         what = "complex" if parameter.is_complex() else "on a device without float64 (mps)"
         raise ArgumentError(
-            f"{name} is {what}, which gradlab does not measure; watch real parameters on a CPU or a "
-            "CUDA device"
+            f"{name} is {what}, which gradlab does not measure; watch real parameters on a CPU or "
+            "a CUDA device"
         )
     if nn.parameter.is_lazy(parameter):
         raise ArgumentError(

@@ -257,7 +257,10 @@ class Watch:
         self._closed = True
         named = isinstance(error, (OSError, GradlabError))
         what = str(error) if named else f"{type(error).__name__}: {error}"
-        remark = f"gradlab stopped recording at iteration {self.iterations}, the training went on: {what}"
+        remark = (
+            f"gradlab stopped recording at iteration {self.iterations}, the training went on: "
+            f"{what}"
+        )
         with contextlib.suppress(Exception):
             self._leave()
         self._record.end_early(self.iterations, remark)

@@ -68,9 +68,12 @@ def moments(name: str, x: Array, norm: Array) -> dict[str, Array]:
         mean = measures.mean(x)
         deviation = measures.deviation(x, mean) * n**0.5
     return {
-        f"{name}_norm": norm, f"{name}_deviation": deviation, f"{name}_sum": n * mean, f"{name}_squares": n * mean**2,
+        f"{name}_norm": norm,
+        f"{name}_deviation": deviation,
+        f"{name}_sum": n * mean,
+        f"{name}_squares": n * mean**2,
         f"{name}_n": np.full(len(x), float(n)),
-    }  # fmt: skip
+    }
 
 
 def _large_moments(x: Array) -> tuple[Array, Array]:
@@ -104,8 +107,8 @@ def of_slopes(
 ) -> tuple[dict[str, Array], Array]:
     """Measure phi' from what an activation saved, (k, ...).
 
-    With u, which arrived at its result, ||u phi'|| too. Return which units have a slope, (k, units),
-    beside the numbers.
+    With u, which arrived at its result, ||u phi'|| too. Return which units have a slope, (k,
+    units), beside the numbers.
     """
     rows = as_rows(saved.detach(), second)
     u = None if backs is None else rows_of(backs.reshape(saved.shape), second)

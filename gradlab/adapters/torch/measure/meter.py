@@ -124,8 +124,9 @@ class Meter:
         delta = _stack(_all(call.delta for call in calls), second)
         delta_rows = statistics.row_norms(delta)
         values = {
-            "delta_norm": torch.linalg.vector_norm(delta_rows, dim=-1), "delta_bad": statistics.nonfinite_count(delta)
-        }  # fmt: skip
+            "delta_norm": torch.linalg.vector_norm(delta_rows, dim=-1),
+            "delta_bad": statistics.nonfinite_count(delta),
+        }
         read_rows = None
         if calls[0].read is not None:
             read = _stack(_all(call.read for call in calls), second)
@@ -197,9 +198,10 @@ class Meter:
             rows = as_rows(slope, second)
             alive, rows_seen = rows.any(dim=1), rows.shape[1]
             values = {
-                "slope_norm": statistics.whole_norms(rows), "slope_n": np.full(len(found), float(slope[0].numel())),
+                "slope_norm": statistics.whole_norms(rows),
+                "slope_n": np.full(len(found), float(slope[0].numel())),
                 "saturated": statistics.saturated_fraction(rows, bound),
-            }  # fmt: skip
+            }
             if whole:
                 product = torch.stack([statistics.wide(back) for back in backs]).reshape(
                     len(found), 1, -1
@@ -249,9 +251,12 @@ def _moments(name: str, stack: Tensor, norm: Tensor) -> dict[str, Any]:
     deviation = statistics.deviation(stack, mean) * n**0.5
     mean = mean.double()
     return {
-        f"{name}_norm": norm, f"{name}_deviation": deviation, f"{name}_sum": n * mean, f"{name}_squares": n * mean**2,
+        f"{name}_norm": norm,
+        f"{name}_deviation": deviation,
+        f"{name}_sum": n * mean,
+        f"{name}_squares": n * mean**2,
         f"{name}_n": np.full(len(stack), float(n)),
-    }  # fmt: skip
+    }
 
 
 def _patch_norms(module: Any, read: Tensor) -> Tensor:

@@ -148,7 +148,8 @@ class Signals:
         found = graph.of_linear(z) if len(arguments) == 1 else None
         if (
             found is None
-            # somebody's hook, or a kernel of another kind: an alias will tell, from the next time on
+            # somebody's hook, or a kernel of another kind: an alias will tell, from the next time
+            # on
         ):
             self._unlike.add(number)
         read = arguments[0] if arguments else None
