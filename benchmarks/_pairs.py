@@ -1,6 +1,4 @@
-"""Measure competitors side by side: taking turns, ratios within a round, a gate against a noisy
-machine, goals.
-"""
+"""Competitors side by side: taking turns, ratios within a round, a gate against noise, goals."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ class Measured:
         return middle, low, high
 
     def difference(self, name: str, base: str) -> tuple[float, float, float]:
-        """Median, lower and upper quartile of the differences to `base`, each of one round, in
-        seconds.
-        """
+        """Median and quartiles of the differences to `base` within a round, in seconds."""
         each = [a - b for a, b in zip(self.seconds[name], self.seconds[base], strict=True)]
         low, middle, high = statistics.quantiles(each, n=4, method="inclusive")
         return middle, low, high
@@ -56,16 +52,12 @@ class Measured:
 
 
 def interleaved(competitors: Mapping[str, Callable[[], object]], rounds: int) -> Measured:
-    """Run every competitor once a round, every other round in reverse order; one round before does
-    not count.
-    """
+    """Run every competitor once a round, in alternating order, after a round to warm up."""
     return in_turn({name: _timed(run) for name, run in competitors.items()}, rounds)
 
 
 def in_turn(measures: Mapping[str, Callable[[], float]], rounds: int) -> Measured:
-    """Take every measure once a round, every other round in reverse order; one round before does
-    not count.
-    """
+    """Take every measure once a round, in alternating order, after a round to warm up."""
     kept: dict[str, list[float]] = {name: [] for name in measures}
     for number in range(rounds + 1):
         order = list(measures.items())

@@ -24,9 +24,7 @@ Steps = Callable[[int], object]  # does so many
 
 
 class Worker:
-    """A process that makes steps when it is told to: `made` is "module:function" with its
-    arguments.
-    """
+    """A process that makes steps when asked: `made` is "module:function" with its arguments."""
 
     def __init__(self, made: str, *arguments: Any, environment: Mapping[str, str] | None = None):
         settings = dict.fromkeys(THREADS, "1") | dict(environment or {})
@@ -102,9 +100,7 @@ def main() -> None:
 
 
 def _count(steps: Steps) -> int:
-    """How many steps take one burst; at least 20, so that the last, recorded in full, hardly
-    counts.
-    """
+    """How many steps a burst takes; at least 20, so that the last, in full, hardly counts."""
     steps(5)
     start = time.process_time()
     steps(20)

@@ -1,5 +1,6 @@
-"""How right are the verdicts? python -m benchmarks.diagnosis [--split tune|test|fresh|all] [--draw
-SEED [--cases N]]
+"""How right are the verdicts?
+
+python -m benchmarks.diagnosis [--split tune|test|fresh|all] [--draw SEED [--cases N]]
 
 Trains the labelled corpus (tests/corpus), diagnoses every run with gradlab and with the published
 rules of AutoTrainer, DeepDiagnosis and SageMaker Debugger, and prints precision and recall by rule,

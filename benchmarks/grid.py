@@ -1,5 +1,4 @@
-"""The comparison grid: against PyTorch's batched products, on one core and on two, and by the
-number of seeds at once.
+"""The comparison grid against PyTorch's batched products, on one core and on two.
 
 python -m benchmarks.grid [--rounds 15]
 """
@@ -60,9 +59,7 @@ def against_torch(rounds: int) -> None:
 
 
 def seeds_at_once(rounds: int) -> None:
-    """Print what a step of one seed costs by how many seeds are stacked: how large a block should
-    be.
-    """
+    """Print what a step of one seed costs by the number of seeds trained at once."""
     print("a step of one seed, by how many are trained at once (over one alone):")
     for depth, width in ((10, 32), (10, 64), (20, 64)):
         workers = {"alone": Worker("benchmarks.nets:bare", depth, width, width, None)}
@@ -73,9 +70,7 @@ def seeds_at_once(rounds: int) -> None:
 
 
 def on_cores(rounds: int) -> None:
-    """Print how much faster two processes train a grid than one; joblib's workers stay alive
-    between rounds.
-    """
+    """Print how much faster two processes train a grid than one, with joblib's workers alive."""
     from gradlab import comparison, datasets
 
     data = datasets.digits(seed=0)
@@ -112,9 +107,7 @@ def on_cores(rounds: int) -> None:
 
 
 def _two_at_once(rounds: int) -> float:
-    """How much work two processes do in the time of one, if each only multiplies matrices of its
-    own.
-    """
+    """How much two processes get done in the time of one, if each multiplies matrices."""
     settings = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
 
     def processes(count: int) -> float:

@@ -67,9 +67,7 @@ print(json.dumps(told))
 
 
 def write_run(folder: Path, iterations: int, layers: int, seeds: int) -> tuple[int, int]:
-    """Write a made-up healthy run with a gradient spike and, in one seed, a NaN; return their
-    iterations.
-    """
+    """Write a made-up run with a gradient spike and, in one seed, a NaN; return when they are."""
     folder.mkdir()
     writer = Writer(folder)
     rng = np.random.default_rng(0)

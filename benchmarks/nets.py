@@ -84,9 +84,7 @@ def recorded(
 
 
 def sums(depth: int, width: int, batch: int, replicates: int | None = None) -> Steps:
-    """Nothing but the sums of squares that norms and gains are made of: what recording at least
-    costs.
-    """
+    """Only the sums of squares behind norms and gains: the least that recording costs."""
     training = trainer(depth, width, batch, replicates)
     work, model = training._work, training.model
     flat = [

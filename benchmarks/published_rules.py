@@ -35,8 +35,9 @@ def _any_seed(hit: Array) -> bool:
 
 
 def autotrainer(run: gradlab.Run) -> set[str]:
-    """|g_1|/|g_L| < 1e-3 and |g_1| < 1e-4; ratio > 70 or NaN; 70 % zero gradients; accuracy swings;
-    accuracy gain.
+    """AutoTrainer's limits: |g_1|/|g_L| < 1e-3 and |g_1| < 1e-4; ratio > 70 or NaN; ...
+
+    And: 70 % zero gradients, swings of the accuracy, its gain.
     """
     gradient, found = _mean_gradient(run), set()
     with np.errstate(all="ignore"):
@@ -59,9 +60,7 @@ def autotrainer(run: gradlab.Run) -> set[str]:
 
 
 def deepdiagnosis(run: gradlab.Run) -> set[str]:
-    """Mean |g| < 1e-7; most units silent; most inputs of an activation beyond +-5; update ratio
-    outside [1e-5, 0.1].
-    """
+    """DeepDiagnosis: mean |g| < 1e-7; silent units; |z| > 5; update ratio out of [1e-5, 0.1]."""
     found = set()
     if _any_seed(_mean_gradient(run) < 1e-7):
         found.add("GL101")
@@ -79,9 +78,7 @@ def deepdiagnosis(run: gradlab.Run) -> set[str]:
 
 
 def sagemaker(run: gradlab.Run) -> set[str]:
-    """Mean |g| < 1e-7; fewer than 1 % of units active; update ratio > 10 or < 1e-8; a loss that
-    does not fall; NaN.
-    """
+    """SageMaker: mean |g| < 1e-7; 1 % active; update ratio > 10 or < 1e-8; flat loss; NaN."""
     found = set()
     if _any_seed(_mean_gradient(run) < 1e-7):
         found.add("GL101")

@@ -1,5 +1,4 @@
-"""What recording adds to the bare step, at the default cadence and with every statistic at every
-iteration.
+"""What recording adds to the bare step, at the default cadence and in full at every iteration.
 
     python -m benchmarks.recording [--rounds 15]
 

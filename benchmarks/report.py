@@ -1,5 +1,4 @@
-"""The report against a plain Plotly page: size, build time, memory, and time to the first picture
-in a browser.
+"""The report against a plain Plotly page: size, time, memory, time to the first picture.
 
     python -m benchmarks.report [--rounds 9]
 
@@ -80,9 +79,7 @@ def built(run: Path, page: Path, build: str) -> tuple[float, float]:
 
 
 def opened(browser, page: Path, what: str = "figure") -> float:
-    """Return the seconds from the navigation to the first Plotly figure, or curve of any kind, in a
-    fresh profile.
-    """
+    """Return the seconds to the first Plotly figure, or curve, in a fresh browser profile."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
     try:
         tab = context.new_page()
@@ -95,9 +92,7 @@ def opened(browser, page: Path, what: str = "figure") -> float:
 
 
 def main() -> int:
-    """Print the table. Exit status: 1 where the report's first picture comes later than the plain
-    page's.
-    """
+    """Print the table; exit with 1 if the plain page's first picture is earlier."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

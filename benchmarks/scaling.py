@@ -1,5 +1,4 @@
-"""Time and memory against iterations, layers, width and seeds: nothing may grow faster than its
-work.
+"""Time and memory by iterations, layers, width and seeds: nothing may outgrow its work.
 
     python -m benchmarks.scaling [--iterations 1000 10000 100000] [--output reports/scaling.html]
 

@@ -1,5 +1,4 @@
-"""How fast the commands start: `gradlab --help` and `gradlab check` of a small run, and which
-imports they pay for.
+"""How fast `gradlab --help` and `gradlab check` start, and which imports they pay for.
 
     python -m benchmarks.startup [--rounds 15]
 

@@ -1,5 +1,4 @@
-"""Writing a run: against TensorBoard's event files, memory against the number of iterations, and
-what a kill leaves.
+"""Writing a run: against TensorBoard's event files, memory by length, and after a kill.
 
     python -m benchmarks.storage [--rounds 5]
 
@@ -95,9 +94,7 @@ def _size(folder: Path) -> float:
 
 
 def killed(times: int = 3) -> list[tuple[int, int]]:
-    """Kill a recording process that many times; return how many iterations it had acknowledged, and
-    how many load.
-    """
+    """Kill a recording that many times; return how many iterations it acknowledged, and load."""
     found = []
     for number in range(times):
         with tempfile.TemporaryDirectory() as name:
@@ -118,9 +115,7 @@ def killed(times: int = 3) -> list[tuple[int, int]]:
 
 
 def memory(iterations: int) -> list[float]:
-    """Return a process's peak megabytes before it records so many iterations, after, and once the
-    run is closed.
-    """
+    """Return a process's peak megabytes before, after recording, and once the run is closed."""
     command = [sys.executable, "-c", MEMORY, str(iterations)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -1,5 +1,4 @@
-"""What watching adds to a step in PyTorch, beside TensorBoard's histograms, wandb.watch and
-Lightning's grad_norm.
+"""What watching adds to a step in PyTorch, beside what TensorBoard, wandb and Lightning add.
 
     python -m benchmarks.torch_watch [--rounds 15] [--gpt-rounds 3] [--model mlp|gpt|both]
 
@@ -33,9 +32,7 @@ GPT_SHARE = 2  # a worker is asked for 20 steps at least; of these long ones, fo
 
 
 class Training:
-    """A model, its optimizer, and one step of training; `after` is called with the loss, before
-    `zero_grad`.
-    """
+    """A model, its optimizer, and a step; `after` is called with the loss, before `zero_grad`."""
 
     def __init__(self, kind: str):
         import torch
@@ -155,9 +152,7 @@ def wandb_watch(kind: str) -> Steps:
 
 
 def lightning_norms(kind: str) -> Steps:
-    """Lightning's norms of all gradients in every step, as numbers on the host, as a logger takes
-    them.
-    """
+    """Lightning's norms of all gradients in every step, on the host, as a logger takes them."""
     from lightning.pytorch.utilities import grad_norm  # pyright: ignore[reportMissingImports]
 
     training = Training(kind)

@@ -1,5 +1,4 @@
-"""One training step against the matrix products it is made of, and against PyTorch, JAX and
-scikit-learn.
+"""One training step against the matrix products it is made of, PyTorch, JAX and scikit-learn.
 
     python -m benchmarks.training [--rounds 15]
 

@@ -1,4 +1,4 @@
-"""Training without a record: the engine alone, for experiments that train dozens of nets or time the steps."""
+"""Training without a record, for experiments that train dozens of nets or time the steps."""
 
 from __future__ import annotations
 

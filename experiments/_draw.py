@@ -1,4 +1,4 @@
-"""What the experiments' pictures share beside the report's colours: reference lines and axes of powers of ten."""
+"""What the experiments' pictures share: reference lines and axes of powers of ten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the three single-neuron experiments share: a recorded training, the neuron's way, and how it is drawn."""
+"""What the three single-neuron experiments share: a recorded training, and its pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOMENTS = 25  # frames of an animation
 
 @dataclass(frozen=True)
 class Way:
-    """A neuron's parameters at every iteration: weights (T + 1, d), bias (T + 1,), and the batch loss (T,)."""
+    """A neuron's weights (T + 1, d), bias (T + 1,) and batch loss (T,) at every iteration."""
 
     weights: Array
     bias: Array
@@ -49,7 +49,7 @@ def train(data: Data, **options) -> Way:
 
 
 def two_classes(n: int, *, distance: float, seed: int) -> Data:
-    """Two normal clouds of deviation 1 in the plane, their centres `distance` apart; a fifth is held out."""
+    """Two normal clouds of deviation 1 in the plane, `distance` apart; a fifth is held out."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 2
     direction = np.array([0.8, 0.6])
@@ -58,7 +58,7 @@ def two_classes(n: int, *, distance: float, seed: int) -> Data:
 
 
 def boundary(weights: Array, bias: float, reach: float) -> tuple[Array, Array]:
-    """Return two points of the line w1 x1 + w2 x2 + b = 0, far enough apart to cross the picture."""
+    """Return two points of the line w1 x1 + w2 x2 + b = 0, far enough apart to be drawn."""
     length = float(weights @ weights)
     if length == 0:
         return np.array([np.nan, np.nan]), np.array([np.nan, np.nan])

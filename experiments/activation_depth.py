@@ -22,14 +22,14 @@ VERBS = {"learned": "learns", "slow": "learns slowly", "not learned": "does not 
 
 
 def run(*, quick: bool = False, runs: str | Path = "runs") -> Comparison:
-    """Train the default grid, or a small one where `quick`; finished cells are found again in `runs`."""
+    """Train the default grid, or a small one if `quick`; finished cells in `runs` are reused."""
     if quick:
         return gradlab.compare(depths=[2, 20], seeds=2, iterations=400, runs=runs)
     return gradlab.compare(runs=runs)
 
 
 def causes(comparison: Comparison) -> dict[str, tuple[str, str]]:
-    """Return what the experiment claims of the nets of 20 hidden layers: network -> (verdict, dominant cause)."""
+    """Return (verdict, dominant cause) by network, for the nets of 20 hidden layers."""
     frame = comparison.to_frame().query("depth == 20").set_index("network")
     return {str(name): (row["verdict"], row["cause"]) for name, row in frame.iterrows()}
 

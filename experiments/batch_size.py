@@ -32,7 +32,7 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class Way:
-    """One training: weights (T + 1, 2), the loss over ALL examples, and seconds since the start, at every step."""
+    """One training: weights (T + 1, 2), the loss over ALL examples, and seconds, by step."""
 
     weights: np.ndarray
     loss: np.ndarray
@@ -66,7 +66,7 @@ class Result:
     noise: dict[int, tuple[float, float]]
 
     def reached(self, size: int, share: float = 0.01) -> int:
-        """The first step at which the excess over the smallest loss is below `share` of the excess at the start."""
+        """The first step at which the excess loss is below `share` of the excess at the start."""
         excess = self.ways[size].loss - self.floor
         below = np.flatnonzero(excess < share * excess[0])
         return int(below[0]) if len(below) else -1
@@ -121,7 +121,7 @@ def _descend(
 
 
 def _undisturbed(ways: list[Way]) -> Way:
-    """The same way walked several times: each step's shortest time, in which nothing else ran in between."""
+    """The same way walked several times: the shortest time of each step."""
     shortest = np.min([np.diff(way.seconds) for way in ways], axis=0)
     return replace(ways[0], seconds=np.append(0.0, np.cumsum(shortest)))
 

@@ -128,19 +128,19 @@ class Outcome:
 
     @property
     def level(self) -> bool:
-        """Whether the first layer's gradient was about as large as the last layer's, before training."""
+        """Whether the first layer's gradient was about the last layer's, before training."""
         return bool(abs(self.before[0]) <= LEVEL)
 
 
 @dataclass(frozen=True)
 class Result:
-    """Outcomes by patient, in the order of its treatments, and the network that only needs a warm-up."""
+    """Outcomes by patient, in the order of treatments, and the network that needs a warm-up."""
 
     outcomes: dict[str, list[Outcome]]
     restless: list[Outcome]
 
     def counts(self) -> tuple[int, int, int, int]:
-        """Treatments with a level gradient: how many, how many worked; and without: how many, how many worked."""
+        """Treatments with a level gradient, how many of them worked; and the same without."""
         every = [each for outcomes in self.outcomes.values() for each in outcomes]
         level = [each.accuracy >= WELL for each in every if each.level]
         other = [each.accuracy >= WELL for each in every if not each.level]

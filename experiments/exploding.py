@@ -63,7 +63,7 @@ class Result:
 
 
 def run(*, quick: bool = False) -> Result:
-    """Record a deep net that explodes, one chain of two weights that runs away and one neuron that overshoots."""
+    """Record a deep net that explodes, two weights that run away, and a neuron that overshoots."""
     model = gradlab.MLP(
         [64] + [64] * DEPTH + [10], "relu", init="he_normal", gain=2.0, replicates=2 if quick else 4
     )
@@ -85,7 +85,7 @@ def run(*, quick: bool = False) -> Result:
 
 
 def _symmetric(slope: float) -> Data:
-    """y = slope x at x = -1 and 1: a loss whose curvature in w is lambda = 2 mean x^2 = 2, and biases that stay 0."""
+    """y = slope x at x = -1 and 1: the loss has curvature 2 mean x^2 = 2, and biases stay 0."""
     x = np.array([[1.0], [-1.0]])
     return Data("a line", x, slope * x[:, 0], x, slope * x[:, 0])
 
@@ -104,7 +104,7 @@ def trajectory(each: Run) -> np.ndarray:
 
 
 def recorded(each: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Ratio of neighbouring step sizes, and the cosine between neighbouring steps, of layer 1 from the record."""
+    """Ratio of neighbouring steps' sizes, and the cosine between them, of layer 1."""
     size = each["update_norm"][:, 0, 0]
     return size[1:] / size[:-1], each["update_cosine"][1:, 0, 0]
 

@@ -28,7 +28,7 @@ LEARNING_RATE = 1.0
 
 @dataclass(frozen=True)
 class Result:
-    """The data, the neuron's way, and the maximum-likelihood weights and bias, found by Newton's method."""
+    """The data, the neuron's way, and the maximum-likelihood weights, by Newton's method."""
 
     data: Data
     way: Way

@@ -53,7 +53,7 @@ class Counted(float):
 
 @dataclass(frozen=True)
 class Chain:
-    """What the derivative is made of: the loss's slope, and of each layer the weights and activation slopes.
+    """What the derivative is made of: the loss's slope, and each layer's weights and slopes.
 
     `weights[k]` is W^(k+2) as nested lists, `slopes[k]` phi'(z^(k+1)).
     """
@@ -75,7 +75,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Result:
-    """Both ways by depth (number of weight layers): multiplications, seconds, bytes at the peak, and the derivative.
+    """Both ways by depth: multiplications, seconds, bytes at the peak, and the derivative.
 
     NaN: not counted or not weighed, because that would take minutes.
     """
@@ -108,7 +108,7 @@ def by_paths(chain: Chain) -> float:
 
 
 def by_backprop(chain: Chain) -> float:
-    """The same derivative from deltas, each computed once and kept; it yields those of all other weights too."""
+    """The same derivative from deltas, each computed once; they give all others as well."""
     memory = [[chain.start]]  # the deltas of every layer, the last layer's first
     for weights, slopes in zip(reversed(chain.weights), reversed(chain.slopes), strict=True):
         deltas = memory[-1]
@@ -122,7 +122,7 @@ def by_backprop(chain: Chain) -> float:
 
 
 def formula(way: str, depth: int, width: int) -> float:
-    """Multiplications for a net of `depth` weight layers, hidden layers of `width` units and one output.
+    """Multiplications for `depth` weight layers, `width` hidden units and one output.
 
     Paths: n^(L-2) paths of 2 (L-2) + 3 multiplications each. Backpropagation: n (n + 1) for each
     hidden layer below the last, 2 n for that one, and 1.
@@ -133,7 +133,7 @@ def formula(way: str, depth: int, width: int) -> float:
 
 
 def run(*, quick: bool = False) -> Result:
-    """Double the work until the paths take more than a second (a fiftieth of that where `quick`)."""
+    """Double the work until the paths take a second (a fiftieth of that if `quick`)."""
     limit = LONG_ENOUGH / 50 if quick else LONG_ENOUGH
     columns: dict[str, dict[str, list]] = {
         name: {"paths": [], "backprop": []} for name in ("count", "s", "peak", "value")
@@ -169,7 +169,7 @@ def run(*, quick: bool = False) -> Result:
 
 
 def _chain(depth: int) -> tuple[Chain, float]:
-    """A sigmoid net's numbers for one example, and the derivative by w^1_11 that the engine's backpropagation gives."""
+    """A sigmoid net's numbers for one example, and the engine's derivative by w^1_11."""
     model = gradlab.MLP([WIDTH] * depth + [1], "sigmoid", gain=2.0, seed=1, dtype="float64")
     work = model.workspace(1)
     work.batch[...] = np.linspace(-1, 1, WIDTH)

@@ -27,7 +27,7 @@ ORDER = 1.3
 
 @dataclass(frozen=True)
 class Result:
-    """The data, the neuron's way at learning rate 1 from weights 0, its mistakes, and what Novikoff allows.
+    """The data, the neuron's way from weights 0, its mistakes, and what Novikoff allows.
 
     Attributes
     ----------
@@ -51,12 +51,12 @@ class Result:
 
     @property
     def bound(self) -> float:
-        """(R / gamma)^2: no more mistakes than this, in any order of the examples (Novikoff 1962)."""
+        """(R / gamma)^2: no more mistakes than this, in any order (Novikoff 1962)."""
         return (self.radius / self.margin) ** 2
 
 
 def run(*, quick: bool = False) -> Result:
-    """Train on clouds that a line separates, and on clouds that none does; one example a step, from weights 0."""
+    """Train on separable clouds and on others, one example a step, from weights 0."""
     data = neuron.two_classes(125, distance=5.5, seed=2)
     way = _learn(data, 500 if quick else 1000)
     mixed = _learn(neuron.two_classes(125, distance=2.0, seed=3), 500 if quick else 1000)

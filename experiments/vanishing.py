@@ -67,7 +67,7 @@ class Result:
 
 
 def rounded(value: float, bits: int) -> float:
-    """Round to a significand of 1 + `bits` bits, halves to even: what storing a number in such a format does."""
+    """Round to a significand of 1 + `bits` bits, halves to even, as storing a number does."""
     if value == 0 or not math.isfinite(value):
         return value
     mantissa, exponent = math.frexp(value)  # value = mantissa 2^exponent, 1/2 <= |mantissa| < 1

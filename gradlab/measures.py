@@ -37,8 +37,9 @@ def rms(x: Array) -> Array:
 def of_update(
     gradient: Array, before: Array, after: Array, update: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """Write after - before into `update`; return ||gradient||, ||before||, ||update|| and
-    <gradient, update>.
+    """Write after - before into `update`; return three norms and <gradient, update>.
+
+    The norms are those of gradient, before and update.
 
     All arrays are (layers, ..., fan_in, fan_out).
     """
@@ -67,17 +68,16 @@ def inner(x: Array, y: Array) -> Array:
 
 
 def total_norm(norms: Array) -> Array:
-    """The norm of a whole made of parts: sqrt of the sum of squared `norms` (..., parts), without
-    overflow.
-    """
+    """The norm of a whole from those of its parts (..., parts), without overflow."""
     scale = np.abs(norms).max(axis=-1, keepdims=True, initial=0)
     safe = np.where(np.isfinite(scale) & (scale > 0), scale, 1)
     return np.sqrt(np.square(norms / safe).sum(axis=-1)) * safe[..., 0]
 
 
 def cosine(x: Array, y: Array, x_norm: Array, y_norm: Array) -> Array:
-    """<x, y> / (|x| |y|), NaN where a norm is 0; tiny updates, whose product underflows, are scaled
-    first.
+    """<x, y> / (|x| |y|), NaN where a norm is 0.
+
+    Tiny updates, whose product would underflow, are scaled first.
     """
     x, y, x_norm, y_norm = _flatten(x), _flatten(y), np.asarray(x_norm), np.asarray(y_norm)
     scale = x_norm * y_norm
@@ -99,9 +99,7 @@ def largest(x: Array) -> Array:
 
 
 def mean(x: Array) -> Array:
-    """Mean of all entries; summed pairwise in their own dtype, and once more in float64 where that
-    overflows.
-    """
+    """Mean of all entries, summed once more in float64 where their own dtype overflows."""
     flat = _flatten(x)
     result = np.asarray(flat.mean(axis=-1), np.float64)
     overflown = ~np.isfinite(result)
@@ -118,8 +116,9 @@ def deviation(x: Array, centre: Array | None = None) -> Array:
 
 
 def _share(hits: Array) -> Array:
-    """Share of True entries over the last two axes; counted a matrix at a time, ten times as fast
-    as a mean.
+    """Share of True entries over the last two axes.
+
+    Counted one matrix at a time, which takes a tenth of the time of a mean.
     """
     rows = hits.reshape(-1, hits.shape[-2] * hits.shape[-1])
     counts = np.array([np.count_nonzero(row) for row in rows])
@@ -135,16 +134,13 @@ def dead_fraction(slope: Array) -> Array:
 
 
 def saturated_fraction(slope: Array, bound: float | Array) -> Array:
-    """Share of entries whose |phi'| is below 1 % of `bound`, the largest slope the activation
-    has.
-    """
+    """Share of entries with |phi'| below 1 % of `bound`, the activation's largest slope."""
     limit = SATURATED_BELOW * np.asarray(bound)
     return _share(np.abs(slope) < limit.astype(slope.dtype))
 
 
 def unit_similarity(weight: Array) -> Array:
-    """Largest cosine between the incoming weights of two units (columns); 1 = two units compute the
-    same.
+    """Largest cosine between two units' incoming weights (columns); 1 = they are alike.
 
     Two units whose weights are all 0 are identical: their cosine counts as 1. NaN for a layer of
     one unit.
@@ -184,8 +180,7 @@ def _gram_of_extremes(weight: Array) -> Array:
 
 
 def power_histogram(x: Array) -> Array:
-    """Count the entries of each power of two, (..., BINS): zeros, then 2^k <= |x| < 2^(k+1) for
-    each k.
+    """Count the entries by powers of two, (..., BINS): zeros, then 2^k <= |x| < 2^(k+1).
 
     The first and the last power take what is smaller and larger; NaN and infinity are not counted.
     """
@@ -206,9 +201,7 @@ def power_histogram(x: Array) -> Array:
 
 
 def lost_fraction(update: Array, gradient: Array) -> Array:
-    """Share of the entries with a gradient whose weight did not change at all: cast(w + dw) ==
-    w.
-    """
+    """Share of the entries with a gradient whose weight did not change: cast(w + dw) == w."""
     wanted = gradient != 0
     lost = _share((update == 0) & wanted)
     if not np.any(lost):

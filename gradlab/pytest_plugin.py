@@ -62,9 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def gradients(request: pytest.FixtureRequest) -> Gradients:
-    """What the test trains, recorded: gradients.run, gradients.assert_healthy(),
-    gradients.assert_profile("name").
-    """
+    """What the test trains, recorded, with assertions such as `gradients.assert_healthy()`."""
     item = request.node
     if KEY not in item.stash:  # asked for by request.getfixturevalue
         item.stash[KEY] = _start(item)
@@ -113,8 +111,9 @@ def _is_off(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Judge a marked test as soon as its body is done: the test itself fails, so that xfail and
-    --lf understand it.
+    """Judge a marked test as soon as its body is done.
+
+    The test itself fails then, so that xfail and --lf understand it.
     """
     result = yield
     marker = item.get_closest_marker(NAME)
@@ -149,9 +148,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a test that trains what the summary tells, and to a failure what the
-    rules say.
-    """
+    """Add a line about the training to a test's report, and the verdict to a failure's."""
     report = yield
     if KEY in item.stash and (report.when == "call" or (report.when == "setup" and report.failed)):
         kept = item.stash[KEY]

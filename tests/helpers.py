@@ -1,6 +1,4 @@
-"""An independent, deliberately plain trainer, one seed in float64: what the engine and the recorder
-must equal.
-"""
+"""An independent, plain trainer, one seed in float64: what the engine must equal."""
 
 from dataclasses import dataclass, field
 
@@ -29,9 +27,7 @@ def make_data(
 
 
 def batches(seed: int, examples: int, batch_size: int, count: int) -> list[Array]:
-    """Return the example numbers of the first batches: permutations end to end, cut into whole
-    batches.
-    """
+    """Return the examples of the first batches: permutations end to end, cut into batches."""
     rng = np.random.default_rng([seed, 1])
     epochs = [rng.permutation(examples) for _ in range(count * batch_size // examples + 1)]
     order = np.concatenate(epochs)

@@ -1,6 +1,4 @@
-"""The benchmarks' own tools: ratios, the gate, goals, and competitors that take turns in processes
-of their own.
-"""
+"""The benchmarks' own tools: ratios, the gate, goals, and competitors in processes."""
 
 import json
 

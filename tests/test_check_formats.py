@@ -146,9 +146,7 @@ def test_junit_fails_exactly_the_runs_that_fail():
 
 
 def test_gitlab_tells_cases_apart_by_class_and_name_and_shows_the_text():
-    """GitLab ignores a failure's message and shows its text; two cases of one class and name are
-    one to it.
-    """
+    """GitLab shows a failure's text, not its message, and tells cases apart by class and name."""
     for suite in ElementTree.fromstring(FORMATS["junit"](every_kind())):
         cases = [(case.get("classname"), case.get("name")) for case in suite.iter("testcase")]
         assert len(set(cases)) == len(cases)
@@ -183,9 +181,7 @@ def test_names_of_any_kind_are_escaped_everywhere():
 
 
 def read_annotation(line):
-    """Read a workflow command as GitHub's runner does: `::level key=value,...::message`, then
-    unescape.
-    """
+    """Read a workflow command as GitHub's runner does: `::level key=value,...::message`."""
     level, properties, message = re.fullmatch(r"::(\w+) ([^:]*)::(.*)", line).groups()
     title = dict(pair.split("=", 1) for pair in properties.split(","))["title"]
     for escaped, plain in (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):

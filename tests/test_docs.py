@@ -49,9 +49,7 @@ def run_blocks(page, text, capsys):
 
 
 def test_a_loop_of_ones_own_is_recorded_like_the_built_in_engine(tmp_path, monkeypatch):
-    """The page's loop, statement for statement on the same weights and batches, against
-    `gradlab.train`.
-    """
+    """The page's loop, statement for statement, against `gradlab.train` on the same batches."""
     monkeypatch.chdir(tmp_path)
     code = blocks((DOCS / "own-loop.md").read_text(encoding="utf-8"), "python")[0]
     data = gradlab.datasets.digits()

@@ -1,5 +1,4 @@
-"""Every write of a recording fails, or is interrupted, at every point in turn: no acknowledged
-iteration is lost.
+"""Every write fails, or is interrupted, at every point: no acknowledged iteration is lost.
 
 As SQLite is tested: a scenario is run again and again, the fault one operation later each time,
 until it no longer meets it. Every number says which iteration it belongs to, so that a row out of
@@ -97,9 +96,7 @@ TRACED = {
 
 
 class Interrupts:
-    """Raises a KeyboardInterrupt before one of the lines that keep and write rows, and notes them
-    all.
-    """
+    """Raises a KeyboardInterrupt before one of the lines that write rows, and notes them all."""
 
     def __init__(self, at: int | None = None):
         self._at, self.lines = at, []

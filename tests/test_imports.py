@@ -1,6 +1,4 @@
-"""The house's import rules, held as data: which room may use which, and a start that loads next to
-nothing.
-"""
+"""Who may import whom, held as data; and a start that loads next to nothing."""
 
 import ast
 import importlib
@@ -119,9 +117,7 @@ def room_of(module: str) -> Room | None:
 
 
 def imports(tree: ast.AST, module: str, known: set[str]):
-    """Yield (line, dotted name, statement is gradlab's own) of every import, those inside functions
-    too.
-    """
+    """Yield (line, dotted name) of every import, those inside functions too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)

@@ -1,6 +1,4 @@
-"""Runs too large for memory: judged and drawn from the row groups that matter, to the same
-verdict.
-"""
+"""Runs too large for memory: judged and drawn from a subset, to the same verdict."""
 
 import json
 import re
@@ -20,8 +18,9 @@ GROUP = 40  # iterations, in these tests
 
 
 def folder_of(path, iterations=2000, seeds=2, layers=3, *, change=None, counted=True):
-    """Write a closed run of made-up healthy numbers, GROUP iterations a row group; `change(signals,
-    steps)` first.
+    """Write a closed run of made-up healthy numbers, GROUP iterations a row group.
+
+    `change(signals, steps)` may change them before.
     """
     shape = (iterations, seeds, layers)
     rng = np.random.default_rng(1)
@@ -308,9 +307,7 @@ def test_a_footer_that_makes_no_sense_is_no_obstacle(footer, tmp_path, short_of_
 
 
 def test_the_way_that_weights_went_is_the_wholes_not_the_parts(tmp_path, short_of_memory):
-    """GL402 says whether the weights moved at all: an early burst, all of it read, must not count
-    for the rest.
-    """
+    """GL402 asks whether weights moved: an early burst, read in full, must not count twice."""
 
     def change(signals, steps):
         signals["update_ratio"][:] = 1e-6

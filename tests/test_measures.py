@@ -1,6 +1,4 @@
-"""Every measure against its one-line definition, and norms where float32 squares under- or
-overflow.
-"""
+"""Every measure against its one-line definition, also where float32 squares fail."""
 
 import math
 from fractions import Fraction

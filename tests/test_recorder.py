@@ -255,9 +255,7 @@ def test_the_earliest_phase_wins_and_every_number_is_counted():
 
 
 def test_a_second_look_is_asked_for_once_and_only_off_the_cadence():
-    """Broken at 13, broken still at 14: only 13 asks, for 12. Broken at 11: 10 has its costly
-    statistics.
-    """
+    """Broken at 13 and still at 14: only 13 asks, for 12. Broken at 11: 10 is costly anyway."""
     for broken, asked in ((13, [13]), (11, []), (10, []), (12, [12])):
         answers = []
         with Recorder(LAYERS) as recorder:
@@ -495,9 +493,7 @@ def test_rows_go_to_disk_when_either_limit_is_reached(block, seconds, most, monk
 
 
 def test_memory_does_not_grow_with_the_number_of_iterations(monkeypatch):
-    """Python's and Arrow's own bytes together, from the 100th to the 1,000th iteration of 600 bytes
-    each.
-    """
+    """Python's and Arrow's bytes together, from the 100th iteration to the 1,000th."""
     monkeypatch.setattr(recorder_module, "FLUSH_SECONDS", 1e9)
     given, sizes = (
         {
@@ -574,9 +570,7 @@ def test_a_block_that_does_not_fit_is_named(columns, steps, said):
 
 
 def test_what_changes_the_weights_between_two_steps_is_measured():
-    """The loop of these tests takes new weights at every iteration: W before t is not W after t -
-    1.
-    """
+    """The loop of these tests takes new weights each time: W before t is not W after t - 1."""
     run = record(14)
     expected = [
         [np.linalg.norm(now - after) for now, after in zip(*pair, strict=True)]

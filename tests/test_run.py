@@ -1,6 +1,4 @@
-"""`Run`: frozen, saved and loaded without loss, ordinary Parquet, and damaged folders refused in
-one sentence.
-"""
+"""`Run`: frozen, saved and loaded without loss, ordinary Parquet, and damage refused."""
 
 import json
 import math
@@ -392,9 +390,7 @@ def test_every_truncation_of_a_table_is_a_run_error(saved, tmp_path):
 
 
 def test_damage_inside_a_table_never_escapes_as_another_error(saved, tmp_path):
-    """A flipped byte may pass unseen (Parquet pages carry no checksum here), but it never ends in a
-    traceback.
-    """
+    """A flipped byte may pass unseen (pages carry no checksum), but no traceback comes of it."""
     folder, rng = tmp_path / "run", np.random.default_rng(0)
     folder.mkdir()
     for file, data in saved[0].items():

@@ -1,6 +1,4 @@
-"""A run folder may come from anybody: whatever is in it, loading it gives a Run or a RunError,
-nothing else.
-"""
+"""A run folder may come from anybody: loading it gives a Run or a RunError, nothing else."""
 
 import json
 import tempfile

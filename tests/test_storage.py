@@ -151,9 +151,7 @@ def test_a_run_killed_before_its_first_block_loads_with_0_iterations(tmp_path):
 
 
 def test_parquet_without_a_closed_description_is_not_read(live):
-    """Killed between the rewriting of the tables and the word that the run is closed: the streams
-    still count.
-    """
+    """Killed after the tables were rewritten, before the run was closed: streams still count."""
     writer.compact(live, "steps")
     run = load(live)
     assert run.iterations == 12

@@ -1,6 +1,4 @@
-"""Assertions on gradients: each at its limit and on either side of it, and everything that may be
-no silent pass.
-"""
+"""Assertions on gradients: each at its limit, on either side, and never silent."""
 
 import re
 import unittest

@@ -17,9 +17,7 @@ HEALTHY_AND_NOT = [("sigmoid", "glorot_normal"), ("tanh", "glorot_normal"), ("re
 
 
 def simulate(sizes, activation, init, x, labels, seeds, gain=1.0):
-    """ln(||delta_l|| / ||delta_L||) (seeds, L) and the mean of z_l^2 (L,) of nets drawn anew,
-    float64.
-    """
+    """ln(||delta_l|| / ||delta_L||) (seeds, L) and the mean of z_l^2 (L,) of new nets."""
     rng, phi = np.random.default_rng(7), ACTIVATIONS[activation]
     weights = []
     for fan_in, fan_out in itertools.pairwise(sizes):

@@ -1,6 +1,4 @@
-"""Theory of norms, skip connections and dropout against the engine: 40 seeds each, and closed
-forms.
-"""
+"""Theory of norms, skip connections and dropout against the engine, and closed forms."""
 
 import math
 
@@ -15,9 +13,7 @@ WIDTH, SEEDS = 64, 40
 
 
 def measured(activation, init, depth, *, q=1.0, batch=128, **block):
-    """ln ||delta_l|| / ||delta_L|| and ln rms of h by layer, over 40 seeds, on independent normal
-    inputs.
-    """
+    """ln ||delta_l|| / ||delta_L|| and ln rms of h by layer, over 40 seeds."""
     rng = np.random.default_rng(5)
     x = math.sqrt(q) * rng.normal(size=(batch + 8, WIDTH))
     data = gradlab.datasets.Data(
@@ -69,9 +65,7 @@ def test_measured_at_initialization_lies_where_theory_says(activation, init, dep
 
 
 def test_batch_norm_explodes_by_pi_over_pi_minus_one():
-    """Yang et al. 2019: the squared gradient of relu nets grows by pi / (pi - 1) = 1.4669 a layer
-    at any gain.
-    """
+    """Yang et al. 2019: relu nets' squared gradient grows by pi / (pi - 1) = 1.4669 a layer."""
     for gain in (1.0, 3.0):
         found = theory.predict([64] * 12 + [10], "relu", "he_normal", gain, norm="batch")
         np.testing.assert_allclose(found.chi[1:-2], math.pi / (math.pi - 1), rtol=1e-4)

@@ -1,6 +1,4 @@
-"""`train`: every column against a plain re-run by hand, runs that break, and arguments that do not
-fit.
-"""
+"""`train`: every column against a plain re-run, runs that break, and wrong arguments."""
 
 import numpy as np
 import pytest
@@ -307,9 +305,7 @@ def test_the_phase_of_the_first_non_finite_number(phase, sizes, weight, x, y, lo
 
 
 def test_a_run_whose_loss_alone_breaks_keeps_its_last_finite_iteration(monkeypatch):
-    """The output's weights make z = 1e25: finite itself, and so is delta, but not its square, the
-    loss.
-    """
+    """The output is z = 1e25: it is finite, and so is delta, but its square, the loss, is not."""
     model = MLP([1, 1], activation="identity", seed=0)
     model.weights.flat[:] = 0.5
     monkeypatch.setitem(optimizers.OPTIMIZERS, "sgd", breaking(model, {13: None}, 1e25))

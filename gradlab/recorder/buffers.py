@@ -232,9 +232,7 @@ class Buffer:
         return signals_table(start, values, masks, (len(rows), *self._shape))
 
     def _columns(self, rows: Sequence[LayerRow]) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Return every statistic (T, S, L) and where it is defined: nowhere where it was not
-        taken.
-        """
+        """Return every statistic (T, S, L), and where it was taken."""
         shape = len(rows), *self._shape
         sums = {k: row.sums for k, row in enumerate(rows) if row.sums is not None}
         summed = list(sums)

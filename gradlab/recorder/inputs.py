@@ -139,9 +139,7 @@ class Inputs:
                 )
 
     def _check_shapes(self, given: Mapping[str, Any]) -> None:
-        """Raise ArgumentError for an array that is none or does not fit its layer: a transposed
-        one, say.
-        """
+        """Raise ArgumentError for an array that does not fit its layer, as a transposed one."""
         batch_size = None
         for name, arrays in given.items():
             for layer, array in enumerate([arrays] if name == "batch" else arrays):

@@ -282,8 +282,7 @@ class Recorder:
         histogram: Array | None = None,
         **steps: Array | float | None,
     ) -> None:
-        """Record one iteration whose statistics were measured elsewhere: on a device, in another
-        framework.
+        """Record one iteration that was measured elsewhere: on a device, in another framework.
 
         Parameters
         ----------
@@ -345,8 +344,7 @@ class Recorder:
         output_stage: Mapping[int, Sequence[tuple[str, Array | float]]] | None = None,
         histograms: tuple[Array, Array] | None = None,
     ) -> None:
-        """Record T iterations of one net that were measured elsewhere, at once; they go to disk
-        together.
+        """Record T iterations of one net that were measured elsewhere; they go to disk together.
 
         Parameters
         ----------
@@ -472,9 +470,7 @@ class Recorder:
         return load(self.folder)
 
     def snapshot(self) -> Run:
-        """Return all that was recorded so far, the newest iteration too, as a Run in memory; the
-        recording goes on.
-        """
+        """Return all that was recorded so far as a Run in memory; the recording goes on."""
         if self._run is not None:
             return self._run
         self.flush()
@@ -510,8 +506,9 @@ class Recorder:
             self.flush()
 
     def _write(self, keep: int, last: Array | None = None) -> None:
-        """Write what waits but for the newest `keep` rows; it leaves memory only once all tables
-        have it.
+        """Write what waits but for the newest `keep` rows.
+
+        Rows leave memory only once all tables have them.
         """
         self._home.check_process(self.name)
         count = self._buffer.ready(keep)

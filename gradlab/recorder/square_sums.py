@@ -1,5 +1,6 @@
-"""What the norms of an engine's iteration are made of: sums of squares, each array read once, a few
-layers at a time.
+"""The sums of squares behind an engine's norms.
+
+Each array is read once, a few layers at a time.
 
 The roots are taken when a block of iterations is written (`Derivations.of_sums`).
 """
@@ -75,9 +76,7 @@ class EngineTensors(StepTensors):
 
 
 def of_an_engine(tensors: StepTensors) -> TypeGuard[EngineTensors]:
-    """Whether all arrays lie side by side, as the engine's do, and nothing stands between a layer
-    and the next.
-    """
+    """Whether all arrays lie side by side, and nothing stands between two layers."""
     return (
         tensors.products is None
         and tensors.others is None
@@ -88,8 +87,7 @@ def of_an_engine(tensors: StepTensors) -> TypeGuard[EngineTensors]:
 
 
 def take(tensors: EngineTensors, update: LayerStack) -> Sums | None:
-    """Write W_after - W into `update` and return the sums; None where they are too large, or no
-    numbers.
+    """Write W_after - W into `update` and return the sums; None where one is too large or NaN.
 
     Sums in their safe range prove that nothing is NaN or infinite.
     """
@@ -124,9 +122,7 @@ def take(tensors: EngineTensors, update: LayerStack) -> Sums | None:
 
 
 def _rows(tensors: EngineTensors, layers: int) -> Array:
-    """||h_i||^2 of the batch and of every layer, and ||delta_i||^2 of every layer: (2, L + 1,
-    *lead, B).
-    """
+    """||h_i||^2 of batch and layers, and ||delta_i||^2 of layers, (2, L + 1, *lead, B)."""
     batch = tensors.batch
     rows = np.zeros((2, layers + 1, *batch.shape[:-1]), batch.dtype)
     np.vecdot(batch, batch, out=rows[0, 0])
@@ -144,9 +140,7 @@ def _totals(rows: Array) -> Array:
 
 
 def _biases(tensors: EngineTensors, lead: tuple[int, ...]) -> Array | None:
-    """Return the two sums of all biases together, in float64; None where one is out of
-    proportion.
-    """
+    """Return the two sums over all biases, in float64; None where a bias is out of proportion."""
     stacks: list[LayerStack] = [
         getattr(tensors, name) for name in ("bias_gradients", "biases", "biases_after")
     ]
@@ -167,8 +161,7 @@ def _biases(tensors: EngineTensors, lead: tuple[int, ...]) -> Array | None:
 def _in_float64(
     tensors: EngineTensors, update: LayerStack, sums: Array, rows: Array, low: float
 ) -> Array:
-    """Sum anew, in float64, what may have lost terms to float32's underflow: of 1e-23, the square
-    is 0.
+    """Sum anew, in float64, what may have underflowed in float32: the square of 1e-23 is 0.
 
     Returns the squares of the rows, which need float64 too.
     """
@@ -199,9 +192,7 @@ def _in_float64(
 
 
 def _wide(stack: LayerStack, wanted: Array, flat: bool = True):
-    """Yield `(layers, array in float64)` from the first to the last layer that is wanted, group by
-    group.
-    """
+    """Yield `(layers, array in float64)` for the layers that are wanted, group by group."""
     for here, x in stack.groups:
         hit = np.flatnonzero(wanted[here])
         if hit.size:

@@ -40,9 +40,7 @@ class Trajectories:
         return np.stack([self._layer + 1, self._row, self._column], axis=1)
 
     def due(self, costly: bool) -> bool:
-        """Whether values are kept: of a whole net always, of a sample at the costly statistics'
-        cadence.
-        """
+        """Whether values are kept: of a small net always, else with the costly statistics."""
         return bool(len(self)) and (self._all or costly)
 
     def values(self, weights: Sequence[Array]) -> Array:
@@ -65,9 +63,7 @@ class Trajectories:
 
 
 def _sample(layers: Sequence[dict[str, Any]], count: int, seed: int) -> list[int]:
-    """Choose `count` weights, spread evenly over the layers (the first and last ones first), at
-    random within each.
-    """
+    """Choose `count` weights at random, spread evenly over the layers, both ends included."""
     rng = np.random.default_rng(seed)
     sizes = np.array([layer["fan_in"] * layer["fan_out"] for layer in layers])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])

@@ -28,9 +28,7 @@ class Watchers:
             self._callbacks.remove(callback)
 
     def tell(self, recorder: Any) -> None:
-        """Call every callback with a recorder; outside the lock, so that a callback may make
-        recorders.
-        """
+        """Call every callback with a recorder, outside the lock: a callback may make recorders."""
         with self._lock:
             callbacks = tuple(self._callbacks)
         for callback in callbacks:
@@ -42,9 +40,7 @@ WATCHERS = Watchers()
 
 @contextlib.contextmanager
 def watching(callback: Callback) -> Iterator[None]:
-    """Call `callback` with every Recorder made in this process inside the block: how a test finds
-    what it trained.
-    """
+    """Call `callback` with each Recorder that is made in this process inside the block."""
     WATCHERS.add(callback)
     try:
         yield

@@ -33,8 +33,9 @@ def write_report(
     links: Sequence[tuple[str, str]] = (),
     layers: str = "",
 ) -> Path:
-    """Write the report of a Run, a Comparison or a list of Runs, whole or not at all, and return
-    its path.
+    """Write the report of a Run, a Comparison or several Runs, and return its path.
+
+    It is written whole, or not at all.
 
     Parameters
     ----------

@@ -131,8 +131,7 @@ def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> s
 
 
 def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
-    """Strip a figure of its template, whose colours would fight the page's, and give it the page's
-    margins."""
+    """Give a figure the page's margins, and remove its template, whose colours would differ."""
     given = _arrays(figure.to_plotly_json())
     layout = {
         key: value

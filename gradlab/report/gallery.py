@@ -213,8 +213,7 @@ def _build(each: Experiment, folder: Path, links: list[tuple[str, str]], quick: 
 
 
 def _load(path: Path) -> ModuleType:
-    """Import an experiment by its file, as a module of the namespace its folder makes, so that it
-    finds neighbours."""
+    """Import an experiment's file as a module of its folder, so that it finds its neighbours."""
     root = str(path.resolve().parent.parent)
     if root not in sys.path:
         sys.path.insert(0, root)

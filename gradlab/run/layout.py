@@ -1,6 +1,4 @@
-"""What the rows of a run's tables must be: their keys in order, and columns of known names and
-types.
-"""
+"""What the tables of a run look like: their keys in order, and columns with their types."""
 
 from __future__ import annotations
 
@@ -69,9 +67,7 @@ class Layout:
 
 
 def fits(table: str, found: pa.Schema) -> bool:
-    """Whether the columns of a file are those of a table, each once and of its type, its keys among
-    them.
-    """
+    """Whether a file has a table's columns, each once and of its type, keys included."""
     known = schema(table)
     names = found.names
     keys = {"iteration", "replicate"} | ({"layer"} if table == "signals" else set())
@@ -86,9 +82,7 @@ def fits(table: str, found: pa.Schema) -> bool:
 
 
 def _same_kind(known: pa.DataType, found: pa.DataType) -> bool:
-    """Whether a column of one type can be read as the other: other tools write wider or encoded
-    ones.
-    """
+    """Whether a column of one type can be read as the other, as wider or encoded ones can."""
     if pa.types.is_dictionary(found):
         found = found.value_type
     if pa.types.is_integer(known):

@@ -14,8 +14,9 @@ from gradlab.run.sources import FolderSource
 
 @of_kinds(path=PATH)
 def load(path: str | Path) -> Run:
-    """Load a run from its folder; one that is still being written or was killed loads up to its
-    last whole batch.
+    """Load a run from its folder.
+
+    A run that is still recorded, or was killed, is loaded up to its last whole batch.
 
     Parameters
     ----------

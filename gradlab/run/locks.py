@@ -1,6 +1,4 @@
-"""One writer a folder: a file that says which process records there, on which machine, since
-when.
-"""
+"""One writer a folder: a file says which process records there, on which machine."""
 
 from __future__ import annotations
 
@@ -25,8 +23,9 @@ _TRIES, _IN_THE_MAKING = (
 
 @dataclass(frozen=True)
 class Owner:
-    """A process: its machine (and container), its number, and when it started, which tells numbers
-    reused apart.
+    """A process: its machine or container, its number, and when it started.
+
+    The start tells a number that is used again from the old one.
     """
 
     host: str
@@ -83,9 +82,7 @@ class FolderLock:
         raise RunError(f"another process is just taking {self._path.parent}; choose another folder")
 
     def _remove_old(self) -> None:
-        """Remove the lock of a process that was killed; one without words may be in the making, and
-        gets time.
-        """
+        """Remove the lock of a killed process; an empty one may be in the making, and gets time."""
         owner = owner_of(self._path.parent)
         if owner is None and _age(self._path) < _IN_THE_MAKING:
             time.sleep(0.05)
@@ -152,9 +149,7 @@ def refuse_if_recorded(folder: Path) -> None:
 
 
 def _host() -> str:
-    """Name this machine, and on Linux the boot and the container, where process numbers begin
-    anew.
-    """
+    """Name this machine; on Linux also the boot and the container, which count processes anew."""
     parts = [platform.node()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
@@ -164,9 +159,7 @@ def _host() -> str:
 
 
 def _started(process: int) -> str:
-    """Return when a process started, in clock ticks since the boot; empty where the system does not
-    tell.
-    """
+    """Return when a process started, in clock ticks since the boot; empty if unknown."""
     try:
         # The name of the program, in brackets, may hold anything; the start is the 20th field after
         # it.

@@ -33,8 +33,7 @@ OF_GRADIENTS_BY_STEP = {"grad_norm", "clipped_grad_norm", "expected_decrease", "
 
 
 def find(reader: Reader, groups: RowGroups | None) -> Array:
-    """Return where an iteration of a replicate holds a NaN or infinity (T, S), in any number
-    recorded.
+    """Return where an iteration of a replicate holds a NaN or infinity, (T, S).
 
     The factors of the output stage do not count: they are quotients of gradients, undefined where a
     loss that is met gives none. Gradients do not count in an iteration whose step was skipped

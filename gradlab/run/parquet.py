@@ -128,9 +128,7 @@ def usual_types(table: pa.Table) -> pa.Table:
 
 
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a table, whole or some columns of it; `pq.read_table` imports pandas, which takes
-    longer.
-    """
+    """Read a table or some of its columns, without pandas, which `pq.read_table` imports."""
     with reading(path), opened(path) as file:
         return usual_types(file.read(columns=columns))
 
@@ -156,8 +154,9 @@ def seal(path: Path) -> dict[str, int]:
 
 
 def broken_seal(path: Path, told: Any) -> bool:
-    """Whether a file has the size that is told of it, but not the footer; another tool's file has
-    another size.
+    """Whether a file has the size of its seal, but another footer.
+
+    A file that another tool has written has another size.
     """
     if not isinstance(told, dict) or told.get("bytes") != path.stat().st_size:
         return False

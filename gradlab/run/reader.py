@@ -58,9 +58,7 @@ class Reader:
 
     @functools.cached_property
     def iterations(self) -> int:
-        """How many iterations steps and signals both hold: a killed run may hold parts of the next
-        ones.
-        """
+        """How many iterations both steps and signals hold: a killed run may hold more of one."""
         if self.whole is not None:
             return self.whole.iterations
         signals = self.source.rows("signals") // (self.replicates * len(self.layers))
@@ -81,9 +79,7 @@ class Reader:
         return frozen(np.arange(self.iterations))
 
     def table(self, name: str) -> pa.Table | None:
-        """Return a table up to the last iteration that is whole, of the layers that this is
-        about.
-        """
+        """Return a table up to the last whole iteration, for the layers of this reader."""
         table = self.source.table(name)
         if table is None:
             return None

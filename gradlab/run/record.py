@@ -1,6 +1,4 @@
-"""`Run`: the one record of a training that crosses every border. Frozen, saved and loaded without
-loss.
-"""
+"""`Run`: the one record of a training. Frozen, saved and loaded without loss."""
 
 from __future__ import annotations
 
@@ -144,8 +142,9 @@ class Run:
         return pd.DataFrame(self._layers, columns=list(LAYER_COLUMNS))
 
     def layer(self, name: str) -> Array:
-        """Return a column of `layers` as an array (L,): numbers as float64, NaN where unknown,
-        words as objects.
+        """Return a column of `layers` as an array (L,).
+
+        Numbers come as float64, NaN where unknown, and words as objects.
         """
         _check_name("layers have no column", name, LAYER_COLUMNS)
         kind = object if name in LAYER_WORDS else np.float64
@@ -157,18 +156,14 @@ class Run:
 
     @functools.cached_property
     def matrices(self) -> Run:
-        """The run of the weight matrices alone; the run itself where it holds no vectors, or
-        nothing else.
-        """
+        """The run of the weight matrices alone; the run itself where it holds nothing else."""
         if self._matrices in (0, len(self._layers)):
             return self
         return self._of_layers(slice(0, self._matrices))
 
     @functools.cached_property
     def vectors(self) -> Run | None:
-        """The run of the vectors alone, whose layers keep their numbers; None where there are
-        none.
-        """
+        """The run of the vectors alone, whose layers keep their numbers; None without any."""
         if self._matrices == len(self._layers):
             return None
         return self._of_layers(slice(self._matrices, len(self._layers)))
@@ -185,15 +180,12 @@ class Run:
 
     @property
     def steps(self) -> pd.DataFrame:
-        """One row an iteration and replicate: loss, learning_rate, ... in the order of
-        STEP_COLUMNS.
-        """
+        """One row an iteration and replicate, in the columns STEP_COLUMNS."""
         return self._frame("steps")
 
     @property
     def weights(self) -> pd.DataFrame:
-        """Weight trajectories w_ij^k: iteration, replicate, layer k, row i, column j (from 0),
-        value.
+        """Weight trajectories w_ij^k: iteration, replicate, layer k, row i, column j, value.
 
         Iteration t holds the value before update t; the last row of each weight, at iteration T, is
         what came out.
@@ -202,15 +194,14 @@ class Run:
 
     @property
     def block_signals(self) -> pd.DataFrame:
-        """What was recorded of the residual stream: iteration, replicate, block, then one column a
-        statistic.
-        """
+        """The residual stream: iteration, replicate, block, then one column a statistic."""
         return self._frame("block_signals")
 
     @property
     def output_stage(self) -> pd.DataFrame:
-        """From the last trainable map's output to the loss: iteration, replicate, position,
-        operation, factor.
+        """What stands between the last trainable map and the loss.
+
+        Columns: iteration, replicate, position, operation, factor.
 
         The gradient in front of an operation is `factor` times as long as the gradient behind it.
         """
@@ -218,8 +209,9 @@ class Run:
 
     @property
     def histograms(self) -> pd.DataFrame:
-        """Gradients by powers of two: iteration, replicate, layer, exponent, count; see
-        `Recorder(histograms=)`.
+        """Gradients by powers of two: iteration, replicate, layer, exponent, count.
+
+        Recorded with `histograms=True`.
 
         `count` entries lie in 2^exponent <= |g| < 2^(exponent + 1); where `exponent` is null, they
         are 0.
@@ -227,9 +219,7 @@ class Run:
         return self._frame("histograms")
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the tidy record: iteration, replicate, layer, then one column a statistic, one row
-        each.
-        """
+        """Return all layer statistics, one row an iteration, replicate and layer."""
         return self._frame("signals")
 
     def _frame(self, name: str) -> pd.DataFrame:
@@ -265,15 +255,11 @@ class Run:
         return self._reader.column(name)
 
     def step(self, name: str) -> Array:
-        """Return a column of `steps` as an array (iteration, replicate); NaN where it was not
-        recorded.
-        """
+        """Return a column of `steps` as an array (iteration, replicate), NaN where not recorded."""
         return self._step(name)[0]
 
     def step_recorded(self, name: str) -> Array:
-        """Return the boolean mask (iteration, replicate) of where a column of `steps` was
-        recorded.
-        """
+        """Return where a column of `steps` was recorded, a boolean mask (iteration, replicate)."""
         return self._step(name)[1]
 
     def _step(self, name: str) -> tuple[Array, Array]:
@@ -297,8 +283,7 @@ class Run:
         return self._sampling.nonfinite
 
     def condensed(self, keep: Sequence[int] = ()) -> Run:
-        """Return the run itself, or of one too large for memory the part that rules and pictures
-        work on.
+        """Return the run itself, or the subset that stands for a run too large for memory.
 
         Parameters
         ----------
@@ -354,8 +339,9 @@ class Run:
 
     @of_kinds(path=PATH)
     def save(self, path: str | Path) -> Path:
-        """Write the run to a folder, whole or not at all, and return its path; a run that lies
-        there is replaced.
+        """Write the run to a folder and return its path; a run that lies there is replaced.
+
+        It is written whole, or not at all.
 
         The tables are ordinary Parquet: `pandas.read_parquet("FOLDER/signals.parquet")`.
 

@@ -35,9 +35,7 @@ NONFINITE = "gradlab.nonfinite"
 
 
 class NonfiniteCounts:
-    """What a footer says of NaN and infinity, which Parquet's statistics leave out; collected as
-    groups are written.
-    """
+    """Counts NaN and infinity as groups are written: Parquet's statistics leave them out."""
 
     def __init__(self) -> None:
         self._counts: dict[str, dict[int, int]] = {}
@@ -111,8 +109,9 @@ class RowGroups:
 
     @functools.cache  # noqa: B019 -- as long as the run that owns it
     def bounds(self, column: str) -> tuple[Array, Array, Array]:
-        """Return the smallest and largest value and the number of nulls of each group; NaN where it
-        is not told.
+        """Return the smallest value, the largest and the number of nulls of each group.
+
+        NaN where the file does not say.
 
         Parquet's statistics leave NaN out.
         """
@@ -130,9 +129,7 @@ class RowGroups:
         return column in self._columns and not (self.bounds(column)[2] == self._rows).all()
 
     def suspects(self, columns: Sequence[str]) -> dict[str, list[int]]:
-        """Return the groups in which a column may hold a NaN or an infinity, or count some; of each
-        such column.
-        """
+        """Return, by column, the groups that may hold a NaN or an infinity, or count some."""
         counted = self._nonfinite()
         result: dict[str, list[int]] = {}
         for name in columns:
@@ -150,17 +147,13 @@ class RowGroups:
         return result
 
     def _with_halves(self, groups: list[int]) -> list[int]:
-        """Add the neighbours that hold the rest of an iteration which begins or ends in one of the
-        groups.
-        """
+        """Add the neighbours that hold the rest of an iteration that begins or ends in a group."""
         before = [k - 1 for k in groups if self._starts[k] % self.width]
         after = [k + 1 for k in groups if self._ends[k] % self.width and k + 1 < len(self)]
         return sorted({*groups, *before, *after})
 
     def _nonfinite(self) -> dict[str, dict[str, int]] | None:
-        """Return the NaN and infinities counted in each column by group; None where the footer does
-        not tell.
-        """
+        """Return the NaN and infinities counted by column and group; None if not in the footer."""
         try:
             stored = json.loads((self._meta.metadata or {}).get(NONFINITE.encode(), b"{}"))
             counted = stored["columns"] if stored.get("groups") == len(self) else None
@@ -176,9 +169,7 @@ class RowGroups:
         return counted if all(0 <= number < len(self) for number in numbers) else None
 
     def choose(self, keep: Iterable[int]) -> list[int]:
-        """Choose groups within the budget: first, last, those of the iterations to `keep`,
-        extremes, evenly spread.
-        """
+        """Choose groups within the budget: both ends, those to `keep`, extremes, then evenly."""
         room = max(4, BUDGET // max(int(np.diff([0, *self._ends]).max()), 1))
         if room >= len(self):
             return list(range(len(self)))
@@ -191,9 +182,7 @@ class RowGroups:
         return sorted({*chosen, *spread.tolist()})
 
     def _outstanding(self) -> list[int]:
-        """Return the groups that hold a column's largest or smallest value, the farthest from the
-        usual one first.
-        """
+        """Return the groups with a column's largest or smallest value, the most unusual first."""
         found = []
         for name, end in (*((name, 1) for name in HIGH), *((name, 0) for name in LOW)):
             values = self.bounds(name)[end] if name in self._columns else np.zeros(0)
@@ -233,8 +222,6 @@ def _neighbours(groups: Sequence[int]) -> list[list[int]]:
 
 
 def in_turn(groups: Sequence[int]) -> Iterator[list[int]]:
-    """Yield a few groups at a time; neighbours overlap by one, so that no iteration falls between
-    two readings.
-    """
+    """Yield a few groups at a time; neighbours overlap, so that no iteration is cut in two."""
     for start in range(0, len(groups), AT_ONCE):
         yield list(groups[max(0, start - 1) : start + AT_ONCE])

@@ -77,9 +77,7 @@ class FolderSource:
         return self._names[name]
 
     def row_groups(self, width: int) -> RowGroups | None:
-        """Return the row groups of the statistics, `width` rows an iteration; None before the run
-        is closed.
-        """
+        """Return the statistics' row groups, `width` rows an iteration; None of a live run."""
         path = self._path("signals")
         return RowGroups(path, width) if self._is_closed() and path.is_file() else None
 
@@ -87,9 +85,7 @@ class FolderSource:
         return self.folder / f"{name}.parquet"
 
     def _is_closed(self) -> bool:
-        """Whether to read the Parquet files: the streams of a live run go when its recorder closes
-        it.
-        """
+        """Whether to read Parquet files: a live run's streams are removed when it is closed."""
         return self._closed or not any(streams.segments(self.folder, table) for table in TABLES)
 
 
@@ -146,8 +142,6 @@ class MemorySource:
 
 
 def remove_folder(folder: Path, process: int) -> None:
-    """Delete a temporary folder, where this is the process that made it: a fork leaves its parent's
-    alone.
-    """
+    """Delete a temporary folder, in the process that made it: a fork leaves it alone."""
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)

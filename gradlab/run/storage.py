@@ -38,9 +38,7 @@ def _whole(value: Any) -> bool:
 
 
 def _layers(value: Any) -> bool:
-    """Whether these are layers: words and numbers where they belong, numbered one after the
-    other.
-    """
+    """Whether these describe layers, numbered one after the other."""
     if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
         return False
     numbers = [name for name in LAYER_COLUMNS if name not in LAYER_WORDS]
@@ -254,8 +252,9 @@ def _aside(folder: Path) -> Path:
 
 
 def replace_folder(temporary: Path, target: Path) -> None:
-    """Move a complete run folder to its place; a run that lay there goes only once the new one is
-    in.
+    """Move a complete run folder to its place.
+
+    A run that lay there is removed only once the new one is in.
     """
     old = _aside(target)
     try:

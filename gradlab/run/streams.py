@@ -54,9 +54,7 @@ def batches(folder: Path, table: str) -> Iterator[pa.RecordBatch]:
 
 
 def whole(folder: Path, table: str, layout: Layout) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a table as `batches` does; of one that holds every iteration, up to the
-    first gap.
-    """
+    """Yield a table's rows as `batches` does, but only up to the first gap."""
     expected, width = 0, layout.width(table)
     complete = table in ("steps", "signals")
     for batch in batches(folder, table):
@@ -106,9 +104,7 @@ def _batch(message: pa.ipc.Message, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _is_compressed(metadata: bytes) -> bool:
-    """Whether the message of a record batch says that its body is compressed (Arrow's
-    Message.fbs).
-    """
+    """Whether a record batch's message says that its body is compressed (Arrow's Message.fbs)."""
     root = struct.unpack_from("<I", metadata)[0]
     header = _field(metadata, root, 2)
     if not header:
@@ -118,9 +114,7 @@ def _is_compressed(metadata: bytes) -> bool:
 
 
 def _field(metadata: bytes, table: int, number: int) -> int:
-    """Return where a field of a flatbuffer's table lies, counted from the table; 0 where it is
-    absent.
-    """
+    """Return the offset of a field in a flatbuffer's table; 0 where it is absent."""
     fields = table - struct.unpack_from("<i", metadata, table)[0]
     place = 4 + 2 * number
     if place >= struct.unpack_from("<H", metadata, fields)[0]:

@@ -88,8 +88,7 @@ def signals_table(
     masks: Mapping[str, Array],
     shape: tuple[int, int, int] | None = None,
 ) -> pa.Table:
-    """Lay statistics (T, S, L) out as rows, iteration by iteration from `start`; null where a mask
-    is False.
+    """Lay statistics (T, S, L) out as rows from iteration `start`; null where masked.
 
     With a `shape`, every statistic there is gets a column, of nulls where it has no values.
     """
@@ -136,9 +135,7 @@ def steps_table(start: int, values: Mapping[str, Array], replicates: int) -> pa.
 def block_signals_table(
     iterations: Array, values: Mapping[str, Array], replicates: int, blocks: Sequence[str]
 ) -> pa.Table:
-    """Lay block statistics (t, S, B) of these iterations (t,) out as rows; what is masked or absent
-    is null.
-    """
+    """Lay block statistics (t, S, B) of iterations (t,) out as rows; null where masked."""
     shape = len(iterations), replicates, len(blocks)
     _, replicate, block = np.indices(shape, np.int32)
     iteration = np.broadcast_to(np.asarray(iterations, np.int32)[:, None, None], shape)
@@ -165,8 +162,7 @@ def output_stage_table(rows: Sequence[tuple[int, int, int, str, float]]) -> pa.T
 
 
 def histogram_table(iterations: Array, counts: Array) -> pa.Table:
-    """Lay histograms (t, S, L, bins) of these iterations (t,) out as rows, one a bin that holds
-    something.
+    """Lay histograms (t, S, L, bins) of iterations (t,) out as rows, without empty bins.
 
     Bins as in `gradlab.measures.power_histogram`: zeros first, then each exponent from
     LOWEST_EXPONENT on.
@@ -188,9 +184,7 @@ def histogram_table(iterations: Array, counts: Array) -> pa.Table:
 def weights_table(
     iterations: Array, values: Array, layer: Array, row: Array, column: Array
 ) -> pa.Table:
-    """Lay followed weights (t, S, W) out as rows; `layer` (from 1), `row` and `column` (W,) say
-    which.
-    """
+    """Lay followed weights (t, S, W) out as rows; `layer`, `row` and `column` (W,) name them."""
     shape = values.shape
     columns = {
         "iteration": np.broadcast_to(np.asarray(iterations)[:, None, None], shape),

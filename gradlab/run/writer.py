@@ -1,6 +1,4 @@
-"""`Writer`: streams the tables of one live run into its folder, and makes Parquet of them in the
-end.
-"""
+"""`Writer`: streams the tables of a live run into its folder; Parquet at the end."""
 
 from __future__ import annotations
 
@@ -111,9 +109,7 @@ def compact(folder: Path, table: str) -> None:
 
 
 def write_parquet(folder: Path, table: str, batches: Iterator[pa.RecordBatch]) -> None:
-    """Write a table as one Parquet file, row group by row group; nothing where there are no
-    rows.
-    """
+    """Write a table as one Parquet file, by row groups; nothing where there are no rows."""
     target, temporary = folder / f"{table}.parquet", folder / f".{table}.parquet.part"
     writer, counts = None, NonfiniteCounts()
     for group in _joined(batches):
@@ -127,9 +123,7 @@ def write_parquet(folder: Path, table: str, batches: Iterator[pa.RecordBatch]) -
 
 
 def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """Open a zstd Parquet file; measured numbers hardly repeat, and a dictionary of them costs six
-    times as long.
-    """
+    """Open a zstd Parquet file, without dictionaries: measured numbers hardly repeat."""
     repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
     return pq.ParquetWriter(
         path,

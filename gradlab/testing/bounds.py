@@ -1,6 +1,4 @@
-"""Assertions on a recorded statistic: between two bounds in every layer, or from the first layer to
-the last.
-"""
+"""Assertions on a recorded statistic: between bounds in every layer, or first against last."""
 
 from __future__ import annotations
 
@@ -199,8 +197,7 @@ def assert_ratio(
     iterations: Iterations = None,
     quantile: float = 1.0,
 ) -> None:
-    """Assert that the first layer's gradient is in proportion to the last one's, at every iteration
-    and replicate.
+    """Assert that the first layer's gradient is in proportion to the last one's, at all times.
 
     Parameters
     ----------

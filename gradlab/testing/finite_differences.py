@@ -1,6 +1,4 @@
-"""`assert_gradients_match`: a backward pass against differences of the function itself, entry by
-entry.
-"""
+"""`assert_gradients_match`: a backward pass against differences of the function."""
 
 from __future__ import annotations
 

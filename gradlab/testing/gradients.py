@@ -68,9 +68,7 @@ class Gradients:
         self._watch.close()
 
     def add(self, run: Run | str | Path | Any) -> Run:
-        """Count a run that was not trained in this test, such as a module's fixture's, as this
-        test's; return it.
-        """
+        """Count a run that was trained elsewhere, as in a fixture, as this test's; return it."""
         found = resolve(run)
         self._trained.append(found)
         return found
@@ -162,8 +160,7 @@ class Gradients:
         statistic: str = "grad_norm",
         run: Any | None = None,
     ) -> None:
-        """Assert that no layer's gradient moved by more than `decades` from the profile stored
-        beside the test.
+        """Assert that no layer's gradient moved more than `decades` from the stored profile.
 
         `--gradlab-update` writes it, to gradient_profiles/FILE-NAME.toml; see
         `gradlab.testing.assert_profile`.

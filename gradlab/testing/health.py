@@ -68,8 +68,7 @@ def assert_healthy(
 
 @of_kinds(strict=FLAG)
 def assert_no_vanishing(run: Any, *, strict: bool = False) -> None:
-    """Assert that the gradient does not vanish: rule GL101 finds no error (`strict`: no warning
-    either).
+    """Assert that the gradient does not vanish: GL101 finds no error, `strict`: nor warning.
 
     Raises
     ------
@@ -83,8 +82,7 @@ def assert_no_vanishing(run: Any, *, strict: bool = False) -> None:
 
 @of_kinds(strict=FLAG)
 def assert_no_exploding(run: Any, *, strict: bool = False) -> None:
-    """Assert that the gradient does not explode: rule GL102 finds no error (`strict`: no warning
-    either).
+    """Assert that the gradient does not explode: GL102 finds no error, `strict`: nor warning.
 
     Raises
     ------
@@ -137,9 +135,7 @@ def _refuse_unjudged(run: Run, diagnosis: Diagnosis, wanted: Iterable[str]) -> N
 
 
 def health_message(run: Run, diagnosis: Diagnosis, complaint: str) -> str:
-    """Word a diagnosis that fails a test: the root cause, where it is worst, the layers, why, and
-    what to try.
-    """
+    """Word a diagnosis that fails a test: root cause, where it is worst, why, what to try."""
     if not diagnosis.faults:
         return f"run {run.name!r} {complaint}: {_without_finding(run, diagnosis)}."
     root, *others = diagnosis.faults
@@ -180,9 +176,7 @@ def _crashes(diagnosis: Diagnosis) -> list[str]:
 
 
 def _worst(run: Run, finding: Finding) -> tuple[str, list[str]] | None:
-    """Say where the first statistic that shows a finding is worst, and lay it out by layer at that
-    place.
-    """
+    """Say where a finding's first statistic is worst, and list it by layer at that place."""
     column = next((name for name in finding.columns if name in run), None)
     if column is None:
         return None

@@ -1,6 +1,4 @@
-"""What a failed assertion prints: one sentence, a small table with bars, the cause, and what to
-try.
-"""
+"""What a failed assertion prints: a sentence, a table with bars, the cause, what to try."""
 
 from __future__ import annotations
 

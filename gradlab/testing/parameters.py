@@ -36,9 +36,7 @@ class CheckedFunction:
         return parameter.detach().clone().requires_grad_() if self._torch else np.array(parameter)
 
     def _array(self, parameter: Any) -> Array:
-        """Look at a parameter as an array that shares its memory, so that writing to one moves the
-        other.
-        """
+        """Return a parameter as an array that shares its memory."""
         return parameter.detach().cpu().numpy() if self._torch else parameter
 
     def evaluate(self) -> tuple[float, list[Array]]:
@@ -102,9 +100,7 @@ class CheckedFunction:
     def slopes(
         self, k: int, index: tuple[int, ...], value: float, share: float
     ) -> tuple[tuple[float, float], float]:
-        """Return the slopes on both sides of one entry, and how far rounding alone may put them
-        off.
-        """
+        """Return the slopes on both sides of one entry, and how far rounding may put them off."""
         array = self.arrays[k]
         kept = array[index].copy()
         step = share * max(1.0, abs(float(kept)))
@@ -139,9 +135,7 @@ def _listed(parameters: Any) -> tuple[list[str], list[Any], Any]:
 
 
 def _torch_of(parameters: Sequence[Any]) -> Any:
-    """Return the module torch where the parameters are its tensors: whoever has one has imported
-    it.
-    """
+    """Return the module torch if the parameters are tensors: it has been imported then."""
     if not parameters:
         raise ArgumentError(
             "parameters is empty, so there is no gradient to check; give at least one array"

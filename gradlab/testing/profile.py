@@ -1,6 +1,4 @@
-"""`assert_profile`: the gradient of every layer against a small text file that stands beside the
-test.
-"""
+"""`assert_profile`: every layer's gradient against a text file beside the test."""
 
 from __future__ import annotations
 
@@ -36,8 +34,7 @@ def assert_profile(
     update: bool = False,
     command: str = "assert_profile(..., update=True)",
 ) -> None:
-    """Assert that no layer's gradient has moved from the stored one by more than so many powers of
-    ten.
+    """Assert that no layer's gradient has moved more than `decades` from the stored one.
 
     A profile is the logarithm of each layer's median gradient over all iterations and replicates,
     in a TOML file of one line a layer.
@@ -83,11 +80,11 @@ def assert_profile(
 
 
 def profile_of(run: Run, statistic: str = "grad_norm") -> Profile:
-    """Return log10 of the median of a statistic over iterations and replicates, by layer; -inf for
-    0.
+    """Return log10 of the median of a statistic by layer; -inf for 0.
 
     Layers without a value are left out; one that holds NaN or infinity is an error: no profile of a
-    broken run is one."""
+    broken run is one.
+    """
     part = part_of(run, statistic, None, None)
     names = _unique(names_of(run))
     profile: Profile = {}

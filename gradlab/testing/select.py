@@ -212,9 +212,7 @@ def choose_iterations(run: Run, iterations: Iterations) -> list[int]:
 def check_bounds(
     minimum: float | None, maximum: float | None, names: tuple[str, str] = ("minimum", "maximum")
 ) -> None:
-    """Raise ArgumentError unless at least one bound is given, each is a finite number, and they are
-    in order.
-    """
+    """Raise ArgumentError unless a bound is given, and bounds are finite and in order."""
     if minimum is None and maximum is None:
         raise ArgumentError(
             f"neither {names[0]} nor {names[1]} is given, so nothing would be judged; give one or "

@@ -175,7 +175,7 @@ def predict(
 def _forward(
     phi: activations.Activation, sigma2: Array, q_input: float, bias_variance: float
 ) -> tuple[Array, list[gaussian.Moments]]:
-    """Return q_l = sigma_l^2 E phi(z_{l-1})^2 + sigma_b^2, and the moments of every hidden layer."""
+    """Return q_l = sigma_l^2 E phi(z_{l-1})^2 + sigma_b^2, and the moments of each hidden layer."""
     q = np.empty(len(sigma2))
     q[0] = sigma2[0] * q_input + bias_variance
     moments = []

@@ -1,4 +1,4 @@
-"""Small models of the kinds that people train in PyTorch, healthy and each with one fault planted."""
+"""Small models of the kinds that people train in PyTorch, healthy or with one planted fault."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """A transformer block; `post` puts the norms after the additions, as in 2017, instead of before the branches."""
+    """A transformer block; `post` puts the norms after the additions, as in 2017."""
 
     def __init__(self, width: int, heads: int, post: bool):
         super().__init__()

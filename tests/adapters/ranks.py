@@ -1,4 +1,4 @@
-"""Trainings on several processes, and on a single one: what tests/adapters/test_distributed.py starts.
+"""Trainings on one or several processes, which test_distributed.py starts.
 
 python ranks.py RANK SIZE PORT FOLDER TRAINING ... runs each TRAINING, a function below, and leaves
 FOLDER/TRAINING for the run and FOLDER/TRAINING.RANK.json for what the process has to say.
@@ -29,7 +29,7 @@ STEPS, BATCH = 6, 64  # so large that no part of it counts as a small batch, whi
 
 
 class Net(nn.Module):
-    """Sizes that two processes cannot halve: 7 rows, 5 rows, and one row, of which the second one gets none."""
+    """Sizes that two processes cannot halve: 7 rows, 5 rows, and one row."""
 
     def __init__(self):
         super().__init__()
@@ -96,7 +96,7 @@ def train(
     fail=None,
     **watching,
 ):
-    """Train, and return the watch: the part of each batch that belongs to this process, in `micro` parts.
+    """Train this process's part of each batch, in `micro` parts, and return the watch.
 
     `poison(rank, step, x)` may spoil a part; `fail(rank, step)` may raise before a step.
     """
@@ -198,7 +198,7 @@ def all_interrupted(kind, out):
 
 
 def unequal(kind, out):
-    """The second process has two batches less; DistributedDataParallel's `join` lets it end before the first."""
+    """The second process has two batches less; DDP's `join` lets it end before the first."""
     model = wrap(Net(), kind)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     with watch(model, optimizer, out=out, every=1) as recorder, model.join():

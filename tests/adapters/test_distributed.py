@@ -44,7 +44,7 @@ ENDED = [
 
 
 class Launched:
-    """Two processes that have run trainings: the folder of their runs, and what each said of each training."""
+    """Two processes that have run trainings: the folder of their runs, and what they printed."""
 
     def __init__(self, folder: Path, *trainings: str):
         with socket.socket() as probe:
@@ -139,7 +139,7 @@ def test_blocks_and_their_stream_are_those_of_a_single_process(launched, name, t
 
 
 def test_what_is_compared_was_measured(launched):
-    """The columns that the comparison is about are there, in the run of several processes itself."""
+    """The columns compared are there in the run of several processes itself."""
     for name in AGREEING:
         run = launched.run(name).matrices
         for column in ("grad_norm", "delta_norm", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",

@@ -1,4 +1,4 @@
-"""A Lightning training, held against the same one written as a plain PyTorch loop that computes its own norms."""
+"""A Lightning training against the same plain PyTorch loop, which computes its own norms."""
 
 import warnings
 
@@ -89,7 +89,7 @@ def fit(module, callback, **options):
 
 
 def expected(clip):
-    """What a plain loop finds: losses, gradient norms before and after clipping, updates of the first matrix."""
+    """What a plain loop finds: losses, gradient norms around clipping, the first updates."""
     model = net()
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
     found = {name: [] for name in ("loss", "grad_norm", "clipped", "update", "validation_loss")}

@@ -1,4 +1,4 @@
-"""Models of the kinds that people train: silent on the healthy ones, and the planted fault is found in the others."""
+"""Models of the kinds that people train: silent where healthy, and each planted fault is found."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A watched PyTorch training in a project's tests: fixture, assertions and messages, as for the built-in engine."""
+"""A watched PyTorch training in a project's tests, as for the built-in engine."""
 
 import pytest
 

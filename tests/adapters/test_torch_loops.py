@@ -32,7 +32,7 @@ def codes(run) -> list[str]:
 
 
 def ratio(run) -> float:
-    """||G|| over the mean norm of single examples' gradients: at most 1 by the triangle inequality."""
+    """||G|| over the mean norm of single gradients: at most 1 by the triangle inequality."""
     with np.errstate(invalid="ignore"):
         return float(np.nanmax(run["grad_norm"] / run["per_example_grad_norm"]))
 

@@ -1,4 +1,4 @@
-"""A Hugging Face training of a tiny GPT-2, held against a plain PyTorch loop that computes its own norms."""
+"""A Hugging Face training of a tiny GPT-2 against a plain loop that computes its own norms."""
 
 import json
 
@@ -18,7 +18,7 @@ CLIP, MICRO, BATCH, LENGTH, STEPS = 0.4, 3, 4, 12, 6
 
 
 def texts(count=MICRO * BATCH * STEPS):
-    """Sequences whose labels are partly masked, so that micro-batches differ in how many tokens count."""
+    """Sequences with partly masked labels: micro-batches count different numbers of tokens."""
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(40, (count, LENGTH), generator=generator)
     labels = tokens.clone()
@@ -51,7 +51,7 @@ def gpt():
 
 
 class Classifier(torch.nn.Module):
-    """A model that takes no number of items: the Trainer divides its losses by the number of micro-batches."""
+    """A model that takes no number of items: the Trainer divides by the micro-batches."""
 
     def __init__(self):
         super().__init__()

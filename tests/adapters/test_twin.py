@@ -1,4 +1,4 @@
-"""The engine and its twin in PyTorch, on identical weights and batches in float64: every column agrees to 1e-9."""
+"""The engine and its twin in PyTorch, on identical weights in float64: all agree to 1e-9."""
 
 import numpy as np
 import pytest

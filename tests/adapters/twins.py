@@ -1,4 +1,4 @@
-"""The built-in engine's training, once more in PyTorch: the same weights, batches and loss gradients, step by step.
+"""The built-in engine's training, once more in PyTorch, step by step.
 
 PyTorch computes forward and backward by itself; only dLoss/dlogits and what the optimizer did are
 the engine's, so that every loss, optimizer, schedule and penalty is covered, and no rounding of one
@@ -93,7 +93,7 @@ class Replayed(torch.optim.Optimizer):
 def train(
     model: gradlab.MLP, data, *, watching: dict | None = None, **training
 ) -> tuple[gradlab.Run, gradlab.Run]:
-    """Train in the engine and in its twin; return both Runs, the twin's with the engine's configuration."""
+    """Train in the engine and in its twin; return both Runs, with the engine's config."""
     torch.set_num_threads(1)
     twin = Twin(model)
     optimizer = Replayed(twin, training.get("learning_rate", 0.03))

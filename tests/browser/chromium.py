@@ -1,5 +1,4 @@
-"""Finds a Chromium and starts it through Playwright, the same way for the tests and for
-screenshots."""
+"""Finds a Chromium and starts it through Playwright, for tests and screenshots alike."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -34,8 +33,7 @@ class Chromium(NamedTuple):
 def find_chromium(
     environment: Mapping[str, str] = os.environ, *, unpacked: Path = UNPACKED, system: Path = SYSTEM
 ) -> Chromium:
-    """Return the first of: what GRADLAB_CHROMIUM names, the one `npm ci` unpacked, the operating
-    system's."""
+    """Return what GRADLAB_CHROMIUM names, else the one `npm ci` unpacked, else the system's."""
     named = environment.get("GRADLAB_CHROMIUM")
     if named:
         if not Path(named).is_file():

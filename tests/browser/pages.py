@@ -59,8 +59,7 @@ class PageOpener:
         return page
 
     def complaints(self) -> list[str]:
-        """Return the errors, and every request for anything but the opened files, `data:` and
-        `blob:`."""
+        """Return the errors, and every request for anything outside the opened files."""
         for context in self._contexts:
             for page in context.pages:
                 page.evaluate(

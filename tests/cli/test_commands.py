@@ -226,9 +226,7 @@ def test_the_namesake_on_pypi_is_refused(capsys, monkeypatch):
 
 
 def test_a_finite_explosion_is_found(capsys):
-    """20 relu layers at gain 2, learning rate 1e-12: every gradient near 1e6, no NaN, nothing in
-    the loss curve.
-    """
+    """20 relu layers at gain 2, rate 1e-12: gradients near 1e6, no NaN, a flat loss."""
     arguments = [
         "compare",
         "--network",
@@ -254,9 +252,7 @@ LONG = ["compare", "--network", "relu", "--depth", "1", "90", "--iterations", "4
 
 @pytest.fixture
 def interrupted_midway(tmp_path):
-    """A comparison in a process group of its own, whose first cell is done and whose second is far
-    from it.
-    """
+    """A comparison in its own process group: one cell done, the second far from it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gradlab", *LONG, "--width", "16", "--seeds", "1"],
         cwd=tmp_path,
@@ -318,9 +314,7 @@ def test_a_killed_worker_is_one_sentence_and_keeps_finished_cells(tmp_path, inte
 
 
 def test_theory_says_how_deep_one_can_go(capsys):
-    """The depths are theory.md's: a sigmoid with Glorot falls below 1e-3 at 6 layers and below 1e-6
-    at 11.
-    """
+    """The depths are theory.md's: sigmoid falls below 1e-3 at 6 layers and below 1e-6 at 11."""
     code, out, _ = call(capsys, "theory", "--activation", "sigmoid", "--depth", "20")
     assert code == 0
     assert "The gradient vanishes: times 0.238 a layer" in out

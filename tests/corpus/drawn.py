@@ -1,5 +1,4 @@
-"""Trainings drawn at random, each with its label: held-out cases without end, that nobody has
-looked at.
+"""Trainings drawn at random, each with its label: held-out cases without end.
 
 A family says what is planted, within which ranges, and what a diagnosis must and may say of it; the
 proofs then throw out those in which the fault did not come about (see `proofs.py`), by a
@@ -73,9 +72,7 @@ def _whole(rng: np.random.Generator, low: int, high: int) -> int:
 
 
 def healthy(rng: np.random.Generator) -> dict[str, Any]:
-    """A net and a rate that usually learn: activations, blocks, optimizers, data and precautions of
-    every kind.
-    """
+    """A net and a rate that usually learn, with options of every kind."""
     activation = _one(
         rng,
         "relu",

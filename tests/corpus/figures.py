@@ -1,6 +1,4 @@
-"""Precision, recall and the rest, counted over the corpus: what docs/how-truth-is-measured.md and
-its test are made of.
-"""
+"""Precision, recall and more, counted over the corpus for docs/how-truth-is-measured.md."""
 
 from __future__ import annotations
 
@@ -138,9 +136,7 @@ def layer_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
 
 
 def iteration_right(outcomes: Sequence[Outcome]) -> tuple[int, int]:
-    """How many cases whose fault is there from the start have a finding that began in the first
-    window, of how many.
-    """
+    """How many faults present from the start have a finding in the first window, of how many."""
     known = [
         each
         for each in outcomes

@@ -1,5 +1,4 @@
-"""Each label proved by a measurement that is independent of the rules and of what the recorder
-recorded.
+"""Each label proved by a measurement that knows neither the rules nor the recorder.
 
 A proof looks at weights, biases and data of seed 0 alone, by a forward pass written here in
 float64.
@@ -77,8 +76,7 @@ def guessing(evidence: Evidence) -> float:
 
 
 def reach(evidence: Evidence) -> float:
-    """How far a change of the first preactivations reaches: finite differences of the logits,
-    before training.
+    """How far a change of the first preactivations reaches, by finite differences.
 
     ||d logits|| for random d z_1 of unit length, over ||d logits|| for d z_L of unit length (1):
     root mean square over 20 examples and 20 directions.
@@ -105,9 +103,7 @@ def reach(evidence: Evidence) -> float:
 
 
 def healthy(evidence: Evidence) -> None:
-    """Every seed has learned something of its training examples; of a rate that is meant to be
-    tiny, it is finite.
-    """
+    """Every seed has learned something; with a rate meant to be tiny, it is finite."""
     assert np.isfinite(evidence.answers).all()
     if "GL402" in evidence.case.acceptable:
         return
@@ -163,8 +159,9 @@ def frozen(evidence: Evidence) -> None:
 
 
 def stale(evidence: Evidence) -> None:
-    """The last bias moved farther than one batch's gradients can carry it: |softmax - target| is at
-    most sqrt(2).
+    """The last bias moved farther than one batch's gradients can carry it.
+
+    |softmax - target| is at most sqrt(2).
     """
     training = evidence.case.training
     assert training.get("optimizer", "sgd") == "sgd"
@@ -187,9 +184,7 @@ def diverging(evidence: Evidence) -> None:
 
 
 def large(evidence: Evidence) -> None:
-    """Between some two snapshots, ten updates apart, a layer's weights went farther than their own
-    length.
-    """
+    """Between two snapshots, ten updates apart, a layer's weights moved more than their length."""
     moved = [
         max(
             np.linalg.norm(b - a) / np.linalg.norm(a) for a, b in zip(one[1], other[1], strict=True)
@@ -214,18 +209,14 @@ def stalled(evidence: Evidence) -> None:
 
 
 def spike(evidence: Evidence) -> None:
-    """The planted example's residual is a hundred times the rest's, so that its batch's gradient
-    is, too.
-    """
+    """The planted example's residual is a hundred times the others', and so is its gradient."""
     residual = np.abs(_logits(evidence, -1)[:, 0] - evidence.data.y_train)
     assert residual.argmax() == 0
     assert residual[0] > 100 * np.median(residual)
 
 
 def unstable(evidence: Evidence) -> None:
-    """On all the data, the loss stands above 1.4 times that of guessing again and again, and comes
-    back.
-    """
+    """On all data, the loss is above 1.4 times the baseline again and again, and comes back."""
     losses = np.array([_full_loss(evidence, k) for k in range(1, len(evidence.snapshots))])
     losses = losses[np.isfinite(losses)]
     guessing = np.log(evidence.data.n_outputs)

@@ -1,6 +1,4 @@
-"""The published figures: what docs/how-truth-is-measured.md says of the verdicts must not get
-worse.
-"""
+"""The published figures of docs/how-truth-is-measured.md must not get worse."""
 
 import dataclasses
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""The engine's gradients against central finite differences and against PyTorch on identical
-weights.
-"""
+"""The engine's gradients against finite differences and against PyTorch."""
 
 import numpy as np
 import pytest

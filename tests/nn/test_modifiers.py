@@ -1,6 +1,4 @@
-"""Skip connections, normalization and dropout: gradients against finite differences and PyTorch,
-both modes.
-"""
+"""Skip connections, norms and dropout: gradients against finite differences and PyTorch."""
 
 import itertools
 

@@ -1,6 +1,4 @@
-"""L1 and L2: against PyTorch's weight decay, the soft threshold of orthonormal designs, and exact
-zeros.
-"""
+"""L1 and L2 against PyTorch's weight decay, the soft threshold, and exact zeros."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,4 @@
-"""A hundred steps of training by `gradlab.train` and by PyTorch: the same weights, batches and
-options.
-"""
+"""A hundred steps of `gradlab.train` and of PyTorch: the same weights and batches."""
 
 import numpy as np
 import pytest
@@ -131,9 +129,7 @@ def check(
     l2=0.0,
     loss="cross_entropy",
 ):
-    """Train both nets, compare all that is learned and what it answers in evaluation; return our
-    Run, their norms.
-    """
+    """Train both nets, compare all that is learned; return our Run and their norms."""
     data = problem(regression=loss != "cross_entropy")
     model = gradlab.MLP(SIZES, "tanh", seed=3, dtype=dtype, **(block or {}))
     twin, start = Twin(model), model.parameters.copy()

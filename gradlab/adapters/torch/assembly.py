@@ -136,7 +136,10 @@ class Assembler:
         )
 
     def _histograms(self, h: Mapping[str, Column]) -> tuple[Array, Array] | None:
-        """Return the iterations with histograms, and these, (n, L, bins); a GradScaler's not undone."""
+        """Return which iterations have histograms, and these, (n, L, bins).
+
+        Entries are counted as they are: the scale of a GradScaler is not divided out.
+        """
         if not h:
             return None
         counts = np.stack([taken(column, self._numbers)[0] for column in h.values()], axis=-1)
@@ -177,7 +180,10 @@ class Assembler:
         }
 
     def _input_rms(self, m: Mapping[str, Column]) -> Column:
-        """Return the root mean square of what the first layer reads; lookups read numbers of rows."""
+        """Return the root mean square of what the first layer reads.
+
+        Embeddings read the numbers of rows, which have none.
+        """
         (norm, known), (n, _) = m["read_norm"], m["read_n"]
         if self._first is None:
             return np.full(len(norm), np.nan), np.zeros(len(norm), bool)

@@ -1,4 +1,4 @@
-"""What a model and its optimizers tell of themselves, in the words of the built-in engine's config."""
+"""What a model and its optimizers say of themselves, in the words of the engine's config."""
 
 from __future__ import annotations
 

@@ -230,7 +230,9 @@ class Ranks:
 
 
 def reshard(model: nn.Module) -> None:
-    """Let FSDP give back what it gathered for a forward pass, so that `parameters()` are those that are trained.
+    """Let FSDP give back what it gathered for a forward pass.
+
+    `parameters()` are then those that are trained.
 
     Raises
     ------

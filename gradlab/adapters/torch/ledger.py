@@ -1,4 +1,4 @@
-"""Numbers wait here, row by row, for the iterations that they belong to, and leave many iterations at a time.
+"""Numbers wait here, row by row, for their iterations, and leave many iterations at a time.
 
 A number that lies on a device stays there until then: to put it in synchronises nothing.
 """
@@ -183,7 +183,10 @@ class Ledger:
                 table.forget(iteration - self._start, iteration - self._start + 1)
 
     def take(self, before: int) -> dict[str, dict[str, Column]]:
-        """Remove the iterations below `before` and return their numbers by table and name, an iteration a row."""
+        """Remove the iterations below `before` and return their numbers.
+
+        They come by table and name, with one iteration a row.
+        """
         here = [entry for entry in self._away if entry[0] < before]
         self._away = [entry for entry in self._away if entry[0] >= before]
         for (iteration, slot, _), values in zip(

@@ -24,7 +24,7 @@ class Leftovers:
         self.steps = self.stale = 0
 
     def before_step(self, number: int, *, clipped: bool) -> bool:
-        """Compare an optimizer's first gradient with what its last step left; True if it is stale."""
+        """Whether an optimizer's first gradient is still the one that its last step left."""
         gradient = self._first_gradient(number)
         left = self._left.pop(number, None)
         if gradient is None or left is None:

@@ -40,7 +40,7 @@ class Site:
 
 
 def clean(name: str) -> str:
-    """Return a module's name without what torch.compile, data parallelism and checkpointing wrap around it."""
+    """Return a module's name without the wrappers of torch.compile, DDP and checkpointing."""
     parts = [
         p
         for p in name.split(".")
@@ -71,12 +71,15 @@ def class_name(module: nn.Module) -> str:
 
 
 def reads_rows(module: nn.Module | Site) -> bool:
-    """Whether a module computes z = h W + b row by row, so that ||G_i|| is ||delta_i|| ||h_i||, or bounded by a sum."""
+    """Whether a module computes z = h W + b row by row.
+
+    ||G_i|| is then ||delta_i|| ||h_i||, or bounded by a sum of such products.
+    """
     return isinstance(module, (nn.Linear, Site)) or class_name(module) == "Conv1D"
 
 
 def channels_second(module: nn.Module | Site) -> bool:
-    """Whether a module's tensors are (examples, channels, positions ...), as convolutions have them."""
+    """Whether tensors are (examples, channels, positions ...), as convolutions have them."""
     return isinstance(module, (*CONVOLUTIONS, *TRANSPOSED))
 
 
@@ -97,7 +100,7 @@ def tensors_of(value: Any) -> Iterator[Tensor]:
 
 
 def examples_in(value: Any) -> int:
-    """Return how many examples a model is given: the length of the first tensor with axes; else 0."""
+    """Return how many examples a model is given: the length of its first tensor; else 0."""
     if isinstance(value, Tensor):
         return value.shape[0] if value.ndim else 0
     if isinstance(value, Mapping):
@@ -108,7 +111,7 @@ def examples_in(value: Any) -> int:
 
 
 def numbers_in(value: Any) -> Tensor | None:
-    """Return the first tensor of real numbers that a model is given; None where it is given none."""
+    """Return the first tensor of real numbers that a model is given, or None."""
     if isinstance(value, Tensor):
         return value if value.is_floating_point() and value.numel() else None
     if isinstance(value, Mapping):
@@ -125,7 +128,7 @@ def replaced(arguments: tuple[Any, ...], keywords: dict[str, Any], old: Tensor, 
 
 
 def as_rows(stack: Tensor, second: bool) -> Tensor:
-    """Return signals of k calls (k, ...) as (k, rows, units): every axis but the units' is one of rows.
+    """Return signals of k calls (k, ...) as (k, rows, units): all other axes become rows.
 
     `second`: the units are the axis after the examples', as in convolutions; else they are the
     last.

@@ -199,7 +199,7 @@ class Record:
             self._recorder.flush()
 
     def _note_ranks(self, phases: Sequence[str | None]) -> None:
-        """Note in which of the processes the first numbers that are not finite appeared, and where there."""
+        """Note in which process the first number that is not finite appeared, and where."""
         if self._ranks.apart:
             self.note(joined_until=self._facts.get("joined_until", self._done))
             return

@@ -100,7 +100,7 @@ def _blocks_in(module: nn.Module, path: str, repeated: set[object]) -> Iterator[
 
 
 def _like_children(module: nn.Module, repeated: set[object]) -> set[str]:
-    """Return the names of the children that are of one kind with others, and blocks by their size."""
+    """Return the names of the children that are alike, and blocks by their size."""
     children = {name: child for name, child in module.named_children() if _is_composite(child)}
     if isinstance(module, LISTS):
         counts = Counter(_kind(child) for child in children.values())
@@ -148,7 +148,7 @@ def _repeated_classes(model: nn.Module) -> set[object]:
 
 
 def _chosen(model: nn.Module, patterns: Sequence[str]) -> tuple[Block, ...]:
-    """Return the modules whose paths match; `*` stands for one part of a path, or a piece of one."""
+    """Return the modules whose paths match; `*` stands for one part of a path or a piece of it."""
     modules = {clean(name): module for name, module in model.named_modules() if name}
     found: list[Block] = []
     for pattern in patterns:

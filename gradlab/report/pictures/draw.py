@@ -167,8 +167,7 @@ def positive(values: Array) -> Array:
 
 
 def flags(x: Array, measured: Band, drawn: Sequence[Array]) -> Spec:
-    """Mark, at the lower edge of all that is `drawn`, the layers whose value is NaN, infinite, or
-    exactly 0."""
+    """Mark the layers whose value is NaN, infinite or 0, at the lower edge of what is `drawn`."""
     shown = np.concatenate([np.ravel(value) for value in drawn])
     shown = shown[np.isfinite(shown) & (shown > 0)]
     floor = float(shown.min()) if len(shown) else 1.0

@@ -83,8 +83,7 @@ def recorded_iterations(run: Run, column: str) -> Array:
 
 
 def last_finite(run: Run) -> int:
-    """Return the last iteration at which at least half of the seeds hold a finite loss and signal;
-    0 if none does."""
+    """Return the last iteration at which half of the seeds are finite; 0 if there is none."""
     fine = np.isfinite(run.step("loss")) | ~run.step_recorded("loss")
     if "delta_norm" in run:
         fine &= (np.isfinite(run["delta_norm"]) | ~run.recorded("delta_norm")).all(axis=2)
@@ -123,8 +122,9 @@ def extremes(run: Run, column: str) -> tuple[int, ...]:
 
 
 def relative_decades(run: Run, iteration: int = 0) -> Array:
-    """Return log10 ||delta_l|| / ||delta_L|| by layer (L,), the median over the seeds in which both
-    are above 0.
+    """Return log10 ||delta_l|| / ||delta_L|| by layer (L,), the median over the seeds.
+
+    Seeds where one of the two is not above 0 are left out.
 
     L is the last layer whose signal was recorded: not every layer of a framework shows one.
     As a difference of logarithms: 1e300 over 1e-300 is 600 decades, and no float.
@@ -138,8 +138,7 @@ def relative_decades(run: Run, iteration: int = 0) -> Array:
 
 
 def sample(available: Array, limit: int, keep: tuple[int, ...] = ()) -> Array:
-    """Choose at most `limit` of the iterations, evenly, always the first, the last and those of
-    `keep` among them."""
+    """Choose at most `limit` iterations, evenly, with the first, the last and those of `keep`."""
     if len(available) <= limit:
         return available
     must = {int(available[0]), int(available[-1]), *(k for k in keep if k in available)}
@@ -178,8 +177,7 @@ def moments(run: Run, limit: int, keep: Sequence[int] = ()) -> list[int]:
 
 
 def thin(lines: list[Array], limit: int) -> Array:
-    """Choose at most `limit` positions of lines of one length such that spikes, gaps and both ends
-    stay.
+    """Choose at most `limit` positions of lines such that spikes, gaps and both ends stay.
 
     Returns
     -------

@@ -117,8 +117,7 @@ def _alt(info: WeightsInfo) -> str:
 
 
 def _arrows(moved: Trajectory, colour: str, style: Spec) -> Spec:
-    """A few arrow heads on a trajectory, each turned the way the weight went since the one before
-    it."""
+    """Arrow heads on a trajectory, each turned the way the weight has just gone."""
     known = np.flatnonzero(np.isfinite(moved.change))
     few = known
     if len(known):

@@ -1,4 +1,6 @@
-"""Parameters in main memory: NumPy looks at the same bytes, and takes a tenth of the time a tensor kernel takes.
+"""Parameters in main memory, measured by NumPy on the same bytes.
+
+That takes a tenth of the time that a tensor kernel takes.
 
 What is large is gone through in chunks that stay in a core's cache, so that each number comes from
 memory once.
@@ -96,7 +98,7 @@ class HostGroup(Group):
         return None if found is None else (found[0], roots(found[1], found[2]))
 
     def gradient_squares(self) -> tuple[Array, Array, Array] | None:
-        """Return which of the parameters have a gradient, the sums of its squares, and what was summed, (k, n)."""
+        """Return which parameters have a gradient, its sums of squares, and the entries, (k, n)."""
         gradients = [parameter.grad for parameter in self.parameters]
         self._stack_is_new = False
         try:
@@ -175,7 +177,7 @@ class HostGroup(Group):
             self.put(ledger, iteration, names, values)
 
     def _kept(self) -> tuple[Array | None, list[int]]:
-        """Return the gradients as the loss left them, 0 where there is none, and which there are."""
+        """Return the gradients as the loss left them, 0 where there is none, and which exist."""
         if self._held or self._stack_is_new:
             buffer, array = self._buffers[GRADIENT]
             array = array_of(buffer).reshape(len(buffer), -1) if array is None else array

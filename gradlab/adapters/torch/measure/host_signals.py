@@ -33,7 +33,10 @@ class Stacks:
         self._buffers: dict[tuple[object, ...], Tensor] = {}
 
     def of(self, role: str, tensors: Sequence[Tensor]) -> Tensor:
-        """Return tensors of one shape and dtype as a stack (k, ...), which holds until the role's next one."""
+        """Return tensors of one shape and dtype as a stack (k, ...).
+
+        It holds until the role's next stack is made.
+        """
         first = tensors[0]
         if len(tensors) == 1:
             return first.detach()[None]
@@ -60,7 +63,7 @@ def row_norms(x: Array) -> tuple[Array, Array]:
 
 
 def moments(name: str, x: Array, norm: Array) -> dict[str, Array]:
-    """Return what mean, deviation and norm of the entries of several calls are made of, by the name of the signal."""
+    """Return what mean, deviation and norm of the entries of several calls are made of."""
     n = x.shape[1] * x.shape[2]
     if len(x) == 1 and n > CHUNK:
         mean, deviation = _large_moments(x)
@@ -77,7 +80,7 @@ def moments(name: str, x: Array, norm: Array) -> dict[str, Array]:
 
 
 def _large_moments(x: Array) -> tuple[Array, Array]:
-    """Return the mean of (1, rows, units), and the norm of what deviates from it, from those of its chunks."""
+    """Return the mean of (1, rows, units) and the norm of the deviations, chunk by chunk."""
     count, mean, squares = 0, 0.0, 0.0
     scratch = np.empty(max(CHUNK, x.shape[2]), x.dtype)
     for part in _parts(x):

@@ -144,7 +144,7 @@ class Meter:
     def _per_example(
         self, module: nn.Module | Site, calls: Sequence[Call], delta: Tensor, read: Any
     ) -> Tensor | None:
-        """Return sum_i ||B delta_i|| ||h_i|| / B, which is p of the batch's mean loss; of sequences a bound.
+        """Return p of the mean loss, sum_i ||B delta_i|| ||h_i|| / B; a bound for sequences.
 
         An example of several rows t has G_i = sum_t h_t^T delta_t, and ||G_i|| <= sum_t ||h_t||
         ||delta_t||.
@@ -164,7 +164,11 @@ class Meter:
         return None
 
     def _slopes(self, calls: Sequence[Call]) -> dict[Any, list[Found]]:
-        """Return what was applied to the modules that these calls read from, by kind, axis of the units, plainness."""
+        """Return what was applied to the modules that these calls read from.
+
+        Calls are grouped by the activation, the axis of the units, and whether nothing else stands
+        between.
+        """
         kinds: dict[Any, list[Found]] = defaultdict(list)
         wiring = self._wiring
         for call in calls:
@@ -179,7 +183,7 @@ class Meter:
         return kinds
 
     def _of_slopes(self, found: Sequence[Found], second: bool, plain: bool) -> None:
-        """Measure phi', and ||u phi'|| where delta of the module that was read is another number."""
+        """Measure phi', and ||u phi'|| where it differs from the delta of the module read."""
         first = found[0][1]
         bound = activations.get(first.name).slope_bound
         backs = [call.back for *_, call in found if call.back is not None]
@@ -260,7 +264,7 @@ def _moments(name: str, stack: Tensor, norm: Tensor) -> dict[str, Any]:
 
 
 def _patch_norms(module: Any, read: Tensor) -> Tensor:
-    """Return the norm of what each output position of a convolution reads, (examples * positions,)."""
+    """Return the norms of what a convolution reads at each position, (examples * positions,)."""
     spatial = read.ndim - 2
     squares = statistics.wide(read).square().sum(dim=1, keepdim=True)
     ones = torch.ones((1, 1, *module.kernel_size), dtype=squares.dtype, device=squares.device)

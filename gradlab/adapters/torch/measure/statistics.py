@@ -106,14 +106,14 @@ def inner(x: Tensor, y: Tensor) -> Tensor:
 
 
 def lost(update: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Count the entries with a gradient whose weight did not change at all, and all with a gradient, (k,) each."""
+    """Count the entries with a gradient whose weight stood still, and all with a gradient."""
     wanted = gradient != 0
     swallowed = wanted & (update == 0)
     return tuple(each.sum(dim=(1, 2), dtype=torch.float64) for each in (swallowed, wanted))  # pyright: ignore[reportReturnType]
 
 
 def unit_similarity(weight: Tensor) -> Tensor:
-    """Return the largest cosine between the columns (units) of each layer (k, fan_in, fan_out), (k,).
+    """Return the largest cosine between the columns (units) of each layer, (k,).
 
     Two units whose weights are all 0 are identical. Of a layer of more than `UNITS` units, so many
     are compared.
@@ -135,14 +135,14 @@ def unit_similarity(weight: Tensor) -> Tensor:
 
 
 def saturated_fraction(slope: Tensor, bound: float) -> Tensor:
-    """Return the share of entries whose slope is below 1 % of the largest that the activation has, (k,)."""
+    """Return the share of entries with a slope below 1 % of the activation's largest, (k,)."""
     return (slope.abs() < SATURATED_BELOW * bound).sum(dim=(1, 2), dtype=torch.float64) / slope[
         0
     ].numel()
 
 
 def power_histogram(x: Tensor) -> Array | Tensor:
-    """Count the entries of x (1, n) by powers of two, (bins,), as `measures.power_histogram` does."""
+    """Count the entries of x (1, n) by powers of two; see `measures.power_histogram`."""
     if x.device.type == "cpu":
         return measures.power_histogram(wide(x).numpy()[:, None])[0].astype(np.float64)
     return powers_counted(x)

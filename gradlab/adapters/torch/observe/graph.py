@@ -1,4 +1,4 @@
-"""What the autograd graph tells: which layer a signal comes from, and which activation it went through on the way.
+"""What the autograd graph shows: the layer a signal comes from, and the activation on its way.
 
 A functional activation leaves no module to hook. Its node in the graph does: `ReluBackward0` and
 its kin hold the tensor from which the slope follows, and lead back to the layer whose output they

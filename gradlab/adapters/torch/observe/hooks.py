@@ -14,7 +14,9 @@ from gradlab.errors import NonFiniteError
 
 
 class Guard:
-    """Keeps faults of the recording out of the training: the first one is told to `failed`, and nothing is raised.
+    """Keeps faults of the recording out of the training.
+
+    The first one is handed to `failed`, and nothing is raised.
 
     Errors that are meant for the user's loop (`NonFiniteError`) pass.
 
@@ -33,7 +35,7 @@ class Guard:
 
 
 class Hook:
-    """A hook that is neither copied nor pickled along with its module, and raises nothing into the training."""
+    """A hook that is never copied or pickled with its module, and never raises."""
 
     __slots__ = ("_call", "_guard")
 

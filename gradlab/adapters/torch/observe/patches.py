@@ -1,4 +1,6 @@
-"""Two functions of PyTorch are wrapped while something is watched: what they do leaves no other trace.
+"""Two functions of PyTorch are wrapped while something is watched.
+
+What they do leaves no other trace.
 
 Clipping scales the gradients before the optimizer's hook sees them; a GradScaler that meets an
 infinity does not call the optimizer at all. Both are put back when the last watch ends.

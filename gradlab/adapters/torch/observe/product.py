@@ -73,7 +73,7 @@ class Product:
 
 
 def products(roots: Sequence[Tensor], start: int, wanted: Collection[int]) -> list[Product]:
-    """Return the products of parameters (by id) that were made since `start`, the first one first."""
+    """Return the products of parameters (by id) made since `start`, in order."""
     found = [product for node in _nodes(roots, start) for product in product_of(node, wanted)]
     return sorted(found, key=lambda product: product.node._sequence_nr())
 
@@ -125,7 +125,7 @@ def product_of(node: Any, wanted: Collection[int]) -> Iterator[Product]:
 
 
 def _behind(node: Any) -> tuple[nn.Parameter | None, bool]:
-    """Return the parameter behind an input of a product, and whether it was transposed on its way."""
+    """Return the parameter behind an input of a product, and whether it was transposed."""
     turned = False
     for _ in range(12):
         if node is None:

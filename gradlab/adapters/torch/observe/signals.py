@@ -1,4 +1,4 @@
-"""What goes through the modules: hooks that hang on them for one iteration, and what is measured of it.
+"""What goes through the modules: hooks that stay for one iteration, and what they measure.
 
 A module that computes z = h W + b is seen in three places: what it reads (h), what it answers (z),
 and the gradients that arrive at the two, delta = dLoss/dz and u = dLoss/dh, its own share of it. A
@@ -177,7 +177,7 @@ class Signals:
             self._of_calls([call])
 
     def _counts(self, call: Call) -> bool:
-        """Whether a gradient that arrives is one of the loss, of a call that is still to be measured.
+        """Whether a gradient belongs to the loss and to a call that is still to be measured.
 
         Inside `autograd.grad(create_graph=True)` it is not: what it is used for, a penalty, adds to
         G and not to p. Nor is p whole where a graph is gone through again after a large signal was

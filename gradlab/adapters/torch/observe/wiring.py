@@ -67,7 +67,7 @@ class Wiring:
         return self._numbers.get(id(row.parameter), self.number_of(row.module))
 
     def owners(self) -> list[tuple[nn.Module, dict[int, int]]]:
-        """Return the modules whose matrices are sites, with the numbers of these by parameter's id."""
+        """Return the modules that hold sites, and the number of each site by its parameter's id."""
         found: dict[int, tuple[nn.Module, dict[int, int]]] = {}
         for number, each in enumerate(self.modules):
             if isinstance(each, Site):
@@ -97,7 +97,7 @@ class Wiring:
         return {id(each.parameter): n for n, each in found if isinstance(each, Site)}
 
     def settle(self) -> list[nn.Module | Site]:
-        """Fix the order of the modules after the first iteration, and return those that were met."""
+        """Fix the order of the modules after the first iteration; return those that were met."""
         self.settled = True
         return [self.modules[number] for number in self._order]
 
