@@ -199,8 +199,8 @@ import gradlab
 data = gradlab.datasets.course_function(50, noise=0.5)
 for l2 in (0.0, 0.01):
     net = gradlab.MLP([1, 32, 32, 32, 1], "tanh", init="lecun_normal")
-    run = gradlab.train(net, data, loss="squared_error", optimizer="adam", learning_rate=0.01, batch_size=40,
-                        iterations=300, l2=l2)
+    run = gradlab.train(net, data, loss="squared_error", optimizer="adam", learning_rate=0.01,
+                        batch_size=40, iterations=300, l2=l2)
     print(l2, run.steps["loss"].iloc[-1], run.steps["validation_loss"].dropna().iloc[-1])
 """
     sections = [

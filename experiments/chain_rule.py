@@ -149,6 +149,20 @@ def _edge(layer: int, row: int, column: int) -> tuple[list[float], list[float]]:
     return [x0, x1], [y0, y1]
 
 
+def _plain_axes() -> dict:
+    hidden = {"visible": False, "zeroline": False}
+    ticks = {
+        "tickvals": [0, 1, 2, 3],
+        "ticktext": ["input", "layer 1", "layer 2", "output"],
+        "showgrid": False,
+        "zeroline": False,
+    }
+    return {
+        "xaxis": {**ticks, "range": [-0.3, 3.3], "title": ""},
+        "yaxis": {**hidden, "range": [-1.9, 2.1]},
+    }
+
+
 def _network_figure() -> go.Figure:
     plain: tuple[list, list] = [], []
     for layer in range(1, len(SIZES)):
@@ -195,18 +209,7 @@ def _network_figure() -> go.Figure:
             cliponaxis=False,
         )
     )
-    hidden = {"visible": False, "zeroline": False}
-    ticks = {
-        "tickvals": [0, 1, 2, 3],
-        "ticktext": ["input", "layer 1", "layer 2", "output"],
-        "showgrid": False,
-        "zeroline": False,
-    }
-    layout = {
-        "xaxis": {**ticks, "range": [-0.3, 3.3], "title": ""},
-        "yaxis": {**hidden, "range": [-1.9, 2.1]},
-    }
-    return go.Figure(traces, layout)
+    return go.Figure(traces, _plain_axes())
 
 
 def _factor_figure(each: PathSum) -> go.Figure:

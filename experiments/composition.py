@@ -199,6 +199,9 @@ EDGES = [
 WORDS = {"square": "x²", "sin": "sin", "mul": "×", "mul ": "×", "sqrt": "√", "add": "+"}
 
 
+HIDDEN = {"visible": False, "zeroline": False}  # an axis
+
+
 def _graph_figure(result: Result) -> go.Figure:
     edges: tuple[list, list] = [], []
     for start, end in EDGES:
@@ -242,10 +245,9 @@ def _graph_figure(result: Result) -> go.Figure:
             cliponaxis=False,
         ),
     ]
-    hidden = {"visible": False, "zeroline": False}
     layout = {
-        "xaxis": {**hidden, "range": [-0.5, 4.5]},
-        "yaxis": {**hidden, "range": [-0.7, 3.5]},
+        "xaxis": {**HIDDEN, "range": [-0.5, 4.5]},
+        "yaxis": {**HIDDEN, "range": [-0.7, 3.5]},
         "showlegend": False,
         "height": 470,
     }

@@ -31,7 +31,8 @@ SEEDS = 3
 ADAMS_RATE = 1e-3  # the usual one: Adam's steps do not depend on the gradient's size
 WARMUP = 100  # iterations
 WELL = 0.5  # accuracy from which a treatment counts as having worked: five times that of guessing
-LEVEL = 1.0  # decades: how far from the last layer's the first layer's gradient may be to count as level
+# Decades: how far from the last layer's the first layer's gradient may be to count as level.
+LEVEL = 1.0
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ import gradlab
 
 data = gradlab.datasets.digits()
 for network in ("sigmoid", "sigmoid:norm=batch", "sigmoid:residual=1"):
-    net = gradlab.comparison.networks.Network.parse(network).build([64] + [64] * 20 + [10], replicates=2)
+    sizes = [64] + [64] * 20 + [10]
+    net = gradlab.comparison.networks.Network.parse(network).build(sizes, replicates=2)
     run = gradlab.train(net, data, iterations=100)
     print(network)
     print(gradlab.diagnose(run))

@@ -67,7 +67,8 @@ import gradlab
 
 data = gradlab.datasets.linear(125, features=1, noise=0.6)
 neuron = gradlab.MLP([1, 1], "identity", dtype="float64")  # one weight, one bias, no activation
-run = gradlab.train(neuron, data, loss="squared_error", learning_rate=0.1, batch_size=100, iterations=200)
+run = gradlab.train(neuron, data, loss="squared_error", learning_rate=0.1, batch_size=100,
+                    iterations=200)
 print(neuron.weights[0].item(), neuron.biases[0].item())
 print(np.polyfit(data.x_train[:, 0], data.y_train, 1))     # the same line, computed
 """

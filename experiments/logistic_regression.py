@@ -86,7 +86,8 @@ import gradlab
 
 data = gradlab.datasets.blobs(250, classes=2, spread=4.0)
 neuron = gradlab.MLP([2, 1], dtype="float64")                 # z = w1 x1 + w2 x2 + b
-run = gradlab.train(neuron, data, loss="binary_cross_entropy", learning_rate=1.0, batch_size=200, iterations=300)
+run = gradlab.train(neuron, data, loss="binary_cross_entropy", learning_rate=1.0,
+                    batch_size=200, iterations=300)
 print(neuron.weights[0].ravel(), neuron.biases[0].item())
 """
     sections = [
@@ -98,7 +99,8 @@ print(neuron.weights[0].ravel(), neuron.biases[0].item())
             _sigmoid_figure(),
             "The sigmoid, an S from 0 to 1 through one half at zero, and the log loss of both "
             "classes.",
-            formula="p = σ(z) = 1 / (1 + e^−z)\nLoss = mean of −ln p for class 1, −ln(1 − p) for class 0\n"
+            formula="p = σ(z) = 1 / (1 + e^−z)\n"
+            "Loss = mean of −ln p for class 1, −ln(1 − p) for class 0\n"
             "∂Loss/∂z = p − y for one example: what the neuron said minus what was right",
         ),
         Section(

@@ -123,7 +123,8 @@ import gradlab
 data = gradlab.datasets.blobs(125, classes=2, spread=1.0)
 neuron = gradlab.MLP([2, 1], dtype="float64")
 neuron.parameters[:] = 0                                      # Rosenblatt starts at 0
-run = gradlab.train(neuron, data, loss="perceptron", learning_rate=1.0, batch_size=1, iterations=300)
+run = gradlab.train(neuron, data, loss="perceptron", learning_rate=1.0, batch_size=1,
+                    iterations=300)
 print((run["update_norm"][:, 0, 0] > 0).sum(), "updates")
 """
     sections = [
@@ -137,7 +138,8 @@ print((run["update_norm"][:, 0, 0] > 0).sum(), "updates")
             _loss_figure(),
             "The step jumps from 0 to 1 at zero; the perceptron loss is a ramp for negative y z "
             "and 0 beyond.",
-            formula="ŷ = 1 if z > 0, else 0;  z = w₁x₁ + w₂x₂ + b\nLoss = max(0, −y z), with y = ±1\n"
+            formula="ŷ = 1 if z > 0, else 0;  z = w₁x₁ + w₂x₂ + b\n"
+            "Loss = max(0, −y z), with y = ±1\n"
             "mistake (y z ≤ 0):  w ← w + y x,  b ← b + y",
             code=code,
         ),

@@ -161,9 +161,8 @@ def unit_similarity(weight: Array) -> Array:
 
 def _gram(units: Array) -> Array:
     """Cosines of the columns of `units`, each of length 1."""
-    return (
-        units.swapaxes(-1, -2) @ units.copy()
-    )  # a copy, or a routine made for large matrices takes over
+    # A copy, or a routine made for large matrices takes over.
+    return units.swapaxes(-1, -2) @ units.copy()
 
 
 def _gram_of_extremes(weight: Array) -> Array:

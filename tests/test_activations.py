@@ -53,9 +53,8 @@ def test_function_and_slope_are_pytorchs(name, dtype):
         else getattr(torch, name)(leaf)
     )
     h.sum().backward()
-    tolerance = (
-        3e-7 if dtype == "float32" else 3e-9
-    )  # PyTorch's softplus is linear above 20, 2e-9 off
+    # PyTorch's softplus is linear above 20, 2e-9 off.
+    tolerance = 3e-7 if dtype == "float32" else 3e-9
     np.testing.assert_allclose(
         ACTIVATIONS[name](z), h.detach().numpy(), rtol=tolerance, atol=tolerance
     )

@@ -37,9 +37,8 @@ def write(folder: Path, name: str, order: float, title: str = "", text: str = GO
 
 @pytest.fixture
 def folder(tmp_path, request) -> Path:
-    folder = (
-        tmp_path / f"course_{abs(hash(request.node.name))}"
-    )  # modules are cached by name: each test has its own
+    # Modules are cached by name: each test has its own.
+    folder = tmp_path / f"course_{abs(hash(request.node.name))}"
     write(folder, "second", 2)
     write(folder, "first_one", 1.5, "the <first>")
     return folder

@@ -254,9 +254,8 @@ def test_the_footer_tells_in_which_group_a_number_is_not_finite(
     column, counted, value, tmp_path, short_of_memory, monkeypatch
 ):
     def change(signals, steps):
-        signals[column][733, 1, 2] = (
-            value  # nobody counted it: a norm that overflowed, a loop of one's own
-        )
+        # Nobody counted it: a norm that overflowed, a loop of one's own.
+        signals[column][733, 1, 2] = value
 
     run = closed_by_gradlab(tmp_path / "run", change, counted=counted)
     read, usual = [], row_groups.RowGroups.read
@@ -311,9 +310,8 @@ def test_the_way_that_weights_went_is_the_wholes_not_the_parts(tmp_path, short_o
 
     def change(signals, steps):
         signals["update_ratio"][:] = 1e-6
-        signals["update_ratio"][:GROUP] = (
-            1e-3  # adds up to 0.042 in all; as if it had gone on so, 0.1 and more
-        )
+        # Adds up to 0.042 in all; as if it had gone on so, 0.1 and more.
+        signals["update_ratio"][:GROUP] = 1e-3
         signals["update_ratio"][700, 0, 0] = 5e-3
         steps["loss"][:] = 2.3
 

@@ -46,9 +46,8 @@ def test_reductions_are_their_definitions(x):
         measures.norm(x), per_matrix(lambda m: math.sqrt((m**2).sum()), x), rtol=1e-6
     )
     np.testing.assert_array_equal(measures.largest(x), per_matrix(lambda m: abs(m).max(), x))
-    rounding = (
-        10 * float(np.finfo(x.dtype).eps) * max(1.0, float(abs(x).max()))
-    )  # sums are taken in x's own dtype
+    # Sums are taken in x's own dtype.
+    rounding = 10 * float(np.finfo(x.dtype).eps) * max(1.0, float(abs(x).max()))
     np.testing.assert_allclose(measures.mean(x), per_matrix(np.mean, x), atol=rounding)
     spread = per_matrix(lambda m: math.sqrt(((m - m.mean()) ** 2).mean()), x)
     np.testing.assert_allclose(measures.deviation(x), spread, rtol=1e-6, atol=rounding)

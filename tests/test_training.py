@@ -473,9 +473,8 @@ def test_a_regression_has_no_accuracy_rather_than_nan():
     run = train(MLP([1, 1]), data, loss="squared_error", batch_size=4, iterations=3)
     table = run._source.table("steps")
     assert table["validation_accuracy"].null_count == 3
-    assert (
-        table["validation_loss"].null_count == 1
-    )  # on its cadence: the first iteration and the last
+    # On its cadence: the first iteration and the last.
+    assert table["validation_loss"].null_count == 1
 
 
 @pytest.mark.parametrize("argument", ["batch_size", "iterations", "validate_every"])

@@ -128,9 +128,8 @@ def _counts(cases: Sequence[_Case], *, skipped: bool) -> str:
     count = {
         kind: sum(case.kind == kind for case in cases) for kind in ("failure", "error", "skipped")
     }
-    tail = (
-        f' skipped="{count["skipped"]}"' if skipped else ""
-    )  # Jenkins' schema has no such sum over suites
+    # Jenkins' schema has no such sum over suites.
+    tail = f' skipped="{count["skipped"]}"' if skipped else ""
     return f'tests="{len(cases)}" failures="{count["failure"]}" errors="{count["error"]}"{tail}'
 
 

@@ -93,9 +93,8 @@ def binary_cross_entropy_gradient(weights: Array, logits: Array, target: Array, 
     z = logits[..., 0]
     e = np.exp(-np.abs(z))
     sigma = np.where(z >= 0, 1, e) / (1 + e)
-    out[..., 0] = (
-        weights.astype(z.dtype)[target] * (sigma - target) / z.shape[-1]
-    )  # w (sigma(z) - y) / B
+    # W (sigma(z) - y) / B.
+    out[..., 0] = weights.astype(z.dtype)[target] * (sigma - target) / z.shape[-1]
 
 
 def binary_entropy(weights: Array, target: Array) -> float:

@@ -65,9 +65,8 @@ class Node:
         total[self] = np.ones_like(self.value)
         for node in reversed(order):
             for each, local in zip(node.inputs, node.locals, strict=True):
-                total[each] = (
-                    total[each] + total[node] * local
-                )  # the chain rule, summed over all uses
+                # The chain rule, summed over all uses.
+                total[each] = total[each] + total[node] * local
         return total
 
     def derivative(self, by: Node) -> Array:

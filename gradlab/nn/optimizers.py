@@ -17,9 +17,8 @@ from gradlab.ranges import ABOVE_0, AT_LEAST_0, FRACTION
 
 Array = np.ndarray
 
-CHUNK = (
-    1 << 16
-)  # entries updated at a time: they stay in the cache from the first line of a formula to the last
+# Entries updated at a time: they stay in the cache from the first line of a formula to the last.
+CHUNK = 1 << 16
 
 
 class Optimizer(Protocol):

@@ -10,9 +10,8 @@ from gradlab.activations import Activation
 from gradlab.layerstack import LayerStack
 from gradlab.nn.modifiers import ModifiedLayers, Modifiers
 
-CHUNK = (
-    1 << 15
-)  # entries of one kind that are worked on together: some arrays of so many fit into a core's cache
+# Entries of one kind that are worked on together: some arrays of so many fit into a core's cache.
+CHUNK = 1 << 15
 
 
 class Net(Protocol):

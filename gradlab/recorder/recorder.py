@@ -120,17 +120,11 @@ class Recorder:
         matrices = self.layers[: len(self.layers) - self._vectors] or self.layers
         self._trajectories = Trajectories(matrices, self._replicates, weights, seed)
         axis = LayerAxis(self._replicates, len(self.layers), replicates is not None)
-        numbers = tuple(range(1, len(self.layers) + 1))
-        names = tuple(block["block"] for block in self.blocks)
-        self._layout = Layout(self._replicates, numbers, names)
+        self._layout = self._layout_of_rows()
         self._buffer = self._buffer_of(axis)
-        self._reader = StepReader(
-            Inputs(self.layers, () if replicates is None else (replicates,)),
-            Measurer(layers, axis, histograms),
-            self._trajectories,
-            self._cadence,
-            self._replicates,
-        )
+        inputs = Inputs(self.layers, () if replicates is None else (replicates,))
+        measurer = Measurer(layers, axis, histograms)
+        self._reader = StepReader(inputs, measurer, self._trajectories, self._cadence)
         self._home = RunFolder(None if out is None else checks.path(out), overwrite)
         self._home.begin(self._description())
         self._run: Run | None = None
@@ -138,6 +132,11 @@ class Recorder:
         self._last: Array | None = None
         self._flushed = time.monotonic()
         WATCHERS.tell(self)
+
+    def _layout_of_rows(self) -> Layout:
+        numbers = tuple(range(1, len(self.layers) + 1))
+        names = tuple(block["block"] for block in self.blocks)
+        return Layout(self._replicates, numbers, names)
 
     def _buffer_of(self, axis: LayerAxis) -> Buffer:
         fan_out = np.array([layer["fan_out"] for layer in self.layers], np.float64)

@@ -20,9 +20,8 @@ Array = np.ndarray
 GRADIENT, WEIGHT, UPDATE, SLOPE, BACK, SIGNAL, DELTA, DESCENT = range(
     8
 )  # <G, dW> last: it alone may be negative
-BIAS_LIMIT = (
-    1e14  # with all sums in their safe range, no z is infinite then: |z| <= ||h|| ||W|| + ||b||
-)
+# With all sums in their safe range, no z is infinite then: |z| <= ||h|| ||W|| + ||b||.
+BIAS_LIMIT = 1e14
 NEEDED = (
     "weights",
     "weights_after",
@@ -109,9 +108,8 @@ def take(tensors: EngineTensors, update: LayerStack) -> Sums | None:
     biases = _biases(tensors, lead)
     low, high = safe_range(update.flat.dtype)
     positive = sums[:DESCENT]
-    if biases is None or not (
-        positive.max() < high and biases[0].max() < high
-    ):  # NaN compares as False
+    # NaN compares as False.
+    if biases is None or not (positive.max() < high and biases[0].max() < high):
         return None
     if where_unsafe(positive, update.flat.dtype) is not None:
         if update.flat.dtype != np.float32:

@@ -38,7 +38,6 @@ class StepReader:
         The weights that are followed.
     cadence : Cadence
         Of the costly statistics.
-    replicates : int
     """
 
     def __init__(
@@ -47,11 +46,10 @@ class StepReader:
         measurer: Measurer,
         trajectories: Trajectories,
         cadence: Cadence,
-        replicates: int,
     ):
         self._inputs, self._measurer, self._trajectories = inputs, measurer, trajectories
         self._cadence = cadence
-        self._broken = np.zeros(replicates, bool)  # which replicates have met a non-finite number
+        self._broken: Array | bool = False  # which replicates have met a non-finite number (S,)
 
     def checked(self, given: Mapping[str, Any]) -> StepTensors:
         """Return the arrays that are given; raise ArgumentError where one does not fit."""
@@ -92,7 +90,7 @@ class StepReader:
             Whether one broke now and the iteration before lacks its costly statistics.
         """
         broken = np.array([phase is not None for phase in phases])
-        newly = broken & ~self._broken
+        newly = broken & ~np.asarray(self._broken)
         self._broken = broken | self._broken
         return bool(newly.any()) and number > 0 and not self._cadence.is_costly(number - 1)
 

@@ -16,9 +16,8 @@ from gradlab.run.layout import Layout, fits
 from gradlab.run.tables import column_type
 
 KEYS = ("iteration", "replicate", "layer", "block")
-CHECKED_ROWS = (
-    1 << 22
-)  # of a longer file, the keys are checked by what its footer says of each row group
+# Of a longer file, the keys are checked by what its footer says of each row group.
+CHECKED_ROWS = 1 << 22
 LARGEST_GROUP = 1 << 24  # rows that are read at once
 PLAUSIBLE = (
     1 << 22,
@@ -33,9 +32,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except RunError:
         raise
-    except (
-        Exception
-    ) as error:  # the file is anybody's: pyarrow answers damage with a dozen kinds of errors
+    # The file is anybody's: pyarrow answers damage with a dozen kinds of errors.
+    except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise RunError(
             f"{path} is truncated or damaged and cannot be read ({reason!a}); record the run again"

@@ -47,9 +47,8 @@ LAYER_WORDS = ("name", "kind", "activation", "path", "block", "role", "owner")
 BLOCK_COLUMNS = ("block", "path", "kind", "layers", "norm")
 VECTOR = "vector"  # the kind of a layer that is a bias, the scale of a norm, or a bare parameter
 
-LOWEST_EXPONENT = (
-    -149
-)  # of float32's smallest number; `gradlab.measures.LOWEST_EXPONENT` is the same
+# Of float32's smallest number; `gradlab.measures.LOWEST_EXPONENT` is the same.
+LOWEST_EXPONENT = -149
 
 COLUMNS = {
     "steps": STEP_COLUMNS,

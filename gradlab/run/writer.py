@@ -15,9 +15,8 @@ from gradlab.run import streams
 from gradlab.run.row_groups import NonfiniteCounts
 from gradlab.run.storage import TABLES
 
-ROW_GROUP = (
-    1 << 15
-)  # rows, at least: a long run is judged and drawn from a few groups (row_groups.py)
+# Rows, at least: a long run is judged and drawn from a few groups (row_groups.py).
+ROW_GROUP = 1 << 15
 ORDER = (
     *(table for table in TABLES if table != "steps"),
     "steps",
@@ -60,9 +59,8 @@ class Writer:
         self._torn = False
 
     def _append(self, name: str, table: pa.Table) -> None:
-        (batch,) = (
-            table.combine_chunks().to_batches()
-        )  # one: of two batches, the later would stand for the other
+        # One: of two batches, the later would stand for the other.
+        (batch,) = table.combine_chunks().to_batches()
         if name not in self._streams:
             file = pa.OSFile(str(streams.next_segment(self.folder, name)), "wb")
             self._streams[name] = file, pa.ipc.new_stream(file, batch.schema)

@@ -48,9 +48,8 @@ def fixed_point(
         return start, signal_and_slope(start)[1]
     step = 2.0 if direction > 0 else 0.5
     near, far = start, start * step
-    while (
-        excess(far) * direction > -1e-11
-    ):  # nearer 0 is rounding: softplus at sigma_w2 = 2 grows for ever
+    # Nearer 0 is rounding: softplus at sigma_w2 = 2 grows for ever.
+    while excess(far) * direction > -1e-11:
         near, far = far, far * step
         if not 1e-12 < far < 1e12:
             limit = math.inf if step > 1 else 0.0

@@ -7,9 +7,8 @@ from gradlab.ranges import COUNT, GAIN
 
 # sigma_w^2 = fan_in Var W of each initializer, normal or uniform.
 _SIGMA2 = {
-    "glorot": lambda fan_in, fan_out: (
-        2 * fan_in / (fan_in + fan_out)
-    ),  # Glorot & Bengio 2010, eq. 16
+    # Glorot & Bengio 2010, eq. 16.
+    "glorot": lambda fan_in, fan_out: 2 * fan_in / (fan_in + fan_out),
     "he": lambda fan_in, fan_out: 2.0,  # He et al. 2015, eq. 10
     "lecun": lambda fan_in, fan_out: 1.0,  # LeCun et al. 1998, section 4.6
     "orthogonal": lambda fan_in, fan_out: fan_in / max(fan_in, fan_out),  # Saxe et al. 2014

@@ -138,12 +138,25 @@ def test_blocks_and_their_stream_are_those_of_a_single_process(launched, name, t
         assert np.isfinite(ours[..., :2]).all()
 
 
+COMPARED = (
+    "grad_norm",
+    "delta_norm",
+    "per_example_grad_norm",
+    "weight_norm",
+    "update_norm",
+    "update_ratio",
+    "activation_mean",
+    "activation_std",
+    "activation_rms",
+    "second_moment_rms",
+)
+
+
 def test_what_is_compared_was_measured(launched):
     """The columns compared are there in the run of several processes itself."""
     for name in AGREEING:
         run = launched.run(name).matrices
-        for column in ("grad_norm", "delta_norm", "per_example_grad_norm", "weight_norm", "update_norm", "update_ratio",
-                       "activation_mean", "activation_std", "activation_rms", "second_moment_rms"):  # fmt: skip
+        for column in COMPARED:
             assert run.recorded(column)[0].all(), (name, column)
             assert np.isfinite(run[column][0]).all(), (name, column)
         assert run.recorded("log_gain_weight")[0, 0].sum() >= 2, name
@@ -251,9 +264,8 @@ def test_when_one_process_fails_the_other_writes_what_it_knows(tmp_path, kind):
     assert run.provenance["status"].startswith("interrupted by ")
     assert run.provenance["joined_until"] == 0
     assert run.steps["loss"].notna().all()
-    assert run.recorded("grad_norm").any() == (
-        kind == "ddp"
-    )  # of shards, the norm of the whole is not known
+    # Of shards, the norm of the whole is not known.
+    assert run.recorded("grad_norm").any() == (kind == "ddp")
     assert not run.recorded("delta_norm").any()
 
 

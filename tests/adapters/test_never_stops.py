@@ -40,10 +40,25 @@ class Bare(torch.optim.Optimizer):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"lr": None}, {"lr": lambda step: 0.1}, {"lr": float("inf")}, {"lr": torch.tensor([0.1, 0.2])},
-     {"lr": 0.1, "eps": (None, 1e-3)}, {"lr": 0.1, "weight_decay": float("inf")}],
-    ids=["no rate", "None", "a function", "infinite", "several", "a pair of epsilons", "infinite decay"],
-)  # fmt: skip
+    [
+        {},
+        {"lr": None},
+        {"lr": lambda step: 0.1},
+        {"lr": float("inf")},
+        {"lr": torch.tensor([0.1, 0.2])},
+        {"lr": 0.1, "eps": (None, 1e-3)},
+        {"lr": 0.1, "weight_decay": float("inf")},
+    ],
+    ids=[
+        "no rate",
+        "None",
+        "a function",
+        "infinite",
+        "several",
+        "a pair of epsilons",
+        "infinite decay",
+    ],
+)
 def test_settings_that_are_no_numbers_are_left_out_of_the_config(settings):
     model = mlp(6, 8, 3)
     run = watched(model, Bare(model.parameters(), **settings), every=1)
@@ -151,19 +166,26 @@ def trained_through(trouble, steps=40, **options):
 
 @pytest.mark.parametrize(
     ("owner", "method"),
-    [(Parameters, "before"), (Parameters, "after"), (Parameters, "gradients"), (Signals, "measure"),
-     (Signals, "_after_linear"), (Signals, "_got_both"), (Signals, "begin_pass"), (Ledger, "put_at")],
+    [
+        (Parameters, "before"),
+        (Parameters, "after"),
+        (Parameters, "gradients"),
+        (Signals, "measure"),
+        (Signals, "_after_linear"),
+        (Signals, "_got_both"),
+        (Signals, "begin_pass"),
+        (Ledger, "put_at"),
+    ],
     ids=lambda value: getattr(value, "__name__", value),
-)  # fmt: skip
+)
 def test_a_fault_of_the_recording_ends_the_record_and_not_the_training(owner, method, monkeypatch):
     def broken(*arguments, **keywords):
         raise KeyError("a fault")
 
     recorder = trained_through(lambda _: monkeypatch.setattr(owner, method, broken))
     run = recorder.run
-    assert (
-        19 <= run.iterations <= 31
-    )  # the hooks of an iteration hang from the end of the one before
+    # The hooks of an iteration hang from the end of the one before.
+    assert 19 <= run.iterations <= 31
     (remark,) = run.provenance["remarks"]
     assert "a fault" in remark
     assert run.provenance["status"] == "ended early"

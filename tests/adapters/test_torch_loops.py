@@ -310,11 +310,16 @@ def test_a_new_run_in_an_old_folder_leaves_the_users_files_alone(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"every": "10"}, "every='10'"), ({"every": 1.5}, "every=1.5"), ({"seed": "a"}, "seed='a'"),
-        ({"weights": -1}, "weights=-1"), ({"out": 5}, "out=5"), ({"out": ""}, "out=''"),
-        ({"baseline_loss": "x"}, "baseline_loss='x'"), ({"baseline_loss": math.nan}, "baseline_loss=nan"),
+        ({"every": "10"}, "every='10'"),
+        ({"every": 1.5}, "every=1.5"),
+        ({"seed": "a"}, "seed='a'"),
+        ({"weights": -1}, "weights=-1"),
+        ({"out": 5}, "out=5"),
+        ({"out": ""}, "out=''"),
+        ({"baseline_loss": "x"}, "baseline_loss='x'"),
+        ({"baseline_loss": math.nan}, "baseline_loss=nan"),
     ],
-)  # fmt: skip
+)
 def test_silly_options_get_one_clear_sentence(options, words):
     model = mlp(6, 8, 3)
     with pytest.raises(ArgumentError, match=words):

@@ -44,9 +44,8 @@ def gpt():
         eos_token_id=0,
     )
     model = transformers.GPT2LMHeadModel(config).double()
-    model.loss_type = (
-        "ForCausalLM"  # unset, the Trainer counts the first token of every text as a target too
-    )
+    # Unset, the Trainer counts the first token of every text as a target too.
+    model.loss_type = "ForCausalLM"
     return model
 
 

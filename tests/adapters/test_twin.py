@@ -48,9 +48,8 @@ def test_every_column_agrees(network, training):
         validate_every=5,
     )
     for name in STATISTICS:
-        if (
-            name == "lost_fraction"
-        ):  # counts exact zeros, which rounding makes in one and not in the other
+        # Counts exact zeros, which rounding makes in one and not in the other.
+        if name == "lost_fraction":
             np.testing.assert_allclose(twin[name], run[name], atol=0.005, err_msg=name)
             continue
         assert (twin.recorded(name) == run.recorded(name)).all(), name

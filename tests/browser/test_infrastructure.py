@@ -21,7 +21,8 @@ def write_page(folder: Path, body: str, *, policy: str | None = POLICY) -> Path:
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">' if policy else ""
     path = folder / "page.html"
     path.write_text(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>{meta}</head>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>A page</title>{meta}</head>"
         f"<body><main>{body}</main></body></html>",
         encoding="utf-8",
     )
@@ -140,7 +141,8 @@ def test_a_file_beside_the_page_is_a_foreign_request(open_bad_page, tmp_path):
 def test_serious_violations_name_rule_element_and_reason(open_page, tmp_path):
     good = "<h1>Report</h1><button>Open</button>"
     assert serious_violations(open_page(write_page(tmp_path, good))) == []
-    bad = '<h1>Report</h1><button id="mute"></button><p style="color: #ccc; background: #fff">pale</p>'
+    pale = '<p style="color: #ccc; background: #fff">pale</p>'
+    bad = f'<h1>Report</h1><button id="mute"></button>{pale}'
     contrast, button = sorted(
         serious_violations(open_page(write_page(tmp_path, bad))), reverse=True
     )

@@ -154,9 +154,8 @@ def test_panels_switch_column_layer_and_moment_and_give_their_numbers(read, repo
     few = page.locator('[data-figure="weights"] .scatterlayer .trace').count()
     assert 0 < few < lines
     page.select_option("#choose-weights", index=1)
-    assert (
-        page.locator('[data-figure="weights"] .scatterlayer .trace').count() == 2
-    )  # a line and its arrows
+    # A line and its arrows.
+    assert page.locator('[data-figure="weights"] .scatterlayer .trace').count() == 2
     page.click('[data-when="end"]')
     assert "iteration 39" in page.inner_text("#product")
     with page.expect_download() as download:

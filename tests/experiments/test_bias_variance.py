@@ -28,9 +28,8 @@ def test_more_layers_fit_the_points_better_and_new_points_worse(result):
     assert train == sorted(train, reverse=True)
     assert result.depths[0].bias2 > 10 * result.depths[0].variance  # a line: wrong, always alike
     assert result.depths[3].variance > result.depths[3].bias2
-    assert (
-        result.depths[3].test > 1.15 * result.depths[1].test
-    )  # 1.4; 1.17 to 1.98 on eight other sets of samples
+    # 1.4; 1.17 to 1.98 on eight other sets of samples.
+    assert result.depths[3].test > 1.15 * result.depths[1].test
 
 
 def test_dropout_and_l2_repair_the_net_that_fits_too_well(result):
@@ -78,9 +77,8 @@ def test_only_the_proximal_step_reaches_zero(result):
 def test_the_best_moment_to_stop_is_before_the_end(result):
     best = np.argmin(result.course[2])
     assert result.course[2, -1] > 1.15 * result.course[2, best]
-    assert (
-        result.course[1, -1] < 0.8 * result.course[1, best]
-    )  # while the error on the points shown goes on falling
+    # While the error on the points shown goes on falling.
+    assert result.course[1, -1] < 0.8 * result.course[1, best]
 
 
 def test_the_page(result):

@@ -172,9 +172,8 @@ def test_clipping_and_the_norms_before_and_after_it(clip, dtype):
     tolerance = 100 * TOLERANCE[dtype]
     np.testing.assert_allclose(run.steps["grad_norm"], before, rtol=tolerance)
     np.testing.assert_allclose(run.steps["clipped_grad_norm"], after, rtol=tolerance)
-    assert (
-        0.1 < (after < before * (1 - 1e-5)).mean() <= 1
-    )  # it bites, so that something is compared
+    # It bites, so that something is compared.
+    assert 0.1 < (after < before * (1 - 1e-5)).mean() <= 1
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

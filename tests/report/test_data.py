@@ -308,9 +308,8 @@ def test_steps_and_units_are_drawn_by_layer():
     assert list(drawn["update ‖ΔW‖ / ‖W‖"].y) == pytest.approx([1e-3, 2e-3, 3e-3, 4e-3])
     assert list(drawn["dead units"].y) == [0.25] * 4
     assert np.isnan(drawn["saturated units"].y).all()
-    assert (
-        list(drawn["activations: mean ± deviation"].y) == [20.0] * 4
-    )  # the last one recorded up to iteration 25
+    # The last one recorded up to iteration 25.
+    assert list(drawn["activations: mean ± deviation"].y) == [20.0] * 4
     assert list(drawn["activations: mean ± deviation"].customdata) == [2.0] * 4
     assert "dead units up to 25%" in figure.layout.meta["alt"]
 

@@ -34,9 +34,8 @@ def test_layers_are_called_by_their_names_where_they_have_any():
     squares = gradlab.figures.heatmap(run).data[0]
     assert {row[0] for row in squares.text} == {f"{k}, {name}" for k, name in enumerate(NAMES, 1)}
     steps = [trace for trace in gradlab.figures.factors(run).data if trace.xaxis == "x2"]
-    assert (
-        steps[0].text[0] == "5, transformer.h.2.attn.c_attn"
-    )  # the way back begins below the last layer
+    # The way back begins below the last layer.
+    assert steps[0].text[0] == "5, transformer.h.2.attn.c_attn"
     assert {trace.textposition for trace in steps} == {"none"}
     assert only(run)["layers"] == NAMES
     assert only(made())["layers"] == []  # "hidden3" says no more than its number
@@ -79,9 +78,8 @@ def test_a_step_through_blocks_alone_is_a_factor_too():
     assert found is not None
     assert np.exp(found.total) == pytest.approx([4, 0.5, 3])
     assert np.exp(found.total.sum()) == pytest.approx(delta[0, 0, 0] / delta[0, 0, -1])
-    recorded["log_gain_block"][:, :, 0] = (
-        False  # now a step is not known at all, so there is no product
-    )
+    # Now a step is not known at all, so there is no product.
+    recorded["log_gain_block"][:, :, 0] = False
     assert (
         series.factors(Run.from_arrays({"delta_norm": delta, **log}, recorded=recorded), 0) is None
     )

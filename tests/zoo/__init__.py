@@ -1,1 +1,1 @@
-"""Small trainings of models that nobody here designed, healthy and faulty, each label proved by its own score."""
+"""Small trainings of public models, healthy and faulty; its own score proves each label."""

@@ -1,4 +1,4 @@
-"""What a member of the zoo is: a small training of a public library's model, and the label it has earned."""
+"""A member of the zoo: a small training of a public model, and the label it has earned."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ class Member:
     make : callable
         () -> (model, optimizer), or a list of optimizers; seeds PyTorch itself.
     train : callable
-        (model, optimizer, recorder) -> None; a plain loop that calls `recorder.log(loss=...)` where its user would.
+        (model, optimizer, recorder) -> None; a plain loop that calls `recorder.log(loss=...)` where
+        its user would.
     score : callable
-        (model) -> float, higher is better: held-out accuracy, reward, negative error. It knows no rule of gradlab.
+        (model) -> float, higher is better: held-out accuracy, reward, negative error. It knows no
+        rule of gradlab.
     learned : float
         The score from which the training counts as one that works: well above what guessing gives.
     fault : str
@@ -40,13 +42,16 @@ class Member:
     symptoms : tuple of str
         Codes that are true of the run too, though they are not the root cause.
     where : str
-        Regular expression over module paths; one of the layers or blocks named must match. Empty: the whole net.
+        Regular expression over module paths; one of the layers or blocks named must match. Empty:
+        the whole net.
     counterpart : str
         Of a faulty member: the healthy one that is the same training without the fault.
     harmless : bool
-        A fault that must be seen although the score does not suffer, such as updates that rounding swallows.
+        A fault that must be seen although the score does not suffer, such as updates that rounding
+        swallows.
     watch : mapping
-        Options of `gradlab.adapters.torch.watch`, such as `objective` or `baseline_loss`, that a careful user gives.
+        Options of `gradlab.adapters.torch.watch`, such as `objective` or `baseline_loss`, that a
+        careful user gives.
     needs : tuple of str
         Modules that must be importable.
     fast : bool
@@ -76,7 +81,7 @@ class Member:
 
     @property
     def held_out(self) -> bool:
-        """Whether the member belongs to the half that nobody looks at while rules are mended; by its name alone."""
+        """Whether nobody looks at the member while rules are mended; its name decides."""
         return hashlib.sha256(self.name.encode()).digest()[0] % 2 == 1
 
     @property

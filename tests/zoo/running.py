@@ -1,6 +1,7 @@
 """Trains members of the zoo under `watch` and says what gradlab makes of them.
 
-python -m tests.zoo.running [--half tune|held-out|all] [--only PATTERN] [--runs FOLDER] [--json FILE] [--bare]
+python -m tests.zoo.running [--half tune|held-out|all] [--only PATTERN] [--runs FOLDER]
+                            [--json FILE] [--bare]
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def row(member: Member, diagnosis: gradlab.Diagnosis) -> dict[str, Any]:
 
 
 def judgement(member: Member, said: dict[str, Any]) -> str:
-    """Return one word: healthy members "silent", "note", "warned" or "alarmed"; faulty ones "root", "symptom", ..."""
+    """Return a word: "silent", "note", "warned" or "alarmed"; of a fault "root", "symptom", ..."""
     severities = [severity for _, severity in said["all"]]
     if member.healthy:
         if "error" in severities:

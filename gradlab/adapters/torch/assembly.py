@@ -9,18 +9,17 @@ import numpy as np
 
 from gradlab import measures
 from gradlab.adapters.torch.columns import (
-    anywhere,
     counted,
     first_known,
     flat,
     masked,
-    numbers_only,
     root,
     taken,
     unscaled,
 )
 from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.ledger import Column
+from gradlab.adapters.torch.net_columns import of_blocks, of_steps
 from gradlab.adapters.torch.numbers import OF_BLOCKS, OF_MODULES
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.phases import phases
@@ -113,7 +112,7 @@ class Assembler:
             name: (of_parameters[name][0] / by, of_parameters[name][1]) for name in OF_GRADIENT
         }
         of_modules = unscaled(of_modules, OF_MODULES, scale)
-        of_blocks = unscaled(whole.get("blocks", {}), OF_BLOCKS, scale)
+        blocks = unscaled(whole.get("blocks", {}), OF_BLOCKS, scale)
         with np.errstate(all="ignore"):
             p = {name: taken(column, self._numbers) for name, column in of_parameters.items()}
             m = {name: taken(column, self._modules) for name, column in of_modules.items()}
@@ -124,14 +123,14 @@ class Assembler:
             columns["nonfinite_count"] = counted(
                 [m["z_bad"], m["delta_bad"], p["grad_bad"], p["after_bad"]]
             )
-            steps = _steps(of_parameters, net) | {
+            steps = of_steps(of_parameters, net) | {
                 "input_rms": first_known(root(net["input_square"]), self._input_rms(m))
             }
         return Assembled(
             {name: masked(column) for name, column in columns.items()},
             {name: masked(column) for name, column in steps.items()},
             phases(net, m, p),
-            {name: masked(column) for name, column in _of_blocks(of_blocks).items()},
+            {name: masked(column) for name, column in of_blocks(blocks).items()},
             self._histograms(whole.get("histograms", {})),
         )
 
@@ -195,13 +194,14 @@ class Assembler:
         slope = m["slope_norm"][0] / np.sqrt(m["slope_n"][0]), m["slope_n"][1]
         result = {"delta_norm": m["delta_norm"], **self._activation(m)}
         for name, column, identity in (
-            ("slope_rms", slope, 1.0), ("dead_fraction", m["dead"], 0.0), ("saturated_fraction", m["saturated"], 0.0),
-        ):  # fmt: skip
+            ("slope_rms", slope, 1.0),
+            ("dead_fraction", m["dead"], 0.0),
+            ("saturated_fraction", m["saturated"], 0.0),
+        ):
             result[name] = np.where(none, identity, column[0]), none | column[1]
         per_example, known = m["per_example"][0].copy(), m["per_example"][1].copy()
-        for rows in (
-            self._tied
-        ):  # one matrix, read in several places: its gradient is the sum, and so is its bound
+        # One matrix, read in several places: its gradient is the sum, and so is its bound.
+        for rows in self._tied:
             per_example[:, rows] = np.nansum(per_example[:, rows], axis=1, keepdims=True)
             known[:, rows] = known[:, rows].all(axis=1, keepdims=True)
         result["per_example_grad_norm"] = per_example, known & p["grad_norm"][1] & ~m["doubtful"][1]

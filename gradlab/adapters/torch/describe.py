@@ -156,8 +156,7 @@ def last_words(run: Run | None, iteration: int) -> str:
     stopped = f"stopped at iteration {iteration}, before a non-finite gradient reached the weights"
     if run is None:
         return f"{stopped}; the process of rank 0 holds the record"
-    from gradlab.diagnosis import (
-        diagnose,
-    )  # the one place where an adapter needs a verdict: in an exception's text
+    # The one place where an adapter needs a verdict: in an exception's text.
+    from gradlab.diagnosis import diagnose
 
     return f"{stopped}\n{diagnose(run)}"

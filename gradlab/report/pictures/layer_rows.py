@@ -24,9 +24,8 @@ from gradlab.statistics import get
 
 Array = np.ndarray
 
-USUAL_UPDATE = (
-    1e-3  # of the weights' own norm: where training goes well (CS231n, Neural Networks 3)
-)
+# Of the weights' own norm: where training goes well (CS231n, Neural Networks 3).
+USUAL_UPDATE = 1e-3
 
 
 class Row:

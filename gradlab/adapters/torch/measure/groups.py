@@ -35,15 +35,20 @@ class Group:
         Whether actual updates are measured.
     """
 
-    def __init__(self, numbers: Sequence[int], parameters: Sequence[Tensor], matrices: bool, transposed: bool,
-                 updates: bool):  # fmt: skip
+    def __init__(
+        self,
+        numbers: Sequence[int],
+        parameters: Sequence[Tensor],
+        matrices: bool,
+        transposed: bool,
+        updates: bool,
+    ):
         self.numbers, self.parameters = list(numbers), list(parameters)
         self.places = np.array(self.numbers, np.intp)
         self.matrices, self.transposed, self.updates = matrices, transposed, updates
         self.shape = flat_shape(local(self.parameters[0]))
-        self.followed: tuple[Array, Any] | None = (
-            None  # numbers of followed weights, and where they lie in the stack
-        )
+        # Numbers of followed weights, and where they lie in the stack.
+        self.followed: tuple[Array, Any] | None = None
         self.unclipped: dict[
             int, Tensor
         ] = {}  # gradients as they were before they were clipped, by index

@@ -29,12 +29,10 @@ from gradlab.sums import products, roots
 
 Array = np.ndarray
 
-STACKED = (
-    1 << 13
-)  # entries: larger parameters are measured one by one, smaller ones of one shape stacked
-CHUNK = (
-    1 << 16
-)  # entries at a time: few enough for a core's cache, enough for a call to be worth it
+# Entries: larger parameters are measured one by one, smaller ones of one shape stacked.
+STACKED = 1 << 13
+# Entries at a time: few enough for a core's cache, enough for a call to be worth it.
+CHUNK = 1 << 16
 
 GRADIENT = "gradient"
 _OF_CHANGE = "update_norm", "after_bad"

@@ -153,9 +153,8 @@ class Meter:
             return torch.linalg.vecdot(delta, read)
         if isinstance(module, nn.Embedding):
             return delta.sum(dim=-1)  # what is looked up is read as a row of one 1
-        padded = (
-            getattr(module, "padding_mode", "zeros") != "zeros"
-        )  # by what patches then hold, nobody tells here
+        # By what patches then hold, nobody tells here.
+        padded = getattr(module, "padding_mode", "zeros") != "zeros"
         if isinstance(module, CONVOLUTIONS) and calls[0].read is not None and not padded:
             patches = [_patch_norms(module, call.read) for call in calls if call.read is not None]
             return torch.stack(

@@ -261,9 +261,8 @@ def _second_moment(state: dict[str, Any], settings: dict[str, Any]) -> tuple[Ten
 
     None where an optimizer has none, or has not stepped.
     """
-    if (
-        "exp_avg_sq" in state and state.get("step") is not None and "betas" in settings
-    ):  # Adam's kin
+    # Adam's kin.
+    if "exp_avg_sq" in state and state.get("step") is not None and "betas" in settings:
         step = state["step"]
         if not isinstance(step, Tensor) and step == 0:
             return None

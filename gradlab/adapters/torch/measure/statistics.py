@@ -23,9 +23,8 @@ SAFE = (
     1e-15,
     1e15,
 )  # of float32 norms: far from where their squares underflow (1e-23) or overflow (1e19)
-SMALL = (
-    1 << 16
-)  # entries: larger tensors are measured one by one, smaller ones of one shape stacked
+# Entries: larger tensors are measured one by one, smaller ones of one shape stacked.
+SMALL = 1 << 16
 UNITS = 128  # whose weights are compared: of a wider layer, so many evenly spread ones
 
 

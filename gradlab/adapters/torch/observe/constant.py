@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-OUTPUTS_KEPT = (
-    1 << 16
-)  # outputs of an example that have a constant of their own; of more, all share one
+# Outputs of an example that have a constant of their own; of more, all share one.
+OUTPUTS_KEPT = 1 << 16
 ENTRIES_KEPT = 1 << 14  # of targets that are kept one by one, for medians
 ROWS_KEPT = 1 << 12
 BISECTIONS = 40  # to 1e-12 of the range of the targets

@@ -1,8 +1,7 @@
 """The last training batch once more in evaluation mode.
 
-Before the optimizer steps, the model and the criterion are run again on the arguments that they
-were given last. Only where a module behaves differently in evaluation mode, and only where the pass
-leaves no trace (see `replay`).
+Before the optimizer steps, model and criterion are run again on their last arguments. Only where a
+module behaves differently in evaluation mode, and the pass leaves no trace (see `replay`).
 """
 
 from __future__ import annotations
@@ -22,9 +21,8 @@ from gradlab.adapters.torch.observe.criterion import Call
 from gradlab.adapters.torch.observe.module_state import Refused, every_tensor
 
 FIRST = 9  # BatchNorm's running averages need some batches
-APART = 10  # iterations between two evaluations, at least
-SHARE = 2  # ... and half of the iterations so far, ...
-APART_AT_MOST = 500  # ... at most
+# Iterations between two evaluations: at least 10, then half of those so far, at most 500.
+APART, SHARE, APART_AT_MOST = 10, 2, 500
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,8 @@ class _Pass:
     versions: list[tuple[Tensor, int]]
     ended: bool = False
     tensors: list[weakref.ref[Tensor]] = field(default_factory=list)
-    own: tuple[int, Tensor] | None = (
-        None  # the number and the value of a loss among what was returned
-    )
+    # The number and the value of a loss among what was returned.
+    own: tuple[int, Tensor] | None = None
     calls: list[tuple[Call, Alias | None]] = field(default_factory=list)  # None: within the model
 
 

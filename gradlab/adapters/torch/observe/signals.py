@@ -254,9 +254,8 @@ class Signals:
     def measure(self) -> None:
         """Measure all calls whose gradients came; those of one kind and shape together."""
         kinds: dict[Any, list[Call]] = defaultdict(list)
-        times: Counter[int] = (
-            Counter()
-        )  # a module that was called twice is measured twice: in a stack each is once
+        # A module that was called twice is measured twice: in a stack each is once.
+        times: Counter[int] = Counter()
         for call in self._calls:
             if call.delta is None or call.shown:
                 continue
