@@ -21,21 +21,20 @@ def blocks(text, language):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_blocks_of_a_page_run(page, capsys, tmp_path, monkeypatch):
-    if page.stem.startswith("pytorch"):
-        pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     text = page.read_text(encoding="utf-8")
-    needed = [
-        name
-        for name in FRAMEWORKS
-        if re.search(rf"^(import|from) {name}\b", text, flags=re.MULTILINE)
-    ]
+    needed = [name for name in FRAMEWORKS if uses(text, name)]
+    for name in needed:
+        pytest.importorskip(name)
     with warnings.catch_warnings():
-        if needed:
-            warnings.simplefilter("ignore")  # theirs are not ours
-        for name in needed:
-            pytest.importorskip(name)
+        warnings.simplefilter("ignore" if needed else "error")  # a framework's are not ours
         run_blocks(page, text, capsys)
+
+
+def uses(text, framework):
+    """Whether a page imports a framework, or gradlab's adapter for it."""
+    pattern = rf"^(import|from) (gradlab\.adapters\.)?{framework}\b"
+    return re.search(pattern, text, flags=re.MULTILINE) is not None
 
 
 def run_blocks(page, text, capsys):

@@ -61,21 +61,21 @@ def test_the_advice_names_what_to_set(current, haswell, skylake, says):
 
 
 @pytest.mark.parametrize(
-    ("current", "offered", "set_by_hand", "expected"),
+    ("current", "offered", "environment", "expected"),
     [
-        ("Haswell", ("Haswell", "SkylakeX"), False, True),
-        ("Haswell", ("Haswell", "SkylakeX"), True, False),
-        ("SkylakeX", ("Haswell", "SkylakeX"), False, False),
-        ("Haswell", ("Haswell",), False, False),
-        (None, ("Haswell", "SkylakeX"), False, False),
+        ("Haswell", ("Haswell", "SkylakeX"), {}, True),
+        ("Haswell", ("Haswell", "SkylakeX"), {kernels.VARIABLE: "Haswell"}, False),
+        ("SkylakeX", ("Haswell", "SkylakeX"), {}, False),
+        ("Haswell", ("Haswell",), {}, False),
+        (None, ("Haswell", "SkylakeX"), {}, False),
     ],
 )
-def test_unused_avx512_is_noticed(monkeypatch, current, offered, set_by_hand, expected):
+def test_unused_avx512_is_noticed(monkeypatch, current, offered, environment, expected):
     monkeypatch.setattr(kernels, "in_use", lambda: current)
     monkeypatch.setattr(kernels, "offered", lambda: offered)
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
-    if set_by_hand:
-        monkeypatch.setenv(kernels.VARIABLE, "Haswell")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     assert kernels.suspicious() is expected
 
 

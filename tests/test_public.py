@@ -250,12 +250,15 @@ def imports_typed():
             )
 
 
+FRAMEWORKS = {
+    "gradlab.adapters.torch": ["torch"],
+    "gradlab.adapters.lightning": ["torch", "lightning"],
+    "gradlab.adapters.transformers": ["torch", "transformers"],
+}
+
+
 @pytest.mark.parametrize(("page", "module", "name"), sorted(set(imports_typed())))
 def test_what_a_page_imports_is_there(page, module, name):
-    if module.startswith("gradlab.adapters"):
-        pytest.importorskip("torch")
-    if module.endswith("lightning"):
-        pytest.importorskip("lightning")
-    if module.endswith("transformers"):
-        pytest.importorskip("transformers")
+    for framework in FRAMEWORKS.get(module, ()):
+        pytest.importorskip(framework)
     assert hasattr(importlib.import_module(module), name)

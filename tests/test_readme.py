@@ -18,6 +18,12 @@ ROOT = Path(__file__).parent.parent
 README = PAGE.read_text(encoding="utf-8")
 
 
+QUICK = ["--iterations", "20", "--seeds", "2"]
+GALLERY = ["chain_rule", "--quick", "--experiments", str(ROOT / "experiments")]
+SHORT = {"train": QUICK, "compare": QUICK, "gallery": GALLERY}  # what keeps a command short
+CODES = {"check": 1}  # exit statuses other than 0
+
+
 def test_python_blocks_and_then_command_lines_run(capsys, tmp_path, monkeypatch):
     """In the order of the page, in one folder: some commands read what the blocks wrote."""
     monkeypatch.chdir(tmp_path)
@@ -38,11 +44,8 @@ def test_python_blocks_and_then_command_lines_run(capsys, tmp_path, monkeypatch)
     for line in lines:
         words = shlex.split(line, comments=True)
         assert words[0] == "gradlab"
-        short = ["--iterations", "20", "--seeds", "2"] if words[1] in ("train", "compare") else []
-        if words[1] == "gallery":
-            short = ["chain_rule", "--quick", "--experiments", str(ROOT / "experiments")]
-        expected = 1 if words[1] == "check" else 0
-        assert cli.run([*words[1:], *short]) == expected, line
+        more, code = SHORT.get(words[1], []), CODES.get(words[1], 0)
+        assert cli.run([*words[1:], *more]) == code, line
 
 
 def test_ci_runs_the_two_commands_of_the_readme():

@@ -16,6 +16,7 @@ from gradlab.errors import ArgumentError, GradlabError, RunError
 from gradlab.recorder import Recorder, watching
 from gradlab.recorder import recorder as recorder_module
 from gradlab.run import LOG_GAINS, STATISTICS
+from gradlab.statistics import LAYER_STATISTICS
 from tests.helpers import make_data, plain_pass
 
 SIZES = (3, 4, 2)
@@ -137,27 +138,11 @@ def test_arrays_may_be_views_such_as_transposed_ones(lead):
     )
 
 
+ALWAYS_GIVEN = {"weights", "weights_after", "gradients"}
 NEEDS = {
-    "grad_norm": set(),
-    "grad_max": set(),
-    "weight_norm": set(),
-    "update_norm": set(),
-    "update_ratio": set(),
-    "update_cosine": set(),
-    "unit_similarity": set(),
-    "nonfinite_count": set(),
-    "lost_fraction": set(),
-    "grad_weight_cosine": set(),
-    "outside_update_norm": set(),
-    "delta_norm": {"deltas"},
-    "per_example_grad_norm": {"deltas", "batch", "activations"},
-    "activation_mean": {"activations"},
-    "activation_std": {"activations"},
-    "activation_rms": {"activations"},
-    "slope_rms": {"slopes"},
-    "dead_fraction": {"slopes"},
-    "saturated_fraction": {"slopes"},
-    **{name: {"deltas", "slopes"} for name in LOG_GAINS},
+    each.name: set(each.made_of) - ALWAYS_GIVEN
+    for each in LAYER_STATISTICS
+    if each.cadence != "optional" and each.name != "time_gain"  # of recurrences, in PyTorch alone
 }
 
 
@@ -223,7 +208,6 @@ def test_the_parameters_of_the_steps_are_those_given():
     ("name", "phase"),
     [
         ("preactivations", "forward"),
-        ("loss", "loss"),
         ("deltas", "backward"),
         ("gradients", "backward"),
         ("weights_after", "update"),
@@ -232,16 +216,25 @@ def test_the_parameters_of_the_steps_are_those_given():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_planted_number_names_its_phase_and_replicate(name, phase, value):
     given = one_iteration(0, (2,))
-    if name == "loss":
-        given["loss"][1] = value
-    else:
-        given[name][0][1, 0, 0] = value
+    given[name][0][1, 0, 0] = value
     with Recorder(LAYERS, replicates=2) as recorder:
         assert recorder.record(**given) is False  # there is nothing before iteration 0
     run = recorder.run
     assert run.steps["nonfinite_phase"].isna().tolist() == [True, False]
     assert run.steps["nonfinite_phase"].tolist()[1] == phase
-    assert run["nonfinite_count"][0].tolist() == [[0, 0], [0 if name == "loss" else 1, 0]]
+    assert run["nonfinite_count"][0].tolist() == [[0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_loss_that_is_not_finite_names_its_phase_and_replicate(value):
+    given = one_iteration(0, (2,))
+    given["loss"][1] = value
+    with Recorder(LAYERS, replicates=2) as recorder:
+        recorder.record(**given)
+    run = recorder.run
+    assert run.steps["nonfinite_phase"].isna().tolist() == [True, False]
+    assert run.steps["nonfinite_phase"].tolist()[1] == "loss"
+    assert run["nonfinite_count"][0].tolist() == [[0, 0], [0, 0]]
 
 
 def test_the_earliest_phase_wins_and_every_number_is_counted():

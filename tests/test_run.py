@@ -467,7 +467,6 @@ def test_blocks_vectors_and_the_output_stage_are_saved_and_loaded(tmp_path):
 def test_matrices_and_vectors_are_runs_of_some_layers():
     run = run_with_vectors()
     matrices, vectors = run.matrices, run.vectors
-    assert vectors is not None
     assert run.shape == (6, 2, 4)
     assert matrices.shape == vectors.shape == (6, 2, 2)
     np.testing.assert_array_equal(matrices["grad_norm"], run["grad_norm"][..., :2])
@@ -492,14 +491,12 @@ def test_a_vector_that_is_not_finite_counts_in_the_whole_run_and_not_in_its_matr
     run = Run.from_arrays({"grad_norm": values}, layers=[{}, {"kind": "vector"}])
     assert run.nonfinite[:, 0].tolist() == [False, False, True, False]
     assert not run.matrices.nonfinite.any()
-    assert run.vectors is not None
     assert run.vectors.nonfinite[:, 0].tolist() == [False, False, True, False]
 
 
 def test_matrices_and_vectors_can_be_saved(tmp_path):
     run = run_with_vectors()
     for part in (run.matrices, run.vectors):
-        assert part is not None
         assert_same(part, load(part.save(tmp_path / "part")))
 
 

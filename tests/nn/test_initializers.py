@@ -34,8 +34,12 @@ def test_the_distribution_is_the_one_named(init):
     w = initializers.draw(init, 400, 300, 1.0, np.random.default_rng(1))
     kurtosis = ((w - w.mean()) ** 4).mean() / w.var() ** 2
     assert kurtosis == pytest.approx(3.0 if init.endswith("normal") else 1.8, abs=0.1)
-    if init.endswith("uniform"):
-        assert abs(w).max() <= np.sqrt(3 * VARIANCE[init.split("_")[0]])
+
+
+@pytest.mark.parametrize("init", [init for init in DRAWN if init.endswith("uniform")])
+def test_a_uniform_distribution_keeps_its_bounds(init):
+    w = initializers.draw(init, 400, 300, 1.0, np.random.default_rng(1))
+    assert abs(w).max() <= np.sqrt(3 * VARIANCE[init.split("_")[0]])
 
 
 def test_an_unknown_init_is_named():
@@ -74,10 +78,17 @@ def test_lsuv_gives_every_layer_the_same_variance(replicates, gain):
     model.forward(work)
     for z in work.preactivations:
         np.testing.assert_allclose(z.std(axis=(-2, -1)), gain)
-    if replicates:
-        alone = MLP([5, 7, 6, 3], "relu", init="lsuv", gain=gain, seed=1, dtype="float64")
-        alone.calibrate(x)
-        np.testing.assert_allclose(model.weights[1][1], alone.weights[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_lsuv_treats_each_seed_as_a_net_of_its_own(gain):
+    options = {"init": "lsuv", "gain": gain, "dtype": "float64"}
+    together = MLP([5, 7, 6, 3], "relu", replicates=2, **options)
+    alone = MLP([5, 7, 6, 3], "relu", seed=1, **options)
+    x = np.random.default_rng(0).normal(size=(50, 5))
+    together.calibrate(x)
+    alone.calibrate(x)
+    np.testing.assert_allclose(together.weights[1][1], alone.weights[1], rtol=1e-12)
 
 
 def test_lsuv_leaves_a_layer_alone_that_says_nothing():

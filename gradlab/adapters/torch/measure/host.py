@@ -36,7 +36,6 @@ CHUNK = 1 << 16
 
 GRADIENT = "gradient"
 _OF_CHANGE = "update_norm", "after_bad"
-_OF_GRADIENT = "grad_max", "grad_bad"
 _OF_BOTH = "decrease", "lost", "wanted"
 
 
