@@ -97,7 +97,7 @@ MACHINES = settings(
 
 
 def machines(until: float, start: int, tally: Tally) -> None:
-    """Let Hypothesis call Recorders in any order until the time is over; one of them is an input."""
+    """Let Hypothesis call Recorders in any order until the time is over."""
     number = start
     while time.monotonic() < until:
         number += 1

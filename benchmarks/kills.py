@@ -1,5 +1,6 @@
-"""Trainings that are killed (kill -9) or interrupted (Ctrl-C) at random times: no iteration that
-was acknowledged is lost, and what is read equals a training that nobody disturbed.
+"""Trainings killed (kill -9) or interrupted (Ctrl-C) at random times.
+
+No acknowledged iteration is lost, and what is read equals an undisturbed training.
 
     python -m benchmarks.kills [--count 100] [--seed 0] [--only train]
 
@@ -47,7 +48,8 @@ RECORDER = TELL + textwrap.dedent("""
     with Recorder([{"fan_in": 2, "fan_out": 2}], out=sys.argv[1]) as recorder:
         for t in range(int(sys.argv[2])):
             w = np.full((2, 2), (10 + t) / 2)
-            recorder.record(loss=t, learning_rate=1.0, weights=[w], weights_after=[w], gradients=[w])
+            given = dict(weights=[w], weights_after=[w], gradients=[w])
+            recorder.record(loss=t, learning_rate=1.0, **given)
             tell(recorder.acknowledged)
 """)
 

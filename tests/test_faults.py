@@ -43,9 +43,7 @@ def attempt(action, *arguments) -> bool:
 
 
 def recorded_through(recorder: Recorder, faults: Faults, step) -> gradlab.Run:
-    """Record and close, going on after every fault; check after each what would survive a kill
-    now.
-    """
+    """Record and close, going on after every fault; check what would survive a kill now."""
     with injected(faults):
         while recorder.iterations < ITERATIONS:
             if not attempt(step, recorder):

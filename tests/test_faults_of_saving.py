@@ -1,5 +1,6 @@
-"""Everything that writes whole folders or files fails, or is interrupted, at every point in turn:
-what lay there is still there, or what is new is there whole.
+"""Whatever writes whole folders or files fails, or is interrupted, at every point in turn.
+
+What lay there is still there, or what is new is there whole.
 """
 
 import itertools

@@ -76,8 +76,8 @@ ROOMS = {
     ),
     "auditing": room("kinds datasets diagnosis nn.mlp training"),
     "comparison": room(
-        "kinds _version activations comparison.* datasets diagnosis display errors files nn.* options "
-        "ranges run.* training",
+        "kinds _version activations comparison.* datasets diagnosis display errors files nn.* "
+        "options ranges run.* training",
         "joblib numpy pandas",
     ),
     "report": room(
@@ -90,7 +90,8 @@ ROOMS = {
     "adapters.lightning": room(ADAPTED, "lightning torch"),
     "adapters.transformers": room(ADAPTED, "torch transformers"),
     "testing": room(
-        f"kinds diagnosis diagnosis.project errors recorder rules run statistics testing.* {SHARED}",
+        "kinds diagnosis diagnosis.project errors recorder rules run statistics testing.* "
+        f"{SHARED}",
         "numpy",
     ),
     "pytest_plugin": room("diagnosis.project errors report testing.*", "pytest"),

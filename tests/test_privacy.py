@@ -1,5 +1,6 @@
-"""What gradlab does to the world outside: no request, no other program, no file but those it was
-asked for; and opening a stranger's run writes nothing and runs nothing.
+"""What gradlab does to the world outside: no request, no program, no file it was not asked for.
+
+Opening a stranger's run writes nothing and runs nothing.
 """
 
 import json

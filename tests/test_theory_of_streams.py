@@ -1,4 +1,4 @@
-"""Theory of residual streams against simulation: nets drawn at random, differentiated by autograd."""
+"""Theory of residual streams against nets drawn at random, differentiated by autograd."""
 
 import math
 

@@ -78,9 +78,7 @@ class Buffer:
     def amend(
         self, row: LayerRow, back: int, block_signals: Mapping[str, Array] | None = None
     ) -> bool:
-        """Complete the row `back` from the newest (1 = the newest); return whether there is such a
-        row.
-        """
+        """Complete the row `back` from the newest (1 = the newest); return whether it exists."""
         entries = self._held[1]
         if len(entries) < back or not isinstance(before := entries[-back], Row):
             return False

@@ -107,16 +107,12 @@ class FolderLock:
 
 
 def owner_of(folder: Path) -> Owner | None:
-    """Return the process that a folder's lock names; None where there is no lock, or none that can
-    be read.
-    """
+    """Return the process that a folder's lock names; None where none can be read."""
     return read_owner(folder / LOCK)
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Return the process that a file names; None where there is no file, or none that can be
-    read.
-    """
+    """Return the process that a file names; None where none can be read."""
     try:
         with path.open("rb") as file:
             told: Any = json.loads(file.read(_LIMIT))

@@ -170,9 +170,10 @@ class Run:
 
     @property
     def blocks(self) -> pd.DataFrame:
-        """One row a repeated block of the model: block, path, kind, layers (the numbers of its
-        layers), norm ("before" what its branches read, "after" their sum, or "none"; empty where
-        that is not known).
+        """One row a repeated block: block, path, kind, layers (their numbers), norm.
+
+        `norm` is "before" what the branches read, "after" their sum, "none", or empty where
+        unknown.
         """
         import pandas as pd
 
@@ -267,9 +268,7 @@ class Run:
         return self._reader.steps[name]
 
     def block_statistic(self, name: str) -> Array:
-        """Return a statistic of the blocks as an array (iteration, replicate, block); NaN where not
-        recorded.
-        """
+        """Return a statistic of the blocks (iteration, replicate, block); NaN if not recorded."""
         _check_name("blocks have no statistic", name, BLOCK_STATISTICS)
         return self._reader.block_signals[name][0]
 

@@ -18,9 +18,8 @@ from gradlab.run import Run, load
 Array = np.ndarray
 
 Layers = str | re.Pattern[str] | int | Sequence[Any] | None
-Resolvable = (
-    Any  # a Run, the path of a run's folder, or what has a `snapshot`, a `recorder` or a `run`
-)
+# A Run, the path of a run's folder, or what has a `snapshot`, a `recorder` or a `run`
+Resolvable = Any
 ANYTHING = Kind("anything", lambda value: True)
 Iterations = slice | range | int | Sequence[int] | None
 
@@ -231,9 +230,7 @@ def check_bounds(
 def check_number(
     name: str, value: Any, *, least: float | None = None, most: float | None = None
 ) -> None:
-    """Raise ArgumentError unless `value` is a finite number, above `least` and at most `most` where
-    given.
-    """
+    """Raise ArgumentError unless `value` is finite, above `least` and at most `most`."""
     number = is_number(value)
     allowed = " above " + f"{least:g}" if least is not None else ""
     allowed += f", at most {most:g}" if most is not None else ""

@@ -82,14 +82,7 @@ def train(
     COUNT.check("validate_every", validate_every)
     asked = given(TrainingOptions, options, "a training")
     asked = replace(asked, loss=asked.loss or losses.DEFAULTS[data.task])
-    criterion = losses.get(asked.loss)
-    _check_fit(model, data, criterion, asked.batch_size)
-    criterion = losses.adapted(
-        criterion.name,
-        data.y_train,
-        class_weights=asked.class_weights,
-        label_smoothing=asked.label_smoothing,
-    )
+    criterion = _criterion(model, data, asked)
     trainer = _trainer(model, data, criterion, asked)
     config = configuration(model, data, criterion, asked)
     recorder = Recorder(
@@ -116,6 +109,18 @@ def train(
         if ran < asked.iterations:
             recorder.close(f"stopped at iteration {ran - 1}: no finite weights were left")
     return recorder.run
+
+
+def _criterion(model: MLP, data: Data, options: TrainingOptions) -> Loss:
+    """Return the loss with its options, which fits model, data and batch."""
+    loss = losses.get(options.loss or losses.DEFAULTS[data.task])
+    _check_fit(model, data, loss, options.batch_size)
+    return losses.adapted(
+        loss.name,
+        data.y_train,
+        class_weights=options.class_weights,
+        label_smoothing=options.label_smoothing,
+    )
 
 
 def _trainer(model: MLP, data: Data, criterion: Loss, options: TrainingOptions) -> Trainer:

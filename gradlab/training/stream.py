@@ -1,7 +1,7 @@
 """The residual stream of the built-in engine, from the arrays of one step.
 
-At x_l = x_{l-1} + a z_l the gradient g_l = dLoss/dx_l comes back by the skip, unchanged, and through
-the branch: g_{l-1} = g_l + b_l.
+At x_l = x_{l-1} + a z_l the gradient g_l = dLoss/dx_l comes back by the skip, unchanged, and
+through the branch: g_{l-1} = g_l + b_l.
 """
 
 from __future__ import annotations

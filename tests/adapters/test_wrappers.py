@@ -1,5 +1,6 @@
-"""The same net trained by hand, compiled, checkpointed, by Lightning and by the Trainer: one structure, one set of
-numbers. Several processes are held against one in `test_distributed.py`.
+"""One net by hand, compiled, checkpointed, by Lightning, by the Trainer: the same numbers.
+
+Several processes are held against one in `test_distributed.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ STATISTICS = (
     "weight_norm",
     "update_norm",
 )
-STEP_COLUMNS = ("loss", "grad_norm", "output_gain", "criterion_loss", "learning_rate", "examples")  # fmt: skip
+STEP_COLUMNS = ("loss", "grad_norm", "output_gain", "criterion_loss", "learning_rate", "examples")
 
 
 class Block(nn.Module):

@@ -133,11 +133,19 @@ USUAL = {
     "gallery": ["--jobs", "1", "--quick"],
 }  # fmt: skip
 SETTINGS = (
-    "", "[tool.gradlab]\nselect = ['GL1']\n", "[tool]\ngradlab = 1\n", "tool = 1\n", "[tool.gradlab",
-    "[tool.gradlab]\nselect = 3\n", "[tool.gradlab]\nlimits = {GL101 = {alarm = 'x'}}\n",
-    "[tool.gradlab.mute]\nGL101 = 5\n", "\xff", "[tool.gradlab]\nunknown = true\n",
-    "[tool.gradlab.limits.GL101]\nalarm = nan\n", "a" * 3000,
-)  # fmt: skip
+    "",
+    "[tool.gradlab]\nselect = ['GL1']\n",
+    "[tool]\ngradlab = 1\n",
+    "tool = 1\n",
+    "[tool.gradlab",
+    "[tool.gradlab]\nselect = 3\n",
+    "[tool.gradlab]\nlimits = {GL101 = {alarm = 'x'}}\n",
+    "[tool.gradlab.mute]\nGL101 = 5\n",
+    "\xff",
+    "[tool.gradlab]\nunknown = true\n",
+    "[tool.gradlab.limits.GL101]\nalarm = nan\n",
+    "a" * 3000,
+)
 
 
 @st.composite

@@ -1,6 +1,4 @@
-"""PyTorch trainings put together at random, each run twice: watched, it is bit for bit what it is
-unwatched, and nothing stops it.
-"""
+"""Random PyTorch trainings, each run twice: watched, it is the same bit for bit."""
 
 from __future__ import annotations
 
@@ -181,11 +179,41 @@ OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], torch.optim.Optimizer]] = {
 }
 
 HABITS = (
-    "accumulate", "clip", "clip values", "evaluate", "copy", "save", "load", "anomaly", "keep zeros",
-    "retain", "penalty", "vmap", "schedule", "add group", "thread", "autocast", "functional", "trace",
-    "freeze", "replace", "nan", "raise", "log odd", "log nothing", "two losses", "hooks", "no step",
-    "double step", "inference", "snapshot", "unfreeze", "share", "empty batch", "dict out",
-)  # fmt: skip
+    "accumulate",
+    "clip",
+    "clip values",
+    "evaluate",
+    "copy",
+    "save",
+    "load",
+    "anomaly",
+    "keep zeros",
+    "retain",
+    "penalty",
+    "vmap",
+    "schedule",
+    "add group",
+    "thread",
+    "autocast",
+    "functional",
+    "trace",
+    "freeze",
+    "replace",
+    "nan",
+    "raise",
+    "log odd",
+    "log nothing",
+    "two losses",
+    "hooks",
+    "no step",
+    "double step",
+    "inference",
+    "snapshot",
+    "unfreeze",
+    "share",
+    "empty batch",
+    "dict out",
+)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def of_blocks(b: Mapping[str, Column]) -> dict[str, Column]:
             "stream_grad_norm": (out, came),
             "stream_log_gain": (factor, came & (arrived | of_addition) & np.isfinite(factor)),
             "branch_share": (share, split & (branch + skip > 0)),
+            "skip_log_gain": (np.log(skip / out), of_addition & came & (skip > 0) & (out > 0)),
             "branch_cosine": (np.clip(cosine, -1, 1), split & (branch > 0) & (skip > 0)),
         }
 

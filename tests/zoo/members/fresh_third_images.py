@@ -120,7 +120,7 @@ def score_byol(model: Any) -> float:
 
 @cache
 def scenes(count: int, seed: int) -> tuple[Any, Any]:
-    """Return images (count, 1, 16, 16) with a bright disc and a dark square, and each pixel's kind."""
+    """Return images (count, 1, 16, 16) with a disc and a dark square, and each pixel's kind."""
     import torch
 
     drawn = torch.Generator().manual_seed(seed)

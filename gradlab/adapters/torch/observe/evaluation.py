@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from gradlab.adapters.torch.modules import tensors_of
 from gradlab.adapters.torch.observe import functions, replay
 from gradlab.adapters.torch.observe.criterion import Call
+from gradlab.adapters.torch.observe.modes import behaves_differently, knows_two_modes
 from gradlab.adapters.torch.observe.module_state import Refused, every_tensor
 
 FIRST = 9  # BatchNorm's running averages need some batches
@@ -247,28 +248,6 @@ class Evaluation:
         return sum(parameter._version for parameter in self._model.parameters())
 
 
-def knows_two_modes(module: nn.Module) -> bool:
-    """Whether a module's class, or what it holds, lets it compute something else in evaluation."""
-    kinds = nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd
-    if isinstance(module, kinds) or "StochasticDepth" in type(module).__name__:
-        return True
-    return any("drop" in name for name in vars(module))
-
-
-def behaves_differently(module: nn.Module) -> bool:
-    """Whether a module that is in training mode computes something else in evaluation mode."""
-    if not module.training:
-        return False
-    if isinstance(module, nn.modules.batchnorm._NormBase):  # batch and instance norms
-        return module.running_mean is not None
-    if (
-        isinstance(module, nn.modules.dropout._DropoutNd)
-        or "StochasticDepth" in type(module).__name__
-    ):
-        return _positive(getattr(module, "p", None))
-    return any("drop" in name and _positive(value) for name, value in vars(module).items())
-
-
 def tensors_in(output: Any) -> Iterator[Tensor]:
     """Yield the floating-point tensors of what a model answered.
 
@@ -276,10 +255,6 @@ def tensors_in(output: Any) -> Iterator[Tensor]:
     """
     plain = isinstance(output, (Tensor, dict, tuple, list, nn.Module, type))
     yield from tensors_of(output if plain else getattr(output, "__dict__", None))
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
 def _alias(answer: Tensor, tensors: list[weakref.ref[Tensor]]) -> Alias | None:
