@@ -51,8 +51,8 @@ def answer(
     dict
         headline, message, then (the NaN that it leads to), where, picture (a key, or ""), fix (as
         `code.steps` returns, or None), confidence and evidence (words), rule (code, name,
-        explanation), severity, noted (of a run without a fault: the first notes, each with words and
-        fix).
+        explanation), severity, noted (of a run without a fault: the first notes, each with words
+        and fix).
     """
     root = summary.root
     if root is None:

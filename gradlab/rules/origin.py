@@ -56,7 +56,10 @@ _TO_DO: dict[str, tuple[tuple[str, str], ...]] = {
         ("scale loss", "with float16, torch.amp.GradScaler; or x.float() for this operation"),
     ),
     "eigenvalues": (
-        ("split eigenvalues", "add small different numbers to the diagonal, or use the eigenvalues alone"),
+        (
+            "split eigenvalues",
+            "add small different numbers to the diagonal, or use the eigenvalues alone",
+        ),
     ),
     "custom": (("check backward", "check this function's backward with torch.autograd.gradcheck"),),
     "epsilon": (
@@ -67,9 +70,18 @@ _TO_DO: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "second moment": (("keep float32", "keep weights and the optimizer's moments in float32"),),
-    "rate": (("check schedule", "check what the scheduler divides by: the learning rate was not finite"),),
-    "weight decay": (("lower weight decay", "lower weight_decay until lr * weight_decay is far below 1"),),
-    "overwritten": (("check writes", "look for code that writes into this parameter between steps"),),
+    "rate": (
+        (
+            "check schedule",
+            "check what the scheduler divides by: the learning rate was not finite",
+        ),
+    ),
+    "weight decay": (
+        ("lower weight decay", "lower weight_decay until lr * weight_decay is far below 1"),
+    ),
+    "overwritten": (
+        ("check writes", "look for code that writes into this parameter between steps"),
+    ),
 }  # fmt: skip
 ACTIONS = {BOUND, "inspect batch"} | {
     action for key in OWN_CAUSES for action, _ in _TO_DO.get(key, ())

@@ -20,6 +20,8 @@ from gradlab.errors import ArgumentError, shown
 Array = np.ndarray
 Column = tuple[Array, Array]  # values, and where they were recorded
 
+_FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
+
 ROWS = 16  # at first; their number grows as needed
 
 
@@ -160,6 +162,10 @@ class Ledger:
     ) -> None:
         """Keep `values` (names, places) of an iteration."""
         self.put_at(iteration, self.tables[table].slot(names, places), values)
+
+    def put_of_net(self, iteration: int, name: str, value: Array | Tensor) -> None:
+        """Keep a number that belongs to the net as a whole."""
+        self.put(iteration, "net", (name,), _FIRST, value)
 
     def put_at(self, iteration: int, slot: Slot, values: Array | Tensor) -> None:
         """Keep the values of a slot that the caller has at hand."""

@@ -90,7 +90,7 @@ class WatchOptions:
     distributed: bool = False
     baseline_loss: float | None = None
     objective: str = "minimize"
-    blocks: str | tuple[str, ...] | None = None
+    blocks: str | Sequence[str] | None = None
     histograms: bool = False
     config: Mapping[str, Any] | None = field(default=None, hash=False)
     weights: int = 50
@@ -145,7 +145,7 @@ class WatchOptions:
     @property
     def patterns(self) -> tuple[str, ...]:
         """The paths of `blocks`, one or several."""
-        return (self.blocks,) if isinstance(self.blocks, str) else self.blocks or ()
+        return (self.blocks,) if isinstance(self.blocks, str) else tuple(self.blocks or ())
 
     def is_costly(self, iteration: int) -> bool:
         """Whether weights, updates and modules are measured in an iteration."""

@@ -73,21 +73,8 @@ def outfit(
         eager=Eager(outer),
         ledger=ledger,
     )
-    record = Record(
-        model,
-        optimizers,
-        rows,
-        structure,
-        parameters,
-        wiring,
-        uses,
-        stream,
-        observers,
-        loss,
-        ledger,
-        ranks,
-        options,
-    )
+    of_model = rows, structure, parameters, wiring, uses, stream
+    record = Record(model, optimizers, *of_model, observers, loss, ledger, ranks, options)
     return instruments, record
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gradlab.adapters.torch import ledger
+from gradlab.adapters.torch.breakdown import Breakdown
 from gradlab.adapters.torch.gradients import Gradients
 from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.ledger import Ledger
@@ -33,8 +34,6 @@ from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.record import Record
 
 Optimizer = torch.optim.Optimizer
-
-_FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,7 @@ class Steps:
         self._numbers = [instruments.parameters.of(optimizer) for optimizer in optimizers]
         self._handles: list[Any] = []
         self._skipped: list[int] = []
+        self._breakdown = Breakdown(instruments.lookout, record, instruments.ledger)
         self._leftovers = Leftovers(self._optimizers)
         self.iteration = Iteration(0, options.is_costly(0))
 
@@ -122,7 +122,7 @@ class Steps:
 
     def put(self, iteration: int, name: str, value: np.ndarray | Tensor) -> None:
         """Put a number that belongs to the net as a whole into the ledger."""
-        self._of.ledger.put(iteration, "net", (name,), _FIRST, value)
+        self._of.ledger.put_of_net(iteration, name, value)
 
     # -- what PyTorch calls
 
@@ -247,32 +247,12 @@ class Steps:
     def _take_gradients(self, number: int) -> None:
         norms = self._of.gradients.take(self.iteration, self._numbers[number])
         if self._of.lookout.spiked(self.iteration, norms):
-            self._write_batch()
+            self._breakdown.write_batch()
         if self._of.lookout.sees(norms):
-            self._note_origin()
+            self._breakdown.note(self.iteration)
             if self._of.lookout.stops:
                 self.finish_iteration()
                 self._stop()
-
-    def _note_origin(self) -> None:
-        """Note where the first number came from that is not finite."""
-        number = self.iteration.number
-        origin = self._of.lookout.origin(self.iteration)
-        facts = self._of.lookout.facts(number)
-        if origin is not None:
-            facts["nonfinite_origin"] = {"iteration": number, **origin.to_dict()}
-            if origin.phase == "forward":
-                self.put(number, "broke_forward", np.ones(1))
-        rows = self._of.lookout.keep(self.iteration, origin)
-        if rows:
-            facts["nonfinite_rows"] = rows
-        self._record.note(**facts)
-        self._write_batch()
-
-    def _write_batch(self) -> None:
-        """Write the batch that was kept just now beside the record, where that was asked for."""
-        if self._record.writes:
-            self._of.lookout.write(self._record.recorder.folder)
 
     def finish_iteration(self) -> None:
         """Measure what is still to be measured of this iteration, and count it as made."""

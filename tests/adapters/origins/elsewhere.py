@@ -117,7 +117,7 @@ class InfiniteRate(Training):
 
 
 class HugeDecay(Training):
-    """Weight decay times learning rate is far above 2: every step flips the weights and grows them."""
+    """Weight decay times rate is far above 2: every step flips the weights and grows them."""
 
     OPERATION, MODULE = "update", "embed.weight"
 

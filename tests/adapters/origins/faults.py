@@ -456,5 +456,6 @@ LOSS_FORWARD = {
 }  # fmt: skip
 LOSS_BACKWARD = {
     rmse: r"sqrt", entropy_of_branch: r"\blog\b|LogBackward", power_of_zero: r"pow",
-    deviation_of_equals: r"sqrt", angle_of_equals: r"acos", quotient_of_branch: r"\bdiv\b|DivBackward",
+    deviation_of_equals: r"sqrt", angle_of_equals: r"acos",
+    quotient_of_branch: r"\bdiv\b|DivBackward",
 }  # fmt: skip

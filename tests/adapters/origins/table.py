@@ -53,7 +53,7 @@ class Answer:
 
 
 def place_of(source: Any) -> tuple[str, int]:
-    """Return file name and number of the line that bears the marker; of several, the last class's."""
+    """Return file and number of the line with the marker; of several, the last class's."""
     lines, first = inspect.getsourcelines(source)
     number = next(n for n, line in enumerate(lines) if MARKER in line)
     return Path(inspect.getsourcefile(source) or "").name, first + number

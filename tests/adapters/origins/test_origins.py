@@ -1,4 +1,4 @@
-"""The first NaN or infinity: operation, module and line of every planted one, and no false origin."""
+"""Operation, module and line of every planted first NaN or infinity, and no false origin."""
 
 import re
 

@@ -151,7 +151,7 @@ class LossGraph:
             self._before = None
 
     def _nodes(self, tops: Sequence[Any]) -> list[Any]:
-        """Return the nodes between the loss and the model's outputs, in the forward pass's order."""
+        """Return the nodes between the loss and the model's outputs, in forward order."""
         found: dict[Any, None] = {}
         queue = [top for top in tops if top is not None]
         while queue and len(found) <= NODES_SEEN:

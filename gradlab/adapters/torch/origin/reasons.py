@@ -196,7 +196,8 @@ def _copy(given: Inputs, made: Seen) -> Reason | None:
     if x.dtype != made.dtype and x.most > largest:
         return Reason(
             "half overflow",
-            f"numbers up to {x.most:.3g} do not fit into {made.kind}, whose largest is {largest:.6g}",
+            f"numbers up to {x.most:.3g} do not fit into {made.kind}, whose largest is "
+            f"{largest:.6g}",
         )
     return None
 
@@ -248,8 +249,14 @@ _DERIVATIVES: dict[str, tuple[str, str]] = {
     "hypot": ("root", "the slope of hypot is 0 / 0 where both arguments are 0"),
     "norm": ("root", "the slope of a norm is 0 / 0 at 0"),
     "linalg_vector_norm": ("root", "the slope of a norm is 0 / 0 at 0"),
-    "linalg_eigh": ("eigenvalues", "the slope of eigenvectors is infinite where two eigenvalues are equal"),
-    "linalg_svd": ("eigenvalues", "the slope of singular vectors is infinite where two singular values are equal"),
+    "linalg_eigh": (
+        "eigenvalues",
+        "the slope of eigenvectors is infinite where two eigenvalues are equal",
+    ),
+    "linalg_svd": (
+        "eigenvalues",
+        "the slope of singular vectors is infinite where two singular values are equal",
+    ),
     "std": ("spread", "the slope of the deviation is 0 / 0 where all numbers are equal"),
     "softmax": ("masked row", "a row is masked whole: softmax of nothing but -inf is 0 / 0"),
 }  # fmt: skip

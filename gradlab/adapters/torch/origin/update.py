@@ -52,7 +52,7 @@ class Updates:
         return None
 
     def explained(self, origin: Origin) -> Origin:
-        """Return an origin with the numbers of the step that took its parameter out of its domain."""
+        """Return an origin with the numbers of the step that took its parameter out of range."""
         if not origin.parameter:
             return origin
         known = {clean(name): each for name, each in self._model.named_parameters()}
