@@ -21,6 +21,7 @@ LONG_FILES = {
     "gradlab/run/record.py": "one public class, half of it documentation of its methods",
     "gradlab/rules/remedies.py": "one sentence a remedy, in three frameworks' words",
     "gradlab/rules/yardsticks.py": "what rules measure by; rules import each number from one place",
+    "gradlab/rules/vanishing_gradient.py": "the cause of what vanishes, in four terms and a fifth",
     "gradlab/statistics.py": "a table, one statistic a row",
     "experiments/batch_size.py": "half of it is the text of its page",
     "experiments/bias_variance.py": "half of it is the text of its page",

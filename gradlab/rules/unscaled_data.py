@@ -85,7 +85,8 @@ class UnscaledData(Rule):
         "small": Limit(
             1 / 30.0,
             "root mean square of the targets",
-            "answers begin near 1: a loss far above the constant's, and steps too large to fit them",
+            "answers begin near 1: a loss far above the constant's, and steps too large to fit "
+            "them",
         ),
         "probability": Limit(
             1.0,

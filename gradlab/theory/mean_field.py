@@ -136,8 +136,7 @@ def predict(
     phi = activations.get(activation)
     ABOVE_0.check("q_input", q_input)
     AT_LEAST_0.check("bias_variance", bias_variance)
-    fans = list(itertools.pairwise(sizes))
-    sigma2 = np.array([weight_variance(init, fan_in, fan_out, gain) for fan_in, fan_out in fans])
+    sigma2 = np.array([weight_variance(init, *fans, gain) for fans in itertools.pairwise(sizes)])
     FRACTION.check("dropout", dropout)
     if norm is not None or residual is not None or dropout:
         if bias_variance != 0:

@@ -552,14 +552,31 @@ def attempt(given: tuple[int, dict[str, str]], tally: Tally) -> None:
 
 
 ALSO_CALLED = {
-    "model": ("MLP", "network"), "out": ("folder", "does", "is", "cannot"), "path": ("is", "cannot"),
-    "subject": ("report",), "value": ("column", "statistic", "layers", "run"), "runs": ("runs",),
-    "networks": ("network", "activation"), "depths": ("depth",), "x": ("data",), "y": ("data",),
-    "x_train": ("data",), "y_train": ("data",), "x_test": ("data",), "y_test": ("data",),
-    "class_weights": ("class",), "target": ("column",), "steps": ("loss",),
-    "seeds": ("replicates",), "select": ("rule",), "ignore": ("rule",), "limits": ("rule",),
-    "mute": ("rule",), "rules": ("Rule",), "run": ("cannot", "does not", "is not"),
-}  # fmt: skip
+    "model": ("MLP", "network"),
+    "out": ("folder", "does", "is", "cannot"),
+    "path": ("is", "cannot"),
+    "subject": ("report",),
+    "value": ("column", "statistic", "layers", "run"),
+    "runs": ("runs",),
+    "networks": ("network", "activation"),
+    "depths": ("depth",),
+    "x": ("data",),
+    "y": ("data",),
+    "x_train": ("data",),
+    "y_train": ("data",),
+    "x_test": ("data",),
+    "y_test": ("data",),
+    "class_weights": ("class",),
+    "target": ("column",),
+    "steps": ("loss",),
+    "seeds": ("replicates",),
+    "select": ("rule",),
+    "ignore": ("rule",),
+    "limits": ("rule",),
+    "mute": ("rule",),
+    "rules": ("Rule",),
+    "run": ("cannot", "does not", "is not"),
+}
 
 
 def _names(argument: str, message: str) -> bool:

@@ -16,7 +16,6 @@ from tests.rules.runs import (
     severity,
 )
 
-
 MEAN_SQUARES = {"criterion": {"name": "mse_loss"}}
 
 

@@ -22,7 +22,6 @@ from tests.rules.runs import (
     wavering,
 )
 
-
 BELOW = {"loss": wavering(0.7 * BASELINE)}  # from the first iteration to the last: unknown
 
 

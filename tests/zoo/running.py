@@ -126,7 +126,7 @@ def judge_all(
 
 
 def chosen(half: str = "all", pattern: str = "*") -> list[Member]:
-    """Return the members of a half ("tune", "held-out" or "all") by name, whose libraries are here."""
+    """Return the members of a half ("tune", "held-out", "all") whose libraries are here."""
     return [
         member
         for member in load()

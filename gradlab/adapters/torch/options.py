@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,8 @@ class WatchOptions:
         baseline = self.baseline_loss
         if baseline is not None and not is_number(baseline):
             raise ArgumentError(
-                f"baseline_loss={shown(baseline)} must be a finite number, such as ln(classes), or None"
+                f"baseline_loss={shown(baseline)} must be a finite number, such as ln(classes), or "
+                "None"
             )
         if isinstance(self.blocks, list):
             object.__setattr__(self, "blocks", tuple(self.blocks))
