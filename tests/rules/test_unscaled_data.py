@@ -16,9 +16,6 @@ from tests.rules.runs import (
     severity,
 )
 
-MEAN_SQUARES = {"criterion": {"name": "mse_loss"}}
-
-
 WORSE = {"loss": np.full((60, 2), 1e6 * BASELINE)}  # far above the best constant's loss
 
 
