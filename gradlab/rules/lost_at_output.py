@@ -133,7 +133,7 @@ class LostAtOutput(Rule):
         return self._finding(run, hits, value, repeated, states[hits.which[0]].evidence)
 
     def _finding(self, run: Run, hits: Hits, value: float, repeated: str, evidence: str) -> Finding:
-        stage = _operations(run)
+        stage = run.output_factors
         told = (
             " x ".join(f"{name} {number(factor)}" for name, factor in stage)
             or "the operations between them"
@@ -166,17 +166,6 @@ def _criterion(run: Run) -> Mapping:
     return given if isinstance(given, dict) else {"name": given} if given else {}
 
 
-def _operations(run: Run) -> list[tuple[str, float]]:
-    """Return (operation, median factor) from the last layer's output to the criterion, nearest the
-    layer first.
-    """
-    table = getattr(run, "output_stage", None)
-    if table is None or not len(table):
-        return []
-    medians = table.groupby(["position", "operation"])["factor"].median()
-    return [(str(name), float(factor)) for (_, name), factor in medians.items()]
-
-
 def _passed(run: Run) -> float:
     """Return what an example's loss passes on to the last layer: 1 or so for logits; NaN if
     unknown.
@@ -184,7 +173,7 @@ def _passed(run: Run) -> float:
     The product of all factors up to the loss, times sqrt(B), which undoes the mean over a batch: a
     logarithm behind a softmax gives back what the softmax took.
     """
-    stage = _operations(run)
+    stage = run.output_factors
     if not stage:
         return np.nan
     factors = [factor for _, factor in stage]
@@ -196,7 +185,7 @@ def _cut_off(run: Run) -> str:
 
     No gain can be measured then: it is 0 / 0 at the criterion.
     """
-    return next((name for name, factor in _operations(run) if factor == 0), "")
+    return next((name for name, factor in run.output_factors if factor == 0), "")
 
 
 def _repeated(run: Run) -> str:
@@ -204,7 +193,7 @@ def _repeated(run: Run) -> str:
     is none.
     """
     twice = TWICE.get(str(_criterion(run).get("name")), ())
-    names = [name for name, _ in _operations(run)]
+    names = [name for name, _ in run.output_factors]
     return next((name for name in names if name in twice), "")
 
 

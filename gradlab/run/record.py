@@ -208,6 +208,15 @@ class Run:
         """
         return self._frame("output_stage")
 
+    @functools.cached_property
+    def output_factors(self) -> tuple[tuple[str, float], ...]:
+        """The median factor of each operation of the output stage, nearest the last layer first.
+
+        (operation, factor); empty where none was recorded. Read without pandas.
+        """
+        table = self._reader.table("output_stage")
+        return () if table is None else tables.median_factors(table)
+
     @property
     def histograms(self) -> pd.DataFrame:
         """Gradients by powers of two: iteration, replicate, layer, exponent, count.

@@ -149,6 +149,20 @@ def block_signals_table(
     return pa.table(columns)
 
 
+def median_factors(table: pa.Table) -> tuple[tuple[str, float], ...]:
+    """Return (operation, median of its finite factors) by position, of an output stage's table."""
+    found: dict[tuple[int, str], list[float]] = {}
+    columns = (table.column(name).to_pylist() for name in ("position", "operation", "factor"))
+    for position, operation, factor in zip(*columns, strict=True):
+        known = found.setdefault((position, str(operation)), [])
+        if factor is not None and np.isfinite(factor):
+            known.append(factor)
+    return tuple(
+        (operation, float(np.median(factors)) if factors else float("nan"))
+        for (_, operation), factors in sorted(found.items())
+    )
+
+
 def output_stage_table(rows: Sequence[tuple[int, int, int, str, float]]) -> pa.Table:
     """Make a table of (iteration, replicate, position, operation, factor)."""
     columns = list(zip(*rows, strict=True)) or [()] * len(OUTPUT_STAGE_COLUMNS)

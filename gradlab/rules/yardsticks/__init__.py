@@ -1,0 +1,68 @@
+"""What rules measure by: whether a net learns, how far its loss moves, how much of the gradient a
+layer gets.
+
+Each yardstick is defined once, with its reason. None changes when a constant is added to the logged
+loss, except the comparison with a baseline that the user gave for that very loss.
+"""
+
+from __future__ import annotations
+
+from gradlab.rules.yardsticks.facts import batch_size, column, objective, window_size
+from gradlab.rules.yardsticks.harm import (
+    failed,
+    harmed,
+    learned,
+    learns,
+    severity,
+    unfinished,
+    unharmed,
+)
+from gradlab.rules.yardsticks.layers import (
+    LOOKUP,
+    gradient_share,
+    hardly_moved,
+    stream_growth,
+    travelled,
+    weighted_gradient,
+)
+from gradlab.rules.yardsticks.loss import constant_level, constant_loss, is_yardstick, loss_scale
+from gradlab.rules.yardsticks.outcome import (
+    AS_GOOD_AS_CONSTANT,
+    LEARNED,
+    NOT_LEARNED,
+    SLOW,
+    UNKNOWN,
+    outcomes,
+)
+from gradlab.rules.yardsticks.trends import trend
+
+__all__ = [
+    "AS_GOOD_AS_CONSTANT",
+    "LEARNED",
+    "LOOKUP",
+    "NOT_LEARNED",
+    "SLOW",
+    "UNKNOWN",
+    "batch_size",
+    "column",
+    "constant_level",
+    "constant_loss",
+    "failed",
+    "gradient_share",
+    "hardly_moved",
+    "harmed",
+    "is_yardstick",
+    "learned",
+    "learns",
+    "loss_scale",
+    "objective",
+    "outcomes",
+    "severity",
+    "stream_growth",
+    "travelled",
+    "trend",
+    "unfinished",
+    "unharmed",
+    "weighted_gradient",
+    "window_size",
+]

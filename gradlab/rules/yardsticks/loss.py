@@ -1,0 +1,131 @@
+"""How far a loss moves, and where it would stand for a constant prediction."""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+
+from gradlab.rules.windows import WINDOW, finite_prefix
+from gradlab.rules.yardsticks.facts import column, objective
+from gradlab.rules.yardsticks.trends import ROUNDING
+from gradlab.run import Run
+
+Array = np.ndarray
+
+SAME_LOSS = 1e-3  # of the criterion's range: rounding apart, the logged loss follows it
+STARTING = 10  # iterations that are a run's start
+# Every rule asks for them; a Run is frozen, so they never change.
+_scales: weakref.WeakKeyDictionary[Run, Array] = weakref.WeakKeyDictionary()
+
+
+def at_every_step(run: Run, criterion: Array, seed: int) -> Array:
+    """Return a seed's criterion at every iteration (T,), where the logged loss tells it.
+
+    The criterion is seen now and then, the loss is logged at every step.
+    """
+    line = logged_by_criterion(run, criterion[:, seed], seed)
+    loss = column(run, "loss")
+    if line is None or loss is None:
+        return criterion[:, seed]
+    slope, offset = line
+    return (loss[:, seed] - offset) / slope
+
+
+def logged_by_criterion(run: Run, seen: Array, seed: int) -> tuple[float, float] | None:
+    """Return the factor and the constant by which the logged loss differs from the criterion (T,).
+
+    Both may be there on purpose: a loss divided by the parts of a batch, a term that is constant.
+    None where the two differ by anything else, or fewer than three values tell.
+    """
+    loss = column(run, "loss")
+    if loss is None:
+        return None
+    both = np.isfinite(seen) & np.isfinite(loss[:, seed])
+    if both.sum() < 3:
+        return None
+    x, y = seen[both], loss[both, seed]
+    centred = x - x.mean()
+    spread = float(centred @ centred)
+    slope = float(centred @ (y - y.mean())) / spread if spread > 0 else 0.0
+    offset = float(np.median(y - slope * x))
+    if not slope > 0 or np.median(np.abs(y - slope * x - offset)) > SAME_LOSS * slope * np.ptp(x):
+        return None
+    return slope, offset
+
+
+def is_yardstick(run: Run, seed: int, stop: int) -> bool:
+    """Whether a seed's logged loss can tell that nothing was learned.
+
+    Not where its targets move with the net (`objective="moving"`), where it changes its sign (a
+    policy gradient or a log-likelihood has no zero that means anything), or where all its change is
+    rounding.
+    """
+    loss = column(run, "loss")
+    if loss is None or objective(run) == "moving":
+        return False
+    values = loss[:stop, seed]
+    values = values[np.isfinite(values)]
+    if not len(values) or (values.min() < 0 < values.max()):
+        return False
+    return float(np.ptp(values)) > ROUNDING * float(np.abs(values).max())
+
+
+def loss_scale(run: Run) -> Array:
+    """Return how far each seed's batch losses spread over its finite iterations (S,): what a step
+    is measured against.
+
+    The distance between the 5 and the 95 per cent quantile, or the fall from the first ten to the
+    last where that is more: free of any constant added to the loss, and untouched by single spikes.
+    NaN where the spread is rounding, or no loss was recorded: then the loss is no yardstick.
+    """
+    loss = column(run, "loss")
+    result = np.full(run.replicates, np.nan)
+    if loss is None:
+        return result
+    if run in _scales:
+        return _scales[run]
+    for seed, stop in enumerate(finite_prefix(run)):
+        values = loss[: int(stop), seed]
+        values = values[np.isfinite(values)]
+        if len(values) < 2:
+            continue
+        low, high = np.quantile(values, [0.05, 0.95])
+        fall = abs(float(np.median(values[:STARTING]) - np.median(values[-WINDOW:])))
+        spread = max(float(high - low), fall)
+        around_zero = values.min() < 0 < values.max()
+        size = max(abs(low), abs(high))  # not the largest value: that may be a spike
+        # A sum of terms near 1 that cancel is rounding, however large beside its own size.
+        if spread > ROUNDING * (max(1.0, size) if around_zero else size):
+            result[seed] = spread
+    _scales[run] = result
+    return result
+
+
+def constant_loss(run: Run, seed: int) -> float:
+    """Return the best constant predictor's loss of a seed; NaN where nothing tells it.
+
+    In the unit of the logged loss, by which gradients are measured too; without any constant that
+    was added to it.
+    """
+    return _constant(run, seed)[0]
+
+
+def constant_level(run: Run, seed: int) -> float:
+    """Return where the logged loss of a seed would stand if it predicted a constant; or NaN."""
+    size, offset = _constant(run, seed)
+    return size + offset
+
+
+def _constant(run: Run, seed: int) -> tuple[float, float]:
+    """Return the best constant predictor's loss, in the logged loss's unit, and what was added."""
+    seen = column(run, "criterion_baseline")
+    if seen is None or not np.isfinite(seen[:, seed]).any():
+        given = run.config.get("baseline_loss")
+        return (float(given) if isinstance(given, (int, float)) and given > 0 else np.nan), 0.0
+    known = seen[:, seed]
+    constant = float(known[np.isfinite(known)][-1])
+    value = column(run, "criterion_loss")
+    line = None if value is None else logged_by_criterion(run, value[:, seed], seed)
+    slope, offset = line or (1.0, 0.0)
+    return slope * constant, offset

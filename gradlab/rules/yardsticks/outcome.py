@@ -1,0 +1,188 @@
+"""Whether each seed learned, and what says so."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlab.rules.windows import finite_prefix
+from gradlab.rules.yardsticks.facts import column, objective, window_size
+from gradlab.rules.yardsticks.loss import at_every_step, is_yardstick
+from gradlab.rules.yardsticks.trends import CLEAR_FALL, NO_FALL, ROUNDING, SIGNIFICANT, Trend, trend
+from gradlab.run import Run
+
+Array = np.ndarray
+
+LEARNED = "learned"
+SLOW = "slow"
+NOT_LEARNED = "not learned"
+UNKNOWN = "unknown"
+# Of the best constant predictor's loss. What is left above it is within the scatter of batches, or
+# not worth the name.
+AS_GOOD_AS_CONSTANT = 0.95
+MOSTLY_LEARNED = 0.5
+MOVING = 1.5  # times: a constant's loss that still grows so in the second half is none
+SCORES = 4  # at least so many scores, before they can tell a trend
+_outcomes: weakref.WeakKeyDictionary[Run, tuple[Outcome, ...]] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether one seed learned, and what says so.
+
+    Attributes
+    ----------
+    state : {"learned", "slow", "not learned", "unknown"}
+    evidence : str
+        The numbers, in a few words.
+    share : float
+        The loss at the end over the best constant predictor's; NaN where that is not known.
+    progress : float
+        How far the loss fell, in units of the batch losses' scatter; NaN where no loss was
+        recorded.
+    """
+
+    state: str
+    evidence: str
+    share: float = np.nan
+    progress: float = np.nan
+
+    @property
+    def failed(self) -> bool:
+        """Whether the seed is known not to have learned."""
+        return self.state == NOT_LEARNED
+
+
+def outcomes(run: Run) -> tuple[Outcome, ...]:
+    """Say of each seed whether it learned: by its score, else by its criterion, else by its loss.
+
+    A score that the user logs outranks the loss. A loss is compared with the best constant
+    predictor's where that is known: gradlab's own where it saw the criterion, else
+    `config["baseline_loss"]`. Where no baseline is known, the fall of the loss in units of its
+    scatter decides.
+    """
+    known = _outcomes.get(run)
+    if known is None:
+        prefix = finite_prefix(run)
+        known = tuple(_outcome(run, seed, int(stop)) for seed, stop in enumerate(prefix))
+        _outcomes[run] = known
+    return known
+
+
+def _outcome(run: Run, seed: int, stop: int) -> Outcome:
+    if stop < run.iterations:
+        return Outcome(
+            NOT_LEARNED, f"NaN or infinity from iteration {int(run.times[stop])}", np.inf
+        )
+    for judge in (_by_score, _by_criterion, _by_baseline, _by_fall):
+        found = judge(run, seed, stop)
+        if found is not None:
+            return found
+    return Outcome(UNKNOWN, "no loss was recorded")
+
+
+def _by_score(run: Run, seed: int, stop: int) -> Outcome | None:
+    scores = column(run, "score")
+    if scores is None:
+        return None
+    values = scores[:stop, seed]
+    values = values[np.isfinite(values)]
+    if len(values) < SCORES:
+        return None
+    found = trend(-values, max(2, len(values) // 4))
+    assert found is not None
+    words = f"the score went from {-found.first:.3g} to {-found.last:.3g}"
+    beyond = found.fall > SIGNIFICANT * found.error and found.fall > ROUNDING * abs(found.last)
+    return Outcome(LEARNED if beyond else NOT_LEARNED, words)
+
+
+def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
+    """Compare the criterion's own value with the best constant predictor's, both as gradlab saw
+    them.
+    """
+    value, baseline = column(run, "criterion_loss"), column(run, "criterion_baseline")
+    if value is None or baseline is None or not np.isfinite(baseline[:stop, seed]).any():
+        return None
+    known = baseline[:stop, seed]
+    known = known[np.isfinite(known)]
+    constant, half = float(known[-1]), float(known[len(known) // 2])
+    if len(known) >= SCORES and max(constant, half) > MOVING * min(constant, half):
+        words = f"the targets move: the constant's loss went from {half:.3g} to {constant:.3g}"
+        return Outcome(UNKNOWN, words)
+    return _against_constant(run, at_every_step(run, value, seed)[:stop], constant)
+
+
+def _by_baseline(run: Run, seed: int, stop: int) -> Outcome | None:
+    constant, loss = run.config.get("baseline_loss"), column(run, "loss")
+    if not isinstance(constant, (int, float)) or constant == 0 or loss is None:
+        return None
+    return _against_constant(run, loss[:stop, seed], float(constant))
+
+
+def _against_constant(run: Run, values: Array, constant: float) -> Outcome | None:
+    known = values[np.isfinite(values)]
+    found = trend(values, _size_for(run, len(known), len(values)))
+    if found is None or not constant > 0:
+        return None
+    share = found.last / constant
+    words = f"the loss ends at {share:.3g} times the best constant prediction's"
+    if share >= AS_GOOD_AS_CONSTANT:
+        # A short run of a large model is still on its way: it is slow, not unable.
+        # Near the constant's loss it has only learned to answer the same to everything; unless it
+        # is below already, beyond chance, and will soon be well below.
+        far = share > 2 - AS_GOOD_AS_CONSTANT and found.ahead < constant
+        below = constant - found.last > SIGNIFICANT * found.error
+        on_its_way = far or (below and found.ahead < AS_GOOD_AS_CONSTANT * constant)
+        state = SLOW if found.falls_still and on_its_way else NOT_LEARNED
+    else:
+        start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
+        fell = start - found.last > SIGNIFICANT * found.error
+        state = (
+            LEARNED
+            if fell and share <= MOSTLY_LEARNED
+            else SLOW
+            if fell or share < MOSTLY_LEARNED
+            else UNKNOWN
+        )
+    return Outcome(state, words, share, found.progress)
+
+
+def _size_for(run: Run, known: int, rows: int) -> int:
+    """Return the window in recorded values, where only some rows of the run hold one."""
+    thinned = max(1, round(rows / known)) if known else 1
+    return max(5, window_size(run) // thinned)
+
+
+def _by_fall(run: Run, seed: int, stop: int) -> Outcome | None:
+    loss = column(run, "loss")
+    if loss is None:
+        return None
+    sign = -1.0 if objective(run) == "maximize" else 1.0
+    values = sign * loss[:stop, seed]
+    found = trend(values, window_size(run))
+    if found is None:
+        return Outcome(UNKNOWN, "too short to tell")
+    words = f"the loss fell by {found.progress:.2g} times its scatter between batches"
+    if found.progress >= CLEAR_FALL:
+        return Outcome(LEARNED, words, progress=found.progress)
+    if not is_yardstick(run, seed, stop):
+        return Outcome(
+            UNKNOWN, "the loss tells nothing of what was learned", progress=found.progress
+        )
+    if _fell_at_once(values, found):
+        words = "the loss fell at once and stayed there, and no baseline tells how low that is"
+        return Outcome(UNKNOWN, words, progress=found.progress)
+    state = SLOW if found.progress >= NO_FALL or found.falls_still else NOT_LEARNED
+    return Outcome(state, words, progress=found.progress)
+
+
+def _fell_at_once(values: Array, found: Trend) -> bool:
+    """Whether the loss fell clearly, but so fast that the first window shows nothing of it.
+
+    A net may learn in ten iterations; or it may only leave a bad start for the constant answer.
+    """
+    known = values[np.isfinite(values)]
+    fall = float(np.median(known[:5])) - found.last
+    return fall > max(CLEAR_FALL * found.scatter, ROUNDING * abs(found.last))
