@@ -1,5 +1,6 @@
 """What the pages in docs/ show is run, and prints what they say it prints."""
 
+import linecache
 import re
 import warnings
 from pathlib import Path
@@ -40,7 +41,10 @@ def uses(text, framework):
 def run_blocks(page, text, capsys):
     namespace: dict = {}
     for block in blocks(text, "python"):
-        exec(compile(block, page.name, "exec"), namespace)
+        named = re.match(r"# (\w+\.py)\b", block)  # what is shown may name its own lines
+        name = named[1] if named else page.name
+        linecache.cache[name] = (len(block), None, block.splitlines(keepends=True), name)
+        exec(compile(block, name, "exec"), namespace)
     printed = capsys.readouterr().out
     for block in blocks(text, "text"):
         for line in block.splitlines():

@@ -19,11 +19,11 @@ import pyarrow as pa
 
 from gradlab.errors import ArgumentError
 from gradlab.kinds import FLAG, LISTED
-from gradlab.recorder import batch_checks, checks
+from gradlab.recorder import batch_checks, checks, first_nan
 from gradlab.recorder.buffers import Buffer
 from gradlab.recorder.cadence import Cadence
 from gradlab.recorder.derived import Derivations
-from gradlab.recorder.inputs import Inputs
+from gradlab.recorder.inputs import Inputs, StepTensors
 from gradlab.recorder.layer_axis import LayerAxis
 from gradlab.recorder.measurer import Measurer
 from gradlab.recorder.rows import Batch, LayerRow, Row
@@ -120,6 +120,7 @@ class Recorder:
         matrices = self.layers[: len(self.layers) - self._vectors] or self.layers
         self._trajectories = Trajectories(matrices, self._replicates, weights, seed)
         axis = LayerAxis(self._replicates, len(self.layers), replicates is not None)
+        self._replicated = replicates is not None
         self._layout = self._layout_of_rows()
         self._buffer = self._buffer_of(axis)
         inputs = Inputs(self.layers, () if replicates is None else (replicates,))
@@ -253,10 +254,29 @@ class Recorder:
         costly = self.takes_costly(last=last)
         row = self._reader.row(arrays, Extras(step, streams, stage), number, costly)
         self._buffer.append(row)
+        self._note_origin(arrays, row.phases, number)
         wanted = self._reader.breaks(row.phases, number)
         if not wanted:  # else `revisit` completes the row before this one
             self._flush_if_due()
         return wanted
+
+    def _note_origin(
+        self, arrays: StepTensors, phases: Sequence[str | None], iteration: int
+    ) -> None:
+        """Note where the first number that is not finite came from."""
+        broken = next((k for k, phase in enumerate(phases) if phase is not None), None)
+        if broken is None or "nonfinite_origin" in self.provenance:
+            return
+        found = first_nan.origin(
+            arrays,
+            self.layers,
+            iteration=iteration,
+            replicate=broken,
+            replicated=self._replicated,
+            loss_name=str(self.config.get("loss", "loss")),
+        )
+        if found is not None:
+            self.note(nonfinite_origin=found)
 
     def takes_costly(self, *, last: bool = False) -> bool:
         """Whether the next iteration is recorded with its costly statistics.

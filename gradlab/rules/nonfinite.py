@@ -115,7 +115,7 @@ class NonFinite(Rule):
 
     @staticmethod
     def _phase(run: Run, iteration: int, replicate: int) -> str:
-        known = origins.of(run, iteration).get("phase")
+        known = origins.of(run, iteration, replicate).get("phase")
         if known in ("forward", "loss", "backward", "update"):
             return known
         phase = run.step("nonfinite_phase")[iteration, replicate]
@@ -142,7 +142,7 @@ class NonFinite(Rule):
         phase = self._phase(run, iteration, replicate)
         if phase == "loss":
             return run.shape[2]
-        origin = origins.of(run, iteration)
+        origin = origins.of(run, iteration, replicate)
         if origin.get("operation") == "input":
             return 1
         named = _named(run, origin.get("after") or origin.get("module"))
@@ -174,7 +174,7 @@ class NonFinite(Rule):
             "backward": "in the backward pass",
         }
         where = phase.get(self._phase(run, iteration, replicate), "in the update")
-        origin = origins.sentence(origins.of(run, iteration))
+        origin = origins.sentence(origins.of(run, iteration, replicate))
         first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{origin}"
         sentence = f"NaN or infinity{seeds(hits.replicates)}, {first}"
         if iteration == 0:

@@ -89,10 +89,18 @@ ACTIONS = {BOUND, "inspect batch"} | {
 _BRANCHES = {"log", "root", "quotient", "power", "arc"}
 
 
-def of(run: Run, iteration: int) -> Origin:
-    """Return what the record says of the number's origin; nothing where it says nothing."""
+def of(run: Run, iteration: int, replicate: int | None = None) -> Origin:
+    """Return what the record says of the number's origin; nothing where it says nothing.
+
+    Parameters
+    ----------
+    replicate : int, optional
+        The seed asked for: the record may know that of another one.
+    """
     origin = run.provenance.get("nonfinite_origin")
     if not isinstance(origin, dict):
+        return {}
+    if replicate is not None and origin.get("replicate", replicate) != replicate:
         return {}
     # What an update made is met in the pass after it, and may have been recorded before.
     times = {origin.get("iteration")}

@@ -68,6 +68,7 @@ SHAPES = {"name": "mse_loss", "answer_shape": [64, 1], "target_shape": [64]}
         (SHAPES, "match shapes"),
         (SHAPES | {"target_shape": [64, 1]}, "train longer"),
         (SHAPES | {"name": "cross_entropy", "answer_shape": [64, 10]}, "train longer"),
+        (SHAPES | {"name": "nll_loss", "answer_shape": [64, 10]}, "train longer"),
     ],
 )
 def test_shapes_that_are_stretched_to_fit_are_the_cause(criterion, expected):

@@ -29,7 +29,7 @@ ROWS_SEEN = 256  # whose gradients are computed one by one
 NONFINITE, SPIKED = "non-finite", "spike"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Batch:
     """What the model was given in one iteration.
 
@@ -48,6 +48,10 @@ class Batch:
     why: str
     calls: tuple[Forward, ...]
     rows: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        rows = f"{len(self.rows)} rows at fault" if len(self.rows) > 8 else f"rows={self.rows}"
+        return f"Batch(iteration={self.iteration}, why={self.why!r}, {rows})"
 
     @property
     def size(self) -> int:
