@@ -17,6 +17,9 @@ Chart = Literal["always", "named", "never"]
 # Of an iteration, in order: where its first non-finite number may appear (`nonfinite_phase`).
 PHASES = ("forward", "loss", "backward", "update")
 
+# Iterations at which costly statistics are taken: the first 10, then every 10th.
+COSTLY_FIRST, COSTLY_EVERY = 10, 10
+
 UPDATE = ("weights", "weights_after")
 LOG_GAIN = ("weights", "deltas", "slopes")
 

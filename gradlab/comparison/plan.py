@@ -96,7 +96,7 @@ def plan_cells(
     if not networks or not depths:
         raise ArgumentError("give at least one network and one depth")
     options = given(TrainingOptions, training, "a comparison")
-    options = replace(options, loss=options.loss or losses.DEFAULTS[data.task])
+    options = replace(options, loss=losses.or_default(options.loss, data.task))
     for depth in depths:
         COUNT.check("depth", depth)
     COUNT.check("width", width)
@@ -119,7 +119,7 @@ def _outputs(loss: str | None, data: Data) -> int:
 
     A loss for two classes reads the sign of a single one.
     """
-    binary = losses.get(loss or losses.DEFAULTS[data.task]).binary
+    binary = losses.get(losses.or_default(loss, data.task)).binary
     return 1 if binary and data.n_outputs == 2 else data.n_outputs
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from gradlab.rules import Finding, Rule
 from gradlab.rules.base import NOTE, SEVERITIES
+from gradlab.statistics import COSTLY_EVERY
 
-COSTLY_EVERY = 10  # iterations from one costly measurement to the next
 LINGERS = 50  # iterations that a cause's effect may take to show: a window of what rules look at
 
 

@@ -140,7 +140,15 @@ LOSSES: dict[str, Loss] = {
 }
 
 
+# The loss for each task where none was asked for.
 DEFAULTS = {"classification": "cross_entropy", "regression": "squared_error"}
+
+
+def or_default(loss: str | None, task: str) -> str:
+    """Return the name of a loss, or that of the task's usual one where none is named."""
+    return loss or DEFAULTS[task]
+
+
 """The loss for each task where none was asked for."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIRST, EVERY = 10, 10
+from gradlab.statistics import COSTLY_EVERY, COSTLY_FIRST
 
 
 @dataclass(frozen=True)
@@ -23,4 +23,4 @@ class Cadence:
         """Whether the costly statistics are taken at an iteration, counted from 0."""
         if self.every is not None:
             return iteration % self.every == 0
-        return iteration < FIRST or iteration % EVERY == 0
+        return iteration < COSTLY_FIRST or iteration % COSTLY_EVERY == 0

@@ -81,7 +81,7 @@ def train(
     _check_kinds(model, data)
     COUNT.check("validate_every", validate_every)
     asked = given(TrainingOptions, options, "a training")
-    asked = replace(asked, loss=asked.loss or losses.DEFAULTS[data.task])
+    asked = replace(asked, loss=losses.or_default(asked.loss, data.task))
     criterion = _criterion(model, data, asked)
     trainer = _trainer(model, data, criterion, asked)
     config = configuration(model, data, criterion, asked)
@@ -113,7 +113,7 @@ def train(
 
 def _criterion(model: MLP, data: Data, options: TrainingOptions) -> Loss:
     """Return the loss with its options, which fits model, data and batch."""
-    loss = losses.get(options.loss or losses.DEFAULTS[data.task])
+    loss = losses.get(losses.or_default(options.loss, data.task))
     _check_fit(model, data, loss, options.batch_size)
     return losses.adapted(
         loss.name,

@@ -16,13 +16,12 @@ from torch import Tensor
 
 from gradlab import measures
 from gradlab.measures import SATURATED_BELOW
+from gradlab.sums import safe_range
 
 Array = np.ndarray
 
-SAFE = (
-    1e-15,
-    1e15,
-)  # of float32 norms: far from where their squares underflow (1e-23) or overflow (1e19)
+# Float32 norms whose squares have lost nothing, as everywhere in gradlab.
+SAFE = tuple(float(limit) ** 0.5 for limit in safe_range(np.dtype(np.float32)))
 # Entries: larger tensors are measured one by one, smaller ones of one shape stacked.
 SMALL = 1 << 16
 UNITS = 128  # whose weights are compared: of a wider layer, so many evenly spread ones
