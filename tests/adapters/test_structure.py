@@ -71,6 +71,18 @@ def unet():
     )  # fmt: skip
 
 
+def of_timm(name: str, **settings) -> nn.Module:
+    return pytest.importorskip("timm").create_model(name, **settings)
+
+
+def timm_resnet():
+    return of_timm("resnet18", num_classes=3)
+
+
+def timm_vit():
+    return of_timm("vit_tiny_patch16_224", depth=2, img_size=32)
+
+
 class HandMadeUNet(nn.Module):
     """Stages are numbered attributes; each is a list of residual blocks."""
 
@@ -129,6 +141,9 @@ TABLE = [
       "layer.1.DenseReluDense.wi", "layer.1.DenseReluDense.wo"]),
     (resnet, [f"encoder.stages.{stage}.layers.{n}" for stage in (0, 1) for n in (0, 1)],
      ["layer.0.convolution", "layer.1.convolution"]),
+    (timm_resnet, [f"layer{stage}.{n}" for stage in (1, 2, 3, 4) for n in (0, 1)],
+     ["conv1", "conv2"]),
+    (timm_vit, ["blocks.0", "blocks.1"], ["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"]),
     (unet, ["down_blocks.0.resnets.0", "down_blocks.1.attentions.0", "down_blocks.1.resnets.0",
             "mid_block.attentions.0", "mid_block.resnets.0", "mid_block.resnets.1",
             "up_blocks.0.attentions.0", "up_blocks.0.attentions.1", "up_blocks.0.resnets.0",

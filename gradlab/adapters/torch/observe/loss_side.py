@@ -57,6 +57,7 @@ class LossSide:
 
     def __init__(self, model: nn.Module):
         self._model = model
+        self._held = tuple(model.parameters())  # to list them takes a walk through all modules
         self._sharded = any(hasattr(each, "_get_fsdp_state") for each in model.modules())
         self._criterion, self._evaluation = Criterion(), Evaluation(model)
         self._guard = Guard(self._failed)
@@ -205,7 +206,7 @@ class LossSide:
     def _parameters(self) -> set[int]:
         if self._sharded:
             return set()  # what the graph leads to are gathered copies
-        return {id(parameter) for parameter in self._model.parameters() if parameter.requires_grad}
+        return {id(parameter) for parameter in self._held if parameter.requires_grad}
 
     def _failed(self, error: Exception) -> None:
         self.trouble = f"{type(error).__name__}: {error}"
