@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -156,7 +156,7 @@ def _told(
     return told
 
 
-def _broken(values: Array | None) -> bool:
+def _broken(values: Array | None) -> TypeGuard[Array]:
     return values is not None and not np.isfinite(values).all()
 
 

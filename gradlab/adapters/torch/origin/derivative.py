@@ -13,13 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradlab.adapters.torch.origin import looking, places, reasons, seen
+from gradlab.adapters.torch.origin import births, places, reasons, saved, seen
 from gradlab.adapters.torch.origin.answer import Origin
-from gradlab.adapters.torch.origin.looking import Done
+from gradlab.adapters.torch.origin.births import Done
 from gradlab.adapters.torch.origin.places import Place
 from gradlab.adapters.torch.origin.seen import Seen
-
-SAVED = "_saved_"
 
 
 @dataclass(eq=False)
@@ -149,15 +147,15 @@ def origin_of(blamed: Passed, by_node: Mapping[int, Done]) -> Origin:
     node = blamed.node
     done = by_node.get(node._sequence_nr())
     if done is not None and done.birth is not None:  # its input was infinite, behind a `where`
-        return looking.origin_of(done.birth, "backward")
+        return births.origin_of(done.birth, "backward")
     custom = isinstance(node, torch.autograd.function.BackwardCFunction)
-    given = saved_by(node)
-    name = node.name() if custom or done is None else done.operation
+    given = _given(node)
+    name = type(node).__name__ if custom or done is None else done.operation
     frames = () if done is None else done.frames
     if custom:
         frames = frames[1:]  # below it, the function's own forward
     place = places.place(frames)
-    reason = reasons.of_derivative(node.name(), given, blamed.came)
+    reason = reasons.of_derivative(type(node).__name__, given, blamed.came)
     if custom:
         reason = reasons.Reason("custom", "its own backward returns what is not finite")
     return Origin(
@@ -179,22 +177,11 @@ def origin_of(blamed: Passed, by_node: Mapping[int, Done]) -> Origin:
 def _source(done: Done | None, place: Place | None) -> str:
     if done is None or not done.given:
         return ""
-    return looking.source_of(looking.extreme_of(done.given), place)
+    return births.source_of(births.extreme_of(done.given), place)
 
 
-def saved_by(node: Any) -> list[Seen]:
-    """Return what a node has kept of the numbers that it was given."""
-    found = []
-    for name in dir(node):
-        if not name.startswith(SAVED):
-            continue
-        try:
-            value = getattr(node, name)
-        except Exception:  # freed, or written over since
-            continue
-        if isinstance(value, Tensor) and value.is_floating_point() and name != "_saved_result":
-            found.append(seen.look(value))
-    if not found:
-        result = getattr(node, "_saved_result", None)
-        found = [seen.look(result)] if isinstance(result, Tensor) else []
-    return found
+def _given(node: Any) -> list[Seen]:
+    """Return what a node has kept of the numbers that it was given; else of its result."""
+    kept = saved.saved_by(node)
+    given = {name: each for name, each in kept.items() if name != "result"} or kept
+    return [seen.look(each) for each in given.values()]

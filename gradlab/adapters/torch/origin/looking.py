@@ -8,21 +8,18 @@ where a mask is made: the logarithm of a tensor of 0 and 1, the lowest number of
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradlab.adapters.torch.modules import class_name, clean
+from gradlab.adapters.torch.modules import clean
 from gradlab.adapters.torch.observe.module_state import Refused
-from gradlab.adapters.torch.origin import places, reasons, seen
-from gradlab.adapters.torch.origin.answer import INPUT, Origin
-from gradlab.adapters.torch.origin.places import Frame, Place
+from gradlab.adapters.torch.origin import masks, places, seen
+from gradlab.adapters.torch.origin.births import Birth, Done, Mark
+from gradlab.adapters.torch.origin.running import Modules
 from gradlab.adapters.torch.origin.seen import Seen
 
 # Messages between processes compute nothing, and the room that is made for them holds anything.
@@ -32,98 +29,6 @@ _SHAPES = {
     "unsqueeze", "squeeze", "detach", "alias", "clone", "split", "unbind", "as_strided", "cat",
     "_to_copy", "contiguous", "chunk", "index", "gather",
 }  # fmt: skip
-
-
-@dataclass(eq=False)
-class Done:
-    """One operation as it was seen: without its tensors."""
-
-    operation: str
-    module: str
-    after: str
-    frames: tuple[Frame, ...]
-    given: list[Seen] = field(default_factory=list)
-    birth: Birth | None = None  # of something not finite that it was given
-    of: str = ""  # what it made, in words, where it only gave it another shape
-
-    def __str__(self) -> str:
-        where = f" in module {self.module}" if self.module else ""
-        line = places.place(self.frames)
-        return f"{self.operation}{where}" + (f", {line.short}" if line is not None else "")
-
-
-@dataclass(eq=False)
-class Birth:
-    """The operation that made something not finite, or the tensor that brought it."""
-
-    number: int
-    done: Done | None
-    made: Seen
-    deliberate: bool = False
-    masked: bool = False
-    index: tuple[int, ...] = ()
-    rows: tuple[int, ...] = ()
-    kind: str = ""  # "parameter", "buffer", "input" or "constant", where no operation made it
-    name: str = ""
-
-
-@dataclass(eq=False)
-class Mark:
-    """What is known of memory that holds something not finite; the tensor keeps it from reuse."""
-
-    tensor: Tensor
-    nan: Birth | None
-    infinity: Birth | None
-
-
-class Modules:
-    """The modules that are running, innermost last, and the last one with weights that began."""
-
-    def __init__(self) -> None:
-        self.stack: list[str] = []
-        self.last = ""
-
-    @property
-    def innermost(self) -> str:
-        """The innermost module that is running; "" outside of all."""
-        return self.stack[-1] if self.stack else ""
-
-    @contextlib.contextmanager
-    def follow(self, model: nn.Module) -> Iterator[None]:
-        """Follow which modules are running."""
-        handles = []
-        for name, module in model.named_modules():
-            label = clean(name) or class_name(module)
-            weighs = any(parameter.ndim > 1 for parameter in module.parameters(recurse=False))
-            before, after = _Begins(self, label, weighs), _Ends(self)
-            handles.append(module.register_forward_pre_hook(before))
-            handles.append(module.register_forward_hook(after, always_call=True))
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-
-@dataclass(eq=False)
-class _Begins:
-    modules: Modules
-    label: str
-    weighs: bool
-
-    def __call__(self, *_: Any) -> None:
-        self.modules.stack.append(self.label)
-        if self.weighs:
-            self.modules.last = self.label
-
-
-@dataclass(eq=False)
-class _Ends:
-    modules: Modules
-
-    def __call__(self, *_: Any) -> None:
-        if self.modules.stack:
-            self.modules.stack.pop()
 
 
 class Looking(TorchDispatchMode):
@@ -247,7 +152,7 @@ class Looking(TorchDispatchMode):
         ]
         nans = [mark.nan for mark in marks if mark.nan is not None]
         infinities = [mark.infinity for mark in marks if mark.infinity is not None]
-        meant = any(_infinite(each) for each in _flat((args, kwargs)))
+        meant = masks.is_written((args, kwargs))
         infinity = next((each for each in infinities if not each.deliberate), None)
         infinity = infinity or next(iter(infinities), None)
         nan = nans[0] if nans else None
@@ -258,7 +163,7 @@ class Looking(TorchDispatchMode):
                 nan = self._birth(done, tensor, made, masked=infinity is not None or meant)
         if made.infinite and infinity is None:
             infinity = self._birth(done, tensor, made)
-            infinity.deliberate = meant or _is_mask(func, given, done.given, made)
+            infinity.deliberate = meant or masks.makes_mask(func, given, done.given, made)
         self._marks[_memory(tensor)] = Mark(tensor, nan, infinity if made.infinite else None)
 
     def _birth(self, done: Done, tensor: Tensor, made: Seen, *, masked: bool = False) -> Birth:
@@ -304,7 +209,8 @@ class Looking(TorchDispatchMode):
             self._count,
             None,
             made,
-            deliberate=kind in ("constant", "buffer") or (kind == "input" and _additive(made)),
+            deliberate=kind in ("constant", "buffer")
+            or (kind == "input" and masks.is_additive(made)),
             index=seen.first_bad(whole) or (),
             rows=tuple(seen.bad_rows(whole)[:64]),
             kind=kind,
@@ -327,65 +233,6 @@ class Looking(TorchDispatchMode):
                 known = self._known.get(_memory(each), ("", None))[0]
                 if known.startswith(("parameter", "input")):
                     raise Refused(f"{func} writes into {known}")
-
-
-def origin_of(birth: Birth, phase: str = "forward") -> Origin:
-    """Return what a birth tells, for the record."""
-    if birth.done is None:
-        return _brought(birth, phase)
-    done = birth.done
-    reason = reasons.of_result(done.operation, done.given, birth.made, masked=birth.masked)
-    extreme = extreme_of(done.given)
-    parameter = extreme.of.removeprefix("parameter ") if extreme is not None else ""
-    is_parameter = extreme is not None and extreme.of.startswith("parameter ")
-    bare = is_parameter and reason.key in ("log", "root", "power", "quotient")
-    place = places.place(done.frames)
-    return Origin(
-        operation=done.operation,
-        module=done.module,
-        phase=phase,
-        inputs=" and ".join(str(each) for each in done.given[:3]) or "nothing",
-        after=done.after,
-        place=place,
-        caller=places.caller(done.frames),
-        index=birth.index,
-        why=reason.words,
-        key=reason.key,
-        source=source_of(extreme, place),
-        parameter=parameter if bare else "",
-        rows=birth.rows,
-    )
-
-
-def source_of(extreme: Seen | None, place: Place | None) -> str:
-    """Say who made what an operation was given; not the line, where it is the operation's own."""
-    if extreme is None or not extreme.of:
-        return ""
-    here = "" if place is None else f", {place.short}"
-    return f"what it was given comes from {extreme.of.removesuffix(here)}"
-
-
-def extreme_of(given: list[Seen]) -> Seen | None:
-    """Return what an operation was given that reaches farthest, or holds a 0 as a divisor."""
-    if len(given) > 1 and given[1].zeros:
-        return given[1]
-    return max(given, key=lambda each: each.most, default=None)
-
-
-def _brought(birth: Birth, phase: str) -> Origin:
-    """Return the origin of what no operation made: an argument, a parameter, a buffer."""
-    number = f"{birth.made}"
-    if birth.kind == "input":
-        return Origin(
-            INPUT, "", phase, f"{birth.name} holds {number}",
-            index=birth.index, rows=birth.rows, argument=birth.name, key="input",
-            why=f"argument {birth.name} of the model is not finite at {list(birth.index)}",
-        )  # fmt: skip
-    return Origin(
-        birth.kind, "", phase, number, index=birth.index, key=birth.kind,
-        parameter=birth.name if birth.kind == "parameter" else "",
-        why=f"{birth.kind} {birth.name} is not finite at {list(birth.index)}",
-    )  # fmt: skip
 
 
 def known_tensors(
@@ -433,41 +280,3 @@ def _size(tensor: Tensor) -> int:
         return tensor.untyped_storage().nbytes()
     except (RuntimeError, NotImplementedError):
         return 0
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, (tuple, list)):
-        for each in value:
-            yield from _flat(each)
-    elif isinstance(value, dict):
-        yield from _flat(tuple(value.values()))
-    else:
-        yield value
-
-
-def _infinite(value: Any) -> bool:
-    return isinstance(value, float) and math.isinf(value)
-
-
-def _is_mask(func: Any, given: list[Tensor], known: list[Seen], made: Seen) -> bool:
-    """Whether an operation makes the -inf of a mask out of finite numbers."""
-    name = reasons.short(str(func))
-    if made.nan or not known:
-        return False
-    if name in ("log", "log2", "log10"):
-        zeros, ones = given[0] == 0, given[0] == 1
-        return bool((zeros | ones).all() and ones.any())
-    lowest = min(each.low for each in known if each.count) if any(k.count for k in known) else 0.0
-    largest = max((torch.finfo(each.dtype).max for each in known), default=math.inf)
-    if name in ("add", "sub"):
-        return lowest <= -0.9 * largest and not bool(_positive(made))
-    return name == "to_copy" and lowest <= -0.9 * largest
-
-
-def _positive(made: Seen) -> bool:
-    return made.high > 0.9 * torch.finfo(made.dtype).max if made.dtype.is_floating_point else False
-
-
-def _additive(made: Seen) -> bool:
-    """Whether an argument looks like a mask that is added: no NaN, at most 0, -inf in places."""
-    return not made.nan and (math.isnan(made.high) or made.high <= 0)

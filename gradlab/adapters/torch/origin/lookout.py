@@ -65,7 +65,7 @@ class Lookout:
         self._looks = self.stops or (mode == "trace" and on_cpu)
         self.found = False
         self.told = Told()
-        self._loss = LossGraph(model)
+        self._loss = LossGraph(model, waits=self.stops)
         self._updates = Updates(model)
         self._guard = guard
         self.frames = LastFrames(model, guard, self._looks)

@@ -8,7 +8,6 @@ derivative is not finite, the gradients on the way are kept until the optimizer 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +22,7 @@ from gradlab.adapters.torch.observe.stage_graph import SHAPES
 from gradlab.adapters.torch.origin import derivative, places, reasons, seen
 from gradlab.adapters.torch.origin.answer import TARGET, Origin
 from gradlab.adapters.torch.origin.places import Frame
-from gradlab.adapters.torch.origin.seen import Seen
+from gradlab.adapters.torch.origin.saved import SAVED, Evaluated, evaluate, saved_by
 
 MARK = "gradlab.origin"  # in the metadata of the nodes that made the model's outputs
 NODES_SEEN = 128  # of a loss; a larger one is given up
@@ -54,14 +53,6 @@ class Kept:
         self.left, self.came = left, came
 
 
-@dataclass(eq=False)
-class Evaluated:
-    """What a node of a loss that is not finite was given, and made."""
-
-    given: dict[str, Seen]
-    made: Seen | None
-
-
 @dataclass
 class _Iteration:
     kept: list[Kept] = field(default_factory=list)
@@ -73,14 +64,16 @@ class _Iteration:
 class LossGraph:
     """Follows the graph from the loss to the model's outputs.
 
-    Attributes
+    Parameters
     ----------
-    broken : bool
-        Whether the loss of the iteration is not finite.
+    model : nn.Module
+    waits : bool
+        Whether a loss on a device is looked at too, which waits for it.
+
     """
 
-    def __init__(self, model: nn.Module):
-        self._model = model
+    def __init__(self, model: nn.Module, *, waits: bool = False):
+        self._model, self._waits = model, waits
         self._lines: dict[tuple[str, ...], list[tuple[Frame, ...]]] = {}
         self._learns = True  # whether lines are to be written down for the next loss
         self._before: tuple[bool, bool] | None = None
@@ -108,7 +101,8 @@ class LossGraph:
     def returned(self, outputs: Sequence[Tensor]) -> None:
         """Know the model's outputs: what follows, up to `backward`, is the loss."""
         for output in outputs:
-            output.grad_fn.metadata[MARK] = True  # pyright: ignore[reportOptionalMemberAccess]
+            node: Any = output.grad_fn
+            node.metadata[MARK] = True
         if self._learns and outputs and self._before is None and not looked_at():
             self._before = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
             torch.set_anomaly_enabled(True, False)
@@ -128,8 +122,8 @@ class LossGraph:
         if learned and len(self._lines) < GRAPHS_KNOWN:
             self._lines[names] = [_frames(node) for node in nodes]
         self._learns = names not in self._lines and len(self._lines) < GRAPHS_KNOWN
-        on_host = [root for root in roots if root.device.type == "cpu" and root.numel() == 1]
-        if all(math.isfinite(float(root.detach())) for root in on_host):
+        looked = [root for root in roots if self._waits or root.device.type == "cpu"]
+        if all(seen.is_finite(root.detach()) for root in looked):
             self._keep(nodes)
             return
         if not self._now.broken:
@@ -171,7 +165,7 @@ class LossGraph:
         for node in nodes:
             if node.name() in HARMLESS:
                 continue
-            saved = _saved(node)
+            saved = saved_by(node)
             left -= sum(each.numel() * each.element_size() for each in saved.values())
             if left < 0:
                 break
@@ -185,7 +179,7 @@ class LossGraph:
         """Return the first operation whose result is not finite, or the number it was given so."""
         with torch.no_grad():
             for node in nodes:
-                found = _evaluate(node)
+                found = evaluate(node)
                 brought = self._brought(node, found, nodes)
                 if brought is not None:
                     return brought
@@ -200,16 +194,11 @@ class LossGraph:
         for name, values in found.given.items():
             if values.finite:
                 continue
-            if name not in ("self", "other", "target", "weight", "exponent"):
+            edge = int(name == "other")
+            alone = name in ("self", "other") and len(edges) > edge and edges[edge] is None
+            if name not in ("target", "weight") and not alone:
                 continue
-            constant = name in ("target", "weight") or (
-                name in ("self", "other")
-                and len(edges) > (name == "other")
-                and edges[int(name == "other")] is None
-            )
-            if not constant:
-                continue
-            tensor = getattr(node, derivative.SAVED + name)
+            tensor = getattr(node, SAVED + name)
             place, caller = self._line(node, nodes)
             what = "the target" if name in ("target", "self") else f"what it was given as {name}"
             return Origin(
@@ -298,75 +287,11 @@ def _frames(node: Any) -> tuple[Frame, ...]:
     return places.frames_in(node.metadata.get("traceback_", ()))
 
 
-def _saved(node: Any) -> dict[str, Tensor]:
-    """Return the tensors of real numbers that a node has kept, by name."""
-    found = {}
-    for name in _saved_names(type(node)):
-        try:
-            value = getattr(node, name)
-        except Exception:  # freed, or written over since
-            continue
-        if isinstance(value, Tensor) and value.is_floating_point():
-            found[name.removeprefix(derivative.SAVED)] = value.detach()
-    return found
-
-
-_names: dict[type, tuple[str, ...]] = {}
-
-
-def _saved_names(kind: type) -> tuple[str, ...]:
-    if kind not in _names:
-        found = tuple(name for name in dir(kind) if name.startswith(derivative.SAVED))
-        _names[kind] = tuple(name for name in found if "sym" not in name)
-    return _names[kind]
-
-
 def _is_source(kept: Kept) -> bool:
     """Whether an operation made what is not finite out of what was."""
-    found = _evaluate(kept.node, kept.saved)
+    found = evaluate(kept.node, kept.saved)
     return (
         all(each.finite for each in found.given.values())
         and found.made is not None
         and not found.made.finite
     )
-
-
-def _evaluate(node: Any, saved: dict[str, Tensor] | None = None) -> Evaluated:
-    """Return what a node was given and made, as far as it has kept that or it can be told."""
-    saved = _saved(node) if saved is None else saved
-    name = reasons.short(node.name())
-    given = {key: seen.look(value) for key, value in saved.items() if key != "result"}
-    result = saved.get("result")
-    if result is None:
-        result = _computed(node, name, saved)
-    made = None if result is None else seen.look(result)
-    if made is not None and not made.nan and name in ("softmax", "log_softmax", "logsumexp"):
-        made = None  # -inf there is what a mask has left
-    return Evaluated(given, made)
-
-
-def _computed(node: Any, name: str, saved: dict[str, Tensor]) -> Tensor | None:
-    """Compute a result again from what a node has kept."""
-    first, second = saved.get("self"), saved.get("other")
-    if name in ("mean", "nanmean") and getattr(node, "_saved_self_sym_numel", 1) == 0:
-        return torch.tensor(math.nan)
-    if name in ("div", "true_divide") and second is not None:
-        return (torch.ones_like(second) if first is None else first) / second
-    if name == "mul" and first is not None and second is not None:
-        return first * second
-    if name == "pow" and first is not None:
-        exponent = saved.get("exponent", getattr(node, "_saved_exponent", None))
-        return None if exponent is None else first**exponent
-    if name == "mse_loss" and first is not None and "target" in saved:
-        return (first - saved["target"]).square()
-    function = getattr(torch, name, None)
-    if name in _UNARY and function is not None and first is not None:
-        return function(first)
-    return None
-
-
-_UNARY = {
-    "log", "log2", "log10", "log1p", "acos", "asin", "atan", "acosh", "asinh", "atanh", "sinh",
-    "cosh", "tan", "logit", "lgamma", "digamma", "erfinv", "var", "std", "prod", "norm",
-    "logsumexp",
-}  # fmt: skip

@@ -16,7 +16,7 @@ from torch.utils import checkpoint
 
 from gradlab.adapters.torch.observe.eager import compiled_inside
 from gradlab.adapters.torch.observe.module_state import Refused
-from gradlab.adapters.torch.origin import derivative, looking, places, seen
+from gradlab.adapters.torch.origin import births, derivative, looking, places, seen
 from gradlab.adapters.torch.origin.answer import Origin
 from gradlab.adapters.torch.origin.frames import Frames
 from gradlab.adapters.torch.origin.looking import Looking, Modules
@@ -135,7 +135,7 @@ def of_pass(call: Forward, *, sharded: bool = False) -> Told:
                 birth = look.birth_of(output)
             told.frames = frames.rows()
             if birth is not None:
-                told.origin = looking.origin_of(birth)
+                told.origin = births.origin_of(birth)
             elif not sharded:
                 told.origin = _backward(call, output, look)
     except Refused as refused:
@@ -188,7 +188,7 @@ def of_call(model: nn.Module, function: Callable[[], Any]) -> Told:
             loss = function()
             birth = look.birth_of(loss)
         if birth is not None:
-            told.origin = looking.origin_of(birth)
+            told.origin = births.origin_of(birth)
         elif isinstance(loss, Tensor) and loss.requires_grad:
             leaves = [each for each in model.parameters() if each.requires_grad]
             whole = [loss.sum()]
