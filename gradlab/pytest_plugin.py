@@ -262,34 +262,34 @@ def _file_name(nodeid: str) -> str:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the section `gradlab`, where a test trained something or was spared."""
-    told = [
+    reports = [
         (report, report.gradlab)
-        for reports in terminalreporter.stats.values()
-        for report in reports
+        for group in terminalreporter.stats.values()
+        for report in group
         if hasattr(report, "gradlab")
     ]
-    lines = list(_summary(told))
+    lines = list(_summary(reports))
     if lines:
         terminalreporter.section("gradlab", sep="=")
         for line in lines:
             terminalreporter.write_line(line)
 
 
-def _summary(told: list[tuple[Any, dict[str, Any]]]) -> Generator[str]:
+def _summary(reports: list[tuple[Any, dict[str, Any]]]) -> Generator[str]:
     """Yield the lines of the summary."""
-    training = [data for _, data in told if data["runs"]]
+    training = [data for _, data in reports if data["runs"]]
     if training:
         failed = sum(bool(data["headline"]) for data in training)
         runs = sum(data["runs"] for data in training)
         verdict = f"{failed} failed on gradients" if failed else "none failed on its gradients"
         yield f"{_count(runs, 'run')} recorded in {_count(len(training), 'test')}, {verdict}"
-    for report, data in told:
+    for report, data in reports:
         if data["headline"]:
             yield f"{report.nodeid}: {data['headline']}"
         if data["page"]:
             yield f"{report.nodeid}: report {data['page']}"
         yield from (f"profile written: {path}" for path in data["profiles"])
-    spared = sum(data["spared"] for _, data in told)
+    spared = sum(data["spared"] for _, data in reports)
     if spared:
         yield f"off: {_count(spared, 'assertion')} on gradients not made"
 

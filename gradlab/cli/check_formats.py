@@ -87,8 +87,8 @@ def _cases(judged: Judged) -> list[_Case]:
         else:
             cases.append(_Case(name))
     if judged.failed and not any(case.kind in ("failure", "error") for case in cases):
-        said = str(diagnosis)
-        cases.append(_Case("judged", "failure", said.partition("\n")[0], said))
+        text = str(diagnosis)
+        cases.append(_Case("judged", "failure", text.partition("\n")[0], text))
     return cases
 
 

@@ -24,7 +24,7 @@ NETWORK, DATA, TRAINING, OUTPUT = "Network", "Data", "Training", "Output"
 
 
 def number(name: str, allowed: Range, help: str, group: str = "Options") -> Any:
-    """Return an option that takes a number of a range; a mistake is told in the range's words."""
+    """Return an option that takes a number of a range; errors use the range's words."""
     return typer.Option(
         name,
         help=help,

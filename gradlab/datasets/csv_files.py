@@ -1,4 +1,4 @@
-"""Reading CSV files: cells are data, and what is wrong with one is told by row and column.
+"""Reading CSV files: cells are data, and an error names the row and the column of a bad one.
 
 Rows are counted as an editor counts lines: the header is row 1.
 """

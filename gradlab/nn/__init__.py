@@ -1,4 +1,4 @@
 """The built-in engine, NumPy only.
 
-It tells an observer what happened and knows nothing of recording.
+It calls an observer with what happened and knows nothing of recording.
 """

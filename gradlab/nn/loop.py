@@ -1,4 +1,4 @@
-"""The training loop: batches in, updates out, and an observer that is told of each iteration."""
+"""The training loop: batches in, updates out, and an observer called after each iteration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Step:
-    """One iteration, told after its update.
+    """One iteration, as the observer gets it after its update.
 
     Arrays are the engine's own buffers: measure or copy them, and never keep them.
 

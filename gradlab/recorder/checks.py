@@ -47,7 +47,7 @@ def mapping(argument: str, value: Any) -> dict[str, Any]:
 
 
 def config(value: Any) -> dict[str, Any]:
-    """Return what is told of the training; its baseline must be a number."""
+    """Return the configuration of the training; its baseline must be a number."""
     checked = mapping("config", value)
     baseline = checked.get("baseline_loss")
     if baseline is not None and not is_number(

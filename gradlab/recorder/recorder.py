@@ -110,8 +110,8 @@ class Recorder:
         )
         self.name = as_json("name", str(name))
         self.config = as_json("config", checks.config(config))
-        told = checks.mapping("provenance", provenance)
-        self.provenance = as_json("provenance", {**checks.environment(), **told})
+        facts = checks.mapping("provenance", provenance)
+        self.provenance = as_json("provenance", {**checks.environment(), **facts})
         self.layers = as_json("layers", checks.layers(layers))
         self.blocks = as_json("blocks", describe_blocks(blocks))
         self._replicates = replicates or 1

@@ -1,4 +1,4 @@
-"""Who is told of every Recorder that is made in this process, in whatever thread."""
+"""The callbacks that are called with each Recorder made in this process, in any thread."""
 
 from __future__ import annotations
 

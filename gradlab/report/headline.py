@@ -46,11 +46,11 @@ def headline(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
         parts = [_sentence(words(root.name)), _place(summary, root, places), when]
     hit, total = root.replicates["hit"], root.replicates["total"]
     parts.append(f"({hit} of {total} seeds)" if hit < total else "")
-    said = parts[0]
+    text = parts[0]
     for part in parts[1:]:
-        if part and len(f"{said} {part}".split()) <= MOST_WORDS:
-            said = f"{said} {part}"
-    return said
+        if part and len(f"{text} {part}".split()) <= MOST_WORDS:
+            text = f"{text} {part}"
+    return text
 
 
 def _headline_without_fault(summary: Summary) -> str:
@@ -62,10 +62,10 @@ def _headline_without_fault(summary: Summary) -> str:
     if not diagnosis.ok:
         return f"{_sentence(diagnosis.verdict)}: the verdict is incomplete"
     judged = sum(status in JUDGED for status in diagnosis.statuses.values())
-    said = f"{judged} of {len(diagnosis.statuses)} rules could judge"
+    text = f"{judged} of {len(diagnosis.statuses)} rules could judge"
     if summary.outcome == NOT_LEARNED and not summary.losses and not summary.silent:
         return "It does not learn, and no rule says why"
-    return f"Healthy: {said}"
+    return f"Healthy: {text}"
 
 
 def leads_to_nan(root: Finding) -> Finding | None:

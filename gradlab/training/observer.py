@@ -1,4 +1,4 @@
-"""What a training tells while it runs: to the recorder, and of the held-out data."""
+"""What observes a training: the recorder, and the loss on held-out data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = np.ndarray
 
 
 class RecordingObserver:
-    """Passes what the loop tells on to the recorder, by the recorder's names."""
+    """Passes each step of the loop on to the recorder, by the recorder's names."""
 
     def __init__(self, recorder: Recorder, on_step: Callable[[Step], None] | None):
         self._recorder = recorder

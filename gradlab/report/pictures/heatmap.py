@@ -60,11 +60,11 @@ class HeatmapInfo:
 
 
 def collect(
-    run: Run, column: str, columns: int, said: tuple[int, int] | None = None
+    run: Run, column: str, columns: int, stated: tuple[int, int] | None = None
 ) -> HeatmapInfo:
     """Collect `gradlab.figures.heatmap`.
 
-    `said`: where the verdict says that the first number which is not finite stands (iteration,
+    `stated`: where the verdict says that the first number which is not finite stands (iteration,
     layer); the mark goes there where this column is broken at that place too, so that picture and
     verdict name one.
 
@@ -87,8 +87,8 @@ def collect(
     zero = (median == 0) & ~broken & (column in LOGARITHMIC)
     agrees = True
     if first is not None:
-        first = _agreed(run, column, first, said)
-        agrees = said is None or said == (first[0], first[2])
+        first = _agreed(run, column, first, stated)
+        agrees = stated is None or stated == (first[0], first[2])
     return HeatmapInfo(
         column, times, median, broken, zero, first, agrees, run.replicates, layer_names(run)
     )
@@ -138,15 +138,15 @@ def named_squares(figure: Spec) -> Spec:
 
 
 def _agreed(
-    run: Run, column: str, first: tuple[int, int, int], said: tuple[int, int] | None
+    run: Run, column: str, first: tuple[int, int, int], stated: tuple[int, int] | None
 ) -> tuple[int, int, int]:
     """Return the verdict's first place that is not finite, where this column agrees with it."""
-    if said is None or said[0] != first[0]:
+    if stated is None or stated[0] != first[0]:
         return first
-    row, layer = series.row_of(run, said[0]), said[1]
+    row, layer = series.row_of(run, stated[0]), stated[1]
     values = run[column][row, :, layer - 1]
     bad = run.recorded(column)[row, :, layer - 1] & ~np.isfinite(values)
-    return (said[0], int(bad.argmax()), layer) if bad.any() else first
+    return (stated[0], int(bad.argmax()), layer) if bad.any() else first
 
 
 def _heat(info: HeatmapInfo) -> Spec:
