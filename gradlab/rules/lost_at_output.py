@@ -135,7 +135,7 @@ class LostAtOutput(Rule):
     def _finding(self, run: Run, hits: Hits, value: float, repeated: str, evidence: str) -> Finding:
         stage = run.output_factors
         told = (
-            " x ".join(f"{name} {number(factor)}" for name, factor in stage)
+            " x ".join(f"{name} {number(each)}" for name, each in stage if np.isfinite(each))
             or "the operations between them"
         )
         criterion = str(_criterion(run).get("name") or "the loss")

@@ -109,6 +109,15 @@ def test_what_is_odd_did_no_harm_where_seeds_learn_or_no_loss_can_tell(steps, co
     assert yardsticks.unharmed(make_run(steps=steps, config=config), (0, 1)) == expected
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.7, -3.0, 1000.0])
+def test_a_logged_loss_that_stands_still_tells_nothing_of_its_criterion(offset):
+    """As one that is clamped: only its rounding moves, and that with the criterion."""
+    value = wavering(BASELINE)
+    loss = 2.0 + offset + 1e-15 * value
+    run = with_criterion(value, BASELINE, loss)
+    assert outcome(run).share == pytest.approx(1.0, rel=0.1)
+
+
 def test_a_slow_seed_learns_and_has_not_learned():
     run = make_run(steps=SLOW)
     assert yardsticks.learned(run).tolist() == [False, False]

@@ -45,6 +45,8 @@ def logged_by_criterion(run: Run, seen: Array, seed: int) -> tuple[float, float]
     if both.sum() < 3:
         return None
     x, y = seen[both], loss[both, seed]
+    if np.ptp(y) <= ROUNDING * np.abs(y).max():
+        return None  # a loss that stands still follows nothing
     centred = x - x.mean()
     spread = float(centred @ centred)
     slope = float(centred @ (y - y.mean())) / spread if spread > 0 else 0.0
