@@ -211,7 +211,7 @@ def train_centernet(model: Any, optimizer: Any, recorder: Any) -> None:
 
 
 def score_centernet(model: Any) -> float:
-    """Return how many of the things are among an image's highest peaks, as many as it has things."""
+    """Return how many of the things are among an image's highest peaks, one for each thing."""
     import torch
     from torch.nn import functional
 

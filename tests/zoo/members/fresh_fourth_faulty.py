@@ -724,7 +724,8 @@ MEMBERS = [
         train=partial(train_translations, follow=False),
         score=score_translations,
         learned=0.4,
-        fault="Lookahead whose slow weights stay at the start: every five steps half-way back there",
+        fault="Lookahead whose slow weights stay at the start: every five steps half-way back "
+        "there",
         root=("GL308",),
         symptoms=("GL302", "GL402"),
     ),
