@@ -474,3 +474,12 @@ def test_the_growth_of_a_stream_is_measured_from_where_it_begins(name, values, e
 
 def test_a_net_without_blocks_has_no_stream():
     assert yardsticks.stream_growth(make_run(), "stream_rms", slice(0, 1)) is None
+
+
+@pytest.mark.parametrize("offset", [0.0, -0.5 * BASELINE, -3.0 * BASELINE])
+def test_a_constant_that_makes_a_seen_criterion_change_its_sign_makes_it_no_less_a_yardstick(
+    offset,
+):
+    value = wavering(stepping(BASELINE, 0.2 * BASELINE, 20, 60))
+    run = with_criterion(value, BASELINE, value + offset)
+    assert yardsticks.is_yardstick(run, 0, 60)

@@ -61,14 +61,15 @@ def is_yardstick(run: Run, seed: int, stop: int) -> bool:
 
     Not where its targets move with the net (`objective="moving"`), where it changes its sign (a
     policy gradient or a log-likelihood has no zero that means anything), or where all its change is
-    rounding.
+    rounding. What was added to a criterion that was seen is taken off first.
     """
     loss = column(run, "loss")
     if loss is None or objective(run) == "moving":
         return False
     values = loss[:stop, seed]
     values = values[np.isfinite(values)]
-    if not len(values) or (values.min() < 0 < values.max()):
+    offset = np.nan_to_num(_constant(run, seed)[1])
+    if not len(values) or (values.min() < offset < values.max()):
         return False
     return float(np.ptp(values)) > ROUNDING * float(np.abs(values).max())
 
