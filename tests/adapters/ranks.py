@@ -181,6 +181,20 @@ def logarithm(kind, out):
         return train(kind, out=out, poison=poison, steps=16, every=None)
 
 
+def derivative(kind, out):
+    """In the model's backward pass: the root of 0, of the second process alone."""
+
+    def forward(self, x):
+        scale = (x[:, :1] < 500).double()
+        return self.head(torch.sqrt((self.neck(self.body(x)).abs() + 1) * scale))
+
+    def poison(rank, step, x):
+        return x.index_fill(-1, torch.tensor([0]), 1000.0) if (rank, step) == (1, 13) else x
+
+    with mock.patch.object(Net, "forward", forward):
+        return train(kind, out=out, poison=poison, steps=16, every=None)
+
+
 def stopped(kind, out):
     return poisoned(kind, out, on_nonfinite="stop")
 
@@ -239,6 +253,7 @@ TRAININGS = {
         long,
         poisoned,
         logarithm,
+        derivative,
         stopped,
         merely_recorded,
         all_interrupted,

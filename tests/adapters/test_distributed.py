@@ -35,6 +35,7 @@ BROKEN = [
     for training in ("poisoned", "logarithm", "stopped")
 ]
 ENDED = [
+    "ddp_derivative",
     "ddp_unequal",
     "ddp_merely_recorded",
     "fsdp1_plain",
@@ -210,6 +211,18 @@ def test_the_process_whose_batch_broke_is_named(launched, name):
     finding = gradlab.diagnose(run).findings[0]
     assert (finding.rule, finding.iterations[0]) == ("GL001", 13)
     assert "on the process of rank 1" in finding.message
+
+
+def test_the_process_whose_derivative_broke_is_named(launched):
+    run = launched.run("ddp_derivative")
+    times = {k: each["iteration"] for k, each in run.provenance["nonfinite_by_rank"].items()}
+    assert times["1"] == 13  # the other one's loss breaks with the weights, a step later
+    assert times.get("0", 14) == 14
+    origin = run.provenance["nonfinite_origin"]
+    found = origin["rank"], origin["operation"], origin["phase"], origin["iteration"]
+    assert found == (1, "aten.sqrt", "backward", 13)
+    assert origin["file"].endswith("ranks.py")
+    assert "on the process of rank 1" in gradlab.diagnose(run).findings[0].message
 
 
 @pytest.mark.parametrize("kind", ["ddp", "fsdp"])

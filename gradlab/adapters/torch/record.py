@@ -206,6 +206,9 @@ class Record:
         mine = next(
             ((self._done + n, phase) for n, phase in enumerate(phases) if phase is not None), None
         )
+        known = self._facts.get("nonfinite_origin")
+        if mine is None and known is not None:  # a derivative of this process's own part
+            mine = known["iteration"], known["phase"]
         if self._broken_somewhere or not self._ranks.any(mine is not None):
             return
         self._broken_somewhere = True

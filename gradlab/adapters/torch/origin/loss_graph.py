@@ -123,7 +123,7 @@ class LossGraph:
             self._lines[names] = [_frames(node) for node in nodes]
         self._learns = names not in self._lines and len(self._lines) < GRAPHS_KNOWN
         looked = [root for root in roots if self._waits or root.device.type == "cpu"]
-        if all(seen.is_finite(root.detach()) for root in looked):
+        if all(seen.is_finite(root) for root in looked):
             self._keep(nodes)
             return
         if not self._now.broken:

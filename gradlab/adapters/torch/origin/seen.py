@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -94,7 +95,9 @@ def look(tensor: Tensor, of: str = "") -> Seen:
 
 def is_finite(tensor: Tensor) -> bool:
     """Whether all numbers of a tensor are finite; of none, they are."""
-    return not tensor.numel() or bool(torch.isfinite(tensor).all())
+    if tensor.numel() == 1:
+        return cmath.isfinite(tensor.item())
+    return not tensor.numel() or bool(torch.isfinite(tensor.detach()).all())
 
 
 def floating(value: Any) -> Iterator[Tensor]:
