@@ -215,9 +215,7 @@ def test_the_process_whose_batch_broke_is_named(launched, name):
 
 def test_the_process_whose_derivative_broke_is_named(launched):
     run = launched.run("ddp_derivative")
-    times = {k: each["iteration"] for k, each in run.provenance["nonfinite_by_rank"].items()}
-    assert times["1"] == 13  # the other one's loss breaks with the weights, a step later
-    assert times.get("0", 14) == 14
+    assert list(run.provenance["nonfinite_by_rank"]) == ["1"]
     origin = run.provenance["nonfinite_origin"]
     found = origin["rank"], origin["operation"], origin["phase"], origin["iteration"]
     assert found == (1, "aten.sqrt", "backward", 13)

@@ -207,8 +207,8 @@ class Record:
             ((self._done + n, phase) for n, phase in enumerate(phases) if phase is not None), None
         )
         known = self._facts.get("nonfinite_origin")
-        if mine is None and known is not None:  # a derivative of this process's own part
-            mine = known["iteration"], known["phase"]
+        if known is not None and (mine is None or known["iteration"] < mine[0]):
+            mine = known["iteration"], known["phase"]  # a derivative of this process's own part
         if self._broken_somewhere or not self._ranks.any(mine is not None):
             return
         self._broken_somewhere = True
