@@ -25,8 +25,8 @@ class UnscaledData(Rule):
     ------------
     Where a seed does not learn, looks at the data before the layers: the root mean square of the
     regression's targets and of the inputs. A net begins with answers near 1 and weights made for
-    inputs near 1. Targets or inputs far above that, or targets far below it which the net answers
-    worse than a constant would, set the size of the loss, of every gradient and
+    inputs near 1. Targets or inputs far above that, or far below it where the net does not even
+    match a constant, set the size of the loss, of every gradient and
     of the first layer's answers. An error where nothing is learned, a warning where learning is
     slow; but targets whose scale the net has overcome, since it beats the best constant, are a note
     unless they explain more. One pass, before
@@ -122,6 +122,9 @@ class UnscaledData(Rule):
         worse = all(states[seed].share > 1 for seed in hits.which)  # than the best constant
         if 0 < target < self.limit("small") and worse and _regresses(run):
             return self._finding(run, hits, "target", target, float(self.limit("small")))
+        nothing = all(states[seed].failed for seed in hits.which)
+        if 0 < given < self.limit("small") and nothing:
+            return self._finding(run, hits, "input", given, float(self.limit("small")))
         if given > self.limit("input"):
             return self._finding(run, hits, "input", given, float(self.limit("input")))
         return None

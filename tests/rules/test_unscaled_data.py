@@ -101,3 +101,12 @@ def test_one_pass_before_training_is_a_warning():
 )
 def test_small_targets_that_a_constant_would_answer_better(target, steps, expected):
     assert fires(scaled(target, steps=steps), "GL404") == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "steps", "expected"),
+    [(0.034, FAILED, ""), (0.033, FAILED, "error"), (0.002, FAILED, "error"), (0.002, SLOW, "")],
+)
+def test_inputs_next_to_nothing(given, steps, expected):
+    """As of images of 0 to 1 that are divided by 255 once more."""
+    assert severity(scaled(given=given, steps=steps), "GL404") == expected

@@ -22,6 +22,7 @@ UNKNOWN = "unknown"
 # Of the best constant predictor's loss. What is left above it is within the scatter of batches, or
 # not worth the name.
 AS_GOOD_AS_CONSTANT = 0.95
+CLEARLY_BELOW = 0.975  # where chance is excluded. Measured: nets that learn nothing .982 and more
 MOSTLY_LEARNED = 0.5
 MOVING = 1.5  # times: a constant's loss that still grows so in the second half is none
 SCORES = 4  # at least so many scores, before they can tell a trend
@@ -131,11 +132,13 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
     if share >= AS_GOOD_AS_CONSTANT:
         # A short run of a large model is still on its way: it is slow, not unable.
         # Near the constant's loss it has only learned to answer the same to everything; unless it
-        # is below already, beyond chance, and will soon be well below.
+        # is below, beyond chance, by something worth the name (targets may be mostly noise), or
+        # will soon be.
         far = share > 2 - AS_GOOD_AS_CONSTANT and found.ahead < constant
         below = constant - found.last > SIGNIFICANT * found.error
         on_its_way = far or (below and found.ahead < AS_GOOD_AS_CONSTANT * constant)
-        state = SLOW if found.falls_still and on_its_way else NOT_LEARNED
+        little = below and share < CLEARLY_BELOW
+        state = SLOW if little or (found.falls_still and on_its_way) else NOT_LEARNED
     else:
         start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
         fell = start - found.last > SIGNIFICANT * found.error
