@@ -2,7 +2,7 @@
 
 No acknowledged iteration is lost, and what is read equals an undisturbed training.
 
-    python -m benchmarks.kills [--count 100] [--seed 0] [--only train]
+    python -m benchmarks.kills [--count 100] [--seed 0] [--only train] [--signal "kill -9"]
 
 A run is read while it is recorded, too: what could be read once can be read after the end.
 """
@@ -205,6 +205,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100, help="of each signal")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=kinds(), action="append")
+    parser.add_argument("--signal", choices=list(SIGNALS), action="append")
     options = parser.parse_args()
     chance = random.Random(options.seed)
     chosen = options.only or kinds()
@@ -212,7 +213,7 @@ def main() -> int:
     print(
         f"{'signal':<14} {'kind':<10} {'trainings':>9} {'acknowledged':>13} {'read':>9} {'lost':>5}"
     )
-    for how in SIGNALS:
+    for how in options.signal or SIGNALS:
         found: dict[str, list[Outcome]] = {kind: [] for kind in chosen}
         for number in range(options.count):
             kind = chosen[number % len(chosen)]
