@@ -90,6 +90,7 @@ def explored(kind: str, until: float, start: int, tally: Tally) -> None:
 
 MACHINES = settings(
     max_examples=10,
+    stateful_step_count=20,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -15,9 +15,10 @@ from tests.fuzz import arguments, command_lines, folders, recorders, records
 from tests.fuzz.tally import Tally, TooLong, limited
 
 
-def few(examples: int) -> settings:
+def few(examples: int, steps: int = 50) -> settings:
     return settings(
         max_examples=examples,
+        stateful_step_count=steps,
         deadline=None,
         database=None,
         derandomize=True,
@@ -25,7 +26,7 @@ def few(examples: int) -> settings:
     )
 
 
-@few(25)
+@few(15)
 @given(parts=records.parts())
 def test_records_of_extreme_numbers_are_judged_and_drawn(parts):
     records.attempt(parts, Tally())
@@ -41,13 +42,13 @@ def test_a_number_that_is_none_is_never_healthy(place, value, at):
     records.check_planted(place, value, at)
 
 
-@few(60)
+@few(30)
 @given(files=folders.damaged())
 def test_damaged_run_folders_are_used_or_refused(files):
     folders.attempt(files, Tally())
 
 
-@few(40)
+@few(25)
 @given(given=command_lines.typed())
 def test_command_lines_work_or_are_refused(given):
     with warnings.catch_warnings():
@@ -55,7 +56,7 @@ def test_command_lines_work_or_are_refused(given):
         command_lines.attempt(given, Tally())
 
 
-@few(3)
+@few(2)
 @given(given=command_lines.SURROUNDED)
 def test_commands_in_odd_surroundings_work_or_are_refused(given):
     command_lines.attempt_in_surroundings(given, Tally())
@@ -70,10 +71,10 @@ def test_wrong_arguments_are_refused_by_name(given):
 
 
 def test_a_recorder_loses_nothing_in_any_order_of_calls_and_faults():
-    run_state_machine_as_test(recorders.Recording, settings=few(12))
+    run_state_machine_as_test(recorders.Recording, settings=few(4, steps=15))
 
 
-@few(12)
+@few(8)
 @given(data=st.data())
 def test_watched_trainings_equal_unwatched_ones(data):
     pytest.importorskip("torch")
