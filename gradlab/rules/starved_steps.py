@@ -172,6 +172,7 @@ class StarvedSteps(Rule):
             not largest > 0
             or not np.nanmax(known) > np.nanmin(known)
             or float(idle.mean()) < self.limit("idle")
+            or not (idle[-1] or travelled(run)[seed] <= self.limit("moved"))  # it is over
         ):
             return None
         start = int(np.flatnonzero(idle)[0])

@@ -96,6 +96,21 @@ def test_the_loss_in_evaluation_mode_is_that_by_hand(part):
     assert found["evaluation_loss"] != pytest.approx(found["criterion_loss"], rel=1e-3)
 
 
+class ByHand(nn.Module):
+    """Dropout that someone wrote out, and forgot to divide by the share that is kept."""
+
+    def forward(self, x):
+        return x * (torch.arange(x.shape[1]) % 2) if self.training else x
+
+
+def test_a_module_that_looks_at_its_mode_is_run_in_both():
+    model, (x, y) = net(ByHand()), data()
+    found, _ = once(model, lambda: F.cross_entropy(model(x), y))
+    expected = by_hand(model, lambda: F.cross_entropy(model(x), y))
+    assert found["evaluation_loss"] == pytest.approx(expected, rel=1e-6)
+    assert found["evaluation_loss"] != pytest.approx(found["criterion_loss"], rel=1e-3)
+
+
 @pytest.mark.parametrize(
     "part",
     [

@@ -139,3 +139,13 @@ def test_clipping_comes_before_the_schedule_and_that_before_epsilon():
     assert actions(found(make_run(steps=steps, **details), "GL312")) == ["raise clip norm"]
     del steps["clipped_grad_norm"]
     assert actions(found(make_run(steps=steps, **details), "GL312")) == ["stretch schedule"]
+
+
+@pytest.mark.parametrize(("way", "expected"), [(0.49, ["stretch schedule"]), (0.51, [])])
+def test_a_slow_start_that_is_over_starved_no_net_that_went_far(way, expected):
+    """As of a range test, in which the rate grows until the net breaks."""
+    rate = 1e-9 * 1.5 ** np.arange(60)[:, None]
+    went = {"update_ratio": way / 60, "update_norm": 8 * way / 60}
+    run = make_run(steps=FAILED | {"learning_rate": rate}, **went)
+    finding = registry()["GL312"].judge(run)
+    assert [action for each in [finding] if each for action in actions(each)] == expected

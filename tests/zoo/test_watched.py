@@ -1,5 +1,5 @@
-"""Watched or not, a training of the zoo leaves the same weights, buffers, optimizers and generators,
-bit for bit; `python -m tests.zoo.watched` compares every fast member.
+"""Watched or not, a training of the zoo leaves the same weights, buffers, optimizers and
+generators, bit for bit; `python -m tests.zoo.watched` compares every fast member.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Trains members of the zoo twice, watched and not, and compares what they leave behind bit for bit.
+"""Trains members of the zoo twice, watched and not, and compares bit for bit what they leave.
 
 python -m tests.zoo.watched [--only PATTERN] [--all]
 """

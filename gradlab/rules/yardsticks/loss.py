@@ -109,9 +109,11 @@ def constant_loss(run: Run, seed: int) -> float:
     """Return the best constant predictor's loss of a seed; NaN where nothing tells it.
 
     In the unit of the logged loss, by which gradients are measured too; without any constant that
-    was added to it.
+    was added to it. A loss whose best constant is not above 0, as a likelihood's without its
+    constant terms, is no scale: NaN too.
     """
-    return _constant(run, seed)[0]
+    size = _constant(run, seed)[0]
+    return size if size > 0 else np.nan
 
 
 def constant_level(run: Run, seed: int) -> float:

@@ -109,7 +109,7 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     known = baseline[:stop, seed]
     known = known[np.isfinite(known)]
     constant, half = float(known[-1]), float(known[len(known) // 2])
-    if len(known) >= SCORES and max(constant, half) > MOVING * min(constant, half):
+    if len(known) >= SCORES and max(constant, half) > MOVING * min(constant, half) > 0:
         words = f"the targets move: the constant's loss went from {half:.3g} to {constant:.3g}"
         return Outcome(UNKNOWN, words)
     return _against_constant(run, at_every_step(run, value, seed)[:stop], constant)
@@ -125,8 +125,10 @@ def _by_baseline(run: Run, seed: int, stop: int) -> Outcome | None:
 def _against_constant(run: Run, values: Array, constant: float) -> Outcome | None:
     known = values[np.isfinite(values)]
     found = trend(values, _size_for(run, len(known), len(values)))
-    if found is None or not constant > 0:
+    if found is None or constant == 0:
         return None
+    if constant < 0:
+        return _below(found, constant)
     share = found.last / constant
     words = f"the loss ends at {share:.3g} times the best constant prediction's"
     if share >= AS_GOOD_AS_CONSTANT:
@@ -150,6 +152,15 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
             else UNKNOWN
         )
     return Outcome(state, words, share, found.progress)
+
+
+def _below(found: Trend, constant: float) -> Outcome | None:
+    """Judge by the difference where a likelihood's zero means nothing, and a share neither."""
+    gained = constant - found.last
+    if gained <= SIGNIFICANT * found.error:
+        return None
+    words = f"the loss ends {gained:.3g} below the best constant prediction's"
+    return Outcome(LEARNED, words, progress=found.progress)
 
 
 def _size_for(run: Run, known: int, rows: int) -> int:

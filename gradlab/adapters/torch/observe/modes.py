@@ -12,7 +12,15 @@ def knows_two_modes(module: nn.Module) -> bool:
     kinds = nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd
     if isinstance(module, kinds) or "StochasticDepth" in type(module).__name__:
         return True
-    return any("drop" in name for name in vars(module))
+    return any("drop" in name for name in vars(module)) or _asks_for_mode(module)
+
+
+def _asks_for_mode(module: nn.Module) -> bool:
+    """Whether a class of the user's own looks at `self.training` in its forward method."""
+    kind = type(module)
+    code = getattr(kind.forward, "__code__", None)
+    own = not kind.__module__.startswith("torch.")
+    return own and code is not None and "training" in code.co_names
 
 
 def behaves_differently(module: nn.Module) -> bool:
@@ -26,7 +34,10 @@ def behaves_differently(module: nn.Module) -> bool:
         or "StochasticDepth" in type(module).__name__
     ):
         return _positive(getattr(module, "p", None))
-    return any("drop" in name and _positive(value) for name, value in vars(module).items())
+    shares = [value for name, value in vars(module).items() if "drop" in name]
+    if any(isinstance(value, (int, float, nn.Module)) for value in shares):
+        return any(_positive(value) for value in shares)  # a module is asked for itself
+    return _asks_for_mode(module)
 
 
 def _positive(value: Any) -> bool:
