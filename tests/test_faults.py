@@ -5,6 +5,7 @@ until it no longer meets it. Every number says which iteration it belongs to, so
 place shows.
 """
 
+import contextlib
 import itertools
 import sys
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradlab
-from gradlab.errors import RunError
+from gradlab.errors import ArgumentError, RunError
 from gradlab.recorder import Recorder
 from gradlab.recorder import recorder as recorder_module
 from gradlab.run import writer
@@ -167,3 +168,23 @@ def test_a_file_may_tear_in_the_middle_of_a_batch(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["steps.0.arrow", "steps.1.arrow"]
     writer.compact(tmp_path, "steps")
     assert pq.read_table(tmp_path / "steps.parquet")["loss"].to_pylist() == [0.0, 1.0]
+
+
+def test_an_interrupt_of_closing_loses_nothing_whatever_follows(small_flushes, tmp_path):
+    """The record goes on, or is closed already and says so; what was acknowledged is there."""
+    for first in itertools.count(1):
+        recorder = Recorder(LAYERS, out=tmp_path / str(first), blocks=BLOCKS, weights=6)
+        for _ in range(ITERATIONS):
+            recorded(recorder)
+        faults = Faults(KeyboardInterrupt, first, 1)
+        with injected(faults):
+            attempt(recorder.close)
+        recorder.note(word=1)
+        with contextlib.suppress(ArgumentError):  # it is closed
+            added_together(recorder)
+        assert gradlab.load(recorder.folder).iterations >= recorder.acknowledged
+        assert recorder.close().iterations == recorder.iterations
+        check(gradlab.load(recorder.folder))
+        if not faults.was_met:
+            break
+    assert first > 15

@@ -464,8 +464,14 @@ class Recorder:
         RunError
             There is no room to close the record: nothing is lost, and `close` may be called again.
         """
-        if self._run is not None:
-            return self._run
+        if self._run is None:
+            self._end(status, followed)
+        run = self.run  # from here on nothing can be recorded: an interrupt finds the run closed
+        self._home.leave()
+        return run
+
+    def _end(self, status: str, followed: Array | None) -> None:
+        """Write what is left, and become the recorder of a closed run."""
         self._home.check_process(self.name)
         self.provenance["status"] = as_json("status", str(status))
         if followed is not None:
@@ -478,7 +484,6 @@ class Recorder:
         self._home.close(self._description())
         source = FolderSource(self.folder, True, self._layout, temporary=self._home.temporary)
         self._run = self._run_of(source, self.provenance)
-        return self._run
 
     @property
     def run(self) -> Run:

@@ -88,7 +88,7 @@ class RunFolder:
         return {name: table.filter(earlier) for name, table in read.items() if table is not None}
 
     def close(self, description: Mapping[str, Any]) -> None:
-        """Make the folder that of a closed run, and leave it to whoever reads the run.
+        """Make the folder that of a closed run; its streams stay until `leave`.
 
         Raises
         ------
@@ -97,6 +97,12 @@ class RunFolder:
         """
         self._writer.close()
         storage.write_description(self.path, {**description, "closed": True})
+
+    def leave(self) -> None:
+        """Remove the streams of a closed run, and leave its folder to whoever reads it.
+
+        Call this only once nothing can be recorded any more: rows that followed would stand alone.
+        """
         with contextlib.suppress(OSError):  # what is left of them does no harm
             self._writer.remove_streams()
         if self._lock is not None:

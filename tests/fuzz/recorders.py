@@ -137,6 +137,7 @@ class Recording(RuleBasedStateMachine):
             try:
                 self.recorder.close()
             except (RunError, KeyboardInterrupt):
+                self.closed = self.recorder.run.provenance["status"] != "unfinished"
                 return
         self.closed = True
 
