@@ -7,7 +7,7 @@ from tests.rules.runs import make_run
 
 
 def test_outcomes_on_either_side_of_their_limits():
-    ends = 2.3 * np.array([0.1, 0.499, 0.501, 0.949, 0.951, 2.0])
+    ends = 2.3 * np.array([0.1, 0.499, 0.501, 0.974, 0.976, 2.0])
     loss = np.broadcast_to(ends, (60, 6)).copy()
     loss[:10] += 1.0  # each seed but the last falls below its own start
     run = make_run(60, 6, steps={"loss": loss})

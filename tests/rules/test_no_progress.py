@@ -8,7 +8,7 @@ from tests.rules.runs import FAILED, actions, fires, found, make_run, wavering
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.94, False), (0.96, True), (1.5, True)])
-def test_the_limit_is_95_per_cent_of_the_constant_predictors_loss(share, expected):
+def test_a_loss_that_never_fell_is_judged_by_95_per_cent_of_the_constants(share, expected):
     assert fires(make_run(steps={"loss": 2.3 * share}), "GL402") == expected
 
 

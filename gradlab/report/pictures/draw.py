@@ -86,12 +86,13 @@ def end_labels(
         The least distance between two labels, as a part of the axis.
     """
     low, high = axis["range"]
+    height = high - low or 1.0  # of numbers next to 0 the axis may have none
     known = [end for end in ends if np.isfinite(end[0])]
     places = []
     for value, name, colour in known:
         at = np.log10(value) if axis.get("type") == "log" else value
         if np.isfinite(at):
-            places.append([float(np.clip((at - low) / (high - low), 0, 1)), name, colour])
+            places.append([float(np.clip((at - low) / height, 0, 1)), name, colour])
     places.sort(key=lambda place: place[0])
     for _ in range(len(places)):  # push neighbours apart, both ways alike
         for below, above in itertools.pairwise(places):

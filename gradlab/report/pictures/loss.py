@@ -215,7 +215,7 @@ def _loss_axis(info: LossInfo) -> Spec:
         return log_axis("loss", [finite], ticks=4)
     highest = info.training.over.high[np.isfinite(info.training.over.high)]
     most = max(highest.max(initial=finite.max()), finite.max())
-    top = min(most, 2 * finite.max()) if finite.max() > 0 else most
+    top = min(most, 2 * float(finite.max())) if finite.max() > 0 else most
     low = min(0.0, 1.05 * float(finite.min()))
     return {"title": title("loss"), "range": [low, 1.05 * float(top) or 1.0]}
 

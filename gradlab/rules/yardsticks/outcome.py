@@ -131,19 +131,20 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
         return _below(found, constant)
     share = found.last / constant
     words = f"the loss ends at {share:.3g} times the best constant prediction's"
+    start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
+    chance = max(SIGNIFICANT * found.error, ROUNDING * abs(found.last))
+    fell = start - found.last > chance
     if share >= AS_GOOD_AS_CONSTANT:
         # A short run of a large model is still on its way: it is slow, not unable.
         # Near the constant's loss it has only learned to answer the same to everything; unless it
         # is below, beyond chance, by something worth the name (targets may be mostly noise), or
         # will soon be.
         far = share > 2 - AS_GOOD_AS_CONSTANT and found.ahead < constant
-        below = constant - found.last > SIGNIFICANT * found.error
+        below = constant - found.last > chance
         on_its_way = far or (below and found.ahead < AS_GOOD_AS_CONSTANT * constant)
-        little = below and share < CLEARLY_BELOW
+        little = below and fell and share < CLEARLY_BELOW
         state = SLOW if little or (found.falls_still and on_its_way) else NOT_LEARNED
     else:
-        start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
-        fell = start - found.last > SIGNIFICANT * found.error
         state = (
             LEARNED
             if fell and share <= MOSTLY_LEARNED

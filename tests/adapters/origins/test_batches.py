@@ -4,13 +4,15 @@ import math
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
-from torch.nn import functional as F
 
-import gradlab
-from gradlab.adapters.torch import watch
-from gradlab.errors import ArgumentError, NonFiniteError, RunError
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+import gradlab  # noqa: E402
+from gradlab.adapters.torch import watch  # noqa: E402
+from gradlab.errors import ArgumentError, NonFiniteError, RunError  # noqa: E402
 
 BREAK = 25
 

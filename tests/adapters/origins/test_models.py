@@ -3,14 +3,16 @@
 import warnings
 
 import pytest
-import torch
-from torch import nn
-from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-from gradlab.adapters.torch import watch
-from tests.adapters.origins.faults import RootAtZero
-from tests.adapters.origins.table import place_of
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
+
+from gradlab.adapters.torch import watch  # noqa: E402
+from tests.adapters.origins.faults import RootAtZero  # noqa: E402
+from tests.adapters.origins.table import place_of  # noqa: E402
 
 STEPS, ROWS = 8, 6
 CLASSES = torch.arange(ROWS) % 3

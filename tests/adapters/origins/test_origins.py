@@ -3,14 +3,16 @@
 import re
 
 import pytest
-import torch
-from torch import nn
-from torch.nn import functional as F
 
-import gradlab
-from gradlab.adapters.torch import watch
-from tests.adapters.origins import elsewhere, healthy, table
-from tests.adapters.origins.elsewhere import BROKEN
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+import gradlab  # noqa: E402
+from gradlab.adapters.torch import watch  # noqa: E402
+from tests.adapters.origins import elsewhere, healthy, table  # noqa: E402
+from tests.adapters.origins.elsewhere import BROKEN  # noqa: E402
 
 
 def is_sampled(case):
