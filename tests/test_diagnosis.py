@@ -703,3 +703,15 @@ def test_what_a_rule_says_is_missing_is_what_makes_it_judge(rule):
     said = rule().missing(record())
     named = {name for name in every if re.search(rf"\b{name}\b", said.split("; pass ")[1])}
     assert rule().missing(record(**{name: every[name] for name in named})) is None
+
+
+def test_a_verdict_as_data_holds_no_number_that_json_has_not():
+    cause = {"log_gain": {"weight": float("inf")}, "parts": [float("nan"), 1.0]}
+    finding = Finding(
+        "GL102", "x", "error", (1,), (0, 1), {"hit": 1, "total": 1, "which": [0]},
+        float("inf"), 1.0, "m", cause=cause,
+    )  # fmt: skip
+    data = finding.to_dict()
+    assert data["cause"] == {"log_gain": {"weight": None}, "parts": [None, 1.0]}
+    assert data["value"] is None
+    json.dumps(data, allow_nan=False)

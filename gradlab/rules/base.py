@@ -88,13 +88,22 @@ class Finding:
         return replace(self, consequences=tuple(findings))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; a value that is not finite becomes None."""
-        data = asdict(self)
-        for key in ("value", "limit"):
-            data[key] = data[key] if np.isfinite(data[key]) else None
+        """Return plain data for JSON; a number that is not finite becomes None."""
+        data = {name: _finite(value) for name, value in asdict(self).items()}
         data["consequences"] = [finding.to_dict() for finding in self.consequences]
         data["remedies"] = [remedy.to_dict() for remedy in self.remedies]
         return data
+
+
+def _finite(value: Any) -> Any:
+    """Return data with None for every number that is not finite, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_finite(each) for each in value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -197,7 +197,7 @@ def _repeated(run: Run) -> str:
     return next((name for name in names if name in twice), "")
 
 
-def _remedies(run: Run, repeated: str, stage: list[tuple[str, float]]) -> tuple[Remedy, ...]:
+def _remedies(run: Run, repeated: str, stage: Sequence[tuple[str, float]]) -> tuple[Remedy, ...]:
     measured = [each for each in stage if np.isfinite(each[1])]
     blocking = min(measured, key=lambda each: each[1])[0] if measured else ""
     culprit = repeated or blocking

@@ -342,8 +342,9 @@ class Run:
     def folder(self) -> Path | None:
         """The folder that it was recorded to or loaded from; None of a run in memory alone."""
         source = self._source
-        mine = isinstance(source, FolderSource) and not source.temporary
-        return source.folder if mine else None
+        if isinstance(source, FolderSource) and not source.temporary:
+            return source.folder
+        return None
 
     @of_kinds(path=PATH)
     def save(self, path: str | Path) -> Path:
