@@ -18,7 +18,11 @@ def knows_two_modes(module: nn.Module) -> bool:
 def _asks_for_mode(module: nn.Module) -> bool:
     """Whether a class of the user's own looks at `self.training` in its forward method."""
     kind = type(module)
-    code = getattr(kind.forward, "__code__", None)
+    # Not by getattr: the forward of a ScriptModule raises where it is looked at on the class.
+    forward = next(
+        (vars(each)["forward"] for each in kind.__mro__ if "forward" in vars(each)), None
+    )
+    code = getattr(forward, "__code__", None)
     own = not kind.__module__.startswith("torch.")
     return own and code is not None and "training" in code.co_names
 
