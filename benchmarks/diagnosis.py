@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -101,8 +100,7 @@ def main() -> None:
     if options.zoo:
         from benchmarks import zoo
 
-        sys.argv[1:] = []
-        zoo.main()
+        zoo.main([])
         return
     splits = {"all": (None,), "held-out": ("test", "fresh")}.get(options.split, (options.split,))
     cases = [case for split in splits for case in load(split)]

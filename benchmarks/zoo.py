@@ -13,7 +13,7 @@ import argparse
 import importlib.util
 import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +142,14 @@ def _alarms(rows: list[Mapping[str, Any]]) -> dict[str, list[tuple[Mapping[str, 
     return told
 
 
-def main() -> None:
-    """Judge the members that the command line names."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Judge the members that the arguments name; None: those of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--half", choices=("tune", "held-out", "all"), default="all")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="of names, as of files")
     parser.add_argument("--peers", action="store_true", help="judge by other tools too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the rows go as they come")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
     for member in running.chosen(options.half, options.only):
