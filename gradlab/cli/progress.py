@@ -40,26 +40,36 @@ def train(
     return shown.cells
 
 
+def console() -> Console:
+    """Return what progress is written to: stderr, so that stdout holds results alone."""
+    return Console(stderr=True, markup=False, highlight=False)
+
+
+def bar(console: Console) -> Progress:
+    """Return a bar with what runs, the count, the time that went by and what is left."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 class _Progress:
     """The bar on a terminal, or a line a cell elsewhere."""
 
     def __init__(self, plans: Sequence[Plan], jobs: int, runs: Path):
         self.cells: dict[Plan, Cell] = {}
-        self._console = Console(stderr=True, markup=False, highlight=False)
+        self._console = console()
         self._order = sorted(plans, key=lambda each: each.cost, reverse=True)
         self._workers = (os.cpu_count() or 1) if jobs == -1 else jobs
         self._runs = runs
         self._reused_said = False
-        self.bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        self.bar = bar(self._console)
         total = sum(each.cost for each in plans)
         self._task = self.bar.add_task(self._running(), total=total, count=f"0 of {len(plans)}")
 

@@ -22,6 +22,10 @@ from gradlab.report.article import write_article
 from gradlab.report.render import render_gallery, write_page
 
 INDEX = "index.html"
+HERE = Path(__file__).parent.parent
+COURSES = (HERE / "course" / "experiments", HERE.parent / "experiments")
+"""Where gradlab's own course is: in an installed wheel, or beside the package in its source."""
+USUAL_SECONDS = 10.0
 TITLE = "Why does a network learn, or not? A course to run, look at and change"
 
 
@@ -39,6 +43,8 @@ class Experiment:
     spreads : bool
         Whether it spreads itself over the cores (`SPREADS = True`) and so gets the machine to
         itself.
+    seconds : float
+        About how long it takes on two cores (`SECONDS = 20`): what a bar goes by.
     """
 
     path: Path
@@ -46,6 +52,7 @@ class Experiment:
     question: str
     order: float
     spreads: bool
+    seconds: float = USUAL_SECONDS
 
     @property
     def name(self) -> str:
@@ -73,10 +80,15 @@ class Built:
     seconds: float
 
 
-def experiments(folder: str | Path) -> list[Experiment]:
+def experiments(folder: str | Path | None = None) -> list[Experiment]:
     """Find the experiments of a folder, in the course's order.
 
     A file whose name starts with "_" is none.
+
+    Parameters
+    ----------
+    folder : path, optional
+        By default gradlab's own course.
 
     Raises
     ------
@@ -84,12 +96,11 @@ def experiments(folder: str | Path) -> list[Experiment]:
         There is no such folder, it holds no experiment, or one lacks a title, a question, an order
         or `run`.
     """
-    root = Path(folder)
+    root = _own_course() if folder is None else Path(folder)
     files = sorted(root.glob("[!_]*.py")) if root.is_dir() else []
     if not files:
         raise ArgumentError(
-            f"{root} holds no experiments; give a folder that does, such as that of gradlab's "
-            "source"
+            f"{root} holds no experiments; give a folder that does, or none for gradlab's course"
         )
     found = []
     for path in files:
@@ -101,11 +112,21 @@ def experiments(folder: str | Path) -> list[Experiment]:
             raise ArgumentError(
                 f"{path} is no experiment: it has no {missing[0]}; see README.md in {root}"
             )
-        spreads = bool(getattr(module, "SPREADS", False))
         found.append(
-            Experiment(path, str(module.TITLE), str(module.QUESTION), float(module.ORDER), spreads)
+            Experiment(
+                path,
+                title=str(module.TITLE),
+                question=str(module.QUESTION),
+                order=float(module.ORDER),
+                spreads=bool(getattr(module, "SPREADS", False)),
+                seconds=float(getattr(module, "SECONDS", USUAL_SECONDS)),
+            )
         )
     return sorted(found, key=lambda each: (each.order, each.name))
+
+
+def _own_course() -> Path:
+    return next((each for each in COURSES if (each / "README.md").is_file()), COURSES[0])
 
 
 def choose(course: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import RunError
+from gradlab.run import processes
 
 LOCK = ".recording"
 _LIMIT = 1 << 14  # bytes that are read of a lock
@@ -35,20 +36,16 @@ class Owner:
     @classmethod
     def here(cls) -> Owner:
         """Return the owner that this process is."""
-        return cls(_host(), os.getpid(), _started(os.getpid()))
+        return cls(_host(), os.getpid(), processes.started(os.getpid()))
 
     @property
     def is_gone(self) -> bool:
         """Whether it certainly ended: it ran on this machine, and no such process does now."""
         if self.host != _host():
             return False
-        try:
-            os.kill(self.process, 0)
-        except (ProcessLookupError, OverflowError):
+        if not processes.runs(self.process):
             return True
-        except PermissionError:
-            pass  # somebody else's process: it lives
-        return bool(self.started) and self.started != _started(self.process)
+        return bool(self.started) and self.started != processes.started(self.process)
 
 
 class FolderLock:
@@ -148,19 +145,7 @@ def _host() -> str:
     """Name this machine; on Linux also the boot and the container, which count processes anew."""
     parts = [platform.node()]
     with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
     with contextlib.suppress(OSError):
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
     return "/".join(parts)
-
-
-def _started(process: int) -> str:
-    """Return when a process started, in clock ticks since the boot; empty if unknown."""
-    try:
-        # The name of the program, in brackets, may hold anything; the start is the 20th field after
-        # it.
-        return (
-            Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
-        )
-    except (OSError, IndexError):
-        return ""

@@ -11,6 +11,11 @@ from gradlab.cli import options, output
 from gradlab.ranges import Range
 
 GROUP = "Train"
+EXAMPLES = (
+    ("gradlab gallery --open", "the whole course: a few minutes"),
+    ("gradlab gallery vanishing cures", "two of its pages"),
+    ("gradlab gallery --experiments mine --quick", "experiments of your own, in their short form"),
+)
 
 
 def gallery(
@@ -18,9 +23,13 @@ def gallery(
         list[str] | None, typer.Argument(metavar="[NAME...]", help="Only these experiments.")
     ] = None,
     folder: Annotated[
-        Path,
-        typer.Option("--experiments", metavar="FOLDER", help="The folder of experiments."),
-    ] = Path("experiments"),
+        Path | None,
+        typer.Option(
+            "--experiments",
+            metavar="FOLDER",
+            help="A folder of experiments; default: gradlab's course.",
+        ),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="The short form of each, in seconds.")
     ] = False,
@@ -46,17 +55,15 @@ def gallery(
 
     index.html opens them all. The whole course takes a few minutes.
     """
+    from gradlab.cli import course_progress
     from gradlab.report import gallery as course
 
     every = course.experiments(folder)
     chosen = course.choose(every, names or [])
     output.check_writable(output_folder / course.INDEX)
-    built = []
-    for done in course.build(chosen, output_folder, course=every, quick=quick, jobs=jobs):
-        built.append(done)
-        result = f"failed: {done.error}" if done.error else output_folder / done.experiment.page
-        line = f"{done.experiment.name} ({done.seconds:.0f} s): {result}"
-        print(output.clean(f"[{len(built)}/{len(chosen)}] {line}"), flush=True)
+    built = course_progress.build(chosen, output_folder, course=every, quick=quick, jobs=jobs)
+    for line in course_progress.summary(built, output_folder):
+        output.say(line)
     path = output_folder / chosen[0].page
     if not names:
         path = course.write_index(built, output_folder)
