@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gradlab.diagnosis import Diagnosis as Diagnosis
     from gradlab.diagnosis import diagnose as diagnose
     from gradlab.errors import GradlabError as GradlabError
+    from gradlab.fixes import Fix as Fix
+    from gradlab.fixes import fix as fix
     from gradlab.nn.mlp import MLP as MLP
     from gradlab.recorder import Recorder as Recorder
     from gradlab.report import figures as figures
@@ -49,6 +51,8 @@ _ATTRIBUTES = {
     "Diagnosis": "gradlab.diagnosis",
     "Finding": "gradlab.rules",
     "Rule": "gradlab.rules",
+    "fix": "gradlab.fixes",
+    "Fix": "gradlab.fixes",
     "write_report": "gradlab.report",
     "figures": "gradlab.report",
     "GradlabError": "gradlab.errors",

@@ -75,13 +75,19 @@ ROOMS = {
         f"kinds diagnosis.* display errors rules run statistics theory {SHARED}", "numpy"
     ),
     "auditing": room("kinds datasets diagnosis nn.mlp training"),
+    "fixes": room(
+        "kinds datasets diagnosis display errors fixes.* nn.* options ranges rules run training "
+        "rules.remedies rules.yardsticks",
+        "numpy",
+    ),
     "comparison": room(
         "kinds _version activations comparison.* datasets diagnosis display errors files nn.* "
         "options ranges run.* training",
         "joblib numpy pandas",
     ),
     "report": room(
-        "kinds _version comparison diagnosis diagnosis.expectation errors files report.* rules run "
+        "kinds _version comparison diagnosis diagnosis.expectation errors files fixes fixes.* "
+        "report.* rules run "
         f"run.storage statistics theory {SHARED}",
         "jinja2 joblib markupsafe numpy pandas plotly tsdownsample",
     ),
@@ -97,7 +103,7 @@ ROOMS = {
     "pytest_plugin": room("diagnosis.project errors report testing.*", "pytest"),
     "cli": room(
         "_version cli.* comparison comparison.networks datasets diagnosis diagnosis.project "
-        "errors files options ranges report report.article report.forecast report.gallery "
+        "errors files fixes options ranges report report.article report.forecast report.gallery "
         f"report.layer_filter rules run run.storage statistics theory training {SHARED}",
         "numpy rich threadpoolctl typer",
     ),

@@ -32,6 +32,8 @@ NAMES = {
         "Rule",
         "write_report",
         "Comparison",
+        "fix",
+        "Fix",
         "GradlabError",
         "datasets",
         "theory",
@@ -83,6 +85,7 @@ NAMES = {
     "gradlab.report": ["write_report"],
     "gradlab.training": ["train"],
     "gradlab.auditing": ["audit"],
+    "gradlab.fixes": ["Change", "Fix", "Score", "Trial", "fix"],
 }
 
 KEYWORDS = {
@@ -130,6 +133,7 @@ KEYWORDS = {
         "class_weights",
         "label_smoothing",
     ],
+    "fix": ["run", "data", "budget", "seconds", "prepare", "train", "on_trial"],
     "audit": ["model", "data", "loss", "batch_size"],
     "MLP": [
         "sizes",
@@ -210,6 +214,19 @@ COMMANDS = {
         "--dropout",
         "-o",
         "--output",
+    ],
+    "fix": [
+        "--budget",
+        "--seconds",
+        "--data",
+        "--target",
+        "--depth",
+        "--learning-rate",
+        "--iterations",
+        "-o",
+        "--output",
+        "--json",
+        "--open",
     ],
     "rules": [],
     "rule": [],

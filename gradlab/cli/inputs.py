@@ -43,6 +43,13 @@ def runs(folders: Sequence[Path]) -> list[Run]:
     return [load(folder) for folder in found]
 
 
+def run_or_none(folder: Path) -> Run | None:
+    """Load the run in a folder; None if the path is none, such as the name of a network."""
+    from gradlab.run import load
+
+    return load(folder) if folder.exists() or len(folder.parts) > 1 else None
+
+
 def codes(text: str | None) -> list[str] | None:
     """Return the codes of `GL101,GL2`; None where none were given."""
     return None if text is None else [code.strip() for code in text.split(",") if code.strip()]

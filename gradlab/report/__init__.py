@@ -16,9 +16,10 @@ from gradlab.diagnosis import Diagnosis
 from gradlab.kinds import FUNCTION, PATH, TEXT, of_kinds
 from gradlab.report import figures
 from gradlab.report.data import Subject, build
+from gradlab.report.fix_page import write_fix
 from gradlab.run import Run
 
-__all__ = ["figures", "write_report"]
+__all__ = ["figures", "write_fix", "write_report"]
 
 BUDGET = 2_500_000  # bytes: a page one can send by mail
 SCALES = (1.0, 0.6, 0.35, 0.2, 0.1)

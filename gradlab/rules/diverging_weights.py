@@ -17,6 +17,8 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+BEYOND_LINEAR = 20.0  # times: steps that grow faster do not grow along a straight line any more
+
 
 @dataclass(frozen=True)
 class _Stretch:
@@ -211,8 +213,11 @@ def _message(worst: _Stretch, layers: tuple[int, ...], share: str, when: str) ->
 
 
 def _remedies(run: Run, worst: _Stretch) -> tuple[Remedy, ...]:
+    # Steps that grow by |1 - rate * curvature| = ratio stop growing at 2 / (1 + ratio) of the rate;
+    # growth beyond that of a straight line says nothing of how much smaller it has to be.
+    factor = (1 + worst.ratio) / 2 if worst.ratio < BEYOND_LINEAR else 10.0
     lower = lower_learning_rate(
-        run, (1 + worst.ratio) / 2, evidence=f"each step is {number(worst.ratio)} times the last"
+        run, factor, evidence=f"each step is {number(worst.ratio)} times the last"
     )
     floor = remedy(
         "bound the loss",

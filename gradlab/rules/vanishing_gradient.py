@@ -261,7 +261,9 @@ def _by_cause(run: Run, layers: tuple[int, ...], why) -> tuple[Remedy, ...]:
     if cause.carried_past(why["log_gain"]):
         return warm_up(run), structure
     scale = _initialization(run, layers, why["sentence"])
-    if why["dominant"] in ("weight", "alignment"):
+    # Of relu and its like, weights that began too small are the smaller change; a sigmoid's slope
+    # of at most 1/4 stays, whatever the weights.
+    if why["dominant"] in ("weight", "alignment") or (scale and _used(run) != "sigmoid"):
         return (*scale, structure, activation)
     return (activation, structure, *scale)
 

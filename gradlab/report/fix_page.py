@@ -1,0 +1,173 @@
+"""The page of `gradlab.fix`: the change first, then before and after side by side, then all trials.
+
+The two pictures of a pair have the same scales: what differs is the training.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from gradlab.fixes import Fix, Trial
+from gradlab.fixes.result import HEAD
+from gradlab.fixes.trial import curve
+from gradlab.report.article import Article, Section, write_article
+from gradlab.report.pictures import series
+from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL
+from gradlab.report.wording import words
+
+Array = np.ndarray
+
+LEFT, RIGHT = [0.0, 0.46], [0.54, 1.0]
+HEIGHT = 320
+FARTHEST = 40.0  # decades: a profile beyond is drawn as that
+
+
+def write_fix(result: Fix, path: str | Path) -> Path:
+    """Write the page of a search for a cure, whole or not at all, and return its path.
+
+    Raises
+    ------
+    RunError
+        The file cannot be written.
+    """
+    return write_article(fix_article(result), path)
+
+
+def fix_article(result: Fix) -> Article:
+    """Lay the result of a search out as a page."""
+    sections = [_change(result)] if result.winner is not None else []
+    best = result.best
+    if best is not None:
+        sections += [_losses(result.before, best), _profiles(result.before, best)]
+    sections.append(_trials(result))
+    if result.shown:
+        listed = "\n\n".join(remedy.words for remedy in result.shown)
+        sections.append(Section("Not tried: these take your own code or data", listed))
+    return Article(
+        name=re.sub(r"[^A-Za-z0-9]+", "-", f"fix {result.name}").strip("-"),
+        title="A cure that was tried",
+        question=f"What cures {result.name}?",
+        answer=f"{result.headline[0].upper()}{result.headline[1:]}.",
+        sections=sections,
+        facts={"cured": result.cured, "lines": result.lines, "tried": len(result.trials)},
+    )
+
+
+def _change(result: Fix) -> Section:
+    table = pd.DataFrame(
+        [(name, str(before), str(after)) for name, (before, after) in result.diff.items()],
+        columns=["setting", "before", "after"],
+    )
+    assert result.winner is not None
+    reasons = [each.remedy.evidence for each in result.winner.changes if each.remedy.evidence]
+    return Section(
+        f"Change: {'; '.join(result.lines)}",
+        "\n\n".join(f"It rests on: {reason}." for reason in reasons),
+        table=table if len(table) else None,
+        code=result.code,
+    )
+
+
+def _losses(before: Trial, after: Trial) -> Section:
+    curves = [curve(trial.run) for trial in (before, after)]
+    values = [value for each in curves for _, value in each if value is not None]
+    log = bool(values) and min(values) > 0 and max(values) > 30 * min(values)
+    figure = _pair(
+        before,
+        after,
+        [([x for x, _ in each], [y for _, y in each]) for each in curves],
+        ("iteration", "loss"),
+        log=log,
+    )
+    return Section(
+        "Loss, before and after",
+        f"Left as it was: {before.score.words}, {words(before.verdict)}. Right with the change: "
+        f"{after.score.words}, {words(after.verdict)}. The median seed, on the same scale.",
+        figure,
+        f"Two curves of the loss. As it was, {before.score.words} in the end; with the change, "
+        f"{after.score.words}.",
+    )
+
+
+def _profiles(before: Trial, after: Trial) -> Section:
+    drawn = []
+    for trial in (before, after):
+        known = trial.run is not None and "delta_norm" in trial.run and trial.run.iterations > 0
+        decades = series.relative_decades(trial.run) if known and trial.run else np.array([])
+        decades = np.clip(decades, -FARTHEST, FARTHEST)
+        drawn.append((list(range(1, len(decades) + 1)), decades.tolist()))
+    ends = [f"10^{each[1][0]:.1f}" if each[1] else "unknown" for each in drawn]
+    return Section(
+        "The gradient's way through the layers, before training",
+        "The signal at each layer relative to the last layer's, in powers of ten, at the first "
+        f"iteration. At layer 1 it is {ends[0]} as it was and {ends[1]} with the change.",
+        _pair(before, after, drawn, ("layer", "powers of ten")),
+        f"Two profiles of the gradient by layer: {ends[0]} of the last layer's at layer 1 as it "
+        f"was, {ends[1]} with the change.",
+    )
+
+
+def _pair(
+    before: Trial,
+    after: Trial,
+    curves: Sequence[tuple[Sequence[Any], Sequence[Any]]],
+    labels: tuple[str, str],
+    *,
+    log: bool = False,
+) -> go.Figure:
+    """Draw two curves side by side, whose axes have the same range."""
+    colours = (BROKEN, MEASURED)
+    traces = [
+        go.Scatter(
+            x=list(x),
+            y=list(y),
+            mode="lines",
+            line={"color": colour, "width": 2},
+            name=name,
+            xaxis=f"x{number}" if number > 1 else "x",
+            yaxis=f"y{number}" if number > 1 else "y",
+        )
+        for number, ((x, y), colour, name) in enumerate(
+            zip(curves, colours, ("as it was", after.words), strict=True), 1
+        )
+    ]
+    across, up = labels
+    kind = "log" if log else "linear"
+    layout = {
+        "xaxis": {"title": {"text": across}, "domain": LEFT},
+        "xaxis2": {"title": {"text": across}, "domain": RIGHT, "matches": "x"},
+        "yaxis": {"title": {"text": up}, "type": kind},
+        "yaxis2": {"type": kind, "matches": "y", "anchor": "x2"},
+        "showlegend": False,
+        "height": HEIGHT,
+        "annotations": [
+            _heading(LEFT, before.words),
+            _heading(RIGHT, after.words),
+        ],
+    }
+    return go.Figure(traces, layout)
+
+
+def _heading(domain: list[float], text: str) -> dict[str, Any]:
+    return {
+        "text": text,
+        "x": sum(domain) / 2,
+        "y": 1.02,
+        "xref": "paper",
+        "yref": "paper",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"color": NEUTRAL},
+    }
+
+
+def _trials(result: Fix) -> Section:
+    table = pd.DataFrame(result.rows(), columns=list(HEAD))
+    return Section("What was tried", result.account, table=table)
