@@ -16,6 +16,7 @@ from gradlab.comparison import Comparison
 TITLE = "What depth does to a network"
 QUESTION = "What does depth do to sigmoid, tanh and relu networks?"
 ORDER = 10.0
+SECONDS = 13
 SPREADS = True  # trains on every core
 
 VERBS = {"learned": "learns", "slow": "learns slowly", "not learned": "does not learn"}

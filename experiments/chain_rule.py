@@ -25,6 +25,7 @@ from gradlab.report.pictures.draw import LINES, NEUTRAL
 TITLE = "The chain rule: a sum over paths"
 QUESTION = "Where does the derivative by one weight come from?"
 ORDER = 3.0
+SECONDS = 1
 
 SIZES = [4, 3, 2, 1]
 X, Y = np.array([1.0, 0.5, -1.0, 2.0]), np.array([1.0])

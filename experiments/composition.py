@@ -22,6 +22,7 @@ from gradlab.report.pictures.draw import LINES, MEASURED, NEUTRAL, PREDICTED
 TITLE = "A network is a composition of functions"
 QUESTION = "Can a network of simple steps become 2 sin(x²) + √(5x)?"
 ORDER = 5.0
+SECONDS = 50
 
 AT = 1.2
 WIDTH, SEEDS, POINTS = 32, 4, 500

@@ -26,6 +26,7 @@ from gradlab.run import Run
 TITLE = "Cures, one at a time"
 QUESTION = "Which cure helps which illness?"
 ORDER = 11.0
+SECONDS = 350
 
 SEEDS = 3
 ADAMS_RATE = 1e-3  # the usual one: Adam's steps do not depend on the gradient's size

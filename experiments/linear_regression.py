@@ -23,6 +23,7 @@ from gradlab.report.pictures.draw import MEASURED, NEUTRAL, PREDICTED
 TITLE = "Linear regression: one neuron, a straight line"
 QUESTION = "Does gradient descent find the line that the normal equation computes?"
 ORDER = 1.1
+SECONDS = 1
 
 LEARNING_RATE = 0.1
 

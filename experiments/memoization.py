@@ -26,6 +26,7 @@ from gradlab.report.pictures.draw import MEASURED, PREDICTED
 TITLE = "Memoization: why backpropagation is fast"
 QUESTION = "What does it save to compute each shared factor once?"
 ORDER = 4.0
+SECONDS = 5
 
 WIDTH = 4
 LONG_ENOUGH = 1.0  # seconds: where enumerating stops

@@ -102,8 +102,9 @@ ROOMS = {
     ),
     "pytest_plugin": room("diagnosis.project errors report testing.*", "pytest"),
     "cli": room(
-        "_version cli.* comparison comparison.networks datasets diagnosis diagnosis.project "
-        "errors files fixes options ranges report report.article report.forecast report.gallery "
+        "_version activations cli.* comparison comparison.networks datasets diagnosis "
+        "diagnosis.project errors files fixes options ranges report report.article "
+        "report.forecast report.gallery "
         f"report.layer_filter rules run run.storage statistics theory training {SHARED}",
         "numpy rich threadpoolctl typer",
     ),

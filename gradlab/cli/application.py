@@ -91,7 +91,6 @@ def application() -> typer.Typer:
         cls=Group,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
         rich_markup_mode=None,
         # as wide as the terminal
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": sys.maxsize},
@@ -101,7 +100,9 @@ def application() -> typer.Typer:
     found.sort(key=lambda module: GROUPS.index(module.GROUP))
     for module in found:
         name = module.__name__.rpartition(".")[2]
-        register = made.command(name, cls=Command, rich_help_panel=module.GROUP)
+        examples = {"examples": getattr(module, "EXAMPLES", ())}
+        kind = type(f"{name.title()}Command", (Command,), examples)
+        register = made.command(name, cls=kind, rich_help_panel=module.GROUP)
         register(getattr(module, name))
     return made
 

@@ -1,4 +1,4 @@
-"""What `gradlab check` prints: text, JSON, JUnit XML and GitHub annotations."""
+"""What `gradlab check` prints for programs: JSON, JUnit XML and GitHub annotations."""
 
 from __future__ import annotations
 
@@ -43,11 +43,6 @@ class Judged:
         """Whether this run makes the command exit with 1."""
         grave = any(self.fails(finding) for finding in self.diagnosis.every_finding)
         return grave or not self.diagnosis.ok
-
-
-def text(judged: Sequence[Judged]) -> str:
-    """Write every diagnosis as it prints."""
-    return "\n\n".join(clean(str(each.diagnosis)) for each in judged)
 
 
 def as_json(judged: Sequence[Judged]) -> str:
@@ -211,7 +206,6 @@ def _escaped(text: str) -> str:
 
 
 FORMATS: dict[str, Callable[[Sequence[Judged]], str]] = {
-    "text": text,
     "json": as_json,
     "junit": junit,
     "github": github,

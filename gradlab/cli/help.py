@@ -1,25 +1,44 @@
-"""How `--help` is written: at the terminal's width, options and commands in groups."""
+"""How `--help` is written: at the terminal's width, options and commands in groups, examples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from typer.core import TyperCommand, TyperGroup
 
 
 class Command(TyperCommand):
-    """A command whose help lists its options in groups."""
+    """A command whose help lists its options in groups, and examples."""
+
+    examples: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """What to type, and what it is for."""
+
+    def collect_usage_pieces(self, ctx) -> list[str]:
+        """Return what stands behind the command's name: its arguments as they are documented."""
+        arguments = [each for each in self.get_params(ctx) if _is_argument(each)]
+        return ["[OPTIONS]", *(str(each.metavar or each.name) for each in arguments)]
 
     def format_options(self, ctx, formatter) -> None:
         """Write a section for each group; options without one stand under "Options"."""
         entries = [
-            (
-                getattr(each, "rich_help_panel", None) or _usual_group(each),
-                each.get_help_record(ctx),
-            )
+            (getattr(each, "rich_help_panel", None) or _usual_group(each), _row(each, ctx))
             for each in self.get_params(ctx)
         ]
         _write_sections(formatter, [(group, row) for group, row in entries if row is not None])
+
+    def format_epilog(self, ctx, formatter) -> None:
+        """Write the examples."""
+        if not self.examples:
+            return
+        room = formatter.width - 4  # two on the left, two between the columns
+        typed, purposes = (max(map(len, column)) for column in zip(*self.examples, strict=True))
+        with formatter.section("Examples"):
+            for example, purpose in self.examples:
+                if typed + purposes <= room:
+                    formatter.write(f"  {example:<{typed}}  {purpose}\n")
+                else:  # never broken, so that it can be copied
+                    formatter.write(f"  {example}\n      {purpose}\n")
 
 
 class Group(TyperGroup):
@@ -44,8 +63,20 @@ class Group(TyperGroup):
         return list(self.commands)
 
 
+def _is_argument(parameter) -> bool:
+    return parameter.param_type_name == "argument"
+
+
 def _usual_group(parameter) -> str:
-    return "Arguments" if parameter.param_type_name == "argument" else "Options"
+    return "Arguments" if _is_argument(parameter) else "Options"
+
+
+def _row(parameter, ctx) -> tuple[str, str] | None:
+    """Return a parameter's two columns; an argument's name is what it is documented as."""
+    row = parameter.get_help_record(ctx)
+    if row is None or not _is_argument(parameter):
+        return row
+    return str(parameter.metavar or parameter.name), parameter.help or ""
 
 
 def _write_sections(formatter, entries: Iterable[tuple[str, tuple[str, str]]]) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from gradlab.cli import completion
 from gradlab.errors import ArgumentError, GradlabError
 from gradlab.options import TrainingOptions, option_of
 from gradlab.ranges import COUNT, Range
@@ -107,6 +108,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="NAME|FILE",
+        autocompletion=completion.beginning(completion.data_sets),
         help="digits; iris, wine, breast_cancer or diabetes where scikit-learn is installed; or a "
         "CSV or npz file.",
         rich_help_panel=DATA,
@@ -162,7 +164,8 @@ Layers = Annotated[
 
 def codes(name: str, help: str) -> Any:
     """Return an option that takes codes of rules."""
-    return typer.Option(name, metavar="CODE,...", help=help)
+    complete = completion.of_a_list(completion.codes)
+    return typer.Option(name, metavar="CODE,...", help=help, autocompletion=complete)
 
 
 def report_file(help: str) -> Any:

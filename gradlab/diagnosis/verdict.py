@@ -109,6 +109,16 @@ class Diagnosis:
         }
 
     def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self, *, skipped: bool = True) -> list[str]:
+        """Return what `print` shows, line by line: a headline, the findings, what was not judged.
+
+        Parameters
+        ----------
+        skipped : bool
+            Whether to list the rules that could not judge, and why.
+        """
         lines = [f"{self.run}: {self._headline()}"]
         for finding in self.faults:
             lines += ["", *_finding_lines(finding, self._places(finding))]
@@ -118,10 +128,10 @@ class Diagnosis:
             lines += _note_lines(note)
         for remark in self.remarks:
             lines += ["", *_wrapped("remark: ", remark)]
-        for status in ("crashed", "muted", "skipped"):
+        for status in ("crashed", "muted", *(("skipped",) if skipped else ())):
             for reason, codes in self._reasons_of(status).items():
                 lines += _wrapped(f"{_listed(codes)} {status}: ", reason, margin=2)
-        return "\n".join(lines)
+        return lines
 
     def _reasons_of(self, status: str) -> dict[str, list[str]]:
         """Return reason -> codes, of the rules of a status: what several lack is said once."""

@@ -1,9 +1,11 @@
 """`--help`: as wide as the terminal, in groups; and colours where they are wanted."""
 
 import os
+import shlex
 import sys
 
 import pytest
+import typer
 
 from gradlab.cli import application
 from tests.cli.calls import QUICK, call, gradlab_process
@@ -19,7 +21,7 @@ def test_help_fits_the_terminal(capsys, monkeypatch, width):
 def test_help_lists_options_in_groups(capsys):
     out = call(capsys, "train", "--help")[1]
     headings = [line for line in out.splitlines() if line and not line.startswith((" ", "Usage"))]
-    assert headings == ["Network:", "Data:", "Output:", "Training:", "Options:"]
+    assert headings == ["Network:", "Data:", "Output:", "Training:", "Options:", "Examples:"]
 
 
 def test_help_lists_commands_in_groups(capsys):
@@ -58,3 +60,49 @@ def test_no_color_is_respected(tmp_path, no_color, coloured):
     )
     assert done.returncode == 0, done.stderr
     assert ("\x1b[3" in done.stdout) == coloured
+
+
+COMMANDS = sorted(typer.main.get_command(application.application()).commands)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_examples_that_it_understands(capsys, name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    command = typer.main.get_command(application.application()).commands[name]
+    assert command.examples
+    out = call(capsys, name, "--help")[1]
+    for typed, purpose in command.examples:
+        assert typed in out
+        assert purpose in " ".join(out.split())
+        words = application._spread_lists(shlex.split(typed)[1:])
+        assert words[0] in COMMANDS
+        known = typer.main.get_command(application.application()).commands[words[0]]
+        known.make_context(words[0], words[1:])
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("gradlab ch", ["check"]),
+        ("gradlab rule GL10", ["GL101", "GL102", "GL103", "GL104", "GL105", "GL106", "GL107"]),
+        ("gradlab check --select GL201,GL40", ["GL201,GL401", "GL201,GL402"]),
+        ("gradlab check --fail-on w", ["warning"]),
+        ("gradlab gallery va", ["vanishing"]),
+        ("gradlab theory --activation le", ["leaky_relu"]),
+        ("gradlab theory --init ort", ["orthogonal"]),
+        ("gradlab train --data wi", ["wine"]),
+    ],
+)
+def test_the_tab_key_completes(capsys, monkeypatch, words, completed):
+    monkeypatch.setenv("_GRADLAB_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    with pytest.raises(SystemExit, match="0"):
+        typer.main.get_command(application.application())(prog_name="gradlab")
+    found = capsys.readouterr().out.split()
+    assert found[: len(completed)] == completed
+
+
+@pytest.mark.parametrize("typed", ["GL101", "vanishing-gradient"])
+def test_a_rule_is_found_by_code_and_by_name(capsys, typed):
+    assert "Vanishing gradient (GL101)" in call(capsys, "rule", typed)[1]

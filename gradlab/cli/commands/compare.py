@@ -11,6 +11,15 @@ from gradlab.cli import inputs, options, output
 from gradlab.ranges import Range
 
 GROUP = "Train"
+EXAMPLES = (
+    ("gradlab compare --open", "sigmoid, tanh and relu by depth"),
+    ("gradlab compare --network relu tanh:norm=layer --depth 5 20", "two networks, two depths"),
+    ("gradlab compare --data table.csv --target price", "your own data"),
+    (
+        "gradlab compare --optimizer adam --learning-rate 0.001 --jobs 1",
+        "other training, one process",
+    ),
+)
 
 Networks = Annotated[
     list[str] | None,

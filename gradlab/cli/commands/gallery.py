@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gradlab.cli import options, output
+from gradlab.cli import completion, options, output
 from gradlab.ranges import Range
 
 GROUP = "Train"
@@ -18,37 +18,45 @@ EXAMPLES = (
 )
 
 
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME...]",
+        autocompletion=completion.beginning(completion.experiments),
+        help="Only these experiments.",
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--experiments",
+        metavar="FOLDER",
+        help="A folder of experiments; default: gradlab's course.",
+    ),
+]
+Quick = Annotated[bool, typer.Option("--quick", help="The short form of each, in seconds.")]
+Jobs = Annotated[
+    int,
+    options.number("--jobs", Range(-1, whole=True), "Processes to run them in; -1: one a core."),
+]
+OutputFolder = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="The folder for the pages.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+
+
 def gallery(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Only these experiments.")
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--experiments",
-            metavar="FOLDER",
-            help="A folder of experiments; default: gradlab's course.",
-        ),
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="The short form of each, in seconds.")
-    ] = False,
-    jobs: Annotated[
-        int,
-        options.number(
-            "--jobs", Range(-1, whole=True), "Processes to run them in; -1: one a core."
-        ),
-    ] = -1,
-    output_folder: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FOLDER",
-            help="The folder for the pages.",
-            rich_help_panel=options.OUTPUT,
-        ),
-    ] = Path("reports"),
+    names: Names = None,
+    folder: Folder = None,
+    quick: Quick = False,
+    jobs: Jobs = -1,
+    output_folder: OutputFolder = Path("reports"),
     open_it: options.Open = False,
 ) -> int:
     """Run the course of experiments and write a page of each.

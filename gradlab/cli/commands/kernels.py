@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradlab.cli import output
 
 GROUP = "Machine"
+EXAMPLES = (("gradlab kernels", "what multiplies matrices here, and how fast"),)
 
 
 def kernels() -> int:

@@ -8,6 +8,11 @@ from typing import Annotated
 from gradlab.cli import inputs, options, output
 
 GROUP = "Judge"
+EXAMPLES = (
+    ("gradlab report runs/mine --open", "one run"),
+    ("gradlab report runs/before runs/after -o both.html", "two runs beside each other"),
+    ("gradlab report runs/gpt --layers 'blocks.*.attn.*'", "some layers alone"),
+)
 
 
 def report(

@@ -5,6 +5,10 @@ from __future__ import annotations
 from gradlab.cli import output
 
 GROUP = "Judge"
+EXAMPLES = (
+    ("gradlab rules", "every rule"),
+    ("gradlab rule GL101", "one of them, with its limits"),
+)
 
 
 def rules() -> int:

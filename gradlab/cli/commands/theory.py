@@ -7,20 +7,35 @@ from typing import Annotated
 
 import typer
 
-from gradlab.cli import options, output
+from gradlab.cli import completion, options, output
 from gradlab.ranges import ABOVE_0, FRACTION, GAIN, Range
 
 GROUP = "Predict"
+EXAMPLES = (
+    ("gradlab theory --activation sigmoid --depth 20", "how deep can it be?"),
+    ("gradlab theory --activation relu --gain 2 -o theory.html", "weights too large; as a page"),
+    (
+        "gradlab theory --activation tanh --norm layer --residual 0.5",
+        "with norms and skip connections",
+    ),
+)
 
 
 Activation = Annotated[
-    str, typer.Option("--activation", metavar="NAME", help="sigmoid, tanh, relu, ...")
+    str,
+    typer.Option(
+        "--activation",
+        metavar="NAME",
+        autocompletion=completion.beginning(completion.activations),
+        help="sigmoid, tanh, relu, ...",
+    ),
 ]
 Init = Annotated[
     str | None,
     typer.Option(
         "--init",
         metavar="NAME",
+        autocompletion=completion.beginning(completion.initializers),
         help="Of the weights; default: he_normal or glorot_normal, as it suits the activation.",
     ),
 ]
