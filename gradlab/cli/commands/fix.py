@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from gradlab.run import Run
 
 GROUP = "Judge"
+EXAMPLES = (
+    ("gradlab fix runs/mine --open", "a recorded run"),
+    ("gradlab fix sigmoid --depth 20", "a network, trained first"),
+    ("gradlab fix sigmoid --depth 20 --budget 3 --seconds 60", "a short search"),
+)
 
 Subject = Annotated[
     str,
