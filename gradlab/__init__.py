@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gradlab.comparison import compare as compare
     from gradlab.diagnosis import Diagnosis as Diagnosis
     from gradlab.diagnosis import diagnose as diagnose
+    from gradlab.differences import Difference as Difference
+    from gradlab.differences import diff as diff
     from gradlab.errors import GradlabError as GradlabError
     from gradlab.fixes import Fix as Fix
     from gradlab.fixes import fix as fix
@@ -49,6 +51,8 @@ _ATTRIBUTES = {
     "audit": "gradlab.auditing",
     "diagnose": "gradlab.diagnosis",
     "Diagnosis": "gradlab.diagnosis",
+    "diff": "gradlab.differences",
+    "Difference": "gradlab.differences",
     "Finding": "gradlab.rules",
     "Rule": "gradlab.rules",
     "fix": "gradlab.fixes",

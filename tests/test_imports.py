@@ -80,14 +80,19 @@ ROOMS = {
         "rules.remedies rules.yardsticks",
         "numpy",
     ),
+    "differences": room(
+        "kinds diagnosis diagnosis.verdict differences.* display errors rules.base rules.wording "
+        "run statistics",
+        "numpy",
+    ),
     "comparison": room(
         "kinds _version activations comparison.* datasets diagnosis display errors files nn.* "
         "options ranges run.* training",
         "joblib numpy pandas",
     ),
     "report": room(
-        "kinds _version comparison diagnosis diagnosis.expectation errors files fixes fixes.* "
-        "report.* rules run "
+        "kinds _version comparison diagnosis diagnosis.expectation differences differences.telling "
+        "errors files fixes fixes.* report.* rules run "
         f"run.storage statistics theory {SHARED}",
         "jinja2 joblib markupsafe numpy pandas plotly tsdownsample",
     ),
@@ -103,9 +108,9 @@ ROOMS = {
     "pytest_plugin": room("diagnosis.project errors report testing.*", "pytest"),
     "cli": room(
         "_version activations cli.* comparison comparison.networks datasets diagnosis "
-        "diagnosis.project errors files fixes options ranges report report.article "
-        "report.forecast report.gallery "
-        f"report.layer_filter rules run run.storage statistics theory training {SHARED}",
+        "diagnosis.project differences errors files fixes options ranges report report.article "
+        "report.forecast report.gallery report.layer_filter rules run run.storage statistics "
+        f"theory training {SHARED}",
         "numpy rich threadpoolctl typer",
     ),
     "__main__": room("cli"),

@@ -27,7 +27,9 @@ NAMES = {
         "Run",
         "load",
         "diagnose",
+        "diff",
         "Diagnosis",
+        "Difference",
         "Finding",
         "Rule",
         "write_report",
@@ -44,6 +46,7 @@ NAMES = {
     "gradlab.run": ["Run", "load", "STATISTICS", "STEP_COLUMNS", "LOG_GAINS", "BLOCK_GAIN"],
     "gradlab.recorder": ["Recorder"],
     "gradlab.diagnosis": ["Diagnosis", "diagnose"],
+    "gradlab.differences": ["Difference", "diff"],
     "gradlab.comparison": ["Comparison", "compare"],
     "gradlab.datasets": [
         "Data",
@@ -135,6 +138,7 @@ KEYWORDS = {
     ],
     "fix": ["run", "data", "budget", "seconds", "prepare", "train", "on_trial"],
     "audit": ["model", "data", "loss", "batch_size"],
+    "diff": ["a", "b", "judge", "rounding", "offset"],
     "MLP": [
         "sizes",
         "activation",
@@ -201,6 +205,7 @@ COMMANDS = {
         "--json",
     ],
     "check": ["--strict", "--select", "--ignore", "--format", "--fail-on", "--layers"],
+    "diff": ["--rounding", "--offset", "--fail-on", "--format", "-o", "--output", "--open"],
     "report": ["-o", "--output", "--open", "--layers"],
     "gallery": ["-o", "--output", "--experiments", "--quick", "--jobs", "--open"],
     "theory": [

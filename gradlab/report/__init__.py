@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gradlab.diagnosis import Diagnosis
-from gradlab.kinds import FUNCTION, PATH, TEXT, of_kinds
+from gradlab.differences import Difference
+from gradlab.kinds import FUNCTION, PATH, TEXT, instance, of_kinds
 from gradlab.report import figures
 from gradlab.report.data import Subject, build
 from gradlab.report.fix_page import write_fix
@@ -25,7 +26,12 @@ BUDGET = 2_500_000  # bytes: a page one can send by mail
 SCALES = (1.0, 0.6, 0.35, 0.2, 0.1)
 
 
-@of_kinds(path=PATH, judge=FUNCTION.or_none, layers=TEXT)
+@of_kinds(
+    path=PATH,
+    judge=FUNCTION.or_none,
+    layers=TEXT,
+    difference=instance(Difference, "what gradlab.diff returns").or_none,
+)
 def write_report(
     subject: Subject,
     path: str | Path,
@@ -33,6 +39,7 @@ def write_report(
     judge: Callable[[Run], Diagnosis] | None = None,
     links: Sequence[tuple[str, str]] = (),
     layers: str = "",
+    difference: Difference | None = None,
 ) -> Path:
     """Write the report of a Run, a Comparison or several Runs, and return its path.
 
@@ -51,6 +58,8 @@ def write_report(
     layers : str
         A glob such as "blocks.*.attn.*", a regular expression between slashes, or a part of a name:
         the page opens with the layers that it fits. Its filter box can be changed.
+    difference : Difference, optional
+        Of the two runs, as `gradlab.diff` finds it: the page of two runs then says where they part.
 
     Raises
     ------
@@ -64,7 +73,7 @@ def write_report(
 
     page = ""
     for scale in SCALES:
-        page = render(build(subject, scale, judge, layers), links=links)
+        page = render(build(subject, scale, judge, layers, difference), links=links)
         if len(page.encode()) <= BUDGET:
             break
     return write_page(page, path)

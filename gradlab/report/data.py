@@ -12,12 +12,14 @@ from gradlab import diagnosis
 from gradlab._version import __version__
 from gradlab.comparison import Comparison
 from gradlab.diagnosis import Diagnosis
+from gradlab.differences import Difference
 from gradlab.errors import ArgumentError
 from gradlab.kinds import FUNCTION, TEXT, instance, of_kinds, several
 from gradlab.report import story
 from gradlab.report.layer_filter import check_pattern
 from gradlab.report.one_run import describe_run
 from gradlab.report.pack import plain
+from gradlab.report.parted import words_of
 from gradlab.report.pictures import series, side_by_side
 from gradlab.report.pictures.picture import Detail
 from gradlab.report.summary import Summary
@@ -36,6 +38,7 @@ def build(
     scale: float = 1.0,
     judge: Judge | None = None,
     layers: str = "",
+    difference: Difference | None = None,
 ) -> dict[str, Any]:
     """Collect what the report of a Run, a Comparison or a list of Runs shows.
 
@@ -48,12 +51,15 @@ def build(
         Diagnoses runs in place of `gradlab.diagnose`.
     layers : str
         The page opens with the layers that this pattern fits; see `layer_filter.fitting`.
+    difference : Difference, optional
+        Of the two runs.
 
     Returns
     -------
     dict
         kind, title, headline, line, lines, matrix (None for one run), overview, cells, selected,
-        filter, farthest, source, version: strings, numbers, lists and dicts alone.
+        filter, farthest, difference (None, or its words), source, version: strings, numbers, lists
+        and dicts alone.
         `cells[i]["figures"]` holds Plotly figures as JSON.
 
     Raises
@@ -63,20 +69,22 @@ def build(
     """
     if isinstance(subject, Comparison):
         check_pattern(layers, [cell.run for cell in subject.cells])
-        return _whole_page(_comparison(subject, scale), layers)
+        return _whole_page(_comparison(subject, scale), layers, None)
     runs = [subject] if isinstance(subject, Run) else subject
     if not (isinstance(runs, Sequence) and runs and all(isinstance(run, Run) for run in runs)):
         raise ArgumentError(
             f"a report is of a Run, a Comparison or a list of Runs; got {type(subject).__name__}"
         )
     check_pattern(layers, runs)
-    return _whole_page(_runs(runs, scale, judge), layers)
+    return _whole_page(_runs(runs, scale, judge), layers, difference)
 
 
-def _whole_page(data: dict[str, Any], layers: str) -> dict[str, Any]:
-    """Add the filter, and the scale that the small curves of all runs share."""
+def _whole_page(data: dict[str, Any], layers: str, difference: Difference | None) -> dict[str, Any]:
+    """Add the filter, the scale that the small curves of all runs share, and where two part."""
     curves = [value for cell in data["cells"] for value in cell["sparkline"] if value is not None]
-    return data | {"filter": layers, "farthest": max(map(abs, curves), default=0.0)}
+    told = None if difference is None else words_of(difference)
+    farthest = max(map(abs, curves), default=0.0)
+    return data | {"filter": layers, "farthest": farthest, "difference": told}
 
 
 def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:

@@ -314,6 +314,19 @@ class Run:
             return self._usual_part
         return self._of_groups(self._sampling.keeping(keep))
 
+    def between(self, first: int, stop: int) -> Run:
+        """Return a part that holds the iterations `first` to `stop - 1`, as far as there are any.
+
+        The run itself where it fits into memory, else the few row groups that hold them: a caller
+        that asks for a span after the other sees a long run whole, a little at a time. `times`
+        names the iterations of its rows.
+        """
+        if not self._sampling.is_long:
+            return self
+        if self._whole is not None and self._span is not None:
+            return self._whole.between(first, stop)._of_layers(self._span)
+        return self._of_groups(self._sampling.between(max(first, 0), min(stop, self.iterations)))
+
     @functools.cached_property
     def _usual_part(self) -> Run:
         chosen = self._sampling.usual()

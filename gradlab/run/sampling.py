@@ -71,6 +71,13 @@ class Sampling:
         """Return the same row groups, and those that hold these iterations."""
         return sorted({*self._groups.choose(self._breaks()), *self._groups.holding(iterations)})
 
+    def between(self, first: int, stop: int) -> list[int]:
+        """Return the row groups that hold the iterations `first` to `stop - 1` whole."""
+        if first >= stop:
+            return []
+        begin, end = self._groups.holding([first, stop - 1])
+        return list(range(begin, min(end + 2, len(self._groups))))  # one may end in the next group
+
     def source(self, chosen: list[int]) -> GroupSource:
         """Return the source of some row groups of a long run."""
         assert isinstance(self._reader.source, FolderSource)
