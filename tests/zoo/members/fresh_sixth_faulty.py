@@ -16,7 +16,7 @@ lenet-300-digits-pruned-each-step       .101    .144     .977     0.3
 cells-16-digits-best-way-in-evaluation  .103    .408     .872     6.1
 recaller-48-letters-detached-each-step  .242    .272     1.000    2.8
 xlnet-48-topics-optimizer-of-another    .168    .168     .935     3.4
-efficientnet-16-digits-best-only        .097    .131     .906     4.6
+efficientnet-16-digits-best-only        .097    .131     .906     5.9
 hourglass-16-points-lr-decay            .295    .562     .975     2.5
 graphconv-32-friends-added              .250    .250     1.000    1.6
 ======================================  ======  =======  =======  =======
