@@ -17,7 +17,8 @@ from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.origin import seen, trace
 from gradlab.adapters.torch.origin.answer import Origin
 from gradlab.adapters.torch.origin.batch import NONFINITE, SPIKED, Batches
-from gradlab.adapters.torch.origin.frames import LastFrames, bounded
+from gradlab.adapters.torch.origin.frames import bounded
+from gradlab.adapters.torch.origin.last_frames import LastFrames
 from gradlab.adapters.torch.origin.loss_graph import LossGraph
 from gradlab.adapters.torch.origin.trace import Forward, Told
 from gradlab.adapters.torch.origin.update import Updates
@@ -85,6 +86,7 @@ class Lookout:
     def returned(self, iteration: Iteration, output: Any) -> None:
         """Know what the newest forward pass returned."""
         if self._looks and not self.found and iteration.calls:
+            self.frames.flush()
             outputs = trace.outputs_of(output)
             iteration.calls[-1].returned(outputs)
             self._loss.returned(outputs)
