@@ -139,6 +139,7 @@ class Ledger:
         self.tables: dict[str, Table] = {}
         self._start = self._stop = 0  # iterations that have a row
         self._away: list[tuple[int, Slot, Tensor]] = []  # on other devices
+        self._of_net: dict[str, Slot] = {}
 
     def table(self, name: str, names: Mapping[str, Number], size: int) -> Table:
         """Make a table."""
@@ -165,7 +166,9 @@ class Ledger:
 
     def put_of_net(self, iteration: int, name: str, value: Array | Tensor) -> None:
         """Keep a number that belongs to the net as a whole."""
-        self.put(iteration, "net", (name,), _FIRST, value)
+        if name not in self._of_net:
+            self._of_net[name] = self.tables["net"].slot((name,), _FIRST)
+        self.put_at(iteration, self._of_net[name], value)
 
     def put_at(self, iteration: int, slot: Slot, values: Array | Tensor) -> None:
         """Keep the values of a slot that the caller has at hand."""

@@ -37,7 +37,7 @@ from gradlab.run import Run
 Array = np.ndarray
 
 BLOCK_BYTES, BLOCK_SECONDS = 1 << 21, 1.0  # numbers are handed over when either is reached
-BLOCK_ITERATIONS = 16, 64  # at least, at most
+BLOCK_ITERATIONS = 16, 256  # at least, at most
 
 
 class Record:

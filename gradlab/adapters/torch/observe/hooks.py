@@ -5,10 +5,12 @@ A copy of a module, or what is saved of it, has hooks that do nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from gradlab.errors import NonFiniteError
 
@@ -57,6 +59,44 @@ class Hook:
 
     def __reduce__(self) -> tuple[Callable[[], Any], tuple[()]]:
         return _nothing, ()
+
+
+class ForwardHooks:
+    """Hooks on the forward passes of modules, hung again and again.
+
+    To register one takes several times as long as to put it back under the number that it had.
+
+    Parameters
+    ----------
+    hooks : sequence of (nn.Module, Hook)
+    """
+
+    def __init__(self, hooks: Sequence[tuple[nn.Module, Hook]] = ()):
+        self._hooks = hooks
+        self._handles: list[RemovableHandle] = []
+        self._hang = False
+
+    def attach(self) -> None:
+        """Hang them, behind what hangs there by now."""
+        if self._hang:
+            return
+        self._hang = True
+        known = all(
+            handle.hooks_dict_ref() is module._forward_hooks
+            for (module, _), handle in zip(self._hooks, self._handles, strict=False)
+        )
+        if self._handles and known:
+            for (module, hook), handle in zip(self._hooks, self._handles, strict=True):
+                module._forward_hooks[handle.id] = hook
+        else:
+            self._handles = [module.register_forward_hook(hook) for module, hook in self._hooks]
+
+    def detach(self) -> None:
+        """Take them away."""
+        if self._hang:
+            self._hang = False
+            for handle in self._handles:
+                handle.remove()
 
 
 def ignored(*arguments: Any, **keywords: Any) -> None:

@@ -83,9 +83,9 @@ def _unknown(name: str, arguments: dict[str, Any], target: Tensor, answer: Tenso
 def _classes(name: str, arguments: dict[str, Any], target: Tensor, answer: Tensor) -> _Targets:
     axis = 1 if answer.ndim > 1 else 0
     classes = answer.shape[axis]
-    weight = arguments["weight"]
-    weight = torch.ones(classes, device=target.device) if weight is None else weight.detach()
-    weight = weight.to(target.device).double()
+    weight: Tensor | float = 1.0
+    if arguments["weight"] is not None:
+        weight = arguments["weight"].detach().to(target.device).double()
     smoothing = arguments.get("label_smoothing", 0.0)
     if target.is_floating_point():  # the class's axis is the same as the answer's
         shares = target.detach().double().movedim(axis, -1).reshape(-1, classes)
@@ -95,13 +95,22 @@ def _classes(name: str, arguments: dict[str, Any], target: Tensor, answer: Tenso
             Frequencies((weight * shares.sum(dim=0))[:, None], float(len(shares))),
         )
     flat = target.reshape(-1)
-    counted = flat != arguments["ignore_index"]
-    counts = torch.zeros(classes, dtype=torch.float64, device=target.device)
-    counts.index_add_(0, torch.where(counted, flat, 0).long(), counted.double())
-    weighted = weight * counts
-    # sum_i [(1 - e) w_y (-ln p_y) + e/C sum_c w_c (-ln p_c)] / sum_i w_y
-    sums = (1 - smoothing) * weighted + smoothing / classes * weight * counts.sum()
+    counts = _counts_of(flat, flat != arguments["ignore_index"], classes)
+    weighted = counts if isinstance(weight, float) else weight * counts
+    sums = weighted
+    if smoothing:
+        # sum_i [(1 - e) w_y (-ln p_y) + e/C sum_c w_c (-ln p_c)] / sum_i w_y
+        sums = (1 - smoothing) * weighted + smoothing / classes * weight * counts.sum()
     return _Targets(weighted.sum(), Frequencies(sums[:, None], weighted.sum()))
+
+
+def _counts_of(flat: Tensor, counted: Tensor, classes: int) -> Tensor:
+    """Return how often each class is the target (classes,)."""
+    if flat.device.type == "cpu":
+        return torch.bincount(flat[counted], minlength=classes).double()
+    counts = torch.zeros(classes, dtype=torch.float64, device=flat.device)
+    # A device would have to be waited for to know how many are counted.
+    return counts.index_add_(0, torch.where(counted, flat, 0).long(), counted.double())
 
 
 def _binary(name: str, arguments: dict[str, Any], target: Tensor, answer: Tensor) -> _Targets:

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from gradlab.adapters.torch.modules import class_name
-from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.observe.hooks import ForwardHooks, Guard
 from gradlab.adapters.torch.observe.loss_side import looked_at
-from gradlab.adapters.torch.origin import seen
 from gradlab.adapters.torch.origin.frames import MODULES_SEEN, modules_of, plain, range_of
 
 ITERATIONS_KEPT = 3  # that were measured in full, before the one that broke
@@ -43,10 +42,9 @@ class LastFrames:
     def __init__(self, model: nn.Module, guard: Guard, looks: bool):
         modules = modules_of(model) if looks else []
         self._names = [(name, class_name(module)) for name, module in modules]
-        self._hooks = [
-            (module, guard(_Answer(self, number))) for number, (_, module) in enumerate(modules)
-        ]
-        self._handles: list[Any] = []
+        self._hooks = ForwardHooks(
+            [(module, guard(_Answer(self, number))) for number, (_, module) in enumerate(modules)]
+        )
         self._kept: deque[tuple[int, list[tuple[int, Range]]]] = deque(maxlen=ITERATIONS_KEPT)
         self._found: list[tuple[int, Range]] = []  # of the iteration at hand, in call order
         self._waiting: list[tuple[int, Tensor, int]] = []  # place in `_found`, answer, version
@@ -55,13 +53,12 @@ class LastFrames:
 
     def attach(self, iteration: int) -> None:
         """Begin to see an iteration."""
-        if not self._hooks:
+        if not self._names:
             return
         self.flush()
         self._found = []
         self._kept.append((iteration, self._found))
-        if not self._handles:
-            self._handles = [module.register_forward_hook(hook) for module, hook in self._hooks]
+        self._hooks.attach()
 
     def begin_pass(self) -> None:
         """Know that another forward pass begins."""
@@ -83,9 +80,7 @@ class LastFrames:
 
     def detach(self) -> None:
         """See no more."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        self._hooks.detach()
         self.flush()
 
     def answered(self, number: int, output: Any) -> None:

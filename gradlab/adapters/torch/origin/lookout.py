@@ -62,6 +62,7 @@ class Lookout:
         keep_batch: bool | None = None,
     ):
         self._model, self._ranks = model, ranks
+        self._kind = trace.device_of(model)
         self.stops = mode == "stop"
         self._looks = self.stops or (mode == "trace" and on_cpu)
         self.found = False
@@ -80,7 +81,7 @@ class Lookout:
     ) -> None:
         """Keep a forward pass, to run it again if need be."""
         if self._looks and not self.found:
-            iteration.calls.append(Forward(self._model, arguments, keywords))
+            iteration.calls.append(Forward(self._model, arguments, keywords, self._kind))
             self._loss.pass_begins()
 
     def returned(self, iteration: Iteration, output: Any) -> None:

@@ -30,6 +30,14 @@ FREE = "it cannot be run again"
 class Forward:
     """A forward pass that may be asked for again: its arguments, and the precision it ran in.
 
+    Parameters
+    ----------
+    model : nn.Module
+    arguments, keywords
+        What it was called with.
+    kind : str, optional
+        The kind of device that the model lies on, where that is known.
+
     Attributes
     ----------
     frames : tuple of Frame
@@ -40,9 +48,15 @@ class Forward:
         How often each argument had been written to.
     """
 
-    def __init__(self, model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]):
+    def __init__(
+        self,
+        model: nn.Module,
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any],
+        kind: str | None = None,
+    ):
         self.model, self.arguments, self.keywords = model, arguments, keywords
-        self._kind = next(model.parameters()).device.type
+        self._kind = device_of(model) if kind is None else kind
         self._autocast = torch.is_autocast_enabled(self._kind)
         self._dtype = torch.get_autocast_dtype(self._kind) if self._autocast else None
         self.generator = torch.get_rng_state()
@@ -105,6 +119,12 @@ class Told:
     origin: Origin | None = None
     trouble: str = ""
     frames: list[dict[str, Any]] = field(default_factory=list)
+
+
+def device_of(model: nn.Module) -> str:
+    """Return the kind of device that a model lies on."""
+    first = next(model.parameters(), None)
+    return "cpu" if first is None else first.device.type
 
 
 def outputs_of(value: Any) -> list[Tensor]:
