@@ -88,7 +88,7 @@ ROOMS = {
     "comparison": room(
         "kinds _version activations comparison.* datasets diagnosis display errors files nn.* "
         "options ranges run.* training",
-        "joblib numpy pandas",
+        "distributed joblib numpy pandas",
     ),
     "report": room(
         "kinds _version comparison diagnosis diagnosis.expectation differences differences.telling "

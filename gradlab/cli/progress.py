@@ -23,12 +23,14 @@ def train(
     runs: Path,
     force: bool,
     in_place: bool = False,
+    cluster: str | None = None,
 ) -> dict[Plan, Cell]:
     """Train what is not finished; see `gradlab.comparison.train_cells`."""
     from gradlab.comparison import train_cells
 
     shown = _Progress(plans, jobs, runs)
     options = {"jobs": jobs, "runs": runs, "force": force, "in_place": in_place}
+    options |= {"cluster": cluster}
     with shown.bar:
         try:
             for cell in train_cells(plans, source, **options):

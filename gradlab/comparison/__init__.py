@@ -4,7 +4,8 @@ from gradlab.comparison.cell import Cell, row
 from gradlab.comparison.grid import Comparison, compare
 from gradlab.comparison.networks import Network
 from gradlab.comparison.plan import DEFAULT_DEPTHS, DEFAULT_NETWORKS, Plan, plan_cells
-from gradlab.comparison.workers import train_cell, train_cells
+from gradlab.comparison.schedule import train_cells
+from gradlab.comparison.workers import train_cell
 
 __all__ = [
     "DEFAULT_DEPTHS",

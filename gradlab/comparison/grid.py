@@ -13,7 +13,7 @@ from gradlab import datasets, display
 from gradlab.comparison.cell import Cell, row
 from gradlab.comparison.networks import Network
 from gradlab.comparison.plan import DEFAULT_DEPTHS, DEFAULT_NETWORKS, Plan, plan_cells
-from gradlab.comparison.workers import train_cells
+from gradlab.comparison.schedule import train_cells
 from gradlab.datasets import Data
 from gradlab.diagnosis import summary
 from gradlab.errors import ArgumentError
@@ -120,6 +120,7 @@ def compare(
     runs: str | Path = "runs",
     force: bool = False,
     on_cell: Callable[[Cell], None] | None = None,
+    cluster: Any = None,
     **options: Any,
 ) -> Comparison:
     """Train every network at every depth, `seeds` seeds each, and return the verdicts.
@@ -148,6 +149,9 @@ def compare(
         Train every cell anew.
     on_cell : callable, optional
         Called with each Cell as soon as it is there, reused ones first.
+    cluster : str or dask.distributed.Client, optional
+        Train on a Dask cluster: "local" for one of processes on this machine, the address of a
+        scheduler such as "tcp://host:8786", or a client. Needs `gradlab-diagnostics[cluster]`.
     {options}
 
     Returns
@@ -158,11 +162,14 @@ def compare(
     ------
     ArgumentError, DataError, RunError
         A bad argument or data set, before anything is trained; a folder that cannot be written.
+    GradlabError
+        A worker process that was killed; a cluster that does not answer, lacks gradlab or has
+        another version of it.
     """
     data = datasets.digits() if data is None else data
     plans = plan_cells(networks, depths, width=width, data=data, seeds=seeds, **options)
     done: dict[Plan, Cell] = {}
-    for cell in train_cells(plans, data, jobs=jobs, runs=runs, force=force):
+    for cell in train_cells(plans, data, jobs=jobs, runs=runs, force=force, cluster=cluster):
         done[cell.plan] = cell
         if on_cell is not None:
             on_cell(cell)

@@ -65,6 +65,12 @@ class Plan:
         """Proportional to the work: which cells to start first."""
         return self.depth * self.width**2 * self.seeds * self.training.iterations
 
+    @property
+    def memory(self) -> float:
+        """Bytes that its training needs at least: weights, and four arrays of a batch a layer."""
+        batch = 4 * self.training.batch_size
+        return 4.0 * self.depth * self.width * (self.width + batch) * self.seeds
+
 
 def plan_cells(
     networks: Sequence[str],

@@ -49,6 +49,16 @@ Jobs = Annotated[
     ),
 ]
 
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="local|tcp://HOST:PORT",
+        help="Train on a Dask cluster: its scheduler's address; local: one of processes here.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+
 
 @options.training_options
 def compare(
@@ -65,6 +75,7 @@ def compare(
     runs: options.Runs = Path("runs"),
     force: options.Force = False,
     jobs: Jobs = -1,
+    cluster: Cluster = None,
     seeds: options.Seeds = 8,
     **training: Any,
 ) -> int:
@@ -89,7 +100,7 @@ def compare(
         seeds=seeds,
         **training,
     )
-    cells = progress.train(plans, source, jobs=jobs, runs=runs, force=force)
+    cells = progress.train(plans, source, jobs=jobs, runs=runs, force=force, cluster=cluster)
     result = comparison.Comparison(
         tuple(cells[each] for each in plans), details={"data": source.name}
     )

@@ -1,0 +1,188 @@
+"""Connections to a Dask cluster that can train cells; what is wrong with one, in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pkgutil
+import signal
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from gradlab._version import __version__
+from gradlab.comparison.remote import differs
+from gradlab.errors import ArgumentError, GradlabError, shown
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOCAL = "local"
+PATIENCE = 60.0
+"""Seconds to wait for a scheduler that went away, and for a first worker."""
+ANSWER = 10.0
+"""Seconds for a scheduler to answer at first."""
+KEEP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
+"""Let glibc keep large arrays instead of giving them back after each use; see `__main__`."""
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def check(cluster: Any, jobs: int) -> None:
+    """Raise ArgumentError for what is no cluster, GradlabError where Dask is not installed."""
+    if cluster is None:
+        return
+    try:
+        import distributed
+    except ImportError:
+        raise GradlabError(
+            f"cluster={shown(cluster)} needs Dask; run: pip install 'gradlab-diagnostics[cluster]'"
+        ) from None
+    if isinstance(cluster, str):
+        if cluster != LOCAL and not _is_address(cluster):
+            raise ArgumentError(
+                f"cluster={shown(cluster)} must be local, or the address of a Dask scheduler, such "
+                "as tcp://host:8786"
+            )
+    elif not isinstance(cluster, distributed.Client):
+        raise ArgumentError(
+            f"cluster={shown(cluster)} must be 'local', the address of a Dask scheduler, or a "
+            "dask.distributed.Client"
+        )
+    if jobs != -1 and cluster != LOCAL:
+        raise ArgumentError(
+            f"jobs={jobs} counts processes of this machine; leave it out, for a cluster trains on "
+            "all its workers"
+        )
+
+
+def _is_address(text: str) -> bool:
+    """Whether it names a way of talking that Dask knows, a host and a port."""
+    from distributed.comm.addressing import get_address_host_port
+
+    try:
+        host, port = get_address_host_port(text)
+    except ValueError:
+        return False
+    return "://" in text and bool(host) and port > 0
+
+
+@contextlib.contextmanager
+def connected(cluster: Any, jobs: int) -> Iterator[Client]:
+    """Yield a client of the cluster, whose workers have this version of gradlab.
+
+    A client that was given stays open.
+    """
+    import distributed
+
+    with contextlib.ExitStack() as stack:
+        if isinstance(cluster, distributed.Client):
+            client = cluster
+        else:
+            stack.enter_context(_quiet())
+            client = stack.enter_context(_started(jobs) if cluster == LOCAL else _found(cluster))
+        _wait_for_workers(client)
+        _compare_versions(client)
+        yield client
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own messages from the terminal: what matters is told in gradlab's words."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado")]
+    before = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, before, strict=True):
+            each.setLevel(level)
+
+
+@contextlib.contextmanager
+def _started(jobs: int) -> Iterator[Client]:
+    """Start a cluster of processes on this machine."""
+    from distributed import Client, LocalCluster
+
+    workers = (os.cpu_count() or 1) if jobs == -1 else jobs
+    made = LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,  # pyright: ignore[reportArgumentType]
+        silence_logs=logging.CRITICAL + 1,
+        env=KEEP | ONE_THREAD,
+    )
+    with made, Client(made, set_as_default=False) as client:
+        client.register_plugin(_deaf_to_interrupts())
+        yield client
+
+
+def _deaf_to_interrupts() -> Any:
+    """Return what makes workers ignore Ctrl-C: this process ends them, without a traceback."""
+    from distributed import WorkerPlugin
+
+    class DeafToInterrupts(WorkerPlugin):
+        def setup(self, worker: Any) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return DeafToInterrupts()
+
+
+@contextlib.contextmanager
+def _found(address: str) -> Iterator[Client]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=ANSWER, set_as_default=False)
+    except OSError:
+        raise GradlabError(
+            f"cluster={address!r}: no Dask scheduler answers there; start one by `dask scheduler`, "
+            "which prints its address"
+        ) from None
+    with client:
+        yield client
+
+
+def _wait_for_workers(client: Client) -> None:
+    """Raise GradlabError where no worker comes."""
+    until = time.monotonic() + PATIENCE
+    while not workers_of(client):
+        if time.monotonic() > until:
+            raise GradlabError(
+                f"the cluster at {address_of(client)} has no worker; start some by `dask worker "
+                f"{address_of(client)} --nthreads 1`"
+            )
+        time.sleep(0.1)
+
+
+def address_of(client: Client) -> str:
+    """Return where the scheduler is."""
+    return str(client.scheduler.address) if client.scheduler else "?"
+
+
+def workers_of(client: Client) -> list[str]:
+    """Return the addresses of the workers that are there now; none while the scheduler is away."""
+    try:
+        return list(cast(dict, client.nthreads()))
+    except (OSError, AttributeError, ValueError):
+        return []
+
+
+def _compare_versions(client: Client) -> None:
+    """Raise GradlabError where the scheduler or a worker lacks gradlab, or has another version."""
+    asked = "gradlab._version:__version__"  # resolve_name is there even where gradlab is not
+    found = cast(dict, client.run(pkgutil.resolve_name, asked, on_error="return"))
+    try:
+        found["the scheduler"] = client.run_on_scheduler(pkgutil.resolve_name, asked)
+    except ImportError as error:
+        found["the scheduler"] = error
+    for where, version in found.items():
+        if isinstance(version, Exception):
+            raise GradlabError(
+                f"{where} of the cluster cannot import gradlab; run there: "
+                f"pip install gradlab-diagnostics[cluster]=={__version__}"
+            )
+        if version != __version__:
+            raise GradlabError(differs(__version__, version, where))
