@@ -49,17 +49,19 @@ def labelled(cases: list[Case]) -> list[dict[str, Any]]:
         _, model = curable.train_once(case, data, SEEDS)
         row: dict[str, Any] = {"name": case.name, "fault": case.fault, "split": case.split}
         row["before"] = curable.skill(model, data)
-        other = curable.undone(case)
-        if other is not None:
-            undone_data = curable.data_of(other)
-            _, undone_model = curable.train_once(other, undone_data, SEEDS)
-            row["counterfactual"] = curable.skill(undone_model, undone_data)
-        reached = row.get("counterfactual", -math.inf)
+        reached = max(map(_skill, curable.undone(case)), default=-math.inf)
+        row["counterfactual"] = reached
         wanted = max(curable.LEARNED, curable.AS_WELL * reached)
         row["wanted"] = wanted
         row["curable"] = bool(reached >= curable.LEARNED and row["before"] < wanted)
         rows.append(row)
     return rows
+
+
+def _skill(case: Case) -> float:
+    data = curable.data_of(case)
+    _, model = curable.train_once(case, data, SEEDS)
+    return curable.skill(model, data)
 
 
 def fixed(case: Case, label: dict[str, Any], budget: float) -> dict[str, Any]:
@@ -182,7 +184,11 @@ def main() -> None:
             options.labels.write_text(json.dumps(labels, indent=1) + "\n")
     by_name = {row["name"]: row for row in labels}
     rows = []
+    if options.json is not None and options.json.exists():  # goes on where it was stopped
+        rows = json.loads(options.json.read_text())
     for case in cases:
+        if case.name in [row["name"] for row in rows]:
+            continue
         row = fixed(case, by_name[case.name], options.budget)
         rows.append(row)
         mark = "right" if row["right"] else "CALLED" if row["cured"] else "no"

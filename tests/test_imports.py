@@ -33,8 +33,8 @@ def room(ours: str = "", others: str = "") -> Room:
 
 # `diagnosis` only to word the exception of a training that is stopped at its first NaN
 ADAPTED = (
-    "activations adapters.* diagnosis errors measures recorder rules.remedies run run.storage "
-    "statistics sums"
+    "activations adapters.* diagnosis errors fixes fixes.* measures recorder rules "
+    "rules.expressions rules.remedies rules.yardsticks run run.storage statistics sums"
 )
 SHARED = (
     "rules.base rules.by_role rules.config_numbers rules.expressions rules.limits rules.remedies "

@@ -11,13 +11,14 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from gradlab.datasets import Data
-from gradlab.diagnosis import Diagnosis, diagnose
+from gradlab.diagnosis import diagnose
 from gradlab.errors import GradlabError, RunError
 from gradlab.fixes.changes import can_be_tried, changes_for
 from gradlab.fixes.result import Fix
 from gradlab.fixes.search import Search
 from gradlab.fixes.setup import Setup, code, data_of
 from gradlab.fixes.trial import NO_SCORE, Change, Score, Trial
+from gradlab.fixes.verdicts import proposed
 from gradlab.kinds import FUNCTION, instance, of_kinds
 from gradlab.nn.mlp import MLP
 from gradlab.options import TrainingOptions
@@ -189,16 +190,6 @@ class EngineBench:
         if setup.biases == "zero":
             model.biases.flat.fill(0)
         return model
-
-
-def proposed(diagnosis: Diagnosis | None) -> list[Remedy]:
-    """Return the remedies of a verdict, those of root causes first, each once."""
-    if diagnosis is None:
-        return []
-    roots = list(diagnosis.findings)
-    findings = [*roots, *(each for root in roots for each in root.consequences)]
-    listed = [remedy for finding in findings for remedy in finding.remedies]
-    return list({str(remedy): remedy for remedy in reversed(listed)}.values())[::-1]
 
 
 def held_out(model: MLP, data: Data) -> Score:

@@ -132,18 +132,19 @@ class Search:
 
     def _pairs(self, singles: Sequence[Trial]) -> list[tuple[Change, ...]]:
         """Join the best single changes with what the verdicts on them propose, then with others."""
-        found: dict[tuple[str, ...], tuple[Change, ...]] = {}
+        found: dict[frozenset[str], tuple[Change, ...]] = {}
         usable = [trial for trial in singles if trial.diagnosis is not None]
         best = sorted(usable, key=lambda trial: -trial.score.rank)[:PARTNERED]
-        for trial in best:
-            for partner in self.bench.candidates(trial):
-                found.setdefault(_key((*trial.changes, partner)), (*trial.changes, partner))
-        for trial in best:
-            for other in usable:
-                if other is not trial:
-                    pair = (*trial.changes, *other.changes)
-                    if _key(pair[::-1]) not in found:
-                        found.setdefault(_key(pair), pair)
+        joined = [(*trial.changes, each) for trial in best for each in self.bench.candidates(trial)]
+        joined += [
+            (*trial.changes, *other.changes)
+            for trial in best
+            for other in usable
+            if other is not trial
+        ]
+        for pair in joined:
+            if len({change.setting for change in pair}) == len(pair):
+                found.setdefault(frozenset(_key(pair)), pair)
         return list(found.values())[:MOST_PAIRS]
 
     def _try(self, changes: tuple[Change, ...], share: float) -> Trial:

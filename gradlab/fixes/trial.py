@@ -36,6 +36,11 @@ class Change:
     line: str
     apply: Any = field(repr=False, compare=False)
 
+    @property
+    def setting(self) -> str:
+        """What is changed, such as "learning_rate": no pair changes it twice."""
+        return self.line.partition("=")[0]
+
 
 @dataclass(frozen=True)
 class Score:

@@ -34,6 +34,8 @@ from gradlab.run import Run
 Array = np.ndarray
 ENOUGH = 0.9  # of a scheme's norm: then the initialization is not at fault
 
+CHANCE = 1.0  # variance of the log of the squared signal, from draw to draw
+
 
 class VanishingGradient(Rule):
     """Vanishing gradient (GL101).
@@ -270,11 +272,22 @@ def _by_cause(run: Run, layers: tuple[int, ...], why) -> tuple[Remedy, ...]:
 
 def _activation(run: Run) -> Remedy:
     if _used(run) == "sigmoid":
-        return use_activation(run, "relu", because="slopes near 1 instead of at most 1/4")
+        because = "slopes near 1 instead of at most 1/4"
+        return use_activation(run, _steady_activation(run), because=because)
     return remedy(
         "use activation",
         "use an activation whose slope stays near 1, and keep its inputs away from saturation",
     )
+
+
+def _steady_activation(run: Run) -> str:
+    """Return relu, or tanh where a net of relu is so deep and narrow that chance decides.
+
+    Of relu with He's weights, the log of the signal's square varies from draw to draw by about 5
+    times the sum of the hidden widths' reciprocals (Hanin & Nica 2018, arXiv:1812.05994).
+    """
+    hidden = run.layer("fan_out")[:-1]
+    return "tanh" if 5 * float(np.sum(1 / hidden)) > CHANCE else "relu"
 
 
 def _initialization(run: Run, layers: tuple[int, ...], evidence: str) -> tuple[Remedy, ...]:

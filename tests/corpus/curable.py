@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,14 @@ ADAPTIVE_RATE = 0.002
 SLOW = 1e-5  # a learning rate below is a second fault
 
 
-def undone(case: Case) -> Case | None:
-    """Return the counterfactual: the case without its fault; None if no change of the list helps.
+def undone(case: Case) -> list[Case]:
+    """Return the counterfactuals: the case without its fault; none if no change of the list helps.
 
     The list: another initializer or activation, the start of weights or biases, the learning rate,
     epsilon, scaled data, a robust loss. What the list does not hold: code that freezes a layer or
     keeps gradients, and data that say nothing.
     """
-    change = UNDONE.get(case.fault)
-    return None if change is None else change(case)
+    return [change(case) for change in UNDONE.get(case.fault, ())]
 
 
 def _plain(case: Case, **options: Any) -> Case:
@@ -41,11 +41,11 @@ def _plain(case: Case, **options: Any) -> Case:
     return dataclasses.replace(case, training=case.training | options, **own)
 
 
-def _other_net(case: Case) -> Case:
-    """Take relu for a sigmoid, and the usual weights for all others."""
+def _other_net(case: Case, activation: str) -> Case:
+    """Take another activation for a sigmoid, and the usual weights for all others."""
     name, *rest = case.network.split(":")
     kept = [part for part in rest if re.match(r"(norm|residual|dropout)", part)]
-    network = ":".join(["relu" if name == "sigmoid" else name, *kept])
+    network = ":".join([activation if name == "sigmoid" else name, *kept])
     return _usual_rate(_plain(case, network=network))
 
 
@@ -75,21 +75,22 @@ def _epsilon(case: Case) -> Case:
     return _plain(case, optimizer=str(case.training["optimizer"]).split(":")[0])
 
 
+_NETS = (partial(_other_net, activation="relu"), partial(_other_net, activation="tanh"))
 UNDONE = {
-    "vanishing": _other_net,
-    "exploding": _other_net,
-    "non-finite": _without_plant,
-    "dead": _without_plant,
-    "saturated": _without_plant,
-    "lost": _rate,
-    "diverging": _slower,
-    "large": _slower,
-    "unstable": _slower,
-    "symmetric": _without_plant,
-    "stalled": _epsilon,
-    "spike": lambda case: _plain(case, loss="huber"),
+    "vanishing": _NETS,
+    "exploding": _NETS,
+    "non-finite": (_without_plant,),
+    "dead": (_without_plant,),
+    "saturated": (_without_plant,),
+    "lost": (_rate,),
+    "diverging": (_slower,),
+    "large": (_slower,),
+    "unstable": (_slower,),
+    "symmetric": (_without_plant,),
+    "stalled": (_epsilon,),
+    "spike": (lambda case: _plain(case, loss="huber"),),
 }
-"""Fault -> the case without it. Frozen, stale, uninformative and overfitted cases are missing: no
+"""Fault -> what takes it back. Frozen, stale, uninformative and overfitted cases are missing: no
 change of options undoes them."""
 
 

@@ -13,6 +13,8 @@ Gradient norms are taken at every step, all else at iterations 0-9 and then at e
 hooks hang on the modules; the model's numbers are those of an unwatched one.
 
 `audit(model, (x, y), criterion)` judges a model before anyone trains it.
+
+`fix(make, train)` tries the remedies of the verdict, and names the smallest change that cures.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ import torch
 from torch import nn
 
 from gradlab.adapters.torch.auditing import audit
+from gradlab.adapters.torch.cures import fix
 from gradlab.adapters.torch.distributed import reshard
 from gradlab.adapters.torch.options import WatchOptions, taking_options
 from gradlab.adapters.torch.watcher import Watch
 from gradlab.errors import ArgumentError, suggest
 
-__all__ = ["Watch", "WatchOptions", "audit", "watch"]
+__all__ = ["Watch", "WatchOptions", "audit", "fix", "watch"]
 
 Optimizer = torch.optim.Optimizer
 

@@ -1,0 +1,80 @@
+"""Which faulty members of the zoo one change of a fixed list undoes, written before any was fixed.
+
+The list is that of `gradlab.adapters.torch.cures.actions`: weights drawn anew, biases, the rate and
+its schedule, clipping, epsilon, weight decay, the sign, `zero_grad`, who is in the optimizer, scaled
+inputs or targets, what stands before the loss, shapes, the momentum of norms. A member is named
+here if one of them takes back the very thing that was planted; that a net then learns is proved by
+the member's healthy counterpart, which is the same training without it. All others need a line of
+the user's own code or data: `fix` is to say so, and to call none of them cured.
+"""
+
+from __future__ import annotations
+
+UNDONE_BY = {
+    "alexnet-inputs-to-255": "standardize inputs",
+    "alexnet-softmax-twice": "remove output operation",
+    "autoencoder-kl-16-maximize": "flip the sign",
+    "bert-64-topics-maximized": "flip the sign",
+    "bert-64-topics-weight-decay-10": "lower weight decay",
+    "bert-96-masked-rate-1e-6": "raise learning rate",
+    "conv1d-48-digits-norm-momentum-0": "raise norm momentum",
+    "conv1d-48-digits-zero-grad-forgotten": "empty gradients",
+    "distilbert-48-prices-broadcast": "match shapes",
+    "distilbert-48-prices-in-dollars": "standardize target",
+    "dqn-64-cartpole-rate-1": "lower learning rate",
+    "factorization-32-start-at-zero": "initialize",
+    "flow-64-moons-decay-10": "lower weight decay",
+    "fresh-albert-64-topics-long-warm-up": "shorten warm-up",
+    "fresh-cloner-64-ways-constant-start": "initialize",
+    "fresh-deepsets-64-chances-last-relu": "remove output operation",
+    "fresh-factors-6-ratings-weight-decay": "lower weight decay",
+    "fresh-kan-12-flats-raw": "standardize inputs",
+    "fresh2-physics-64-sine-normal": "initialize",
+    "fresh2-skipgrams-24-themes-averaged": "raise learning rate",
+    "fresh2-transformer-48-turned-plateau-max": "stretch schedule",
+    "fresh3-fnet-64-rate-for-factor": "raise learning rate",
+    "fresh3-mamba-48-chains-gamma-10": "stretch schedule",
+    "fresh3-table-32-strain-in-si-units": "standardize target",
+    "fresh3-vdsr-24-gaussian-start": "initialize",
+    "fresh3-whisper-48-fourth-argument": "set epsilon",
+    "fresh4-espcn-32-textures-summed": "lower learning rate",
+    "fresh4-gmlp-64-letters-sigmoid": "remove output operation",
+    "fresh4-patchtst-48-series-one-cycle": "lower learning rate",
+    "fresh4-squeezenet-32-digits-divided-twice": "standardize inputs",
+    "fresh5-maxout-48-digits-clipped-scaled": "raise clip norm",
+    "fresh5-relations-64-near-range-test-left-on": "stretch schedule",
+    "fresh5-wide-deep-64-orders-unix-time": "standardize inputs",
+    "gatv2-32-zero-grad-forgotten": "empty gradients",
+    "gcn-64-weight-decay-10": "lower weight decay",
+    "gin-64-broadcast-target": "match shapes",
+    "gpt2-64-chars-softmax-twice": "remove output operation",
+    "gpt2-64-grpo-rate-1e-6": "raise learning rate",
+    "gru-64-digits-accumulated-undivided": "lower learning rate",
+    "gru-64-forecast-broadcast": "match shapes",
+    "gru-64-forecast-raw-prices": "standardize target",
+    "hf-vit-48-digits-clipped-to-nothing": "raise clip norm",
+    "llama-64-sort-rate-1": "lower learning rate",
+    "lora-bert-64-optimizer-before-adapters": "add to optimizer",
+    "lstm-128-language-clipped-away": "raise clip norm",
+    "lstm-48-memory-forgets": "raise forget bias",
+    "mlp-64-deep-relu-default-start": "initialize",
+    "mlp-64-deep-relu-low-bias": "zero biases",
+    "mlp-mixer-64-epsilon-1": "set epsilon",
+    "mobilenet-v3-batchnorm-momentum": "raise norm momentum",
+    "neox-80-chains-gradients-kept": "empty gradients",
+    "opt-64-chains-accumulated-not-divided": "lower learning rate",
+    "ppo-64-cartpole-epsilon-1": "set epsilon",
+    "qwen3-48-copy-schedule-exhausted": "stretch schedule",
+    "reinforce-32-cartpole-ascends": "flip the sign",
+    "resnet10-head-replaced-after-optimizer": "add to optimizer",
+    "rnn-64-memory-default-start": "initialize",
+    "roberta-96-epsilon-1": "set epsilon",
+    "sac-64-mass-actor-in-no-optimizer": "add to optimizer",
+    "simclr-64-clipped-to-nothing": "raise clip norm",
+    "siren-64-picture-schedule-exhausted": "stretch schedule",
+    "swin-32-schedule-stepped-each-batch": "stretch schedule",
+    "unet-16-sigmoid-twice": "remove output operation",
+    "vgg16-narrow-default-init": "initialize",
+    "vit-64-rate-of-sgd-for-adamw": "lower learning rate",
+}
+"""Member -> the action that takes back what was planted."""
