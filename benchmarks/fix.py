@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 
 import gradlab
+from gradlab.datasets import Data
 from gradlab.fixes.setup import Setup
 from tests.corpus import curable
 from tests.corpus.corpus import Case, Tampering, load, plant_in_model
 
 SEEDS = 3
+LEAST_SKILL = -9.0  # of a net that answers NaN, or worse than any number
 HALVES = {"tune": ("tune",), "held-out": ("test", "fresh")}
 RANDOM = {
     "optimizer": ("sgd", "momentum", "adam", "rmsprop"),
@@ -38,23 +40,29 @@ RANDOM = {
 }
 
 
-def labelled(cases: list[Case]) -> list[dict[str, Any]]:
+def labelled(cases: list[Case], file: Path | None) -> list[dict[str, Any]]:
     """Return the label of each faulty case, before anything is fixed.
 
-    With the scores of the faulty training and of its counterfactual.
+    With the scores of the faulty training and of its counterfactual. Labels that the file holds are
+    kept.
     """
-    rows = []
+    rows = json.loads(file.read_text()) if file is not None and file.exists() else []
+    done = {row["name"] for row in rows}
     for case in cases:
+        if case.name in done:
+            continue
         data = curable.data_of(case)
         _, model = curable.train_once(case, data, SEEDS)
         row: dict[str, Any] = {"name": case.name, "fault": case.fault, "split": case.split}
-        row["before"] = curable.skill(model, data)
+        row["before"] = max(curable.skill(model, data), LEAST_SKILL)
         reached = max(map(_skill, curable.undone(case)), default=-math.inf)
-        row["counterfactual"] = reached
+        row["counterfactual"] = reached if math.isfinite(reached) else None
         wanted = max(curable.LEARNED, curable.AS_WELL * reached)
         row["wanted"] = wanted
         row["curable"] = bool(reached >= curable.LEARNED and row["before"] < wanted)
         rows.append(row)
+        if file is not None:
+            file.write_text(json.dumps(rows, indent=1) + "\n")
     return rows
 
 
@@ -64,8 +72,8 @@ def _skill(case: Case) -> float:
     return curable.skill(model, data)
 
 
-def fixed(case: Case, label: dict[str, Any], budget: float) -> dict[str, Any]:
-    """Fix one case; return what came of it, and of the baselines."""
+def fixed(case: Case, label: dict[str, Any], budget: float, baselines: bool) -> dict[str, Any]:
+    """Fix one case; return what came of it, and of the baselines where they are asked for."""
     data = curable.data_of(case)
     run, _ = curable.train_once(case, data, SEEDS)
     kept: list[Any] = []
@@ -91,20 +99,29 @@ def fixed(case: Case, label: dict[str, Any], budget: float) -> dict[str, Any]:
     won = -math.inf if result.winner is None else scores[result.trials.index(result.winner)]
     setup = Setup.of(run)
     tries = max(1, round(result.spent))
-    return label | {
-        "verdict": result.before.verdict,
-        "headline": result.headline,
-        "cured": result.cured,
-        "winner": None if result.winner is None else result.winner.words,
-        "score": won,
-        "right": bool(result.cured and won >= wanted),
-        "first": result.trials[0].words if result.trials else None,
-        "first_score": first,
-        "first_right": bool(result.trials and result.trials[0].whole and first >= wanted),
-        "called_wrongly": bool(result.cured and won < min(wanted, curable.LEARNED)),
-        "trials": len(result.trials),
-        "spent": result.spent,
-        "seconds": seconds,
+    return (
+        label
+        | {
+            "verdict": result.before.verdict,
+            "headline": result.headline,
+            "cured": result.cured,
+            "winner": None if result.winner is None else result.winner.words,
+            "score": won,
+            "right": bool(result.cured and won >= wanted),
+            "first": result.trials[0].words if result.trials else None,
+            "first_score": first,
+            "first_right": bool(result.trials and result.trials[0].whole and first >= wanted),
+            "called_wrongly": bool(result.cured and won < min(wanted, curable.LEARNED)),
+            "trials": len(result.trials),
+            "spent": result.spent,
+            "seconds": seconds,
+        }
+        | (_baselines(case, data, setup, tries, wanted) if baselines else {})
+    )
+
+
+def _baselines(case: Case, data: Data, setup: Setup, tries: int, wanted: float) -> dict[str, bool]:
+    return {
         "tenfold": _other(case, data, _tenth(setup)) >= wanted,
         "random": _random(case, data, setup, tries) >= wanted,
     }
@@ -114,7 +131,7 @@ def _tenth(setup: Setup) -> Setup:
     return setup.training(learning_rate=setup.options.learning_rate / 10)
 
 
-def _random(case: Case, data, setup: Setup, tries: int) -> float:
+def _random(case: Case, data: Data, setup: Setup, tries: int) -> float:
     """Return the best score of as many random changes, the planted start kept."""
     rng = np.random.default_rng(zlib.crc32(case.name.encode()))
     best = -math.inf
@@ -129,7 +146,7 @@ def _random(case: Case, data, setup: Setup, tries: int) -> float:
     return best
 
 
-def _other(case: Case, data, setup: Setup) -> float:
+def _other(case: Case, data: Data, setup: Setup) -> float:
     model = setup.model()
     plant_in_model(case, model)
     with Tampering(case, model), np.errstate(all="ignore"):
@@ -147,6 +164,8 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
         ("random", "cured by as many random changes"),
         ("tenfold", "cured by a tenth of the learning rate"),
     ):
+        if key not in rows[0]:
+            continue
         count = sum(row[key] for row in able)
         lines.append(f"{words}: {count} of {len(able)} ({100 * count / max(1, len(able)):.0f} %)")
     wrong = [row["name"] for row in rows if row["called_wrongly"]]
@@ -165,6 +184,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--half", choices=tuple(HALVES), default="tune")
     parser.add_argument("--only", default="*")
+    parser.add_argument("--every", type=int, default=1, help="fix every Nth case")
+    parser.add_argument("--baselines", action="store_true", help="try the blind searches, too")
     parser.add_argument("--budget", type=float, default=12.0)
     parser.add_argument("--labels", type=Path, help="a JSON file of labels; made if it is missing")
     parser.add_argument("--json", type=Path)
@@ -175,13 +196,8 @@ def main() -> None:
         if case.fault
         and case.split in HALVES[options.half]
         and fnmatchcase(case.name, options.only)
-    ]
-    if options.labels is not None and options.labels.exists():
-        labels = json.loads(options.labels.read_text())
-    else:
-        labels = labelled(cases)
-        if options.labels is not None:
-            options.labels.write_text(json.dumps(labels, indent=1) + "\n")
+    ][:: options.every]
+    labels = labelled(cases, options.labels)
     by_name = {row["name"]: row for row in labels}
     rows = []
     if options.json is not None and options.json.exists():  # goes on where it was stopped
@@ -189,7 +205,7 @@ def main() -> None:
     for case in cases:
         if case.name in [row["name"] for row in rows]:
             continue
-        row = fixed(case, by_name[case.name], options.budget)
+        row = fixed(case, by_name[case.name], options.budget, options.baselines)
         rows.append(row)
         mark = "right" if row["right"] else "CALLED" if row["cured"] else "no"
         print(

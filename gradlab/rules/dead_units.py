@@ -11,7 +11,13 @@ from gradlab.rules import cause
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import Remedy, initialize, lower_learning_rate, remedy
+from gradlab.rules.remedies import (
+    Remedy,
+    initialize,
+    lower_learning_rate,
+    remedy,
+    zero_biases,
+)
 from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.rules.yardsticks import batch_size, severity, unharmed
@@ -158,9 +164,7 @@ def _remedies(
         activation="leaky_relu",
     )
     if window.start == 0:
-        biases = remedy(
-            "zero biases", "start the biases at 0", evidence="silent from iteration 0 on"
-        )
+        biases = zero_biases(run, layers, evidence="silent from iteration 0 on")
         return (
             biases,
             initialize(run, layers, "he_normal", evidence="silent from iteration 0"),

@@ -109,6 +109,17 @@ def initialize(
     return Remedy("initialize", _with(words, because), parameters, evidence)
 
 
+def zero_biases(run: Run, layers: Sequence[int], *, evidence: str = "") -> Remedy:
+    """Start the biases of some layers (from 1; none: of all) at 0."""
+    if in_torch(run):
+        first = module_of(run, min(layers, default=1))
+        more = ", and the other layers named alike" if len(layers) != 1 else ""
+        words = f"start the biases at 0: nn.init.zeros_({first}.bias){more}"
+    else:
+        words = "start the biases at 0: model.biases.flat.fill(0)"
+    return Remedy("zero biases", words, {"layers": list(layers)}, evidence)
+
+
 def set_gain(run: Run, gain: float, *, evidence: str = "") -> Remedy:
     """Take back a gain that the configuration sets above 1."""
     words = (

@@ -14,8 +14,8 @@ from gradlab.rules.remedies import (
     initialize,
     lower_learning_rate,
     normalize,
-    remedy,
     standardize_inputs,
+    zero_biases,
 )
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
@@ -130,7 +130,7 @@ def _remedies(run: Run, early: bool, layer: int) -> tuple[Remedy, ...]:
         return rate, scale, normalize(run)
     if layer == 1:
         return standardize_inputs(run), scale, normalize(run)
-    biases = remedy("zero biases", "start the biases at 0")
+    biases = zero_biases(run, (layer,))
     return scale, biases, standardize_inputs(run)
 
 

@@ -19,6 +19,7 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+USUAL_DECAY = 0.1  # the largest that is usual
 DECOUPLED = (
     "adamw",
     "lion",
@@ -231,23 +232,18 @@ def _late(run: Run, name: str, rows: slice, seed: int) -> Array:
 
 def _remedies(run: Run, pull: _Pull) -> tuple[Remedy, ...]:
     evidence = f"the norms fell to {number(pull.left)} of their start"
-    if pull.kind == "penalty":
-        return (
-            Remedy(
-                "weaken penalty",
-                "make the penalty in the loss 100 times smaller, or leave it to the optimizer: "
-                "AdamW, weight_decay=0.01",
-                {"factor": 0.01},
-                evidence,
-            ),
-        )
     decay = config_number(run, "weight_decay", 0.0)
-    lower = Remedy(
-        "lower weight decay",
-        f"lower weight_decay from {number(decay)} to {number(decay / 100)}",
-        {"weight_decay": decay / 100},
-        evidence,
-    )
+    if pull.kind == "penalty":
+        weaken = Remedy(
+            "weaken penalty",
+            "make the penalty in the loss 100 times smaller, or leave it to the optimizer: "
+            "AdamW, weight_decay=0.01",
+            {"factor": 0.01},
+            evidence,
+        )
+        # Weights that are gone may be the optimizer's doing as well as the loss's.
+        return (_lower_decay(decay, evidence), weaken) if decay > USUAL_DECAY else (weaken,)
+    lower = _lower_decay(decay, evidence)
     if str(run.config.get("optimizer")) == "adam":
         decoupled = Remedy(
             "decouple weight decay",
@@ -257,3 +253,12 @@ def _remedies(run: Run, pull: _Pull) -> tuple[Remedy, ...]:
         )
         return lower, decoupled
     return (lower,)
+
+
+def _lower_decay(decay: float, evidence: str) -> Remedy:
+    return Remedy(
+        "lower weight decay",
+        f"lower weight_decay from {number(decay)} to {number(decay / 100)}",
+        {"weight_decay": decay / 100},
+        evidence,
+    )

@@ -1,8 +1,8 @@
 """Which faulty members of the zoo one change of a fixed list undoes, written before any was fixed.
 
 The list is that of `gradlab.adapters.torch.cures.actions`: weights drawn anew, biases, the rate and
-its schedule, clipping, epsilon, weight decay, the sign, `zero_grad`, who is in the optimizer, scaled
-inputs or targets, what stands before the loss, shapes, the momentum of norms. A member is named
+its schedule, clipping, epsilon, weight decay, the sign, `zero_grad`, who is in the optimizer,
+scaled data, what stands before the loss, shapes, the momentum of norms. A member is named
 here if one of them takes back the very thing that was planted; that a net then learns is proved by
 the member's healthy counterpart, which is the same training without it. All others need a line of
 the user's own code or data: `fix` is to say so, and to call none of them cured.

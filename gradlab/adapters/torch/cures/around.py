@@ -62,17 +62,15 @@ class Stage:
                 before(each, count[0])
                 count[0] += 1
 
+            def behind(each: Optimizer, *_arguments: Any) -> None:
+                if after is not None:
+                    after(each)
+
             self._keep(optimizer.register_step_pre_hook(ahead))
-            if after is not None:
-                done = after
-
-                def behind(each: Optimizer, *_arguments: Any) -> None:
-                    done(each)
-
-                self._keep(optimizer.register_step_post_hook(behind))
+            self._keep(optimizer.register_step_post_hook(behind))
 
     def rates(self, rate: Callable[[float, float, int], float]) -> None:
-        """Let each step be taken at `rate(now, at the first step, number)`; the group keeps its own.
+        """Take each step at `rate(now, at the first step, number)`; the group keeps its own.
 
         A schedule goes on from the rate that it had set itself.
         """
@@ -118,6 +116,11 @@ class Stage:
     def behind_model(self, hook: Callable[[Any], Any]) -> None:
         """Let the model answer what `hook(answer)` returns."""
         self._keep(self.model.register_forward_hook(lambda _module, _args, answer: hook(answer)))
+
+
+Apply = Callable[[Stage], None]
+Option = tuple[str, str, Apply]
+"""What a table calls a change, the line to change, and the change itself."""
 
 
 def _set_rate(group: dict[str, Any], value: Any) -> None:

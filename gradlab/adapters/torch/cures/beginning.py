@@ -12,6 +12,7 @@ import functools
 import inspect
 import random
 from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ import torch
 from torch.utils.data import DataLoader
 
 DEEPEST = 4  # containers and objects within each other
+GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+OPAQUE = (type, ModuleType, torch.Tensor)
 MOST = 64  # items of a container that are looked through
 
 
@@ -76,9 +79,7 @@ def _inside(value: Any, depth: int, seen: set[int]) -> Iterator[Any]:
     if depth > DEEPEST or id(value) in seen:
         return
     seen.add(id(value))
-    if isinstance(value, (torch.Generator, np.random.Generator, np.random.RandomState)):
-        yield value
-    elif isinstance(value, random.Random):
+    if isinstance(value, GENERATORS):
         yield value
     elif isinstance(value, DataLoader):
         held = (value.generator, value.sampler, value.batch_sampler, value.dataset)
@@ -93,10 +94,9 @@ def _inside(value: Any, depth: int, seen: set[int]) -> Iterator[Any]:
     elif isinstance(value, (list, tuple, set)):
         for each in list(value)[:MOST]:
             yield from _inside(each, depth + 1, seen)
-    elif hasattr(value, "__dict__") and not isinstance(value, (type, torch.Tensor)):
-        if not inspect.ismodule(value):
-            for each in list(vars(value).values())[:MOST]:
-                yield from _inside(each, depth + 1, seen)
+    elif hasattr(value, "__dict__") and not isinstance(value, OPAQUE):
+        for each in list(vars(value).values())[:MOST]:
+            yield from _inside(each, depth + 1, seen)
 
 
 def _state(generator: Any) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import torch
@@ -28,6 +28,8 @@ from gradlab.run import Run
 
 Make = Callable[[], tuple[nn.Module, Any]]
 Train = Callable[[nn.Module, Any, Any], Any]
+
+Optimizer = torch.optim.Optimizer
 
 LEAST = 20  # steps of a short training
 
@@ -85,8 +87,6 @@ class TorchBench:
                 if changes and share < 1:
                     stage.stop_after(steps)
                 run = self._watch(model, optimizers, given)
-            except Enough:
-                raise
             except Exception as error:
                 if not changes:
                     raise
@@ -104,13 +104,16 @@ class TorchBench:
     def _made(self, *, first: bool) -> tuple[nn.Module, list[Any], Any]:
         """Build model and optimizers, and check that they are new and always the same."""
         made = self._make()
-        if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[0], nn.Module):
+        pair = isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module)
+        model, given = made if pair else (nn.Identity(), None)
+        optimizers = [
+            innermost(each) for each in (given if isinstance(given, (list, tuple)) else [given])
+        ]
+        if not optimizers or not all(isinstance(each, Optimizer) for each in optimizers):
             raise ArgumentError(
                 "make() must return (model, optimizer), the model a torch.nn.Module, the optimizer "
                 "one or a list of them"
             )
-        model, given = made
-        optimizers = list(given) if isinstance(given, (list, tuple)) else [given]
         if model is self._last_model:
             raise ArgumentError(
                 "make() returned the same model twice; build model and optimizer anew inside it"
@@ -129,15 +132,12 @@ class TorchBench:
                 f"make() built another model although all generators were put back: {other} "
                 "differs; draw its weights from a seed inside make()"
             )
-        return model, [innermost(each) for each in optimizers], given
+        return model, optimizers, given
 
     def _watch(self, model: nn.Module, optimizers: Sequence[Any], given: Any) -> Run:
         options = WatchOptions(**self._watched)
-        with Watch(model, optimizers, options) as recorder:
-            try:
-                self._train(model, given, recorder)
-            except Enough:
-                pass
+        with Watch(model, optimizers, options) as recorder, suppress(Enough):
+            self._train(model, given, recorder)
         return recorder.run
 
     def _scored(self, model: nn.Module, run: Run) -> Score:

@@ -46,8 +46,8 @@ def fix(
         (model, optimizer, recorder) -> None: a short training; it calls `recorder.log(loss=loss)`
         in each iteration.
     score : callable, optional
-        (model) -> float on held-out data, higher is better. Without one the training's loss decides,
-        against what the best constant prediction loses.
+        (model) -> float on held-out data, higher is better. Without one the training's loss
+        decides, against what the best constant prediction loses.
     learned : float, optional
         The score from which the model counts as having learned; without one, a cure has to have a
         better score than before, and a loss that says it learned.
