@@ -2,6 +2,7 @@
 
 import linecache
 import re
+import shlex
 import warnings
 from pathlib import Path
 
@@ -9,10 +10,16 @@ import numpy as np
 import pytest
 
 import gradlab
+from gradlab import cli
 from gradlab.run import STATISTICS
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+OWN = ("testing-gradients", "performance")  # shell blocks that another test runs, or nobody here
+PAGES = sorted(
+    page
+    for page in DOCS.rglob("*.md")
+    if not {"_build", "generated"} & set(page.relative_to(DOCS).parts)
+)
 FRAMEWORKS = ("torch", "lightning", "transformers")
 
 
@@ -49,6 +56,18 @@ def run_blocks(page, text, capsys):
     for block in blocks(text, "text"):
         for line in block.splitlines():
             assert line in printed, line
+    if page.stem not in OWN:
+        run_commands(text)
+
+
+def run_commands(text):
+    """Run the lines of shell blocks, which are gradlab's; `# exit 1` is the status expected."""
+    lines = "\n".join(blocks(text, "sh")).splitlines()
+    for line in filter(None, lines):
+        words = shlex.split(line, comments=True)
+        assert words[0] == "gradlab", line
+        told = re.search(r"# exit (\d)", line)
+        assert cli.run(words[1:]) == (int(told[1]) if told else 0), line
 
 
 def test_a_loop_of_ones_own_is_recorded_like_the_built_in_engine(tmp_path, monkeypatch):

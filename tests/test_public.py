@@ -14,6 +14,7 @@ ROOT = Path(gradlab.__file__).parent.parent
 TYPED = [
     ROOT / "README.md",
     ROOT / "experiments" / "README.md",
+    *sorted((ROOT / "docs").glob("[!_g]*/*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 
