@@ -15,6 +15,9 @@ from gradlab.errors import GradlabError
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CI_COMMAND = re.compile(r"^(?=::|##\[)", flags=re.MULTILINE)
 
+_HEAD = 4096  # bytes of a page, in which the name of its grid stands
+_GRID = re.compile(rb'<meta name="gradlab-grid" content="([0-9a-f]+)">')
+
 
 def clean(text: str) -> str:
     """Return text that only prints: names in it may come from a stranger's record.
@@ -84,10 +87,30 @@ def open_page(path: Path) -> None:
     webbrowser.open(path.resolve().as_uri())
 
 
+def keep_another_grid(path: Path, grid: str) -> None:
+    """Move a page of another grid out of the way, and say so; `grid` is the one to be written."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return
+    found = _GRID.search(head)
+    if found is None or found[1].decode() == grid:
+        return
+    number = 1
+    while (aside := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
+        number += 1
+    path.rename(aside)
+    say(f"{path} held the page of another grid, which is now {aside}")
+
+
 def write_report(subjects: list[Any], path: Path, **options: Any) -> Path:
     """Write a report, say where it is, and return its path."""
+    from gradlab.comparison import Comparison
     from gradlab.report import write_report
 
+    first = subjects[0]
+    keep_another_grid(path, first.fingerprint if isinstance(first, Comparison) else "")
     written = write_report(subjects[0] if len(subjects) == 1 else subjects, path, **options)
     size = written.stat().st_size / 1e6
     say(f"report: {written}  ({size:.1f} MB, opens offline in any browser)")

@@ -5,7 +5,7 @@ from gradlab.comparison.grid import Comparison, compare
 from gradlab.comparison.networks import Network
 from gradlab.comparison.plan import DEFAULT_DEPTHS, DEFAULT_NETWORKS, Plan, plan_cells
 from gradlab.comparison.schedule import train_cells
-from gradlab.comparison.workers import train_cell
+from gradlab.comparison.workers import is_finished, train_cell
 
 __all__ = [
     "DEFAULT_DEPTHS",
@@ -15,6 +15,7 @@ __all__ = [
     "Network",
     "Plan",
     "compare",
+    "is_finished",
     "plan_cells",
     "row",
     "train_cell",

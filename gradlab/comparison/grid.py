@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,12 @@ class Comparison:
     def depths(self) -> list[int]:
         """The columns, in order."""
         return list(dict.fromkeys(cell.plan.depth for cell in self.cells))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what decides the cells: two comparisons of the same ones have the same."""
+        names = "\n".join(sorted(cell.plan.folder for cell in self.cells))
+        return hashlib.sha256(names.encode()).hexdigest()
 
     def cell(self, network: str, depth: int) -> Cell:
         """Return the cell of a network and a depth.

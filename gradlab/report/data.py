@@ -58,7 +58,7 @@ def build(
     -------
     dict
         kind, title, headline, line, lines, matrix (None for one run), overview, cells, selected,
-        filter, farthest, difference (None, or its words), source, version: strings, numbers, lists
+        filter, farthest, difference (None, or its words), source, grid, version: strings, numbers, lists
         and dicts alone.
         `cells[i]["figures"]` holds Plotly figures as JSON.
 
@@ -115,6 +115,7 @@ def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:
         "cells": cells,
         "selected": _selected(cells, summaries),
         "source": str(comparison.details.get("data", "")),
+        "grid": comparison.fingerprint,
         "version": __version__,
     }
 
@@ -182,6 +183,7 @@ def _runs(runs: Sequence[Run], scale: float, judge: Judge | None) -> dict[str, A
         "cells": cells,
         "selected": _selected(cells, summaries),
         "source": ", ".join(sorted(data)),
+        "grid": "",
         "version": __version__,
     }
 
