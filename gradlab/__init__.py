@@ -2,9 +2,10 @@
 
     import gradlab
 
-    data = gradlab.datasets.digits(seed=0) model = gradlab.MLP([64] + [64] * 20 + [10],
-    activation="sigmoid", seed=0) run = gradlab.train(model, data, loss="cross_entropy",
-    learning_rate=0.1, batch_size=64, iterations=500) print(gradlab.diagnose(run))
+    data = gradlab.datasets.digits(seed=0)
+    model = gradlab.MLP([64] + [64] * 20 + [10], activation="sigmoid", seed=0)
+    run = gradlab.train(model, data, learning_rate=0.1, iterations=500)
+    print(gradlab.diagnose(run))
 
 Names are loaded on first use, so that `import gradlab` costs next to nothing.
 """

@@ -74,6 +74,8 @@ BROKEN = re.findall(
     r"<!-- broken: (\S+); (.*?) => (.*?); 1 failed -->\n```console\n(.*?)^```", PAGE, re.M | re.S
 )
 
+OTHERS = ("test_profile.py", "test_torch.py")  # tested below, and where PyTorch is
+
 
 def run_page(pytester, name, source, *arguments):
     pytester.path.joinpath(name).write_text(source, encoding="utf-8")
@@ -81,11 +83,11 @@ def run_page(pytester, name, source, *arguments):
 
 
 def test_the_page_has_its_examples():
-    assert len(FILES) == len(EXPECTED) == 5
+    assert len(FILES) == len(EXPECTED) == 6
     assert [name for name, *_ in BROKEN] == ["test_first.py", "test_backward.py", "test_profile.py"]
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "test_profile.py"])
+@pytest.mark.parametrize("name", [name for name in FILES if name not in OTHERS])
 def test_an_example_of_the_page_passes(pytester, name):
     result = run_page(pytester, name, FILES[name])
     outcomes = {word: int(count) for count, word in re.findall(r"(\d+) (\w+)", EXPECTED[name])}
@@ -122,6 +124,35 @@ def test_the_profile_of_the_page_is_missing_then_made_then_kept_then_left(pytest
     result.assert_outcomes(failed=1)
     for line in lines.splitlines():
         assert line.strip() in shown(result), line
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("gradients.assert_gradient_bounds(minimum=0, layers='hiden*')", "did you mean 'hidden3'?"),
+        ("gradients.assert_gradient_bounds(minimum=0, statistic='grad')", "no statistic 'grad'"),
+        ("gradients.assert_healthy(selct=['GL101'])", "no argument 'selct'; did you mean 'select'"),
+        ("gradients.assert_healthy(select=['GL1O1'])", "did you mean 'GL101'?"),
+        ("testing.assert_ratio(3, first_to_last=1)", "run is int; give a Run"),
+        ("testing.assert_profile(gradients.run, 'x', decads=1)", "did you mean 'decades'?"),
+    ],
+)
+def test_a_mistake_is_told_at_the_callers_line(inner, call, words):
+    body = f"from gradlab import testing\ndef test_it(gradients):\n    train()\n    {call}\n"
+    result = inner(test_it=body)
+    result.assert_outcomes(failed=1)
+    assert words in shown(result)
+    failure = shown(result).partition("= FAILURES =")[2].partition("- gradlab -")[0]
+    places = re.findall(r"^(\S+\.py):\d+: ", failure, flags=re.MULTILINE)
+    assert places == ["test_it.py"]
+
+
+def test_a_mistake_in_a_marker_is_told_with_the_nearest_argument(inner):
+    body = "@pytest.mark.gradients(minimun=1)\ndef test_it():\n    train()\n"
+    result = inner(test_it=body)
+    result.assert_outcomes(errors=1)
+    assert "takes no argument 'minimun'; did you mean 'minimum'?" in shown(result)
+    assert "pytest_plugin.py" not in shown(result)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -265,7 +296,7 @@ def test_the_marker_judges_unittest_methods(inner):
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ("(minium=1)", "got the argument 'minium'; it takes select, ignore"),
+        ("(minium=1)", "takes no argument 'minium'; did you mean 'minimum'"),
         ("(1e-6)", "got 1e-06 without a name"),
         ("(minimum=float('nan'))", "minimum=nan must be a finite number"),
         ("(minimum=2, maximum=1)", "minimum=2 is above maximum=1"),

@@ -12,6 +12,7 @@ SECTIONS = {
         "how-to/loss-does-not-fall",
         "how-to/vanishing-transformer",
         "testing-gradients",
+        "how-to/cost",
         "how-to/gan",
         "how-to/mixed-precision",
         "pytorch-integrations",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+import gradlab
 from _site import figures_html
 from _site.markdown import plain, table, toctree
 from gradlab.diagnosis import diagnose, registry
@@ -17,6 +19,10 @@ from gradlab.rules import Rule
 from gradlab.run import Run
 from tests.rules.wording import MADE
 
+TRAINED = {  # code -> the network, as `gradlab train` takes it; the other runs are made by hand
+    "GL101": {"activation": "sigmoid", "init": "glorot_normal"},
+    "GL102": {"activation": "relu", "init": "he_normal", "gain": 2.5},
+}
 FAMILIES = {
     "GL0": "Numbers",
     "GL1": "Gradients",
@@ -90,14 +96,27 @@ def _body(text: str) -> str:
 
 def _example(code: str) -> list[str]:
     """Return the verdict on a run with this fault planted, and the picture that shows it best."""
-    made = [(planted, make) for planted, (of, make) in MADE.items() if of == code]
-    if not made:
+    words, run = _trained(code) if code in TRAINED else _made(code)
+    if run is None:
         return []
-    planted, make = made[0]
-    run = make()
-    diagnosis = diagnose(run, select=[code])
-    words = f"A run of four layers, made by hand, with one fault planted: {planted}."
+    diagnosis = replace(diagnose(run, select=[code]), run="example")
     return ["## A run and its verdict\n", words, f"\n```text\n{diagnosis}\n```\n", _figure(run), ""]
+
+
+def _trained(code: str) -> tuple[str, Run]:
+    network = TRAINED[code]
+    model = gradlab.MLP([64] + [64] * 12 + [10], replicates=2, **network)
+    run = gradlab.train(model, gradlab.datasets.digits(), learning_rate=0.1, iterations=60)
+    told = ", ".join(f"{name}={value!r}" for name, value in network.items())
+    return f"Twelve hidden layers of 64 units on digits: `gradlab.MLP(..., {told})`.", run
+
+
+def _made(code: str) -> tuple[str, Run | None]:
+    for planted, (of, make) in MADE.items():
+        if of == code:
+            words = f"A run of four layers, made by hand, with one fault planted: {planted}."
+            return words, make()
+    return "", None
 
 
 def _figure(run: Run) -> str:

@@ -2,12 +2,13 @@
 
     from gradlab.testing import assert_healthy, assert_gradient_bounds
 
-    assert_healthy(run) assert_gradient_bounds(run, minimum=1e-6, maximum=100, layers="hidden*",
-    iterations=slice(10, None))
+    assert_healthy(run)
+    assert_gradient_bounds(run, minimum=1e-6, layers="hidden*", iterations=slice(10, None))
 
 Each takes a Run, the path of a run's folder, or the recorder that still records it. A failure is an
 AssertionError that names the worst layer, the iteration and the replicate, the cause and what to
-try; docs/testing-gradients.md shows them."""
+try; docs/testing-gradients.md shows them.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy as np
 from gradlab.diagnosis import diagnose
 from gradlab.errors import ArgumentError
 from gradlab.testing.message import Row, apart, reasons, table
+from gradlab.testing.mistakes import at_the_callers_line
 from gradlab.testing.select import (
     GradientError,
     Iterations,
@@ -47,6 +48,7 @@ class _Extreme:
     by: float
 
 
+@at_the_callers_line
 def assert_gradient_bounds(
     run: Any,
     minimum: float | None = None,
@@ -188,6 +190,7 @@ def _exact(bound: float | None) -> str:
     return "" if bound is None else f"{bound:g}"
 
 
+@at_the_callers_line
 def assert_ratio(
     run: Any,
     first_to_last: float | tuple[float | None, float | None],

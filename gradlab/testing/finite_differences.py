@@ -11,12 +11,14 @@ import numpy as np
 from gradlab.errors import ArgumentError, whole
 from gradlab.rules.wording import number
 from gradlab.testing.message import Row, table
+from gradlab.testing.mistakes import at_the_callers_line
 from gradlab.testing.parameters import CheckedFunction
 from gradlab.testing.select import GradientError, check_number
 
 Array = np.ndarray
 
 
+@at_the_callers_line
 def assert_gradients_match(
     function: Callable[..., Any],
     parameters: Any,

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, suggest
 from gradlab.recorder import watching
 from gradlab.run import Run
 from gradlab.testing.bounds import assert_gradient_bounds, assert_ratio
 from gradlab.testing.health import assert_healthy, assert_no_exploding, assert_no_vanishing
+from gradlab.testing.mistakes import at_the_callers_line
 from gradlab.testing.profile import assert_profile
 from gradlab.testing.select import GradientError, Resolvable, resolve
 
@@ -114,21 +115,25 @@ class Gradients:
             )
         return runs
 
+    @at_the_callers_line
     def assert_healthy(self, **options: Any) -> None:
         """Assert `gradlab.testing.assert_healthy` of every run."""
         __tracebackhide__ = True
         self._each(assert_healthy, folder=self._folder, **options)
 
+    @at_the_callers_line
     def assert_no_vanishing(self, **options: Any) -> None:
         """Assert `gradlab.testing.assert_no_vanishing` of every run."""
         __tracebackhide__ = True
         self._each(assert_no_vanishing, **options)
 
+    @at_the_callers_line
     def assert_no_exploding(self, **options: Any) -> None:
         """Assert `gradlab.testing.assert_no_exploding` of every run."""
         __tracebackhide__ = True
         self._each(assert_no_exploding, **options)
 
+    @at_the_callers_line
     def assert_gradient_bounds(
         self, minimum: float | None = None, maximum: float | None = None, **options: Any
     ) -> None:
@@ -136,6 +141,7 @@ class Gradients:
         __tracebackhide__ = True
         self._each(assert_gradient_bounds, minimum=minimum, maximum=maximum, **options)
 
+    @at_the_callers_line
     def assert_ratio(self, first_to_last: Any, **options: Any) -> None:
         """Assert `gradlab.testing.assert_ratio` of every run."""
         __tracebackhide__ = True
@@ -152,6 +158,7 @@ class Gradients:
         if failures:
             raise GradientError("\n\n".join(failures))
 
+    @at_the_callers_line
     def assert_profile(
         self,
         name: str,
@@ -235,7 +242,10 @@ def check_marker(args: tuple[Any, ...], wanted: Mapping[str, Any]) -> None:
     """Raise ArgumentError for a marker that says something it cannot."""
     unknown = [key for key in wanted if key not in MARKER_KEYS]
     if args or unknown:
-        got = f"the argument {unknown[0]!r}" if unknown else f"{args[0]!r} without a name"
+        if unknown:
+            meant = suggest(unknown[0], MARKER_KEYS)
+            raise ArgumentError(f"the marker gradients takes no argument {unknown[0]!r}; {meant}")
         raise ArgumentError(
-            f"the marker gradients got {got}; it takes {', '.join(MARKER_KEYS)}, each by name"
+            f"the marker gradients got {args[0]!r} without a name; it takes "
+            f"{', '.join(MARKER_KEYS)}, each by name"
         )

@@ -16,11 +16,13 @@ from gradlab.rules.windows import broken
 from gradlab.rules.wording import number
 from gradlab.run import Run
 from gradlab.testing.message import Row, apart, finding_lines, table, wrapped
+from gradlab.testing.mistakes import at_the_callers_line
 from gradlab.testing.select import GradientError, as_run, names_of
 
 VANISHING, EXPLODING, NONFINITE = "GL101", "GL102", "GL001"
 
 
+@at_the_callers_line
 @of_kinds(strict=FLAG, folder=PATH.or_none)
 def assert_healthy(
     run: Any,
@@ -66,6 +68,7 @@ def assert_healthy(
         raise GradientError(health_message(record, diagnosis, "is not healthy"))
 
 
+@at_the_callers_line
 @of_kinds(strict=FLAG)
 def assert_no_vanishing(run: Any, *, strict: bool = False) -> None:
     """Assert that the gradient does not vanish: GL101 finds no error, `strict`: nor warning.
@@ -80,6 +83,7 @@ def assert_no_vanishing(run: Any, *, strict: bool = False) -> None:
     _assert_rule(as_run(run), VANISHING, "has a vanishing gradient", strict)
 
 
+@at_the_callers_line
 @of_kinds(strict=FLAG)
 def assert_no_exploding(run: Any, *, strict: bool = False) -> None:
     """Assert that the gradient does not explode: GL102 finds no error, `strict`: nor warning.

@@ -17,6 +17,7 @@ from gradlab.kinds import FLAG, PATH, TEXT, of_kinds
 from gradlab.rules.wording import number
 from gradlab.run import Run
 from gradlab.testing.message import Row, reasons, table
+from gradlab.testing.mistakes import at_the_callers_line
 from gradlab.testing.select import GradientError, as_run, check_number, names_of, part_of
 
 SCHEMA, DIGITS = 1, 3  # digits behind the point of a decade: 0.001 is a change of 0.2 %
@@ -24,6 +25,7 @@ SCHEMA, DIGITS = 1, 3  # digits behind the point of a decade: 0.001 is a change 
 Profile = dict[str, float]
 
 
+@at_the_callers_line
 @of_kinds(path=PATH, statistic=TEXT, update=FLAG)
 def assert_profile(
     run: Any,

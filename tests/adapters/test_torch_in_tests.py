@@ -10,6 +10,8 @@ from torch import nn  # noqa: E402
 
 from gradlab.adapters.torch import watch  # noqa: E402
 
+pytest_plugins = ["pytester"]
+
 LAYERS = 12
 
 
@@ -38,6 +40,14 @@ def train(model, look=lambda watched: None, iterations=40):
             optimizer.step()
             watched.log(loss=loss)
             look(watched)
+
+
+def test_the_example_of_the_guide_passes(pytester):
+    from tests.test_pytest_plugin import EXPECTED, FILES, PLUGIN
+
+    pytester.path.joinpath("test_torch.py").write_text(FILES["test_torch.py"], encoding="utf-8")
+    result = pytester.runpytest_subprocess(*PLUGIN, "test_torch.py")
+    result.assert_outcomes(passed=int(EXPECTED["test_torch.py"].split()[0]))
 
 
 def test_the_fixture_records_what_is_watched(gradients):

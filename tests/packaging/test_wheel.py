@@ -111,3 +111,21 @@ def test_pytest_finds_the_plugin(environment, tmp_path):
     )
     done = use(environment, "python", "-m", "pytest", "-q", folder=tmp_path)
     assert "1 passed" in done
+
+
+def test_the_distribution_for_pytests_list_of_plugins_brings_the_plugin(tmp_path):
+    pytest.importorskip("hatchling")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=ROOT / "packaging" / "pytest-gradlab",
+        check=True,
+        capture_output=True,
+    )
+    (path,) = tmp_path.glob("pytest_gradlab-*.whl")
+    archive = zipfile.ZipFile(path)
+    assert {name.split("/")[0] for name in archive.namelist()} == {
+        f"pytest_gradlab-{gradlab.__version__}.dist-info"
+    }
+    (name,) = [each for each in archive.namelist() if each.endswith("METADATA")]
+    needs = email.message_from_bytes(archive.read(name)).get_all("Requires-Dist")
+    assert f"gradlab-diagnostics=={gradlab.__version__}" in (needs or [])
