@@ -1,7 +1,6 @@
 """Errors a user can act on: what is wrong, where, what is allowed, what to do."""
 
 import math
-import operator
 import re
 from collections.abc import Iterable
 from numbers import Real
@@ -61,16 +60,6 @@ def one_sentence(text: str) -> str:
     if len(line) <= LONGEST_MESSAGE:
         return line
     return f"{line[: LONGEST_MESSAGE // 2]} ... {line[-LONGEST_MESSAGE // 2 :]}"
-
-
-def whole(argument: str, value: object, least: int) -> None:
-    """Raise ArgumentError unless `value` is a whole number of at least `least`."""
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # ints and NumPy's integers; no float, however round
-    except TypeError:
-        number = None
-    if number is None or number < least:
-        raise ArgumentError(f"{argument}={shown(value)} must be a whole number of at least {least}")
 
 
 def flag(argument: str, value: object) -> None:

@@ -32,6 +32,14 @@ def write_text(path: Path, text: str) -> None:
         ) from None
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; not so where nobody may look, or no name can be so long."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def current_umask() -> int:
     """Return which permissions this process takes from the files it makes; to ask is to set it."""
     umask = os.umask(0o077)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar, get_type_hints
 
 from gradlab.errors import ArgumentError, flag, one_of, suggest
+from gradlab.kinds import is_listed
 from gradlab.ranges import ABOVE_0, AT_LEAST_0, COUNT, COUNT_OR_0, FRACTION, Range
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -239,6 +240,6 @@ class TrainingOptions:
                 flag(each.name, value)
             if value is not None or each.default is not None:
                 value = checked(each.name, value, option_of(each).allowed)
-            if isinstance(value, Iterable) and not isinstance(value, str):
+            if is_listed(value):
                 value = tuple(value)  # so that options can be compared and hashed
             object.__setattr__(self, each.name, value)

@@ -33,7 +33,7 @@ def room(ours: str = "", others: str = "") -> Room:
 
 # `diagnosis` only to word the exception of a training that is stopped at its first NaN
 ADAPTED = (
-    "activations adapters.* diagnosis errors fixes fixes.* measures recorder rules "
+    "activations adapters.* diagnosis errors fixes fixes.* kinds measures ranges recorder rules "
     "rules.expressions rules.remedies rules.yardsticks run run.storage statistics sums"
 )
 SHARED = (
@@ -47,8 +47,8 @@ ROOMS = {
     "_version": room(),
     "errors": room(),
     "kinds": room("errors"),
-    "ranges": room("errors"),
-    "options": room("errors ranges"),
+    "ranges": room("errors kinds"),
+    "options": room("errors kinds ranges"),
     "files": room("errors"),
     "layerstack": room("", "numpy"),
     "normal": room("", "numpy"),
@@ -57,11 +57,11 @@ ROOMS = {
     "measures": room("sums", "numpy"),
     "display": room("", "numpy"),
     "statistics": room(),
-    "nn": room("activations errors layerstack nn.* ranges", "numpy"),
+    "nn": room("activations errors kinds layerstack nn.* ranges", "numpy"),
     "datasets": room("kinds datasets.* errors ranges", "numpy sklearn"),
-    "run": room("kinds display errors files run.* statistics", "numpy pandas pyarrow"),
+    "run": room("kinds display errors files ranges run.* statistics", "numpy pandas pyarrow"),
     "recorder": room(
-        "kinds _version errors layerstack measures recorder.* run.* statistics sums",
+        "kinds _version errors layerstack measures ranges recorder.* run.* statistics sums",
         "numpy pandas pyarrow",
     ),
     "training": room(
@@ -72,7 +72,7 @@ ROOMS = {
     "rules": room(RULE, "numpy"),
     "rules.__init__": room("rules.*"),  # it lists them
     "diagnosis": room(
-        f"kinds diagnosis.* display errors rules run statistics theory {SHARED}", "numpy"
+        f"kinds diagnosis.* display errors files rules run statistics theory {SHARED}", "numpy"
     ),
     "auditing": room("kinds datasets diagnosis nn.mlp training"),
     "fixes": room(
@@ -92,8 +92,7 @@ ROOMS = {
     ),
     "report": room(
         "kinds _version comparison diagnosis diagnosis.expectation differences differences.telling "
-        "errors files fixes fixes.* report.* rules run "
-        f"run.storage statistics theory {SHARED}",
+        f"errors files fixes fixes.* ranges report.* rules run run.storage statistics theory {SHARED}",
         "jinja2 joblib markupsafe numpy pandas plotly tsdownsample",
     ),
     "adapters": room(ADAPTED, "numpy"),
@@ -101,8 +100,8 @@ ROOMS = {
     "adapters.lightning": room(ADAPTED, "lightning torch"),
     "adapters.transformers": room(ADAPTED, "torch transformers"),
     "testing": room(
-        "kinds diagnosis diagnosis.project errors recorder rules run statistics testing.* "
-        f"{SHARED}",
+        "kinds diagnosis diagnosis.project errors files ranges recorder rules run statistics "
+        f"testing.* {SHARED}",
         "numpy",
     ),
     "pytest_plugin": room("diagnosis.project errors report testing.*", "pytest"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,11 +13,11 @@ from gradlab._version import __version__
 from gradlab.comparison.networks import Network
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError, shown
-from gradlab.kinds import TEXTS
+from gradlab.kinds import TEXTS, is_listed
 from gradlab.nn import losses, schedules
 from gradlab.nn.modifiers import Modifiers
 from gradlab.options import TrainingOptions, given
-from gradlab.ranges import COUNT
+from gradlab.ranges import COUNT, SIZE, check_memory
 from gradlab.run import storage
 from gradlab.training import train
 
@@ -28,8 +28,6 @@ DEFAULT_NETWORKS = (
     "relu:he_normal:gain=2",
 )
 DEFAULT_DEPTHS = (2, 5, 10, 20, 50)
-LARGEST = 2 * 10**9
-"""Numbers of a training step, all seeds together: more take 8 GB and more."""
 
 
 @dataclass(frozen=True)
@@ -100,23 +98,22 @@ def plan_cells(
     """
     examples = (("networks", networks, '["relu", "tanh"]'), ("depths", depths, "[2, 5, 10]"))
     for argument, values, example in examples:
-        if isinstance(values, str) or not isinstance(values, Iterable):
+        if not is_listed(values):
             raise ArgumentError(f"{argument}={shown(values)} must be a list, such as {example}")
-    TEXTS.check("networks", networks)
-    networks, depths = list(networks), list(depths)
+    networks = list(TEXTS.check("networks", networks))
+    depths = list(depths)
     if not networks or not depths:
         raise ArgumentError("give at least one network and one depth")
     options = given(TrainingOptions, training, "a comparison")
     options = replace(options, loss=losses.or_default(options.loss, data.task))
-    for depth in depths:
-        COUNT.check("depth", depth)
-    COUNT.check("width", width)
-    COUNT.check("seeds", seeds)
+    depths = sorted({int(SIZE.check("depth", depth)) for depth in depths})
+    width = int(SIZE.check("width", width))
+    seeds = int(SIZE.check("seeds", seeds))
     COUNT.check("iterations", options.iterations)
     plans = [
         Plan(network, depth, width, seeds, options, data.fingerprint)
         for network in dict.fromkeys(Network.parse(text) for text in networks)
-        for depth in sorted(set(depths))
+        for depth in depths
     ]
     for each in plans:
         _check_size(each, len(data.x_train))
@@ -138,11 +135,7 @@ def _check_size(each: Plan, examples: int) -> None:
     """Raise ArgumentError for a net that fits into no usual machine."""
     batch = min(each.training.batch_size, examples)
     numbers = each.depth * each.width * (each.width + 4 * batch) * each.seeds
-    if numbers > LARGEST:
-        raise ArgumentError(
-            f"depth={each.depth} with width={each.width} and seeds={each.seeds} needs at least "
-            f"{4e-9 * numbers:,.0f} GB of memory; make one of them smaller"
-        )
+    check_memory(numbers, f"depth={each.depth}", f"width={each.width}", f"seeds={each.seeds}")
 
 
 def _rehearse(each: Plan, data: Data) -> None:

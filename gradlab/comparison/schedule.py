@@ -12,7 +12,8 @@ from gradlab.comparison.cell import Cell
 from gradlab.comparison.plan import Plan
 from gradlab.comparison.workers import is_finished, remove_leftovers
 from gradlab.datasets import Data
-from gradlab.errors import ArgumentError, RunError
+from gradlab.errors import RunError
+from gradlab.ranges import check_jobs
 
 OnProgress = Callable[[Plan, float], None]
 
@@ -57,10 +58,7 @@ def train_cells(
     GradlabError
         A worker process that was killed, a cluster that went away.
     """
-    if jobs == 0 or jobs < -1:
-        raise ArgumentError(
-            f"jobs={jobs!r} must be a number of processes of at least 1, or -1 for one a core"
-        )
+    jobs = check_jobs(jobs)
     clusters.check(cluster, jobs)
     folder = _prepared(Path(runs))
     todo = []

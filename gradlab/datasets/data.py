@@ -197,8 +197,10 @@ def split(
     DataError
         No example left to train on, or what Data refuses.
     """
-    COUNT_OR_0.check("seed", seed)
-    Range(0, 1, open_least=True, open_most=True).check("test_fraction", test_fraction)
+    seed = int(COUNT_OR_0.check("seed", seed))
+    test_fraction = Range(0, 1, open_least=True, open_most=True).check(
+        "test_fraction", test_fraction
+    )
     x, y = _array(name, "x", x), _array(name, "y", y)
     _check_part(name, "train", x, y)
     train = len(x) - math.ceil(test_fraction * len(x))

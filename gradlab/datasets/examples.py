@@ -9,10 +9,11 @@ import numpy as np
 
 from gradlab.datasets.data import Data, split
 from gradlab.errors import ArgumentError, DataError, one_of, shown
-from gradlab.ranges import AT_LEAST_0, COUNT, COUNT_OR_0, Range
+from gradlab.ranges import COUNT_OR_0, SIZE, Range, check_memory
 
 Array = np.ndarray
 MOST = 10**9  # examples
+DEVIATION = Range(0, 1e100)  # its square is a number, too
 
 BUNDLED = ("iris", "wine", "breast_cancer", "diabetes")
 
@@ -81,8 +82,9 @@ def circles(n: int = 1000, *, noise: float = 0.1, seed: int = 0) -> Data:
     ArgumentError
         An argument outside its range.
     """
-    rng = _generator(seed, noise=noise)
-    Range(4, MOST, whole=True).check("n", n)
+    rng = _generator(seed)
+    noise = DEVIATION.check("noise", noise)
+    n = int(Range(4, MOST, whole=True).check("n", n))
     labels = np.arange(n) % 2
     angle = rng.uniform(0, 2 * np.pi, n)
     x = (1.0 + labels)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + rng.normal(
@@ -128,10 +130,15 @@ def blobs(
     ArgumentError
         An argument outside its range.
     """
-    rng = _generator(seed, spread=spread)
-    Range(2, whole=True).check("classes", classes)
-    COUNT.check("features", features)
-    Range(max(4, classes), MOST, whole=True).check("n", n)
+    rng = _generator(seed)
+    spread = DEVIATION.check("spread", spread)
+    classes = int(Range(2, MOST, whole=True).check("classes", classes))
+    features = int(SIZE.check("features", features))
+    n = int(Range(4, MOST, whole=True).check("n", n))
+    if n < classes:
+        raise ArgumentError(f"n={n} must be at least classes={classes}: one example a class")
+    check_memory(n * features, f"n={n}", f"features={features}")
+    check_memory(classes * features, f"classes={classes}", f"features={features}")
     centres = rng.uniform(-10, 10, (classes, features))
     labels = (
         np.arange(n) % classes
@@ -183,8 +190,9 @@ def course_function(n: int = 1000, *, noise: float = 0.0, seed: int = 0) -> Data
     ArgumentError
         An argument outside its range.
     """
-    rng = _generator(seed, noise=noise)
-    Range(4, MOST, whole=True).check("n", n)
+    rng = _generator(seed)
+    noise = DEVIATION.check("noise", noise)
+    n = int(Range(4, MOST, whole=True).check("n", n))
     x = rng.uniform(0, 4, (n, 1))
     y = 2 * np.sin(x[:, 0] ** 2) + np.sqrt(5 * x[:, 0]) + rng.normal(0, noise, n)
     return split("course_function", x, y, seed=seed, feature_names=("x",))
@@ -217,19 +225,19 @@ def linear(n: int = 1000, *, features: int = 3, noise: float = 0.1, seed: int = 
     ArgumentError
         An argument outside its range.
     """
-    rng = _generator(seed, noise=noise)
-    Range(4, MOST, whole=True).check("n", n)
-    COUNT.check("features", features)
+    rng = _generator(seed)
+    noise = DEVIATION.check("noise", noise)
+    n = int(Range(4, MOST, whole=True).check("n", n))
+    features = int(SIZE.check("features", features))
+    check_memory(n * features, f"n={n}", f"features={features}")
     x = rng.normal(size=(n, features))
     y = x @ np.arange(1.0, features + 1) + 1 + rng.normal(0, noise, n)
     return split("linear", x, y, seed=seed)
 
 
-def _generator(seed: int, **deviation: float) -> np.random.Generator:
+def _generator(seed: int) -> np.random.Generator:
     """Return the generator of the examples: another stream than that of the split."""
-    COUNT_OR_0.check("seed", seed)
-    for argument, value in deviation.items():
-        AT_LEAST_0.check(argument, value)
+    seed = int(COUNT_OR_0.check("seed", seed))
     return np.random.default_rng([seed, 1])
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from pathlib import Path
 
 from gradlab.datasets import tables
 from gradlab.datasets.data import Data, split, standardized
 from gradlab.datasets.table import shown
 from gradlab.errors import ArgumentError, one_of
-from gradlab.kinds import TEXT, instance, of_kinds
+from gradlab.kinds import PATH, TEXT, of_kinds
 
 
-@of_kinds(path=instance((str, PathLike), "a path"), target=TEXT.or_none)
+@of_kinds(path=PATH, target=TEXT.or_none)
 def from_file(
     path: str | Path,
     target: str | None = None,

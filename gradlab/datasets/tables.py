@@ -29,7 +29,7 @@ def read(path: Path, target: str | None, task: str | None) -> Table:
 
 
 def _read(path: Path, target: str | None, task: str | None) -> Table:
-    if "\0" in str(path) or not path.exists():
+    if not path.exists():
         raise DataError(f"{shown(str(path))} does not exist; give the path of a .csv or .npz file")
     if path.is_dir():
         raise DataError(f"{path} is a directory; give the path of a .csv or .npz file in it")

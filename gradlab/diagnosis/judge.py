@@ -115,9 +115,10 @@ def _with_limits(
     limits: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Rule]:
     """Return the rules asked, those with other limits as copies."""
-    for code in limits:
+    for code, values in limits.items():
         if code not in known:
             raise RuleError(unknown_code(known, code))
+        MAPPING.check(f"limits[{code!r}]", values)
     return {code: rule.with_limits(limits.get(code, {})) for code, rule in asked.items()}
 
 

@@ -111,6 +111,8 @@ def checked_code(rules: Mapping[str, Rule], given: object) -> str:
 
 def unknown_code(rules: Mapping[str, Rule], given: object) -> str:
     """Say that a code or prefix fits no rule, and which is the nearest."""
+    if not rules:
+        return f"rule {given!r} is unknown: rules=[] holds none"
     names = {rule.name: code for code, rule in rules.items()}
     if str(given).lower() in names:  # typed by its name
         return (

@@ -30,6 +30,7 @@ from gradlab.diagnosis.judge import diagnose
 from gradlab.diagnosis.known_rules import checked_code, registry, unknown_code
 from gradlab.diagnosis.verdict import Diagnosis
 from gradlab.errors import RuleError, SettingsError, suggest
+from gradlab.files import is_file
 from gradlab.rules import Rule
 from gradlab.rules.limits import problem
 from gradlab.run import Run
@@ -117,7 +118,7 @@ def nearest(folder: Path | None = None) -> Settings:
     start = (folder or Path.cwd()).resolve()
     for each in (start, *start.parents):
         path = each / FILE
-        if path.is_file():
+        if is_file(path):
             return _read(path, path.stat().st_mtime_ns)
     return Settings()
 

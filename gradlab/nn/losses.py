@@ -8,12 +8,13 @@ broadcasts.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, DataError, is_number, one_of
+from gradlab.errors import ArgumentError, DataError, is_number, one_of, shown
+from gradlab.kinds import is_listed
 from gradlab.nn import classification, regression
 from gradlab.ranges import FRACTION
 
@@ -185,7 +186,7 @@ def adapted(
         range.
     """
     loss = get(name)
-    FRACTION.check("label_smoothing", label_smoothing)
+    label_smoothing = FRACTION.check("label_smoothing", label_smoothing)
     if class_weights is None and not label_smoothing:
         return loss
     if name not in ("cross_entropy", "binary_cross_entropy"):
@@ -224,11 +225,11 @@ def _weights(given: str | Sequence[float] | None, target: Array, classes: int | 
     elif isinstance(given, str) and given == "balanced":
         weights = np.where(counts > 0, 1 / np.maximum(counts, 1), 1.0)
     else:
-        values = list(given) if isinstance(given, Iterable) else []
+        values = list(given) if is_listed(given) else []
         weights = np.array([float(value) if is_number(value) else np.nan for value in values])
     if weights.shape != counts.shape or not (weights > 0).all():  # NaN is not above 0 either
         raise ArgumentError(
-            f"class_weights={given!r} must be 'balanced' or {len(counts)} finite numbers above 0, "
-            "one a class"
+            f"class_weights={shown(given)} must be 'balanced' or {len(counts)} finite numbers "
+            "above 0, one a class"
         )
     return weights * counts.sum() / (weights * counts).sum()

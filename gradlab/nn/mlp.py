@@ -18,12 +18,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradlab import activations
-from gradlab.errors import ArgumentError, one_of
+from gradlab.errors import ArgumentError, one_of, shown
 from gradlab.layerstack import LayerStack
 from gradlab.nn import initializers, modifiers
 from gradlab.nn.modifiers import AXES, RUNNING, Modifiers, Norm
 from gradlab.nn.workspace import Workspace
-from gradlab.ranges import ABOVE_0, COUNT, COUNT_OR_0, check_sizes
+from gradlab.ranges import ABOVE_0, COUNT_OR_0, SIZE, check_memory, check_sizes
 
 Array = np.ndarray
 
@@ -98,7 +98,7 @@ class MLP:
         self.activation = activations.get(activation)
         initializers.check(init)
         if replicates is not None:
-            COUNT.check("replicates", replicates)
+            replicates = int(SIZE.check("replicates", replicates))
         one_of("dtype", dtype, ("float32", "float64"))
         self.init = init
         self.gain = ABOVE_0.check("gain", gain)
@@ -116,6 +116,8 @@ class MLP:
         shapes += [[(*lead, 1, n) for n in normed]] * 2
         self._shapes = shapes
         size = sum(math.prod(shape) for part in shapes for shape in part)
+        seeds = () if replicates is None else (f"replicates={replicates}",)
+        check_memory(2 * size, f"sizes={shown(list(self.sizes))}", *seeds)
         self.parameters, self.gradients = np.zeros(size, self.dtype), np.zeros(size, self.dtype)
         self.weights, self.biases, self.scales, self.shifts = self.views(self.parameters)
         self.weight_gradients, self.bias_gradients, self.scale_gradients, self.shift_gradients = (

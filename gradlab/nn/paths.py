@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, DataError, whole
+from gradlab.errors import ArgumentError, DataError
 from gradlab.nn import losses
 from gradlab.nn.mlp import MLP
 from gradlab.nn.notation import subscript, superscript
 from gradlab.nn.workspace import Workspace
+from gradlab.ranges import COUNT
 
 Array = np.ndarray
 
@@ -292,7 +293,7 @@ def _check(model: MLP, x: Array, layer: int, row: int, column: int) -> None:
 
 
 def _check_number(name: str, value: int, most: int, model: MLP) -> None:
-    whole(name, value, 1)
+    value = int(COUNT.check(name, value))
     if value > most:
         raise ArgumentError(
             f"{name}={value!r} must be 1 to {most} in a net of sizes {list(model.sizes)}"

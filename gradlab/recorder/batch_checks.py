@@ -11,9 +11,10 @@ import numpy as np
 from gradlab import measures
 from gradlab.errors import ArgumentError, shown, suggest
 from gradlab.kinds import MAPPING, Kind
-from gradlab.recorder.checks import output_stage
-from gradlab.recorder.inputs import array_of, masked_numbers
+from gradlab.recorder.checks import is_phase, output_stage
+from gradlab.recorder.inputs import masked_numbers
 from gradlab.recorder.rows import Batch, Operations
+from gradlab.run.arrays import as_array
 from gradlab.run.tables import BLOCK_STATISTICS
 from gradlab.statistics import PHASES
 
@@ -37,9 +38,7 @@ class Sizes:
 def checked(given: Batch, sizes: Sizes) -> Batch:
     """Return many iterations, checked; arrays are copied, for they wait until they are written."""
     count = sizes.iterations
-    if isinstance(given.phases, str) or not all(
-        each is None or each in PHASES for each in given.phases
-    ):
+    if isinstance(given.phases, str) or not all(map(is_phase, given.phases)):
         raise ArgumentError(f"phases={shown(given.phases)} must hold {', '.join(PHASES)}, or None")
     MAPPING.check("block_signals", given.block_signals)
     for name in given.block_signals:
@@ -82,7 +81,7 @@ def _all(argument: str, given: Mapping[str, Any], shape: tuple[int, ...]) -> dic
     result = {}
     for name, values in given.items():
         named = f"{argument}[{name!r}]" if argument else name
-        found = array_of(named, values).shape
+        found = as_array(named, values).shape
         if found != shape:
             raise ArgumentError(f"{named} has shape {found}; with these phases it needs {shape}")
         result[name] = masked_numbers(named, values, shape).copy()
@@ -96,7 +95,7 @@ def _placed(
     if given is None:
         return None
     PAIR.check(argument, given)
-    numbers, values = map(array_of, (argument, argument), given)
+    numbers, values = map(as_array, (argument, argument), given)
     whole_numbers = numbers.ndim == 1 and (not numbers.size or numbers.dtype.kind in "iu")
     inside = whole_numbers and (not numbers.size or (numbers.min() >= 0 and numbers.max() < count))
     if not inside or (np.diff(numbers) <= 0).any():

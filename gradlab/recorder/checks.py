@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,13 @@ import numpy as np
 
 from gradlab import measures
 from gradlab._version import __version__
-from gradlab.errors import ArgumentError, flag, is_number, shown, suggest, whole
+from gradlab.errors import ArgumentError, flag, is_number, shown, suggest
+from gradlab.kinds import is_path
+from gradlab.ranges import COUNT, COUNT_OR_0, SIZE, Range
 from gradlab.recorder.inputs import masked_numbers, per_replicate
 from gradlab.recorder.rows import Operations, Partial
+from gradlab.run import storage
+from gradlab.run.arrays import as_array
 from gradlab.run.describing import describe_layers
 from gradlab.run.tables import BLOCK_STATISTICS, STATISTICS, STEP_STATISTICS, VECTOR, WORDS
 from gradlab.statistics import PHASES
@@ -23,18 +27,46 @@ from gradlab.statistics import PHASES
 Array = np.ndarray
 
 
+UNITS = Range(1, (1 << 31) - 1, whole=True)  # the place of a weight is stored in 32 bits
+
+
+@dataclass(frozen=True)
+class Options:
+    """The plain options of a Recorder, which has checked them."""
+
+    every: int | None
+    weights: int
+    seed: int
+    replicates: int | None
+
+
 def options(
     *, every: Any, weights: Any, seed: Any, replicates: Any, overwrite: Any, histograms: Any
-) -> None:
+) -> Options:
     """Check the plain options of a Recorder."""
-    if every is not None:
-        whole("every", every, 1)
-    whole("weights", weights, 0)
-    whole("seed", seed, 0)
-    if replicates is not None:
-        whole("replicates", replicates, 1)
     for argument, value in (("overwrite", overwrite), ("histograms", histograms)):
         flag(argument, value.item() if isinstance(value, np.bool_) else value)
+    return Options(
+        None if every is None else int(COUNT.check("every", every)),
+        int(COUNT_OR_0.check("weights", weights)),
+        int(COUNT_OR_0.check("seed", seed)),
+        None if replicates is None else int(SIZE.check("replicates", replicates)),
+    )
+
+
+def places(replicates: int, layers: int) -> None:
+    """Check that a record of so many replicates and layers can be read again."""
+    if replicates * layers > storage.MOST_PLACES:
+        raise ArgumentError(
+            f"replicates={replicates} with {layers} layers are too many: a record holds at most "
+            f"{storage.MOST_PLACES:,} of both multiplied"
+        )
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether a value is one finite number, an array without axes that holds one, or None."""
+    held = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    return held is None or is_number(held)
 
 
 def mapping(argument: str, value: Any) -> dict[str, Any]:
@@ -50,9 +82,7 @@ def config(value: Any) -> dict[str, Any]:
     """Return the configuration of the training; its baseline must be a number."""
     checked = mapping("config", value)
     baseline = checked.get("baseline_loss")
-    if baseline is not None and not is_number(
-        np.asarray(baseline).item() if np.ndim(baseline) == 0 else baseline
-    ):
+    if not _is_scalar(baseline):
         raise ArgumentError(
             f"config['baseline_loss']={shown(baseline)} must be a finite number, the loss of the "
             f"best constant "
@@ -63,7 +93,7 @@ def config(value: Any) -> dict[str, Any]:
 
 def path(value: Any) -> Path:
     """Return the folder that is written to."""
-    if not isinstance(value, (str, os.PathLike)) or "\0" in os.fspath(value):
+    if not is_path(value):
         raise ArgumentError(f"out={shown(value)} must be the path of a folder, or None")
     return Path(value)
 
@@ -77,19 +107,12 @@ def layers(given: Any) -> list[dict[str, Any]]:
     described = describe_layers(given)
     for number, layer in enumerate(given):
         for key in ("fan_in", "fan_out"):
-            if (
-                not isinstance(layer.get(key), (int, np.integer))
-                or isinstance(layer[key], bool)
-                or layer[key] < 1
-            ):
+            if not UNITS.fits(layer.get(key)):
                 raise ArgumentError(
-                    f"layers[{number}] needs {key!r}, a whole number of at least 1; got "
-                    f"{shown(layer.get(key))}"
+                    f"layers[{number}] needs {key!r}, {UNITS.words}; got {shown(layer.get(key))}"
                 )
         bound = layer.get("slope_bound")
-        if bound is not None and not is_number(
-            np.asarray(bound).item() if np.ndim(bound) == 0 else bound
-        ):
+        if not _is_scalar(bound):
             raise ArgumentError(
                 f"layers[{number}] has slope_bound={shown(bound)}, which must be a number, or None"
             )
@@ -161,11 +184,16 @@ def columns(given: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, Array
     return result
 
 
+def is_phase(value: Any) -> bool:
+    """Whether a value names where a number that is not finite appeared, or is None."""
+    return value is None or (isinstance(value, str) and value in PHASES)
+
+
 def phases(given: Any, replicates: int) -> list[str | None]:
     """Return for each replicate where a number that is not finite appeared first."""
     listed = [given] * replicates if given is None or isinstance(given, str) else given
     fitting = isinstance(listed, Sequence) and len(listed) == replicates
-    if not fitting or not all(each is None or each in PHASES for each in listed):
+    if not fitting or not all(map(is_phase, listed)):
         raise ArgumentError(
             f"phase={shown(given)} must be one of {', '.join(PHASES)}, or None, for each replicate"
         )
@@ -220,7 +248,7 @@ def histogram(given: Any, shape: tuple[int, int]) -> Array | None:
     """Return counts by powers of two, (S, L, bins)."""
     if given is None:
         return None
-    return counts("histogram", np.asarray(given), (*shape, measures.BINS))
+    return counts("histogram", as_array("histogram", given), (*shape, measures.BINS))
 
 
 def counts(argument: str, given: Array, shape: tuple[int, ...]) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradlab.errors import ArgumentError, shown, suggest
 from gradlab.layerstack import LayerStack
+from gradlab.run.arrays import as_array
 
 Array = np.ndarray
 Arrays = Sequence[Array]
@@ -107,7 +108,7 @@ class Inputs:
                     self._known.clear()
                 self._known[key] = same  # kept, so that no other object gets an id of theirs
         if "second_moment_scale" in given:
-            scale = array_of("second_moment_scale", given["second_moment_scale"])
+            scale = as_array("second_moment_scale", given["second_moment_scale"])
             if scale.dtype.kind not in "fiu" or scale.size != 1:
                 raise ArgumentError(
                     f"second_moment_scale={shown(given['second_moment_scale'])} must be a number"
@@ -230,15 +231,7 @@ def masked_numbers(name: str, values: Any, shape: tuple[int, ...]) -> Array:
 def _numbers(name: str, value: Any) -> Array:
     if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
         raise ArgumentError(f"{name} is masked; leave it out where it was not recorded")
-    array = array_of(name, value)
+    array = as_array(name, value)
     if array.dtype.kind not in "fiub":
         raise ArgumentError(f"{name}={shown(value)} must be a number, or one for each replicate")
     return array.astype(np.float64)
-
-
-def array_of(name: str, value: Any) -> Array:
-    """Return a value as an array; ArgumentError where its rows differ in length."""
-    try:
-        return np.asanyarray(value)
-    except ValueError:
-        raise ArgumentError(f"{name}={shown(value)} has rows of different lengths") from None

@@ -100,7 +100,7 @@ class Recorder:
         blocks: Sequence[Mapping[str, Any]] = (),
         histograms: bool = False,
     ):
-        checks.options(
+        options = checks.options(
             every=every,
             weights=weights,
             seed=seed,
@@ -114,11 +114,13 @@ class Recorder:
         self.provenance = as_json("provenance", {**checks.environment(), **facts})
         self.layers = as_json("layers", checks.layers(layers))
         self.blocks = as_json("blocks", describe_blocks(blocks))
+        replicates = options.replicates
         self._replicates = replicates or 1
+        checks.places(self._replicates, len(self.layers))
         self._vectors = sum(layer["kind"] == VECTOR for layer in self.layers)
-        self._cadence = Cadence(every)
+        self._cadence = Cadence(options.every)
         matrices = self.layers[: len(self.layers) - self._vectors] or self.layers
-        self._trajectories = Trajectories(matrices, self._replicates, weights, seed)
+        self._trajectories = Trajectories(matrices, self._replicates, options.weights, options.seed)
         axis = LayerAxis(self._replicates, len(self.layers), replicates is not None)
         self._replicated = replicates is not None
         self._layout = self._layout_of_rows()

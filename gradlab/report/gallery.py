@@ -17,7 +17,8 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
-from gradlab.errors import ArgumentError, GradlabError, suggest, whole
+from gradlab.errors import ArgumentError, GradlabError, suggest
+from gradlab.ranges import check_jobs
 from gradlab.report.article import write_article
 from gradlab.report.render import render_gallery, write_page
 
@@ -171,8 +172,7 @@ def build(
     """
     import joblib
 
-    if jobs != -1:
-        whole("jobs", jobs, 1)
+    jobs = check_jobs(jobs)
     folder = Path(output)
     links = _links(course or chosen)
     for each in chosen:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradlab.errors import ArgumentError, shown
+from gradlab.kinds import TEXT
 
 FOLLOWED = ("http", "https", "file", "mailto")
 _IGNORED = re.compile(r"[\x00-\x20\x7f]")  # by browsers, wherever in a scheme they stand
@@ -28,7 +29,7 @@ def checked(links: Any) -> list[tuple[str, str]]:
 
 def _checked(argument: str, link: Any) -> tuple[str, str]:
     is_pair = isinstance(link, (tuple, list)) and len(link) == 2
-    if not is_pair or not all(isinstance(part, str) for part in link):
+    if not is_pair or not all(map(TEXT.fits, link)):
         raise ArgumentError(f"{argument}={shown(link)} must be (label, address), both texts")
     label, address = link
     scheme = _SCHEME.match(_IGNORED.sub("", address))

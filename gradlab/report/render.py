@@ -80,9 +80,9 @@ def write_page(page: str, path: str | Path) -> Path:
     RunError where that fails.
     """
     target = Path(path)
-    if target.is_dir():
-        raise RunError(f"{target} is a folder; give the name of an HTML file")
     try:
+        if target.is_dir():
+            raise RunError(f"{target} is a folder; give the name of an HTML file")
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, shown
 from gradlab.run.tables import (
     BLOCK_STATISTICS,
     STATISTICS,
@@ -37,7 +37,7 @@ def shape_of(signals: Mapping[str, Array]) -> Shape:
         raise ArgumentError(
             f"signals is a {type(signals).__name__}; give a dict of arrays by their names"
         )
-    shapes = {name: np.shape(value) for name, value in signals.items()}
+    shapes = {name: _shape(f"signals[{name!r}]", value) for name, value in signals.items()}
     shape = next(iter(shapes.values()), ())
     unknown = [name for name in signals if name not in STATISTICS]
     if unknown or len(set(shapes.values())) != 1 or len(shape) != 3:
@@ -73,7 +73,7 @@ def make_tables(
     values = {name: numbers(f"signals[{name!r}]", value) for name, value in signals.items()}
     masks = {name: ~np.ma.getmaskarray(signals[name]) for name in values}
     _check("recorded", recorded, values, shape)
-    masks |= {name: np.asarray(mask, bool) for name, mask in recorded.items()}
+    masks |= {name: _mask(f"recorded[{name!r}]", mask) for name, mask in recorded.items()}
     _check("steps", steps, STEP_STATISTICS, shape[:2])
     table = {"loss": np.zeros((iterations, replicates))}
     table |= {name: _step(name, value) for name, value in steps.items()}
@@ -81,6 +81,8 @@ def make_tables(
         "signals": signals_table(0, values, masks),
         "steps": steps_table(0, table, replicates),
     }
+    if block_signals and not blocks:
+        raise ArgumentError("block_signals are given, but blocks describes none of them")
     if block_signals:
         _check("block_signals", block_signals, BLOCK_STATISTICS, (*shape[:2], len(blocks)))
         streams = {
@@ -105,6 +107,25 @@ def make_tables(
     return made
 
 
+def as_array(argument: str, value: Any) -> Array:
+    """Return a value as an array; ArgumentError where its rows differ in length."""
+    try:
+        return np.asanyarray(value)
+    except (ValueError, TypeError):
+        raise ArgumentError(f"{argument}={shown(value)} has rows of different lengths") from None
+
+
+def _shape(argument: str, value: Any) -> tuple[int, ...]:
+    return value.shape if isinstance(value, np.ndarray) else as_array(argument, value).shape
+
+
+def _mask(argument: str, value: Any) -> Array:
+    mask = as_array(argument, value)
+    if mask.dtype.kind not in "biuf":
+        raise ArgumentError(f"{argument} is {mask.dtype}; give True or False for each number")
+    return mask.astype(bool)
+
+
 def numbers(argument: str, value: Any) -> Array:
     """Return numbers as float64, in this machine's byte order; what is masked becomes NaN.
 
@@ -113,15 +134,15 @@ def numbers(argument: str, value: Any) -> Array:
     ArgumentError
         They are none.
     """
-    data = np.ma.getdata(value)
-    data = np.asarray(data)
+    masked = isinstance(value, np.ma.MaskedArray)
+    data = as_array(argument, np.ma.getdata(value) if masked else value)
     if data.dtype.kind not in "fiub":
         try:
             data = np.asarray(data.tolist(), np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):  # an integer that no float holds
             raise ArgumentError(f"{argument} is {data.dtype}; give numbers") from None
     data = data.astype(np.float64)
-    mask = np.ma.getmask(value)
+    mask = np.ma.getmask(value) if masked else np.ma.nomask
     return data if mask is np.ma.nomask else np.where(mask, np.nan, data)
 
 
@@ -132,7 +153,7 @@ def _step(name: str, value: Any) -> Any:
     words = np.asarray(np.ma.getdata(value), object)
     wrong = [word for word in words.ravel() if word is not None and not isinstance(word, str)]
     if wrong:
-        raise ArgumentError(f"steps[{name!r}] holds {wrong[0]!r}; give texts, or None")
+        raise ArgumentError(f"steps[{name!r}] holds {shown(wrong[0])}; give texts, or None")
     return words
 
 
@@ -145,14 +166,14 @@ def _stage(rows: Sequence[Any], shape: Shape) -> list[tuple[int, int, int, str, 
             result.append(
                 (int(iteration), int(replicate), int(position), str(operation), float(factor))
             )
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ArgumentError(
-                f"output_stage[{place}] is {row!r}; give (iteration, replicate, position, "
+                f"output_stage[{place}] is {shown(row)}; give (iteration, replicate, position, "
                 f"operation, factor)"
             ) from None
         if not (0 <= result[-1][0] < shape[0] and 0 <= result[-1][1] < shape[1]):
             raise ArgumentError(
-                f"output_stage[{place}] is {row!r}, but the run has {shape[0]} iterations and "
+                f"output_stage[{place}] is {shown(row)}, but the run has {shape[0]} iterations and "
                 f"{shape[1]} replicates"
             )
     return sorted(result, key=lambda row: row[:3])
@@ -166,9 +187,9 @@ def _check(
             f"{argument} is a {type(parts).__name__}; give a dict of arrays by name"
         )
     for name, value in parts.items():
-        if name not in allowed or np.shape(value) != expected:
+        found = _shape(f"{argument}[{name!r}]", value)
+        if name not in allowed or found != expected:
             raise ArgumentError(
-                f"{argument}[{name!r}] has shape {np.shape(value)}; {argument} takes arrays of "
-                f"shape "
+                f"{argument}[{name!r}] has shape {found}; {argument} takes arrays of shape "
                 f"{expected} by the names {', '.join(allowed)}"
             )

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, is_number
+from gradlab.errors import ArgumentError, is_number, shown
+from gradlab.kinds import is_listed
+from gradlab.ranges import STORED
 from gradlab.run.tables import BLOCK_COLUMNS, LAYER_COLUMNS, LAYER_WORDS, VECTOR
 
 
@@ -23,12 +25,13 @@ def describe_layers(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     """
     if isinstance(layers, (str, bytes, Mapping)) or not isinstance(layers, Sequence):
         raise ArgumentError(
-            f"layers is {layers!r}; give a list of dicts such as {{'fan_in': 4, 'fan_out': 3}}"
+            f"layers is {shown(layers)}; give a list of dicts such as {{'fan_in': 4, 'fan_out': 3}}"
         )
     for number, layer in enumerate(layers):
         if not isinstance(layer, Mapping):
             raise ArgumentError(
-                f"layers[{number}] is {layer!r}; give a dict such as {{'fan_in': 4, 'fan_out': 3}}"
+                f"layers[{number}] is {shown(layer)}; give a dict such as "
+                "{'fan_in': 4, 'fan_out': 3}"
             )
         _check_layer(f"layers[{number}]", layer)
     matrices = sum(layer.get("kind") != VECTOR for layer in layers)
@@ -46,10 +49,11 @@ def _check_layer(argument: str, layer: Mapping[str, Any]) -> None:
         if name in LAYER_WORDS:
             wanted, right = "a text", value is None or isinstance(value, str)
         else:
-            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            wanted, right = "a whole number of at least 0", value is None or (whole and value >= 0)
+            wanted, right = STORED.words, value is None or STORED.fits(value)
         if not right:
-            raise ArgumentError(f"{argument} has {name}={value!r}, which must be {wanted}, or None")
+            raise ArgumentError(
+                f"{argument} has {name}={shown(value)}, which must be {wanted}, or None"
+            )
 
 
 def _layer(number: int, given: Mapping[str, Any], matrices: int) -> dict[str, Any]:
@@ -72,21 +76,33 @@ def describe_blocks(blocks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     """
     if isinstance(blocks, (str, bytes, Mapping)) or not isinstance(blocks, Sequence):
         raise ArgumentError(
-            f"blocks is {blocks!r}; give a list of dicts such as {{'block': 'blocks.0'}}"
+            f"blocks is {shown(blocks)}; give a list of dicts such as {{'block': 'blocks.0'}}"
         )
     names = [block.get("block") if isinstance(block, Mapping) else None for block in blocks]
     for number, name in enumerate(names):
         if not isinstance(name, str) or not name or name in names[:number]:
             raise ArgumentError(
                 f"blocks[{number}] needs 'block', a name of its own such as 'blocks.0'; got "
-                f"{name!r}"
+                f"{shown(name)}"
             )
+        _check_block(f"blocks[{number}]", blocks[number])
     blank = {"kind": "", "layers": [], "norm": ""}
     return [
         {"block": block["block"], "path": block["block"], **blank}
         | {key: value for key, value in block.items() if key in BLOCK_COLUMNS}
         for block in blocks
     ]
+
+
+def _check_block(argument: str, block: Mapping[str, Any]) -> None:
+    layers = block.get("layers", [])
+    if not is_listed(layers) or not all(map(STORED.fits, layers)):
+        raise ArgumentError(
+            f"{argument} has layers={shown(layers)}, which must be a list of layers' numbers"
+        )
+    for name in ("path", "kind", "norm"):
+        if not isinstance(block.get(name, ""), str):
+            raise ArgumentError(f"{argument} has {name}={shown(block[name])}, which must be a text")
 
 
 def is_baseline(value: Any) -> bool:

@@ -176,7 +176,13 @@ def copy_tables(folder: Path, target: Path) -> None:
 
 def check_folder(folder: Path, overwrite: bool = False) -> None:
     """Raise RunError for a folder that no run may be written to, and change nothing."""
-    _exists(folder)
+    try:
+        _check_folder(folder, overwrite)
+    except OSError as error:  # its name is too long, say, or nobody may look
+        raise RunError(f"{folder} cannot be read: {error.strerror or error}") from None
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
     if folder.is_file():
         raise RunError(f"{folder} is a file; give a folder for the run")
     if folder.exists() and any(not path.name.startswith(LOCK) for path in folder.iterdir()):

@@ -84,8 +84,8 @@ def assert_gradient_bounds(
         A bound that is NaN, minimum above maximum, a choice that holds no value.
     """
     __tracebackhide__ = True
-    check_bounds(minimum, maximum)
-    check_number("quantile", quantile, least=0, most=1)
+    minimum, maximum = check_bounds(minimum, maximum)
+    quantile = check_number("quantile", quantile, least=0, most=1)
     record = as_run(run)
     part = part_of(record, statistic, layers, iterations)
     found = [_extreme(part, k, minimum, maximum, quantile) for k in range(len(part.layers))]
@@ -111,6 +111,7 @@ def _extreme(
         np.argsort(each, kind="stable") for each in (values, -values)
     )  # of equals the earliest
     spared = math.floor((1 - quantile) * len(known) + 1e-9)  # values that may lie outside
+    spared = min(spared, len(known) - 1)
     low, high = int(order[spared]), int(from_top[spared])
     below = (
         0.0 if minimum is None else _distance(known[low], minimum) if known[low] < minimum else 0.0
@@ -221,8 +222,8 @@ def assert_ratio(
     """
     __tracebackhide__ = True
     least, most = _pair(first_to_last)
-    check_bounds(least, most, ("first_to_last's least", "first_to_last's most"))
-    check_number("quantile", quantile, least=0, most=1)
+    least, most = check_bounds(least, most, ("first_to_last's least", "first_to_last's most"))
+    quantile = check_number("quantile", quantile, least=0, most=1)
     record = as_run(run)
     chosen = choose_layers(record, layers)
     if len(chosen) < 2:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.errors import ArgumentError, whole
+from gradlab.errors import ArgumentError
+from gradlab.ranges import COUNT
 from gradlab.rules.wording import number
 from gradlab.testing.message import Row, table
 from gradlab.testing.mistakes import at_the_callers_line
@@ -64,10 +65,9 @@ def assert_gradients_match(
     """
     __tracebackhide__ = True
     if entries is not None:
-        whole("entries", entries, 1)
-    for name, value in (("tolerance", tolerance), ("step", step)):
-        if value is not None:
-            check_number(name, value, least=0)
+        entries = int(COUNT.check("entries", entries))
+    tolerance = None if tolerance is None else check_number("tolerance", tolerance, least=0)
+    step = None if step is None else check_number("step", step, least=0)
     checked = CheckedFunction(function, parameters)
     value, gradients = checked.evaluate()
     if not np.isfinite(value):

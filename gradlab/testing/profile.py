@@ -13,6 +13,7 @@ import numpy as np
 
 from gradlab.diagnosis import diagnose
 from gradlab.errors import RunError
+from gradlab.files import is_file
 from gradlab.kinds import FLAG, PATH, TEXT, of_kinds
 from gradlab.rules.wording import number
 from gradlab.run import Run
@@ -63,13 +64,13 @@ def assert_profile(
         `decades` is no number above 0, or the file cannot be read or written.
     """
     __tracebackhide__ = True
-    check_number("decades", decades, least=0)
+    decades = check_number("decades", decades, least=0)
     record, path = as_run(run), Path(path)
     now = profile_of(record, statistic)
     if update:
         _write(path, now, record, statistic)
         return
-    if not path.exists():
+    if not is_file(path):
         raise GradientError(
             f"there is no profile {path} to compare run {record.name!r} with; make it by: {command}"
         )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gradlab.errors import ArgumentError, is_number, nearest, shown
-from gradlab.kinds import WHOLE, Kind, several
+from gradlab.kinds import PATH, WHOLE, Kind, several
 from gradlab.run import Run, load
 
 Array = np.ndarray
@@ -46,7 +46,8 @@ def resolve(subject: Resolvable) -> Run:
     """Return the Run that `subject` is, holds so far, or names by its folder."""
     if isinstance(subject, Run):
         return subject
-    if isinstance(subject, (str, Path)):
+    if isinstance(subject, (str, os.PathLike)):
+        PATH.check("run", subject)
         return load(subject)
     if callable(
         snapshot := getattr(subject, "snapshot", None)
@@ -210,27 +211,27 @@ def choose_iterations(run: Run, iterations: Iterations) -> list[int]:
 
 def check_bounds(
     minimum: float | None, maximum: float | None, names: tuple[str, str] = ("minimum", "maximum")
-) -> None:
-    """Raise ArgumentError unless a bound is given, and bounds are finite and in order."""
+) -> tuple[float | None, float | None]:
+    """Return bounds; ArgumentError unless one is given, and they are finite and in order."""
     if minimum is None and maximum is None:
         raise ArgumentError(
             f"neither {names[0]} nor {names[1]} is given, so nothing would be judged; give one or "
             f"both"
         )
-    for name, value in zip(names, (minimum, maximum), strict=True):
-        if value is not None:
-            check_number(name, value)
+    minimum = None if minimum is None else check_number(names[0], minimum)
+    maximum = None if maximum is None else check_number(names[1], maximum)
     if minimum is not None and maximum is not None and minimum > maximum:
         raise ArgumentError(
             f"{names[0]}={minimum:g} is above {names[1]}={maximum:g}, which nothing passes; swap "
             f"them"
         )
+    return minimum, maximum
 
 
 def check_number(
     name: str, value: Any, *, least: float | None = None, most: float | None = None
-) -> None:
-    """Raise ArgumentError unless `value` is finite, above `least` and at most `most`."""
+) -> float:
+    """Return a number; ArgumentError unless it is finite, above `least` and at most `most`."""
     number = is_number(value)
     allowed = " above " + f"{least:g}" if least is not None else ""
     allowed += f", at most {most:g}" if most is not None else ""
@@ -239,3 +240,4 @@ def check_number(
     )
     if not number or outside:
         raise ArgumentError(f"{name}={shown(value)} must be a finite number{allowed}")
+    return float(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradlab.errors import one_of
-from gradlab.ranges import COUNT, GAIN
+from gradlab.ranges import GAIN, SIZE
 
 # sigma_w^2 = fan_in Var W of each initializer, normal or uniform.
 _SIGMA2 = {
@@ -50,8 +50,8 @@ def weight_variance(init: str, fan_in: int, fan_out: int, gain: float = 1.0) -> 
     1.7297
     """
     one_of("init", init, INITIALIZERS)
-    COUNT.check("fan_in", fan_in)
-    COUNT.check("fan_out", fan_out)
-    GAIN.check("gain", gain)
+    fan_in = int(SIZE.check("fan_in", fan_in))
+    fan_out = int(SIZE.check("fan_out", fan_out))
+    gain = GAIN.check("gain", gain)
     scheme = init if init in _PLAIN else init.split("_")[0]
     return gain * gain * _SIGMA2[scheme](fan_in, fan_out)

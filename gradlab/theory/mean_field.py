@@ -134,10 +134,10 @@ def predict(
     """
     sizes = check_sizes(sizes)
     phi = activations.get(activation)
-    ABOVE_0.check("q_input", q_input)
-    AT_LEAST_0.check("bias_variance", bias_variance)
+    q_input = ABOVE_0.check("q_input", q_input)
+    bias_variance = AT_LEAST_0.check("bias_variance", bias_variance)
     sigma2 = np.array([weight_variance(init, *fans, gain) for fans in itertools.pairwise(sizes)])
-    FRACTION.check("dropout", dropout)
+    dropout = FRACTION.check("dropout", dropout)
     if norm is not None or residual is not None or dropout:
         if bias_variance != 0:
             raise ArgumentError(
@@ -195,9 +195,9 @@ def _modified_net(
     if norm is not None:
         one_of("norm", norm, ("batch", "layer"))
     if residual is not None:
-        ABOVE_0.check("residual", residual)
-    FRACTION.check("dropout", dropout)
-    FRACTION.check("input_correlation", input_correlation)
+        residual = ABOVE_0.check("residual", residual)
+    dropout = FRACTION.check("dropout", dropout)
+    input_correlation = FRACTION.check("input_correlation", input_correlation)
     hidden = sizes[1:-1]
     skips = [residual is not None and k > 0 and n == hidden[k - 1] for k, n in enumerate(hidden)]
     return modifiers.ModifiedNet(norm, residual or 1.0, skips, dropout, q_input, input_correlation)

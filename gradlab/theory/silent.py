@@ -9,7 +9,7 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.normal import normal_cdf
-from gradlab.ranges import COUNT, FRACTION, check_sizes
+from gradlab.ranges import COUNT, FRACTION, SIZE, check_sizes
 from gradlab.theory import gaussian
 
 Array = np.ndarray
@@ -28,8 +28,8 @@ def dead_at_init(width: int, hidden_layers: int) -> float:
     ArgumentError
         A width or a number of layers below 1.
     """
-    COUNT.check("width", width)
-    COUNT.check("hidden_layers", hidden_layers)
+    width = int(SIZE.check("width", width))
+    hidden_layers = int(SIZE.check("hidden_layers", hidden_layers))
     silent = 2.0**-width if width < 1075 else 0.0
     return 1.0 if silent == 1 else -math.expm1(hidden_layers * math.log1p(-silent))
 
@@ -71,8 +71,8 @@ def silent_fraction(
     """
     activations.get(activation)
     fractions = np.zeros(len(check_sizes(sizes)) - 1)
-    COUNT.check("examples", examples)
-    FRACTION.check("input_correlation", input_correlation)
+    examples = int(COUNT.check("examples", examples))
+    input_correlation = FRACTION.check("input_correlation", input_correlation)
     if activation != "relu":
         return fractions
     c, (g, w) = input_correlation, gaussian.nodes()

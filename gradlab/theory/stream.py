@@ -165,7 +165,7 @@ def _added(branch: Branch, norm: str, q: float) -> tuple[float, float]:
 
 def _check(blocks: Sequence[Sequence[Branch]], norm: str, q_input: float) -> None:
     one_of("norm", norm, NORMS)
-    ABOVE_0.check("q_input", q_input)
+    q_input = ABOVE_0.check("q_input", q_input)
     if not len(blocks):
         raise ArgumentError("blocks is empty; give the branches of one block at least")
     for number, branches in enumerate(blocks):

@@ -79,7 +79,7 @@ def train(
         cannot be written.
     """
     _check_kinds(model, data)
-    COUNT.check("validate_every", validate_every)
+    validate_every = int(COUNT.check("validate_every", validate_every))
     asked = given(TrainingOptions, options, "a training")
     asked = replace(asked, loss=losses.or_default(asked.loss, data.task))
     criterion = _criterion(model, data, asked)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
+import decimal
+import fractions
 import functools
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,20 @@ class Odd:
         return "<odd>"
 
     __hash__ = object.__hash__
+
+
+class BytesPath:
+    """A path whose name is no text."""
+
+    def __fspath__(self):
+        return b"x"
+
+
+def recursive() -> list[Any]:
+    """Return a list that holds itself."""
+    made: list[Any] = []
+    made.append(made)
+    return made
 
 
 HOSTILE: dict[str, Any] = {
@@ -76,6 +93,33 @@ HOSTILE: dict[str, Any] = {
     "an odd object": Odd(),
     "a function": lambda *_, **__: None,
     "a class": int,
+    "a function of nothing": lambda: None,
+    "2**40": 2**40,
+    "1e308": 1e308,
+    "5e-324": 5e-324,
+    "a fraction": fractions.Fraction(1, 3),
+    "a decimal": decimal.Decimal(1),
+    "a bytearray": bytearray(b"x"),
+    "a path of bytes": BytesPath(),
+    "a list in itself": recursive(),
+    "a list of odd": [Odd()],
+    "a list of classes": [int],
+    "[True]": [True],
+    "[[]]": [[]],
+    "[{}]": [{}],
+    "[('a', 1)]": [("a", 1)],
+    "[10**400]": [10**400],
+    "NA": pd.NA,
+    "NaT": pd.NaT,
+    "a true of NumPy": np.True_,
+    "an int without axes": np.array(3),
+    "a complex array": np.array([1j]),
+    "a structured array": np.zeros(2, [("a", int)]),
+    "an array of odd": np.array([Odd()], object),
+    "a large array": np.ones((3, 4, 5, 6)),
+    "a day": np.datetime64("2026-01-01"),
+    "dots": ...,
+    "a slice": slice(None),
     "an iterator": iter([1, 2]),
     "an array": np.arange(3.0),
     "an empty array": np.array([]),
@@ -122,10 +166,26 @@ def _train(**options: Any) -> Any:
 
 
 def _recorder(**options: Any) -> None:
-    Recorder(**options).close()
+    recorder = Recorder(**options)
+    recorder.close()
+    _read_again(recorder.run)
+
+
+def _read_again(run: gradlab.Run) -> None:
+    """Save a run and load it: what is taken can be read."""
+    with tempfile.TemporaryDirectory() as name:
+        gradlab.load(run.save(Path(name) / "run"))
 
 
 WEIGHTS = [np.ones((2, 2))]
+
+
+def _layer(**more: Any) -> dict[str, Any]:
+    return {"fan_in": 2, "fan_out": 2, **more}
+
+
+def _block(**more: Any) -> dict[str, Any]:
+    return {"block": "b", **more}
 
 
 def _record(**options: Any) -> None:
@@ -164,6 +224,7 @@ def _add_block(**options: Any) -> None:
 def _from_arrays(**options: Any) -> None:
     run = gradlab.Run.from_arrays(**options)
     str(run), run.nonfinite, run.steps, run.blocks
+    _read_again(run)
 
 
 def _save(path: Any) -> None:
@@ -180,6 +241,11 @@ def _note(**options: Any) -> None:
 
 def _method(name: str) -> Call:
     return lambda value: getattr(things()["run"], name)(value)
+
+
+def _inside(call: Call, argument: str, around: Call, usual: Mapping[str, Any]) -> Call:
+    """Return `call` with the argument `value` inside of another one."""
+    return lambda value: call(**{**usual, argument: around(value)})
 
 
 def _figure(name: str) -> Call:
@@ -227,6 +293,7 @@ def targets() -> list[Target]:
         "block_signals": {"stream_rms": np.ones((4, 1, 1))},
         "output_stage": [(0, 0, 0, "softmax", 1.0)], "histograms": None,
     }  # fmt: skip
+    page = {"subject": run, "path": "x.html"}
     mlp = {
         "sizes": [2, 3, 3], "activation": "relu", "init": "he_normal", "gain": 1.0, "seed": 0,
         "replicates": 2, "dtype": "float64", "norm": None, "residual": None, "dropout": 0.0,
@@ -236,6 +303,49 @@ def targets() -> list[Target]:
         "q_input": 1.0, "bias_variance": 0.0, "norm": None, "residual": None, "dropout": 0.0,
         "input_correlation": 0.0,
     }  # fmt: skip
+    inside = [
+        ("Recorder", _recorder, recorder, "layers", lambda v: [{"fan_in": v, "fan_out": 2}]),
+        ("Recorder", _recorder, recorder, "layers", lambda v: [_layer(slope_bound=v)]),
+        ("Recorder", _recorder, recorder, "layers", lambda v: [_layer(name=v)]),
+        ("Recorder", _recorder, recorder, "layers", lambda v: [_layer(activation=v, kind=v)]),
+        ("Recorder", _recorder, recorder, "layers", lambda v: [_layer(parameters=v)]),
+        ("Recorder", _recorder, recorder, "config", lambda v: {"a": v}),
+        ("Recorder", _recorder, recorder, "config", lambda v: {"baseline_loss": v}),
+        ("Recorder", _recorder, recorder, "blocks", lambda v: [{"block": v}]),
+        ("Recorder", _recorder, recorder, "blocks", lambda v: [{"block": "b", "layers": v}]),
+        ("record", _record, record, "weights", lambda v: [v]),
+        ("record", _record, record, "deltas", lambda v: [v]),
+        ("record", _record, record, "validation", lambda v: (1.0, v)),
+        ("record", _record, record, "output_stage", lambda v: [("softmax", v)]),
+        ("record", _record, record, "block_signals", lambda v: {"stream_rms": v}),
+        ("add", _add, add, "columns", lambda v: {"grad_norm": v}),
+        ("add", _add, add, "block_signals", lambda v: {"stream_rms": v}),
+        ("add", _add, add, "phase", lambda v: [v]),
+        ("add_block", _add_block, block, "columns", lambda v: {"grad_norm": v}),
+        ("add_block", _add_block, block, "steps", lambda v: {"loss": v}),
+        ("add_block", _add_block, block, "phases", lambda v: [v, v]),
+        ("add_block", _add_block, block, "followed", lambda v: (v, v)),
+        ("add_block", _add_block, block, "output_stage", lambda v: {0: v}),
+        ("Run.from_arrays", _from_arrays, arrays, "signals", lambda v: {"grad_norm": v}),
+        ("Run.from_arrays", _from_arrays, arrays, "steps", lambda v: {"loss": v}),
+        ("Run.from_arrays", _from_arrays, arrays, "steps", lambda v: {"nonfinite_phase": v}),
+        ("Run.from_arrays", _from_arrays, arrays, "recorded", lambda v: {"grad_norm": v}),
+        ("Run.from_arrays", _from_arrays, arrays, "block_signals", lambda v: {"stream_rms": v}),
+        ("Run.from_arrays", _from_arrays, arrays, "output_stage", lambda v: [(0, 0, 0, "a", v)]),
+        ("Run.from_arrays", _from_arrays, arrays, "layers", lambda v: [{"name": v}, {}]),
+        ("Run.from_arrays", _from_arrays, arrays, "config", lambda v: {"a": v}),
+        ("Run.from_arrays", _from_arrays, arrays, "provenance", lambda v: {"a": v}),
+        ("Run.from_arrays", _from_arrays, arrays, "layers", lambda v: [{"fan_in": v}, {}]),
+        ("Run.from_arrays", _from_arrays, arrays, "blocks", lambda v: [_block(layers=v)]),
+        ("Run.from_arrays", _from_arrays, arrays, "blocks", lambda v: [_block(norm=v, path=v)]),
+        ("diagnose", gradlab.diagnose, {"run": run}, "limits", lambda v: {"GL101": v}),
+        ("diagnose", gradlab.diagnose, {"run": run}, "limits", lambda v: {"GL101": {"alarm": v}}),
+        ("diagnose", gradlab.diagnose, {"run": run}, "mute", lambda v: {"GL101": v}),
+        ("diagnose", gradlab.diagnose, {"run": run}, "select", lambda v: [v]),
+        ("MLP", gradlab.MLP, {"activation": "relu"}, "sizes", lambda v: [2, v, 3]),
+        ("write_report", gradlab.write_report, page, "links", lambda v: [("a", v)]),
+        ("write_report", gradlab.write_report, page, "subject", lambda v: [run, v]),
+    ]  # fmt: skip
     sets, theory, testing = gradlab.datasets, gradlab.theory, gradlab.testing
     return [
         Target("MLP", gradlab.MLP, mlp),
@@ -261,7 +371,7 @@ def targets() -> list[Target]:
                 "iterations": 2,
                 "batch_size": 8,
             },
-            ("iterations", "jobs"),
+            ("iterations",),
         ),
         Target("Recorder", _recorder, recorder),
         Target("record", _record, record),
@@ -453,6 +563,10 @@ def targets() -> list[Target]:
                 "update": True,
             },
         ),
+        *(
+            Target(f"{name}, in {argument}", _inside(call, argument, around, usual), {"value": 1})
+            for name, call, usual, argument, around in inside
+        ),
         *with_torch(),
     ]
 
@@ -519,14 +633,17 @@ def calls(draw: st.DrawFn) -> tuple[int, dict[str, str]]:
     return number, wrong
 
 
-TOLERATED = (AssertionError, MemoryError)
+def fresh(value: str) -> Any:
+    """Return a hostile value; an iterator that nobody has read yet."""
+    found = HOSTILE[value]
+    return copy.copy(found) if isinstance(found, Iterator) else found
 
 
 def attempt(given: tuple[int, dict[str, str]], tally: Tally) -> None:
     """Call a function of the public interface in a folder of its own."""
     number, wrong = given
     target = targets()[number]
-    options = {**target.usual, **{argument: HOSTILE[value] for argument, value in wrong.items()}}
+    options = {**target.usual, **{argument: fresh(value) for argument, value in wrong.items()}}
     before = Path.cwd()
 
     def act() -> None:
@@ -556,7 +673,6 @@ ALSO_CALLED = {
     "out": ("folder", "does", "is", "cannot"),
     "path": ("is", "cannot"),
     "subject": ("report",),
-    "value": ("column", "statistic", "layers", "run"),
     "runs": ("runs",),
     "networks": ("network", "activation"),
     "depths": ("depth",),
@@ -581,5 +697,7 @@ ALSO_CALLED = {
 
 def _names(argument: str, message: str) -> bool:
     """Whether a message tells which argument it is about."""
+    if argument == "value":  # of a method, or inside of another argument
+        return len(message) > 20
     words = (argument, argument.replace("_", " "), *ALSO_CALLED.get(argument, ()))
     return any(word in message for word in words)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gradlab.errors import ArgumentError, is_number, one_of, shown, whole
+from gradlab.errors import ArgumentError, is_number, one_of, shown
+from gradlab.kinds import is_path
+from gradlab.ranges import COUNT, COUNT_OR_0
 from gradlab.recorder import Cadence
 from gradlab.run import as_json, storage
 
@@ -100,9 +102,9 @@ class WatchOptions:
     def __post_init__(self):
         self._check_kinds()
         if self.every is not None:
-            whole("every", self.every, 1)
-        whole("weights", self.weights, 0)
-        whole("seed", self.seed, 0)
+            object.__setattr__(self, "every", COUNT.check("every", self.every))
+        for name in ("weights", "seed"):
+            object.__setattr__(self, name, COUNT_OR_0.check(name, getattr(self, name)))
         one_of("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         one_of("objective", self.objective, OBJECTIVES)
         baseline = self.baseline_loss
@@ -133,13 +135,11 @@ class WatchOptions:
             raise ArgumentError(f"name={shown(self.name)} must be a text, or None")
         if self.keep_batch is not None and not isinstance(self.keep_batch, bool):
             raise ArgumentError(f"keep_batch={shown(self.keep_batch)} must be True, False or None")
-        if self.every is True:
-            raise ArgumentError("every=True must be a whole number of at least 1")
 
     def _check_folder(self) -> None:
         if self.out is None:
             return
-        if not isinstance(self.out, (str, Path)) or not str(self.out):
+        if not is_path(self.out) or not str(self.out):
             raise ArgumentError(f"out={shown(self.out)} must be the path of a folder, or None")
         storage.check_folder(Path(self.out), self.overwrite)
 

@@ -25,7 +25,7 @@ from gradlab.adapters.torch.modules import (
 )
 from gradlab.adapters.torch.observe import patches
 from gradlab.adapters.torch.observe.eager import BeforeCompiled, Eager
-from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.lengths import mean_square
 from gradlab.adapters.torch.observe.observer import Observer
 from gradlab.adapters.torch.optimizers import innermost, with_closure
@@ -129,7 +129,7 @@ class Steps:
     def _before_forward(
         self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> None:
-        if torch.is_grad_enabled() and not untouchable():
+        if torch.is_grad_enabled():
             self.forward_begins()
             self._of.lookout.remember(self.iteration, arguments, keywords)
             rows = examples_in((arguments, keywords))
@@ -141,7 +141,7 @@ class Steps:
                 self.put(self.iteration.number, "input_square", ledger.single("input", square))
 
     def _returned(self, module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-        if torch.is_grad_enabled() and not untouchable():
+        if torch.is_grad_enabled():
             self._of.lookout.returned(self.iteration, output)
 
     def forward_begins(self) -> None:
@@ -157,7 +157,6 @@ class Steps:
 
     def gradients_ready(self, optimizer: Any) -> None:
         """Take the gradients of an optimizer inside the closure that it was given."""
-        self._record.begin()
         self._take_gradients(self._optimizers.index(innermost(optimizer)))
 
     def _before_step(self, number: int, closure: bool) -> None:
@@ -170,7 +169,6 @@ class Steps:
         if number in self.iteration.stepped:
             self._end_iteration()  # the others do not step in every iteration
         if not closure:
-            self._record.begin()
             self._take_gradients(number)
             self._look_for_leftovers(number)
         if self.iteration.costly:
@@ -245,6 +243,7 @@ class Steps:
     # -- iterations
 
     def _take_gradients(self, number: int) -> None:
+        self._record.begin()  # what broke is noted in it
         norms = self._of.gradients.take(self.iteration, self._numbers[number])
         if self._of.lookout.spiked(self.iteration, norms):
             self._breakdown.write_batch()

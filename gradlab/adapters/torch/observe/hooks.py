@@ -45,7 +45,9 @@ class Hook:
         self._call, self._guard = call, guard
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Make the call; where it fails, tell the guard and return nothing."""
+        """Make the call, of ordinary tensors; where it fails, tell the guard and return nothing."""
+        if untouchable():
+            return None
         try:
             return self._call(*arguments, **keywords)
         except NonFiniteError:

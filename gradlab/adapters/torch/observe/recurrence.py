@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.modules import is_scripted, replaced, tensors_of
-from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.lengths import Length, length
 from gradlab.adapters.torch.observe.wiring import Wiring
 
@@ -116,7 +116,7 @@ class Recurrences:
     ) -> Any:
         """Pass what a layer reads through an alias that asks for a gradient."""
         read = next(tensors_of((arguments, keywords)), None)
-        if read is None or untouchable() or not torch.is_grad_enabled():
+        if read is None or not torch.is_grad_enabled():
             return None
         if not any(read is each for each in (*arguments, *keywords.values())):
             return None  # a packed sequence, say
@@ -133,7 +133,7 @@ class Recurrences:
 
     def _after(self, number: int, module: nn.Module, arguments: Any, output: Any) -> None:
         z = next(tensors_of(output), None)
-        if z is not None and z.requires_grad and not untouchable() and torch.is_grad_enabled():
+        if z is not None and z.requires_grad and torch.is_grad_enabled():
             z.register_hook(self._guard(partial(self._got, self._position(number))))
 
     def _position(self, number: int) -> Position:
@@ -143,7 +143,7 @@ class Recurrences:
         return position
 
     def _counts(self) -> bool:
-        return self._attached and not untouchable() and not torch.is_grad_enabled()
+        return self._attached and not torch.is_grad_enabled()
 
     def _got(self, position: Position, gradient: Tensor) -> None:
         if self._counts():

@@ -23,7 +23,7 @@ from gradlab.adapters.torch.measure.meter import Meter
 from gradlab.adapters.torch.modules import CONVOLUTIONS, replaced, tensors_of
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
-from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.product import products
 from gradlab.adapters.torch.observe.wiring import Wiring
 
@@ -87,7 +87,7 @@ class Signals:
         """See the products that a module has made by itself, each at its node in the graph."""
         start = self._began.pop(key, None)
         answers = [each for each in tensors_of(output) if each.requires_grad]
-        if start is None or untouchable() or not torch.is_grad_enabled():
+        if start is None or not torch.is_grad_enabled():
             return
         self._packed = self._packed or graph.saves_elsewhere()
         for product in products(answers, start, wanted):
@@ -140,7 +140,7 @@ class Signals:
 
         One hook, and one more at its node in the graph.
         """
-        if module is not self._wiring.modules[number] or untouchable():
+        if module is not self._wiring.modules[number]:
             return  # a replica of DataParallel's
         self._wiring.meet(number)
         if not (z.requires_grad and torch.is_grad_enabled()):
@@ -183,7 +183,7 @@ class Signals:
         G and not to p. Nor is p whole where a graph is gone through again after a large signal was
         measured.
         """
-        if untouchable() or not self._handles:
+        if not self._handles:
             return False
         if call.begun < 0 or torch.is_grad_enabled() or call.shown:
             self._meter.doubt(call.module)
@@ -208,7 +208,7 @@ class Signals:
         self, module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         number = self._wiring.number_of(module)
-        if number < 0 or untouchable():
+        if number < 0:
             return None  # a replica of DataParallel's
         self._wiring.meet(number)
         read = next(tensors_of((arguments, keywords)), None)

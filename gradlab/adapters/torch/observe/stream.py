@@ -22,7 +22,7 @@ from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.modules import clean, is_scripted, tensors_of
 from gradlab.adapters.torch.numbers import OF_BLOCKS
 from gradlab.adapters.torch.observe.additions import Addition, additions
-from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.lengths import Length, inner, length
 from gradlab.adapters.torch.observe.norms import placement
 from gradlab.adapters.torch.structure import Block
@@ -146,7 +146,7 @@ class Stream:
     # -- what PyTorch calls
 
     def _before(self, number: int, module: nn.Module, arguments: Any, keywords: Any) -> None:
-        if untouchable() or module is not self.blocks[number].module:
+        if module is not self.blocks[number].module:
             return
         if self._places is None and number not in self._named:
             # Now, since FSDP shows the whole parameters to a forward pass alone.
@@ -242,7 +242,7 @@ class Stream:
 
     def _counts(self) -> bool:
         """Whether a gradient that arrives is one of the loss, in an iteration that is measured."""
-        return self._attached and not untouchable() and not torch.is_grad_enabled()
+        return self._attached and not torch.is_grad_enabled()
 
     def _note(self, place: Place, name: str, value: Length) -> None:
         self._found.append((place, name, value))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gradlab.adapters.torch.modules import LOOKUPS, PRODUCTS, is_scripted, tensors_of
-from gradlab.adapters.torch.observe.hooks import Guard, untouchable
+from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.product import ENTRY_BY_ENTRY, consumers, ends_in, products
 from gradlab.adapters.torch.rows import Row
 
@@ -96,7 +96,7 @@ class Uses:
     def _after(self, key: int, module: nn.Module, arguments: Any, output: Any) -> None:
         start = self._open.pop(key, None)
         answers = [each for each in tensors_of(output) if each.requires_grad]
-        if start is None or not answers or untouchable():
+        if start is None or not answers:
             return
         for parameter, kinds in consumers(answers, start, self._wanted[key]).items():
             if kinds <= ENTRY_BY_ENTRY:
