@@ -200,7 +200,9 @@ def differences(run: gradlab.Run, expected: gradlab.Run) -> list[str]:
     if count and np.isnan(loss[-1]).all():
         unequal[-1] = False  # cut off between the step and the line that logs its loss
     if unequal.any():
-        wrong.append(f"the loss from iteration {unequal.argmax()} of {count}")
+        first = int(unequal.argmax())
+        pair = f"{loss[first]} instead of {wanted[first]}"
+        wrong.append(f"the loss from iteration {first} of {count} ({pair})")
     return wrong
 
 
