@@ -502,9 +502,14 @@ def test_unknown_task_and_a_fraction_that_leaves_nothing(write):
     assert "seed=-1" in refusal(path, error=ArgumentError, seed=-1)
 
 
-@pytest.mark.parametrize("name", ["missing.csv", "missing.npz", "missing", "nul\0.csv"])
+@pytest.mark.parametrize("name", ["missing.csv", "missing.npz", "missing"])
 def test_missing_file(tmp_path, name):
     assert "does not exist" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["nul\0.csv", "half\ud800.csv"])
+def test_what_no_file_can_be_called_is_no_path(tmp_path, name):
+    assert "must be a path" in refusal(tmp_path / name, error=ArgumentError)
 
 
 @pytest.mark.parametrize("name", ["folder", "folder.csv", "folder.npz"])

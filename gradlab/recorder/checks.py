@@ -54,15 +54,6 @@ def options(
     )
 
 
-def places(replicates: int, layers: int) -> None:
-    """Check that a record of so many replicates and layers can be read again."""
-    if replicates * layers > storage.MOST_PLACES:
-        raise ArgumentError(
-            f"replicates={replicates} with {layers} layers are too many: a record holds at most "
-            f"{storage.MOST_PLACES:,} of both multiplied"
-        )
-
-
 def _is_scalar(value: Any) -> bool:
     """Whether a value is one finite number, an array without axes that holds one, or None."""
     held = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
@@ -98,13 +89,18 @@ def path(value: Any) -> Path:
     return Path(value)
 
 
-def layers(given: Any) -> list[dict[str, Any]]:
+def layers(given: Any, replicates: int) -> list[dict[str, Any]]:
     """Return the descriptions of layers, completed; each needs fan_in and fan_out."""
     if isinstance(given, Sequence) and not len(given):
         raise ArgumentError(
             "layers is empty; describe each layer, such as {'fan_in': 4, 'fan_out': 3}"
         )
     described = describe_layers(given)
+    if replicates * len(described) > storage.MOST_PLACES:
+        raise ArgumentError(
+            f"replicates={replicates} with {len(described)} layers are too many: a record holds at "
+            f"most {storage.MOST_PLACES:,} of both multiplied"
+        )
     for number, layer in enumerate(given):
         for key in ("fan_in", "fan_out"):
             if not UNITS.fits(layer.get(key)):

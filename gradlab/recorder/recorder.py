@@ -100,7 +100,7 @@ class Recorder:
         blocks: Sequence[Mapping[str, Any]] = (),
         histograms: bool = False,
     ):
-        options = checks.options(
+        given = checks.options(
             every=every,
             weights=weights,
             seed=seed,
@@ -112,15 +112,14 @@ class Recorder:
         self.config = as_json("config", checks.config(config))
         facts = checks.mapping("provenance", provenance)
         self.provenance = as_json("provenance", {**checks.environment(), **facts})
-        self.layers = as_json("layers", checks.layers(layers))
+        self.layers = as_json("layers", checks.layers(layers, given.replicates or 1))
         self.blocks = as_json("blocks", describe_blocks(blocks))
-        replicates = options.replicates
+        replicates = given.replicates
         self._replicates = replicates or 1
-        checks.places(self._replicates, len(self.layers))
         self._vectors = sum(layer["kind"] == VECTOR for layer in self.layers)
-        self._cadence = Cadence(options.every)
+        self._cadence = Cadence(given.every)
         matrices = self.layers[: len(self.layers) - self._vectors] or self.layers
-        self._trajectories = Trajectories(matrices, self._replicates, options.weights, options.seed)
+        self._trajectories = Trajectories(matrices, self._replicates, given.weights, given.seed)
         axis = LayerAxis(self._replicates, len(self.layers), replicates is not None)
         self._replicated = replicates is not None
         self._layout = self._layout_of_rows()
