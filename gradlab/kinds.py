@@ -12,9 +12,9 @@ import functools
 import inspect
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 from gradlab.errors import ArgumentError, shown
 
@@ -65,7 +65,7 @@ def several(kind: Kind, words: str) -> Kind:
     return Kind(words, lambda value: is_listed(value) and all(map(kind.fits, value)), listed=True)
 
 
-def is_listed(value: Any) -> bool:
+def is_listed(value: Any) -> TypeGuard[Iterable[Any]]:
     """Whether a value can be read one by one, and is no text and no dict."""
     if isinstance(value, (str, bytes, bytearray, Mapping)):
         return False
@@ -107,12 +107,12 @@ def _is_text(value: Any) -> bool:
         return False
 
 
-def _takes(value: Any, arguments: int) -> bool:
-    """Whether a value is a function that can be called with so many arguments."""
+def takes(value: Any, arguments: int, **keywords: Any) -> bool:
+    """Whether a value is a function that can be called with so many arguments, and these."""
     if not callable(value):
         return False
     try:
-        inspect.signature(value).bind(*range(arguments))
+        inspect.signature(value).bind(*range(arguments), **keywords)
     except TypeError:
         return False
     except ValueError:  # of a built-in class, which does not say
@@ -128,7 +128,8 @@ TEXT = Kind("a text of valid Unicode", _is_text)
 FLAG = Kind("True or False", lambda value: type(value).__name__ in ("bool", "bool_"))
 WHOLE = Kind("a whole number", is_whole)
 PATH = Kind("a path", is_path)
-FUNCTION = Kind("a function of one argument", lambda value: _takes(value, 1))
+FUNCTION = Kind("a function", callable)
+CALLBACK = Kind("a function of one argument", lambda value: takes(value, 1))
 LISTED = Kind("a list", lambda value: isinstance(value, Sequence) and not isinstance(value, str))
 MAPPING = Kind("a dict whose keys are texts", _is_mapping)
 TEXTS = several(TEXT, "a list of texts")

@@ -105,7 +105,7 @@ def check_sizes(sizes: object) -> tuple[int, ...]:
     """Return the units of each layer, input first; ArgumentError unless there are at least two."""
     if not is_listed(sizes):
         raise ArgumentError(f"sizes={shown(sizes)} must be a list, such as [64, 32, 10]")
-    given = list(sizes)  # type: ignore[call-overload]
+    given = list(sizes)
     if len(given) < 2:
         raise ArgumentError(
             f"sizes={shown(given)} must name at least an input and an output, such as [64, 32, 10]"

@@ -92,7 +92,8 @@ ROOMS = {
     ),
     "report": room(
         "kinds _version comparison diagnosis diagnosis.expectation differences differences.telling "
-        f"errors files fixes fixes.* ranges report.* rules run run.storage statistics theory {SHARED}",
+        "errors files fixes fixes.* ranges report.* rules run "
+        f"run.storage statistics theory {SHARED}",
         "jinja2 joblib markupsafe numpy pandas plotly tsdownsample",
     ),
     "adapters": room(ADAPTED, "numpy"),

@@ -18,7 +18,7 @@ from gradlab.comparison.schedule import train_cells
 from gradlab.datasets import Data
 from gradlab.diagnosis import summary
 from gradlab.errors import ArgumentError
-from gradlab.kinds import FLAG, FUNCTION, PATH, instance, of_kinds
+from gradlab.kinds import CALLBACK, FLAG, PATH, instance, of_kinds
 from gradlab.options import TrainingOptions, takes
 
 
@@ -115,7 +115,7 @@ def _written(cell: Cell) -> dict[str, Any]:
 
 
 @takes(TrainingOptions)
-@of_kinds(data=instance(Data, "a Data").or_none, runs=PATH, on_cell=FUNCTION.or_none, force=FLAG)
+@of_kinds(data=instance(Data, "a Data").or_none, runs=PATH, on_cell=CALLBACK.or_none, force=FLAG)
 def compare(
     networks: Sequence[str] = DEFAULT_NETWORKS,
     depths: Sequence[int] = DEFAULT_DEPTHS,

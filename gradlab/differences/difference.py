@@ -18,7 +18,7 @@ from gradlab.differences.rounding import rounding_of
 from gradlab.differences.search import partings
 from gradlab.differences.settings import Setting, differing, differing_environment
 from gradlab.errors import ArgumentError
-from gradlab.kinds import FUNCTION, TEXT, WHOLE, instance, of_kinds
+from gradlab.kinds import CALLBACK, TEXT, WHOLE, instance, of_kinds
 from gradlab.run import Run
 
 SCHEMA = 1
@@ -80,7 +80,7 @@ def _row(setting: Setting) -> dict[str, Any]:
 _RUN = instance(Run, "a Run")
 
 
-@of_kinds(a=_RUN, b=_RUN, judge=FUNCTION.or_none, rounding=TEXT.or_none, offset=WHOLE.or_none)
+@of_kinds(a=_RUN, b=_RUN, judge=CALLBACK.or_none, rounding=TEXT.or_none, offset=WHOLE.or_none)
 def diff(
     a: Run,
     b: Run,

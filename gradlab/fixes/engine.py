@@ -12,14 +12,14 @@ import numpy as np
 
 from gradlab.datasets import Data
 from gradlab.diagnosis import diagnose
-from gradlab.errors import GradlabError, RunError
+from gradlab.errors import ArgumentError, GradlabError, RunError, shown
 from gradlab.fixes.changes import can_be_tried, changes_for
 from gradlab.fixes.result import Fix
 from gradlab.fixes.search import Search
 from gradlab.fixes.setup import Setup, code, data_of
 from gradlab.fixes.trial import NO_SCORE, Change, Score, Trial
 from gradlab.fixes.verdicts import proposed
-from gradlab.kinds import FUNCTION, instance, of_kinds
+from gradlab.kinds import CALLBACK, Kind, instance, of_kinds, takes
 from gradlab.nn.mlp import MLP
 from gradlab.options import TrainingOptions
 from gradlab.ranges import ABOVE_0
@@ -28,6 +28,11 @@ from gradlab.run import Run
 from gradlab.training import train as engine_train
 
 Array = np.ndarray
+
+TRAINER = Kind(
+    "a function with the arguments of gradlab.train",
+    lambda value: takes(value, 2, name="", **asdict(TrainingOptions())),
+)
 
 BUDGET = 12.0  # whole trainings
 SECONDS = 600.0
@@ -42,9 +47,9 @@ EQUAL = 1e-3
 @of_kinds(
     run=instance(Run, "a Run"),
     data=instance(Data, "a Data").or_none,
-    prepare=FUNCTION.or_none,
-    train=FUNCTION.or_none,
-    on_trial=FUNCTION.or_none,
+    prepare=CALLBACK.or_none,
+    train=TRAINER.or_none,
+    on_trial=CALLBACK.or_none,
 )
 def fix(
     run: Run,
@@ -174,6 +179,8 @@ class EngineBench:
         except GradlabError as error:  # such as a schedule that does not fit a short training
             seconds = time.perf_counter() - start
             return Trial(changes, share, iterations, NO_SCORE, seconds, problem=str(error))
+        if not isinstance(run, Run):
+            raise ArgumentError(f"train must return a Run, as gradlab.train does; got {shown(run)}")
         seconds = time.perf_counter() - start
         return Trial(changes, share, iterations, held_out(model, data), seconds, run, diagnose(run))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gradlab.diagnosis import Diagnosis
 from gradlab.differences import Difference
-from gradlab.kinds import FUNCTION, PATH, TEXT, instance, of_kinds
+from gradlab.kinds import CALLBACK, PATH, TEXT, instance, of_kinds
 from gradlab.report import figures
 from gradlab.report.data import Subject, build
 from gradlab.report.fix_page import write_fix
@@ -28,7 +28,7 @@ SCALES = (1.0, 0.6, 0.35, 0.2, 0.1)
 
 @of_kinds(
     path=PATH,
-    judge=FUNCTION.or_none,
+    judge=CALLBACK.or_none,
     layers=TEXT,
     difference=instance(Difference, "what gradlab.diff returns").or_none,
 )

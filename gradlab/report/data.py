@@ -14,7 +14,7 @@ from gradlab.comparison import Comparison
 from gradlab.diagnosis import Diagnosis
 from gradlab.differences import Difference
 from gradlab.errors import ArgumentError
-from gradlab.kinds import FUNCTION, TEXT, instance, of_kinds, several
+from gradlab.kinds import CALLBACK, TEXT, instance, of_kinds, several
 from gradlab.report import story
 from gradlab.report.layer_filter import check_pattern
 from gradlab.report.one_run import describe_run
@@ -32,7 +32,7 @@ Judge = Callable[[Run], Diagnosis]
 SIDE_BY_SIDE = 8  # runs in one picture
 
 
-@of_kinds(judge=FUNCTION.or_none, layers=TEXT)
+@of_kinds(judge=CALLBACK.or_none, layers=TEXT)
 def build(
     subject: Subject,
     scale: float = 1.0,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def resolve(subject: Resolvable) -> Run:
         return subject
     if isinstance(subject, (str, os.PathLike)):
         PATH.check("run", subject)
-        return load(subject)
+        return load(Path(subject))
     if callable(
         snapshot := getattr(subject, "snapshot", None)
     ):  # a recorder, its newest iteration included

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError
-from gradlab.kinds import FLAG, FUNCTION, PATH, TEXT, of_kinds
+from gradlab.kinds import CALLBACK, FLAG, PATH, TEXT, of_kinds
 from gradlab.nn import clipping, losses, optimizers, schedules
 from gradlab.nn.loop import Step, Trainer
 from gradlab.nn.losses import Loss
@@ -29,7 +29,7 @@ CALIBRATED_ON = 256  # training examples, for initializers that need data
 
 
 @takes(TrainingOptions)
-@of_kinds(name=TEXT.or_none, out=PATH.or_none, on_step=FUNCTION.or_none, overwrite=FLAG)
+@of_kinds(name=TEXT.or_none, out=PATH.or_none, on_step=CALLBACK.or_none, overwrite=FLAG)
 def train(
     model: MLP,
     data: Data,

@@ -154,7 +154,8 @@ def things() -> dict[str, Any]:
     """Return what functions are given: a run, data, a network."""
     data = gradlab.datasets.blobs(40, classes=3, features=2)
     run = make_run(12)
-    return {"run": run, "data": data, "diagnosis": gradlab.diagnose(run)}
+    trained = gradlab.train(_model(), data, batch_size=8, iterations=2, learning_rate=1e-9)
+    return {"run": run, "data": data, "diagnosis": gradlab.diagnose(run), "trained": trained}
 
 
 def _model() -> gradlab.MLP:
@@ -368,10 +369,30 @@ def targets() -> list[Target]:
                 "runs": "runs",
                 "force": False,
                 "on_cell": None,
+                "cluster": None,
                 "iterations": 2,
                 "batch_size": 8,
             },
             ("iterations",),
+        ),
+        Target(
+            "diff",
+            gradlab.diff,
+            {"a": run, "b": run, "judge": None, "rounding": "float32", "offset": 0},
+        ),
+        Target(
+            "fix",
+            gradlab.fix,
+            {
+                "run": things()["trained"],
+                "data": data,
+                "budget": 0.01,
+                "seconds": 0.2,
+                "prepare": None,
+                "train": None,
+                "on_trial": None,
+            },
+            ("budget", "seconds"),
         ),
         Target("Recorder", _recorder, recorder),
         Target("record", _record, record),
