@@ -11,7 +11,7 @@ from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
-from gradlab.rules.wording import seeds
+from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import column, learned, objective, severity, trend
 from gradlab.run import Run
 
@@ -23,7 +23,8 @@ class Ascending(Rule):
     ------------
     Looks at s = <G, W_before - W_after>, the fall of the loss that an update makes to first order.
     Negative in three of four iterations measured, while the loss rises, means that the steps climb.
-    Not judged where the loss is to be maximized (`objective="maximize"`).
+    So does a learning rate below 0, from the iteration on at which a schedule takes it there. Not
+    judged where the loss is to be maximized (`objective="maximize"`).
 
     Why it is bad
     -------------
@@ -85,6 +86,9 @@ class Ascending(Rule):
             return None
         descent = column(run, "expected_decrease")
         assert descent is not None
+        below = self._below_zero(run)
+        if below is not None:
+            return below
         shares = np.zeros(run.replicates)
         for seed, stop in enumerate(finite_prefix(run)):
             known = descent[: int(stop), seed]
@@ -110,6 +114,65 @@ class Ascending(Rule):
             confidence="high",
             evidence="<G, W_before - W_after> is negative, and the loss rises",
         )
+
+    def _below_zero(self, run: Run) -> Finding | None:
+        """Judge a learning rate that goes below 0: every step of it climbs."""
+        rates = column(run, "learning_rate")
+        if rates is None:
+            return None
+        firsts: dict[int, int] = {}
+        for seed, stop in enumerate(finite_prefix(run)):
+            below = np.flatnonzero(rates[: int(stop), seed] < 0)
+            if len(below) >= self.limit("least") and _rises_from(run, seed, int(below[0])):
+                firsts[seed] = int(below[0])
+        mask = np.zeros((run.replicates, 1), bool)
+        mask[list(firsts)] = True
+        hits = Hits(mask & ~learned(run)[:, None])
+        if not hits.which:
+            return None
+        seed = hits.which[0]
+        first, stop = firsts[seed], int(finite_prefix(run)[hits.which].max())
+        lowest = float(np.nanmin(rates[:stop, seed]))
+        words = (
+            f"the learning rate is below 0 from iteration {run.times[first]} on, {number(lowest)} "
+            "at its lowest"
+        )
+        return self.finding(
+            hits,
+            Window(first, stop),
+            layers=(),
+            value=lowest,
+            limit=0.0,
+            severity=severity(run, hits.which, harmless=WARNING),
+            message=f"The steps climb{seeds(hits.replicates)}: {words}, and the loss rises.",
+            remedies=(_end_schedule(words),),
+            columns=("update_norm",),
+            confidence="high",
+            evidence=words,
+        )
+
+
+def _rises_from(run: Run, seed: int, first: int) -> bool:
+    """Whether the loss ends higher than it was where the rate went below 0."""
+    loss = column(run, "loss")
+    if objective(run) == "moving" or loss is None:
+        return True  # such a loss tells nothing
+    stop = int(finite_prefix(run)[seed])
+    before, after = (
+        loss[max(0, first - 10) : first + 1, seed],
+        loss[max(first, stop - 10) : stop, seed],
+    )
+    return bool(np.nanmedian(after) > np.nanmedian(before))
+
+
+def _end_schedule(evidence: str) -> Remedy:
+    return Remedy(
+        "stretch schedule",
+        "end the schedule at 0 or above: give it the run's own length, or put max(rate, 0) around "
+        "what it returns",
+        {},
+        evidence,
+    )
 
 
 def _rises(run: Run, seed: int, stop: int) -> bool:

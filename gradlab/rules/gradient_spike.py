@@ -28,7 +28,7 @@ class GradientSpike(Rule):
     than 10 times above that mean, and above the first 20 iterations, when all was new. An error in
     a net that does not learn. In one that learns it is a note, or a warning where it did damage:
     where the median loss of the 10 iterations after it stands above that of the 10 before by more
-    than five times their scatter.
+    than five times their scatter, and by more than it rose between any two such stretches before.
 
     Why it is bad
     -------------
@@ -152,4 +152,13 @@ class GradientSpike(Rule):
             return False
         scatter = float(np.median(np.abs(np.diff(before))))
         rise = float(np.median(after)) - float(np.median(before))
-        return rise > self.limit("damage") * scatter > 0
+        return rise > self.limit("damage") * scatter > 0 and rise > _usual_rise(loss[:t], span)
+
+
+def _usual_rise(loss: Array, span: int) -> float:
+    """Return the largest rise of the median loss from `span` iterations to the next so many.
+
+    Of those before a spike: where tasks or stages take turns, the loss rises without one.
+    """
+    stretches = [np.median(loss[k : k + span]) for k in range(0, len(loss) - span + 1, span)]
+    return float(np.max(np.diff(stretches), initial=-np.inf))

@@ -17,6 +17,8 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+CUT = 1e-12  # a time step: no derivative of a cell is that small, only one that is cut off
+
 
 class GradientThroughTime(Rule):
     """Vanishing through time (GL107).
@@ -30,6 +32,8 @@ class GradientThroughTime(Rule):
 
     Why it is bad
     -------------
+    Where a cell is given its own answer without its history, nothing goes back at all.
+
     A factor of 0.63 a step leaves 1e-12 of the gradient after 60 steps. From layer to layer nothing
     is wrong, so the fault shows nowhere but in the loss.
 
@@ -92,6 +96,8 @@ class GradientThroughTime(Rule):
         median = nanmedian(np.where(hits.mask, factors, np.nan)[hits.which])
         layer = int(np.nanargmax(np.abs(np.log(median))))
         value = float(median[layer])
+        if value < CUT:
+            return self._cut(run, hits, layer, evidence)
         fades = value < 1
         module = str(run.layer("name")[layer]).split(".weight")[0]
         verb, limit = ("vanishes", "vanishing") if fades else ("explodes", "exploding")
@@ -109,6 +115,31 @@ class GradientThroughTime(Rule):
             columns=("time_gain", "grad_norm"),
             confidence="high",
             evidence=f"factor {number(value)} a time step; {evidence}",
+        )
+
+    def _cut(self, run: Run, hits: Hits, layer: int, evidence: str) -> Finding:
+        module = str(run.layer("name")[layer]).split(".weight")[0]
+        words = f"no gradient goes from one time step back to the one before it inside {module}"
+        return self.finding(
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            severity=severity(run, hits.which, harmless=WARNING),
+            layers=hits.layers or (layer + 1,),
+            value=0.0,
+            limit=self.limit("vanishing"),
+            message=f"The gradient is cut between time steps{seeds(hits.replicates)}: {words}; "
+            f"{evidence}.",
+            remedies=(
+                remedy(
+                    "keep the state's graph",
+                    f"do not detach the state between the steps of one sequence: {module} is given "
+                    "its own answer without its history; detach it between sequences, or every 30 "
+                    "steps or so",
+                ),
+            ),
+            columns=("time_gain", "grad_norm"),
+            confidence="high",
+            evidence=f"{words}; {evidence}",
         )
 
 

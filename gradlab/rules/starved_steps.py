@@ -162,7 +162,7 @@ class StarvedSteps(Rule):
         rates = column(run, "learning_rate")
         if rates is None:
             return None
-        known = rates[:stop, seed]
+        known = np.abs(rates[:stop, seed])  # a rate below 0 climbs (GL310), and starves nobody
         largest = float(np.nanmax(known, initial=0.0))
         idle = known <= self.limit("rate") * largest
         rising = self._warm_up(known, largest, run, seed, stop)

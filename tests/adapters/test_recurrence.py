@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -166,3 +167,44 @@ def test_the_training_is_that_of_an_unwatched_one_bit_by_bit(kind):
 
     bare, seen = trained(False), trained(True)
     assert all(torch.equal(a, b) for a, b in zip(bare.values(), seen.values(), strict=True))
+
+
+class Recaller(nn.Module):
+    """A cell that is called at every position, with or without the history of its state."""
+
+    def __init__(self, detached, each=False):
+        super().__init__()
+        self.detached, self.each = detached, each
+        self.layer, self.head = nn.GRUCell(4, WIDTH), nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, tokens):
+        x = F.one_hot(tokens, 4).to(self.head.weight.dtype)
+        state, answers = torch.zeros(len(tokens), WIDTH, dtype=x.dtype), []
+        for letter in x.unbind(1):
+            state = self.layer(letter, state.detach() if self.detached else state)
+            answers.append(self.head(state))
+        return torch.stack(answers).mean(0) if self.each else answers[-1]
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_state_without_its_history_lets_nothing_back_in_time(each):
+    torch.manual_seed(0)
+    model = Recaller(detached=True, each=each)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    tokens, y = torch.randint(0, CLASSES, (16, STEPS)), torch.randint(0, CLASSES, (16,))
+    with watch(model, optimizer, every=1) as recorder:
+        train(model, optimizer, 3, recorder, (tokens, y))
+    gain = recorder.run.matrices["time_gain"]
+    assert (gain[recorder.run.matrices.recorded("time_gain")] < -20).all()
+
+
+def test_a_state_with_its_history_keeps_its_factor():
+    torch.manual_seed(0)
+    model = Recaller(detached=False)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    tokens, y = torch.randint(0, CLASSES, (16, STEPS)), torch.randint(0, CLASSES, (16,))
+    with watch(model, optimizer, every=1) as recorder:
+        train(model, optimizer, 3, recorder, (tokens, y))
+    gain = recorder.run.matrices["time_gain"]
+    known = gain[recorder.run.matrices.recorded("time_gain")]
+    assert (np.abs(known) < 2).all()

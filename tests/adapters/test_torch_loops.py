@@ -324,3 +324,65 @@ def test_silly_options_get_one_clear_sentence(options, words):
     model = mlp(6, 8, 3)
     with pytest.raises(ArgumentError, match=words):
         watch(model, torch.optim.SGD(model.parameters(), 0.1), **options)
+
+
+def guarded(takes, *, accumulates=False):
+    """Watch a loop that logs every batch's loss, and steps only where `takes` says so."""
+    torch.manual_seed(0)
+    model = mlp(6, 8, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    x, y = batch()
+    with watch(model, optimizer, every=1) as recorder:
+        for take in takes:
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            recorder.log(loss=loss)
+            if take:
+                optimizer.step()
+            if take or not accumulates:
+                optimizer.zero_grad()
+    return recorder.run
+
+
+def test_steps_that_a_guard_skips_are_counted():
+    run = guarded([True, False, False, True, False])
+    assert run.iterations == 2
+    assert run.step("skipped_steps")[1, 0] == 2
+    assert run.provenance["skipped_steps"]["thrown_away"] == 2
+
+
+def test_the_loss_of_a_step_that_a_guard_skipped_is_not_added_up():
+    run = guarded([True, False, False, True])
+    assert run.step("loss")[1, 0] < 1.5
+
+
+def test_gradients_that_add_up_are_no_skipped_steps():
+    run = guarded([False, False, True, False, True], accumulates=True)
+    assert run.iterations == 2
+    assert "skipped_steps" not in run.provenance
+
+
+def test_adagrads_own_decay_is_part_of_its_rate():
+    torch.manual_seed(0)
+    model = mlp(6, 8, 3)
+    optimizer = torch.optim.Adagrad(model.parameters(), lr=0.1, lr_decay=0.5)
+    run = watched(model, optimizer, 3, batch())
+    assert run.step("learning_rate")[:, 0] == pytest.approx([0.1, 0.1 / 1.5, 0.1 / 2])
+
+
+class Drawn(torch.nn.Module):
+    """A map whose weights are drawn anew in each pass."""
+
+    def __init__(self, fan_in, fan_out):
+        super().__init__()
+        self.mean = torch.nn.Parameter(torch.randn(fan_out, fan_in, dtype=torch.float64))
+
+    def forward(self, x):
+        return F.linear(x, self.mean + 0.1 * torch.randn_like(self.mean))
+
+
+def test_a_model_whose_weights_are_all_drawn_anew_is_recorded():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(Drawn(6, 8), torch.nn.Tanh(), Drawn(8, 3))
+    run = watched(model, torch.optim.SGD(model.parameters(), 0.1), 3, batch())
+    assert [layer["kind"] for layer in run.layers.to_dict("records")] == ["Drawn", "Drawn"]

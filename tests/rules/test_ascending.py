@@ -67,3 +67,27 @@ def test_only_the_iterations_before_the_first_nan_count():
 def test_without_updates_and_gradients_together_it_says_what_is_missing():
     bare = make_run(steps={"expected_decrease": np.ma.masked_all((60, 2))})
     assert "expected_decrease" in registry()["GL310"].missing(bare)
+
+
+def rated(below, loss=RISING, **details):
+    """A run whose learning rate falls below 0 in its last `below` iterations."""
+    rate = np.where(np.arange(60) < 60 - below, 0.1, -0.05)[:, None]
+    decrease = np.full((60, 2), 0.01)
+    steps = {"loss": loss, "expected_decrease": decrease, "learning_rate": rate}
+    return make_run(steps=steps, **details)
+
+
+@pytest.mark.parametrize(("below", "expected"), [(0, False), (4, False), (5, True), (30, True)])
+def test_a_rate_below_zero_climbs(below, expected):
+    assert fires(rated(below), "GL310") == expected
+
+
+def test_the_finding_says_from_when_on_the_rate_is_below_zero():
+    finding = found(rated(20), "GL310")
+    assert finding.iterations[0] == 40
+    assert finding.value == -0.05
+    assert actions(finding) == ["stretch schedule"]
+
+
+def test_a_rate_below_zero_that_the_loss_survives_passes():
+    assert not fires(rated(20, wavering(np.linspace(4.6, 2.3, 60))), "GL310")

@@ -88,3 +88,18 @@ def test_a_new_level_is_no_spike():
     norm = np.ones((200, 2))
     norm[100:] = 50.0
     assert not fires(make_run(200, steps={"grad_norm": norm}), "GL103")
+
+
+def tasks_taking_turns(spike_at=120):
+    """Losses that fall within each task of 20 iterations, and rise where the next one begins."""
+    within = np.linspace(1.0, 0.2, 20)
+    scatter = np.random.default_rng(3).normal(0, 0.01, 200)
+    loss = (np.tile(within, 10) + scatter)[:, None].repeat(2, axis=1)
+    norm = np.ones((200, 2))
+    norm[spike_at] = 50
+    steps = {"grad_norm": norm, "loss": loss * np.linspace(1, 0.5, 200)[:, None]}
+    return make_run(200, steps=steps)
+
+
+def test_a_loss_that_rises_with_every_task_was_not_damaged_by_a_spike():
+    assert severity(tasks_taking_turns(), "GL103") == "note"

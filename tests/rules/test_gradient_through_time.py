@@ -59,3 +59,10 @@ def test_a_plain_cell_is_to_be_gated():
 
 def test_a_net_without_time_passes():
     assert not fires(make_run(steps=FAILED), "GL107")
+
+
+def test_a_state_without_its_history_is_cut_off_and_not_a_small_factor():
+    finding = found(recurrent(1e-30), "GL107")
+    assert finding.value == 0.0
+    assert finding.severity == "error"
+    assert actions(finding) == ["keep the state's graph"]

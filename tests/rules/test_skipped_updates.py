@@ -74,3 +74,28 @@ def test_where_no_step_took_place_the_guard_is_looked_at_first():
     assert finding.value == 1.0
     assert finding.iterations == (0, 0)
     assert actions(finding)[0] == "loosen guard"
+
+
+def guarded(counts):
+    """A run before whose updates so many steps were thrown away by the loop itself."""
+    counts = np.asarray(counts, float)
+    noted = {"skipped_steps": {"count": int(counts.sum()), "thrown_away": int(counts.sum())}}
+    steps = {"skipped_steps": counts[:, None].repeat(2, axis=1)}
+    return make_run(steps=FAILED | steps, provenance=noted)
+
+
+def test_where_the_loop_throws_gradients_away_its_condition_is_looked_at():
+    counts = np.arange(60) % 7
+    assert actions(found(guarded(counts), "GL307")) == ["loosen guard"]
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_as_many_before_every_step_is_the_loops_own_way(every):
+    assert not fires(guarded(np.full(60, every)), "GL307")
+
+
+def test_steps_thrown_away_behind_the_last_one_count():
+    noted = {"skipped_steps": {"count": 90, "thrown_away": 90}}
+    steps = FAILED | {"skipped_steps": np.zeros((60, 2))}
+    finding = found(make_run(60, steps=steps, provenance=noted), "GL307")
+    assert finding.value == pytest.approx(90 / 150)

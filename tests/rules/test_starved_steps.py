@@ -149,3 +149,7 @@ def test_a_slow_start_that_is_over_starved_no_net_that_went_far(way, expected):
     run = make_run(steps=FAILED | {"learning_rate": rate}, **went)
     finding = registry()["GL312"].judge(run)
     assert [action for each in [finding] if each for action in actions(each)] == expected
+
+
+def test_a_rate_below_zero_starves_nobody():
+    assert not fires(scheduled(40, -0.5), "GL312")

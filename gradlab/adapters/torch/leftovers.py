@@ -25,7 +25,7 @@ class Leftovers:
 
     def before_step(self, number: int, *, clipped: bool) -> bool:
         """Whether an optimizer's first gradient is still the one that its last step left."""
-        gradient = self._first_gradient(number)
+        gradient = self.first_gradient(number)
         left = self._left.pop(number, None)
         if gradient is None or left is None:
             return False
@@ -38,11 +38,12 @@ class Leftovers:
 
     def after_step(self, number: int) -> None:
         """Remember the gradient that a step leaves behind."""
-        gradient = self._first_gradient(number)
+        gradient = self.first_gradient(number)
         if gradient is not None:
             self._left[number] = weakref.ref(gradient), gradient._version
 
-    def _first_gradient(self, number: int) -> Tensor | None:
+    def first_gradient(self, number: int) -> Tensor | None:
+        """Return the gradient of an optimizer's first parameter that has a dense one."""
         for group in self._optimizers[number].param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None and not parameter.grad.is_sparse:

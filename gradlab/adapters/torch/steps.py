@@ -28,10 +28,11 @@ from gradlab.adapters.torch.observe.eager import BeforeCompiled, Eager
 from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.lengths import mean_square
 from gradlab.adapters.torch.observe.observer import Observer
-from gradlab.adapters.torch.optimizers import innermost, with_closure
+from gradlab.adapters.torch.optimizers import innermost, lets_skip, rate_of, with_closure
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.record import Record
+from gradlab.adapters.torch.skips import Skips
 
 Optimizer = torch.optim.Optimizer
 
@@ -79,9 +80,9 @@ class Steps:
         self._of, self._record, self._guard, self._stop = instruments, record, guard, stop
         self._numbers = [instruments.parameters.of(optimizer) for optimizer in optimizers]
         self._handles: list[Any] = []
-        self._skipped: list[int] = []
         self._breakdown = Breakdown(instruments.lookout, record, instruments.ledger)
         self._leftovers = Leftovers(self._optimizers)
+        self._skips = Skips(self._leftovers.first_gradient, len(optimizers))
         self.iteration = Iteration(0, options.is_costly(0))
 
     # -- beginning and end
@@ -109,11 +110,16 @@ class Steps:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        for observer in self._of.observers:
-            observer.detach()
+        self._detach()
         self._of.eager.leave()
         self._of.lookout.leave()
         self.iteration.calls.clear()
+
+    def loss_logged(self) -> None:
+        """Know that a loss is about to be logged; where the last came to nothing, begin anew."""
+        if self.follows and not self.iteration.stepped and self._skips.logged():
+            self._skip(by_loop=True)
+            self.iteration.ran_forward = True
 
     @property
     def follows(self) -> bool:
@@ -160,7 +166,7 @@ class Steps:
         self._take_gradients(self._optimizers.index(innermost(optimizer)))
 
     def _before_step(self, number: int, closure: bool) -> None:
-        if self._skips(number):
+        if lets_skip(self._optimizers[number]):
             return
         scale = getattr(self._optimizers[number], "grad_scale", None)
         if scale is not None:  # a GradScaler leaves it to a fused optimizer to divide by it
@@ -178,7 +184,7 @@ class Steps:
 
     def _after_step(self, number: int, closure: bool) -> None:
         optimizer, iteration = self._optimizers[number], self.iteration
-        if self._skips(number):
+        if lets_skip(self._optimizers[number]):
             return
         if getattr(optimizer, "grad_scale", None) is not None:
             self._of.parameters.forget_gradients()  # they lie there divided by the scale now
@@ -192,8 +198,9 @@ class Steps:
             self._of.parameters.snapshot(self._numbers[number])
             self._leftovers.after_step(number)
         if not iteration.stepped:
-            self._note_rate(optimizer.param_groups[0].get("lr"))
+            self._note_rate(rate_of(optimizer))
         iteration.stepped.add(number)
+        self._skips.stepped()
         if len(iteration.stepped) == len(self._optimizers):
             self._end_iteration()
 
@@ -204,18 +211,9 @@ class Steps:
             counts = {"count": self._leftovers.stale, "of": self._leftovers.steps}
             self._record.note(stale_gradients=counts)
 
-    def _note_rate(self, rate: Any) -> None:
-        """Note a learning rate; some optimizers have none, compute it, or call a function."""
-        if isinstance(rate, (int, float)) or (isinstance(rate, Tensor) and rate.numel() == 1):
+    def _note_rate(self, rate: Tensor | float | None) -> None:
+        if rate is not None:
             self.put(self.iteration.number, "learning_rate", ledger.single("lr", rate))
-
-    def _skips(self, number: int) -> bool:
-        """Whether a GradScaler lets a fused optimizer skip this step.
-
-        `scaled_step` sees that none was made.
-        """
-        found = getattr(self._optimizers[number], "found_inf", None)
-        return found is not None and bool(found)
 
     def clipping(self, parameters: list[Tensor]) -> None:
         """Know that gradients are about to be clipped."""
@@ -278,21 +276,21 @@ class Steps:
                 observer.attach(self.iteration.number)
             self._of.eager.enter()
         else:
-            for observer in self._of.observers:
-                observer.detach()
+            self._detach()
             self._of.eager.leave()
 
-    def _skip(self) -> None:
-        """Begin the iteration anew: nothing was updated, as where a GradScaler met an infinity."""
-        number = self.iteration.number
-        self._skipped.append(number)
-        self._record.note(
-            skipped_steps={"count": len(self._skipped), "before_iterations": self._skipped[-100:]}
-        )
+    def _detach(self) -> None:
         for observer in self._of.observers:
             observer.detach()
+
+    def _skip(self, *, by_loop: bool = False) -> None:
+        """Begin the iteration anew: nothing was updated, as where a GradScaler met an infinity."""
+        number = self.iteration.number
+        count = self._skips.add(number, by_loop=by_loop)
+        self._record.note(skipped_steps=self._skips.facts())
+        self._detach()
         self._of.ledger.drop(number)
         self._of.parameters.forget_gradients()
         self.iteration = self.iteration.again()
-        self.put(number, "skipped_steps", np.array([float(self._skipped.count(number))]))
+        self.put(number, "skipped_steps", np.array([float(count)]))
         self._prepare()

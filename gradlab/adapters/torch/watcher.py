@@ -104,6 +104,8 @@ class Watch:
         if self._closed:
             return  # after trouble, the training goes on unwatched
         iteration = self._meant(loss is not None)
+        if loss is not None and iteration == self._steps.iteration.number:
+            self._steps.loss_logged()
         given = {
             "loss": loss, "validation_loss": validation_loss,
             "validation_accuracy": validation_accuracy, "score": score,

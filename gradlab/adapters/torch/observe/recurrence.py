@@ -31,6 +31,7 @@ class Position:
     """One call of a module that is called at every position, and the gradient that came to it."""
 
     length: Length | None = None
+    cut: bool = False  # whether the state it was given is the last one's, without its history
 
 
 class Recurrences:
@@ -47,6 +48,7 @@ class Recurrences:
         self._found: list[tuple[int, tuple[Length, Length, Length]]] = []
         self._iteration, self._pass, self._attached, self._hung = 0, 0, False, False
         self._looped: set[int] = set()  # modules that read their own answer
+        self._answered: dict[int, set[int]] = {}  # by cell: where its newest answer lies in memory
 
     def attach(self, iteration: int) -> None:
         """Hang hooks on recurrent layers."""
@@ -65,6 +67,9 @@ class Recurrences:
         if sequence or isinstance(module, nn.RNNCellBase):
             hook = self._guard(partial(self._before, number, sequence))
             self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
+            if not sequence:
+                hook = self._guard(partial(self._answers, number))
+                self._handles.append(module.register_forward_hook(hook))
         elif number in self._looped:
             hook = self._guard(partial(self._after, number))
             self._handles.append(module.register_forward_hook(hook))
@@ -72,6 +77,7 @@ class Recurrences:
     def begin_pass(self) -> None:
         """Know that another forward pass begins: its positions are counted anew."""
         self._pass += 1
+        self._answered.clear()
 
     def before_step(self) -> None:
         """Nothing is to be done: what is measured has been seen."""
@@ -83,6 +89,10 @@ class Recurrences:
         """Put the gradients at the first and last positions into the ledger."""
         for (number, _), calls in self._calls.items():
             known = [call.length for call in calls if call.length is not None]
+            if len(calls) >= LEAST_POSITIONS and known and all(call.cut for call in calls[1:]):
+                steps = np.array([len(calls) - 1.0])
+                self._found.append((number, (0 * known[-1], known[-1], steps)))
+                continue
             if len(known) >= LEAST_POSITIONS and len(known) == len(calls):
                 self._found.append((number, (known[0], known[-1], np.array([len(known) - 1.0]))))
         self._calls.clear()
@@ -127,7 +137,9 @@ class Recurrences:
                 return None
             hook: Any = partial(self._got_sequence, number, axis)
         else:
-            hook = partial(self._got, self._position(number))
+            position = self._position(number)
+            position.cut = self._is_cut(number, (*arguments, *keywords.values()))
+            hook = partial(self._got, position)
         alias.register_hook(self._guard(hook))
         return replaced(arguments, keywords, read, alias)
 
@@ -135,6 +147,19 @@ class Recurrences:
         z = next(tensors_of(output), None)
         if z is not None and z.requires_grad and torch.is_grad_enabled():
             z.register_hook(self._guard(partial(self._got, self._position(number))))
+
+    def _is_cut(self, number: int, arguments: tuple[Any, ...]) -> bool:
+        """Whether a cell is given what it has just answered, without the graph behind it.
+
+        A view or copy of it counts as long as it lies in the same memory.
+        """
+        states = [each for each in tensors_of(arguments[1:]) if not each.requires_grad]
+        return any(each.data_ptr() in self._answered.get(number, ()) for each in states)
+
+    def _answers(self, number: int, module: Any, arguments: Any, output: Any) -> None:
+        """Remember where a cell's newest answer lies."""
+        answers = [each for each in tensors_of(output) if each.requires_grad]
+        self._answered[number] = {each.data_ptr() for each in answers}
 
     def _position(self, number: int) -> Position:
         position, calls = Position(), self._calls[number, self._pass]

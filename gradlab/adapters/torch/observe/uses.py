@@ -81,8 +81,12 @@ class Uses:
         self._handles.clear()
 
     def applied(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows as the graph shows them to be; those it does not show, as they are."""
-        return [self._applied(row) for row in rows]
+        """Return the rows as the graph shows them to be; those it does not show, as they are.
+
+        Where no matrix would be left (all weights are drawn anew in each pass, say), all stay.
+        """
+        applied = [self._applied(row) for row in rows]
+        return applied if any(row.is_matrix for row in applied) else list(rows)
 
     def _applied(self, row: Row) -> Row:
         if id(row.parameter) not in self.found or not is_open(row):
