@@ -6,7 +6,6 @@ statistics, the commands, the public names, the course. It goes to `docs/generat
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -48,9 +47,6 @@ nb_merge_streams = True
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_mock_imports = [
-    name for name in ("torch", "lightning", "transformers") if not importlib.util.find_spec(name)
-]
 napoleon_numpy_docstring, napoleon_google_docstring = True, False
 napoleon_use_ivar = True
 copybutton_prompt_text = "$ "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 from pathlib import Path
 
@@ -49,6 +50,11 @@ INTRODUCTION = """# Public names
 
 What stands here is stable: nothing of it changes without a word in the changelog.
 """
+FRAMEWORKS = {
+    "gradlab.adapters.torch": "torch",
+    "gradlab.adapters.lightning": "lightning",
+    "gradlab.adapters.transformers": "transformers",
+}
 REAL = {"gradlab.figures": "gradlab.report.figures"}  # where attributes of the package live
 
 
@@ -63,6 +69,9 @@ def pages(folder: Path) -> dict[str, str]:
 
 def _page(module: str, words: str, names: str, shown: set[int]) -> str:
     real = REAL.get(module, module)
+    framework = FRAMEWORKS.get(module)
+    if framework and not importlib.util.find_spec(framework):
+        return f"# {module}\n\n{words} Not shown: this site was built without {framework}.\n"
     home = importlib.import_module(real)
     parts = [f"# {module}\n", f"{words}\n", "```{eval-rst}", f".. currentmodule:: {real}", ""]
     for name in names.split():
