@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from gradlab.run import Run
 
 GROUP = "Judge"
-
+EXAMPLES = (
+    ("gradlab diff runs/before runs/after", "where two runs first differ"),
+    ("gradlab diff runs/whole runs/resumed --offset 100", "one that began at iteration 100"),
+)
 
 First = Annotated[Path, typer.Argument(metavar="A", help="Folder of a recorded run.")]
 Second = Annotated[Path, typer.Argument(metavar="B", help="Folder of another one.")]
