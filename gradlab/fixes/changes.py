@@ -20,6 +20,7 @@ from gradlab.rules.remedies import fitting_scheme
 
 BRANCHES = (0.2, 1.0)  # scales of residual branches: small ones keep deep nets of relu level
 DROPOUT, PENALTY = 0.3, 0.01
+LONGEST = 10**9  # iterations
 USUAL_FACTOR = 10.0  # on a learning rate
 
 Apply = Callable[[Setup], Setup]
@@ -70,7 +71,8 @@ def _rate(remedy: Remedy, setup: Setup, *, up: bool) -> Iterator[Option]:
     """Multiply or divide the rate by the remedy's factor, or else by 10."""
     factor = float(remedy.parameters.get("factor", USUAL_FACTOR))
     old = setup.options.learning_rate
-    for each in dict.fromkeys((factor, USUAL_FACTOR)):
+    wider = (factor * USUAL_FACTOR,) if up else ()  # a short run takes larger steps than usual
+    for each in dict.fromkeys((factor, *wider, USUAL_FACTOR)):
         if not 1 < each < math.inf:
             continue
         new = float(f"{old * each if up else old / each:.3g}")
@@ -95,7 +97,7 @@ def _clip(remedy: Remedy, _setup: Setup) -> Iterator[Option]:
 
 def _raise_clip_norm(remedy: Remedy, setup: Setup) -> Iterator[Option]:
     if setup.options.clip is not None:
-        most = float(remedy.parameters["max_norm"])
+        most = float(remedy.parameters.get("max_norm", 1.0))
         yield from _clip(replace(remedy, parameters={"norm": most}), setup)
 
 
@@ -104,7 +106,7 @@ def _epsilon(remedy: Remedy, setup: Setup) -> Iterator[Option]:
     _, usual = optimizers.describe(name)
     if "epsilon" not in values:
         return
-    wanted = float(f"{float(remedy.parameters['epsilon']):.3g}")
+    wanted = float(f"{float(remedy.parameters.get('epsilon', 1e-8)):.3g}")
     default = float(usual["epsilon"] or 0.0)
     for epsilon in dict.fromkeys((min(wanted, default), wanted)):
         if epsilon > 0:
@@ -119,7 +121,7 @@ def _optimizer(name: str, values: dict, usual: dict) -> str:
 
 
 def _use_optimizer(remedy: Remedy, _setup: Setup) -> Iterator[Option]:
-    name = str(remedy.parameters["optimizer"])
+    name = str(remedy.parameters.get("optimizer", "adam"))
     line = f'optimizer="{name}", learning_rate=0.001'
     yield f"{name} 0.001", line, _training(optimizer=name, learning_rate=0.001)
 
@@ -175,7 +177,7 @@ def _standardize_target(_remedy: Remedy, _setup: Setup) -> Iterator[Option]:
 
 def _loss(remedy: Remedy, setup: Setup) -> Iterator[Option]:
     if setup.options.loss in ("squared_error", "huber", "mean_absolute_error"):
-        for loss in remedy.parameters["losses"]:
+        for loss in remedy.parameters.get("losses", ("huber",)):
             yield loss, f'loss="{loss}"', _training(loss=loss)
 
 
@@ -196,7 +198,7 @@ def _batch(_remedy: Remedy, setup: Setup) -> Iterator[Option]:
 
 
 def _stop_early(remedy: Remedy, setup: Setup) -> Iterator[Option]:
-    length = max(1, min(int(remedy.parameters["iterations"]), setup.options.iterations))
+    length = max(1, min(int(remedy.parameters.get("iteration", LONGEST)), setup.options.iterations))
     yield f"{length} iterations", f"iterations={length}", _training(iterations=length)
 
 

@@ -10,6 +10,7 @@ from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.by_role import apart_at_the_start
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy
+from gradlab.rules.step_size import factor_to_usual
 from gradlab.rules.windows import elapsed, finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds, span
 from gradlab.rules.yardsticks import (
@@ -234,7 +235,9 @@ def _remedies(run: Run, layers: tuple[int, ...]) -> tuple[Remedy, ...]:
             remedy("accept", "if the layer is frozen on purpose, ignore GL302"),
         )
     return (
-        raise_learning_rate(run, 10, because="it is too small for a run of this length"),
+        raise_learning_rate(
+            run, factor_to_usual(run), because="it is too small for a run of this length"
+        ),
         remedy("train longer", "train for more iterations"),
         remedy(
             "check schedule", "if the rate is a schedule's, see that it does not end at 0 too early"

@@ -8,13 +8,16 @@ import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Rule
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import raise_learning_rate, remedy
+from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy
+from gradlab.rules.step_size import ADAPTIVE, factor_to_usual
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.rules.yardsticks import column, severity, unfinished
 from gradlab.run import Run
 
 IDLE = 1e-4  # of the largest gradient of a parameter
+
+COARSE = 1e-6  # distance from 1 to the next number: float32 is finer, 16 bits are not
 
 
 class LostUpdate(Rule):
@@ -106,23 +109,35 @@ class LostUpdate(Rule):
             message=f"Rounding swallows {100 * value:.0f} % of the updates of layer {layer}"
             f"{seeds(found.hits.replicates)}: the weights, in {precision}, stay the same "
             f"number{ratio} (limit {number(100 * found.limit)} %); {are_hit(found.layers)}.",
-            remedies=(
-                remedy(
-                    "widen format",
-                    "keep the weights in a wider format (float32 master weights, or float64)",
-                    dtype="float32",
-                ),
-                raise_learning_rate(run, 10).adding("if steps this small were not meant"),
-                remedy(
-                    "use optimizer",
-                    "use an optimizer that scales its steps, such as Adam",
-                    optimizer="adam",
-                ),
-            ),
+            remedies=_remedies(run),
             columns=("lost_fraction", "update_ratio"),
             confidence="high" if most else "medium",
             evidence="w + dw == w, counted exactly",
         )
+
+
+def _remedies(run: Run) -> tuple[Remedy, ...]:
+    """Say what to try: of a narrow format another one first, of a wide one larger steps."""
+    wider = remedy(
+        "widen format",
+        "keep the weights in a wider format (float32 master weights, or float64)",
+        dtype="float32",
+    )
+    larger = raise_learning_rate(run, factor_to_usual(run))
+    larger = larger.adding("if steps this small were not meant")
+    found = (
+        (wider, larger)
+        if _precision(str(run.config.get("dtype", "float32"))) > COARSE
+        else (larger, wider)
+    )
+    if str(run.config.get("optimizer")) in ADAPTIVE:
+        return found
+    scaling = remedy(
+        "use optimizer",
+        "use an optimizer that scales its steps, such as Adam",
+        optimizer="adam",
+    )
+    return (*found, scaling)
 
 
 def _idle(run: Run) -> np.ndarray:

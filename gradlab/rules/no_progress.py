@@ -9,6 +9,7 @@ import numpy as np
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy, standardize_inputs
+from gradlab.rules.step_size import factor_to_usual
 from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import column, outcomes, severity, travelled
@@ -162,7 +163,8 @@ def _remedies(run: Run, still: bool) -> tuple[Remedy, ...]:
         words = "give both the same shape: criterion(model(x).squeeze(1), y), or y.unsqueeze(1)"
         return (remedy(MATCH_SHAPES, words, evidence="the shapes that the criterion was given"),)
     if still:
-        return raise_learning_rate(run, 10, because="the weights hardly moved"), longer
+        because = "the weights hardly moved"
+        return raise_learning_rate(run, factor_to_usual(run), because=because), longer
     return (
         remedy(
             "train longer",

@@ -17,18 +17,19 @@ USUAL_FACTOR = 10.0
 
 
 def lower_rate(remedy: Remedy, run: Run) -> Iterator[Option]:
-    """Take smaller steps: by the factor of the remedy, else 10, 100 and 1,000 times."""
+    """Take smaller steps: by the factor of the remedy, and by 10, 100 and 1,000."""
     yield from _rate(remedy, run, up=False)
 
 
 def raise_rate(remedy: Remedy, run: Run) -> Iterator[Option]:
-    """Take larger steps: by the factor of the remedy, else 10, 100 and 1,000 times."""
+    """Take larger steps: by the factor of the remedy, by 10, and by ten times the factor."""
     yield from _rate(remedy, run, up=True)
 
 
 def _rate(remedy: Remedy, run: Run, *, up: bool) -> Iterator[Option]:
     factor = float(remedy.parameters.get("factor", USUAL_FACTOR))
-    for each in dict.fromkeys((factor, USUAL_FACTOR, USUAL_FACTOR**2, USUAL_FACTOR**3)):
+    further = (factor * USUAL_FACTOR,) if up else (USUAL_FACTOR**2, USUAL_FACTOR**3)
+    for each in dict.fromkeys((factor, USUAL_FACTOR, *further)):
         if not 1 < each < math.inf:
             continue
         times = each if up else 1 / each
@@ -90,7 +91,7 @@ def clip(remedy: Remedy, _run: Run) -> Iterator[Option]:
 
 def raise_clip(remedy: Remedy, _run: Run) -> Iterator[Option]:
     """Let a clipping that is there already leave longer gradients."""
-    most = float(remedy.parameters["max_norm"])
+    most = float(remedy.parameters.get("max_norm", 1.0))
     module = torch.nn.utils.clip_grad
 
     def wrapper(
