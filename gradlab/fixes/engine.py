@@ -219,7 +219,7 @@ def held_out(model: MLP, data: Data) -> Score:
     if not math.isfinite(middle):
         return Score(math.nan, False, False, "NaN")
     skill = (middle - guess) / (1 - guess) if guess < 1 else 0.0
-    words = f"{100 * middle:.0f} % right" if data.task == "classification" else f"R² {middle:.2f}"
+    words = f"{100 * middle:.0f} % right" if data.task == "classification" else f"R² {middle:.3g}"
     return Score(middle, skill >= LEARNS, skill >= SURE, words)
 
 

@@ -213,9 +213,9 @@ def _message(worst: _Stretch, layers: tuple[int, ...], share: str, when: str) ->
 
 
 def _remedies(run: Run, worst: _Stretch) -> tuple[Remedy, ...]:
-    # Steps that grow by |1 - rate * curvature| = ratio stop growing at 2 / (1 + ratio) of the rate;
-    # growth beyond that of a straight line says nothing of how much smaller it has to be.
-    factor = (1 + worst.ratio) / 2 if worst.ratio < BEYOND_LINEAR else 10.0
+    # Steps grow by rate * curvature - 1 = ratio; along that direction, rate / (1 + ratio) is the
+    # fastest of all. Growth beyond that of a straight line says nothing of the curvature.
+    factor = 1 + worst.ratio if worst.ratio < BEYOND_LINEAR else 10.0
     lower = lower_learning_rate(
         run, factor, evidence=f"each step is {number(worst.ratio)} times the last"
     )

@@ -21,6 +21,8 @@ from gradlab.run import Run
 
 SHRUNK = 0.25  # of its norm at the start: a parameter on its way through 0
 
+BROKEN = "the norm of its initial weights is not finite"
+
 
 class NonFinite(Rule):
     """Non-finite numbers (GL001).
@@ -200,9 +202,19 @@ class NonFinite(Rule):
         return (*known, *NonFinite._of_growth(run, layers, why, iteration))
 
     @staticmethod
+    def _broken_weights(run: Run, layers: tuple[int, ...]) -> tuple[int, ...]:
+        """Return those of the layers (from 1) whose initial weights are not finite."""
+        if "weight_norm" not in run:
+            return ()
+        norms = run["weight_norm"][0]
+        return tuple(layer for layer in layers if not np.isfinite(norms[:, layer - 1]).all())
+
+    @staticmethod
     def _of_growth(run: Run, layers: tuple[int, ...], why, iteration: int) -> tuple[Remedy, ...]:
         if iteration == 0:
+            broken = NonFinite._broken_weights(run, layers)
             return (
+                *([initialize(run, broken, _scheme(run), evidence=BROKEN)] if broken else []),
                 remedy(
                     "check data",
                     "look for NaN, infinity or huge values in the data and in the initial weights",
@@ -217,7 +229,7 @@ class NonFinite(Rule):
                 shorten,
                 remedy("check data", "check the data for rows far outside the rest"),
             )
-        scheme = fitting_scheme(run.layer("activation")[0])
+        scheme = _scheme(run)
         scale = initialize(
             run,
             layers,
@@ -264,3 +276,7 @@ def _left_domain(vectors: Run | None, iteration: int, seed: int) -> tuple[str, f
 def _bound(left: tuple[str, float]) -> tuple[Remedy, ...]:
     name, share = left
     return origins.bound(name, f"its norm fell to {number(share)} of its start")
+
+
+def _scheme(run: Run) -> str:
+    return fitting_scheme(run.layer("activation")[0])
