@@ -38,6 +38,7 @@ ADAPTED = (
 )
 SHARED = (
     "rules.base rules.by_role rules.config_numbers rules.expressions rules.limits rules.remedies "
+    "rules.already rules.snippets "
     "rules.step_size rules.windows rules.wording rules.yardsticks rules.yardsticks.*"
 )
 RULE = f"activations errors measures rules.cause rules.origin run statistics theory {SHARED}"

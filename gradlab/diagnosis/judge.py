@@ -13,7 +13,9 @@ from gradlab.diagnosis.verdict import Diagnosis
 from gradlab.errors import RuleError
 from gradlab.kinds import MAPPING, TEXTS, instance, of_kinds, several
 from gradlab.rules import Finding, Remedy, Rule
+from gradlab.rules.already import has
 from gradlab.rules.base import CONFIDENCES, SEVERITIES
+from gradlab.rules.snippets import code_of
 from gradlab.rules.windows import broken
 from gradlab.run import Run
 
@@ -195,7 +197,25 @@ def _completed(finding: Finding, run: Run) -> Finding:
         iterations=(first, last),
         blocks=finding.blocks or _in_blocks(run, "block", finding.layers),
         roles=finding.roles or _in_blocks(run, "role", finding.layers),
+        remedies=_complete_remedies(finding, run),
     )
+
+
+def _complete_remedies(finding: Finding, run: Run) -> tuple[Remedy, ...]:
+    """Return the remedies with their code and evidence, without what the training has already.
+
+    Where it has everything that a rule proposes, all of it is kept: it may not be enough.
+    """
+    evidence = finding.evidence or finding.message
+    completed = [
+        replace(
+            each,
+            code=each.code or code_of(each, run),
+            evidence=each.evidence or evidence,
+        )
+        for each in finding.remedies
+    ]
+    return tuple(each for each in completed if not has(run, each)) or tuple(completed)
 
 
 def _in_blocks(run: Run, column: str, layers: tuple[int, ...]) -> tuple[str, ...]:

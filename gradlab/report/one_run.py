@@ -121,7 +121,7 @@ def _written(value: Any) -> str:
 def describe_finding(finding: Finding) -> dict[str, Any]:
     """Return what the page shows of a finding and of those that it explains."""
     cause = finding.cause
-    said = f"{finding.message} {cause['sentence'] if cause else ''}"
+    said = f"{finding.message} {finding.evidence} {cause['sentence'] if cause else ''}"
     return {
         "rule": finding.rule,
         "name": words(finding.name),

@@ -44,13 +44,18 @@ class Remedy:
     parameters : mapping
         The numbers and names of the action, as plain data.
     evidence : str
-        What was measured that speaks for it; may be empty.
+        What was measured that speaks for it. A verdict fills in the finding's own where a rule says
+        nothing more.
+    code : str
+        Lines that can be run, with the names `model` and `optimizer`, or the keyword arguments of
+        the built-in engine. A verdict fills it in; empty where only the user can write it.
     """
 
     action: str
     words: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     evidence: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
         return self.words
@@ -67,6 +72,7 @@ class Remedy:
             "parameters": parameters,
             "words": self.words,
             "evidence": self.evidence,
+            "code": self.code,
         }
 
 

@@ -57,7 +57,7 @@ def test_an_overshoot_of_the_same_sizes_is_told_by_its_cosine(overshoot):
     assert finding.value == pytest.approx(RATIO, rel=1e-3)
     assert overshoot["update_cosine"][1:].max() == pytest.approx(-1.0)
     assert finding.remedies[0].action == "lower learning rate"
-    assert finding.remedies[0].parameters["factor"] == pytest.approx((1 + RATIO) / 2, rel=1e-3)
+    assert finding.remedies[0].parameters["factor"] == pytest.approx(1 + RATIO, rel=1e-3)
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.99, False), (1.2, True)])

@@ -136,6 +136,7 @@ def test_a_remedy_is_data():
         "parameters": {"factor": 4},
         "words": "lower the learning rate by the factor 4 (learning_rate=0.025)",
         "evidence": "measured",
+        "code": "",
     }
 
 
@@ -153,5 +154,5 @@ def test_an_unknown_rate_is_not_guessed():
 def test_a_diagnosis_writes_remedies_as_data():
     (finding,) = diagnose(make_run(steps={"loss": 2.3}), select=["GL402"]).to_dict()["findings"]
     assert {tuple(remedy) for remedy in finding["remedies"]} == {
-        ("action", "parameters", "words", "evidence")
+        ("action", "parameters", "words", "evidence", "code")
     }
