@@ -35,7 +35,8 @@ class WatchOptions:
     modules : bool
         Whether to hang hooks on modules at all; without them activations, deltas, log gains and the
         residual stream are not recorded. A compiled model runs uncompiled in the iterations that
-        are measured, since compiled code calls no hooks.
+        are measured, since compiled code calls no hooks: what inductor compiled then rounds, and
+        draws dropout, otherwise than unwatched.
     updates : bool
         Whether to measure actual updates, which keeps two copies of the trained weights.
     on_nonfinite : {"trace", "record", "stop"}
