@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import itertools
 import json
@@ -18,6 +19,7 @@ from xml.etree import ElementTree
 import numpy as np
 from hypothesis import strategies as st
 
+import gradlab
 from gradlab import cli
 from tests.fuzz.records import strictly
 from tests.fuzz.tally import Tally
@@ -61,7 +63,7 @@ NETWORK = mutated(
 )  # fmt: skip
 RULE_CODES = mutated(["GL101", "GL1", "GL001,GL2", "GL", "gl101", "GL999"])
 DATA = mutated(["digits", "iris", "table.csv", "ragged.csv", "empty.csv", "arrays.npz", "run", "."])
-RUN = mutated(["run", "other", "runs", "nothing", "broken", "table.csv", "."])
+RUN = mutated(["run", "other", "trained", "runs", "nothing", "broken", "table.csv", "."])
 FILE = mutated(["out.html", "sub/out.html", "run", "out.json", "link.html"]) | st.sampled_from(
     ["/dev/null", "/dev/full"]
 )
@@ -119,6 +121,17 @@ COMMANDS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         },
         [],
     ),
+    "diff": (
+        {
+            "--rounding": mutated(["float32", "bfloat16"]),
+            "--offset": NUMBER,
+            "--fail-on": mutated(["parting", "verdict"]),
+            "--format": mutated(["text", "json"]),
+            "-o": FILE,
+        },
+        [RUN, RUN],
+    ),
+    "fix": (TRAINING | {"--depth": NUMBER, **OUTPUT}, [RUN | NETWORK]),
     "rule": ({}, [RULE_CODES]),
     "rules": ({}, []),
     "gallery": (
@@ -130,7 +143,9 @@ USUAL = {
     "train": ["--seeds", "1", "--iterations", "3", "--width", "3", "--depth", "1"],
     "compare": ["--seeds", "1", "--iterations", "3", "--width", "3", "--depth", "1", "--jobs", "1",
                 "--network", "relu"],
-    "gallery": ["--jobs", "1", "--quick"],
+    "gallery": ["--jobs", "1", "--quick", "--experiments", "course"],
+    "fix": ["--seeds", "1", "--iterations", "3", "--width", "3", "--depth", "1",
+            "--budget", "0.1", "--seconds", "0.3"],
 }  # fmt: skip
 SETTINGS = (
     "",
@@ -171,6 +186,14 @@ def typed(draw: st.DrawFn) -> tuple[list[str], str]:
     return arguments, settings
 
 
+@functools.cache
+def trained() -> gradlab.Run:
+    """Return a run of the built-in engine."""
+    data = gradlab.datasets.blobs(40, classes=3, features=2)
+    model = gradlab.MLP([2, 3, 3], seed=0)
+    return gradlab.train(model, data, batch_size=8, iterations=2, learning_rate=1e-9)
+
+
 @contextlib.contextmanager
 def place_to_work(settings: str) -> Iterator[Path]:
     """Make a folder with runs, data and settings, and work there."""
@@ -182,6 +205,7 @@ def place_to_work(settings: str) -> Iterator[Path]:
         make_run(8).save(home / "run")
         make_run(8, name="x\x1b[2J", delta_norm=np.nan).save(home / "other")
         make_run(8).save(home / "runs" / "one")
+        trained().save(home / "trained")
         (home / "broken").mkdir()
         (home / "broken" / "run.json").write_text("{")
         (home / "course").mkdir()
@@ -226,7 +250,7 @@ def check(arguments: list[str], code: int, out: str, err: str) -> None:
         assert 20 < len(err) < 1300, err
     if (
         code != 2
-        and arguments[0] == "check"
+        and arguments[0] in ("check", "diff")
         and "--help" not in arguments
         and "-h" not in arguments
     ):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import io
 import json
 import zlib
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 import gradlab
 from gradlab import Diagnosis, Run
 from gradlab.cli.check_formats import FORMATS, Judged
+from gradlab.cli.check_text import print_text
 from gradlab.report import pack
 from gradlab.report.data import build
 from gradlab.run import STATISTICS
@@ -126,8 +129,11 @@ def write(run: Run, diagnosis: Diagnosis) -> None:
     written = {form: FORMATS[form]([Judged(run, diagnosis)]) for form in FORMATS}
     strictly(written["json"])
     ElementTree.fromstring(written["junit"])
-    for form in ("text", "github"):
-        assert not set("\x1b\x07\u202e") & set(written[form])
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        print_text([Judged(run, diagnosis)], verbose=True)
+    for shown in (printed.getvalue(), written["github"]):
+        assert not set("\x1b\x07\u202e") & set(shown)
 
 
 def draw(run: Run) -> None:
