@@ -125,7 +125,8 @@ def schedule(iterations: int, between: float) -> None:
     times = cell_times(iterations)
     print(
         f"cells of the default grid, {iterations} iterations: {min(times):.2f} to "
-        f"{max(times):.2f} s, mean {statistics.mean(times):.2f} s; {1000 * between:.0f} ms between two"
+        f"{max(times):.2f} s, mean {statistics.mean(times):.2f} s; {1000 * between:.0f} ms between "
+        "two"
     )
     chosen = random.Random(0)
     cells = [chosen.choice(times) for _ in range(10_000)]

@@ -132,7 +132,7 @@ def test_compare_from_python(tmp_path):
     assert list(frame.columns) == ["network", "depth", "outcome", "verdict", "cause", "accuracy"]
     assert result.cell("relu:he_normal", 2).run.shape == (20, 2, 3)
     assert result.to_dict()["runs"][0]["name"] == "sigmoid depth 1"
-    with pytest.raises(ArgumentError, match="at depth 9"):
+    with pytest.raises(ArgumentError, match="no cell with network='relu', depth=9"):
         result.cell("relu", 9)
 
 

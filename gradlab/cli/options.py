@@ -17,7 +17,7 @@ from gradlab.ranges import COUNT, Range
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-LISTS = {"compare": ("--network", "--depth")}
+LISTS = {"compare": ("--network", "--depth", "--sweep")}
 """Options of a command that take several values: `--depth 2 5 10`."""
 
 NETWORK, DATA, TRAINING, OUTPUT = "Network", "Data", "Training", "Output"

@@ -12,37 +12,39 @@ if TYPE_CHECKING:
     from gradlab.comparison import Cell, Comparison
 
 COLOURS = {"learned": "green", "slow": "yellow", "not learned": "red"}  # others have none
-COLUMNS = ("network", "depth", "outcome", "verdict", "cause", "accuracy")
 NUMBERS = ("depth", "accuracy")
 
 
 def print_comparison(result: Comparison) -> None:
     """Print a row for each cell, network by network."""
     table = Table(title=None, box=None, pad_edge=False)
-    for heading in COLUMNS:
+    axes = list(result.axes)
+    for heading in (*axes, "outcome", "verdict", "cause", "accuracy"):
         justify = "right" if heading in NUMBERS else "left"
-        table.add_column(heading, justify=justify, no_wrap=True)
+        table.add_column(heading.replace("_", "\n"), justify=justify, no_wrap=True)
     previous = None
     for cell in result.cells:
-        network = cell.plan.network
+        network = cell.plan.coordinates["network"]
         if previous not in (None, network):
             table.add_section()
         previous = network
-        table.add_row(*_row(cell))
+        table.add_row(*_row(cell, axes))
     console = Console(highlight=False)
+    if not console.is_terminal:  # a file or another program loses no letter
+        wide = console.options.update(width=1000)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
     console.print()
 
 
-def _row(cell: Cell) -> list[str | Text]:
-    from gradlab.comparison import row
+def _row(cell: Cell, axes: list[str]) -> list[str | Text]:
+    from gradlab.comparison import row, written
 
     values = row(cell)
     accuracy = "-" if values["accuracy"] is None else f"{100 * values['accuracy']:.0f} %"
     verdict = f"{values['verdict']} {cell.diagnosis.share}".rstrip()
     return [
-        values["network"],
-        str(values["depth"]),
+        *(written(values[axis]) for axis in axes),
         Text(values["outcome"], COLOURS.get(values["outcome"], "")),
         Text(verdict, _colour(cell, values["verdict"])),
         values["cause"],

@@ -54,8 +54,7 @@ def row(cell: Cell) -> dict[str, Any]:
     root = cell.diagnosis.faults[0] if cell.diagnosis.faults else None
     known = [value for value in cell.accuracy if value is not None]
     return {
-        "network": cell.plan.network.label,
-        "depth": cell.plan.depth,
+        **cell.plan.coordinates,
         "outcome": cell.outcome,
         "verdict": cell.diagnosis.verdict,
         "cause": "" if root is None or not root.cause else root.cause["dominant"],

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gradlab import datasets, display
+from gradlab.comparison.axes import combinations, place_words, words, written
 from gradlab.comparison.cell import Cell, row
 from gradlab.comparison.networks import Network
 from gradlab.comparison.plan import DEFAULT_DEPTHS, DEFAULT_NETWORKS, Plan, plan_cells
 from gradlab.comparison.schedule import train_cells
 from gradlab.datasets import Data
 from gradlab.diagnosis import summary
-from gradlab.errors import ArgumentError
+from gradlab.errors import ArgumentError, shown, suggest
 from gradlab.kinds import CALLBACK, FLAG, PATH, instance, of_kinds
 from gradlab.options import TrainingOptions, takes
 
@@ -29,22 +30,51 @@ class Comparison:
     Attributes
     ----------
     cells : tuple of Cell
-        Row by row: networks in the order given, depths ascending.
+        Row by row: networks in the order given, depths ascending, then the axes of a sweep.
+    title : str
+    details : dict
+    rows, columns : str
+        The axes that the page shows as its matrix; it has a selector for each other one.
     """
 
     cells: tuple[Cell, ...]
     title: str = "What depth does to a network"
     details: dict[str, Any] = field(default_factory=dict)
+    rows: str = "network"
+    columns: str = "depth"
+
+    def __post_init__(self) -> None:
+        axes = self.axes or {"network": [], "depth": []}
+        for argument, axis in (("rows", self.rows), ("columns", self.columns)):
+            if axis not in axes:
+                raise ArgumentError(f"{argument}={shown(axis)} is no axis; {suggest(axis, axes)}")
+        if self.rows == self.columns:
+            raise ArgumentError(f"rows and columns are both {shown(self.rows)}; choose two axes")
 
     @property
-    def networks(self) -> list[Network]:
-        """The rows, in order."""
-        return list(dict.fromkeys(cell.plan.network for cell in self.cells))
+    def axes(self) -> dict[str, list[Any]]:
+        """Each axis and its values in order: network, depth, then those of a sweep."""
+        axes: dict[str, dict[Any, None]] = {}
+        for cell in self.cells:
+            for axis, value in cell.plan.coordinates.items():
+                axes.setdefault(axis, {})[value] = None
+        return {axis: list(values) for axis, values in axes.items()}
+
+    @property
+    def networks(self) -> list[str]:
+        """The labels of the networks, in order."""
+        return self.axes["network"]
 
     @property
     def depths(self) -> list[int]:
-        """The columns, in order."""
-        return list(dict.fromkeys(cell.plan.depth for cell in self.cells))
+        """The numbers of hidden layers, in order."""
+        return self.axes["depth"]
+
+    @property
+    def selectors(self) -> dict[str, list[Any]]:
+        """The axes besides rows and columns."""
+        both = (self.rows, self.columns)
+        return {axis: values for axis, values in self.axes.items() if axis not in both}
 
     @property
     def fingerprint(self) -> str:
@@ -52,32 +82,39 @@ class Comparison:
         names = "\n".join(sorted(cell.plan.folder for cell in self.cells))
         return hashlib.sha256(names.encode()).hexdigest()
 
-    def cell(self, network: str, depth: int) -> Cell:
-        """Return the cell of a network and a depth.
+    def cell(self, network: str, depth: int, **others: Any) -> Cell:
+        """Return the cell of a network, a depth and, in a sweep, a value of each other axis.
 
         The network is named by its label, or as it was typed. ArgumentError if there is no such
-        cell.
+        cell, or several.
         """
-        by_label = {each.label: each for each in self.networks}
-        wanted = by_label[network] if network in by_label else Network.parse(network)
-        for cell in self.cells:
-            if (cell.plan.network, cell.plan.depth) == (wanted, depth):
-                return cell
-        raise ArgumentError(
-            f"the comparison has no cell {network!r} at depth {depth}; it has "
-            f"{', '.join(by_label)} at depths {', '.join(map(str, self.depths))}"
+        label = network if network in self.networks else Network.parse(network).label
+        wanted = {"network": label, "depth": depth, **others}
+        found = [cell for cell in self.cells if wanted.items() <= cell.plan.coordinates.items()]
+        if len(found) == 1:
+            return found[0]
+        told = "; ".join(
+            f"{axis}: {', '.join(map(written, values))}" for axis, values in self.axes.items()
         )
+        asked = ", ".join(f"{axis}={shown(value)}" for axis, value in wanted.items())
+        count = "several cells" if found else "no cell"
+        raise ArgumentError(f"the comparison has {count} with {asked}; its axes are {told}")
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row for each cell: network, depth, outcome, verdict, cause and accuracy.
+        """Return a row for each cell: its place on each axis, outcome, verdict, cause, accuracy.
 
-        Accuracy is the mean over the seeds that have one.
+        The axes are network, depth and those of a sweep, such as learning_rate. Accuracy is the
+        mean over the seeds that have one.
         """
         return pd.DataFrame([row(cell) for cell in self.cells])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: what `gradlab compare --json` writes."""
-        return {"schema": 1, "runs": [summary(cell.run, cell.diagnosis) for cell in self.cells]}
+        runs = [
+            summary(cell.run, cell.diagnosis) | {"name": cell.name, "axes": cell.plan.coordinates}
+            for cell in self.cells
+        ]
+        return {"schema": 1, "runs": runs}
 
     def __str__(self) -> str:
         rows = [[str(value) for value in _written(cell).values()] for cell in self.cells]
@@ -88,15 +125,24 @@ class Comparison:
         )
 
     def _repr_html_(self) -> str:
-        """A row a network, a column a depth: outcome, verdict and accuracy."""
-        rows = []
-        for network in self.networks:
-            at = {cell.plan.depth: cell for cell in self.cells if cell.plan.network == network}
-            rows.append(
-                [network.label, *(_told(at[depth]) if depth in at else "" for depth in self.depths)]
-            )
-        head = ["hidden layers", *map(str, self.depths)]
-        return display.box(display.paragraph(self.title, bold=True), display.grid(head, rows))
+        """A matrix of outcome, verdict and accuracy for each value of the other axes."""
+        axes = self.axes
+        columns = axes[self.columns]
+        boxes: list[str] = []
+        for at in combinations(self.selectors):
+            if at:
+                boxes.append(display.paragraph(place_words(at)))
+            rows = []
+            for value in axes[self.rows]:
+                found = [self.at({**at, self.rows: value, self.columns: each}) for each in columns]
+                rows.append([written(value), *(_told(cell) if cell else "" for cell in found)])
+            head = [f"{words(self.rows)} by {words(self.columns)}", *map(written, columns)]
+            boxes.append(display.grid(head, rows))
+        return display.box(display.paragraph(self.title, bold=True), *boxes)
+
+    def at(self, place: dict[str, Any]) -> Cell | None:
+        """Return the cell at a place, a value of each axis; None where none was trained."""
+        return next((cell for cell in self.cells if cell.plan.coordinates == place), None)
 
 
 def _told(cell: Cell) -> str:
@@ -128,6 +174,9 @@ def compare(
     force: bool = False,
     on_cell: Callable[[Cell], None] | None = None,
     cluster: Any = None,
+    sweep: Mapping[str, Sequence[Any]] | None = None,
+    rows: str = "network",
+    columns: str = "depth",
     **options: Any,
 ) -> Comparison:
     """Train every network at every depth, `seeds` seeds each, and return the verdicts.
@@ -159,6 +208,12 @@ def compare(
     cluster : str or dask.distributed.Client, optional
         Train on a Dask cluster: "local" for one of processes on this machine, the address of a
         scheduler such as "tcp://host:8786", or a client. Needs `gradlab-diagnostics[cluster]`.
+    sweep : mapping, optional
+        More axes, each with its values: {"learning_rate": [0.01, 0.1], "init": ["he_normal",
+        "orthogonal"]}. An axis is an option below, width, seeds, seed, or what changes every
+        network: init, gain, norm, residual, dropout.
+    rows, columns : str
+        The two axes that the page shows as its matrix.
     {options}
 
     Returns
@@ -174,10 +229,28 @@ def compare(
         another version of it.
     """
     data = datasets.digits() if data is None else data
-    plans = plan_cells(networks, depths, width=width, data=data, seeds=seeds, **options)
+    plans = plan_cells(
+        networks, depths, width=width, data=data, seeds=seeds, sweep=sweep, **options
+    )
+    compared(plans, {}, rows=rows, columns=columns)  # before anything is trained
     done: dict[Plan, Cell] = {}
     for cell in train_cells(plans, data, jobs=jobs, runs=runs, force=force, cluster=cluster):
         done[cell.plan] = cell
         if on_cell is not None:
             on_cell(cell)
-    return Comparison(tuple(done[each] for each in plans), details={"data": data.name})
+    return compared(plans, done, rows=rows, columns=columns, details={"data": data.name})
+
+
+def compared(plans: Sequence[Plan], done: Mapping[Plan, Cell], **options: Any) -> Comparison:
+    """Return the comparison of trained cells, each at its own place.
+
+    Two places may have one cell between them: gain=2 swept over relu and over relu:gain=3.
+    """
+    cells = [
+        replace(done[each], plan=each) if each in done else Cell(each, Path()) for each in plans
+    ]
+    swept = list(cells[0].plan.coordinates)[2:]
+    if swept:
+        *first, last = ["depth", *map(words, swept)]
+        options["title"] = f"What {', '.join(first)} and {last} do to a network"
+    return Comparison(tuple(cells), **options)

@@ -84,7 +84,7 @@ class Network:
                     f"network {shown(text)} cannot be read at {shown(part)}; {suggest(key, KEYS)}; "
                     "write ACTIVATION:INIT:KEY=VALUE, such as relu:he_normal:gain=2:norm=batch"
                 )
-            options[key] = _value(f"network {shown(text)}: {key}", key, value)
+            options[key] = _typed(f"network {shown(text)}: {key}", key, value)
         return cls(name, **options)
 
     def build(self, sizes: Sequence[int], *, seed: int = 0, replicates: int | None = None) -> MLP:
@@ -102,6 +102,28 @@ class Network:
         )
 
 
+def checked(argument: str, key: str, value: Any) -> Any:
+    """Return a value of `init` or one of `KEYS`, given as it is or as text; "none" is no norm.
+
+    Raises
+    ------
+    ArgumentError
+        It is not allowed; the message names `argument`.
+    """
+    if key in ("norm", "residual") and (value is None or value == "none"):
+        return None
+    if key == "init":
+        one_of(argument, value, initializers.INITIALIZERS)
+        return value
+    if key == "norm":
+        one_of(argument, value, AXES)
+        return value
+    allowed = NUMBERS[key]
+    return (
+        allowed.read(argument, value) if isinstance(value, str) else allowed.check(argument, value)
+    )
+
+
 def usual_init(activation: str) -> str:
     """He for the relu kind, whose slope is 0 on half of the inputs; Glorot for the rest."""
     return (
@@ -111,7 +133,7 @@ def usual_init(activation: str) -> str:
     )
 
 
-def _value(argument: str, key: str, value: str) -> str | float:
+def _typed(argument: str, key: str, value: str) -> str | float:
     if key != "norm":
         return NUMBERS[key].read(argument, value)
     one_of(argument, value, AXES)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gradlab._version import __version__
+from gradlab.comparison import axes
 from gradlab.comparison.networks import Network
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError, shown
@@ -32,7 +34,14 @@ DEFAULT_DEPTHS = (2, 5, 10, 20, 50)
 
 @dataclass(frozen=True)
 class Plan:
-    """One cell before it is trained: everything that decides its result."""
+    """One cell before it is trained: everything that decides its result.
+
+    Attributes
+    ----------
+    place : tuple of (axis, value)
+        Where the cell stands in a sweep, network and depth included; empty in a plain grid. It
+        decides nothing, and plans that differ in it alone are equal.
+    """
 
     network: Network
     depth: int
@@ -41,10 +50,23 @@ class Plan:
     training: TrainingOptions
     data_fingerprint: str
     seed: int = 0
+    place: tuple[tuple[str, Any], ...] = field(default=(), compare=False)
+
+    @property
+    def coordinates(self) -> dict[str, Any]:
+        """Where the cell stands: its value on each axis, network and depth first."""
+        return dict(self.place) or {"network": self.network.label, "depth": self.depth}
 
     @property
     def name(self) -> str:
         """What the cell is called in tables and reports."""
+        network, depth, *others = self.coordinates.items()
+        told = [f"{axis.replace('_', ' ')} {axes.written(value)}" for axis, value in others]
+        return ", ".join([f"{network[1]} depth {depth[1]}", *told])
+
+    @property
+    def plain_name(self) -> str:
+        """What its record is called: the same in every sweep."""
         return f"{self.network.label} depth {self.depth}"
 
     def sizes(self, data: Data) -> list[int]:
@@ -54,8 +76,10 @@ class Plan:
     @property
     def folder(self) -> str:
         """A folder name that is the same where configuration, data and gradlab's version are."""
-        content = json.dumps([asdict(self), storage.SCHEMA_VERSION, __version__], sort_keys=True)
-        readable = re.sub(r"[^a-z0-9.]+", "-", self.name.lower())
+        decides = asdict(self)
+        del decides["place"]
+        content = json.dumps([decides, storage.SCHEMA_VERSION, __version__], sort_keys=True)
+        readable = re.sub(r"[^a-z0-9.]+", "-", self.plain_name.lower())
         return f"{readable}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     @property
@@ -82,13 +106,14 @@ def plan_cells(
     width: int,
     data: Data,
     seeds: int,
+    sweep: Mapping[str, Sequence[Any]] | None = None,
     **training: Any,
 ) -> list[Plan]:
     """Return the cells of a grid, row by row; every argument is checked before anything is trained.
 
     Parameters
     ----------
-    networks, depths, width, data, seeds, **training
+    networks, depths, width, data, seeds, sweep, **training
         As for `gradlab.compare`.
 
     Raises
@@ -110,16 +135,38 @@ def plan_cells(
     width = int(SIZE.check("width", width))
     seeds = int(SIZE.check("seeds", seeds))
     COUNT.check("iterations", options.iterations)
+    swept = axes.check(sweep)
     plans = [
         Plan(network, depth, width, seeds, options, data.fingerprint)
         for network in dict.fromkeys(Network.parse(text) for text in networks)
         for depth in depths
     ]
+    if swept:
+        placed = (replace(each, place=tuple(each.coordinates.items())) for each in plans)
+        plans = [each for base in placed for each in _spread(base, swept)]
     for each in plans:
         _check_size(each, len(data.x_train))
-    for each in plans:
+    kinds = {(each.network, each.width, min(each.depth, 2), each.training): each for each in plans}
+    for each in kinds.values():
         _rehearse(each, data)
     return plans
+
+
+def _spread(plan: Plan, swept: axes.Axes) -> Iterator[Plan]:
+    """Yield a plan for each combination of the axes' values, the last axis fastest."""
+    for values in itertools.product(*swept.values()):
+        at = dict(zip(swept, values, strict=True))
+        yield replace(
+            plan,
+            network=replace(plan.network, **_those(at, axes.OF_NETWORKS)),
+            training=replace(plan.training, **_those(at, axes.OF_TRAININGS)),
+            place=plan.place + tuple(at.items()),
+            **_those(at, axes.OF_PLANS),
+        )
+
+
+def _those(values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _outputs(loss: str | None, data: Data) -> int:

@@ -62,7 +62,7 @@ def train_cells(
     clusters.check(cluster, jobs)
     folder = _prepared(Path(runs))
     todo = []
-    for each in plans:
+    for each in dict.fromkeys(plans):
         if not force and is_finished(folder / each.folder):
             yield Cell(each, folder / each.folder, reused=True)
         else:

@@ -10,12 +10,12 @@ import numpy as np
 
 from gradlab import diagnosis
 from gradlab._version import __version__
-from gradlab.comparison import Comparison
+from gradlab.comparison import Cell, Comparison
 from gradlab.diagnosis import Diagnosis
 from gradlab.differences import Difference
 from gradlab.errors import ArgumentError
 from gradlab.kinds import CALLBACK, TEXT, instance, of_kinds, several
-from gradlab.report import story
+from gradlab.report import story, sweep_matrix
 from gradlab.report.layer_filter import check_pattern
 from gradlab.report.one_run import describe_run
 from gradlab.report.pack import plain
@@ -58,8 +58,8 @@ def build(
     -------
     dict
         kind, title, headline, line, lines, matrix (None for one run), overview, cells, selected,
-        filter, farthest, difference (None, or its words), source, grid, version: strings, numbers, lists
-        and dicts alone.
+        filter, farthest, difference (None, or its words), source, grid, version: strings, numbers,
+        lists and dicts alone.
         `cells[i]["figures"]` holds Plotly figures as JSON.
 
     Raises
@@ -93,25 +93,20 @@ def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:
     detail = Detail.of([cell.run for cell in comparison.cells], scale)
     ids = identifiers([cell.name for cell in comparison.cells])
     summaries, cells = [], []
+    swept = bool(comparison.cells[0].plan.place)
     for cell, identifier in zip(comparison.cells, ids, strict=True):
         plan = cell.plan
-        each = summarize(cell.run, cell.diagnosis, cell.outcome, plan.network.label, plan.depth)
+        called = (cell.name, None) if swept else (plan.network.label, plan.depth)
+        each = summarize(cell.run, cell.diagnosis, cell.outcome, *called)
         shown = describe_run(cell.run, cell.diagnosis, each, identifier, cell.accuracy, detail)
         summaries.append(each)
-        cells.append(shown | {"name": cell.name})
-    rows, by_row = _rows_of(comparison, ids, summaries)
+        cells.append(shown | sweep_matrix.place(cell, comparison) | {"name": cell.name})
     return {
         "kind": "comparison",
         "title": comparison.title,
-        "headline": story.comparison_headline(by_row),
-        "line": story.comparison_sentence(by_row),
-        "lines": [row["line"] for row in rows],
-        "matrix": {
-            "corner": "hidden layers",
-            "columns": [{"label": str(depth), "key": str(depth)} for depth in comparison.depths],
-            "rows": rows,
-        },
-        "overview": {str(depth): _overview(comparison, depth) for depth in comparison.depths},
+        **(_swept_words(summaries) if swept else _grid_words(comparison, summaries)),
+        "matrix": sweep_matrix.matrix(comparison, dict(enumerate(ids))),
+        "overview": {key: _overview(found) for key, found in sweep_matrix.columns(comparison)},
         "cells": cells,
         "selected": _selected(cells, summaries),
         "source": str(comparison.details.get("data", "")),
@@ -120,28 +115,35 @@ def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:
     }
 
 
-def _rows_of(
-    comparison: Comparison, ids: list[str], summaries: Sequence[Summary]
-) -> tuple[list[dict[str, Any]], list[list[Summary]]]:
-    """Return the matrix's rows, and the summaries of each: one row a network."""
-    rows, by_row = [], []
-    for network in comparison.networks:
-        numbers = [k for k, cell in enumerate(comparison.cells) if cell.plan.network == network]
-        at = {comparison.cells[k].plan.depth: ids[k] for k in numbers}
-        row = [summaries[k] for k in numbers]
-        cells = [at.get(depth) for depth in comparison.depths]
-        rows.append({"label": network.label, "line": story.row_sentence(row), "cells": cells})
-        by_row.append(row)
-    return rows, by_row
+def _grid_words(comparison: Comparison, summaries: Sequence[Summary]) -> dict[str, Any]:
+    """Return the sentences of a grid of networks and depths: one for each network."""
+    by_row: dict[str, list[Summary]] = {}
+    for cell, each in zip(comparison.cells, summaries, strict=True):
+        by_row.setdefault(cell.plan.network.label, []).append(each)
+    rows = list(by_row.values())
+    return {
+        "headline": story.comparison_headline(rows),
+        "line": story.comparison_sentence(rows),
+        "lines": [story.row_sentence(row) for row in rows],
+    }
 
 
-def _overview(comparison: Comparison, depth: int) -> dict[str, Any] | None:
-    cells = [cell for cell in comparison.cells if cell.plan.depth == depth]
-    cells = [cell for cell in cells if "delta_norm" in cell.run and cell.run.iterations]
-    if not cells:
-        return None
-    labels = [cell.plan.network.label for cell in cells]
-    return _side_by_side([cell.run for cell in cells], labels)
+def _swept_words(summaries: Sequence[Summary]) -> dict[str, Any]:
+    """Return the sentences of a sweep: how many cells learn, and what the worst has."""
+    return {
+        "headline": story.runs_headline(summaries),
+        "line": story.runs_sentence(summaries),
+        "lines": [],
+    }
+
+
+def _overview(column: Sequence[tuple[str, Cell]]) -> dict[str, Any] | None:
+    known = [
+        (cell.run, label)
+        for label, cell in column
+        if "delta_norm" in cell.run and cell.run.iterations
+    ]
+    return _side_by_side(*zip(*known, strict=True)) if known else None
 
 
 def _side_by_side(runs: Sequence[Run], labels: Sequence[str]) -> dict[str, Any]:
@@ -193,9 +195,11 @@ def _matrix_of_runs(
 ) -> dict[str, Any]:
     return {
         "corner": "run",
-        "columns": [{"label": "result", "key": "all"}],
+        "columns": [{"label": "result"}],
+        "slices": [{"key": "0", "label": ""}],
+        "selectors": [],
         "rows": [
-            {"label": name, "line": story.run_sentence(each), "cells": [identifier]}
+            {"label": name, "line": story.run_sentence(each), "cells": [identifier], "slice": "0"}
             for name, each, identifier in zip(names, summaries, ids, strict=True)
         ],
     }

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gradlab.cli import inputs, options, output
 from gradlab.ranges import Range
 
+if TYPE_CHECKING:
+    from gradlab.comparison import Comparison
+
 GROUP = "Train"
 EXAMPLES = (
     ("gradlab compare --open", "sigmoid, tanh and relu by depth"),
     ("gradlab compare --network relu tanh:norm=layer --depth 5 20", "two networks, two depths"),
     ("gradlab compare --data table.csv --target price", "your own data"),
+    (
+        "gradlab compare --depth 10 --sweep learning_rate=0.01,0.1 --columns learning_rate",
+        "one more axis",
+    ),
+    ("gradlab compare --cluster tcp://host:8786", "on the machines of a Dask cluster"),
     (
         "gradlab compare --optimizer adam --learning-rate 0.001 --jobs 1",
         "other training, one process",
@@ -48,7 +56,35 @@ Jobs = Annotated[
         options.OUTPUT,
     ),
 ]
-
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="AXIS=VALUE,VALUE ...",
+        help="One more axis: any option of the training, width, seeds, seed, or init, gain, norm, "
+        "residual, dropout of every network, such as --sweep learning_rate=0.01,0.1 "
+        "init=he_normal,orthogonal.",
+        rich_help_panel=options.TRAINING,
+    ),
+]
+Rows = Annotated[
+    str,
+    typer.Option(
+        "--rows",
+        metavar="AXIS",
+        help="The axis that the page shows in rows; it has a selector for each axis that is left.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+Columns = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        metavar="AXIS",
+        help="The axis that the page shows in columns.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 Cluster = Annotated[
     str | None,
     typer.Option(
@@ -76,6 +112,9 @@ def compare(
     force: options.Force = False,
     jobs: Jobs = -1,
     cluster: Cluster = None,
+    sweep: Sweep = None,
+    rows: Rows = "network",
+    columns: Columns = "depth",
     seeds: options.Seeds = 8,
     **training: Any,
 ) -> int:
@@ -85,7 +124,7 @@ def compare(
     handwritten digits.
     """
     from gradlab import comparison
-    from gradlab.cli import kernels, progress, tables
+    from gradlab.cli import progress
     from gradlab.ranges import COUNT
 
     networks = network or list(comparison.DEFAULT_NETWORKS)
@@ -98,12 +137,23 @@ def compare(
         width=width,
         data=source,
         seeds=seeds,
+        sweep=comparison.read_axes(sweep or ()),
         **training,
     )
+    axes = {"rows": rows.replace("-", "_"), "columns": columns.replace("-", "_")}
+    comparison.compared(plans, {}, **axes)  # wrong axes are told before anything is trained
     cells = progress.train(plans, source, jobs=jobs, runs=runs, force=force, cluster=cluster)
-    result = comparison.Comparison(
-        tuple(cells[each] for each in plans), details={"data": source.name}
-    )
+    result = comparison.compared(plans, cells, **axes, details={"data": source.name})
+    path = _show(result, output_file, json_file)
+    if open_it:
+        output.open_page(path)
+    return 0
+
+
+def _show(result: Comparison, output_file: Path, json_file: Path | None) -> Path:
+    """Print the table, write page and verdicts, and return the page's path."""
+    from gradlab.cli import kernels, tables
+
     tables.print_comparison(result)
     path = output.write_report([result], output_file)
     if json_file is not None:
@@ -113,6 +163,4 @@ def compare(
             "this processor has AVX-512, but OpenBLAS does not use it: gradlab kernels measures "
             "what it would bring"
         )
-    if open_it:
-        output.open_page(path)
-    return 0
+    return path

@@ -1,4 +1,4 @@
-// The matrix of runs: where an arrow key leads.
+// The matrix of runs: where an arrow key leads, and which slice of a sweep is shown.
 "use strict";
 const gradlabMatrix = (() => {
   const { all } = gradlabCommon;
@@ -7,7 +7,7 @@ const gradlabMatrix = (() => {
   // The next cell in the key's direction, over gaps; null at the edge, or where it is no arrow key.
   function neighbour(button, key) {
     if (!(key in STEPS)) return null;
-    const rows = all("#matrix tbody tr").map((line) => [...line.querySelectorAll("td")].map((td) => td.querySelector(".cell")));
+    const rows = all("#matrix tbody:not([hidden]) tr").map((line) => [...line.querySelectorAll("td")].map((td) => td.querySelector(".cell")));
     let y = rows.findIndex((cells) => cells.includes(button));
     let x = rows[y].indexOf(button);
     do {
@@ -16,5 +16,20 @@ const gradlabMatrix = (() => {
     return (rows[y] && rows[y][x]) || null;
   }
 
-  return { neighbour };
+  // Show the slice that holds a cell, and its values in the selectors.
+  function showSlice(cell) {
+    const bodies = all("#matrix tbody");
+    if (bodies.length < 2) return;
+    for (const body of bodies) body.hidden = body.dataset.slice !== cell.slice;
+    for (const chosen of all("[data-axis]")) chosen.value = cell.place[chosen.dataset.axis];
+  }
+
+  // The cell in the same row and column where the selectors are now.
+  function atSelectors(cell, cells) {
+    const wanted = { ...cell.place };
+    for (const chosen of all("[data-axis]")) wanted[chosen.dataset.axis] = chosen.value;
+    return cells.find(({ place }) => Object.entries(wanted).every(([axis, value]) => place[axis] === value));
+  }
+
+  return { neighbour, showSlice, atSelectors };
 })();

@@ -6,7 +6,7 @@ const gradlabPage = (() => {
   const { show } = gradlabPairs;
   const only = gradlabFilter;
   const { choice, write } = gradlabChain;
-  const { neighbour } = gradlabMatrix;
+  const { neighbour, showSlice, atSelectors } = gradlabMatrix;
   const PLACE = { layer: "all", time: 0, column: "", when: "start", weight: "all", layers: "" };
   const state = { data: null, cells: new Map(), cell: null, other: null, ...PLACE };
   const replay = player($("#replay"), (name) => `iteration ${name}`, (index) => {
@@ -165,6 +165,7 @@ const gradlabPage = (() => {
       button.setAttribute("aria-pressed", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
     }
+    showSlice(cell);
     if (data.kind !== "run") $("#cell-title").textContent = cell.name;
     fill(cell, data.kind === "run", go, (each) => save(JSON.stringify(each.diagnosis, null, 1), "application/json", `${each.id}-findings.json`));
     const others = $("#other");
@@ -182,7 +183,7 @@ const gradlabPage = (() => {
     definitions("#config", Object.entries(cell.config));
     definitions("#rules", cell.statuses.map(({ code, status, reason }) => [code, reason ? `${status}: ${reason}` : status]));
     definitions("#provenance", Object.entries(cell.provenance));
-    if (data.kind === "comparison" && $("#overview-depth")) $("#overview-depth").textContent = `, ${cell.column} hidden layers`;
+    if (data.kind === "comparison" && $("#overview-depth")) $("#overview-depth").textContent = `, ${cell.column_words}`;
     show("overview", [data.overview[cell.column]], [], atLayer());
     showPlace();
   }
@@ -270,6 +271,7 @@ const gradlabPage = (() => {
       choose("layer", target.value === "all" ? "all" : Number(target.value));
       showPlace();
     });
+    for (const axis of all("[data-axis]")) axis.addEventListener("change", () => pick(atSelectors(state.cell, state.data.cells)?.id));
     $("#other")?.addEventListener("change", ({ target }) => {
       choose("other", state.cells.get(target.value) || null);
       showCell();

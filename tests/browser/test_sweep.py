@@ -1,0 +1,56 @@
+"""The page of a sweep: one matrix, and selectors for the axes that it does not show."""
+
+import pytest
+
+import gradlab
+from tests.browser.axe import serious_violations
+
+READY = "html[data-ready]"
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    data = gradlab.datasets.blobs(60, classes=3, features=4)
+    result = gradlab.compare(
+        ["relu", "tanh"],
+        [2],
+        width=6,
+        data=data,
+        seeds=1,
+        iterations=4,
+        batch_size=8,
+        jobs=1,
+        runs=folder,
+        sweep={"learning_rate": [0.01, 0.1], "init": ["he_normal", "orthogonal"]},
+        columns="learning_rate",
+    )
+    return gradlab.write_report(result, folder / "sweep.html")
+
+
+def shown_rows(page):
+    return page.locator("#matrix tbody:not([hidden]) tr .cell").evaluate_all(
+        "cells => cells.map(cell => cell.dataset.id)"
+    )
+
+
+def test_a_selector_shows_its_slice_and_keeps_row_and_column(open_page, sweep):
+    page = open_page(sweep)
+    page.wait_for_selector(READY, state="attached")
+    assert page.locator("[data-axis]").evaluate_all("all => all.map(one => one.dataset.axis)") == [
+        "depth",
+        "init",
+    ]
+    page.select_option('[data-axis="init"]', "he_normal")
+    page.click('.cell[data-id="tanh-depth-2-learning-rate-0.1-init-he-normal"]')
+    assert len(shown_rows(page)) == 4
+    page.select_option('[data-axis="init"]', "orthogonal")
+    assert page.inner_text("#cell-title") == "tanh depth 2, learning rate 0.1, init orthogonal"
+    assert {identifier.rpartition("init-")[2] for identifier in shown_rows(page)} == {"orthogonal"}
+    page.focus('.cell[tabindex="0"]')
+    page.keyboard.press("ArrowUp")
+    assert page.inner_text("#cell-title") == "relu depth 2, learning rate 0.1, init orthogonal"
+    page.reload()
+    page.wait_for_selector(READY, state="attached")
+    assert page.input_value('[data-axis="init"]') == "orthogonal"
+    assert serious_violations(page) == []
