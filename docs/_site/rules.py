@@ -8,7 +8,6 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-import gradlab
 from _site import figures_html
 from _site.markdown import plain, table, toctree
 from gradlab.diagnosis import diagnose, registry
@@ -17,12 +16,9 @@ from gradlab.report.one_run import draw_pictures
 from gradlab.report.pictures.picture import Detail
 from gradlab.rules import Rule
 from gradlab.run import Run
+from tests.corpus import corpus
 from tests.rules.wording import MADE
 
-TRAINED = {  # code -> the network, as `gradlab train` takes it; the other runs are made by hand
-    "GL101": {"activation": "sigmoid", "init": "glorot_normal"},
-    "GL102": {"activation": "relu", "init": "he_normal", "gain": 2.5},
-}
 FAMILIES = {
     "GL0": "Numbers",
     "GL1": "Gradients",
@@ -96,27 +92,44 @@ def _body(text: str) -> str:
 
 def _example(code: str) -> list[str]:
     """Return the verdict on a run with this fault planted, and the picture that shows it best."""
-    words, run = _trained(code) if code in TRAINED else _made(code)
+    words, run = _trained(code) or _made(code) or ("", None)
     if run is None:
         return []
     diagnosis = replace(diagnose(run, select=[code]), run="example")
-    return ["## A run and its verdict\n", words, f"\n```text\n{diagnosis}\n```\n", _figure(run), ""]
+    verdict = f"\n```text\n{diagnosis}\n```\n"
+    return ["## A run and its verdict\n", words, verdict, _figure(run), ""]
 
 
-def _trained(code: str) -> tuple[str, Run]:
-    network = TRAINED[code]
-    model = gradlab.MLP([64] + [64] * 12 + [10], replicates=2, **network)
-    run = gradlab.train(model, gradlab.datasets.digits(), learning_rate=0.1, iterations=60)
-    told = ", ".join(f"{name}={value!r}" for name, value in network.items())
-    return f"Twelve hidden layers of 64 units on digits: `gradlab.MLP(..., {told})`.", run
+def _trained(code: str) -> tuple[str, Run] | None:
+    """Train the first case of the corpus that has this fault alone; three seeds."""
+    for case in corpus.load("tune"):
+        if case.required == (code,) == case.roots:
+            run = corpus.train(case).run
+            findings = diagnose(run).findings
+            if findings and findings[0].rule == code:
+                return f"{_described(case)}.", run
+    return None
 
 
-def _made(code: str) -> tuple[str, Run | None]:
+def _described(case: corpus.Case) -> str:
+    planted = f", with this planted: `{case.plant}`" if case.plant else ""
+    told = ", ".join(f"`{name}={value}`" for name, value in case.training.items())
+    hidden = (
+        f"{case.depth} hidden layers of {case.width} units" if case.depth else "no hidden layer"
+    )
+    return (
+        f'A training of the [corpus](../../how-truth-is-measured.md#the-corpus), "{case.name}": '
+        f"`{case.network}`, {hidden}, on {case.data}{planted}; {told}"
+    )
+
+
+def _made(code: str) -> tuple[str, Run] | None:
+    """Return a run whose recorded numbers were written by hand, with this fault among them."""
     for planted, (of, make) in MADE.items():
         if of == code:
-            words = f"A run of four layers, made by hand, with one fault planted: {planted}."
+            words = f"A record of four layers, made by hand, with one fault planted: {planted}."
             return words, make()
-    return "", None
+    return None
 
 
 def _figure(run: Run) -> str:
