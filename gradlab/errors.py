@@ -46,6 +46,10 @@ class NonFiniteError(GradlabError, ArithmeticError):
         Exception.__init__(self, message)  # it has several lines
 
 
+class FindingError(GradlabError):
+    """A training was stopped at a finding, as `on_finding="raise"` asks for."""
+
+
 class RuleError(GradlabError):
     """A rule cannot be used: an unknown or duplicate code, or a definition that lacks a part."""
 

@@ -33,8 +33,9 @@ def room(ours: str = "", others: str = "") -> Room:
 
 # `diagnosis` only to word the exception of a training that is stopped at its first NaN
 ADAPTED = (
-    "activations adapters.* diagnosis errors fixes fixes.* kinds measures ranges recorder rules "
-    "rules.expressions rules.remedies rules.yardsticks run run.storage statistics sums"
+    "activations adapters.* diagnosis errors fixes fixes.* kinds live live.judging measures ranges "
+    "recorder rules rules.expressions rules.remedies rules.yardsticks run run.storage statistics "
+    "sums"
 )
 SHARED = (
     "rules.base rules.by_role rules.config_numbers rules.expressions rules.limits rules.remedies "
@@ -66,7 +67,7 @@ ROOMS = {
         "numpy pandas pyarrow",
     ),
     "training": room(
-        "kinds datasets errors nn.* options ranges recorder run training.*",
+        "kinds datasets errors live nn.* options ranges recorder rules run training.*",
         "numpy threadpoolctl",
     ),
     "theory": room("activations errors normal ranges theory.*", "numpy"),
@@ -79,6 +80,10 @@ ROOMS = {
     "fixes": room(
         "kinds datasets diagnosis display errors fixes.* nn.* options ranges rules run training "
         "rules.remedies rules.yardsticks",
+        "numpy",
+    ),
+    "live": room(
+        "diagnosis diagnosis.verdict errors live.* recorder rules run",
         "numpy",
     ),
     "differences": room(

@@ -60,7 +60,8 @@ def record(each: Plan, data: Data, folder: Path, on_step: OnStep = None) -> None
     (folder / SEAL).unlink(missing_ok=True)
     model = each.network.build(each.sizes(data), seed=each.seed, replicates=each.seeds)
     options = asdict(each.training)
-    train(model, data, name=each.plain_name, out=folder, overwrite=True, on_step=on_step, **options)
+    options |= {"on_step": on_step, "on_finding": None}
+    train(model, data, name=each.plain_name, out=folder, overwrite=True, **options)
     seal = {"cell": each.folder, "files": _digests(folder)}
     write_text(folder / SEAL, json.dumps(seal, indent=1))
 

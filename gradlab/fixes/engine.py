@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import time
@@ -103,7 +104,9 @@ def fix(
     setup = Setup.of(run)
     data = data_of(run) if data is None else data
     start = time.perf_counter()
-    bench = EngineBench(setup, data, prepare, train or engine_train)
+    bench = EngineBench(
+        setup, data, prepare, train or functools.partial(engine_train, on_finding=None)
+    )
     before = bench.train((), 1.0)
     _check(run, before)
     search = Search(bench, before, budget, seconds, on_trial)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,11 @@ class Recorder:
     histograms : bool
         Whether to count the gradients' entries by powers of two among the costly statistics.
 
+    Attributes
+    ----------
+    broke : bool
+        Whether a number was not finite so far.
+
     Raises
     ------
     ArgumentError
@@ -83,6 +88,9 @@ class Recorder:
     RunError
         `out` cannot be written to, already holds something, or another process records there.
     """
+
+    broke = False
+    _listener: Callable[..., None] | None = None
 
     def __init__(
         self,
@@ -255,6 +263,7 @@ class Recorder:
         costly = self.takes_costly(last=last)
         row = self._reader.row(arrays, Extras(step, streams, stage), number, costly)
         self._buffer.append(row)
+        self._note_break(row.phases)
         self._note_origin(arrays, row.phases, number)
         wanted = self._reader.breaks(row.phases, number)
         if not wanted:  # else `revisit` completes the row before this one
@@ -351,6 +360,7 @@ class Recorder:
             checks.followed(followed, (self._replicates, len(self._trajectories))),
         )
         self._buffer.append(entry)
+        self._note_break(entry.phases)
         self._flush_if_due()
 
     def add_block(
@@ -416,7 +426,9 @@ class Recorder:
             histograms,
         )
         self._buffer.append(batch_checks.checked(batch, sizes))
+        self._note_break(phases)
         self._write(keep=0)
+        self._tell_listener()
 
     @property
     def positions(self) -> Array:
@@ -445,6 +457,23 @@ class Recorder:
             )
         self._buffer.amend(self._reader.completion(arrays), back=2, block_signals=streams)
 
+    def listen(self, listener: Callable[..., None]) -> None:
+        """Call `listener(recorder)` each time rows were written.
+
+        And `listener(recorder, ended=True)` once, when the recording has ended. What it raises
+        reaches whoever records; the rows are safe by then.
+        """
+        self._listener = listener
+
+    def _tell_listener(self) -> None:
+        if self._listener is not None:
+            self._listener(self)
+
+    def _note_break(self, phases: Sequence[str | None]) -> None:
+        """Note in `broke` that a number was not finite."""
+        if not self.broke:
+            self.broke = any(phase is not None for phase in phases)
+
     def flush(self) -> None:
         """Write all complete rows to disk: all but the newest, which `revisit` may still amend."""
         self._write(keep=1)
@@ -469,6 +498,9 @@ class Recorder:
             self._end(status, followed)
         run = self.run  # from here on nothing can be recorded: an interrupt finds the run closed
         self._home.leave()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener(self, ended=True)
         return run
 
     def _end(self, status: str, followed: Array | None) -> None:
@@ -505,6 +537,13 @@ class Recorder:
             tables[name] = pa.concat_tables([tables[name], table]) if name in tables else table
         return self._run_of(MemorySource(tables), {**self.provenance, "status": "unfinished"})
 
+    def written(self) -> Run:
+        """Return what is on disk as a Run in memory; the whole Run once it is closed."""
+        if self._run is not None:
+            return self._run
+        source = MemorySource(self._home.tables(self._layout, self._buffer.start))
+        return self._run_of(source, {**self.provenance, "status": "unfinished"})
+
     def _run_of(self, source: Source, provenance: Mapping[str, Any]) -> Run:
         return Run(
             self.name,
@@ -529,6 +568,7 @@ class Recorder:
         late = time.monotonic() - self._flushed > FLUSH_SECONDS
         if late or len(self._buffer) >= FLUSH_ITERATIONS:
             self.flush()
+            self._tell_listener()
 
     def _write(self, keep: int, last: Array | None = None) -> None:
         """Write what waits but for the newest `keep` rows.

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradlab.run.sources import GroupSource, Source
+from gradlab.run.sources import GroupSource, PartSource, Source
 from gradlab.run.storage import TABLES
 from gradlab.run.tables import (
     BLOCK_STATISTICS,
@@ -74,7 +74,7 @@ class Reader:
         """The iteration of each row (T,)."""
         if self.whole is not None:
             return self.whole.times
-        if isinstance(self.source, GroupSource):
+        if isinstance(self.source, (GroupSource, PartSource)):
             return frozen(self.source.times)
         return frozen(np.arange(self.iterations))
 

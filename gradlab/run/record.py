@@ -16,7 +16,7 @@ from gradlab.run import arrays, printing, saving, tables
 from gradlab.run.describing import as_json, describe_blocks, describe_layers, is_baseline
 from gradlab.run.reader import Reader
 from gradlab.run.sampling import Sampling
-from gradlab.run.sources import FolderSource, MemorySource, Source
+from gradlab.run.sources import FolderSource, MemorySource, PartSource, Source
 from gradlab.run.tables import (
     BLOCK_COLUMNS,
     BLOCK_STATISTICS,
@@ -326,6 +326,20 @@ class Run:
         if self._whole is not None and self._span is not None:
             return self._whole.between(first, stop)._of_layers(self._span)
         return self._of_groups(self._sampling.between(max(first, 0), min(stop, self.iterations)))
+
+    def select(self, times: Sequence[int]) -> Run:
+        """Return the part that holds these iterations alone, as it would have been recorded.
+
+        Parameters
+        ----------
+        times : sequence of int
+            Iterations of this run; those that it does not have are left out.
+        """
+        if self._whole is not None and self._span is not None:
+            return self._whole.select(times)._of_layers(self._span)
+        chosen = np.intersect1d(self.times, np.asarray(times, int))
+        widths = {"steps": self._replicates, "signals": self._replicates * len(self._layers)}
+        return self._part(PartSource(self._source, chosen, widths), self._layers, None)
 
     @functools.cached_property
     def _usual_part(self) -> Run:

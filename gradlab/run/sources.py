@@ -121,6 +121,37 @@ class GroupSource:
         return len(self.times) * (self._groups.width if name == "signals" else self._replicates)
 
 
+class PartSource:
+    """Reads some iterations of any source: those of `times`, ascending."""
+
+    def __init__(self, source: Source, times: Array, widths: Mapping[str, int]):
+        self._source, self._widths = source, widths
+        self.times = times
+
+    def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
+        """Return a table, or some of its columns, of the iterations chosen; the weights whole."""
+        if name == "weights":
+            return self._source.table(name, columns)
+        wanted = None if columns is None else list(dict.fromkeys(["iteration", *columns]))
+        table = self._source.table(name, wanted)
+        if table is None:
+            return None
+        times = pa.array(self.times, pa.int32())
+        chosen = table.filter(pc.is_in(table["iteration"], value_set=times))  # pyright: ignore[reportAttributeAccessIssue]
+        return chosen if columns is None else chosen.select(columns)
+
+    def columns(self, name: str) -> list[str]:
+        """Name the columns of a table."""
+        return self._source.columns(name)
+
+    def rows(self, name: str) -> int:
+        """Count the rows of a table."""
+        if name not in self._widths:
+            table = self.table(name)
+            return 0 if table is None else table.num_rows
+        return len(self.times) * self._widths[name]
+
+
 class MemorySource:
     """Tables held in memory: what `Run.from_arrays` makes."""
 

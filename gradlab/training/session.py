@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError
 from gradlab.kinds import CALLBACK, FLAG, PATH, TEXT, of_kinds
+from gradlab.live import lookout
 from gradlab.nn import clipping, losses, optimizers, schedules
 from gradlab.nn.loop import Step, Trainer
 from gradlab.nn.losses import Loss
@@ -24,6 +25,9 @@ from gradlab.recorder import Recorder
 from gradlab.run import Run
 from gradlab.training.description import blocks, configuration, layers
 from gradlab.training.observer import RecordingObserver, Validator
+
+if TYPE_CHECKING:
+    from gradlab.rules import Finding
 
 CALIBRATED_ON = 256  # training examples, for initializers that need data
 
@@ -41,6 +45,7 @@ def train(
     weights: int = 50,
     validate_every: int = 50,
     on_step: Callable[[Step], None] | None = None,
+    on_finding: str | Callable[[Finding], Any] | None = "print",
     **options: Any,
 ) -> Run:
     """Train `model` in place and return the Run: every layer's statistics at every iteration.
@@ -67,6 +72,9 @@ def train(
     on_step : callable, optional
         Called with the `gradlab.nn.loop.Step` of each iteration after it was recorded; copy what
         you keep of it.
+    on_finding : "print", "raise", callable or None
+        What to do the moment a root cause appears while it trains: print one line, raise
+        FindingError (at an error), or call a function with the Finding. None: nothing is judged.
 
     Returns
     -------
@@ -77,9 +85,12 @@ def train(
     ArgumentError, DataError, RunError
         An argument outside its range, data that do not fit the model or the loss, a folder that
         cannot be written.
+    FindingError
+        With on_finding="raise".
     """
     _check_kinds(model, data)
     validate_every = int(COUNT.check("validate_every", validate_every))
+    watching = lookout(on_finding)
     asked = given(TrainingOptions, options, "a training")
     asked = replace(asked, loss=losses.or_default(asked.loss, data.task))
     criterion = _criterion(model, data, asked)
@@ -99,6 +110,8 @@ def train(
         blocks=blocks(model),
         histograms=asked.histograms,
     )
+    if watching is not None:
+        recorder.listen(watching)
     if model.init == "lsuv" and not model.calibrated:
         model.calibrate(data.x_train[:CALIBRATED_ON])
     # More BLAS threads make these small products slower, not faster.

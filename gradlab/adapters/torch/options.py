@@ -6,13 +6,17 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradlab.errors import ArgumentError, is_number, one_of, shown
 from gradlab.kinds import is_path
+from gradlab.live.judging import check_on_finding
 from gradlab.ranges import COUNT, COUNT_OR_0
 from gradlab.recorder import Cadence
 from gradlab.run import as_json, storage
+
+if TYPE_CHECKING:
+    from gradlab.rules import Finding
 
 OBJECTIVES = ("minimize", "maximize", "moving")
 ON_NONFINITE = ("trace", "record", "stop")
@@ -45,6 +49,11 @@ class WatchOptions:
         the look would synchronise in every step); "stop" does so on every device and raises
         NonFiniteError with the diagnosis, the weights still whole; "record" does nothing of the
         kind.
+    on_finding : "print", "raise", callable or None
+        What to do the moment a root cause appears: print one line on stderr; raise FindingError
+        from `optimizer.step()` at an error; or call a function with the Finding, whose exceptions
+        end the training, too. None: nothing is judged while it trains. Verdicts take at most 2 % of
+        the time, and none is made in the first 5 seconds, but for a NaN.
     keep_batch : bool, optional
         The batch that broke, and those at which the gradient spiked, stay in memory for
         `recorder.replay()` until the process ends. True: they are written into the run's folder as
@@ -89,6 +98,7 @@ class WatchOptions:
     modules: bool = True
     updates: bool = True
     on_nonfinite: str = "trace"
+    on_finding: str | Callable[[Finding], Any] | None = "print"
     keep_batch: bool | None = None
     distributed: bool = False
     baseline_loss: float | None = None
@@ -108,6 +118,7 @@ class WatchOptions:
             object.__setattr__(self, name, COUNT_OR_0.check(name, getattr(self, name)))
         one_of("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         one_of("objective", self.objective, OBJECTIVES)
+        check_on_finding(self.on_finding)
         baseline = self.baseline_loss
         if baseline is not None and not is_number(baseline):
             raise ArgumentError(

@@ -17,6 +17,7 @@ from torch import nn
 from gradlab.adapters.torch import describe
 from gradlab.adapters.torch.assembly import Assembled, Assembler
 from gradlab.adapters.torch.distributed import BROKEN, LEFT, LIVE, Ranks
+from gradlab.adapters.torch.findings import Findings
 from gradlab.adapters.torch.ledger import Column, Ledger
 from gradlab.adapters.torch.measure.parameters import Parameters
 from gradlab.adapters.torch.modules import class_name
@@ -80,6 +81,7 @@ class Record:
         self._moved = time.monotonic()
         self._facts: dict[str, Any] = {}
         self._broken_somewhere = False
+        self.findings = Findings(options.on_finding)
 
     @property
     def recorder(self) -> Recorder:
@@ -158,6 +160,7 @@ class Record:
             histograms=options.histograms,
             blocks=describe.blocks(self._stream, self._structure, rows),
         )
+        self.findings.follow(self._recorder)
         positions = self._recorder.positions
         if len(positions):
             self._ledger.table("followed", {"value": LATEST}, len(positions))

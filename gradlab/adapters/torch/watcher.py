@@ -220,6 +220,7 @@ class Watch:
         self._leave()
         if not self._closed and self.iterations:
             self._end("complete")
+            self._guard.pass_on(self._record.findings.take())
         elif not self._closed:
             self._closed = True
             warnings.warn(

@@ -20,16 +20,25 @@ class Guard:
 
     The first one is handed to `failed`, and nothing is raised.
 
-    Errors that are meant for the user's loop (`NonFiniteError`) pass.
+    Errors that are meant for the user's loop (`NonFiniteError`, and `meant`) pass.
 
     Attributes
     ----------
     failed : callable
         What is called with the exception.
+    meant : Exception or None
+        An exception that is meant for the user's loop.
     """
 
     def __init__(self, failed: Callable[[Exception], None]):
         self.failed = failed
+        self.meant: Exception | None = None
+
+    def pass_on(self, error: Exception | None) -> None:
+        """Raise an exception that is meant for the user's loop; nothing where there is none."""
+        self.meant = error
+        if error is not None:
+            raise error
 
     def __call__(self, call: Callable[..., Any]) -> Hook:
         """Return a hook that makes this call."""
@@ -53,6 +62,8 @@ class Hook:
         except NonFiniteError:
             raise
         except Exception as error:  # whatever it is: a training must not die of its record
+            if error is self._guard.meant:
+                raise
             self._guard.failed(error)
             return None
 
