@@ -83,9 +83,10 @@ ROOMS = {
         "numpy",
     ),
     "live": room(
-        "diagnosis diagnosis.verdict errors live.* recorder rules run",
-        "numpy",
+        "diagnosis diagnosis.verdict display errors live.* recorder rules run run.locks", "numpy"
     ),
+    "live.server": room("errors live.* report"),
+    "live.terminal": room("display live.*", "rich"),
     "differences": room(
         "kinds diagnosis diagnosis.verdict differences.* display errors rules.base rules.wording "
         "run statistics",
@@ -114,9 +115,9 @@ ROOMS = {
     "pytest_plugin": room("diagnosis.project errors report testing.*", "pytest"),
     "cli": room(
         "_version activations cli.* comparison comparison.networks datasets diagnosis "
-        "diagnosis.project differences errors files fixes options ranges report report.article "
-        "report.forecast report.gallery report.layer_filter rules run run.storage statistics "
-        f"theory training {SHARED}",
+        "diagnosis.project differences errors files fixes live live.* options ranges report "
+        "report.article report.forecast report.gallery report.layer_filter rules run run.storage "
+        f"statistics theory training {SHARED}",
         "numpy rich threadpoolctl typer",
     ),
     "__main__": room("cli"),

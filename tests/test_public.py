@@ -103,6 +103,7 @@ KEYWORDS = {
         "weights",
         "validate_every",
         "on_step",
+        "on_finding",
         "loss",
         "optimizer",
         "learning_rate",
@@ -215,6 +216,7 @@ COMMANDS = {
     ],
     "check": ["--strict", "--select", "--ignore", "--format", "--fail-on", "--layers"],
     "diff": ["--rounding", "--offset", "--fail-on", "--format", "-o", "--output", "--open"],
+    "live": ["--browser", "--port", "--open", "--once", "--interval"],
     "report": ["-o", "--output", "--open", "--layers"],
     "gallery": ["-o", "--output", "--experiments", "--quick", "--jobs", "--open"],
     "theory": [

@@ -22,6 +22,8 @@ FIRST_SECONDS, FIRST_ITERATIONS = 5.0, 20
 """Before, nothing is judged, but for a NaN: a short training is over before anyone could act."""
 PART_OF_TIME = 50
 """A verdict that took a second is followed by 50 seconds without one: at most 2 % of the time."""
+CONFIRM = 10
+"""Where something new was found, the next verdict, which confirms it or not, comes sooner."""
 GROWTH = 1.25
 """The record has grown by a quarter before it is judged again."""
 SEEN_TWICE = 2
@@ -70,7 +72,9 @@ class Lookout:
         now = self._clock()
         cost = now - began
         self.seconds += cost
-        self._next_time = now + PART_OF_TIME * cost
+        found = set() if diagnosis is None else {root.rule for root in diagnosis.faults}
+        is_new = not found <= self._before | self._told
+        self._next_time = now + (CONFIRM if is_new else PART_OF_TIME) * cost
         self._next_iteration = int(recorder.acknowledged * GROWTH) + 1
         if diagnosis is not None:
             self._tell(diagnosis, recorder.acknowledged, ended)

@@ -69,11 +69,26 @@ def write_report(
     RunError
         The file cannot be written.
     """
-    from gradlab.report.render import render, write_page
+    from gradlab.report.render import write_page
+
+    page = report_page(subject, judge=judge, links=links, layers=layers, difference=difference)
+    return write_page(page, path)
+
+
+def report_page(
+    subject: Subject,
+    *,
+    judge: Callable[[Run], Diagnosis] | None = None,
+    links: Sequence[tuple[str, str]] = (),
+    layers: str = "",
+    difference: Difference | None = None,
+) -> str:
+    """Return the report as HTML; arguments as for `write_report`."""
+    from gradlab.report.render import render
 
     page = ""
     for scale in SCALES:
         page = render(build(subject, scale, judge, layers, difference), links=links)
         if len(page.encode()) <= BUDGET:
             break
-    return write_page(page, path)
+    return page

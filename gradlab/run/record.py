@@ -327,6 +327,25 @@ class Run:
             return self._whole.between(first, stop)._of_layers(self._span)
         return self._of_groups(self._sampling.between(max(first, 0), min(stop, self.iterations)))
 
+    def held(self) -> Run:
+        """Return a run that is still recorded as it is now; a closed one is itself.
+
+        Its tables are read once, and mapped rather than copied: what is written later, or removed
+        when the recording ends, changes nothing.
+        """
+        source = self._source
+        if not isinstance(source, FolderSource) or self._whole is not None or source.is_closed:
+            return self
+        return Run(
+            self._name,
+            self._config,
+            self._provenance,
+            self._layers,
+            self._replicates,
+            MemorySource(self._reader.tables()),
+            blocks=self._blocks,
+        )
+
     def select(self, times: Sequence[int]) -> Run:
         """Return the part that holds these iterations alone, as it would have been recorded.
 

@@ -51,7 +51,7 @@ class FolderSource:
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table | None:
         """Return a table or some of its columns."""
-        if self._is_closed():
+        if self.is_closed:
             path = self._path(name)
             return parquet.read(path, columns) if path.exists() else None
         batches = [
@@ -62,13 +62,13 @@ class FolderSource:
 
     def rows(self, name: str) -> int:
         """Count the rows of a table."""
-        if self._is_closed():
+        if self.is_closed:
             return parquet.rows(self._path(name)) if self._path(name).exists() else 0
         return sum(batch.num_rows for batch in streams.whole(self.folder, name, self._layout))
 
     def columns(self, name: str) -> list[str]:
         """Name the columns of a table."""
-        if not self._is_closed():
+        if not self.is_closed:
             first = next(streams.whole(self.folder, name, self._layout), None)
             return [] if first is None else list(first.schema.names)
         if name not in self._names:
@@ -79,12 +79,13 @@ class FolderSource:
     def row_groups(self, width: int) -> RowGroups | None:
         """Return the statistics' row groups, `width` rows an iteration; None of a live run."""
         path = self._path("signals")
-        return RowGroups(path, width) if self._is_closed() and path.is_file() else None
+        return RowGroups(path, width) if self.is_closed and path.is_file() else None
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.parquet"
 
-    def _is_closed(self) -> bool:
+    @property
+    def is_closed(self) -> bool:
         """Whether to read Parquet files: a live run's streams are removed when it is closed."""
         return self._closed or not any(streams.segments(self.folder, table) for table in TABLES)
 

@@ -46,6 +46,19 @@ def test_a_verdict_of_two_seconds_is_followed_by_a_hundred_without_one(seconds, 
     assert look.seconds == 2.0 * calls
 
 
+@pytest.mark.parametrize(("seconds", "calls"), [(19.9, 1), (20.0, 2)])
+def test_what_is_new_is_confirmed_sooner(seconds, calls):
+    look, clock, judge, recorder, heard = looking(["GL101"], cost=2.0)
+    clock.now += 5
+    recorder.acknowledged = 20
+    look(recorder)
+    clock.now += seconds
+    recorder.acknowledged = 2000
+    look(recorder)
+    assert judge.calls == calls
+    assert heard == ["GL101"] * (calls - 1)
+
+
 @pytest.mark.parametrize(("iterations", "calls"), [(125, 1), (126, 2)])
 def test_a_record_is_judged_again_when_it_has_grown_by_a_quarter(iterations, calls):
     look, clock, judge, recorder, _ = looking(())

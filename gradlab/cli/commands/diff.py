@@ -18,6 +18,7 @@ GROUP = "Judge"
 EXAMPLES = (
     ("gradlab diff runs/before runs/after", "where two runs first differ"),
     ("gradlab diff runs/whole runs/resumed --offset 100", "one that began at iteration 100"),
+    ("gradlab diff runs/float32 runs/bfloat16 --fail-on verdict", "in CI: is the second worse?"),
 )
 
 First = Annotated[Path, typer.Argument(metavar="A", help="Folder of a recorded run.")]
@@ -67,6 +68,7 @@ def diff(
 
     Exits with 1 if the records part beyond rounding.
     """
+    from gradlab.diagnosis import project
     from gradlab.errors import one_of
 
     one_of("format", format_, ("text", "json"))
@@ -79,7 +81,8 @@ def diff(
     else:
         output.say(str(difference))
     if output_file is not None:
-        path = output.write_report(runs, output_file, difference=difference)
+        judge = project.nearest().judge
+        path = output.write_report(runs, output_file, judge=judge, difference=difference)
         if open_it:
             output.open_page(path)
     return int(not difference.same if fail_on == "parting" else difference.worse)
