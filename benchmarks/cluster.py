@@ -22,10 +22,13 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from gradlab import datasets
 from gradlab.comparison import Plan, plan_cells, train_cells
@@ -46,17 +49,30 @@ def plans_of(grid: dict[str, Any], **options: Any) -> list[Plan]:
 
 def seconds(plans: Sequence[Plan], **how: Any) -> float:
     """Return how long it takes to train cells into a new folder."""
+    return seconds_and_work(plans, **how)[0]
+
+
+def seconds_and_work(plans: Sequence[Plan], **how: Any) -> tuple[float, float]:
+    """Return how long that takes, and the processor's seconds of this process and its children."""
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), processor_seconds()
         for _ in train_cells(plans, DATA, runs=folder, **how):
             pass
-        return time.perf_counter() - start
+        return time.perf_counter() - start, processor_seconds() - worked
+
+
+def processor_seconds() -> float:
+    """Return the processor's seconds so far of this process and of all that it started."""
+    here = psutil.Process()
+    times = [each.cpu_times() for each in (here, *here.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 @contextmanager
 def ways():
     """Yield the three ways to train cells, each started and warm."""
     warm = plans_of(SHORT, iterations=2)
+    warnings.filterwarnings("ignore", message="Port .* is already in use")
     with connected("local", 2) as two, connected("local", 1) as one:
         made: dict[str, dict[str, Any]] = {
             "two processes": {"jobs": 2},
@@ -68,16 +84,24 @@ def ways():
         yield made
 
 
-def in_turn(plans: Sequence[Plan], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each way, `rounds` times; the order is turned around each time."""
-    measured: dict[str, list[float]] = {}
+Measured = dict[str, list[tuple[float, float]]]
+
+
+def in_turn(plans: Sequence[Plan], rounds: int) -> Measured:
+    """Return (seconds, processor's seconds) of each way; the order is turned each time."""
+    measured: Measured = {}
     with ways() as made:
         for number in range(rounds):
             order = list(made.items())
             for name, how in order if number % 2 == 0 else reversed(order):
-                measured.setdefault(name, []).append(seconds(plans, **how))
+                took, worked = seconds_and_work(plans, **how)
+                measured.setdefault(name, []).append((took, worked))
                 load = os.getloadavg()[0]
-                print(f"    {name:<14} {measured[name][-1]:7.1f} s  (load {load:.1f})", flush=True)
+                print(
+                    f"    {name:<14} {took:7.1f} s, {worked:7.1f} s of a processor "
+                    f"(load {load:.1f})",
+                    flush=True,
+                )
     return measured
 
 
@@ -88,12 +112,13 @@ def scaling(rounds: int, iterations: int) -> None:
     measured = in_turn(plans, rounds)
     plain = measured["two processes"]
     for name, share in (("cluster of 2", 1.0), ("cluster of 1", 0.5)):
-        ratios = [mine / other / share for mine, other in zip(plain, measured[name], strict=True)]
-        told = " ".join(f"{each:.3f}" for each in ratios)
-        print(
-            f"  {name}: {statistics.median(ratios):.3f} of the plain rate a process "
-            f"(by round: {told})"
-        )
+        pairs = list(zip(plain, measured[name], strict=True))
+        for kind, ratios in (
+            ("of the plain rate a process", [mine[0] / other[0] / share for mine, other in pairs]),
+            ("of it by work of the processor", [mine[1] / other[1] for mine, other in pairs]),
+        ):
+            told = " ".join(f"{each:.3f}" for each in ratios)
+            print(f"  {name}: {statistics.median(ratios):.3f} {kind} (by round: {told})")
 
 
 def overhead(rounds: int) -> None:
@@ -101,9 +126,11 @@ def overhead(rounds: int) -> None:
     plans = plans_of(GRID, depths=list(range(1, 26)), width=4, seeds=1, iterations=1)
     print(f"{len(plans)} cells of one iteration:")
     measured = in_turn(plans, rounds)
-    for name, times in measured.items():
+    for name, pairs in measured.items():
         workers = 1 if name.endswith("of 1") else 2
-        print(f"  {name}: {1000 * workers * min(times) / len(plans):.0f} ms of a worker a cell")
+        took = 1000 * workers * min(took for took, _ in pairs) / len(plans)
+        worked = 1000 * min(worked for _, worked in pairs) / len(plans)
+        print(f"  {name}: a cell takes {took:.0f} ms of a worker, {worked:.0f} of a processor")
 
 
 def cell_times(iterations: int) -> list[float]:
@@ -191,7 +218,7 @@ def tables(runs: str, plan: Plan) -> dict[str, bytes]:
 def scheduler() -> None:
     """Kill a scheduler in the middle of a grid, start it and a worker again; the grid goes on."""
     address = "tcp://127.0.0.1:8797"
-    plans = plans_of(SHORT, iterations=1500)
+    plans = plans_of(SHORT, iterations=300)
     started = [_dask("scheduler", "--port", "8797", "--no-dashboard"), _worker(address)]
     with tempfile.TemporaryDirectory() as runs:
         done = 0

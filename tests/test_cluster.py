@@ -152,26 +152,32 @@ def test_a_cell_that_no_worker_can_hold_is_refused(client, tmp_path):
         gradlab.compare(**options | {"seeds": 8}, runs=tmp_path, cluster=client)
 
 
-LIMIT_OF_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({}, -1))"
+FULL_DISK = """
+import gradlab.comparison.remote, pathlib
+
+gradlab.comparison.remote.kept = gradlab.comparison.remote.record
+full = pathlib.Path("/dev/full")  # whatever is written there does not fit
+gradlab.comparison.remote.record = lambda *_, full=full: full.write_bytes(b"a byte too many")
+"""
+ROOM_AGAIN = "import gradlab; gradlab.comparison.remote.record = gradlab.comparison.remote.kept"
 
 
 def test_where_one_disk_is_full_the_cell_is_trained_elsewhere(client, alone, tmp_path):
-    """Each write beyond 2 kB fails on one of the workers."""
     where = next(iter(client.nthreads()))
-    client.run(exec, LIMIT_OF_FILES.format(2000), workers=[where])
+    client.run(exec, FULL_DISK, workers=[where])
     try:
         assert_same_records(alone, gradlab.compare(**GRID, runs=tmp_path, cluster=client))
     finally:
-        client.run(exec, LIMIT_OF_FILES.format(-1))
+        client.run(exec, ROOM_AGAIN, workers=[where])
 
 
 def test_where_all_disks_are_full_it_is_told(client, tmp_path):
-    client.run(exec, LIMIT_OF_FILES.format(2000))
+    client.run(exec, FULL_DISK)
     try:
-        with pytest.raises(GradlabError, match=r"worker tcp://.*File too large.*cells are kept"):
+        with pytest.raises(GradlabError, match=r"tcp://.*No space left on device.*cells are kept"):
             gradlab.compare(**GRID, runs=tmp_path, cluster=client)
     finally:
-        client.run(exec, LIMIT_OF_FILES.format(-1))
+        client.run(exec, ROOM_AGAIN)
     assert list(tmp_path.glob("*")) == []
 
 
@@ -198,7 +204,9 @@ def test_processes_of_this_machine_are_no_matter_of_a_cluster(tmp_path):
 
 
 def kill_a_worker(client):
-    process = random.choice([each.pid for each in client.cluster.workers.values() if each.pid])
+    known = client.cluster.scheduler.workers
+    nannies = [each for each in client.cluster.workers.values() if each.worker_address in known]
+    process = random.choice([each.pid for each in nannies])
     os.kill(process, signal.SIGKILL)
     return process
 

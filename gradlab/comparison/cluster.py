@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from gradlab._version import __version__
 from gradlab.comparison import remote
-from gradlab.comparison.connection import PATIENCE, address_of, check, connected, workers_of
+from gradlab.comparison.connection import (
+    PATIENCE,
+    address_of,
+    check,
+    connected,
+    replace_lost,
+    workers_of,
+)
 from gradlab.comparison.plan import Plan
 from gradlab.comparison.workers import appear, is_sealed
 from gradlab.datasets import Data
@@ -109,6 +116,7 @@ class _Sweep:
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._by_folder = {each.folder: each for each in plans}
         self._workers = workers_of(client)
+        self._at_first = len(self._workers)
         self._looked = time.monotonic()
         self._seen = self._looked  # when there was a worker last
         every = max(1.0, len(self._workers) / MESSAGES)
@@ -172,6 +180,8 @@ class _Sweep:
             return
         self._looked = now
         self._workers = workers_of(self._client)
+        if len(self._workers) < self._at_first:
+            replace_lost(self._client, self._at_first)
         if self._workers:
             self._seen = now
         elif now > self._seen + PATIENCE:
@@ -225,6 +235,7 @@ class _Sweep:
             time.sleep(0.1)
         if self._client.status != "running":
             raise GradlabError(f"the scheduler at {address_of(self._client)} went away; {KEPT}")
+        self._client.subscribe_topic(remote.TOPIC, self._hear)
 
     def _leave(self) -> None:
         """Call off what was asked for and did not come."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 LOCAL = "local"
-PATIENCE = 60.0
-"""Seconds to wait for a scheduler that went away, and for a first worker."""
+PATIENCE = 120.0
+"""Seconds to wait for a scheduler that went away, and for a worker where there is none."""
 ANSWER = 10.0
 """Seconds for a scheduler to answer at first."""
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
@@ -135,13 +135,14 @@ def _found(address: str) -> Iterator[Client]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=ANSWER, set_as_default=False)
+        Client(address, timeout=ANSWER, set_as_default=False).close()
     except OSError:
         raise GradlabError(
             f"cluster={address!r}: no Dask scheduler answers there; start one by `dask scheduler`, "
             "which prints its address"
         ) from None
-    with client:
+    # One that waits longer, where the scheduler goes away and is started again.
+    with Client(address, timeout=PATIENCE, set_as_default=False) as client:
         yield client
 
 
@@ -168,6 +169,19 @@ def workers_of(client: Client) -> list[str]:
         return list(cast(dict, client.nthreads()))
     except (OSError, AttributeError, ValueError):
         return []
+
+
+def replace_lost(client: Client, count: int) -> None:
+    """Let a cluster of this machine have `count` workers again.
+
+    Where a worker is killed, its nanny starts another one; where it is killed while it starts, the
+    nanny gives up, and only the cluster can start a new pair.
+    """
+    from distributed import LocalCluster
+
+    cluster = client.cluster
+    if isinstance(cluster, LocalCluster) and getattr(cluster, "_adaptive", None) is None:
+        cluster.scale(count)
 
 
 def _compare_versions(client: Client) -> None:

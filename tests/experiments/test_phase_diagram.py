@@ -1,0 +1,78 @@
+"""The edge of chaos, against tanh's slope at 0 and a simulation without gradlab."""
+
+import numpy as np
+import pytest
+
+from experiments import phase_diagram
+from tests.experiments.pages import check_page
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return phase_diagram.run(quick=True, runs=tmp_path_factory.mktemp("runs"))
+
+
+def simulated_factor(gain, width=400, layers=40, seed=0):
+    """What a layer multiplies a gradient by, deep in one wide random tanh net."""
+    random = np.random.default_rng(seed)
+    h = random.standard_normal(width)
+    slopes, weights = [], []
+    for _ in range(layers):
+        weights.append(random.standard_normal((width, width)) * gain / np.sqrt(width))
+        h = np.tanh(h @ weights[-1])
+        slopes.append(1 - h**2)
+    gradient, norms = random.standard_normal(width), []
+    for weight, slope in zip(weights[::-1], slopes[::-1], strict=True):
+        gradient = (gradient * slope) @ weight.T
+        norms.append(np.linalg.norm(gradient))
+    return (norms[19] / norms[4]) ** (1 / 15)  # away from both ends
+
+
+def test_the_edge_is_where_the_slope_at_zero_and_the_scale_cancel(result):
+    """tanh'(0) = 1, so that chi = gain^2 while the signal dies out."""
+    assert result.critical == pytest.approx(1.0, abs=1e-6)
+    assert phase_diagram.theory_factor(0.5) == pytest.approx(0.5, rel=1e-6)
+    assert phase_diagram.scale(0.5) == pytest.approx(1 / np.log(4.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("gain", [1.5, 2.0, 3.0])
+def test_theory_is_what_a_wide_random_net_does(gain):
+    assert phase_diagram.theory_factor(gain) == pytest.approx(simulated_factor(gain), rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("gain", "depth", "phase"),
+    [
+        (0.5, 4, "trainable"),  # 6 / ln 4 = 4.33
+        (0.5, 5, "ordered"),
+        (1.0, 1000, "trainable"),
+        (3.0, 20, "chaotic"),
+    ],
+)
+def test_phases(gain, depth, phase):
+    assert phase_diagram.phase(gain, depth, 1.0) == phase
+
+
+def test_deep_nets_learn_at_the_edge_alone(result):
+    """Guessing one of ten digits is right in a tenth of cases."""
+    shallow, deep = result.accuracy.T
+    assert shallow.min() > 0.5
+    assert deep[0] < 0.3
+    assert deep[1] > 0.6
+    assert not deep[2] > deep[1] - 0.2
+    assert phase_diagram.deepest(result, 1.0) == 20
+    assert phase_diagram.deepest(result, 0.5) == 2
+
+
+def test_the_gradient_shows_the_phases_before_any_training(result):
+    ordered, edge, chaotic = result.factor[:, -1]
+    assert ordered == pytest.approx(0.5, rel=0.05)
+    assert edge == pytest.approx(1.0, abs=0.15)
+    assert chaotic == pytest.approx(simulated_factor(3.0), rel=0.1)
+
+
+def test_the_page_holds(result, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    article = check_page(phase_diagram, result)
+    assert article.facts["critical"] == pytest.approx(1.0, abs=1e-6)
+    assert "with 20 hidden layers a tanh network is right in" in article.answer
