@@ -112,6 +112,7 @@ class _Sweep:
         self._on_progress = on_progress
         self._tries: Counter[Plan] = Counter()
         self._failed: dict[Plan, list[str]] = {}
+        self._bound: dict[Future, list[str]] = {}  # to these workers alone
         self._asked: dict[Future, Plan] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._by_folder = {each.folder: each for each in plans}
@@ -168,9 +169,10 @@ class _Sweep:
                 priority=int(plan.cost),
                 pure=False,
                 workers=others or None,
-                allow_other_workers=bool(others),
             )
             self._asked[future] = plan
+            if others:
+                self._bound[future] = others
             future.add_done_callback(self._ended.put)
 
     def _look(self) -> None:
@@ -182,6 +184,7 @@ class _Sweep:
         self._workers = workers_of(self._client)
         if len(self._workers) < self._at_first:
             replace_lost(self._client, self._at_first)
+        self._unbind()
         if self._workers:
             self._seen = now
         elif now > self._seen + PATIENCE:
@@ -189,6 +192,18 @@ class _Sweep:
                 f"the cluster at {address_of(self._client)} has had no worker for "
                 f"{PATIENCE:.0f} s; {KEPT}"
             )
+
+    def _unbind(self) -> None:
+        """Ask anew for cells whose every chosen worker is gone: nobody else would take them."""
+        for future, workers in list(self._bound.items()):
+            if future not in self._asked:
+                del self._bound[future]
+            elif not set(workers) & set(self._workers):
+                del self._bound[future]
+                plan = self._asked.pop(future)
+                self._tries[plan] -= 1
+                self._waiting.append(plan)
+                future.cancel()
 
     def _sent_data(self) -> Future:
         """Return the data on the cluster: sent once; a worker that lacks them asks another one.
