@@ -198,6 +198,7 @@ def main() -> None:
         and fnmatchcase(case.name, options.only)
     ][:: options.every]
     labels = labelled(cases, options.labels)
+    cases.sort(key=lambda case: case.depth * case.training["iterations"])  # the short ones first
     by_name = {row["name"]: row for row in labels}
     rows = []
     if options.json is not None and options.json.exists():  # goes on where it was stopped

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
@@ -117,7 +118,7 @@ def fix(
         before=before,
         trials=tuple(search.trials),
         winner=winner,
-        diff=setup.diff(changed),
+        diff=_shown(setup.diff(changed), prepare),
         code="" if winner is None else code(changed, data),
         shown=bench.shown(before),
         spent=search.spent,
@@ -251,6 +252,14 @@ def _shortened(options: TrainingOptions, iterations: int) -> TrainingOptions:
         options.schedule,
     )
     return replace(options, iterations=iterations, schedule=schedule)
+
+
+def _shown(
+    diff: dict[str, tuple[Any, Any]], prepare: Callable[[MLP], None] | None
+) -> dict[str, tuple[Any, Any]]:
+    """Leave out what is taken back of a preparation, where there was none."""
+    hidden = () if prepare is not None else ("start", "biases")
+    return {name: pair for name, pair in diff.items() if name not in hidden}
 
 
 def _named(changes: Sequence[Change]) -> str:

@@ -139,12 +139,12 @@ def _pair(
         )
     ]
     across, up = labels
-    kind = "log" if log else "linear"
+    scale = {"type": "log", "dtick": 1} if log else {"type": "linear"}
     layout = {
         "xaxis": {"title": {"text": across}, "domain": LEFT},
         "xaxis2": {"title": {"text": across}, "domain": RIGHT, "matches": "x"},
-        "yaxis": {"title": {"text": up}, "type": kind},
-        "yaxis2": {"type": kind, "matches": "y", "anchor": "x2"},
+        "yaxis": {"title": {"text": up}, **scale},
+        "yaxis2": {**scale, "matches": "y", "anchor": "x2"},
         "showlegend": False,
         "height": HEIGHT,
         "annotations": [

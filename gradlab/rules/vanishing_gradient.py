@@ -22,6 +22,7 @@ from gradlab.rules.windows import WINDOW, finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds, span
 from gradlab.rules.yardsticks import (
     LEARNED,
+    LOOKUP,
     UNKNOWN,
     constant_loss,
     gradient_share,
@@ -293,11 +294,15 @@ def _steady_activation(run: Run) -> str:
 def _initialization(run: Run, layers: tuple[int, ...], evidence: str) -> tuple[Remedy, ...]:
     """Return the initialization to try, or nothing where the weights began with its scale."""
     scheme = fitting_scheme(_used(run))
-    begun = _starting_scale(run, layers, scheme)
-    if begun is not None and begun > ENOUGH:
-        return ()
-    if begun is not None:
-        evidence = f"the weights began at {number(begun)} of that scale; {evidence}"
+    scales = _starting_scales(run, scheme)
+    begun = [scales[layer - 1] for layer in layers if np.isfinite(scales[layer - 1])]
+    if begun:
+        middle = float(np.median(begun))
+        if middle > ENOUGH:
+            return ()
+        evidence = f"the weights began at {number(middle)} of that scale; {evidence}"
+        # Whatever began too small is drawn anew, also where the gradient is still there.
+        layers = tuple(int(row) + 1 for row in np.flatnonzero(scales < ENOUGH))
     if _used(run) == "relu":
         because = "relu halves the signal, and He's variance 2/fan_in makes up for it"
         return (initialize(run, layers, scheme, because=because, evidence=evidence),)
@@ -307,15 +312,15 @@ def _initialization(run: Run, layers: tuple[int, ...], evidence: str) -> tuple[R
     return (scale.adding("or with a larger gain, so that the factors come to 1"),)
 
 
-def _starting_scale(run: Run, layers: tuple[int, ...], scheme: str) -> float | None:
-    """Return ||W|| at iteration 0 over the norm that a scheme gives; None where it is not known."""
+def _starting_scales(run: Run, scheme: str) -> Array:
+    """Return ||W|| at iteration 0 over the norm that a scheme gives (L,); NaN where not known."""
     part = run.condensed()
-    rows = [layer - 1 for layer in layers]
-    fan_in, fan_out = run.layer("fan_in")[rows], run.layer("fan_out")[rows]
-    variance = 2 / fan_in if scheme == "he_normal" else 2 / (fan_in + fan_out)
+    fan_in, fan_out = run.layer("fan_in"), run.layer("fan_out")
+    looked_up = np.array([kind == LOOKUP for kind in run.layer("kind")])
     with np.errstate(all="ignore"):
-        ratio = part["weight_norm"][0][:, rows] / np.sqrt(variance * fan_in * fan_out)
-    return float(np.nanmedian(ratio)) if np.isfinite(ratio).any() else None
+        variance = 2 / fan_in if scheme == "he_normal" else 2 / (fan_in + fan_out)
+        ratio = part["weight_norm"][0] / np.sqrt(variance * fan_in * fan_out)
+    return np.where(looked_up, np.nan, nanmedian(ratio))
 
 
 def _used(run: Run) -> str:

@@ -107,6 +107,23 @@ def test_warmup_settles_the_net_that_adams_first_steps_upset(result):
     assert after.accuracy > before.accuracy + 0.1  # by 0.25 to 0.31 on three processors
 
 
+def test_gradlab_searches_a_cure_for_every_patient_and_starts_from_the_untreated(result):
+    for number, patient in enumerate(cures.PATIENTS):
+        fix = result.fixes[patient.name]
+        untreated = find(result, number, "untreated")
+        assert fix.before.verdict.replace("-", " ") == untreated.verdict
+        assert fix.trials
+        assert fix.spent <= 1
+
+
+def test_gradlab_proposes_hes_weights_first_where_they_are_the_cure(result):
+    """The patients whose weights are too small or too large (the sigmoid needs another net)."""
+    for number in (1, 2):
+        first = result.fixes[cures.PATIENTS[number].name].first.changes[0]
+        assert first.remedy.action == "initialize"
+        assert 'init="he_normal"' in first.line
+
+
 def test_the_page(result):
     page = check_page(cures, result)
     assert page.facts["level"] + page.facts["other"] == 30
