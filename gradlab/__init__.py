@@ -19,6 +19,7 @@ from gradlab._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from gradlab import datasets as datasets
+    from gradlab import live as live
     from gradlab import testing as testing
     from gradlab import theory as theory
     from gradlab.auditing import audit as audit
@@ -62,7 +63,7 @@ _ATTRIBUTES = {
     "figures": "gradlab.report",
     "GradlabError": "gradlab.errors",
 }
-_MODULES = ("datasets", "testing", "theory")
+_MODULES = ("datasets", "live", "testing", "theory")
 
 __all__ = sorted([*_ATTRIBUTES, *_MODULES])  # pyright: ignore[reportUnsupportedDunderAll]
 

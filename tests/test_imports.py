@@ -87,6 +87,7 @@ ROOMS = {
     ),
     "live.server": room("errors live.* report"),
     "live.terminal": room("display live.*", "rich"),
+    "live.notebook": room("display errors live.*", "IPython"),
     "differences": room(
         "kinds diagnosis diagnosis.verdict differences.* display errors rules.base rules.wording "
         "run statistics",

@@ -48,6 +48,7 @@ NAMES = {
     "gradlab.recorder": ["Recorder"],
     "gradlab.diagnosis": ["Diagnosis", "diagnose"],
     "gradlab.differences": ["Difference", "diff"],
+    "gradlab.live": ["LiveView", "show"],
     "gradlab.comparison": ["Comparison", "compare"],
     "gradlab.datasets": [
         "Data",

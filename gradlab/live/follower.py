@@ -32,6 +32,8 @@ class Follower:
     folder : path
     judge : callable
         Makes the Diagnosis of a Run.
+    rest : float
+        How many times as long as a look took it rests before the next; verdicts likewise.
     clock : callable
         Seconds that only grow.
 
@@ -48,10 +50,11 @@ class Follower:
         folder: Path,
         *,
         judge: Callable[[Run], Diagnosis] = diagnose,
+        rest: float = PART_OF_TIME,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.folder = folder
-        self._judge, self._clock = judge, clock
+        self._judge, self._rest, self._clock = judge, rest, clock
         self.diagnosis: Diagnosis | None = None
         self.run: Run | None = None
         self._judged_at, self._next_verdict = 0, clock()
@@ -85,7 +88,7 @@ class Follower:
             **tell(self.diagnosis),
         )
         if self._looks:  # the first one loads what it needs
-            self._pause = PART_OF_TIME * (self._clock() - began - self._spent)
+            self._pause = self._rest * (self._clock() - began - self._spent)
         self._looks += 1
         return frame
 
@@ -112,7 +115,7 @@ class Follower:
         self.diagnosis = verdict if ended else without_the_end(verdict)
         self._judged_at, self._judged_whole = iterations, ended
         now = self._clock()
-        self._next_verdict = now + PART_OF_TIME * (now - began)
+        self._next_verdict = now + self._rest * (now - began)
         self._spent = now - began
 
     def _state(self, ended: bool) -> str:

@@ -9,6 +9,7 @@ import gradlab
 from gradlab.datasets import Data
 from gradlab.errors import ArgumentError
 from gradlab.run import row_groups
+from tests.differences.test_partings import diff
 from tests.helpers import make_data
 from tests.rules.runs import make_run
 from tests.test_long_runs import GROUP, folder_of
@@ -37,7 +38,7 @@ def test_a_run_agrees_with_itself(first):
 
 
 def test_a_setting_that_differs_is_named_and_parts_them_in_the_update(first):
-    found = gradlab.diff(first, trained(learning_rate=0.2))
+    found = diff(first, trained(learning_rate=0.2))
     assert [(each.name, each.values) for each in found.configuration] == [
         ("learning_rate", (0.1, 0.2))
     ]
@@ -46,7 +47,7 @@ def test_a_setting_that_differs_is_named_and_parts_them_in_the_update(first):
 
 
 def test_another_seed_starts_from_other_weights(first):
-    found = gradlab.diff(first, trained(seed=1))
+    found = diff(first, trained(seed=1))
     assert (found.parting.statistic, found.parting.layers) == ("weight_norm", (1, 1))
     assert "start from different weights" in found.parting.meaning
     assert [each.name for each in found.configuration] == ["seed"]
@@ -57,22 +58,22 @@ def test_another_order_of_the_data_parts_them_in_the_forward_pass(first):
     shuffled = Data("made", *examples)
     model = gradlab.MLP([3, 8, 8, 8, 3], "tanh", seed=0, dtype="float64", replicates=2)
     b = gradlab.train(model, shuffled, learning_rate=0.1, batch_size=8, iterations=30)
-    found = gradlab.diff(first, b)
+    found = diff(first, b)
     assert (found.parting.phase, found.parting.iteration) == ("forward", (0, 0))
     assert "data_fingerprint" in [each.name for each in found.environment]
 
 
 def test_two_precisions_agree_until_training_has_amplified_the_rounding():
     double, single = (trained(20, dtype=dtype) for dtype in ("float64", "float32"))
-    found = gradlab.diff(double, single)
+    found = diff(double, single)
     assert found.same
     assert found.rounding.dtype == "float32"
-    strict = gradlab.diff(double, single, rounding="float64")
+    strict = diff(double, single, rounding="float64")
     assert strict.parting.iteration == (0, 0)
 
 
 def test_runs_of_other_lengths_are_compared_as_far_as_both_go(first):
-    found = gradlab.diff(first, trained(12))
+    found = diff(first, trained(12))
     assert found.same
     assert found.compared == (0, 12)
     assert [each.name for each in found.configuration] == ["iterations"]
@@ -82,7 +83,7 @@ def test_layers_are_matched_by_path():
     a = make_run(layers=3, described={1: {"path": "in"}, 2: {"path": "mid"}, 3: {"path": "out"}})
     described = {n: {"path": path} for n, path in enumerate(("in", "new", "mid", "out"), 1)}
     b = make_run(layers=4, described=described, weight_norm=[8, 5, 9, 8])
-    found = gradlab.diff(a, b)
+    found = diff(a, b)
     assert (found.parting.place, found.parting.layers) == ("mid", (2, 3))
     assert found.layers.alone == ((), ("new",))
     assert "Only made (B) has new." in str(found)
@@ -90,19 +91,19 @@ def test_layers_are_matched_by_path():
 
 def test_a_layer_of_another_size_is_said():
     a, b = (make_run(described={2: {"fan_in": fan_in}}) for fan_in in (4, 5))
-    assert ("hidden2", "fan_in", "4", "5") in gradlab.diff(a, b).layers.changed
+    assert ("hidden2", "fan_in", "4", "5") in diff(a, b).layers.changed
 
 
 def test_runs_without_a_common_layer_are_not_the_same():
     runs = [make_run(layers=1, described={1: {"path": path, "name": path}}) for path in ("a", "b")]
-    found = gradlab.diff(*runs)
+    found = diff(*runs)
     assert not found.same
     assert "no layer of one path in common" in str(found)
 
 
 def test_seeds_of_one_number_are_paired():
     a, b = trained(12, replicates=3), trained(12, replicates=2)
-    found = gradlab.diff(a, b)
+    found = diff(a, b)
     assert found.parting is None
     assert "3 and 2 seeds" in str(found)
 
@@ -115,20 +116,20 @@ def moving(iterations, begin=0, **columns):
 
 @pytest.mark.parametrize(("begin", "compared"), [(20, (20, 60)), (59, (59, 60)), (0, (0, 60))])
 def test_a_resumed_run_is_compared_from_where_it_goes_on(begin, compared):
-    found = gradlab.diff(moving(60), moving(60, begin))
+    found = diff(moving(60), moving(60, begin))
     assert (found.offset, found.compared, found.parting) == (begin, compared, None)
     assert found.same
 
 
 def test_a_run_that_goes_on_may_be_the_first_of_the_two():
-    found = gradlab.diff(moving(60, 20), moving(60))
+    found = diff(moving(60, 20), moving(60))
     assert (found.offset, found.compared, found.parting) == (-20, (0, 40), None)
     assert "made (A) begins with the weights that made (B) had at iteration 20" in str(found)
 
 
 def test_a_resumed_run_parts_at_its_own_iteration_and_the_first_ones():
     grown = np.where(np.arange(60) < 5, 0.01, 0.02)[:, None, None]
-    found = gradlab.diff(moving(60), moving(60, 20, update_norm=grown))
+    found = diff(moving(60), moving(60, 20, update_norm=grown))
     assert found.parting.iteration == (25, 5)
     assert "iteration 25 of the first run, 5 of the second" in str(found)
 
@@ -136,14 +137,14 @@ def test_a_resumed_run_parts_at_its_own_iteration_and_the_first_ones():
 def test_a_run_that_begins_where_another_ended_has_nothing_in_common_with_it():
     model = gradlab.MLP([3, 8, 3], "tanh", seed=0, replicates=2)
     a, b = (gradlab.train(model, DATA, iterations=15, batch_size=8) for _ in range(2))
-    found = gradlab.diff(a, b)
+    found = diff(a, b)
     assert (found.offset, found.compared) == (15, (15, 15))
     assert not found.same
     assert "No iteration is in both records" in str(found)
 
 
 def test_an_offset_can_be_given():
-    assert gradlab.diff(moving(60), moving(60), offset=30).parting.iteration == (30, 0)
+    assert diff(moving(60), moving(60), offset=30).parting.iteration == (30, 0)
 
 
 def test_a_long_run_is_compared_whole_though_it_is_never_in_memory(tmp_path, monkeypatch):
@@ -157,7 +158,7 @@ def test_a_long_run_is_compared_whole_though_it_is_never_in_memory(tmp_path, mon
         for name, how in (("a", None), ("b", change))
     )
     assert 1777 not in a.condensed().times
-    (found,) = gradlab.diff(a, b).partings
+    (found,) = diff(a, b).partings
     assert (found.statistic, found.iteration) == ("delta_norm", (1777, 1777))
     assert (found.replicate, found.layers) == (1, (3, 3))
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradlab
+from gradlab.diagnosis import Diagnosis
 from gradlab.differences import pair as pairs
 from gradlab.differences.compared import COMPARED, PHASES
 from tests.rules.runs import make_run
@@ -19,8 +20,17 @@ def shares(at, value, iterations=60, layers=4):
     return grid
 
 
+def unjudged(run):
+    """Say nothing of a run: these tests look at records alone, and verdicts take time."""
+    return Diagnosis(run.name, (), {})
+
+
+def diff(a, b, **options):
+    return gradlab.diff(a, b, judge=unjudged, **options)
+
+
 def parting(a, b, **options):
-    return gradlab.diff(a, b, **options).parting
+    return diff(a, b, **options).parting
 
 
 @pytest.mark.parametrize(
@@ -95,7 +105,7 @@ def test_of_one_iteration_the_phase_that_comes_first_is_named():
         "delta_norm": shares((7, 0), 1.1),
         "update_norm": 0.01 * shares((7, 0), 1.1),
     }
-    found = gradlab.diff(make_run(), make_run(**everything)).partings
+    found = diff(make_run(), make_run(**everything)).partings
     assert [each.phase for each in found] == ["weights", "forward", "backward", "update"]
 
 
@@ -161,7 +171,7 @@ def test_a_nan_in_one_run_alone_parts_them():
 
 def test_a_nan_in_both_runs_parts_nothing():
     a, b = (make_run(20, delta_norm=np.nan) for _ in range(2))
-    assert gradlab.diff(a, b).same
+    assert diff(a, b).same
 
 
 def test_what_one_run_did_not_record_parts_nothing():
@@ -195,7 +205,7 @@ def test_pieces_of_any_length_give_the_same_partings(monkeypatch, numbers):
     b = make_run(
         activation_rms=shares((31, 2), 1.5), weight_norm=8 * shares((50, 0), 1.5), replicates=2
     )
-    found = gradlab.diff(make_run(), b).partings
+    found = diff(make_run(), b).partings
     assert [(each.statistic, each.iteration[0]) for each in found] == [
         ("activation_rms", 31),
         ("weight_norm", 50),
