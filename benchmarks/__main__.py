@@ -30,6 +30,7 @@ AREAS = {
     "plugin_overhead": "what the pytest plugin adds to a run that does not use it",
     "long_run": "verdict and report by the number of iterations (up to 8 GB of temporary files)",
     "diagnosis": "how right the verdicts are",
+    "live": "verdicts while it trains, and a view from another process",
     "first_nan": "who names operation, module and line of the first NaN",
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")

@@ -61,7 +61,7 @@ class Parting:
     def meaning(self) -> str:
         """What it means that the records part here, in one sentence."""
         if self.gradual:
-            return "rounding differs, and training has amplified it until it shows"
+            return "it may have grown out of rounding, which training amplifies until it shows"
         if self.phase == "weights" and self.iteration == (0, 0):
             return START
         return MEANINGS[self.phase]

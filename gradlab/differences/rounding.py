@@ -18,10 +18,10 @@ EPSILONS: Mapping[str, float] = {
 """The distance from 1 to the next number of each type."""
 
 UNITS, HALF_UNITS = 64, 4
-"""How many of these distances a norm may differ by. Two float32 runs of a transformer that add up
-the same numbers in another order stay within 9 (of 4-byte sums over 1000 numbers, about
-sqrt(1000) / 2 are expected); half precision multiplies with float32 sums, and float32 against
-bfloat16 stays within 3. docs/live.md has the measurement."""
+"""How many of these distances a norm may differ by. Two float32 runs of a transformer of 6 blocks
+that add up the same numbers in another order stay within 2; sums over 10,000 numbers may differ by
+about sqrt(10,000) / 2 = 50. Half precision multiplies with float32 sums: float32 against bfloat16
+begins within 1. docs/live.md has the measurement."""
 
 VECTORS = 8.0
 """Biases and scales are sums over few numbers that cancel: they may differ by so much more."""

@@ -54,7 +54,7 @@ class Follower:
         clock: Callable[[], float] = time.monotonic,
     ):
         self.folder = folder
-        self._judge, self._rest, self._clock = judge, rest, clock
+        self._judge, self.rest, self._clock = judge, rest, clock
         self.diagnosis: Diagnosis | None = None
         self.run: Run | None = None
         self._judged_at, self._next_verdict = 0, clock()
@@ -88,7 +88,7 @@ class Follower:
             **tell(self.diagnosis),
         )
         if self._looks:  # the first one loads what it needs
-            self._pause = self._rest * (self._clock() - began - self._spent)
+            self._pause = self.rest * (self._clock() - began - self._spent)
         self._looks += 1
         return frame
 
@@ -115,7 +115,7 @@ class Follower:
         self.diagnosis = verdict if ended else without_the_end(verdict)
         self._judged_at, self._judged_whole = iterations, ended
         now = self._clock()
-        self._next_verdict = now + self._rest * (now - began)
+        self._next_verdict = now + self.rest * (now - began)
         self._spent = now - began
 
     def _state(self, ended: bool) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import GradlabError
-from gradlab.live.follower import PART_OF_TIME, Follower
+from gradlab.live.follower import Follower
 from gradlab.live.frame import Frame
 from gradlab.live.terminal import duration, number
 
@@ -137,7 +137,7 @@ class LiveServer:
         self._page = report_page(run, judge=lambda _: verdict)
         self._drawn_at, self._drawn_ended = frame.iterations, ended
         self._version += 1
-        self._next_page = time.monotonic() + PART_OF_TIME * (time.monotonic() - began)
+        self._next_page = time.monotonic() + self._follower.rest * (time.monotonic() - began)
 
     # -- what is answered
 

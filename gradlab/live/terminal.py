@@ -118,8 +118,8 @@ def _bars(frame: Frame, width: int) -> RenderableType | None:
             table.add_row(Text("...", "dim"), "", "")
             continue
         table.add_row(_elided(bar.name), bar.value, _bar(bar, largest, room))
-    title = f"{frame.bars_title}, iteration {frame.bars_at:,}; a bar is the powers of ten lost or "
-    return Group(Text(f"{title}gained", "dim"), table)
+    title = f"{frame.bars_title}, iteration {frame.bars_at:,} (bars: powers of ten)"
+    return Group(Text(title, "dim"), table)
 
 
 def shown_bars(bars: Sequence[Bar]) -> list[Bar | None]:

@@ -186,7 +186,7 @@ def test_a_difference_grew_out_of_rounding_while_half_of_the_digits_agree(size, 
     b = make_run(delta_norm=shares((7, 2), 1 - size))
     found = parting(make_run(), b)
     assert found.gradual == gradual
-    assert ("amplified" in found.meaning) == gradual
+    assert ("grown out of rounding" in found.meaning) == gradual
 
 
 def test_what_is_there_at_the_first_iteration_has_not_grown():
