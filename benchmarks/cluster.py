@@ -38,6 +38,7 @@ DATA = datasets.digits(seed=0)
 NETWORKS = ["sigmoid:glorot_normal", "tanh:glorot_normal", "relu:he_normal", "relu:he_normal:2"]
 GRID = {"networks": NETWORKS, "depths": [2, 5, 10, 20, 50], "width": 64, "seeds": 8}
 SHORT = {"networks": NETWORKS[:3], "depths": [2, 5, 10, 15], "width": 16, "seeds": 2}
+WHOLE = 500  # iterations of the default grid
 PARTS = ("scaling", "overhead", "schedule", "kills", "scheduler")
 
 
@@ -134,9 +135,17 @@ def overhead(rounds: int) -> None:
 
 
 def cell_times(iterations: int) -> list[float]:
-    """Return the seconds of each cell of the default grid, trained one after the other."""
-    plans = plans_of(GRID, iterations=iterations)
-    return [seconds([plan], jobs=1) for plan in plans]
+    """Return the processor's seconds of each cell of the default grid at `WHOLE` iterations.
+
+    Each is trained for fewer, and what is beyond the time of one iteration is scaled up.
+    """
+    times = []
+    for long, short in zip(
+        plans_of(GRID, iterations=iterations), plans_of(GRID, iterations=1), strict=True
+    ):
+        start, end = (seconds_and_work([each], jobs=1)[1] for each in (short, long))
+        times.append(start + (end - start) * (WHOLE - 1) / (iterations - 1))
+    return times
 
 
 def makespan(times: Sequence[float], workers: int, between: float) -> float:
@@ -151,7 +160,7 @@ def schedule(iterations: int, between: float) -> None:
     """Print when 10,000 cells would be done, from measured times of cells."""
     times = cell_times(iterations)
     print(
-        f"cells of the default grid, {iterations} iterations: {min(times):.2f} to "
+        f"cells of the default grid, {WHOLE} iterations: {min(times):.2f} to "
         f"{max(times):.2f} s, mean {statistics.mean(times):.2f} s; {1000 * between:.0f} ms between "
         "two"
     )
@@ -165,7 +174,7 @@ def schedule(iterations: int, between: float) -> None:
 
 def kills(count: int) -> None:
     """Kill workers in the middle of a grid; print what is left of it."""
-    plans = plans_of(SHORT, iterations=1500)
+    plans = plans_of(SHORT, iterations=400)
     with tempfile.TemporaryDirectory() as quiet, tempfile.TemporaryDirectory() as noisy:
         for _ in train_cells(plans, DATA, runs=quiet, jobs=2):
             pass

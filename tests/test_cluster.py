@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -88,9 +89,13 @@ def test_an_address_is_as_good_as_a_client(client, alone, tmp_path):
     assert_same_records(alone, gradlab.compare(**GRID, runs=tmp_path, cluster=address))
 
 
-def long_plans():
-    options = LONG | {}
+def plans_of(grid):
+    options = grid | {}
     return plan_cells(options.pop("networks"), options.pop("depths"), **options)
+
+
+def long_plans():
+    return plans_of(LONG)
 
 
 def test_an_interrupted_comparison_frees_the_cluster_and_goes_on(client, tmp_path):
@@ -179,6 +184,26 @@ def test_where_all_disks_are_full_it_is_told(client, tmp_path):
     finally:
         client.run(exec, ROOM_AGAIN)
     assert list(tmp_path.glob("*")) == []
+
+
+@pytest.mark.usefixtures("no_shared_disk")
+def test_a_full_disk_here_keeps_what_is_finished(client, tmp_path, monkeypatch):
+    unpack = clusters._unpack
+
+    def fill_up(plan, files, folder):
+        """Leave room for the first cell alone."""
+        if list(tmp_path.glob("[!.]*")):
+            Path("/dev/full").write_bytes(b"a byte too many")
+        unpack(plan, files, folder)
+
+    monkeypatch.setattr(clusters, "_unpack", fill_up)
+    with pytest.raises(GradlabError, match=r"runs=.*No space left on device.*cells are kept"):
+        gradlab.compare(**GRID, runs=tmp_path, cluster=client)
+    (kept,) = tmp_path.iterdir()
+    monkeypatch.undo()
+    cells = list(train_cells(plans_of(GRID), DATA, runs=tmp_path, cluster=client))
+    assert [cell.reused for cell in cells] == [True, False, False, False]
+    assert cells[0].folder == kept
 
 
 @pytest.mark.parametrize(

@@ -240,8 +240,18 @@ class _Sweep:
             self._waiting.append(plan)
             return
         if result is not None:
-            appear(plan, self._runs, lambda folder: _unpack(plan, result, folder))
+            self._keep(plan, result)
         yield plan
+
+    def _keep(self, plan: Plan, files: remote.Files) -> None:
+        """Write a cell that came from a worker."""
+        try:
+            appear(plan, self._runs, lambda folder: _unpack(plan, files, folder))
+        except OSError as error:
+            raise RunError(
+                f"runs={str(self._runs)!r} cannot be written to: {error.strerror}; free some space "
+                f"or choose another folder; {KEPT}"
+            ) from None
 
     def _reconnect(self) -> None:
         """Wait until the client has found a scheduler again, which it looks for by itself."""
