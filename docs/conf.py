@@ -58,4 +58,5 @@ def setup(app) -> None:
     # Before Sphinx looks whether what `html_extra_path` names is there.
     app.connect("config-inited", lambda app, config: _site.write(Path(app.srcdir)), priority=1)
     app.connect("source-read", _site.links_of_page)
+    app.connect("source-read", _site.add_to_index)
     app.connect("autodoc-process-docstring", _site.plain_bars)

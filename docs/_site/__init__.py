@@ -9,8 +9,9 @@ from pathlib import Path
 from _site import api, commands, course, figures_html, llms, project, rules, statistics
 from _site.docstrings import plain_bars
 from _site.links import links_of_page
+from _site.more import add_to_index
 
-__all__ = ["links_of_page", "plain_bars", "write"]
+__all__ = ["add_to_index", "links_of_page", "plain_bars", "write"]
 
 
 def write(source: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from _site.more import unlisted
+
 SECTIONS = {
     "Start": ("start-pytorch", "start-students", "first-five-minutes"),
     "How to": (
@@ -55,7 +57,9 @@ loop, then `print(gradlab.diagnose(recorder.run))` or `gradlab check runs/mine`.
 def text(source: Path) -> str:
     """Return the file: a line for each page with its title and its first sentence."""
     parts = [HEAD]
-    for section, names in SECTIONS.items():
+    known = {name for names in SECTIONS.values() for name in names}
+    more = [name for name in unlisted(source) if name not in known]
+    for section, names in (SECTIONS | ({"More": more} if more else {})).items():
         lines = [_line(source, name) for name in names]
         parts.append(f"## {section}\n\n" + "\n".join(lines) + "\n")
     return "\n".join(parts)
