@@ -89,7 +89,7 @@ class Assembler:
             for n in set(numbers.tolist())
             if n >= 0 and (numbers == n).sum() > 1
         ]
-        self._last_update = np.full((1, parameters), np.nan)
+        self._updates = {-1: np.full((1, parameters), np.nan)}  # by iteration: the last norms
         pairs = list(zip(self._modules[:-1].tolist(), self._modules[1:].tolist(), strict=True))
         self._follows = np.array([pair in wiring.feeds for pair in pairs], bool)
         self._plain = np.array([wiring.is_plain(*pair) for pair in pairs], bool)
@@ -97,8 +97,8 @@ class Assembler:
             [m not in wiring.activations for m in self._modules.tolist()], bool
         )
 
-    def assemble(self, tables: Mapping[str, Mapping[str, Column]]) -> Assembled:
-        """Return the columns of T iterations in turn, masked where nothing was recorded."""
+    def assemble(self, first: int, tables: Mapping[str, Mapping[str, Column]]) -> Assembled:
+        """Return the columns of T iterations from `first` on, masked where nothing was recorded."""
         whole = self._ranks.joined(tables)
         of_parameters, of_modules, net = (
             whole["parameters"],
@@ -116,7 +116,9 @@ class Assembler:
         with np.errstate(all="ignore"):
             p = {name: taken(column, self._numbers) for name, column in of_parameters.items()}
             m = {name: taken(column, self._modules) for name, column in of_modules.items()}
-            columns = self._of_weights(p, of_parameters["update_norm"]) | self._of_signals(m, p)
+            columns = self._of_weights(first, p, of_parameters["update_norm"]) | self._of_signals(
+                m, p
+            )
             columns |= self._log_gains(m, columns)
             columns["time_gain"] = _time_gain(m)
             columns = self._of_vectors_too(columns)
@@ -145,10 +147,12 @@ class Assembler:
         read = np.flatnonzero(np.any([known.any(axis=1) for _, known in h.values()], axis=0))
         return read, np.nan_to_num(counts[read]).astype(np.int64)
 
-    def _of_weights(self, p: Mapping[str, Column], update: Column) -> dict[str, Column]:
+    def _of_weights(self, first: int, p: Mapping[str, Column], update: Column) -> dict[str, Column]:
         (norm, known), (weight, weighed) = p["update_norm"], p["weight_norm"]
-        all_norms = np.concatenate([self._last_update, np.where(update[1], update[0], np.nan)])
-        self._last_update = all_norms[-1:]
+        last = self._updates[first - 1]
+        all_norms = np.concatenate([last, np.where(update[1], update[0], np.nan)])
+        # Both, since these iterations come again where a Ctrl-C kept them from the record.
+        self._updates = {first - 1: last, first - 1 + len(norm): all_norms[-1:]}
         before, _ = taken((all_norms[:-1], np.ones_like(update[1])), self._numbers)
         lost, wanted = p["lost"][0], p["wanted"][0]
         mean = p["moment_sum"][0] / p["moment_n"][0]

@@ -1,6 +1,7 @@
-"""Numbers wait here, row by row, for their iterations, and leave many iterations at a time.
+"""Numbers wait here, row by row, for their iterations, and are read many iterations at a time.
 
-A number that lies on a device stays there until then: to put it in synchronises nothing.
+A number that lies on a device stays there until then: to put it in synchronises nothing. What was
+read is forgotten only when the next is read: by then it is in the record.
 """
 
 from __future__ import annotations
@@ -43,15 +44,22 @@ SLOTS_KEPT = 512
 class Table:
     """So many numbers for each name, an iteration a row.
 
-    By parameter, by module, or one of the net as a whole.
+    By parameter, by module, or one of the net as a whole. A Ctrl-C may come between any two lines:
+    which iteration the first row belongs to, and the rows, are exchanged together.
     """
 
     def __init__(self, names: Mapping[str, Number], size: int):
         self.size, self._numbers = size, list(names.values())
         self._columns = {name: column for column, name in enumerate(names)}
-        self.values = np.full((ROWS, len(names) * size), np.nan)
-        self.known = np.zeros((ROWS, len(names) * size), bool)
+        width = len(names) * size
+        self._held = 0, np.full((ROWS, width), np.nan), np.zeros((ROWS, width), bool)
         self._slots: dict[tuple[tuple[str, ...], bytes], Slot] = {}
+
+    @property
+    def row_bytes(self) -> int:
+        """How much memory an iteration takes."""
+        _, values, known = self._held
+        return values[0].nbytes + known[0].nbytes
 
     def slot(self, names: tuple[str, ...], places: Array) -> Slot:
         """Return the slot of `names` at `places` (n,)."""
@@ -63,21 +71,30 @@ class Table:
             self._slots[key] = Slot(self, columns, (columns[:, None] * self.size + places).ravel())
         return self._slots[key]
 
-    def reserve(self, rows: int) -> None:
-        """Have room for so many rows."""
-        while rows > len(self.values):
-            self.values = np.concatenate([self.values, np.full_like(self.values, np.nan)])
-            self.known = np.concatenate([self.known, np.zeros_like(self.known)])
-
-    def store(self, row: int, slot: Slot, values: Array) -> None:
+    def store(self, iteration: int, slot: Slot, values: Array) -> None:
         """Keep `values`, (names, places) or flat, and join them with what is there already."""
-        self.reserve(row + 1)
-        known, flat = self.known[row], slot.flat
+        start = self._held[0]
+        if iteration < start:
+            return  # it was handed over already
+        self._reserve(iteration - start + 1)
+        _, kept, known = self._held
+        self._join(kept[iteration - start], known[iteration - start], slot, values)
+
+    def _reserve(self, rows: int) -> None:
+        """Have room for so many rows."""
+        start, values, known = self._held
+        while rows > len(values):
+            values = np.concatenate([values, np.full_like(values, np.nan)])
+            known = np.concatenate([known, np.zeros_like(known)])
+        self._held = start, values, known
+
+    def _join(self, row: Array, known: Array, slot: Slot, values: Array) -> None:
+        flat = slot.flat
         values = values.reshape(-1)
         there = known[flat]
         if there.any():
-            values = self._merged(self.values[row][flat], values, there, slot)
-        self.values[row][flat] = values
+            values = self._merged(row[flat], values, there, slot)
+        row[flat] = values
         known[flat] = True
 
     def _merged(self, old: Array, new: Array, there: Array, slot: Slot) -> Array:
@@ -89,20 +106,34 @@ class Table:
             ]
         return np.concatenate(merged)
 
-    def forget(self, first: int, last: int) -> None:
-        """Empty the rows from `first` to before `last`."""
-        self.values[first:last], self.known[first:last] = np.nan, False
+    def drop(self, iteration: int) -> None:
+        """Empty the row of an iteration."""
+        start, values, known = self._held
+        if start <= iteration < start + len(values):
+            values[iteration - start] = np.nan
+            known[iteration - start] = False
 
-    def take(self, rows: int, used: int) -> dict[str, Column]:
-        """Remove the first `rows` of `used` rows and return them by name, (rows, size) each.
+    def release(self, first: int) -> None:
+        """Forget the iterations below `first`."""
+        start, values, known = self._held
+        gone = min(first - start, len(values))
+        if gone <= 0:
+            return
+        empty = np.full((gone, values.shape[1]), np.nan)
+        kept = np.concatenate([values[gone:], empty])
+        self._held = first, kept, np.concatenate([known[gone:], np.zeros(empty.shape, bool)])
 
-        NaN where nothing is.
-        """
-        taken = self.values[:rows].copy(), self.known[:rows].copy()
-        for array in (self.values, self.known):
-            array[: used - rows] = array[rows:used]
-        self.forget(used - rows, used)
-        parts = [array.reshape(rows, len(self._columns), self.size) for array in taken]
+    def copy(
+        self, first: int, before: int, more: Sequence[tuple[int, Slot, Array]]
+    ) -> dict[str, Column]:
+        """Return iterations by name, (rows, size) each, joined with `more`; NaN where unknown."""
+        self._reserve(before - self._held[0])
+        start, *held = self._held
+        values, known = (array[first - start : before - start].copy() for array in held)
+        for iteration, slot, given in more:
+            self._join(values[iteration - first], known[iteration - first], slot, given)
+        shape = before - first, len(self._columns), self.size
+        parts = values.reshape(shape), known.reshape(shape)
         return {
             name: (parts[0][:, column], parts[1][:, column])
             for name, column in self._columns.items()
@@ -137,7 +168,6 @@ class Ledger:
 
     def __init__(self):
         self.tables: dict[str, Table] = {}
-        self._start = self._stop = 0  # iterations that have a row
         self._away: list[tuple[int, Slot, Tensor]] = []  # on other devices
         self._of_net: dict[str, Slot] = {}
 
@@ -149,9 +179,7 @@ class Ledger:
     @property
     def row_bytes(self) -> int:
         """How much memory an iteration takes."""
-        return sum(
-            (table.values[0].nbytes + table.known[0].nbytes) for table in self.tables.values()
-        )
+        return sum(table.row_bytes for table in self.tables.values())
 
     def put(
         self,
@@ -177,36 +205,31 @@ class Ledger:
                 self._away.append((iteration, slot, values.detach().reshape(-1)))
                 return
             values = values.detach().double().numpy()
-        self._store(iteration, slot, values)
-
-    def _store(self, iteration: int, slot: Slot, values: Array) -> None:
-        if iteration >= self._start:  # else it was handed over already
-            slot.table.store(iteration - self._start, slot, values)
-            self._stop = max(self._stop, iteration + 1)
+        slot.table.store(iteration, slot, values)
 
     def drop(self, iteration: int) -> None:
         """Forget what was put in for an iteration: it begins anew."""
         self._away = [entry for entry in self._away if entry[0] != iteration]
-        if iteration >= self._start:
-            for table in self.tables.values():
-                table.forget(iteration - self._start, iteration - self._start + 1)
-
-    def take(self, before: int) -> dict[str, dict[str, Column]]:
-        """Remove the iterations below `before` and return their numbers.
-
-        They come by table and name, with one iteration a row.
-        """
-        here = [entry for entry in self._away if entry[0] < before]
-        self._away = [entry for entry in self._away if entry[0] >= before]
-        for (iteration, slot, _), values in zip(
-            here, _moved([tensor for *_, tensor in here]), strict=True
-        ):
-            self._store(iteration, slot, values)
-        rows, used = before - self._start, max(before, self._stop) - self._start
         for table in self.tables.values():
-            table.reserve(used)
-        self._start, self._stop = before, max(before, self._stop)
-        return {name: table.take(rows, used) for name, table in self.tables.items()}
+            table.drop(iteration)
+
+    def rows(self, first: int, before: int) -> dict[str, dict[str, Column]]:
+        """Return the numbers of iterations from `first` to below `before`; they stay here.
+
+        They come by table and name, with one iteration a row. Those below `first` are in the record
+        by now, and are forgotten.
+        """
+        self._away = [entry for entry in self._away if entry[0] >= first]
+        here = [entry for entry in self._away if entry[0] < before]
+        moved = _moved([tensor for *_, tensor in here])
+        given = [(number, slot, each) for (number, slot, _), each in zip(here, moved, strict=True)]
+        found = {}
+        for name, table in self.tables.items():
+            table.release(first)
+            found[name] = table.copy(
+                first, before, [each for each in given if each[1].table is table]
+            )
+        return found
 
 
 def _moved(tensors: Sequence[Tensor]) -> list[Array]:

@@ -191,9 +191,11 @@ class Record:
     def _move(self, limit: int) -> None:
         """Record the iterations below `limit`, joined with those of the other processes."""
         assert self._assembler is not None
+        if self._recorder is not None:  # it knows, wherever in these lines a Ctrl-C came
+            self._done = self._recorder.iterations
         if limit > self._done:
-            tables = self._ledger.take(limit)
-            made = self._assembler.assemble(tables)
+            tables = self._ledger.rows(self._done, limit)
+            made = self._assembler.assemble(self._done, tables)
             if self._ranks.size > 1:
                 self._note_ranks(own_phases(tables))
             self._keep(made, tables.get("followed"))
@@ -234,7 +236,7 @@ class Record:
             self.note(nonfinite_origin=origins[0])
 
     def _keep(self, made: Assembled, followed: Mapping[str, Column] | None) -> None:
-        stages = self._loss.take_stages(self._done, self._done + len(made.phases))
+        stages = self._loss.stages(self._done, self._done + len(made.phases))
         self.note(**self._loss.facts())
         if self._recorder is not None:
             values, known = (

@@ -61,9 +61,10 @@ class LossObserver:
         """See no more."""
         self._side.detach()
 
-    def take_stages(self, first: int, before: int) -> dict[int, list[tuple[str, float]]]:
-        """Remove the operations of the iterations below `before`; return them, from `first` on."""
-        taken = {n: self._stages.pop(n) for n in sorted(self._stages) if n < before}
+    def stages(self, first: int, before: int) -> dict[int, list[tuple[str, float]]]:
+        """Return the operations of iterations from `first` on; earlier ones are forgotten."""
+        self._stages = {n: self._stages[n] for n in sorted(self._stages) if n >= first}
+        taken = {n: stage for n, stage in self._stages.items() if n < before}
         rows = [(n, *row) for n, stage in taken.items() for row in stage]
         if not rows:
             return {}
