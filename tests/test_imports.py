@@ -86,7 +86,7 @@ ROOMS = {
         "diagnosis diagnosis.verdict display errors live.* recorder rules run run.locks", "numpy"
     ),
     "live.server": room("errors live.* report"),
-    "live.terminal": room("display live.*", "rich"),
+    "live.terminal": room("display errors live.*", "rich"),
     "live.notebook": room("display errors live.*", "IPython"),
     "differences": room(
         "kinds diagnosis diagnosis.verdict differences.* display errors rules.base rules.wording "

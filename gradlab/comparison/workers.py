@@ -36,7 +36,7 @@ def train_cell(
     """
     target = runs / each.folder
     if in_place:
-        record(each, data, target, on_step)
+        record(each, data, target, on_step, on_finding="print")  # one training, that is waited for
         return str(target)
 
     return str(appear(each, runs, lambda folder: record(each, data, folder, on_step)))
@@ -55,12 +55,19 @@ def appear(each: Plan, runs: Path, write: Callable[[Path], None]) -> Path:
     return runs / each.folder
 
 
-def record(each: Plan, data: Data, folder: Path, on_step: OnStep = None) -> None:
+def record(
+    each: Plan,
+    data: Data,
+    folder: Path,
+    on_step: OnStep = None,
+    *,
+    on_finding: str | None = None,
+) -> None:
     """Train a cell, recorded into `folder`, and seal it."""
     (folder / SEAL).unlink(missing_ok=True)
     model = each.network.build(each.sizes(data), seed=each.seed, replicates=each.seeds)
     options = asdict(each.training)
-    options |= {"on_step": on_step, "on_finding": None}
+    options |= {"on_step": on_step, "on_finding": on_finding}
     train(model, data, name=each.plain_name, out=folder, overwrite=True, **options)
     seal = {"cell": each.folder, "files": _digests(folder)}
     write_text(folder / SEAL, json.dumps(seal, indent=1))

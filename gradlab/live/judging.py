@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gradlab.errors import ArgumentError, FindingError, shown
+from gradlab.errors import ArgumentError, FindingError, one_sentence, shown
 from gradlab.live.portion import portion
 
 if TYPE_CHECKING:  # most trainings are over before anything is judged
@@ -118,7 +118,7 @@ class Lookout:
         words = line(root, iteration)
         if self._on_finding == "raise" and _severity(root) == "error" and not ended:
             raise FindingError(words)
-        print(f"gradlab: {words}", file=sys.stderr, flush=True)
+        print(f"gradlab: {one_sentence(words)}", file=sys.stderr, flush=True)
 
 
 def lookout(on_finding: str | Callable[[Finding], Any] | None) -> Lookout | None:

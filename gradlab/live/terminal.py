@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Group, RenderableType
 from rich.rule import Rule
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradlab.display import Bar
+from gradlab.errors import one_sentence
 from gradlab.live.frame import Frame
 
 COLOURS = {"error": "red", "warning": "yellow", "healthy": "green"}
@@ -25,8 +27,31 @@ SOME_WAY, FAR = 2.0, 3.0  # powers of ten
 
 
 def picture(frame: Frame, width: int = 80) -> RenderableType:
-    """Return what the terminal shows of a frame, `width` columns wide."""
-    return Group(*(part for part in _parts(frame, width) if part is not None))
+    """Return what the terminal shows of a frame, `width` columns wide.
+
+    Names come from anybody's record: characters that command a terminal are shown, not obeyed.
+    """
+    return Group(*(part for part in _parts(_harmless(frame), width) if part is not None))
+
+
+def _harmless(frame: Frame) -> Frame:
+    return replace(
+        frame,
+        name=one_sentence(frame.name),
+        folder=one_sentence(frame.folder),
+        status=one_sentence(frame.status),
+        verdict=one_sentence(frame.verdict),
+        bars=tuple(replace(bar, name=one_sentence(bar.name)) for bar in frame.bars),
+        findings=tuple(
+            replace(
+                told,
+                name=one_sentence(told.name),
+                message=one_sentence(told.message),
+                remedy=one_sentence(told.remedy),
+            )
+            for told in frame.findings
+        ),
+    )
 
 
 def _parts(frame: Frame, width: int) -> list[RenderableType | None]:

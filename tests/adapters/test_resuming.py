@@ -32,6 +32,26 @@ def train(model, optimizer, start, stop, keep_at=None):
     return recorder.run, kept
 
 
+@pytest.mark.parametrize("enabled", [False, True])
+def test_a_training_under_autocast_is_compared_in_its_precision(enabled):
+    runs = []
+    for autocast in (False, enabled):
+        model, optimizer = made()
+        with watch(model, optimizer) as recorder:
+            for x, y in batches(0, 4):
+                with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                    loss = torch.nn.functional.mse_loss(model(x).float(), y)
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                recorder.log(loss=loss)
+        runs.append(recorder.run)
+    found = gradlab.diff(*runs)
+    assert found.rounding.dtype == ("bfloat16" if enabled else "float32")
+    assert [each.values for each in found.configuration] == [(None, "bfloat16")] * enabled
+    assert found.parting is None or found.parting.iteration[0] > 0
+
+
 def copied(part):
     return copy.deepcopy(part.state_dict())
 

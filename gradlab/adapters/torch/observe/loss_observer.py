@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class LossObserver:
         self._side, self._ledger = side, ledger
         self._iteration = 0
         self._stages: dict[int, list[tuple[str, Tensor]]] = {}
+        self._autocast: str | None = None  # until a pass is seen; "" where it is off
 
     def attach(self, iteration: int) -> None:
         """Begin to see an iteration."""
@@ -36,6 +38,8 @@ class LossObserver:
 
     def begin_pass(self) -> None:
         """Know that another forward pass begins."""
+        if self._autocast is None:
+            self._autocast = autocast_type()
 
     def settle(self) -> None:
         """Know that the first iteration has shown what it shows."""
@@ -76,11 +80,21 @@ class LossObserver:
         return result
 
     def config(self) -> dict[str, Any]:
-        """Return what is known of the criterion by now, for the record's `config`."""
+        """Return what is known of criterion and precision by now, for the record's `config`."""
         known = self._side.describe()
-        return {} if known is None else {"criterion": known}
+        criterion = {} if known is None else {"criterion": known}
+        return criterion | ({"autocast": self._autocast} if self._autocast else {})
 
     def facts(self) -> dict[str, Any]:
         """Return why something of the loss is not seen, for the record's provenance."""
         found = {"loss_not_seen": self._side.trouble, "not_evaluated": self._side.not_evaluated}
         return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def autocast_type() -> str:
+    """Return the number type that torch.autocast multiplies in now; "" where it is off."""
+    for device in ("cuda", "cpu", "xpu", "mps"):
+        with contextlib.suppress(RuntimeError):  # a device that this PyTorch does not know
+            if torch.is_autocast_enabled(device):
+                return str(torch.get_autocast_dtype(device)).removeprefix("torch.")
+    return ""
