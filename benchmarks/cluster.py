@@ -174,7 +174,7 @@ def schedule(iterations: int, between: float) -> None:
 
 def kills(count: int) -> None:
     """Kill workers in the middle of a grid; print what is left of it."""
-    plans = plans_of(SHORT, iterations=400)
+    plans = plans_of(SHORT, iterations=150)
     with tempfile.TemporaryDirectory() as quiet, tempfile.TemporaryDirectory() as noisy:
         for _ in train_cells(plans, DATA, runs=quiet, jobs=2):
             pass
@@ -197,7 +197,10 @@ def kills(count: int) -> None:
 
 
 class Killer(threading.Thread):
-    """Kills a random worker every few seconds, where one is in the middle of a cell."""
+    """Kills a random worker, up to three seconds after a cell was given to one, again and again.
+
+    One that is just starting may be hit, too.
+    """
 
     def __init__(self, client: Any, count: int):
         super().__init__(daemon=True)
@@ -209,12 +212,16 @@ class Killer(threading.Thread):
     def run(self) -> None:
         """Kill."""
         while self.killed < self._count:
-            time.sleep(random.uniform(1.0, 6.0))
+            if not any(self._client.processing().values()):
+                time.sleep(0.1)
+                continue
+            time.sleep(random.uniform(0.0, 3.0))
             nannies = self._client.cluster.workers.values()
             running = [each.pid for each in nannies if each.pid]
-            if running and any(self._client.processing().values()):
+            if running:
                 os.kill(random.choice(running), signal.SIGKILL)
                 self.killed += 1
+                time.sleep(random.uniform(0.0, 3.0))
         self.done.set()
 
 

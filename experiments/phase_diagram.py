@@ -188,14 +188,15 @@ def _percent(share: float) -> str:
 
 def _diagram(result: Result) -> go.Figure:
     squares = go.Heatmap(
-        x=[str(depth) for depth in result.depths],
+        x=list(range(len(result.depths))),
+        customdata=[list(result.depths)] * len(result.gains),
         y=list(result.gains),
         z=result.accuracy,
         zmin=0.1,
         zmax=1.0,
         colorscale="Viridis",
         colorbar={"title": "accuracy"},
-        hovertemplate="%{x} hidden layers, gain %{y}: %{z:.2f}<extra></extra>",
+        hovertemplate="%{customdata} hidden layers, gain %{y}: %{z:.2f}<extra></extra>",
     )
     traces: list[Any] = [squares]
     low, high = min(result.gains), max(result.gains)
@@ -219,7 +220,11 @@ def _diagram(result: Result) -> go.Figure:
     return go.Figure(
         traces,
         {
-            "xaxis": {"title": "hidden layers", "type": "category"},
+            "xaxis": {
+                "title": "hidden layers",
+                "tickvals": list(range(len(result.depths))),
+                "ticktext": [str(depth) for depth in result.depths],
+            },
             "yaxis": {"title": "scale of the weights, times 1/√n"},
             "shapes": [edge],
         },

@@ -71,6 +71,14 @@ def test_the_gradient_shows_the_phases_before_any_training(result):
     assert chaotic == pytest.approx(simulated_factor(3.0), rel=0.1)
 
 
+def test_the_map_and_its_curves_share_one_axis(result):
+    squares, *curves = phase_diagram.article(result).sections[0].figure.data
+    assert list(squares.x) == [0, 1]
+    assert [0 <= x <= 1 for curve in curves for x in curve.x].count(False) == 0
+    assert phase_diagram._place((2, 8), 4.0) == pytest.approx(0.5)  # half way by its logarithm
+    assert phase_diagram._place((2, 8), 9.0) is None
+
+
 def test_the_page_holds(result, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     article = check_page(phase_diagram, result)
