@@ -17,7 +17,7 @@ BUILT = "GRADLAB_COURSE"
 """A folder in which `gradlab gallery` has written its pages; without it they are built here."""
 INTRODUCTION = """# The course
 
-Fourteen pages from one neuron to deep networks. Each asks one question, shows what happens, and
+The way from one neuron to deep networks. Each page asks one question, shows what happens, and
 answers with a number that was measured when the page was made. They build on each other: begin at
 the top. `gradlab gallery --open` makes the same pages on your machine, in the long form; [an
 experiment of your own](project/experiments.md) is one file of 30 lines.
