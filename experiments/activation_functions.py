@@ -18,6 +18,7 @@ import plotly.graph_objects as go
 from experiments._draw import moment, powers
 from gradlab.activations import ACTIVATIONS, Activation
 from gradlab.report.article import Article, Section, write_article
+from gradlab.report.explorable import Explorable
 from gradlab.report.pictures.draw import DASHES, LINES, MEASURED, PREDICTED
 
 TITLE = "Activation functions and their slopes"
@@ -146,6 +147,13 @@ print(sigmoid.slope(__import__("numpy").array([0.0, 2.0, 4.0])))
             "Straight falling lines over layers; sigmoid falls fastest, relu by about a factor "
             "of a thousand in twenty layers.",
             table=_table(result, left),
+        ),
+        Section(
+            "Slopes in a net",
+            "In a net, weights multiply in and the inputs of a layer are what the layer below "
+            "made of its own. Choose an activation, a depth and how large the weights are: the "
+            "answer is computed in this page, from mean field theory at initialization.",
+            explore=Explorable("tanh", DEPTH, 1.0),
         ),
         Section(
             "What an element costs",

@@ -20,6 +20,7 @@ import gradlab
 from experiments._draw import level, powers
 from gradlab.datasets import Data
 from gradlab.report.article import Article, Section, write_article
+from gradlab.report.explorable import Explorable
 from gradlab.report.pictures.draw import LINES, PREDICTED
 from gradlab.run import LOG_GAINS, Run
 
@@ -33,6 +34,10 @@ STEPS = TRAJECTORY[1] - TRAJECTORY[0], TRAJECTORY[2] - TRAJECTORY[1]
 RATIO = STEPS[1] / STEPS[0]
 NEXT = TRAJECTORY[2] + STEPS[1] * RATIO
 DEPTH = 20
+TRY = (
+    "Move the controls: theory at initialization answers, computed in this page. Twice the usual "
+    "weights double every step of relu; what do they do to tanh, whose slope falls as inputs grow?"
+)
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,7 @@ print(gradlab.diagnose(run))
             formula="2 · 2 · 2 = 8;  2²⁰ = 1 048 576",
             code=code,
         ),
+        Section("Try other weights", TRY, explore=Explorable("relu", DEPTH, 2.0)),
         Section(
             "2.2 → 10.8 → 100.6: what it is",
             f"The steps are +{STEPS[0]:.1f} and +{STEPS[1]:.1f}: the same sign, and each "
@@ -269,17 +275,8 @@ def _columns_figure(result: Result) -> go.Figure:
         steps, line = np.arange(2, len(ratio) + 2), {"color": colour, "width": 2.5}
         dash = {**line, "dash": "solid" if name == "runaway" else "dot"}
         traces.append(go.Scatter(x=steps, y=ratio, name=name, mode="lines+markers", line=dash))
-        traces.append(
-            go.Scatter(
-                x=steps,
-                y=cosine,
-                yaxis="y2",
-                xaxis="x2",
-                showlegend=False,
-                mode="lines+markers",
-                line=line,
-            )
-        )
+        below = {"xaxis": "x2", "yaxis": "y2", "showlegend": False}
+        traces.append(go.Scatter(x=steps, y=cosine, mode="lines+markers", line=line, **below))
     layout = {
         "xaxis": {"title": "", "dtick": 1, "anchor": "y"},
         "yaxis": {"title": "ratio of steps", "domain": [0.58, 1], "rangemode": "tozero"},

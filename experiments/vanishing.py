@@ -18,6 +18,7 @@ import plotly.graph_objects as go
 import gradlab
 from experiments._draw import level, powers
 from gradlab.report.article import Article, Section, write_article
+from gradlab.report.explorable import Explorable
 from gradlab.report.pictures.draw import LINES, MEASURED, PREDICTED
 from gradlab.run import LOG_GAINS, Run
 
@@ -176,6 +177,13 @@ print(gradlab.diagnose(run))
             _moved_figure(result),
             "Relative movement of the weights by layer: falling by many powers of ten to the "
             "left for sigmoid, level for relu.",
+        ),
+        Section(
+            "Try another net",
+            "Move the controls: the answer is computed in this page, from mean field theory at "
+            "initialization, for layers of equal width and inputs of mean square 1. Does any gain "
+            "save 20 layers of sigmoid? How deep may tanh be?",
+            explore=Explorable("sigmoid", DEPTH, 1.0),
         ),
         Section(
             "What gradlab says",

@@ -100,8 +100,8 @@ ROOMS = {
     ),
     "report": room(
         "kinds _version comparison diagnosis diagnosis.expectation differences differences.telling "
-        "errors files fixes fixes.* ranges report.* rules run "
-        f"run.storage statistics theory {SHARED}",
+        "activations errors files fixes fixes.* ranges report.* rules run "
+        f"run.storage statistics theory theory.gaussian {SHARED}",
         "jinja2 joblib markupsafe numpy pandas plotly tsdownsample",
     ),
     "adapters": room(ADAPTED, "numpy"),

@@ -20,7 +20,8 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from gradlab.errors import ArgumentError
-from gradlab.report import pack
+from gradlab.report import explorable, pack
+from gradlab.report.explorable import Explorable
 from gradlab.report.links import checked
 from gradlab.report.pictures import draw
 from gradlab.report.render import page_of, write_page
@@ -44,6 +45,8 @@ class Section:
         In plain text with Unicode signs, one line a formula; shown behind "The formula".
     code : str
         Python to try it oneself.
+    explore : Explorable, optional
+        A net that the reader builds; at most one a page.
     """
 
     heading: str
@@ -53,6 +56,7 @@ class Section:
     table: pd.DataFrame | None = None
     formula: str = ""
     code: str = ""
+    explore: Explorable | None = None
 
     def __post_init__(self) -> None:
         if self.figure is not None and not self.alt:
@@ -119,12 +123,17 @@ def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> s
         for number, section in enumerate(article.sections, 1)
         if section.figure is not None
     }
-    payload = Markup(pack.payload({"name": article.name, "figures": figures}))
+    given = [section.explore for section in article.sections if section.explore is not None]
+    explored = explorable.payload(given[0]) if given else None
+    data = {"name": article.name, "figures": figures, "explore": explored}
     return page_of(
         "article.html",
         article.title,
-        payload=payload,
-        scripts=("article.js",),
+        payload=Markup(pack.payload(data)),
+        scripts=("explore.js", "article.js"),
+        choices=explorable.CHOICES,
+        deepest=explorable.DEEPEST,
+        doublings=explorable.DOUBLINGS,
         article=article,
         links=checked(links),
     )
@@ -132,7 +141,7 @@ def render_article(article: Article, links: Sequence[tuple[str, str]] = ()) -> s
 
 def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
     """Give a figure the page's margins, and remove its template, whose colours would differ."""
-    given = _arrays(figure.to_plotly_json())
+    given = arrays(figure.to_plotly_json())
     layout = {
         key: value
         for key, value in given["layout"].items()
@@ -143,14 +152,14 @@ def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
     )
 
 
-def _arrays(value: Any) -> Any:
+def arrays(value: Any) -> Any:
     """Undo Plotly's own packing of arrays, {"dtype", "bdata", "shape"}.
 
     Ours rounds, and the page's CSV reads it.
     """
     if isinstance(value, dict):
         if "bdata" not in value:
-            return {key: _arrays(each) for key, each in value.items()}
+            return {key: arrays(each) for key, each in value.items()}
         flat = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
         return flat.reshape([int(n) for n in str(value.get("shape", flat.size)).split(",")])
-    return [_arrays(each) for each in value] if isinstance(value, list | tuple) else value
+    return [arrays(each) for each in value] if isinstance(value, list | tuple) else value

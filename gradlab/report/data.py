@@ -20,9 +20,10 @@ from gradlab.report.layer_filter import check_pattern
 from gradlab.report.one_run import describe_run
 from gradlab.report.pack import plain
 from gradlab.report.parted import words_of
-from gradlab.report.pictures import series, side_by_side
+from gradlab.report.pictures import side_by_side
 from gradlab.report.pictures.picture import Detail
-from gradlab.report.summary import Summary
+from gradlab.report.summary import FIRST_LAYER, LAST_LAYER, Summary
+from gradlab.report.way_back import way_back
 from gradlab.rules.windows import WINDOW, losses
 from gradlab.run import Run, distinct_names
 
@@ -58,8 +59,8 @@ def build(
     -------
     dict
         kind, title, headline, line, lines, matrix (None for one run), overview, cells, selected,
-        filter, farthest, difference (None, or its words), source, grid, version: strings, numbers,
-        lists and dicts alone.
+        filter, farthest, by_block (a small curve goes over blocks), difference (None, or its
+        words), source, grid, version: strings, numbers, lists and dicts alone.
         `cells[i]["figures"]` holds Plotly figures as JSON.
 
     Raises
@@ -84,7 +85,10 @@ def _whole_page(data: dict[str, Any], layers: str, difference: Difference | None
     curves = [value for cell in data["cells"] for value in cell["sparkline"] if value is not None]
     told = None if difference is None else words_of(difference)
     farthest = max(map(abs, curves), default=0.0)
-    return data | {"filter": layers, "farthest": farthest, "difference": told}
+    chains = [chain for cell in data["cells"] for chain in cell["chains"].values()]
+    by_block = any(chain["by_block"] for chain in chains)
+    shared = {"farthest": farthest, "by_block": by_block}
+    return data | shared | {"filter": layers, "difference": told}
 
 
 def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:
@@ -220,9 +224,7 @@ def summarize(
     run: Run, verdict: Diagnosis, outcome: str, name: str, depth: int | None = None
 ) -> Summary:
     """Return what the sentences need of a run."""
-    arrives = float("nan")
-    if "delta_norm" in run and run.iterations:
-        arrives = float(series.relative_decades(run.matrices.condensed())[0])
+    way = way_back(run.matrices.condensed())
     silent = not run.step_recorded("loss").any()
     known = () if silent or run.config.get("baseline_loss") else _first_and_last(losses(run))
     layers = run.matrices.shape[2]
@@ -232,12 +234,13 @@ def summarize(
         outcome,
         verdict,
         layers,
-        arrives,
+        float("nan") if way is None else way.arrives,
         depth,
         known,
         run.iterations,
         silent,
         origin if isinstance(origin, dict) else {},
+        way.places[:: len(way.places) - 1] if way and way.by_block else (FIRST_LAYER, LAST_LAYER),
     )
 
 

@@ -17,8 +17,12 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup
+
+from gradlab.comparison import Comparison
 from gradlab.errors import ArgumentError, GradlabError, suggest
 from gradlab.ranges import check_jobs
+from gradlab.report import thumbnail
 from gradlab.report.article import write_article
 from gradlab.report.render import render_gallery, write_page
 
@@ -79,6 +83,8 @@ class Built:
     answer: str
     error: str
     seconds: float
+    still: str = ""
+    """A small SVG of the page's first picture, or nothing."""
 
 
 def experiments(folder: str | Path | None = None) -> list[Experiment]:
@@ -195,6 +201,7 @@ def write_index(built: Sequence[Built], output: str | Path) -> Path:
             "address": "" if each.error else each.experiment.address,
             "answer": each.answer,
             "error": each.error,
+            "still": Markup(each.still),
         }
         for each in sorted(built, key=lambda each: (each.experiment.order, each.experiment.name))
     ]
@@ -215,7 +222,7 @@ def _links(course: Sequence[Experiment]) -> dict[str, list[tuple[str, str]]]:
 
 def _build(each: Experiment, folder: Path, links: list[tuple[str, str]], quick: bool) -> Built:
     start = time.perf_counter()
-    answer = error = ""
+    answer = error = still = ""
     try:
         module = _load(each.path)
         result = module.run(quick=quick)
@@ -223,14 +230,17 @@ def _build(each: Experiment, folder: Path, links: list[tuple[str, str]], quick: 
             article = module.article(result)
             write_article(article, folder / each.page, links)
             answer = article.answer
+            drawn = [section.figure for section in article.sections if section.figure is not None]
+            still = thumbnail.of_figures(drawn)
         else:
             module.write(result, folder / each.page, links)
             answer = module.answer(result)
+            still = thumbnail.of_comparison(result) if isinstance(result, Comparison) else ""
     except GradlabError as failure:
         error = str(failure)
     except (Exception, SystemExit) as failure:  # a broken experiment must not end the others
         error = f"{type(failure).__name__}: {failure}"
-    return Built(each, answer, error, time.perf_counter() - start)
+    return Built(each, answer, error, time.perf_counter() - start, str(still))
 
 
 def _load(path: Path) -> ModuleType:

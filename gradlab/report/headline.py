@@ -29,7 +29,7 @@ def headline(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
     root = summary.root
     if root is None:
         return _headline_without_fault(summary)
-    product = _product(summary, root, places)
+    product = _product(summary, root)
     broken = leads_to_nan(root)
     first = root.iterations[0]
     if product:
@@ -73,11 +73,11 @@ def leads_to_nan(root: Finding) -> Finding | None:
     return next((each for each in root.consequences if each.rule.startswith(NUMBERS)), None)
 
 
-def _product(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]]) -> str:
+def _product(summary: Summary, root: Finding) -> str:
     """Say what is left of the gradient, where that is what the finding is about; else nothing."""
     if not np.isfinite(summary.arrives) or root.iterations[0] > 0:
         return ""
-    end = next((place["block"] for place in places if place["block"]), "layer 1")
+    end = summary.ends[0]
     if root.rule == VANISHING and summary.arrives < -MUCH:
         return f"The gradient vanishes: {power(summary.arrives)} of it reaches {end}"
     if root.rule == EXPLODING and summary.arrives > MUCH:

@@ -21,6 +21,7 @@ from gradlab.report.pictures import pictures, series
 from gradlab.report.pictures.axes import layer_names
 from gradlab.report.pictures.picture import Detail, Scene
 from gradlab.report.summary import Summary
+from gradlab.report.way_back import chains, way_back
 from gradlab.report.way_to_nan import FACT, way_to_nan
 from gradlab.report.wording import (
     FORMULAS,
@@ -35,7 +36,6 @@ from gradlab.rules import Finding
 from gradlab.run import Run, as_json
 
 SPARKLINE = 24  # points: the pictures in the matrix are 100 pixels wide
-CHAIN_HEAD, CHAIN_TAIL, CHAIN_WHOLE = 4, 3, 10
 LONG = 120  # characters of a setting
 
 
@@ -96,7 +96,7 @@ def describe_run(
             key: _written(value) for key, value in run.provenance.items() if key != FACT
         },
         "way": way_to_nan(run),
-        "chains": _chains(part),
+        "chains": chains(part),
         "remarks": list(verdict.remarks),
         "figures": figures,
     }
@@ -146,46 +146,17 @@ def describe_finding(finding: Finding) -> dict[str, Any]:
 
 
 def sparkline_values(run: Run) -> list[float | None]:
-    """Return log10 ||delta_l|| / ||delta_L|| at iteration 0, first layer first; None is a gap."""
-    if "delta_norm" not in run or not run.iterations:
+    """Return log10 of the gradient over the last place's before training; None is a gap.
+
+    The places are blocks or layers (`way_back`), the first first.
+    """
+    way = way_back(run)
+    if way is None:
         return []
-    fall = series.relative_decades(run)
+    fall = way.decades
     places = np.linspace(0, len(fall) - 1, min(SPARKLINE, len(fall)))
     chosen = np.unique(places.round().astype(int))
     return [round(value, 2) if np.isfinite(value) else None for value in fall[chosen].tolist()]
-
-
-def _chains(run: Run) -> dict[str, Any]:
-    """Write the product out, before training and at the last finite iteration."""
-    last = series.last_finite(run) if run.iterations else 0
-    chains = {}
-    for key, iteration in (("start", 0), ("end", last)):
-        found = series.factors(run, iteration)
-        if found is not None:
-            chains[key] = _chain(found, iteration)
-    return chains
-
-
-def _chain(found: series.Factors, iteration: int) -> dict[str, Any]:
-    """Return one factor a step, from the last layer to the first, abridged where it is long."""
-    with np.errstate(all="ignore"):
-        each = np.exp(found.total)
-    shown = [
-        {"into": int(layer), "factor": typeset(number(value))}
-        for layer, value in zip(found.steps, each, strict=True)
-    ]
-    left_out = len(shown) - CHAIN_HEAD - CHAIN_TAIL if len(shown) > CHAIN_WHOLE else 0
-    middle = each[CHAIN_HEAD : len(each) - CHAIN_TAIL] if left_out else np.ones(1)
-    with np.errstate(all="ignore"):
-        typical = typeset(number(float(np.exp(np.log(middle).mean()))))
-    return {
-        "iteration": iteration,
-        "from": int(found.steps[0]) + 1,
-        "head": shown[:CHAIN_HEAD] if left_out else shown,
-        "left_out": {"count": left_out, "typical": typical},
-        "tail": shown[-CHAIN_TAIL:] if left_out else [],
-        "total": power(float(found.total.sum() / np.log(10))),
-    }
 
 
 def draw_pictures(run: Run, verdict: Diagnosis, detail: Detail) -> dict[str, Any]:

@@ -59,17 +59,17 @@ def _healthy(summary: Summary) -> str:
     whole = (
         ""
         if not np.isfinite(summary.arrives)
-        else f", and {_arrives(summary.arrives)} at the start"
+        else f", and {_arrives(summary.arrives, *summary.ends)} at the start"
     )
     return f": {passed} rule{'s' * (passed != 1)} found nothing wrong{lacking}{whole}"
 
 
-def _arrives(decades: float) -> str:
+def _arrives(decades: float, first: str, last: str) -> str:
     if abs(decades) < WHOLE:
-        return f"the gradient arrives whole at layer 1 (× {power(decades)})"
+        return f"the gradient arrives whole at {first} (× {power(decades)})"
     if decades > 0:
-        return f"the gradient is {power(decades)} times as large at layer 1 as at the last layer"
-    return f"{power(decades)} of the gradient reaches layer 1"
+        return f"the gradient is {power(decades)} times as large at {first} as at {last}"
+    return f"{power(decades)} of the gradient reaches {first}"
 
 
 def _reason(summary: Summary, root: Finding) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from gradlab.report.wording import number
 from gradlab.rules import Finding
 from gradlab.rules.yardsticks import UNKNOWN
 
+FIRST_LAYER, LAST_LAYER = "layer 1", "the last layer"
 NOTHING = "no iteration"
 # Where no constant guess is known to measure the loss by:
 LOSS_FALLS, LOSS_STAYS, ENDS_IN_NAN = "loss falls", "loss does not fall", "ends in NaN"
@@ -31,7 +32,8 @@ class Summary:
     diagnosis : Diagnosis
     layers : int
     arrives : float
-        log10 ||delta_1|| / ||delta_L|| at iteration 0; NaN where it is not known.
+        log10 of the part of the last layer's gradient that reaches the first layer at iteration 0,
+        or of the last block's that reaches the first block; NaN where it is not known.
     depth : int or None
         Where the net is one of a row of depths.
     losses : tuple of float
@@ -42,6 +44,8 @@ class Summary:
         No loss was recorded.
     origin : mapping
         What is known of the operation that made the first NaN: iteration, operation, module.
+    ends : sequence of str
+        What the first and the last place are called between which `arrives` is measured.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Summary:
     iterations: int = 1
     silent: bool = False
     origin: Mapping[str, Any] = field(default_factory=dict)
+    ends: Sequence[str] = (FIRST_LAYER, LAST_LAYER)
 
     @property
     def root(self) -> Finding | None:

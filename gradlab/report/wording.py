@@ -37,6 +37,7 @@ FORMULAS = {each.name: each.formula for each in LAYER_STATISTICS}
 LOGARITHMIC = tuple(each.name for each in LAYER_STATISTICS if each.logarithmic)
 COMPUTER_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)e([+-]?\d+)(?![\w.]*\w)")
 HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)\]])-(?=\d)")
+PRODUCT = re.compile(r"(?<=\d) x (?=\S)")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -81,9 +82,10 @@ def _scientific(mantissa: float, exponent: int) -> str:
 def typeset(text: str) -> str:
     """Write the numbers of a sentence as a page does.
 
-    3.3·10⁻¹³ for 3.3e-13, 0.00086 for 8.6e-4, no % left alone.
+    3.3·10⁻¹³ for 3.3e-13, 0.00086 for 8.6e-4, × for a product's x, no % left alone.
     """
-    written = COMPUTER_NUMBER.sub(_plain_number, text).replace(" %", "\u00a0%")
+    written = PRODUCT.sub(" × ", text)
+    written = COMPUTER_NUMBER.sub(_plain_number, written).replace(" %", "\u00a0%")
     return HYPHEN_AS_MINUS.sub("−", written)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gradlab.report.article import Article, Section, write_article
 from gradlab.report.render import render_gallery, write_page
+from gradlab.report.thumbnail import of_figures
 from tests.browser import axe
 
 
@@ -74,6 +75,7 @@ def test_the_gallery_leads_to_its_pages(open_page, path):
             "address": path.name,
             "answer": "42.",
             "error": "",
+            "still": of_figures([go.Figure(go.Scatter(x=[0, 1], y=[0, 1]))]),
         },
         {
             "step": "2",
@@ -82,12 +84,14 @@ def test_the_gallery_leads_to_its_pages(open_page, path):
             "address": "",
             "answer": "",
             "error": "ValueError: x",
+            "still": "",
         },
     ]
     page = open_page(
         write_page(render_gallery(entries, "The course"), path.parent / "index.html"), width=380
     )
     assert axe.serious_violations(page) == []
+    assert page.locator(".thumbnail path").bounding_box()["width"] > 60
     assert "Not built: ValueError: x" in page.locator(".failed").inner_text()
     assert [link.get_attribute("href") for link in page.locator("h2 a").all()] == ["wave.html"]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -142,19 +142,47 @@ def test_a_report_may_open_with_a_pattern(read, tmp_path):
     assert page.inner_text("#filter-said") == "1 of 14 layers"
 
 
-def test_a_pick_in_the_matrix_is_answered_in_view(read, tmp_path):
+@pytest.fixture
+def eight(tmp_path):
     runs = [made(name="run 1"), vanished(name="run 9")]
     runs += [made(name=f"more {k}") for k in range(6)]
-    page = read(gradlab.write_report(runs, tmp_path / "page.html"), height=700)
+    return gradlab.write_report(runs, tmp_path / "page.html")
+
+
+def test_a_pick_in_the_matrix_is_answered_beside_it(read, eight):
+    page = read(eight, height=1100)
+    page.click('.cell[data-id="run-1"]')
+    page.click('.cell[data-id="run-9"]')
+    assert page.locator("[data-answer]:visible").count() == 1
+    answer = page.locator("[data-answer]:visible")
+    assert answer.locator(".kicker").inner_text() == "run 9"
+    assert answer.locator(".headline").inner_text().startswith("The gradient vanishes")
+    assert answer.locator("[data-hero] .main-svg").count() > 0
+    cell = page.locator('.cell[data-id="run-9"]').bounding_box()
+    beside = answer.locator(".headline").bounding_box()
+    assert beside["x"] > cell["x"] + cell["width"]
+    assert 0 <= beside["y"] <= beside["y"] + beside["height"] <= 1100
+    assert not page.locator("#sheet").is_visible()
+    assert serious_violations(page) == []
+
+
+def test_on_a_phone_a_sheet_answers_in_view(read, eight):
+    page = read(eight, width=380, height=700)
     page.click('.cell[data-id="run-9"]')
     assert page.inner_text("#sheet-name") == "run 9"
     assert page.inner_text("#sheet-words").startswith("The gradient vanishes")
     box = page.locator("#sheet").bounding_box()
     assert 0 <= box["y"] <= box["y"] + box["height"] <= 700
     page.click("#sheet-go")
-    expect(page.locator("#cell-title")).to_be_in_viewport()
-    assert page.locator("[data-answer]:visible").count() == 1
-    assert page.locator("[data-answer]:visible [data-hero] .main-svg").count() > 0
+    expect(page.locator("[data-answer]:visible .headline")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") == 380
+
+
+def test_a_net_of_blocks_shows_its_way_back_by_block(read, blocks):
+    page = read(blocks)
+    assert page.inner_text("#chain-title") == "The gradient's way back, block by block"
+    assert "of blocks.3 arrives at blocks.0" in page.inner_text("#product")
+    assert not page.locator('[data-figure="factors"]').is_visible()
 
 
 def test_the_player_can_be_made_faster(read, vanishing):

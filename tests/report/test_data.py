@@ -94,9 +94,9 @@ def test_a_run_of_an_unknown_activation_has_no_prediction():
 
 def test_the_chain_is_this_runs_product():
     chain = only(made())["chains"]["start"]
-    assert [step["into"] for step in chain["head"]] == [5, 4, 3, 2, 1]
+    assert [step["into"] for step in chain["head"]] == [f"layer {k}" for k in (5, 4, 3, 2, 1)]
     assert {step["factor"] for step in chain["head"]} == {"0.25"}
-    assert (chain["from"], chain["total"]) == (6, "0.00098")
+    assert (chain["from"], chain["to"], chain["total"]) == ("layer 6", "layer 1", "0.00098")
     assert chain["left_out"]["count"] == 0
 
 
@@ -105,7 +105,7 @@ def test_a_long_chain_is_abridged(layers, shown, left_out):
     chain = only(made(layers=layers))["chains"]["start"]
     assert len(chain["head"]) + len(chain["tail"]) == shown
     assert chain["left_out"] == {"count": left_out, "typical": "0.25" if left_out else "1"}
-    assert chain["tail"] == [] or chain["tail"][-1]["into"] == 1
+    assert chain["tail"] == [] or chain["tail"][-1]["into"] == "layer 1"
 
 
 def test_the_waterfall_ends_where_the_terms_sum_to():

@@ -6,6 +6,7 @@ const gradlabPage = (() => {
 
   function begin(data) {
     figures = data.figures;
+    if (data.explore) gradlabExplore.begin(data.explore);
     for (const bar of all("[data-replay]")) {
       const figure = figures[bar.dataset.replay];
       const place = $(`[data-figure="${bar.dataset.replay}"]`);
@@ -19,5 +20,10 @@ const gradlabPage = (() => {
     });
   }
 
-  return { start: () => start(begin, () => all(".figure").forEach((place) => draw(place, figures[place.dataset.figure]))) };
+  function show() {
+    gradlabExplore.showAll();
+    for (const place of all("[data-figure]")) draw(place, figures[place.dataset.figure]);
+  }
+
+  return { start: () => start(begin, show) };
 })();

@@ -4,11 +4,11 @@ const gradlabChain = (() => {
   const { $, all, make } = gradlabCommon;
 
   // Before training or at the end: what was chosen, where the run has it.
-  function choice({ chains, figures }, wanted) {
-    const when = chains[wanted] && figures[`factors_${wanted}`] ? wanted : "start";
+  function choice({ chains }, wanted) {
+    const when = chains[wanted] ? wanted : "start";
     for (const button of all("[data-when]")) {
       button.setAttribute("aria-pressed", String(button.dataset.when === when));
-      button.disabled = !figures[`factors_${button.dataset.when}`];
+      button.disabled = !chains[button.dataset.when];
     }
     return when;
   }
@@ -18,11 +18,13 @@ const gradlabChain = (() => {
     const chain = cell.chains[when];
     $("#chain").hidden = !chain;
     if (!chain) return false;
-    $("#chain-title").textContent = cell.explained ? "The product that explains it" : "The gradient's way back, layer by layer";
+    const byLayer = cell.explained ? "The product that explains it" : "The gradient's way back, layer by layer";
+    $("#chain-title").textContent = chain.by_block ? "The gradient's way back, block by block" : byLayer;
+    for (const part of all("[data-way]")) part.hidden = (part.dataset.way === "block") !== chain.by_block;
     const parts = [];
-    const factors = (steps) => steps.forEach(({ into, factor }) => {
+    const factors = (steps) => steps.forEach(({ from, into, factor }) => {
       const span = make("span", factor, "factor");
-      span.title = `from layer ${into + 1} into layer ${into}`;
+      span.title = `from ${from} into ${into}`;
       parts.push(span, " × ");
     });
     factors(chain.head);
@@ -30,7 +32,7 @@ const gradlabChain = (() => {
     factors(chain.tail);
     parts.pop();
     parts.push(" = ", make("span", chain.total, "total"));
-    const where = `\u2002times the gradient of layer ${chain.from} arrives at layer 1, at iteration ${chain.iteration}`;
+    const where = `\u2002times the gradient of ${chain.from} arrives at ${chain.to}, at iteration ${chain.iteration}`;
     $("#product").replaceChildren(...parts, make("span", where, "elided"));
     return true;
   }

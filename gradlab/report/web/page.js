@@ -99,7 +99,7 @@ const gradlabPage = (() => {
 
   function showChain() {
     const when = choice(state.cell, state.when);
-    if (write(state.cell, when)) show("factors", sides().map((cell) => cell.figures[`factors_${when}`]), names(), step());
+    if (write(state.cell, when) && !state.cell.chains[when].by_block) show("factors", sides().map((cell) => cell.figures[`factors_${when}`]), names(), step());
   }
 
   function showPlace() {
@@ -136,7 +136,11 @@ const gradlabPage = (() => {
     for (const told of all("[data-answer]")) told.hidden = told.dataset.answer !== cell.id;
     const place = all("[data-hero]").find((each) => each.dataset.hero === cell.id);
     const key = cell.answer.picture;
-    if (place && key) draw(place, heroFigure(cell, key));
+    if (place && key) {
+      const figure = heroFigure(cell, key);
+      place.closest(".hero").querySelector(".moment").textContent = figure.at ? `, at iteration ${figure.at}` : "";
+      draw(place, figure);
+    }
     if (data.kind === "run") return;
     $("#sheet-name").textContent = cell.name;
     $("#sheet-words").textContent = cell.answer.headline;
@@ -150,7 +154,7 @@ const gradlabPage = (() => {
     const figure = found.data ? found : found[known] || Object.values(found)[0];
     if (!root || !figure.frames?.length) return figure;
     const index = nearest(figure.frames.map((frame) => Number(frame.name)), root.iterations[0]);
-    return framed(figure, index);
+    return { ...framed(figure, index), at: figure.frames[index].name };
   }
 
   // ---- picking --------------------------------------------------------------------------------------------------
@@ -265,7 +269,7 @@ const gradlabPage = (() => {
     $("#matrix")?.addEventListener("keydown", move);
     $("#choose-heatmap").addEventListener("change", ({ target }) => { choose("column", target.value); showMoment(); });
     $("#filter").addEventListener("input", ({ target }) => { choose("layers", target.value.trim()); showFilter(); showMoment(); });
-    $("#sheet-go")?.addEventListener("click", () => $("#detail").scrollIntoView());
+    $("#sheet-go")?.addEventListener("click", () => $("#answers").scrollIntoView());
     $("#choose-weights").addEventListener("change", ({ target }) => { choose("weight", target.value); showWeights(); });
     $("#layer").addEventListener("change", ({ target }) => {
       choose("layer", target.value === "all" ? "all" : Number(target.value));
