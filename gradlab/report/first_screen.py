@@ -50,9 +50,9 @@ def answer(
     -------
     dict
         headline, message, then (the NaN that it leads to), where, picture (a key, or ""), fix (as
-        `code.steps` returns, or None), confidence and evidence (words), rule (code, name,
-        explanation), severity, noted (of a run without a fault: the first notes, each with words
-        and fix).
+        `code.steps` returns, or None), confidence and evidence (words; no evidence that the message
+        holds), rule (code, name, explanation), severity, noted (of a run without a fault: the first
+        notes, each with words and fix).
     """
     root = summary.root
     if root is None:
@@ -84,7 +84,7 @@ def answer(
         "picture": choose_picture(root, known),
         "fix": steps(root.remedies[0]) if root.remedies else None,
         "confidence": SURE.get(root.confidence, root.confidence),
-        "evidence": typeset(root.evidence),
+        "evidence": "" if root.evidence in root.message else typeset(root.evidence),
         "rule": explain(root),
         "severity": root.severity,
         "noted": [],

@@ -147,9 +147,9 @@ def where(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
     if root is None:
         return ""
     first = root.iterations[0]
-    when = "from before the first update" if first == 0 else f"from iteration {first}"
+    when = "from the start" if first == 0 else f"from iteration {first}"
     hit, total = root.replicates["hit"], root.replicates["total"]
-    seeds = f", in {hit} of {total} seeds" if total > 1 else ""
+    seeds = f", in {hit} of {total} seeds" if hit < total else ""
     return f"{_layers_hit(summary, root, places)}, {when}{seeds}"
 
 
@@ -160,7 +160,8 @@ def _layers_hit(summary: Summary, root: Finding, places: Sequence[Mapping[str, s
         return f"{shown} in {_listed(blocks)}" if shown else _listed(blocks)
     if not root.layers:
         return "the whole net"
-    layers = f"{span(root.layers)} of {summary.layers}"
+    every = len(root.layers) == summary.layers > 1
+    layers = f"all {summary.layers} layers" if every else f"{span(root.layers)} of {summary.layers}"
     names = summary.diagnosis.names
     ends = [names[layer - 1] for layer in (root.layers[0], root.layers[-1]) if layer <= len(names)]
     named = [name for name in dict.fromkeys(ends) if name]

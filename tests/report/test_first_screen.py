@@ -115,13 +115,25 @@ def test_what_does_not_fit_is_left_out_from_the_end():
 @pytest.mark.parametrize(
     ("layers", "expected"),
     [
-        ((1, 3, 5), "attn.qkv in blocks.0 to blocks.2, from before the first update"),
-        ((1, 5), "attn.qkv in blocks.0 and blocks.2, from before the first update"),
-        ((), "the whole net, from before the first update"),
+        ((1, 3, 5), "attn.qkv in blocks.0 to blocks.2, from the start"),
+        ((1, 5), "attn.qkv in blocks.0 and blocks.2, from the start"),
+        ((), "the whole net, from the start"),
     ],
 )
 def test_a_place_is_named_by_role_and_block(layers, expected):
     assert where(summary_of(found(layers=layers)), PLACES) == expected
+
+
+def test_all_layers_and_all_seeds_are_said_in_a_word():
+    finding = found(layers=(1, 2, 3, 4, 5, 6), hit=3, total=3)
+    assert where(summary_of(finding)) == "all 6 layers, from the start"
+
+
+def test_evidence_that_the_message_holds_is_not_said_twice():
+    twice = replace(found(), evidence="A message")
+    assert answer(summary_of(twice), ["loss"])["evidence"] == ""
+    once = replace(found(), evidence="the loss rises")
+    assert answer(summary_of(once), ["loss"])["evidence"] == "the loss rises"
 
 
 def test_every_rule_has_a_picture_that_is_drawn_for_any_run_with_a_loss():
