@@ -18,7 +18,7 @@ from gradlab.adapters.torch import watch  # noqa: E402
 from tests.adapters.loops import mlp, train  # noqa: E402
 
 STEPS = 3
-EVERY = int(os.environ.get("GRADLAB_EVERY_LINE", "41"))
+EVERY = int(os.environ.get("GRADLAB_EVERY_LINE", "83"))
 FOLDER = str(Path(adapter.__file__).parent)
 WATCHED = {
     (f"{FOLDER}/record.py", name) for name in ("hand_over", "_move", "_keep", "due")
