@@ -150,7 +150,7 @@ SAME_AS = {  # action -> its parameters, the options as they were, the options t
 @pytest.mark.parametrize("action", SAME_AS)
 def test_an_option_changed_from_outside_is_the_option_given(action):
     parameters, start, given = SAME_AS[action]
-    loop, wanted = Loop(**start), Loop(**(start | given))
+    loop, wanted = Loop(epochs=1, **start), Loop(epochs=1, **(start | given))
     bitwise.seed(0)
     bench = bench_of(loop)
     before = bench.train((), 1.0)
@@ -365,29 +365,34 @@ def test_what_no_optimizer_holds_is_added_and_what_is_frozen_moves():
     assert moved == [False, True]
 
 
-def test_everything_is_put_back_after_a_trial():
-    bench = bench_of(Loop())
-    before = bench.train((), 1.0)
+def test_everything_is_put_back_after_a_trial(short):
+    bench, run = short
     originals = {name: getattr(functional, name) for name in ("cross_entropy", "mse_loss")}
     clip = torch.nn.utils.clip_grad._clip_grads_with_norm_
     for action in ("remove output operation", "match shapes", "raise clip norm"):
-        carried_out(bench, action, before.run, operation="softmax", max_norm=1.0)
+        carried_out(bench, action, run, operation="softmax", max_norm=1.0)
     assert {name: getattr(functional, name) for name in originals} == originals
     assert torch.nn.utils.clip_grad._clip_grads_with_norm_ is clip
 
 
+@pytest.fixture(scope="module")
+def short():
+    """A bench whose training has one epoch, and its record."""
+    bench = bench_of(Loop(epochs=1))
+    return bench, bench.train((), 1.0).run
+
+
 @pytest.mark.parametrize("action", sorted(set(ACTIONS) - {"standardize target"}))
-def test_every_action_yields_a_line_to_type_and_can_be_carried_out(action):
-    bench = bench_of(Loop())
-    before = bench.train((), 1.0)
+def test_every_action_yields_a_line_to_type_and_can_be_carried_out(action, short):
+    bench, run = short
     parameters = {
         "factor": 10.0, "layers": [1], "max_norm": 1.0, "operation": "softmax", "momentum": 0.2,
         "activation": "elu", "weight_decay": 0.1,
     }  # fmt: skip
-    words, line, _ = options_for(Remedy(action, action, parameters), before.run)[0]
+    words, line, _ = options_for(Remedy(action, action, parameters), run)[0]
     assert words
     assert line
-    assert carried_out(bench, action, before.run, **parameters).problem == ""
+    assert carried_out(bench, action, run, **parameters).problem == ""
 
 
 def dead_net():
@@ -440,7 +445,7 @@ def test_a_fault_of_the_users_own_code_is_shown_and_not_called_cured():
 
 
 def test_without_a_score_the_loss_decides():
-    result = fix(dead_net, Loop(epochs=12).train)
+    result = fix(dead_net, Loop(epochs=8).train, budget=1)
     assert result.cured
     assert result.winner.score.words.startswith("loss ")
 
