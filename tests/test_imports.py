@@ -100,7 +100,7 @@ ROOMS = {
     ),
     "report": room(
         "kinds _version comparison diagnosis diagnosis.expectation differences differences.telling "
-        "activations errors files fixes fixes.* ranges report.* rules run "
+        "activations errors files fixes fixes.* live ranges report.* rules run "
         f"run.storage statistics theory theory.gaussian {SHARED}",
         "jinja2 joblib markupsafe numpy pandas plotly tsdownsample",
     ),

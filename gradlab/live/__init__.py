@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradlab.live.judging import FINDING_WORDS, Lookout, lookout
+from gradlab.live.judging import FINDING_WORDS, Lookout, lookout, quiet
 
 if TYPE_CHECKING:
     from gradlab.live.notebook import LiveView as LiveView
     from gradlab.live.notebook import show as show
 
-__all__ = ["FINDING_WORDS", "LiveView", "Lookout", "lookout", "show"]
+__all__ = ["FINDING_WORDS", "LiveView", "Lookout", "lookout", "quiet", "show"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from gradlab.errors import ArgumentError, FindingError, one_sentence, shown
@@ -31,6 +33,8 @@ SEEN_TWICE = 2
 AT_THE_END = ("GL402",)
 """Rules that ask how a training ended. A run has not failed to learn while it still may."""
 LINE = 160  # characters
+
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
 class Lookout:
@@ -130,7 +134,19 @@ def lookout(on_finding: str | Callable[[Finding], Any] | None) -> Lookout | None
         It is none of "print", "raise", a function and None.
     """
     check_on_finding(on_finding)
-    return None if on_finding is None else Lookout(on_finding)
+    if on_finding is None or (on_finding == "print" and _QUIET.get()):
+        return None
+    return Lookout(on_finding)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Print no line about trainings that begin inside the block: some are broken on purpose."""
+    before = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(before)
 
 
 def check_on_finding(value: object) -> None:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from gradlab.comparison import Comparison
 from gradlab.errors import ArgumentError, GradlabError, suggest
+from gradlab.live import quiet
 from gradlab.ranges import check_jobs
 from gradlab.report import thumbnail
 from gradlab.report.article import write_article
@@ -225,7 +226,8 @@ def _build(each: Experiment, folder: Path, links: list[tuple[str, str]], quick: 
     answer = error = still = ""
     try:
         module = _load(each.path)
-        result = module.run(quick=quick)
+        with quiet():  # what breaks there is what the page is about
+            result = module.run(quick=quick)
         if hasattr(module, "article"):
             article = module.article(result)
             write_article(article, folder / each.page, links)

@@ -4,7 +4,7 @@ import pytest
 
 import gradlab
 from gradlab.errors import ArgumentError, FindingError
-from gradlab.live import Lookout, lookout
+from gradlab.live import Lookout, lookout, quiet
 from gradlab.live.portion import portion
 from tests.helpers import make_data
 from tests.live.recorders import Clock, Judge, Recorded
@@ -241,6 +241,17 @@ def test_train_gives_the_finding_to_a_function(capsys):
     breaking(on_finding=heard.append)
     assert [finding.severity for finding in heard] == ["error"]
     assert capsys.readouterr().err == ""
+
+
+def test_trainings_that_are_broken_on_purpose_can_be_quiet(capsys):
+    heard = []
+    with quiet():
+        breaking()
+        breaking(on_finding=heard.append)
+    assert capsys.readouterr().err == ""
+    assert len(heard) == 1
+    breaking()
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_train_judges_nothing_where_it_is_told_not_to(capsys):
