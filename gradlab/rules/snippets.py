@@ -42,8 +42,9 @@ def _layers(remedy: Remedy, run: Run) -> Sequence[int]:
 
 def _rate(run: Run, factor: float) -> float:
     rate = run.config.get("learning_rate")
-    known = isinstance(rate, (int, float)) and not isinstance(rate, bool) and rate > 0
-    return rate * factor if known else math.nan
+    if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not rate > 0:
+        return math.nan
+    return rate * factor
 
 
 # -- PyTorch ---------------------------------------------------------------------------------------
