@@ -25,6 +25,11 @@ ANSWER = 10.0
 """Seconds for a scheduler to answer at first."""
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 """Let glibc keep large arrays instead of giving them back after each use; see `__main__`."""
+LITTLE_ASIDE = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+}
+"""Dask's workers look a hundred times a second at what they do, which takes time from training."""
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -103,17 +108,19 @@ def _quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def _started(jobs: int) -> Iterator[Client]:
     """Start a cluster of processes on this machine."""
+    from dask import config
     from distributed import Client, LocalCluster
 
     workers = (os.cpu_count() or 1) if jobs == -1 else jobs
-    made = LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,  # pyright: ignore[reportArgumentType]
-        silence_logs=logging.CRITICAL + 1,
-        env=KEEP | ONE_THREAD,
-    )
+    with config.set(LITTLE_ASIDE):
+        made = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,  # pyright: ignore[reportArgumentType]
+            silence_logs=logging.CRITICAL + 1,
+            env=KEEP | ONE_THREAD,
+        )
     with made, Client(made, set_as_default=False) as client:
         client.register_plugin(_deaf_to_interrupts())
         yield client
