@@ -70,6 +70,11 @@ class Disconnected(Rule):
     limits: ClassVar[Mapping[str, Limit]] = {
         "least": Limit(5, "iterations", "a branch may be out of use in a few batches"),
         "most": Limit(0.5, "of the trainable weights", "what a net cannot do without"),
+        "few": Limit(
+            0.01,
+            "of the trainable weights",
+            "a bias, a scale, a token that is not in use: nets that do not fail spare them",
+        ),
     }
 
     def missing(self, run: Run) -> str | None:
@@ -173,7 +178,8 @@ class Disconnected(Rule):
     def _severity(self, run: Run, mask: Array) -> str:
         if not _moved(run, ~mask):
             return ERROR
-        if learned(run).all():
+        spared = _share(run, mask) < self.limit("few") and not harmed(run).any()
+        if learned(run).all() or spared:
             return NOTE
         most = _share(run, mask) >= self.limit("most")
         return ERROR if most and 2 * harmed(run).sum() >= run.replicates else WARNING

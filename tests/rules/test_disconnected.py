@@ -126,3 +126,13 @@ def test_units_that_are_silent_on_every_example_are_named_as_what_cuts_a_layer_o
     assert str(first) == "let the biases of hidden2 start at 0, or use a leaky relu"
     alive = without_gradient((2, 3), LEARNED, dead_fraction=0.5 * silent)
     assert "zero biases" not in actions(found(alive, "GL105"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "steps", "expected"),
+    [(124, SLOW, "note"), (125, SLOW, "warning"), (124, FAILED, "warning")],
+)
+def test_less_than_a_hundredth_is_spared_by_a_net_that_does_not_fail(parameters, steps, expected):
+    described = {1: {"parameters": parameters}}  # of 12,288 in the other three
+    run = without_gradient((1,), steps, described=described)
+    assert severity(run, "GL105") == expected
