@@ -89,7 +89,7 @@ def test_where_a_finding_is_comes_second():
     run = vanished()
     assert (
         only(run)["answer"]["where"]
-        == "layers 1-6 of 6, from before the first update, in 3 of 3 seeds"
+        == "all 6 layers, from the start"
     )
     assert only(with_statistics())["answer"]["where"] == ""
 
