@@ -120,7 +120,7 @@ def article(result: Result) -> Article:
     (ran, same), (over, opposite) = recorded(result.runaway), recorded(result.overshoot)
     answer = (
         f"A runaway's steps keep their sign (cosine {same[0]:+.0f}) and an overshoot's alternate "
-        f"(cosine {opposite[0]:+.0f}): both of these grow by {ran[0]:.2f} a step, as the lecture's "
+        f"(cosine {opposite[0]:+.0f}): both of these grow by {ran[0]:.2f} a step, as the weight "
         "2.2 → 10.8 → 100.6 does, which keeps its sign."
     )
     code = """
@@ -164,7 +164,7 @@ print(gradlab.diagnose(run))
             f"of curvature λ = {result.curvature:g}, with a learning rate of "
             f"{(1 + RATIO) / result.curvature:.2f}, past 2/λ = {2 / result.curvature:g}: its "
             "distance from the best weight is multiplied by 1 − ηλ, which is negative. Learning "
-            "rates were chosen so that both grow like the lecture's numbers. Shown is how far "
+            "rates were chosen so that both grow like 2.2 → 10.8 → 100.6. Shown is how far "
             "the first weight is from where it began.",
             _trajectory_figure(result),
             "One curve climbs ever faster; the other swings from one side to the other, farther "
@@ -217,7 +217,7 @@ def _factor_figure(result: Result) -> go.Figure:
 
 
 def _table(result: Result) -> pd.DataFrame:
-    rows = {"the lecture": [*TRAJECTORY, NEXT]}
+    rows = {"the example": [*TRAJECTORY, NEXT]}
     rows |= {
         "runaway": list(trajectory(result.runaway)[:4]),
         "overshoot": list(trajectory(result.overshoot)[:4]),

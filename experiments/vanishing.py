@@ -132,9 +132,9 @@ print(gradlab.diagnose(run))
     finding = gradlab.diagnose(result.sigmoid).findings[0]
     sections = [
         Section(
-            "The lecture's numbers",
-            "The derivative by an early weight is a product of slopes. Three of them, 0.2, 0.1 "
-            f"and 0.05, make {gradient:.3f}. With learning rate {LEARNING_RATE:g}, the weight "
+            "Three slopes, multiplied",
+            "The derivative by an early weight is a product of slopes. Three of them, say 0.2, "
+            f"0.1 and 0.05, make {gradient:.3f}. With learning rate {LEARNING_RATE:g}, the weight "
             f"{WEIGHT} becomes {WEIGHT - gradient:.3f}: it has hardly moved, and the next step "
             "will be as small.\n\nIn bfloat16, the format many large networks are trained in, it "
             f"does not move at all. Near 2.5 its numbers are {2.0**-6:g} apart, and 2.499 is "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from gradlab.diagnosis import NOT_LEARNED
-from gradlab.report.summary import Summary
+from gradlab.report.summary import FIRST_LAYER, Summary
 from gradlab.report.wording import power, words
 from gradlab.rules import Finding
 from gradlab.rules.wording import span
@@ -75,14 +76,26 @@ def leads_to_nan(root: Finding) -> Finding | None:
 
 def _product(summary: Summary, root: Finding) -> str:
     """Say what is left of the gradient, where that is what the finding is about; else nothing."""
-    if not np.isfinite(summary.arrives) or root.iterations[0] > 0:
+    decades = _left(summary, root)
+    if not np.isfinite(decades) or root.iterations[0] > 0:
         return ""
     end = summary.ends[0]
-    if root.rule == VANISHING and summary.arrives < -MUCH:
-        return f"The gradient vanishes: {power(summary.arrives)} of it reaches {end}"
-    if root.rule == EXPLODING and summary.arrives > MUCH:
-        return f"The gradient explodes: {power(summary.arrives)} times larger at {end}"
+    if root.rule == VANISHING and decades < -MUCH:
+        return f"The gradient vanishes: {power(decades)} of it reaches {end}"
+    if root.rule == EXPLODING and decades > MUCH:
+        return f"The gradient explodes: {power(decades)} times larger at {end}"
     return ""
+
+
+def _left(summary: Summary, root: Finding) -> float:
+    """Return log10 of the part that arrives: the cause's own number where it is of layer 1.
+
+    It is a median over the finding's window, as in the message below; else that at iteration 0.
+    """
+    cause: Any = root.cause
+    if cause and min(root.layers, default=0) == 1 and summary.ends[0] == FIRST_LAYER:
+        return float(sum(cause["log_gain"].values()) / np.log(10))
+    return summary.arrives
 
 
 def _made_by(summary: Summary, iteration: int) -> str:

@@ -22,6 +22,7 @@ from gradlab.report import pack
 from gradlab.report.links import checked
 from gradlab.report.pictures import pictures
 from gradlab.report.poster import poster
+from gradlab.report.wording import typeset
 
 FOLDER = Path(__file__).parent / "web"
 POLICY = (
@@ -136,6 +137,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["percent"] = percent
     environment.filters["paragraphs"] = paragraphs
     environment.filters["cell"] = cell
+    environment.filters["typeset"] = typeset
     return environment
 
 

@@ -73,3 +73,8 @@ def test_write_refuses_a_folder(tmp_path):
     with pytest.raises(RunError, match="is a folder"):
         write_article(made(), tmp_path)
     assert write_article(made(), tmp_path / "new" / "a.html").is_file()
+
+
+def test_numbers_in_words_are_written_as_on_every_page():
+    page = render_article(made(Section("A", "From -3 to 2e-04, or 3e-13: 0.2 x 0.1, 8 % of it.")))
+    assert "From −3 to 0.00020, or 3.0·10⁻¹³: 0.2 × 0.1, 8\u00a0% of it." in page

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import gradlab
@@ -105,6 +106,13 @@ def test_a_product_that_vanishes_or_explodes_is_the_number_of_its_headline(rule,
 def test_no_headline_has_more_than_twelve_words(code, places, layers):
     finding = found(code, registry()[code].name, layers, (123_456, 200_000), hit=2, total=8)
     assert len(headline(summary_of(finding, arrives=-3.0), places).split()) <= 12
+
+
+def test_headline_and_message_have_the_causes_number():
+    cause = {"log_gain": {"slope": -20 * np.log(10), "weight": 8 * np.log(10)}}
+    root = found("GL101", "vanishing-gradient", layers=(1, 2), cause=cause)
+    said = "The gradient vanishes: 1.0·10⁻¹² of it reaches layer 1"
+    assert headline(summary_of(root, arrives=-13.0)) == said
 
 
 def test_what_does_not_fit_is_left_out_from_the_end():

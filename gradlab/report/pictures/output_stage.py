@@ -15,7 +15,7 @@ from gradlab.run import Run
 Array = np.ndarray
 
 SMALL = -3.0  # decades: less than healthy losses leave; it is coloured
-ROOM = 0.16
+ROOM = 0.3  # of the span, beside the bars: what is written there, in a narrow picture, too
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ const gradlabCard = (() => {
   // `go(finding)` moves the pictures to it; `save(cell)` gives its findings as JSON.
   function fill(cell, alone, go, save) {
     const parts = [];
-    if (!alone) parts.push(make("p", cell.sentence, "answer"));
+    if (!alone && !cell.findings.length) parts.push(make("p", cell.sentence, "answer")); // else the findings say it
     parts.push(...cell.findings.map((found) => finding(found, cell.layers, go)));
     for (const remark of cell.remarks) parts.push(make("p", "Remark", "label"), make("p", remark));
     const known = cell.accuracies.filter((value) => value !== null).map((value) => `${Math.round(100 * value)}`);
