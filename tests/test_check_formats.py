@@ -49,7 +49,7 @@ SCHEMA = {
     "skipped": ({"type", "message"}, set(), set()),
     "system-out": (set(), set(), set()),
 }
-STRANGE = 'sigmoid <"20"> & \x00\x1b[31m, 100 %: Ünï \ud800\nnext'
+STRANGE = 'sigmoid <"20"> & \x00\x1b[31m, 100 %: Ünï\nnext'
 
 
 class Crashing(Rule):
