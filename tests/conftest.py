@@ -1,0 +1,34 @@
+"""An option that runs what the last run skipped, once what it lacked is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+SKIPPED = "gradlab/skipped"  # in pytest's cache: tests, and files that could not be imported
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option."""
+    parser.addoption(
+        "--skipped-last-time",
+        action="store_true",
+        help="run only the tests that the last run skipped (all, where it skipped none)",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests that were skipped, and those of files that were skipped whole."""
+    skipped = set(config.cache.get(SKIPPED, [])) if config.cache is not None else set()
+    if config.getoption("--skipped-last-time") and skipped:
+        files = {each for each in skipped if "::" not in each}
+        kept = [i for i in items if i.nodeid in skipped or i.nodeid.split("::")[0] in files]
+        config.hook.pytest_deselected(items=[each for each in items if each not in set(kept)])
+        items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Remember what was skipped; under xdist, the process that hands out the tests does."""
+    config = terminalreporter.config
+    if config.cache is not None and not config.getoption("--skipped-last-time"):
+        found = [each.nodeid for each in terminalreporter.stats.get("skipped", [])]
+        config.cache.set(SKIPPED, found)
