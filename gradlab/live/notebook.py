@@ -106,7 +106,9 @@ def show(run: str | Path, *, interval: float = 1.0) -> LiveView:
         IPython is not installed.
     """
     try:
-        from IPython.display import display as show_in_notebook
+        from IPython.display import (  # pyright: ignore[reportMissingImports]
+            display as show_in_notebook,
+        )
     except ImportError:
         raise ArgumentError(
             "gradlab.live.show needs a notebook: pip install ipython, or use `gradlab live`"

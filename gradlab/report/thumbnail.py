@@ -37,7 +37,7 @@ def of_comparison(comparison: Comparison) -> Markup:
     shown = []
     for cell in comparison.cells:
         column = comparison.depths.index(cell.plan.depth)
-        row = comparison.networks.index(cell.plan.network)
+        row = comparison.networks.index(cell.plan.network.label)
         colour = OUTCOMES.get(cell.outcome, UNKNOWN)
         shown.append(_square(column, row, columns, rows, colour, 0.75))
     return _svg(shown)

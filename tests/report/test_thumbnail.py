@@ -5,7 +5,8 @@ import re
 import numpy as np
 import plotly.graph_objects as go
 
-from gradlab.report.thumbnail import of_figures
+from gradlab.comparison import compare
+from gradlab.report.thumbnail import of_comparison, of_figures
 
 
 def paths(figure) -> list[str]:
@@ -59,3 +60,10 @@ def test_a_colour_cannot_leave_its_attribute():
     figure = go.Figure({"data": [trace], "layout": {}}, skip_invalid=True)
     figure.to_plotly_json = lambda: {"data": [trace], "layout": {}}  # past Plotly's own check
     assert "<script" not in of_figures([figure])
+
+
+def test_a_comparison_is_a_square_for_each_cell(tmp_path):
+    grid = compare(
+        networks=["tanh", "relu"], depths=[1, 2], seeds=1, iterations=3, runs=tmp_path, jobs=1
+    )
+    assert of_comparison(grid).count("<rect") == 4

@@ -25,7 +25,7 @@ TOGETHER = 1 << 16  # entries that are measured by one call: they stay in a core
 BUFFERS_KEPT = 16  # sequences of every length have shapes of their own
 _FORMATS = torch.float32, torch.float64  # what NumPy computes with
 
-Range = Sequence[Any]  # the smallest and the largest absolute number; empty where there is none
+Range = Any  # a pair: the smallest and the largest absolute number; empty where there is none
 
 
 class LastFrames:
