@@ -780,11 +780,11 @@ def test_the_folder_is_readable_while_the_training_lives(tmp_path):
     model = mlp(6, 8, 3)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with watch(model, optimizer, out=tmp_path / "run") as recorder:
-        train(model, optimizer, 70, recorder)
+        train(model, optimizer, 300, recorder)  # a block holds 256 at most
         live = gradlab.load(tmp_path / "run")
         assert live.iterations > 0
         assert live.provenance["status"] == "unfinished"
-        assert recorder.snapshot().iterations == 70
+        assert recorder.snapshot().iterations == 300
 
 
 # -- wrong arguments

@@ -87,10 +87,7 @@ def test_a_product_that_goes_the_other_way_is_not_blamed():
 
 def test_where_a_finding_is_comes_second():
     run = vanished()
-    assert (
-        only(run)["answer"]["where"]
-        == "all 6 layers, from the start"
-    )
+    assert only(run)["answer"]["where"] == "all 6 layers, from the start"
     assert only(with_statistics())["answer"]["where"] == ""
 
 
