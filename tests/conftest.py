@@ -18,7 +18,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests that were skipped, and those of files that were skipped whole."""
-    skipped = set(config.cache.get(SKIPPED, [])) if config.cache is not None else set()
+    cache = getattr(config, "cache", None)  # none with `-p no:cacheprovider`
+    skipped = set(cache.get(SKIPPED, [])) if cache is not None else set()
     if config.getoption("--skipped-last-time") and skipped:
         files = {each for each in skipped if "::" not in each}
         kept = [i for i in items if i.nodeid in skipped or i.nodeid.split("::")[0] in files]
@@ -29,6 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Remember what was skipped; under xdist, the process that hands out the tests does."""
     config = terminalreporter.config
-    if config.cache is not None and not config.getoption("--skipped-last-time"):
+    cache = getattr(config, "cache", None)
+    if cache is not None and not config.getoption("--skipped-last-time"):
         found = [each.nodeid for each in terminalreporter.stats.get("skipped", [])]
-        config.cache.set(SKIPPED, found)
+        cache.set(SKIPPED, found)
