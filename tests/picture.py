@@ -28,8 +28,9 @@ def words_of(page: str) -> list[str]:
     body = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
     text, end, _ = unescape(re.sub(r"<[^>]+>", "\n", body)).partition(END)
     assert end, f"the page does not say {END!r}"
-    lines = [" ".join(line.split()) for line in text.split("\n")]
-    return [NUMBER.sub("#", line) for line in lines if line]
+    lines = [" ".join(line.split()).removeprefix("· ") for line in text.split("\n")]
+    # The link is there once the course was built beside the page.
+    return [NUMBER.sub("#", line) for line in lines if line not in ("", "The course")]
 
 
 def main() -> int:
