@@ -26,7 +26,9 @@ def factor_to_usual(run: Run) -> float:
     if not len(known):
         return LEAST
     short = USUAL / float(np.median(known))
-    return min(MOST, max(LEAST, 10.0 ** round(math.log10(short)))) if short > 0 else LEAST
+    if not short > 0:
+        return LEAST
+    return min(MOST, max(LEAST, 10.0 ** round(math.log10(min(short, MOST)))))
 
 
 def _taken(run: Run) -> np.ndarray:

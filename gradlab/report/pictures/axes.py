@@ -148,4 +148,5 @@ def round_numbers(low: float, high: float, ticks: int) -> Array:
 
 def decades(spread: float, ticks: int = 7) -> int:
     """How many powers of ten lie between two ticks, for about `ticks` of them."""
-    return next(size for size in (1, 2, 3, 5, 10, 20, 50, 100, 200, 1000) if spread / size <= ticks)
+    sizes = (1, 2, 3, 5, 10, 20, 50, 100, 200)
+    return next((size for size in sizes if spread / size <= ticks), 1000)
