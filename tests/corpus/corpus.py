@@ -86,12 +86,11 @@ def load(split: str | None = None) -> list[Case]:
     return [case for case in cases if split in (None, case.split)]
 
 
-def train(case: Case) -> Evidence:
-    """Train a case's seeds at once, with its fault planted."""
-    data = plant_in_data(case, make_data(case))
+def make_model(case: Case, data: Data, replicates: int) -> gradlab.MLP:
+    """Build a case's network, nothing planted in it."""
     outputs = 1 if case.training.get("loss") == "binary_cross_entropy" else data.n_outputs
     network = Network.parse(case.network)
-    model = gradlab.MLP(
+    return gradlab.MLP(
         [data.n_features, *[case.width] * case.depth, outputs],
         network.activation,
         init=network.init,
@@ -100,9 +99,15 @@ def train(case: Case) -> Evidence:
         residual=network.residual,
         dropout=network.dropout,
         seed=case.seed,
-        replicates=SEEDS,
+        replicates=replicates,
         dtype=case.dtype,
     )
+
+
+def train(case: Case) -> Evidence:
+    """Train a case's seeds at once, with its fault planted."""
+    data = plant_in_data(case, make_data(case))
+    model = make_model(case, data, SEEDS)
     plant_in_model(case, model)
     snapshots = [snapshot(0, model)]
 

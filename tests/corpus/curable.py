@@ -17,7 +17,14 @@ import numpy as np
 
 import gradlab
 from gradlab.datasets import Data
-from tests.corpus.corpus import Case, Tampering, make_data, plant_in_data, plant_in_model
+from tests.corpus.corpus import (
+    Case,
+    Tampering,
+    make_data,
+    make_model,
+    plant_in_data,
+    plant_in_model,
+)
 
 LEARNED = 0.5  # of the way from guessing to perfect answers
 AS_WELL = 0.8  # of the counterfactual's: what a cure has to reach
@@ -101,26 +108,6 @@ def train_once(case: Case, data: Data, replicates: int) -> tuple[gradlab.Run, An
     with Tampering(case, model), np.errstate(all="ignore"):
         run = gradlab.train(model, data, name=case.name, validate_every=50, **case.training)
     return run, model
-
-
-def make_model(case: Case, data: Data, replicates: int) -> Any:
-    """Build a case's network, nothing planted in it."""
-    from gradlab.comparison.networks import Network
-
-    outputs = 1 if case.training.get("loss") == "binary_cross_entropy" else data.n_outputs
-    network = Network.parse(case.network)
-    return gradlab.MLP(
-        [data.n_features, *[case.width] * case.depth, outputs],
-        network.activation,
-        init=network.init,
-        gain=network.gain,
-        norm=network.norm,
-        residual=network.residual,
-        dropout=network.dropout,
-        seed=case.seed,
-        replicates=replicates,
-        dtype=case.dtype,
-    )
 
 
 def data_of(case: Case) -> Data:
