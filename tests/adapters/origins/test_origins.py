@@ -203,6 +203,27 @@ def test_trace_names_the_line_of_a_loss():
     assert "test_origins.py" in said
 
 
+def test_the_loss_of_another_model_is_left_alone(tmp_path):
+    """Where it is not finite, that is not this model's first, and costs it no lines."""
+    model, other = nn.Linear(3, 1), nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    inputs, anomaly = torch.ones(4, 3), []
+    with watch(model, optimizer, every=1000, out=tmp_path / "run") as recorder:
+        for step in range(4):
+            (other(inputs).mean() / 0).backward()
+            outputs = model(inputs)
+            anomaly.append(torch.is_anomaly_enabled())
+            loss = (outputs.square() - 1e9 * (step == 3)).log().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            recorder.log(loss=loss)
+    run = recorder.close()
+    assert run.provenance["nonfinite_origin"]["operation"] == "aten.log"
+    assert run.steps.iteration[run.nonfinite.any(axis=1)].tolist() == [3]
+    assert anomaly == [True, False, False, False]
+
+
 def test_a_healthy_step_costs_no_replay(monkeypatch):
     from gradlab.adapters.torch.origin import trace
 

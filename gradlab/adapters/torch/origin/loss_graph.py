@@ -117,7 +117,9 @@ class LossGraph:
         self._write_no_lines()
         if looked_at():
             return
-        nodes = self._nodes([root.grad_fn for root in roots])
+        nodes, of_model = self._nodes([root.grad_fn for root in roots])
+        if not of_model:
+            return
         names = tuple(node.name() for node in nodes)
         if learned and len(self._lines) < GRAPHS_KNOWN:
             self._lines[names] = [_frames(node) for node in nodes]
@@ -144,20 +146,39 @@ class LossGraph:
             torch.set_anomaly_enabled(*self._before)
             self._before = None
 
-    def _nodes(self, tops: Sequence[Any]) -> list[Any]:
-        """Return the nodes between the loss and the model's outputs, in forward order."""
+    def _nodes(self, tops: Sequence[Any]) -> tuple[list[Any], bool]:
+        """Return the nodes between the loss and the model's outputs, in forward order.
+
+        And whether the loss is one of this model: it leads to its outputs or its parameters.
+        """
         found: dict[Any, None] = {}
+        leaves: list[Any] = []
+        of_model = False
         queue = [top for top in tops if top is not None]
         while queue and len(found) <= NODES_SEEN:
             node = queue.pop()
-            if node in found or derivative.is_leaf(node) or MARK in node.metadata:
+            if node in found:
                 continue
-            found[node] = None
-            queue += [below for below, _ in node.next_functions if below is not None]
+            if MARK in node.metadata:
+                of_model = True
+            elif derivative.is_leaf(node):
+                leaves.append(node)
+            else:
+                found[node] = None
+                queue += [below for below, _ in node.next_functions if below is not None]
+        of_model = of_model or self._owns_one(leaves)
         if len(found) > NODES_SEEN:
-            self._now.trouble = f"the loss has more than {NODES_SEEN} operations"
-            return []
-        return sorted(found, key=lambda node: node._sequence_nr())
+            if of_model:
+                self._now.trouble = f"the loss has more than {NODES_SEEN} operations"
+            return [], of_model
+        return sorted(found, key=lambda node: node._sequence_nr()), of_model
+
+    def _owns_one(self, leaves: Sequence[Any]) -> bool:
+        """Whether a parameter of the model is among the leaves of a graph."""
+        if not leaves:
+            return False
+        own = {id(each) for each in self._model.parameters()}
+        return any(id(leaf.variable) in own for leaf in leaves)
 
     def _keep(self, nodes: Sequence[Any]) -> None:
         """Have gradients kept where a derivative may not be finite."""
