@@ -42,7 +42,10 @@ SHARED = (
     "rules.already rules.snippets "
     "rules.step_size rules.windows rules.wording rules.yardsticks rules.yardsticks.*"
 )
-RULE = f"activations errors measures rules.cause rules.origin run statistics theory {SHARED}"
+RULE = (
+    "activations errors measures rules.carried_away rules.cause rules.origin run statistics theory "
+    + SHARED
+)
 
 # The longest key that a module's name starts with is its room.
 ROOMS = {

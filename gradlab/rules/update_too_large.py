@@ -6,12 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, Finding, Rule
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule
+from gradlab.rules.carried_away import carried_away
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
-from gradlab.rules.windows import Verdict, losses, worst_window
+from gradlab.rules.windows import Verdict, finite_prefix, losses, worst_window
 from gradlab.rules.wording import are_hit, during, number, seeds
-from gradlab.rules.yardsticks import learned, loss_scale, severity
+from gradlab.rules.yardsticks import learned, loss_scale, outcomes, severity
 from gradlab.run import Run
 
 FEW_OF = 8  # layers: one of so many may take large steps while the net is sound
@@ -29,6 +30,12 @@ class UpdateTooLarge(Rule):
     counts too: a burst at the start, from which the weights come out large, makes the ratios after
     it look harmless. Steps on which the loss falls by half of its spread within 10 iterations are
     good ones, however large.
+
+    A rate that climbs makes the weights grow along with the steps, and no step is large beside
+    them. So a seed in which nothing was learned is hit, too, if the weights of half of the layers
+    come out 1.41 times as long within 50 iterations, and the steps carried the net to where nothing
+    comes back: less than a thousandth of the gradient is left in half of the layers in the end, or
+    the loss stays at more than 1.5 times the best constant prediction's.
 
     Why it is bad
     -------------
@@ -76,6 +83,23 @@ class UpdateTooLarge(Rule):
             "of the batch losses' spread, by the median of the next `few`",
             "Steps on which the loss falls by so much are good ones, however large.",
         ),
+        "grown": Limit(
+            2**0.5,
+            "times as long, the weights of half of the layers within 50 iterations",
+            "Steps at a right angle to the weights that went as far as these are long make them so "
+            "much longer.",
+        ),
+        "left": Limit(
+            1e-3,
+            "of the gradient in half of the layers, in the last quarter",
+            "Of nets that do not learn and whose weights grew so, those with steps too large keep "
+            "3e-4 and less, others .1 and more; shuffled labels leave .03.",
+        ),
+        "worse": Limit(
+            1.5,
+            "times the best constant predictor's loss, at the end",
+            "Nets that came to rest answer a constant; what stays so far above is thrown about.",
+        ),
     }
     explains = (
         "GL001",
@@ -100,7 +124,7 @@ class UpdateTooLarge(Rule):
         if found is None:
             found = worst_window(run, ratio, self.limit("burst"), alarm, size=few, mean=True)
         if found is None:
-            return None
+            return self._carried_away(run)
         if learned(run)[found.hits.which].all():
             return None  # steps after which a net learns were no larger than it could bear
         layer, value = found.worst
@@ -116,6 +140,46 @@ class UpdateTooLarge(Rule):
             f"{100 * found.limit:g} %; about 0.1 % is usual); {are_hit(found.layers)}.",
             remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
             columns=("update_ratio", "weight_norm", "grad_norm"),
+        )
+
+    def _carried_away(self, run: Run) -> Finding | None:
+        """Judge the seeds that did not learn by what became of their weights and gradients."""
+        prefix, states = finite_prefix(run), outcomes(run)
+        journeys = {}
+        for seed, state in enumerate(states):
+            if not state.failed or prefix[seed] < run.iterations:
+                continue
+            # A loss far above a constant's says enough: no net that came to rest stays there.
+            left = np.inf if state.share > self.limit("worse") else self.limit("left")
+            found = carried_away(run, seed, int(prefix[seed]), self.limit("grown"), left)
+            if found is not None:
+                journeys[seed] = found
+        if not journeys:
+            return None
+        mask = np.zeros(run.shape[1:], bool)
+        for seed, journey in journeys.items():
+            mask[seed] = journey.layers
+        hits = Hits(mask)
+        first = min(hits.which, key=lambda seed: journeys[seed].window.start)
+        journey, state = journeys[first], states[first]
+        end = (
+            state.evidence
+            if state.share > self.limit("worse")
+            else f"half of the layers keep at most {number(journey.left)} of their gradient to the "
+            "end"
+        )
+        return self.finding(
+            hits,
+            journey.window,
+            severity=severity(run, hits.which),
+            value=journey.growth,
+            limit=self.limit("grown"),
+            message=f"The steps carry the net away{seeds(hits.replicates)}: "
+            f"{during(run, journey.window)} half of the layers' weights come out at least "
+            f"{number(journey.growth)} times as long (limit {number(self.limit('grown'))}), and "
+            f"{end}; {are_hit(hits.layers)}.",
+            remedies=(lower_learning_rate(run, 10.0), warm_up(run), clip(run)),
+            columns=("weight_norm", "grad_norm", "update_ratio"),
         )
 
     def effects(self, finding: Finding) -> tuple[str, ...]:

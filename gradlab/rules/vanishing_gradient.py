@@ -18,7 +18,7 @@ from gradlab.rules.remedies import (
     use_activation,
     warm_up,
 )
-from gradlab.rules.windows import WINDOW, finite_prefix, nanmedian
+from gradlab.rules.windows import WINDOW, finite_prefix, nanmedian, windows
 from gradlab.rules.wording import number, seeds, span
 from gradlab.rules.yardsticks import (
     LEARNED,
@@ -122,6 +122,7 @@ class VanishingGradient(Rule):
         mask = np.zeros(run.shape[1:], bool)
         values = np.full(run.shape[1:], np.nan)
         beside = np.zeros(run.replicates, bool)  # which seeds are hit by a layer's share
+        begun = np.zeros(run.replicates, int)
         for seed, stop in enumerate(prefix):
             audited = run.iterations == 1
             short = stop < self.limit("least") and not audited
@@ -139,6 +140,7 @@ class VanishingGradient(Rule):
             told = known or states[seed].state == UNKNOWN
             if not low.any() and told and everywhere:
                 mask[seed] = self._low_up_to(_by_block(run, weak), self.limit("alarm"))
+                begun[seed] = _since(run, felt[: int(stop), seed] / constant, bound)
             else:
                 mask[seed] = low
             beside[seed] = low.any()
@@ -146,7 +148,7 @@ class VanishingGradient(Rule):
         hits = Hits(mask)
         if not hits.which:
             return None
-        window = Window(0, int(prefix[hits.which].max()))
+        window = Window(int(begun[hits.which].min()), int(prefix[hits.which].max()))
         return self._finding(run, hits, values, window, beside=bool(beside[hits.which].any()))
 
     def _vanished(self, first: Array, last: Array) -> Array:
@@ -220,6 +222,20 @@ def _by_block(run: Run, values: Array) -> Array:
         if np.isfinite(values[inside]).any():
             result[inside & np.isfinite(values)] = np.nanmax(values[inside])
     return result
+
+
+def _since(run: Run, values: Array, bound: float) -> int:
+    """Return the row from which on no layer's value (T, L) reaches a bound, in medians of 50.
+
+    Where no layer matters at the end, it may have been otherwise, until something took the signal
+    away.
+    """
+    start = 0
+    for window in windows(len(values), times=run.times):
+        largest = np.nanmax(nanmedian(values[window.start : window.stop]), initial=0.0)
+        if largest >= bound:
+            start = (window.start + window.stop) // 2  # most of this window was above
+    return start
 
 
 def _up_to(values: Array, limit: float) -> Array:

@@ -251,3 +251,12 @@ def test_a_record_that_does_not_say_how_wide_its_layers_are_is_judged_all_the_sa
     run = Run.from_arrays(signals, steps=steps, config={"baseline_loss": 2.3})
     assert run.layers["fan_out"].isna().all()
     assert severity(run, "GL101") == "error"
+
+
+def test_a_net_in_which_layers_mattered_once_vanished_later():
+    """As where steps have killed its units: what comes later cannot be the cause of that."""
+    late = np.where(np.arange(200) < 100, 1.0, 1e-9)[:, None, None]
+    run = make_run(200, steps={"loss": wavering(2.3, 200)}, per_example_grad_norm=late)
+    first, last = found(run, "GL101").iterations
+    assert 75 <= first <= 125
+    assert last == 199
