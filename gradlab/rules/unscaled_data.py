@@ -12,7 +12,14 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import standardize_inputs, standardize_target
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import LEARNED, column, learns, outcomes, severity
+from gradlab.rules.yardsticks import (
+    LEARNED,
+    above_constant,
+    column,
+    learns,
+    outcomes,
+    severity,
+)
 from gradlab.run import STEP_COLUMNS, Run
 
 Array = np.ndarray
@@ -29,8 +36,9 @@ class UnscaledData(Rule):
     match a constant, set the size of the loss, of every gradient and
     of the first layer's answers. An error where nothing is learned, a warning where learning is
     slow; but targets whose scale the net has overcome, since it beats the best constant, are a note
-    unless they explain more. One pass, before
-    any training, is a warning: some nets learn from such data.
+    unless they explain more. Where it took a tenth of the run or more to come down to the best
+    constant, which scaled targets give from the start, that is a warning, also in a net that
+    learned in the end. One pass, before any training, is a warning: some nets learn from such data.
 
     Why it is bad
     -------------
@@ -93,6 +101,12 @@ class UnscaledData(Rule):
             "root mean square of the targets of a binary cross-entropy",
             "They are probabilities.",
         ),
+        "wasted": Limit(
+            0.1,
+            "of the iterations, before the loss is below the best constant's",
+            "What is usual for a warm-up. Healthy nets with scaled targets begin below it, or are "
+            "there within a few steps.",
+        ),
         "input": Limit(
             30.0,
             "root mean square of the inputs",
@@ -114,9 +128,11 @@ class UnscaledData(Rule):
         states = outcomes(run)
         hits = Hits(np.array([[state.state != LEARNED] for state in states]))
         target, given = _scale(run, "target_rms"), _scale(run, "input_rms")
+        allowed = self.limit("probability") if _probabilities(run) else self.limit("target")
+        if target > allowed and _regresses(run):
+            hits = Hits(hits.mask | (_wasted(run) >= self.limit("wasted"))[:, None])
         if not hits.which:
             return None
-        allowed = self.limit("probability") if _probabilities(run) else self.limit("target")
         if target > allowed and (_regresses(run) or _probabilities(run)):
             return self._finding(run, hits, "target", target, float(allowed))
         worse = all(states[seed].share > 1 for seed in hits.which)  # than the best constant
@@ -144,8 +160,12 @@ class UnscaledData(Rule):
             cure = standardize_inputs(run, evidence=evidence)
         stop = int(finite_prefix(run)[hits.which].max())
         # What beats the best constant has overcome its targets' scale; inputs go on to slow it.
-        overcome = which == "target" and learns(run)[hits.which].all()
-        harmless = NOTE if overcome else WARNING
+        beaten = which == "target" and learns(run)[hits.which].all()
+        wasted = float(np.median(_wasted(run)[hits.which])) if beaten else 0.0
+        late = wasted >= self.limit("wasted")
+        harmless = NOTE if beaten and not late else WARNING
+        if late:
+            result += f"; for {number(100 * wasted)} % of the run a constant answered better"
         return self.finding(
             hits,
             Window(0, max(1, stop)),
@@ -162,6 +182,11 @@ class UnscaledData(Rule):
             confidence="high",
             evidence=evidence,
         )
+
+
+def _wasted(run: Run) -> Array:
+    """Return the share of the run that each seed took to come down to the best constant (S,)."""
+    return np.array([above_constant(run, seed) for seed in range(run.replicates)])
 
 
 def _scale(run: Run, name: str) -> float:

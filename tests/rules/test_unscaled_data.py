@@ -110,3 +110,23 @@ def test_small_targets_that_a_constant_would_answer_better(target, steps, expect
 def test_inputs_next_to_nothing(given, steps, expected):
     """As of images of 0 to 1 that are divided by 255 once more."""
     assert severity(scaled(given=given, steps=steps), "GL404") == expected
+
+
+def coming_down(above):
+    """Losses of a net that learns, but stands above the best constant's for so many of 60."""
+    return {"loss": np.where(np.arange(60) < above, 9 * BASELINE, 0.1)[:, None]}
+
+
+@pytest.mark.parametrize(("above", "expected"), [(3, ""), (5, ""), (6, "warning"), (30, "warning")])
+def test_a_constant_that_answers_better_for_long_is_what_scaled_targets_save(above, expected):
+    assert severity(scaled(target=171.0, steps=coming_down(above)), "GL404") == expected
+
+
+def test_of_scaled_targets_a_slow_start_is_no_matter():
+    assert not fires(scaled(target=29.9, steps=coming_down(30)), "GL404")
+
+
+def test_the_finding_says_for_how_long_a_constant_was_better():
+    finding = found(scaled(target=171.0, steps=coming_down(15)), "GL404")
+    assert "for 25 % of the run a constant answered better" in finding.message
+    assert actions(finding) == ["standardize target"]

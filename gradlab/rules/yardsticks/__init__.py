@@ -25,7 +25,13 @@ from gradlab.rules.yardsticks.layers import (
     travelled,
     weighted_gradient,
 )
-from gradlab.rules.yardsticks.loss import constant_level, constant_loss, is_yardstick, loss_scale
+from gradlab.rules.yardsticks.loss import (
+    above_constant,
+    constant_level,
+    constant_loss,
+    is_yardstick,
+    loss_scale,
+)
 from gradlab.rules.yardsticks.outcome import (
     AS_GOOD_AS_CONSTANT,
     LEARNED,
@@ -43,6 +49,7 @@ __all__ = [
     "NOT_LEARNED",
     "SLOW",
     "UNKNOWN",
+    "above_constant",
     "batch_size",
     "column",
     "constant_level",

@@ -6,7 +6,7 @@ import weakref
 
 import numpy as np
 
-from gradlab.rules.windows import WINDOW, finite_prefix
+from gradlab.rules.windows import WINDOW, finite_prefix, losses
 from gradlab.rules.yardsticks.facts import column, objective
 from gradlab.rules.yardsticks.trends import ROUNDING
 from gradlab.run import Run
@@ -114,6 +114,27 @@ def constant_loss(run: Run, seed: int) -> float:
     """
     size = _constant(run, seed)[0]
     return size if size > 0 else np.nan
+
+
+def above_constant(run: Run, seed: int) -> float:
+    """Return the share of the iterations before a seed's loss stood below the best constant's.
+
+    By a median over 11 values of the criterion itself, or of the logged loss where the user gave
+    the baseline; 1 where it never did, NaN where neither tells.
+    """
+    seen, constant = column(run, "criterion_loss"), column(run, "criterion_baseline")
+    if seen is not None and constant is not None and np.isfinite(constant[:, seed]).any():
+        values = at_every_step(run, seen, seed)
+        level = float(constant[np.isfinite(constant[:, seed]), seed][-1])
+    else:
+        values, level = losses(run)[:, seed], constant_level(run, seed)
+    rows = np.flatnonzero(np.isfinite(values))
+    if not len(rows) or not np.isfinite(level):
+        return np.nan
+    padded = np.pad(values[rows], 5, mode="edge")
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 11), axis=-1)
+    below = np.flatnonzero(smooth < level)
+    return float(rows[below[0]]) / run.iterations if len(below) else 1.0
 
 
 def constant_level(run: Run, seed: int) -> float:
