@@ -185,7 +185,7 @@ LAYER_STATISTICS: tuple[Statistic, ...] = (
     Statistic(
         "time_gain", "factor a step back in time", "",
         "ln(‖∂Loss/∂x‖ at the first position / at the last) / steps between, x what a recurrent "
-        "layer reads; z where it is a loop written by hand",
+        "layer reads; z where it is a loop written by hand, or feeds one",
         unit="ln", cadence="costly", bad="both", made_of=("deltas",),
         also="a recurrent layer, which `watch` sees", chart="named",
     ),

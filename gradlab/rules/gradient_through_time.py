@@ -17,6 +17,7 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+RECURRENT = ("rnn", "gru", "lstm")  # kinds of layers that have a time of their own
 CUT = 1e-12  # a time step: no derivative of a cell is that small, only one that is cut off
 
 
@@ -28,7 +29,9 @@ class GradientThroughTime(Rule):
     Looks inside recurrent layers of seeds that do not learn: `time_gain` is the logarithm of the
     factor by which the gradient changes from one position of the sequence back to the one before.
     A factor far below 1 in most measurements means that what stood early in the sequence cannot be
-    learned; far above 1, that long sequences explode.
+    learned; far above 1, that long sequences explode. A recurrence written by hand, or a state
+    space, is seen at the layer that feeds it, where the gradient falls or grows steadily from
+    position to position.
 
     Why it is bad
     -------------
@@ -101,6 +104,7 @@ class GradientThroughTime(Rule):
         fades = value < 1
         module = str(run.layer("name")[layer]).split(".weight")[0]
         verb, limit = ("vanishes", "vanishing") if fades else ("explodes", "exploding")
+        where = "inside" if _kind(run, layer).startswith(RECURRENT) else "behind"
         return self.finding(
             hits,
             Window(0, int(finite_prefix(run)[hits.which].max())),
@@ -108,7 +112,7 @@ class GradientThroughTime(Rule):
             layers=hits.layers or (layer + 1,),
             value=value,
             limit=self.limit(limit),
-            message=f"The gradient {verb} over time inside {module}{seeds(hits.replicates)}: from "
+            message=f"The gradient {verb} over time {where} {module}{seeds(hits.replicates)}: from "
             f"one time step back to the one before it is multiplied by {number(value)} (limit "
             f"{self.limit(limit):g}), {number(value**30)} over 30 steps of a sequence; {evidence}.",
             remedies=_remedies(run, layer, module, fades=fades),
@@ -147,23 +151,41 @@ def _remedies(run: Run, layer: int, module: str, *, fades: bool) -> tuple[Remedy
     shorter = remedy("shorten sequences", "use shorter sequences, or truncate them")
     if not fades:
         return clip(run), shorter
-    orthogonal = remedy(
-        "initialize",
-        f"start with an orthogonal recurrent matrix: nn.init.orthogonal_({expression(module)}"
-        ".weight_hh_l0)",
-        scheme="orthogonal",
-    )
-    if str(run.layer("kind")[layer]).lower().startswith("lstm"):
+    kind = _kind(run, layer)
+    if kind.startswith("lstm"):
         hidden = int(run.layer("fan_out")[layer]) // 4
         gate = remedy(
             "raise forget bias",
             "start the forget gates open: with torch.no_grad(): "
-            f"{expression(module)}.bias_ih_l0[{hidden}:{2 * hidden}].fill_(2.0)",
+            f"{expression(module)}.bias_ih{_number(kind)}[{hidden}:{2 * hidden}].fill_(2.0)",
             bias=2.0,
         )
         return gate, shorter
+    if not kind.startswith(RECURRENT):
+        decay = remedy(
+            "slow decay",
+            f"let the state behind {module} keep more of itself from step to step: a decay of 0.99 "
+            "leaves half of it after 69 steps, one of 0.5 after a single one",
+            decay=0.99,
+        )
+        return decay, shorter
+    orthogonal = remedy(
+        "initialize",
+        f"start with an orthogonal recurrent matrix: nn.init.orthogonal_({expression(module)}"
+        f".weight_hh{_number(kind)})",
+        scheme="orthogonal",
+    )
     return (
         orthogonal,
         remedy("use gated cell", "use nn.LSTM or nn.GRU instead of a plain cell"),
         shorter,
     )
+
+
+def _kind(run: Run, layer: int) -> str:
+    return str(run.layer("kind")[layer]).lower()
+
+
+def _number(kind: str) -> str:
+    """Return what ends the names of a layer's parameters: a cell has one layer, without number."""
+    return "" if kind.endswith("cell") else "_l0"

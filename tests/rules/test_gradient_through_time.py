@@ -66,3 +66,22 @@ def test_a_state_without_its_history_is_cut_off_and_not_a_small_factor():
     assert finding.value == 0.0
     assert finding.severity == "error"
     assert actions(finding) == ["keep the state's graph"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("RNN", "model.encoder.lstm.weight_hh_l0"),
+        ("RNNCell", "model.encoder.lstm.weight_hh)"),
+        ("LSTM", "model.encoder.lstm.bias_ih_l0[64:128]"),
+        ("LSTMCell", "model.encoder.lstm.bias_ih[64:128]"),
+    ],
+)
+def test_a_cell_names_its_parameters_without_a_layers_number(kind, expected):
+    assert expected in str(found(recurrent(0.6, kind=kind), "GL107").remedies[0])
+
+
+def test_a_layer_without_a_time_of_its_own_stands_before_what_forgets():
+    finding = found(recurrent(0.6, kind="Linear"), "GL107")
+    assert actions(finding) == ["slow decay", "shorten sequences"]
+    assert "over time behind encoder.lstm" in finding.message

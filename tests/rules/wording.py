@@ -207,6 +207,15 @@ MADE = {  # what is planted -> (the rule that is asked, the run)
             steps=FAILED, update_norm=layers(0, 4, 0, 0), config={"learning_rate": 0.1}
         ),
     ),
+    "steps that carry the net away": (
+        "GL304",
+        lambda: make_run(
+            120,
+            steps={"loss": wavering(BASELINE, 120)},
+            weight_norm=8 * 2 ** np.clip((np.arange(120) - 20) / 40, 0, 1)[:, None, None],
+            grad_norm=1e-5 ** np.clip((np.arange(120) - 20) / 40, 0, 1)[:, None, None],
+        ),
+    ),
     "units that are alike": (
         "GL305",
         lambda: make_run(unit_similarity=layers(0.5, 1, 0.5, 1), steps=FAILED),
@@ -257,6 +266,16 @@ MADE = {  # what is planted -> (the rule that is asked, the run)
     "prices in dollars": (
         "GL404",
         lambda: make_run(steps=FAILED | {"target_rms": 3.5e5, "target_mean": 3e5}),
+    ),
+    "prices in dollars that are learned": (
+        "GL404",
+        lambda: make_run(
+            steps={
+                "loss": np.where(np.arange(60) < 15, 9 * BASELINE, 0.1)[:, None],
+                "target_rms": 3.5e5,
+                "target_mean": 3e5,
+            }
+        ),
     ),
     "pixels up to 255": ("GL404", lambda: make_run(steps=FAILED | {"input_rms": 147.0})),
     "averages that do not fit": ("GL405", evaluated),

@@ -61,6 +61,8 @@ COUNT = Number(summed, "sum")
 LATEST = Number(latest, "mean")
 LARGEST = Number(latest, "largest")
 
+TIME = "time_first", "time_last", "time_steps"  # the gradient along a sequence
+
 OF_PARAMETERS: Mapping[str, Number] = {
     "grad_norm": Number(latest, "norm"),
     "after_norm": Number(latest, "norm"),

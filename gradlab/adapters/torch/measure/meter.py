@@ -17,6 +17,7 @@ from gradlab import activations
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import host_signals, statistics
 from gradlab.adapters.torch.measure.pool import FEW, Pool, share_of_dead
+from gradlab.adapters.torch.measure.positions import Positions
 from gradlab.adapters.torch.modules import CONVOLUTIONS, Site, as_rows, channels_second, reads_rows
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
@@ -38,6 +39,7 @@ class Meter:
         self._wiring, self._ledger = wiring, ledger
         self._stacks = host_signals.Stacks()
         self._pools: dict[int, Pool] = defaultdict(Pool)
+        self._positions = Positions(wiring, ledger)
         self.iteration = 0
 
     @_quietly
@@ -77,6 +79,14 @@ class Meter:
             self.iteration, "modules", ("doubtful",), np.array([module], np.intp), np.ones(1)
         )
 
+    def along_loops(self, calls: Sequence[Call]) -> None:
+        """Measure modules that a loop calls at each position of a sequence, in their order."""
+        self._positions.along_loops(self.iteration, calls)
+
+    def _along_sequences(self, calls: Sequence[Call], rows: Tensor) -> None:
+        if self._reads_rows(calls[0]):
+            self._positions.along_sequences(self.iteration, calls, rows)
+
     def _module(self, calls: Sequence[Call]) -> nn.Module | Site:
         return self._wiring.modules[calls[0].module]
 
@@ -115,6 +125,7 @@ class Meter:
             back = of.array_of(self._stacks.of("back", _all(call.back for call in calls)))
             values["back_norm"] = of.norms(back.reshape(len(back), -1))
         self._put(calls, values)
+        self._along_sequences(calls, torch.from_numpy(delta_rows))
 
     def _on_device(self, calls: Sequence[Call]) -> None:
         module = self._module(calls)
@@ -140,6 +151,7 @@ class Meter:
                 _stack(_all(call.back for call in calls), second)
             )
         self._put(calls, values)
+        self._along_sequences(calls, delta_rows)
 
     def _per_example(
         self, module: nn.Module | Site, calls: Sequence[Call], delta: Tensor, read: Any

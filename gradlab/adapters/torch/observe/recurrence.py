@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.modules import is_scripted, replaced, tensors_of
+from gradlab.adapters.torch.numbers import TIME
 from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.lengths import Length, length
 from gradlab.adapters.torch.observe.wiring import Wiring
 
 LEAST_POSITIONS = 4  # of a sequence that says something of a factor a step
 CALLS_SEEN = 4096  # of one module in a forward pass
-TIME = "time_first", "time_last", "time_steps"
 
 
 @dataclass

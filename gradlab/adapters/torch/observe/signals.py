@@ -265,6 +265,7 @@ class Signals:
                 for t in (call.read, call.z, call.delta, call.back)
             )
             kinds[self._kind(call), shapes, times[call.module]].append(call)
+        self._meter.along_loops([call for each in kinds.values() for call in each])
         for calls in kinds.values():
             self._of_calls(calls)
         self._calls = [

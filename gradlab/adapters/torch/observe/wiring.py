@@ -66,6 +66,12 @@ class Wiring:
         """The number under which the signals of a row's matrix are measured; -1 without any."""
         return self._numbers.get(id(row.parameter), self.number_of(row.module))
 
+    def recurs(self) -> bool:
+        """Whether a module has a time of its own: a recurrent one, or one that reads its answer."""
+        cells = (nn.RNNBase, nn.RNNCellBase)
+        by_itself = any(lower == upper for lower, upper in self.feeds)
+        return by_itself or any(isinstance(each, cells) for each in self.modules)
+
     def owners(self) -> list[tuple[nn.Module, dict[int, int]]]:
         """Return the modules that hold sites, and the number of each site by its parameter's id."""
         found: dict[int, tuple[nn.Module, dict[int, int]]] = {}
