@@ -1,8 +1,15 @@
-"""An option that runs what the last run skipped, once what it lacked is installed."""
+"""For all tests: no deadline, and an option that runs what the last run skipped.
+
+The latter is for when what it lacked is installed.
+"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+settings.load_profile("untimed")
 
 SKIPPED = "gradlab/skipped"  # in pytest's cache: tests, and files that could not be imported
 

@@ -131,7 +131,6 @@ def test_norms_hold_where_squares_do_not(dtype, size):
     np.testing.assert_allclose(whole, [math.sqrt(6), 2 * value], rtol=1e-6)
 
 
-@settings(deadline=None)
 @given(
     hnp.arrays(
         np.float32, (2, 5, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -288,7 +287,7 @@ def test_an_entry_without_a_gradient_is_not_lost():
     assert measures.lost_fraction(np.zeros((2, 2)), np.zeros((2, 2))) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     n_low=st.integers(1, 5),
     n_high=st.integers(1, 5),

@@ -43,9 +43,7 @@ def same(one: dict[str, object], other: dict[str, object]) -> bool:
     )
 
 
-MANY = settings(
-    max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+MANY = settings(max_examples=80, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 @pytest.mark.parametrize("kind", FOLDERS)

@@ -248,7 +248,8 @@ def test_a_finite_explosion_is_found(capsys):
     assert "GL001" not in {finding["rule"] for finding in run["findings"] + root["consequences"]}
 
 
-LONG = ["compare", "--network", "relu", "--depth", "1", "90", "--iterations", "4000", "--jobs", "2"]
+LONG = ["compare", "--network", "relu", "--depth", "1", "400"]
+LONG += ["--iterations", "4000", "--jobs", "2"]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ FEW = pytest.mark.parametrize(
     ],
     ids=lambda member: member.name,
 )
-DRAWN = settings(max_examples=2, deadline=None, derandomize=True)
+DRAWN = settings(max_examples=2, derandomize=True)
 
 
 @ALL
@@ -47,7 +47,7 @@ def test_each_training_has_the_verdict_that_it_was_made_for(member):
 
 
 @ALL
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=5, derandomize=True)
 @given(offset=st.floats(-1000, 1000))
 def test_a_constant_added_to_the_logged_loss(member, offset):
     run = unchanged(member)

@@ -54,7 +54,7 @@ def differentiate(model, work, loss, target) -> np.ndarray:
     return model.gradients.copy()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems())
 def test_gradients_are_central_differences(problem):
     model, work, *_ = problem

@@ -74,7 +74,7 @@ def test_training_equals_the_plain_trainer(activation, loss):
         np.testing.assert_allclose(ours, plain, rtol=1e-10, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     hidden=st.lists(st.sampled_from([1, 2, 5, 16, 64]), max_size=3),
     batch_size=st.sampled_from([1, 3, 16]),
