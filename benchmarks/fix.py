@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 import gradlab
+from benchmarks.fixing import each_once, summary
 from gradlab.datasets import Data
 from gradlab.fixes.setup import Setup
 from tests.corpus import curable
@@ -154,31 +155,6 @@ def _other(case: Case, data: Data, setup: Setup) -> float:
     return curable.skill(model, data)
 
 
-def summary(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the lines of the table in docs/fix.md."""
-    able = [row for row in rows if row["curable"]]
-    lines = [f"{len(rows)} faulty trainings, {len(able)} of them curable"]
-    for key, words in (
-        ("right", "cured by gradlab's winner"),
-        ("first_right", "cured by gradlab's first remedy"),
-        ("random", "cured by as many random changes"),
-        ("tenfold", "cured by a tenth of the learning rate"),
-    ):
-        if key not in rows[0]:
-            continue
-        count = sum(row[key] for row in able)
-        lines.append(f"{words}: {count} of {len(able)} ({100 * count / max(1, len(able)):.0f} %)")
-    wrong = [row["name"] for row in rows if row["called_wrongly"]]
-    lines.append(f"called cured and not: {len(wrong)} {wrong}")
-    rest = [row for row in rows if not row["curable"]]
-    lines.append(
-        f"not curable, and said so: {sum(not row['cured'] for row in rest)} of {len(rest)}"
-    )
-    lines.append(f"trainings: median {np.median([row['spent'] for row in rows]):.3g} whole ones")
-    lines.append(f"seconds: median {np.median([row['seconds'] for row in rows]):.3g}")
-    return lines
-
-
 def main() -> None:
     """Label the cases of a half, fix them, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -200,25 +176,22 @@ def main() -> None:
     labels = labelled(cases, options.labels)
     cases.sort(key=lambda case: case.depth * case.training["iterations"])  # the short ones first
     by_name = {row["name"]: row for row in labels}
-    rows = []
-    if options.json is not None and options.json.exists():  # goes on where it was stopped
-        rows = json.loads(options.json.read_text())
-    for case in cases:
-        if case.name in [row["name"] for row in rows]:
-            continue
-        row = fixed(case, by_name[case.name], options.budget, options.baselines)
-        rows.append(row)
-        mark = "right" if row["right"] else "CALLED" if row["cured"] else "no"
-        print(
-            f"{'c' if row['curable'] else '-'} {mark:6} {case.fault:12} {case.name:34.34} "
-            f"{row['before']:5.2f} -> {row['score']:5.2f} ({row['wanted']:.2f}) "
-            f"first {row['first']}: {row['first_score']:.2f}; {row['headline'][:60]} "
-            f"{row['spent']:.3g}",
-            flush=True,
-        )
-        if options.json is not None:
-            options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    rows = each_once(
+        cases,
+        lambda case: fixed(case, by_name[case.name], options.budget, options.baselines),
+        options.json,
+        _told,
+    )
     print("\n".join(summary(rows)))
+
+
+def _told(row: dict[str, Any]) -> str:
+    mark = "right" if row["right"] else "CALLED" if row["cured"] else "no"
+    return (
+        f"{'c' if row['curable'] else '-'} {mark:6} {row['fault']:12} {row['name']:34.34} "
+        f"{row['before']:5.2f} -> {row['score']:5.2f} ({row['wanted']:.2f}) "
+        f"first {row['first']}: {row['first_score']:.2f}; {row['headline'][:60]} {row['spent']:.3g}"
+    )
 
 
 if __name__ == "__main__":

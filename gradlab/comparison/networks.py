@@ -69,12 +69,12 @@ class Network:
             An unknown activation, initializer or key, or a value outside its range.
         """
         name, *rest = text.split(":")
-        activations.get(name)
+        one_of(f"network {shown(text)}: activation", name, activations.ACTIVATIONS)
         options: dict[str, Any] = {"init": usual_init(name)}
         for place, part in enumerate(rest):
             key, equals, value = part.partition("=")
             if not equals and place == 0 and not _is_number(part):
-                initializers.check(part)
+                one_of(f"network {shown(text)}: init", part, initializers.INITIALIZERS)
                 options["init"] = part
                 continue
             if not equals:

@@ -52,6 +52,11 @@ def test_a_folder_that_is_not_there_is_no_network(capsys):
     assert "runs/none" in error(capsys, "fix", "runs/none")
 
 
+def test_a_word_that_is_neither_folder_nor_network_is_told_so(capsys):
+    message = error(capsys, "fix", "nowhere")
+    assert "nowhere is no folder of a run, and network 'nowhere': activation=" in message
+
+
 def test_nothing_helped_exits_with_1_and_says_what_was_tried(capsys, recorded, monkeypatch):
     monkeypatch.setattr(engine, "LEARNS", 2.0)
     code, out, _ = call(capsys, "fix", recorded, "--budget", "1")

@@ -93,7 +93,12 @@ def _trained(
     """Train a network as `gradlab train` does, or find it trained."""
     from gradlab import comparison
     from gradlab.cli import progress
+    from gradlab.errors import ArgumentError
 
+    try:
+        comparison.Network.parse(network)
+    except ArgumentError as error:
+        raise ArgumentError(f"{network} is no folder of a run, and {error}") from None
     plans = comparison.plan_cells(
         [network], [depth], width=width, data=data, seeds=seeds, **training
     )
