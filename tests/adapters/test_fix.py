@@ -1,6 +1,8 @@
 """`gradlab.adapters.torch.fix`: trials differ by the change alone, and changes do what they say."""
 
 import random
+from collections import OrderedDict, namedtuple
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from gradlab.adapters.torch import fix  # noqa: E402
 from gradlab.adapters.torch.cures import TorchBench  # noqa: E402
 from gradlab.adapters.torch.cures.actions import ACTIONS, options_for  # noqa: E402
+from gradlab.adapters.torch.cures.around import with_answer  # noqa: E402
 from gradlab.errors import ArgumentError  # noqa: E402
 from gradlab.fixes.trial import Change  # noqa: E402
 from gradlab.rules import Remedy  # noqa: E402
@@ -233,6 +236,43 @@ def test_standardized_targets_are_the_training_on_standardized_targets(loss):
         return x, (y - mean) / (rms**2 - mean**2) ** 0.5
 
     same(ours, by_hand(data, loss), rtol=1e-3, atol=1e-4)
+
+
+Pair = namedtuple("Pair", "answer state")
+
+
+@dataclass
+class Output:
+    loss: torch.Tensor
+    logits: torch.Tensor
+
+
+LOSS, LOGITS, NUMBERS = torch.tensor(3.0), torch.ones(2), torch.arange(2)
+
+
+@pytest.mark.parametrize(
+    ("output", "answer"),
+    [
+        (LOGITS, lambda given: given),
+        ((NUMBERS, LOGITS), lambda given: given[1]),
+        ([LOGITS, LOSS], lambda given: given[0]),
+        (Pair(LOGITS, LOSS), lambda given: given.answer),
+        ({"loss": LOSS, "logits": LOGITS}, lambda given: given["logits"]),
+        (OrderedDict(loss=LOSS, sample=LOGITS), lambda given: given["sample"]),
+        (Output(LOSS, LOGITS), lambda given: given.logits),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_the_answer_is_found_in_what_a_model_returns(output, answer):
+    changed = with_answer(output, lambda given: given + 5)
+    assert type(changed) is type(output)
+    assert answer(changed).tolist() == [6.0, 6.0]
+    assert answer(output) is LOGITS
+
+
+@pytest.mark.parametrize("output", [NUMBERS, None, "text", (NUMBERS,), {"loss": LOSS}])
+def test_where_there_is_no_answer_nothing_is_changed(output):
+    assert with_answer(output, lambda given: given + 5) is output
 
 
 def test_standardized_inputs_are_those_of_the_first_batch():

@@ -5,7 +5,9 @@ Everything is put back when the trial ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -175,6 +177,40 @@ class Unscaled(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return dLoss/dz, of the loss on standardized targets."""
         return gradients[0] * ctx.factor, None, None, None
+
+
+def with_answer(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return a model's output with its answer changed: the first tensor of real numbers in it.
+
+    Libraries answer with a tuple, a mapping or a dataclass; a `loss` in it is no answer.
+    """
+    if isinstance(output, Tensor):
+        return change(output) if output.is_floating_point() else output
+    if isinstance(output, Mapping):
+        named: Any = output
+    elif dataclasses.is_dataclass(output) and not isinstance(output, type):
+        named = {each.name: getattr(output, each.name) for each in dataclasses.fields(output)}
+    elif isinstance(output, (tuple, list)):
+        named = dict(enumerate(output))
+    else:
+        return output
+    for name, value in named.items():
+        if name != "loss" and isinstance(value, Tensor) and value.is_floating_point():
+            return _replaced(output, name, change(value))
+    return output
+
+
+def _replaced(output: Any, name: Any, value: Tensor) -> Any:
+    """Return an output of the same kind with one of its parts replaced."""
+    if isinstance(output, Mapping):
+        changed = copy.copy(output)
+        changed[name] = value  # pyright: ignore[reportIndexIssue]
+        return changed
+    if isinstance(output, (tuple, list)):
+        parts = [value if place == name else each for place, each in enumerate(output)]
+        made: Any = type(output)
+        return made(*parts) if hasattr(output, "_fields") else made(parts)
+    return dataclasses.replace(output, **{name: value})
 
 
 def without_softmax(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gradlab.adapters.torch.cures import around
-from gradlab.adapters.torch.cures.around import Option, Stage, Standardizer, Unscaled
+from gradlab.adapters.torch.cures.around import Option, Stage, Standardizer, Unscaled, with_answer
 from gradlab.rules import Remedy
 from gradlab.run import Run
 
@@ -63,15 +63,13 @@ def standardize_targets(_remedy: Remedy, run: Run) -> Iterator[Option]:
         return
     degree = 2 if _criterion(run) in SQUARED else 1
 
-    def unscaled(answer: Any) -> Any:
-        if isinstance(answer, Tensor) and answer.is_floating_point():
-            return Unscaled.apply(answer, mean, deviation, degree)
-        return answer
+    def unscaled(answer: Tensor) -> Any:
+        return Unscaled.apply(answer, mean, deviation, degree)
 
     yield (
         "targets standardized",
         f"y = (y - {mean:.3g}) / {deviation:.3g}",
-        lambda stage: stage.behind_model(unscaled),
+        lambda stage: stage.behind_model(lambda output: with_answer(output, unscaled)),
     )
 
 
