@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import gradlab
 from gradlab.errors import RunError
 from gradlab.run import load, storage
-from gradlab.run.tables import COLUMNS
+from gradlab.run.tables import COLUMNS, REQUIRED_COLUMNS
 from tests.fuzz import folders
 from tests.fuzz.folders import JSON, everything, with_bytes_changed, write
 
@@ -221,6 +221,56 @@ def test_keys_are_compared_with_what_they_must_be(name, tmp_path):
     pq.write_table(whole.set_column(number, name, pa.array(changed)), folder / "signals.parquet")
     with pytest.raises(RunError, match="damaged"):
         load(folder)
+
+
+REQUIRED = [(table, name) for table, names in REQUIRED_COLUMNS.items() for name in names]
+
+
+@pytest.mark.parametrize(("table", "name"), REQUIRED)
+def test_a_table_without_a_column_that_it_must_have_is_refused(table, name, tmp_path):
+    folder = edited(write(FOLDERS["closed"], tmp_path / "run"), tables=None)
+    path = folder / f"{table}.parquet"
+    pq.write_table(pq.read_table(path).drop_columns([name]), path)
+    with pytest.raises(RunError, match=f"{table}.parquet is damaged: its columns"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value"),
+    [
+        ("weights", "replicate", 2),
+        ("weights", "layer", 4),
+        ("weights", "layer", 0),
+        ("weights", "row", -1),
+        ("weights", "column", None),
+        ("output_stage", "replicate", -1),
+        ("output_stage", "position", -1),
+        ("histograms", "layer", 4),
+        ("histograms", "exponent", 128),
+        ("histograms", "exponent", -150),
+        ("histograms", "count", -1),
+    ],
+)
+def test_a_row_of_what_the_run_does_not_have_is_refused(table, name, value, tmp_path):
+    folder = edited(write(FOLDERS["closed"], tmp_path / "run"), tables=None)
+    path = folder / f"{table}.parquet"
+    whole = pq.read_table(path)
+    values = whole[name].to_pylist()
+    values[7] = value
+    number = whole.column_names.index(name)
+    changed = pa.array(values, whole.schema.field(name).type)
+    pq.write_table(whole.set_column(number, name, changed), path)
+    with pytest.raises(RunError, match=f"its column {name} is not that of this run"):
+        load(folder)
+
+
+def test_the_vectors_of_a_run_are_saved_read_and_drawn_alone(tmp_path):
+    run = load(write(FOLDERS["closed"], tmp_path / "run"))
+    alone = load(run.vectors.save(tmp_path / "vectors"))
+    assert alone.weights.empty
+    assert set(alone.histograms["layer"]) == {3}
+    assert set(run.matrices.weights["layer"]) == {1, 2}
+    gradlab.write_report(alone, tmp_path / "page.html")
 
 
 def test_what_another_tool_wrote_anew_is_read(tmp_path):

@@ -7,10 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from gradlab import theory
+from gradlab import activations, theory
 from gradlab.activations import ACTIVATIONS
 from gradlab.errors import ArgumentError
 from gradlab.nn import initializers
+from gradlab.theory import gaussian
 
 DEEP = [64] + [64] * 20 + [10]
 HEALTHY_AND_NOT = [("sigmoid", "glorot_normal"), ("tanh", "glorot_normal"), ("relu", "he_normal")]
@@ -188,6 +189,16 @@ def test_extreme_gains_neither_warn_nor_stop(activation):
     assert theory.predict([64] * 20, "relu", "he_normal", 1e3).q[-1] == pytest.approx(2 * 1e6**19)
 
 
+@pytest.mark.parametrize("q", [1e5, 1e7, 1e30, 1e150])
+@pytest.mark.parametrize(("activation", "steep"), [("sigmoid", 1 / 6), ("tanh", 4 / 3)])
+def test_the_slope_of_a_saturated_layer_is_the_density_where_it_is_steep(activation, steep, q):
+    """E phi'^2 -> the integral of phi'^2, times the density of N(0, q) at 0."""
+    expected = steep / math.sqrt(2 * math.pi * q)
+    phi = activations.get(activation)
+    assert gaussian.expectations(phi, q)[1] == pytest.approx(expected, rel=1e-4)
+    assert gaussian.moments(phi, q).slope == pytest.approx(expected, rel=1e-4)
+
+
 # ---------------------------------------------------------------- numbers at depth
 
 # chi(q*), first depth below 1e-3 and below 1e-6, for sigma_w^2 = 1/3, 1 and 2
@@ -315,7 +326,7 @@ def test_silent_fraction_of_a_healthy_net_and_of_others():
         ),
         (
             lambda: theory.predict([64, 10], "relu", "he_normal", 0),
-            r"gain=0 must be a number of at least 1e-100",
+            r"gain=0 must be a number of at least 1e-50",
         ),
         (
             lambda: theory.predict([64, 10], "relu", "he_normal", q_input=math.nan),

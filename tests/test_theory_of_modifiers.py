@@ -102,11 +102,22 @@ def test_deep_nets_neither_overflow_nor_underflow():
     assert np.isfinite(found.log_delta_ratio).all()
 
 
+@pytest.mark.parametrize("gain", [1e-50, 1e50])
+@pytest.mark.parametrize("residual", [1e-50, 1e50, None])
+@pytest.mark.parametrize("norm", ["layer", "batch", None])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+def test_the_ends_of_every_range_neither_warn_nor_stop(activation, norm, residual, gain):
+    options = {"norm": norm, "residual": residual, "dropout": 1 - 2**-53}
+    found = theory.predict([8] * 8, activation, "he_normal", gain, **options)
+    assert np.isfinite(found.log_delta_ratio).all()
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        ({"residual": 1e300}, r"residual=1e\+300 must be a number of .* at most 1e\+50"),
         ({"norm": "group"}, "norm='group'"),
-        ({"residual": 0.0}, "residual=0.0 must be a number above 0"),
+        ({"residual": 0.0}, "residual=0.0 must be a number of at least 1e-50"),
         ({"dropout": 1.0}, "dropout=1.0 must be a number of at least 0 and below 1"),
         ({"norm": "layer", "bias_variance": 0.1}, "bias_variance=0.1 must be 0"),
         ({"norm": "batch", "input_correlation": 1.0}, "input_correlation=1.0"),

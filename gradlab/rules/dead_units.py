@@ -188,12 +188,20 @@ def _largest_step(run: Run, layers: tuple[int, ...], which: list[int], stop: int
 
 
 def _since(dead: Array, limit: Array) -> int:
-    """Return the iteration from which some layer of (T, layers) stays above its limit until the
-    end.
+    """Return the row at which the last stretch above its limit begins in some layer of (T, layers).
+
+    Usually that stretch lasts until the end; a last batch that wakes units up does not end it.
+    Rows at which nothing was measured interrupt no stretch.
     """
-    alive = (dead <= limit) & np.isfinite(dead)
-    last = np.where(alive.any(axis=0), len(dead) - 1 - alive[::-1].argmax(axis=0), -1)
-    return int(last.min()) + 1
+    measured = np.isfinite(dead)
+    silent = (dead > limit) & measured
+    alive = (dead <= limit) & measured
+    starts = []
+    for layer in np.flatnonzero(silent.any(axis=0)):
+        last = np.flatnonzero(silent[:, layer])[-1]
+        before = np.flatnonzero(alive[:last, layer])
+        starts.append(int(before[-1]) + 1 if len(before) else 0)
+    return min(starts, default=0)
 
 
 def _baseline(run: Run) -> Array:

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gradlab.run.tables import schema, values_of
+from gradlab.run.tables import (
+    HIGHEST_EXPONENT,
+    LOWEST_EXPONENT,
+    REQUIRED_COLUMNS,
+    flags_of,
+    schema,
+    values_of,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Layout:
         if rows["iteration"].null_count or (np.diff(iteration) < 0).any() or (iteration < 0).any():
             return "iteration"
         if width is None:
-            return None
+            return self._out_of_range(rows)
         if width == 0 or len(iteration) % width:
             return "iteration"
         times = iteration.reshape(-1, width)
@@ -53,6 +60,29 @@ class Layout:
             if key in rows.schema.names and not self._repeats(key, rows[key], width):
                 return key
         return None
+
+    def _out_of_range(self, rows: pa.Table | pa.RecordBatch) -> str | None:
+        """Say which key names what this run does not have: a seed, a layer, a place, a power."""
+        for key in rows.schema.names:
+            ends = self._ends(key)
+            if ends is None:
+                continue
+            given = values_of(rows[key])
+            if key == "exponent":  # null: the entries that are 0
+                given = given[flags_of(rows[key].is_valid())]
+            if not ((given >= ends[0]) & (given <= ends[1])).all():  # NaN, for null, is neither
+                return key
+            if key == "layer" and not np.isin(given, self.layers).all():
+                return key
+        return None
+
+    def _ends(self, key: str) -> tuple[float, float] | None:
+        """Return the least and the largest value of a key of numbers; None of what is no key."""
+        if key == "replicate":
+            return 0, self.replicates - 1
+        if key == "exponent":
+            return LOWEST_EXPONENT, HIGHEST_EXPONENT
+        return (0, np.inf) if key in ("layer", "row", "column", "position", "count") else None
 
     def _repeats(self, key: str, column: Any, width: int) -> bool:
         """Whether a key takes its values in turn, iteration by iteration."""
@@ -70,10 +100,9 @@ def fits(table: str, found: pa.Schema) -> bool:
     """Whether a file has a table's columns, each once and of its type, keys included."""
     known = schema(table)
     names = found.names
-    keys = {"iteration", "replicate"} | ({"layer"} if table == "signals" else set())
     return (
         len(set(names)) == len(names)
-        and keys <= set(names)
+        and set(REQUIRED_COLUMNS[table]) <= set(names)
         and all(
             name in known.names and _same_kind(known.field(name).type, found.field(name).type)
             for name in names

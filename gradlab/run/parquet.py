@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 from gradlab.errors import RunError
 from gradlab.run.layout import Layout, fits
-from gradlab.run.tables import column_type
+from gradlab.run.tables import REQUIRED_COLUMNS, column_type
 
-KEYS = ("iteration", "replicate", "layer", "block")
-# Of a longer file, the keys are checked by what its footer says of each row group.
+# Of a longer file of `steps` or `signals`, the keys are checked by what its footer says of each
+# row group.
 CHECKED_ROWS = 1 << 22
 LARGEST_GROUP = 1 << 24  # rows that are read at once
 PLAUSIBLE = (
@@ -77,41 +77,57 @@ def check(path: Path, table: str, layout: Layout) -> int:
         wrong = _misplaced(file, table, layout)
         if wrong is not None:
             raise RunError(
-                f"{path} is damaged: its {wrong}s are not in order; record the run again"
+                f"{path} is damaged: its column {wrong} is not that of this run; record the run "
+                "again"
             )
         return rows
 
 
 def _misplaced(file: pq.ParquetFile, table: str, layout: Layout) -> str | None:
     """Say which key is not what it must be; None where all are right, as far as is looked at."""
+    width = layout.width(table)
+    if width is None:
+        return _first_wrong(file, table, layout)
     if file.metadata.num_rows > CHECKED_ROWS:
-        return None if _groups_in_order(file, layout.width(table)) else "iteration"
-    keys = [name for name in file.schema_arrow.names if name in KEYS]
+        return None if _groups_in_order(file, width) else "iteration"
+    keys = list(REQUIRED_COLUMNS[table])
     read = usual_types(file.read(columns=keys))
     wrong = layout.misplaced(table, read)
     if wrong is None and table in ("steps", "signals") and read.num_rows:
         rows = read["iteration"]
-        gapless = (
-            rows[0].as_py() == 0
-            and rows[-1].as_py() == read.num_rows // (layout.width(table) or 1) - 1
-        )
+        gapless = rows[0].as_py() == 0 and rows[-1].as_py() == read.num_rows // (width or 1) - 1
         return None if gapless else "iteration"
     return wrong
 
 
-def _groups_in_order(file: pq.ParquetFile, width: int | None) -> bool:
+def _first_wrong(file: pq.ParquetFile, table: str, layout: Layout) -> str | None:
+    """Look at the keys of a table with any number of rows an iteration, some rows at a time."""
+    keys = [name for name in REQUIRED_COLUMNS[table] if name not in ("value", "factor")]
+    last = -1
+    for batch in file.iter_batches(columns=keys):
+        rows = usual_types(pa.Table.from_batches([batch]))
+        if not rows.num_rows:
+            continue
+        wrong = layout.misplaced(table, rows)
+        if wrong is not None:
+            return wrong
+        if rows["iteration"][0].as_py() < last:
+            return "iteration"
+        last = rows["iteration"][-1].as_py()
+    return None
+
+
+def _groups_in_order(file: pq.ParquetFile, width: int) -> bool:
     """Whether each row group of a long table holds the iterations that its place asks for."""
-    number, start, before = file.schema_arrow.names.index("iteration"), 0, -1
+    number, start = file.schema_arrow.names.index("iteration"), 0
     for k in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(k)
         told = group.column(number).statistics
         if told is None or not told.has_min_max:
             return True  # written by another tool, which does not tell
-        if told.min < before or (
-            width and (told.min, told.max) != _span(start, group.num_rows, width)
-        ):
+        if (told.min, told.max) != _span(start, group.num_rows, width):
             return False
-        start, before = start + group.num_rows, told.max
+        start += group.num_rows
     return True
 
 

@@ -84,12 +84,13 @@ class Reader:
         if table is None:
             return None
         last = int(self.times[-1]) if self.iterations else -1
-        if name not in ("signals", "steps"):
-            return table.filter(pc.field("iteration") <= last + (name == "weights"))
-        layers = len((self.whole or self).layers)
-        rows = self.iterations * self.replicates * (layers if name == "signals" else 1)
-        table = table.slice(0, rows)
-        if self.whole is None or name == "steps":
+        if name in ("signals", "steps"):
+            layers = len((self.whole or self).layers)
+            rows = self.iterations * self.replicates * (layers if name == "signals" else 1)
+            table = table.slice(0, rows)
+        else:
+            table = table.filter(pc.field("iteration") <= last + (name == "weights"))
+        if self.whole is None or "layer" not in table.column_names:
             return table
         return table.filter(pc.field("layer").isin([layer["layer"] for layer in self.layers]))
 

@@ -49,12 +49,22 @@ VECTOR = "vector"  # the kind of a layer that is a bias, the scale of a norm, or
 
 # Of float32's smallest number; `gradlab.measures.LOWEST_EXPONENT` is the same.
 LOWEST_EXPONENT = -149
+HIGHEST_EXPONENT = 127  # of its largest
 
 COLUMNS = {
     "steps": STEP_COLUMNS,
     "signals": (*KEYS, *STATISTICS),
     "weights": WEIGHT_COLUMNS,
     "block_signals": BLOCK_SIGNAL_COLUMNS,
+    "output_stage": OUTPUT_STAGE_COLUMNS,
+    "histograms": HISTOGRAM_COLUMNS,
+}
+# What every table has, whatever was recorded; the statistics may be missing.
+REQUIRED_COLUMNS = {
+    "steps": ("iteration", "replicate"),
+    "signals": KEYS,
+    "weights": WEIGHT_COLUMNS,
+    "block_signals": ("iteration", "replicate", "block"),
     "output_stage": OUTPUT_STAGE_COLUMNS,
     "histograms": HISTOGRAM_COLUMNS,
 }

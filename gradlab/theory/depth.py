@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gradlab import activations
-from gradlab.ranges import ABOVE_0, AT_LEAST_0, COUNT, GAIN, Range
+from gradlab.ranges import COUNT, VARIANCE, VARIANCE_OR_0, Range
 from gradlab.theory import gaussian
 
 
@@ -30,14 +30,12 @@ def fixed_point(
     bias_variance : float
     """
     phi = activations.get(activation)
-    sigma_w2 = GAIN.check("sigma_w2", sigma_w2)
-    bias_variance = AT_LEAST_0.check("bias_variance", bias_variance)
+    sigma_w2 = VARIANCE.check("sigma_w2", sigma_w2)
+    bias_variance = VARIANCE_OR_0.check("bias_variance", bias_variance)
 
     def signal_and_slope(q: float) -> tuple[float, float]:
-        h2, s2 = gaussian.squares(phi, q)
-        return sigma_w2 * float(gaussian.nodes()[1] @ h2), sigma_w2 * float(
-            gaussian.nodes()[1] @ s2
-        )
+        signal, slope = gaussian.expectations(phi, q)
+        return sigma_w2 * signal, sigma_w2 * slope
 
     def excess(q: float) -> float:
         return (signal_and_slope(q)[0] + bias_variance) / q - 1
@@ -82,7 +80,7 @@ def critical_gain(activation: str, init_variance: float = 1.0) -> float:
     1.414214
     """
     activations.get(activation)
-    init_variance = ABOVE_0.check("init_variance", init_variance)
+    init_variance = VARIANCE.check("init_variance", init_variance)
     low = 2.0**-6
     while fixed_point(activation, (2 * low) ** 2)[1] < 1:
         low *= 2
@@ -124,15 +122,15 @@ def depth_below(
     11
     """
     phi = activations.get(activation)
-    sigma_w2 = GAIN.check("sigma_w2", sigma_w2)
+    sigma_w2 = VARIANCE.check("sigma_w2", sigma_w2)
     deepest = int(COUNT.check("deepest", deepest))
     threshold = Range(0, 1, open_least=True, open_most=True).check("threshold", threshold)
-    q, log_ratio, log_threshold, w = sigma_w2, 0.0, math.log(threshold), gaussian.nodes()[1]
+    q, log_ratio, log_threshold = sigma_w2, 0.0, math.log(threshold)
     for depth in range(2, deepest + 1):
-        h2, s2 = gaussian.squares(phi, q)
-        chi = sigma_w2 * float(w @ s2)
+        signal, slope = gaussian.expectations(phi, q)
+        chi = sigma_w2 * slope
         log_ratio += 0.5 * math.log(chi) if chi > 0 else -math.inf  # 1/2 ln chi(q_l)
         if log_ratio < log_threshold:
             return depth
-        q = sigma_w2 * float(w @ h2)
+        q = sigma_w2 * signal
     return None

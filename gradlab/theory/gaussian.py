@@ -13,6 +13,7 @@ from gradlab.activations import Activation
 Array = np.ndarray
 
 Q_NEAR_0, Q_NEAR_INFINITY = 1e-200, 1e200  # stand for 0 and infinity; phi^2 stays within float64
+Q_RESOLVED = 1e6  # beyond, too few nodes lie where a saturated sigmoid is steep
 
 
 @lru_cache(maxsize=1)
@@ -52,14 +53,48 @@ class Moments(NamedTuple):
 
 def squares(activation: Activation, q: float) -> tuple[Array, Array]:
     """Return phi^2 and phi'^2 at the nodes, for preactivations of variance `q`."""
-    z = math.sqrt(min(max(q, Q_NEAR_0), Q_NEAR_INFINITY)) * nodes()[0]
+    z = math.sqrt(within(q)) * nodes()[0]
     h = activation(z)
     slope = activation.slope(z, h)
     return h * h, slope * slope
 
 
+def within(q: float) -> float:
+    """Return the variance, or what stands for one that float64 can hardly hold."""
+    return min(max(float(q), Q_NEAR_0), Q_NEAR_INFINITY)
+
+
+def expectations(activation: Activation, q: float) -> tuple[float, float]:
+    """Return E phi^2 and E phi'^2 of a layer whose preactivations have variance `q`."""
+    if activation.saturates and within(q) > Q_RESOLVED:
+        found = moments(activation, q)
+        return found.signal, found.slope
+    weights = nodes()[1]
+    h2, s2 = squares(activation, q)
+    return float(weights @ h2), float(weights @ s2)
+
+
 def moments(activation: Activation, q: float) -> Moments:
-    """Return the expectations of one layer whose preactivations have variance `q`."""
+    """Return the expectations of one layer whose preactivations have variance `q`.
+
+    Notes
+    -----
+    For q beyond `Q_RESOLVED`, E phi'^2 of a sigmoid or tanh goes as q^(-1/2), the share of the
+    normal density that lies where it is steep. So does E phi'^4, whose ratio to the square of E
+    phi'^2 goes as q^(1/2).
+    """
+    q = within(q)
+    if q <= Q_RESOLVED or not activation.saturates:
+        return _integrated(activation, q)
+    end = _integrated(activation, Q_RESOLVED)
+    narrowed = math.sqrt(Q_RESOLVED / q)
+    return end._replace(
+        slope=end.slope * narrowed,
+        step_variance=(end.step_variance + 1) / narrowed - 1,
+    )
+
+
+def _integrated(activation: Activation, q: float) -> Moments:
     z, w = nodes()
     h2, s2 = squares(activation, q)
     signal, slope = float(w @ h2), float(w @ s2)

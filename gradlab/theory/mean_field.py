@@ -28,7 +28,7 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.errors import ArgumentError, one_of
-from gradlab.ranges import ABOVE_0, AT_LEAST_0, FRACTION, check_sizes
+from gradlab.ranges import FRACTION, GAIN, VARIANCE, VARIANCE_OR_0, check_sizes
 from gradlab.theory import gaussian, modifiers
 from gradlab.theory.initializers import weight_variance
 
@@ -134,8 +134,8 @@ def predict(
     """
     sizes = check_sizes(sizes)
     phi = activations.get(activation)
-    q_input = ABOVE_0.check("q_input", q_input)
-    bias_variance = AT_LEAST_0.check("bias_variance", bias_variance)
+    q_input = VARIANCE.check("q_input", q_input)
+    bias_variance = VARIANCE_OR_0.check("bias_variance", bias_variance)
     sigma2 = np.array([weight_variance(init, *fans, gain) for fans in itertools.pairwise(sizes)])
     dropout = FRACTION.check("dropout", dropout)
     if norm is not None or residual is not None or dropout:
@@ -176,11 +176,11 @@ def _forward(
 ) -> tuple[Array, list[gaussian.Moments]]:
     """Return q_l = sigma_l^2 E phi(z_{l-1})^2 + sigma_b^2, and the moments of each hidden layer."""
     q = np.empty(len(sigma2))
-    q[0] = sigma2[0] * q_input + bias_variance
+    q[0] = float(sigma2[0]) * q_input + bias_variance
     moments = []
     for layer in range(len(sigma2) - 1):
         moments.append(gaussian.moments(phi, q[layer]))
-        q[layer + 1] = sigma2[layer + 1] * moments[-1].signal + bias_variance
+        q[layer + 1] = float(sigma2[layer + 1]) * moments[-1].signal + bias_variance
     return q, moments
 
 
@@ -195,7 +195,7 @@ def _modified_net(
     if norm is not None:
         one_of("norm", norm, ("batch", "layer"))
     if residual is not None:
-        residual = ABOVE_0.check("residual", residual)
+        residual = GAIN.check("residual", residual)
     dropout = FRACTION.check("dropout", dropout)
     input_correlation = FRACTION.check("input_correlation", input_correlation)
     hidden = sizes[1:-1]

@@ -83,7 +83,8 @@ def profile(phi: Activation, sigma2: Array, widths: Sequence[int], net: Modified
     log_delta = np.zeros(hidden + 1)  # ln ||delta_l||^2, the last layer's 0
     log_stream, variance = -math.inf, np.zeros(hidden + 1)  # ln ||g_{l+1}||^2
     for layer in range(hidden - 1, -1, -1):
-        step = math.log(sigma2[layer + 1] * moments[layer].slope * kept / scale2[layer])
+        step = math.log(sigma2[layer + 1]) + math.log(moments[layer].slope) + math.log(kept)
+        step -= math.log(scale2[layer])
         branch = step + log_delta[layer + 1]
         skipped = layer + 1 < hidden and net.skips[layer + 1]
         log_stream = float(np.logaddexp(branch, log_stream)) if skipped else branch
@@ -110,19 +111,22 @@ def _forward(
     moments = []
     scale2 = []
     for layer in range(len(sigma2) - 1):
-        q[layer] = sigma2[layer] * square
+        variance = float(sigma2[layer]) * square  # infinite at most: NumPy's numbers would warn
+        q[layer] = variance
         added = net.branch**2 if net.skips[layer] else 1.0
         if not net.skips[layer]:
             stream = 0.0
             stream_spread = 0.0
-        stream += added * q[layer]
-        stream_spread += added * sigma2[layer] * spread
+        stream = gaussian.within(stream + added * variance)
+        stream_spread = min(
+            stream_spread + added * float(sigma2[layer]) * spread, gaussian.Q_NEAR_INFINITY
+        )
         within = {None: 1.0, "layer": stream + EPSILON, "batch": stream_spread + EPSILON}[net.norm]
         moments.append(gaussian.moments(phi, stream if net.norm is None else 1.0))
         scale2.append(within)
         mean = float(w @ phi(math.sqrt(stream if net.norm is None else 1.0) * z))
         square = moments[-1].signal * kept
-        spread = square - mean**2
+        spread = max(square - mean**2, 0.0)  # below 0 by rounding alone
         signal[layer] = square
-    q[-1] = signal[-1] = sigma2[-1] * square
+    q[-1] = signal[-1] = float(sigma2[-1]) * square
     return q, signal, moments, scale2

@@ -39,7 +39,7 @@ import numpy as np
 
 from gradlab import activations
 from gradlab.errors import ArgumentError, one_of
-from gradlab.ranges import ABOVE_0
+from gradlab.ranges import VARIANCE
 from gradlab.theory import gaussian
 
 Array = np.ndarray
@@ -73,10 +73,7 @@ class Branch:
         """Return v and c of a signal of variance `q`: what is written, and what comes back."""
         *_, last = self.weight_variances
         first = self.weight_variances[0] if len(self.weight_variances) > ONE else 1.0
-        h2, slope2 = gaussian.squares(activations.get(self.activation), first * q)
-        weights = gaussian.nodes()[1]
-        signal = float(weights @ h2)
-        slope = float(weights @ slope2)
+        signal, slope = gaussian.expectations(activations.get(self.activation), first * q)
         if len(self.weight_variances) == GATED:
             up = self.weight_variances[1]
             written = last * signal * up * q
@@ -165,7 +162,7 @@ def _added(branch: Branch, norm: str, q: float) -> tuple[float, float]:
 
 def _check(blocks: Sequence[Sequence[Branch]], norm: str, q_input: float) -> None:
     one_of("norm", norm, NORMS)
-    q_input = ABOVE_0.check("q_input", q_input)
+    q_input = VARIANCE.check("q_input", q_input)
     if not len(blocks):
         raise ArgumentError("blocks is empty; give the branches of one block at least")
     for number, branches in enumerate(blocks):

@@ -75,6 +75,12 @@ def test_silence_that_was_overcome_is_no_death():
     assert not fires(make_run(200, dead_fraction=dead), "GL201")
 
 
+def test_a_last_batch_that_wakes_units_up_leaves_the_time_of_death():
+    dead = np.ones((60, 2, 4))
+    dead[:20] = dead[59] = 0
+    assert found(make_run(dead_fraction=dead), "GL201").iterations[0] == 20
+
+
 @pytest.mark.parametrize(("records", "expected"), [(2, False), (3, True)])
 def test_silence_on_fewer_than_three_batches_is_no_proof(records, expected):
     measured = np.isin(np.arange(60), [40, 50, 59][:records])[:, None, None]

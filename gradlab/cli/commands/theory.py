@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gradlab.cli import completion, options, output
-from gradlab.ranges import ABOVE_0, FRACTION, GAIN, Range
+from gradlab.ranges import FRACTION, GAIN, Range
 
 GROUP = "Predict"
 EXAMPLES = (
@@ -51,7 +51,7 @@ Norm = Annotated[
 ]
 Residual = Annotated[
     float | None,
-    options.number("--residual", ABOVE_0, "Scale of the branches of skip connections."),
+    options.number("--residual", GAIN, "Scale of the branches of skip connections."),
 ]
 Dropout = Annotated[
     float, options.number("--dropout", FRACTION, "Share of the units that is dropped.")
