@@ -21,13 +21,14 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.fuzz import arguments, command_lines, folders, recorders, records
+from tests.fuzz import arguments, command_lines, facts, folders, recorders, records
 from tests.fuzz.tally import Tally
 
 MEMORY = 12 << 30  # bytes of address space: what asks for more is told so
 SLICE = 100  # inputs that Hypothesis draws at a time
 SHARES = {
     "records": 3,
+    "facts": 2,
     "not finite": 1,
     "folders": 5,
     "commands": 5,
@@ -52,6 +53,7 @@ def kinds() -> dict[str, tuple[Any, Callable[[Any, Tally], None]]]:
     places = st.tuples(st.sampled_from(records.PLACES), numbers, st.integers(0, 59))
     found: dict[str, tuple[Any, Callable[[Any, Tally], None]]] = {
         "records": (records.parts(), records.attempt),
+        "facts": (facts.told(), facts.attempt),
         "not finite": (places, planted),
         "folders": (folders.damaged(), folders.attempt),
         "commands": (command_lines.typed(), command_lines.attempt),

@@ -98,6 +98,8 @@ COUNT_OR_0 = Range(0, whole=True)
 SIZE = Range(1, 10**9, whole=True)  # units of a layer, replicates, features, classes
 STORED = Range(0, (1 << 53) - 1, whole=True)  # what every reader of a record's JSON can hold
 FRACTION = Range(0, 1, open_most=True)
+INTERVAL = Range(0, 86_400, open_least=True)  # seconds from one look to the next: a day at most
+PORT = Range(0, 65_535, whole=True)
 VARIANCE = Range(1e-120, 1e120)  # the product of two is a number, too
 VARIANCE_OR_0 = Range(0, 1e120)
 GAIN = Range(1e-50, 1e50)  # its square is a variance, whatever initializer it multiplies

@@ -90,7 +90,7 @@ ROOMS = {
     ),
     "live.server": room("errors live.* report"),
     "live.terminal": room("display errors live.*", "rich"),
-    "live.notebook": room("display errors live.*", "IPython"),
+    "live.notebook": room("display errors live.* ranges", "IPython"),
     "differences": room(
         "kinds diagnosis diagnosis.verdict differences.* display errors rules.base rules.wording "
         "run statistics",

@@ -45,7 +45,7 @@ def serve(follower: Follower, *, port: int, interval: float, open_it: bool) -> i
     be_nice()
     try:
         server = LiveServer(follower, port=port, interval=interval)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise GradlabError(
             f"port={port} cannot be used: {error}; choose another one, or 0"
         ) from None

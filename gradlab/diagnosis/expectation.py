@@ -8,6 +8,7 @@ import numpy as np
 
 from gradlab import theory
 from gradlab.errors import GradlabError
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.wording import number, span
 from gradlab.run import Run
 
@@ -25,8 +26,10 @@ def expected(run: Run) -> theory.Prediction | None:
     None where it does not say enough.
     """
     config = run.config
-    if any(config.get(key) is None for key in ("sizes", "activation", "init", "input_rms")):
+    input_rms = config_number(run, "input_rms", 0.0)
+    if not input_rms or any(config.get(key) is None for key in ("sizes", "activation", "init")):
         return None
+    correlation = config_number(run, "input_correlation", 0.0)
     try:
         with np.errstate(all="ignore"):
             return theory.predict(
@@ -34,11 +37,11 @@ def expected(run: Run) -> theory.Prediction | None:
                 config["activation"],
                 config["init"],
                 gain=config.get("gain", 1.0),
-                q_input=config["input_rms"] ** 2,
+                q_input=input_rms**2,
                 norm=config.get("norm"),
                 residual=config.get("residual"),
                 dropout=config.get("dropout", 0.0),
-                input_correlation=min(max(config.get("input_correlation", 0.0), 0.0), 0.999),
+                input_correlation=min(max(correlation, 0.0), 0.999),
             )
     except (
         GradlabError

@@ -13,6 +13,7 @@ from gradlab.errors import ArgumentError, GradlabError, RunError
 from gradlab.live.follower import Follower
 from gradlab.live.frame import Frame
 from gradlab.live.terminal import duration, number
+from gradlab.ranges import INTERVAL
 
 REST = 100  # times as long as a look or a verdict took: it shares the process with a training
 WIDTH, HEIGHT = 480, 90  # of the loss, in pixels
@@ -103,8 +104,9 @@ def show(run: str | Path, *, interval: float = 1.0) -> LiveView:
     Raises
     ------
     ArgumentError
-        IPython is not installed.
+        IPython is not installed, or an argument is outside its range.
     """
+    interval = INTERVAL.check("interval", interval)
     try:
         from IPython.display import (  # pyright: ignore[reportMissingImports]
             display as show_in_notebook,

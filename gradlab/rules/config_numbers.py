@@ -1,4 +1,4 @@
-"""Numbers that a run's configuration holds; it may be anybody's, and hold words in their place."""
+"""Facts of a run's configuration, which may be anybody's, and hold anything in any place."""
 
 from __future__ import annotations
 
@@ -18,3 +18,9 @@ def config_number(run: Run, name: str, default: float) -> float:
     if not is_number(given) or not abs(given) <= LARGEST:
         return default
     return float(given)
+
+
+def config_word(run: Run, name: str, default: str) -> str:
+    """Return a word of the configuration; the default where it holds none."""
+    given: Any = run.config.get(name)
+    return given if isinstance(given, str) else default

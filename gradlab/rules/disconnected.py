@@ -209,7 +209,8 @@ def _silent(run: Run, mask: Array) -> tuple[Remedy, ...]:
 
 
 def _in_no_optimizer(run: Run) -> Array:
-    left = run.provenance.get("not_in_optimizer") or ()
+    left = run.provenance.get("not_in_optimizer")
+    left = left if isinstance(left, list) else ()
     return np.array([name in left for name in run.layer("name")], bool)
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Rule
+from gradlab.rules.config_numbers import config_word
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy
 from gradlab.rules.step_size import ADAPTIVE, factor_to_usual
@@ -17,6 +18,8 @@ from gradlab.run import Run
 
 IDLE = 1e-4  # of the largest gradient of a parameter
 
+# Distance from 1 to the next number: 8 bits of bfloat16, which NumPy has not, and so on.
+PRECISIONS = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
 COARSE = 1e-6  # distance from 1 to the next number: float32 is finer, 16 bits are not
 
 
@@ -92,7 +95,7 @@ class LostUpdate(Rule):
             return None
         layer, value = found.worst
         most = 2 * len(found.layers) >= run.shape[2]
-        precision = run.config.get("dtype", "their number format")
+        precision = config_word(run, "dtype", "their number format")
         ratio = ""
         if "update_ratio" in run:
             part = run["update_ratio"][found.window.start : found.window.stop][
@@ -125,11 +128,7 @@ def _remedies(run: Run) -> tuple[Remedy, ...]:
     )
     larger = raise_learning_rate(run, factor_to_usual(run))
     larger = larger.adding("if steps this small were not meant")
-    found = (
-        (wider, larger)
-        if _precision(str(run.config.get("dtype", "float32"))) > COARSE
-        else (larger, wider)
-    )
+    found = (wider, larger) if _precision(run) > COARSE else (larger, wider)
     if str(run.config.get("optimizer")) in ADAPTIVE:
         return found
     scaling = remedy(
@@ -170,9 +169,7 @@ def _held(run: Run) -> np.ndarray:
     if any(name not in run for name in ("update_norm", "weight_norm", "grad_max")):
         return np.zeros(run.shape, bool)
     entries = np.nan_to_num(run.layer("fan_in"), nan=1.0) * run.layer("fan_out")
-    unit = (
-        _precision(str(run.config.get("dtype", "float32"))) * run["weight_norm"] / np.sqrt(entries)
-    )
+    unit = _precision(run) * run["weight_norm"] / np.sqrt(entries)
     adaptive = "second_moment_rms" in run
     meant = run.step("learning_rate")[:, :, None] * (1.0 if adaptive else run["grad_max"])
     idle = (
@@ -181,9 +178,6 @@ def _held(run: Run) -> np.ndarray:
     return (run["update_norm"] == 0) & ((meant > 4 * unit) | idle)
 
 
-def _precision(dtype: str) -> float:
-    """Return the distance from 1 to the next number of a format.
-
-    Bfloat16, which NumPy has not, keeps 8 bits.
-    """
-    return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)
+def _precision(run: Run) -> float:
+    """Return the distance from 1 to the next number of the weights' format."""
+    return PRECISIONS.get(config_word(run, "dtype", "float32"), PRECISIONS["float32"])

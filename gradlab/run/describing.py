@@ -116,17 +116,28 @@ def as_json(argument: str, value: Any) -> Any:
     Raises
     ------
     ArgumentError
-        It holds something that JSON cannot: NaN, infinity, or an object.
+        It holds something that JSON cannot: NaN, infinity, an integer that no float holds, or an
+        object.
     """
     try:
         text = json.dumps(value, allow_nan=False, default=_as_python, ensure_ascii=False)
-        return json.loads(text.encode())
+        return json.loads(text.encode(), parse_int=read_integer)
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ArgumentError(
             f"{argument} cannot be stored: {reason}; it takes finite numbers, texts, lists and "
             f"dicts"
         ) from None
+
+
+def read_integer(digits: str) -> int:
+    """Read an integer of JSON; ValueError where no float holds it."""
+    number = int(digits)
+    if not is_number(number):
+        raise ValueError(
+            f"an integer of {len(digits)} digits is no number that can be computed with"
+        )
+    return number
 
 
 def _as_python(value: object) -> object:

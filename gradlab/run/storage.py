@@ -22,7 +22,7 @@ from typing import Any
 from gradlab.errors import RunError
 from gradlab.files import write_text
 from gradlab.run import parquet
-from gradlab.run.describing import is_baseline
+from gradlab.run.describing import is_baseline, read_integer
 from gradlab.run.locks import LOCK, FolderLock, refuse_if_recorded
 from gradlab.run.tables import COLUMNS, LAYER_COLUMNS, LAYER_WORDS
 
@@ -136,7 +136,8 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise RunError(f"{path} is larger than {MOST_BYTES >> 20} MB: it describes no run")
-        description = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
+        text = path.read_text(encoding="utf-8")
+        description = json.loads(text, parse_constant=_refused, parse_int=read_integer)
         json.dumps(
             description, ensure_ascii=False
         ).encode()  # half a surrogate pair can be neither shown nor saved

@@ -47,7 +47,7 @@ ENDED = [
 class Launched:
     """Two processes that have run trainings: the folder of their runs, and what they printed."""
 
-    def __init__(self, folder: Path, *trainings: str):
+    def __init__(self, folder: Path, *trainings: str, script: str = ranks.__file__):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -61,7 +61,7 @@ class Launched:
             subprocess.Popen(
                 [
                     sys.executable,
-                    str(Path(ranks.__file__)),
+                    script,
                     str(rank),
                     str(SIZE),
                     str(port),

@@ -1,66 +1,31 @@
-"""A Ctrl-C between any two lines of what hands a record over: no row is lost or misplaced."""
+"""A Ctrl-C between any two lines of what hands a record over: no row is lost or misplaced.
+
+GRADLAB_EVERY_LINE=1 tries every line.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+import gradlab
+
 torch = pytest.importorskip("torch")
 
-from gradlab.adapters import torch as adapter  # noqa: E402
 from gradlab.adapters.torch import record as record_module  # noqa: E402
 from gradlab.adapters.torch import watch  # noqa: E402
+from tests.adapters import interrupted_ranks  # noqa: E402
+from tests.adapters.interrupting import interrupted  # noqa: E402
 from tests.adapters.loops import mlp, train  # noqa: E402
+from tests.adapters.test_distributed import Launched  # noqa: E402
 
 STEPS = 3
 EVERY = int(os.environ.get("GRADLAB_EVERY_LINE", "83"))
-FOLDER = str(Path(adapter.__file__).parent)
-WATCHED = {
-    (f"{FOLDER}/record.py", name) for name in ("hand_over", "_move", "_keep", "due")
-} | {
-    (f"{FOLDER}/ledger.py", name)
-    for name in ("rows", "release", "copy", "_reserve", "_join", "_moved")
-} | {
-    (f"{FOLDER}/assembly.py", name) for name in ("assemble", "_of_weights")
-} | {
-    (f"{FOLDER}/observe/loss_observer.py", "stages"),
-    (f"{FOLDER}/steps.py", "_end_iteration"),
-}  # fmt: skip
-
-
-class Interrupt:
-    """Raises KeyboardInterrupt once, at the n-th line of the functions above."""
-
-    def __init__(self, line: int):
-        self.left = line
-
-    def __call__(self, frame, event, argument):
-        if (frame.f_code.co_filename, frame.f_code.co_name) not in WATCHED:
-            return None
-        return self._line
-
-    def _line(self, frame, event, argument):
-        if event == "line":
-            self.left -= 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-        return self._line
-
-
-@contextlib.contextmanager
-def interrupted(line: int):
-    before = sys.gettrace()
-    interrupt = Interrupt(line)
-    sys.settrace(interrupt)
-    try:
-        yield interrupt
-    finally:
-        sys.settrace(before)
+EVERY_OF_TWO = os.environ.get("GRADLAB_EVERY_LINE", "211")
 
 
 def trained(line: int):
@@ -101,3 +66,36 @@ def test_a_ctrl_c_at_any_line_of_a_hand_over_misplaces_no_row(monkeypatch):
             )
         assert (run.output_stage["iteration"] < count).all()
     assert line > 50
+
+
+def joined(run):
+    """How many iterations are those of both processes, and were measured in full.
+
+    Of the last one, the process that was interrupted may not have logged its loss.
+    """
+    return max(run.provenance.get("joined_until", run.iterations) - 1, 0)
+
+
+def test_a_ctrl_c_in_an_exchange_of_two_processes_holds_nobody_up(tmp_path):
+    """In either of them, at any line: what is recorded is what was measured, by both or by one."""
+    launched = Launched(tmp_path, "1", EVERY_OF_TWO, script=interrupted_ranks.__file__)
+    assert launched.codes == [0, 0], "\n".join(launched.output)
+    whole = gradlab.load(tmp_path / "whole")
+    names = json.loads((tmp_path / "lines.json").read_text())
+    assert {name[0] for name in names} == {"0", "1"}
+    recorded = [name for name in names if (tmp_path / name).exists()]
+    assert len(recorded) >= 4
+    for name in recorded:
+        run = gradlab.load(tmp_path / name)
+        end = max(run.iterations - 1, 0)
+        for column in run.columns:
+            known = run.recorded(column)[:end]
+            np.testing.assert_array_equal(
+                run[column][:end][known], whole[column][:end][known], err_msg=f"{name} {column}"
+            )
+        loss, expected = (each.step("loss")[: joined(run)] for each in (run, whole))
+        np.testing.assert_array_equal(loss, expected, err_msg=name)
+    # Who was not interrupted has trained to the end, and its record holds all of it.
+    complete = [gradlab.load(tmp_path / name) for name in recorded if name[0] == "1"]
+    assert {run.iterations for run in complete} == {interrupted_ranks.STEPS}
+    assert {run.provenance["status"] for run in complete} == {"complete"}

@@ -69,6 +69,8 @@ HOSTILE: dict[str, Any] = {
     "nan": float("nan"),
     "inf": float("inf"),
     "1e30": 1e30,
+    "1e90": 1e90,
+    "1e-90": 1e-90,
     "10**30": 10**30,
     "10**400": 10**400,
     "1j": 1j,
@@ -304,7 +306,7 @@ def targets() -> list[Target]:
         "replicates": 2, "dtype": "float64", "norm": None, "residual": None, "dropout": 0.0,
     }  # fmt: skip
     predict = {
-        "sizes": [4, 4, 4], "activation": "relu", "init": "he_normal", "gain": 1.0,
+        "sizes": [4, 4, 4, 4], "activation": "relu", "init": "he_normal", "gain": 1.0,
         "q_input": 1.0, "bias_variance": 0.0, "norm": None, "residual": None, "dropout": 0.0,
         "input_correlation": 0.0,
     }  # fmt: skip
@@ -487,6 +489,11 @@ def targets() -> list[Target]:
             },
         ),
         Target("theory.predict", theory.predict, predict),
+        Target(
+            "theory.predict_stream",
+            theory.predict_stream,
+            {"blocks": [[theory.Branch((1.0,), "relu")]], "norm": "none", "q_input": 1.0},
+        ),
         Target(
             "theory.critical_gain",
             theory.critical_gain,

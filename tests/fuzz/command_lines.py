@@ -87,6 +87,12 @@ TRAINING = {
     "--width": NUMBER,
 }
 NETWORK_OF = {"--network": NETWORK, "--depth": NUMBER}
+GRID = {
+    "--sweep": mutated(["l2=0,0.1", "width=2,3", "gain=1", "seed=0", "norm=batch,none", "depth=1"]),
+    "--rows": mutated(["network", "depth", "l2"]),
+    "--columns": mutated(["network", "depth", "width"]),
+    "--jobs": st.just("1"),
+}
 OUTPUT = {
     "-o": FILE,
     "--json": FILE,
@@ -94,7 +100,7 @@ OUTPUT = {
 }
 COMMANDS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     "train": (TRAINING | NETWORK_OF | OUTPUT | {"--force": None}, []),
-    "compare": (TRAINING | NETWORK_OF | OUTPUT | {"--force": None}, []),
+    "compare": (TRAINING | NETWORK_OF | OUTPUT | {"--force": None, **GRID}, []),
     "check": (
         {
             "--select": RULE_CODES,
@@ -111,11 +117,11 @@ COMMANDS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         {
             "--activation": mutated(["relu", "sigmoid", "tanh", "gelu"]),
             "--init": mutated(["he_normal", "orthogonal", "lsuv"]),
-            "--gain": st.sampled_from(["1e100", "1e-100"]) | NUMBER,
+            "--gain": st.sampled_from(["1e50", "1e-50", "1e9", "1e-9", "1e100"]) | NUMBER,
             "--depth": NUMBER,
             "--width": NUMBER,
             "--norm": mutated(["batch", "layer"]),
-            "--residual": st.sampled_from(["0.5", "1e300", "1e-300"]) | NUMBER,
+            "--residual": st.sampled_from(["0.5", "1e50", "1e-50", "1e300"]) | NUMBER,
             "--dropout": st.sampled_from(["0.5", "0.999999"]) | NUMBER,
             "-o": FILE,
         },
@@ -132,6 +138,7 @@ COMMANDS: dict[str, tuple[dict[str, Any], list[Any]]] = {
         [RUN, RUN],
     ),
     "fix": (TRAINING | {"--depth": NUMBER, **OUTPUT}, [RUN | NETWORK]),
+    "live": ({"--once": None, "--interval": NUMBER, "--port": NUMBER}, [RUN]),
     "rule": ({}, [RULE_CODES]),
     "rules": ({}, []),
     "gallery": (
@@ -140,6 +147,7 @@ COMMANDS: dict[str, tuple[dict[str, Any], list[Any]]] = {
     ),
 }
 USUAL = {
+    "live": ["--once"],
     "train": ["--seeds", "1", "--iterations", "3", "--width", "3", "--depth", "1"],
     "compare": ["--seeds", "1", "--iterations", "3", "--width", "3", "--depth", "1", "--jobs", "1",
                 "--network", "relu"],

@@ -120,6 +120,9 @@ def judge(run: Run) -> None:
     assert not crashed, crashed
     assert not (run.nonfinite.any() and diagnosis.ok), "not finite, and healthy"
     write(run, diagnosis)
+    first, last = 0, max(run.iterations - 1, 0)
+    for finding in diagnosis.findings:
+        assert first <= finding.iterations[0] <= finding.iterations[1] <= last, finding
     draw(run)
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.fuzz import arguments, command_lines, folders, recorders, records
+from tests.fuzz import arguments, command_lines, facts, folders, recorders, records
 from tests.fuzz.tally import Tally, TooLong, limited
 
 
@@ -30,6 +30,12 @@ def few(examples: int, steps: int = 50) -> settings:
 @given(parts=records.parts())
 def test_records_of_extreme_numbers_are_judged_and_drawn(parts):
     records.attempt(parts, Tally())
+
+
+@few(25)
+@given(given=facts.told())
+def test_whatever_a_record_says_of_itself_it_is_judged_and_drawn(given):
+    facts.attempt(given, Tally())
 
 
 @few(60)

@@ -28,8 +28,8 @@ from torch import nn
 
 from gradlab.adapters.torch.auditing import audit
 from gradlab.adapters.torch.cures import fix
-from gradlab.adapters.torch.distributed import reshard
 from gradlab.adapters.torch.options import WatchOptions, taking_options
+from gradlab.adapters.torch.sharding import reshard
 from gradlab.adapters.torch.watcher import Watch
 from gradlab.errors import ArgumentError, suggest
 

@@ -9,10 +9,16 @@ of the parameters. A Run shows what one process with the whole batch would have 
 They speak through a group of their own, on the host, so that no message of the training is ever
 mistaken for one of theirs; and before they join anything they agree on how far, so that one that
 has left keeps no other waiting.
+
+An exchange is a message in which all say what they are about, which is of one shape for all, and
+then what they agreed on. A Ctrl-C waits until it has ended. Where something else cuts it, or they
+are not about the same, nobody knows what the others wait for: they part, and each records what it
+knows itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,12 +30,15 @@ from torch import Tensor, distributed, nn
 
 from gradlab.adapters.torch.ledger import Column
 from gradlab.adapters.torch.numbers import TABLES
+from gradlab.adapters.torch.sharding import is_owned, processes_of
+from gradlab.adapters.torch.signals import deferred
 from gradlab.errors import ArgumentError
 
 Array = np.ndarray
 # By parameter, by module, and of the net as a whole: (T, places) each.
 Tables = Mapping[str, Mapping[str, Column]]
 
+AGREE, ASK, GATHER = 1, 2, 3  # what an exchange is about
 LIVE, LEFT, BROKEN = 0, 1, 2  # a process trains on, has ended, or was ended by an exception
 PATIENCE = timedelta(minutes=30)  # with the others, PyTorch's own; one may be validating for long
 AT_THE_START = timedelta(minutes=2)  # until all of them watch
@@ -72,6 +81,9 @@ class Ranks:
         Whether parameters lie here in part only.
     apart : bool
         Whether the others cannot be reached any more.
+    torn : bool
+        Whether the others wait for a message that was agreed on. An exception that comes then
+        leaves it so.
 
     Raises
     ------
@@ -80,9 +92,10 @@ class Ranks:
     """
 
     def __init__(self, model: nn.Module, parameters: Sequence[Tensor], *, together: bool = False):
-        found = _processes(model, together)
+        found = processes_of(model, together)
         self.sharded = any(hasattr(parameter, "to_local") for parameter in model.parameters())
         self.size, self.number, self.apart = len(found), 0, False
+        self.torn = False
         if self.size == 1:
             return
         self.number = found.index(distributed.get_rank())
@@ -90,9 +103,7 @@ class Ranks:
         if self.sharded:
             self._apart_in = ("parameters", "histograms", *self._apart_in)
         # What lies in several processes alike is counted once.
-        self._owned = np.array(
-            [_is_owned(parameter, self.number) for parameter in parameters], bool
-        )
+        self._owned = np.array([is_owned(parameter, self.number) for parameter in parameters], bool)
         try:
             self._group: Any = distributed.new_group(
                 found, timeout=AT_THE_START, backend="gloo", use_local_synchronization=True
@@ -104,6 +115,10 @@ class Ranks:
                 "their numbers"
             ) from error
 
+    def exchange(self) -> contextlib.AbstractContextManager[None]:
+        """Return a block of several messages, in which a Ctrl-C waits until all were exchanged."""
+        return contextlib.nullcontext() if self.size == 1 else deferred()
+
     def agree(self, limit: int, leaving: int) -> tuple[int, bool]:
         """Return up to which iteration all join their numbers now, and whether for the last time.
 
@@ -113,12 +128,11 @@ class Ranks:
         if self.size == 1 or self.apart:
             return limit, True
         patience = AT_AN_EXCEPTION if leaving == BROKEN else PATIENCE
-        mine = np.zeros((self.size, 2))  # a row each: their sum is the table of all
-        mine[self.number] = limit, leaving
-        gathered = self._reduced(mine, "SUM", patience)
-        if gathered is None:
+        told = self._told(AGREE, limit, leaving, patience)
+        if told is None:
             return limit, True
-        standings = [Standing(int(each[0]), int(each[1])) for each in gathered]
+        self.torn = True
+        standings = [Standing(int(each[0]), int(each[1])) for each in told]
         limits = [each.limit for each in standings]
         if any(each.leaving == BROKEN for each in standings):
             return min(limits), True  # an iteration that an exception has cut short is nobody's
@@ -159,6 +173,7 @@ class Ranks:
                     if table != "net" and table in tables
                 },
             }
+        self.torn = False
         stops = np.cumsum(widths)[:-1]
         result: dict[str, dict[str, Column]] = {table: dict(of) for table, of in tables.items()}
         for (table, name), *column in zip(
@@ -171,19 +186,43 @@ class Ranks:
         """Whether a flag is set in any of the processes."""
         if self.size == 1 or self.apart:
             return flag
-        most = self._reduced(np.array([float(flag)]), "MAX", PATIENCE)
-        return flag if most is None else bool(most[0])
+        told = self._told(ASK, float(flag), 0, PATIENCE)
+        return flag if told is None else bool(told[:, 0].any())
 
     def gathered(self, value: Any) -> list[Any]:
         """Return the value of every process, by number."""
         values: list[Any] = [None] * self.size
         values[self.number] = value
-        if self.size > 1 and not self.apart:
+        if self.size == 1 or self.apart:
+            return values
+        with self.exchange():
+            if self._told(GATHER, 0, 0, PATIENCE) is None:
+                return values
+            self.torn = True
             try:
                 distributed.all_gather_object(values, value, group=self._group)
             except RuntimeError:
                 self.apart = True
+            self.torn = False
         return values
+
+    def _told(self, about: int, one: float, other: float, patience: timedelta) -> Array | None:
+        """Return two numbers of every process (size, 2).
+
+        None where they cannot be reached, or are not all about the same: then all part.
+        """
+        if self.torn:
+            self.apart = True
+            return None
+        mine = np.zeros((self.size, 3))  # a row each: their sum is the table of all
+        mine[self.number] = about, one, other
+        table = self._reduced(mine, "SUM", patience)
+        if table is None:
+            return None
+        if (table[:, 0] != about).any():
+            self.apart = True
+            return None
+        return table[:, 1:]
 
     def _combined(self, ways: Array, values: Array, known: Array) -> tuple[Array, Array] | None:
         """Combine (T, N) values over the processes, each in its way; return where any knew one too.
@@ -227,53 +266,6 @@ class Ranks:
             self.apart = True
             return None
         return tensor.numpy()
-
-
-def reshard(model: nn.Module) -> None:
-    """Let FSDP give back what it gathered for a forward pass.
-
-    `parameters()` are then those that are trained.
-
-    Raises
-    ------
-    ArgumentError
-        The model is in PyTorch's first FSDP, which flattens the parameters of many layers into one.
-    """
-    for module in model.modules():
-        if type(module).__name__ == "FullyShardedDataParallel":
-            raise ArgumentError(
-                "model is in FullyShardedDataParallel, which keeps no weight matrix of its own "
-                "shape; shard it by torch.distributed.fsdp.fully_shard (FSDP2), which does"
-            )
-        if hasattr(module, "_get_fsdp_state"):
-            module.reshard()  # pyright: ignore[reportCallIssue]
-
-
-def _processes(model: nn.Module, together: bool) -> list[int]:
-    """Return the ranks of the processes that train a model; [0] where it is this one alone."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return [0]
-    for module in model.modules():
-        if isinstance(module, nn.parallel.DistributedDataParallel):
-            return distributed.get_process_group_ranks(module.process_group)
-    for parameter in model.parameters():
-        if hasattr(parameter, "to_local"):
-            return sorted(parameter.device_mesh.mesh.flatten().tolist())  # pyright: ignore[reportAttributeAccessIssue]
-    return list(range(distributed.get_world_size())) if together else [0]
-
-
-def _is_owned(parameter: Any, number: int) -> bool:
-    """Whether what lies here of a parameter is counted here.
-
-    Of equal copies, only the first one is.
-    """
-    if not hasattr(parameter, "to_local"):
-        return number == 0
-    place = parameter.device_mesh.get_coordinate()
-    return all(
-        not where.is_replicate() or coordinate == 0
-        for coordinate, where in zip(place, parameter.placements, strict=True)
-    )
 
 
 def _forgotten(columns: Mapping[str, Column]) -> dict[str, Column]:

@@ -180,13 +180,21 @@ class Record:
         One of several processes that leaves goes on until all have.
         """
         self.begin()
-        while True:
-            agreed, last = self._ranks.agree(limit, leaving)
-            self._move(agreed)
-            if last or leaving == LIVE:
-                break
+        with self._ranks.exchange():
+            while True:
+                agreed, last = self._ranks.agree(limit, leaving)
+                self._move(agreed)
+                self._ranks.torn = False
+                if last or leaving == LIVE:
+                    break
         self._ranks.apart = last
         self._move(limit)  # in what is left, if anything is, the others have no part
+
+    def leave_unmade(self) -> None:
+        """Let the other processes go on: this one ends before its first iteration has."""
+        with self._ranks.exchange():
+            self._ranks.agree(0, BROKEN)
+        self._ranks.apart = True
 
     def _move(self, limit: int) -> None:
         """Record the iterations below `limit`, joined with those of the other processes."""
@@ -261,10 +269,7 @@ class Record:
             self._recorder.note(**new)
 
     def snapshot(self, limit: int) -> Run:
-        """Return what was recorded so far as a Run in memory.
-
-        Of several processes, what they have joined so far.
-        """
+        """Return what was recorded, and joined, so far as a Run in memory."""
         if self._ranks.size == 1:
             self.hand_over(limit)
         return self.recorder.snapshot()
@@ -288,10 +293,7 @@ class Record:
                 self._recorder.close("ended early", followed=self._parameters.follow_now())
 
     def close(self, limit: int, status: str, *, broken: bool = False) -> Run | None:
-        """Record what is left and end the record; `broken`.
-
-        An exception is on its way, and the others may not come.
-        """
+        """Record what is left, and end; `broken`: by an exception, and the others may not come."""
         self.hand_over(limit, BROKEN if broken else LEFT)
         if self._recorder is None:
             return None

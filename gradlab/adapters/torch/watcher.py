@@ -72,6 +72,8 @@ class Watch:
             self.close()
         elif not self._closed and self.iterations:
             self._end(f"interrupted by {kind.__name__}", broken=True)
+        elif not self._closed:
+            self._record.leave_unmade()
 
     def log(
         self,
@@ -223,6 +225,7 @@ class Watch:
             self._guard.pass_on(self._record.findings.take())
         elif not self._closed:
             self._closed = True
+            self._record.leave_unmade()
             warnings.warn(
                 f"{type(self._optimizers[0]).__name__} never stepped inside the watch, so nothing "
                 "was recorded; call optimizer.step() of the very optimizer that was given",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gradlab.cli import options
-from gradlab.ranges import ABOVE_0, COUNT_OR_0
+from gradlab.ranges import INTERVAL, PORT
 
 GROUP = "Judge"
 EXAMPLES = (
@@ -23,7 +23,7 @@ Folder = Annotated[
 Once = Annotated[bool, typer.Option("--once", help="Look once, print what is there, and end.")]
 Interval = Annotated[
     float,
-    options.number("--interval", ABOVE_0, "Seconds from one look to the next, at least."),
+    options.number("--interval", INTERVAL, "Seconds from one look to the next, at least."),
 ]
 
 
@@ -36,7 +36,7 @@ Browser = Annotated[
 ]
 Port = Annotated[
     int,
-    options.number("--port", COUNT_OR_0, "Of that address, as for ssh -L; 0: a free one."),
+    options.number("--port", PORT, "Of that address, as for ssh -L; 0: a free one."),
 ]
 
 

@@ -10,6 +10,7 @@ from gradlab import theory
 from gradlab.errors import ArgumentError
 from gradlab.report.pictures.series import Band
 from gradlab.report.pictures.stream_branches import ADDITION
+from gradlab.rules.config_numbers import config_number
 from gradlab.run import Run
 from gradlab.theory import Branch
 
@@ -86,7 +87,7 @@ def _residual(run: Run, layers: Sequence[int]) -> list[Branch]:
     """Return the branch of a layer of the built-in engine, a W phi(norm(x))."""
     if run.config.get("norm") == "batch":  # it takes the mean over the batch away, too
         return []
-    scale = run.config.get("residual", 1.0) ** 2
+    scale = config_number(run, "residual", 1.0) ** 2
     applied = str(run.layers["activation"].iloc[layers[0] - 1])
     return [Branch((scale * _variance(run, layers[0]),), applied)]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from gradlab.adapters.torch.distributed import Ranks, reshard
+from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.measure.parameters import Norms
 from gradlab.adapters.torch.observe.hooks import Guard
@@ -22,6 +22,7 @@ from gradlab.adapters.torch.origin.last_frames import LastFrames
 from gradlab.adapters.torch.origin.loss_graph import LossGraph
 from gradlab.adapters.torch.origin.trace import Forward, Told
 from gradlab.adapters.torch.origin.update import Updates
+from gradlab.adapters.torch.sharding import reshard
 
 Array = np.ndarray
 
