@@ -260,6 +260,8 @@ STEP_STATISTICS: tuple[Statistic, ...] = (
           cadence="costly", made_of=("target_mean",)),
     _step("examples", "examples", "rows of the batch", unit="count", bad="low",
           made_of=("examples",)),
+    _step("loss_scale", "loss scale", "what a GradScaler multiplies the loss by",
+          made_of=("loss_scale",), logarithmic=True),
     _step("skipped_steps", "skipped steps",
           "optimizer steps that were skipped since the iteration before",
           unit="count", bad="high", made_of=("skipped_steps",)),

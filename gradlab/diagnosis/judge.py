@@ -15,6 +15,7 @@ from gradlab.kinds import MAPPING, TEXTS, instance, of_kinds, several
 from gradlab.rules import Finding, Remedy, Rule
 from gradlab.rules.already import has
 from gradlab.rules.base import CONFIDENCES, SEVERITIES
+from gradlab.rules.places import in_names, telling_names
 from gradlab.rules.snippets import code_of
 from gradlab.rules.windows import broken
 from gradlab.run import Run
@@ -96,7 +97,7 @@ def diagnose(
         reasons=reasons | silenced | crashed,
         nonfinite=run.iterations > 0 and bool(broken(run).any()),
         remarks=(*_theory(matrices), *_part_judged(matrices)),
-        names=_telling_names(run),
+        names=telling_names(run),
     )
 
 
@@ -124,16 +125,6 @@ def _with_limits(
     return {code: rule.with_limits(limits.get(code, {})) for code, rule in asked.items()}
 
 
-def _telling_names(run: Run) -> tuple[str, ...]:
-    """Return each layer's name, empty if it tells no more than its number: "hidden3", "output"."""
-    matrices = run.matrices.shape[2]
-    usual = [*(f"hidden{number}" for number in range(1, matrices)), "output"]
-    names = [str(name) for name in run.layer("name")]
-    if names[:matrices] == usual:
-        names[:matrices] = [""] * matrices
-    return tuple(names)
-
-
 def _part_judged(run: Run) -> tuple[str, ...]:
     """Say on how much of a long run the verdict rests."""
     part = run.condensed()
@@ -150,7 +141,7 @@ def _part_judged(run: Run) -> tuple[str, ...]:
 def _theory(run: Run) -> tuple[str, ...]:
     """Compare with theory; a run file that misleads it is no reason to lose the verdict."""
     try:
-        return expectation.parting(run)
+        return tuple(in_names(remark, run) for remark in expectation.parting(run))
     except Exception as error:
         return (f"theory could not be compared: {type(error).__name__}: {error}"[:LONGEST],)
 
@@ -192,12 +183,31 @@ def _completed(finding: Finding, run: Run) -> Finding:
     if not all(isinstance(remedy, Remedy) for remedy in finding.remedies):
         raise TypeError("its Finding has remedies that are no gradlab.rules.Remedy")
     first, last = (int(run.times[row]) for row in finding.iterations) if run.iterations else (0, 0)
+    finding = _in_names(finding, run)
     return replace(
         finding,
         iterations=(first, last),
         blocks=finding.blocks or _in_blocks(run, "block", finding.layers),
         roles=finding.roles or _in_blocks(run, "role", finding.layers),
         remedies=_complete_remedies(finding, run),
+    )
+
+
+def _in_names(finding: Finding, run: Run) -> Finding:
+    """Return a finding whose texts name layers as the model does: rules count them."""
+    cause = finding.cause
+    if cause is not None:
+        cause = {**cause, "sentence": in_names(cause["sentence"], run)}
+    remedies = [
+        replace(each, words=in_names(each.words, run), evidence=in_names(each.evidence, run))
+        for each in finding.remedies
+    ]
+    return replace(
+        finding,
+        message=in_names(finding.message, run),
+        evidence=in_names(finding.evidence, run),
+        cause=cause,
+        remedies=tuple(remedies),
     )
 
 

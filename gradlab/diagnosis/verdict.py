@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from gradlab import display
 from gradlab.rules import Finding
 from gradlab.rules.base import ERROR, NOTE, SEVERITIES
+from gradlab.rules.places import called
 
 WIDTH = 80  # of a printed line
 LISTED = 6  # rules that are named one by one
@@ -150,10 +152,16 @@ class Diagnosis:
         return display.box(*parts)
 
     def _places(self, finding: Finding) -> str:
-        """Name a finding's layers by their modules: "3 (blocks.0.up), 7 (blocks.1.up)"."""
-        if not any(self.names[layer - 1] for layer in finding.layers if layer <= len(self.names)):
+        """Name a finding's layers by their modules: "blocks.0.up, blocks.1.up and 3 more".
+
+        Nothing where they have no names, or the message holds them all.
+        """
+        names = [self.names[layer - 1] for layer in finding.layers if layer <= len(self.names)]
+        if not any(names) or all(name and called(name) in finding.message for name in names):
             return ""
-        shown = [f"{layer} ({self.names[layer - 1]})" for layer in finding.layers[:NAMED]]
+        places = zip(finding.layers, names, strict=False)
+        some = itertools.islice(places, NAMED)
+        shown = [called(name) or f"layer {layer}" for layer, name in some]
         rest = len(finding.layers) - len(shown)
         return ", ".join(shown) + (f" and {rest} more" if rest else "")
 

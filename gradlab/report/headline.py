@@ -11,6 +11,7 @@ from gradlab.diagnosis import NOT_LEARNED
 from gradlab.report.summary import FIRST_LAYER, Summary
 from gradlab.report.wording import power, words
 from gradlab.rules import Finding
+from gradlab.rules.places import listed, span_of_blocks
 from gradlab.rules.wording import span
 
 MOST_WORDS = 12
@@ -116,17 +117,25 @@ def _place(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]])
     blocks, roles = blocks_hit(root, places)
     if blocks:
         total = len({place["block"] for place in places if place["block"]})
-        which = _span_of_blocks(blocks) if len(blocks) < total else ""
+        which = span_of_blocks(blocks) if len(blocks) < total else ""
         which = which or f"{len(blocks)} of {total} blocks"
         shared = _shared(roles)
         return f"in {shared} of {which}" if shared else f"in {which}"
+    named = _names(summary, root.layers)
+    if named:
+        return f"in {listed(named, in_a_row=_is_span(root.layers))}"
     if len(root.layers) == 1:
-        names = summary.diagnosis.names
-        name = names[root.layers[0] - 1] if root.layers[0] <= len(names) else ""
-        return f"in {name}" if name else f"in layer {root.layers[0]}"
+        return f"in layer {root.layers[0]}"
     if _is_span(root.layers):
         return f"in {span(root.layers)} of {summary.layers}"
     return f"in {len(root.layers)} of {summary.layers} layers"
+
+
+def _names(summary: Summary, layers: Sequence[int]) -> list[str]:
+    """Return what the layers are called; nothing where that says no more than their numbers."""
+    names = summary.diagnosis.names
+    told = [names[layer - 1] for layer in layers if layer <= len(names)]
+    return told if len(told) == len(layers) and all(told) else []
 
 
 def _is_span(layers: Sequence[int]) -> bool:
@@ -173,19 +182,22 @@ def _layers_hit(summary: Summary, root: Finding, places: Sequence[Mapping[str, s
         return f"{shown} in {_listed(blocks)}" if shown else _listed(blocks)
     if not root.layers:
         return "the whole net"
-    every = len(root.layers) == summary.layers > 1
-    layers = f"all {summary.layers} layers" if every else f"{span(root.layers)} of {summary.layers}"
-    names = summary.diagnosis.names
-    ends = [names[layer - 1] for layer in (root.layers[0], root.layers[-1]) if layer <= len(names)]
-    named = [name for name in dict.fromkeys(ends) if name]
-    return f"{layers} ({' to '.join(named)})" if named else layers
+    if len(root.layers) == summary.layers > 1:
+        return f"all {summary.layers} layers"
+    named = _names(summary, root.layers)
+    if len(named) == 1:
+        return listed(named)
+    if named:
+        hit = listed(named, in_a_row=_is_span(root.layers))
+        return f"{hit} ({len(named)} of {summary.layers} layers)"
+    return f"{span(root.layers)} of {summary.layers}"
 
 
 def _listed(blocks: Sequence[str]) -> str:
     """List blocks: neighbours as a span, "blocks.0 to blocks.8"; at most a few by name."""
     if len(blocks) <= 2:
         return " and ".join(blocks)
-    if neighbours := _span_of_blocks(blocks):
+    if neighbours := span_of_blocks(blocks):
         return neighbours
     shown = ", ".join(blocks[:NAMED])
     return shown if len(blocks) <= NAMED else f"{shown} and {len(blocks) - NAMED} more"
@@ -200,18 +212,6 @@ def _shared(roles: Sequence[str]) -> str:
             break
         common.append(together[0])
     return ".".join(common)
-
-
-def _span_of_blocks(blocks: Sequence[str]) -> str:
-    """Name one block, or three neighbours and more as a span; "" for others."""
-    if len(blocks) == 1:
-        return blocks[0]
-    stems = {block.rpartition(".")[0] for block in blocks}
-    numbers = [block.rpartition(".")[2] for block in blocks]
-    numbered = len(stems) == 1 and all(number.isdigit() for number in numbers)
-    if len(blocks) > 2 and numbered and _is_span([int(number) for number in numbers]):
-        return f"{blocks[0]} to {blocks[-1]}"
-    return ""
 
 
 def _sentence(text: str) -> str:

@@ -12,7 +12,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy
 from gradlab.rules.step_size import factor_to_usual
 from gradlab.rules.windows import elapsed, finite_prefix, nanmedian
-from gradlab.rules.wording import number, seeds, span
+from gradlab.rules.wording import number, seeds, share, span
 from gradlab.rules.yardsticks import (
     constant_loss,
     failed,
@@ -198,7 +198,7 @@ class FrozenLayer(Rule):
             limit=self.limit("cap"),
             severity=WARNING if whole else severity(run, which, harmless=WARNING),
             message=f"{subject}{seeds(hits.replicates)}, though gradients are there: updates are "
-            f"{moved} of the weights' norm{beside}, good for at most {number(100 * value)} % of "
+            f"{moved} of the weights' norm{beside}, good for at most {share(value)} of "
             f"the loss in {elapsed(run, run.iterations)} iterations (limit "
             f"{100 * self.limit('cap'):g} %).",
             remedies=_remedies(run, () if whole else layers),

@@ -11,7 +11,7 @@ from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
-from gradlab.rules.wording import number, seeds
+from gradlab.rules.wording import OF_LOSS, number, seeds
 from gradlab.rules.yardsticks import LEARNED, batch_size, column, outcomes, severity
 from gradlab.run import Run
 
@@ -21,9 +21,6 @@ TWICE = {
     "cross_entropy": ("softmax", "log_softmax", "sigmoid"),
     "binary_cross_entropy_with_logits": ("sigmoid",),
 }
-
-
-OF_LOSS = "loss: "  # begins the name of an operation behind the criterion's answer
 
 
 class LostAtOutput(Rule):
@@ -135,7 +132,11 @@ class LostAtOutput(Rule):
     def _finding(self, run: Run, hits: Hits, value: float, repeated: str, evidence: str) -> Finding:
         stage = run.output_factors
         told = (
-            " x ".join(f"{name} {number(each)}" for name, each in stage if np.isfinite(each))
+            " x ".join(
+                f"{name} {number(each)}"
+                for name, each in stage
+                if np.isfinite(each) and OF_LOSS not in name
+            )
             or "the operations between them"
         )
         criterion = str(_criterion(run).get("name") or "the loss")
@@ -157,7 +158,7 @@ class LostAtOutput(Rule):
             remedies=_remedies(run, repeated, stage),
             columns=("grad_norm",),
             confidence="high" if repeated or value == 0 else "medium",
-            evidence=f"output_gain; {evidence}",
+            evidence=f"measured behind the last layer; {evidence}",
         )
 
 
@@ -216,10 +217,7 @@ def _remedies(run: Run, repeated: str, stage: Sequence[tuple[str, float]]) -> tu
             f"take {culprit.removeprefix(OF_LOSS)} out of the loss, or move its bounds: where the "
             "losses lie it is flat"
         )
-    evidence = (
-        f"output_gain is measured behind the last layer; {culprit or 'the stage'} has the smallest "
-        "factor"
-    )
+    evidence = f"{culprit or 'the stage'} has the smallest factor"
     found = [Remedy("remove output operation", first, {"operation": culprit}, evidence)]
     if culprit == "sigmoid" and not repeated:
         words = (

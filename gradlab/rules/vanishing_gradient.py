@@ -19,7 +19,7 @@ from gradlab.rules.remedies import (
     warm_up,
 )
 from gradlab.rules.windows import WINDOW, finite_prefix, nanmedian, windows
-from gradlab.rules.wording import number, seeds, span
+from gradlab.rules.wording import number, seeds, share, span
 from gradlab.rules.yardsticks import (
     LEARNED,
     LOOKUP,
@@ -186,11 +186,11 @@ class VanishingGradient(Rule):
         ratio = _ratio(run, late, hits.which, min(layers), why)
         evidence = outcomes(run)[hits.which[0]].evidence
         told = (
-            f"layer {worst + 1} gets {number(100 * value)} % of the gradient that the layers "
+            f"layer {worst + 1} gets {share(value)} of the gradient that the layers "
             "behind it get, from the first iterations to the last"
             if beside
             else f"no layer matters: all weights of layer {worst + 1} together could change the "
-            f"loss by {number(100 * value)} % of the best constant prediction's"
+            f"loss by {share(value)} of the best constant prediction's"
         )
         return self.finding(
             hits,

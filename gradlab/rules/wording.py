@@ -10,6 +10,9 @@ import numpy as np
 from gradlab.rules.base import Window
 from gradlab.run import Run
 
+OF_LOSS = "loss: "  # begins the name of an operation behind the criterion's answer
+SMALL_SHARE = 1e-4  # 0.01 %
+
 
 def seeds(replicates: Mapping[str, Any]) -> str:
     """Word how many seeds are hit: "in 6 of 8 seeds"; nothing for a single net."""
@@ -34,6 +37,13 @@ def number(value: float) -> str:
     if 1e-3 <= abs(value) < 1000:
         return f"{value:.3g}"
     return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def share(value: float) -> str:
+    """Write a part of a whole: "12.5 %", but "1.2e-12" where a percentage would be no easier."""
+    if 0 < abs(value) < SMALL_SHARE:
+        return number(value)
+    return f"{number(100 * value)} %"
 
 
 def are_hit(layers: Sequence[int]) -> str:

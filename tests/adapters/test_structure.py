@@ -351,6 +351,8 @@ def test_examples_score_inputs_and_skipped_steps_are_columns():
     run = recorder.run
     assert run.step("examples")[:, 0].tolist() == [12, 12, 12]
     assert run.step("skipped_steps")[:, 0].tolist() == [0, 0, 1]
+    assert run.step("loss_scale")[:, 0].tolist() == [1024, 1024, 512]
+    assert run.output_factors[-1] == ("loss: multiply", pytest.approx(1))  # without the scale
     assert run.step("input_rms")[:, 0] == pytest.approx([5, 5, 5])
     assert run.step("score")[0, 0] == 0
 

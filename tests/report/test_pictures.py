@@ -217,15 +217,22 @@ STAGE = [
 ]
 
 
-def test_the_output_stage_is_that_of_the_iteration_at_which_least_passes():
-    run = Run.from_arrays({"delta_norm": np.ones((6, 1, 2))}, output_stage=STAGE)
+def test_the_output_stage_is_of_medians_and_the_loss_itself_is_not_counted():
+    rows = [*STAGE, (0, 0, 2, "loss: cross_entropy", 0.1), (5, 0, 2, "loss: cross_entropy", 0.1)]
+    run = Run.from_arrays({"delta_norm": np.ones((6, 1, 2))}, output_stage=rows)
     info = output_stage.collect(run)
-    assert (info.iteration, info.operations) == (5, ["softmax", "log"])
-    assert info.decades == pytest.approx([-3, 0])
-    assert info.total == pytest.approx(-3)
+    assert info.operations == ["softmax", "log", "loss: cross_entropy"]
+    assert 10 ** np.array(info.decades) == pytest.approx([0.0505, 1.5, 0.1])
+    assert 10**info.total == pytest.approx(0.0505 * 1.5)
     bars = output_stage.draw(info)["data"][0]
-    assert bars["y"] == ["log", "softmax", "all together"]
-    assert bars["text"] == ["× 1", "× 0.001", "× 0.001"]
+    assert bars["y"] == ["loss: cross_entropy", "log", "softmax", "before the loss"]
+    assert bars["text"] == ["× 0.1", "× 1.5", "× 0.0505", "× 0.0758"]
+
+
+def test_the_number_of_the_output_stage_is_that_of_the_finding():
+    gains = {"output_gain": np.array([[0.2], [0.002], [0.004]])}
+    run = Run.from_arrays({"delta_norm": np.ones((3, 1, 2))}, output_stage=STAGE[:2], steps=gains)
+    assert 10 ** output_stage.collect(run).total == pytest.approx(0.004)
 
 
 def test_an_operation_through_which_nothing_passes_and_namesakes_are_drawn():
@@ -234,9 +241,27 @@ def test_an_operation_through_which_nothing_passes_and_namesakes_are_drawn():
         Run.from_arrays({"delta_norm": np.ones((1, 1, 2))}, output_stage=rows)
     )
     bars = output_stage.draw(info)["data"][0]
-    assert sorted(bars["y"]) == ["all together", "clamp", "clamp (2)"]
+    assert sorted(bars["y"]) == ["before the loss", "clamp", "clamp (2)"]
     assert "× 0" in bars["text"]
     assert np.isfinite(bars["x"]).all()
+
+
+def test_loss_scale_and_clipping_stand_below_the_loss_where_they_change():
+    column = np.ones((4, 1))
+    steps = {
+        "loss": column,
+        "learning_rate": column,
+        "loss_scale": np.array([[8.0], [8.0], [4.0], [4.0]]),
+        "grad_norm": np.array([[1.0], [4.0], [2.0], [0.5]]),
+        "clipped_grad_norm": np.array([[1.0], [1.0], [1.0], [0.5]]),
+    }
+    info = loss.collect(Run.from_arrays({"delta_norm": np.ones((4, 1, 2))}, steps=steps), 500)
+    assert list(info.below) == ["loss scale", "left by clipping"]
+    assert info.below["loss scale"].over.median.tolist() == [8, 8, 4, 4]
+    assert info.below["left by clipping"].over.median.tolist() == [1, 0.25, 0.5, 1]
+    layout = loss.draw(info)["layout"]
+    names = [label["text"] for label in layout["annotations"]]
+    assert names == ["left by clipping", "loss scale", "training"]
 
 
 def test_a_run_without_an_output_stage_has_no_such_picture():

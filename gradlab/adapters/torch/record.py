@@ -244,7 +244,8 @@ class Record:
             self.note(nonfinite_origin=origins[0])
 
     def _keep(self, made: Assembled, followed: Mapping[str, Column] | None) -> None:
-        stages = self._loss.stages(self._done, self._done + len(made.phases))
+        before = self._done + len(made.phases)
+        stages = self._loss.stages(self._done, before, made.steps["loss_scale"])
         self.note(**self._loss.facts())
         if self._recorder is not None:
             values, known = (

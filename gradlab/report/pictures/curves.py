@@ -11,6 +11,8 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+ROUNDING = 1e-5  # of a norm
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -29,10 +31,30 @@ def curve(run: Run, column: str, *, finite: bool = False) -> Curve:
     return Curve(times, over)
 
 
-def changing_rate(run: Run) -> Curve:
-    """Return the learning rate; no iteration where it stays the same, which a line need not say."""
-    rate = curve(run, "learning_rate", finite=True)
-    median = rate.over.median
+def changing(run: Run, column: str) -> Curve:
+    """Return a column; no iteration where it stays the same, which a line need not say."""
+    found = curve(run, column, finite=True)
+    median = found.over.median
     if len(median) and median.max() - median.min() > 1e-9 * abs(median.max()):
-        return rate
-    return Curve(rate.times[:0], series.over_seeds(np.empty((0, 1)), np.empty((0, 1), bool), 1))
+        return found
+    return _nothing()
+
+
+def left_by_clipping(run: Run) -> Curve:
+    """Return the gradient's norm after clipping over that before; nothing where none was clipped.
+
+    Where an iteration was not clipped, all of it is left.
+    """
+    before, after = run.step("grad_norm"), run.step("clipped_grad_norm")
+    with np.errstate(all="ignore"):
+        left = after / before
+    known = np.isfinite(left)
+    if not known.any() or left[known].min() > 1 - ROUNDING:
+        return _nothing()
+    rows = np.flatnonzero(np.isfinite(before).any(axis=1))
+    left = np.where(known, np.minimum(left, 1.0), 1.0)[rows]
+    return Curve(rows, series.over_seeds(left, np.isfinite(before)[rows], axis=1))
+
+
+def _nothing() -> Curve:
+    return Curve(np.zeros(0, int), series.over_seeds(np.empty((0, 1)), np.empty((0, 1), bool), 1))

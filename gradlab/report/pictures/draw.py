@@ -9,7 +9,7 @@ keeps to dictionaries, and `gradlab.figures` makes ordinary figures of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,22 @@ def end_labels(
         }
         for place, name, colour in places
     ]  # fmt: skip
+
+
+def ends_of(traces: Sequence[Spec], names: Mapping[str, str] | None = None) -> list[tuple]:
+    """Return where the lines among some traces end, for `end_labels`: value, name, colour.
+
+    Bands and lines without a finite value have no end. `names` says some of them in other words.
+    """
+    found = []
+    for trace in traces:
+        if "lines" not in trace.get("mode", "") or trace.get("hoverinfo") == "skip":
+            continue
+        finite = trace["y"][np.isfinite(trace["y"])]
+        name = (names or {}).get(trace["name"], trace["name"])
+        if len(finite):
+            found.append((float(finite[-1]), name, trace["line"]["color"]))
+    return found
 
 
 def direct(labels: Sequence[Spec]) -> Spec:

@@ -16,6 +16,9 @@ from gradlab.report.pictures.draw import (
     PREDICTED,
     Spec,
     band,
+    direct,
+    end_labels,
+    ends_of,
     existing,
     flags,
     line,
@@ -109,11 +112,18 @@ def draw(info: GradientProfileInfo) -> Spec:
         median,
         flags(x, now, info.drawn),
     ]
+    data = [*measured, *_theory(x, info), *_end(x, info)]
+    axis = log_axis(get("delta_norm").title, info.drawn)
+    # The player moves the measured line, so that its label must not name an iteration.
+    ends = ends_of(data, {f"iteration {info.iteration}": "measured"})
+    labels = end_labels(ends, axis) if len(ends) > 1 else []
     figure = spec(
-        [*measured, *_theory(x, info), *_end(x, info)],
+        data,
         _alt(info),
         xaxis=layer_axis(len(x), info.names),
-        yaxis=log_axis(get("delta_norm").title, info.drawn),
+        yaxis=axis,
+        annotations=labels,
+        **direct(labels),
     )
     if len(info.times) > 1:
         figure["frames"] = [_frame(x, time, info) for time in info.times]

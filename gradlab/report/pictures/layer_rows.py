@@ -127,7 +127,6 @@ def _draw_activations(x: Array, values: list[Array]) -> list[Spec]:
             hover,
             mode=marked(len(x)),
             customdata=deviation,
-            showlegend=False,
         ),
     ]
 

@@ -13,7 +13,11 @@ import numpy as np
 from gradlab.errors import ArgumentError
 from gradlab.report.pictures.axes import layer_axis, layer_names
 from gradlab.report.pictures.draw import (
+    APART,
     Spec,
+    direct,
+    end_labels,
+    ends_of,
     existing,
     named,
     spec,
@@ -21,9 +25,11 @@ from gradlab.report.pictures.draw import (
 from gradlab.report.pictures.layer_rows import ROWS, Row
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.run import Run
+from gradlab.statistics import get
 
 Array = np.ndarray
 
+SHORTER = {get("update_ratio").title: "update", "activations: mean ± deviation": "mean ± deviation"}
 GAP = 0.09  # between two rows, of the picture's height
 
 
@@ -85,16 +91,21 @@ def draw(info: LayerStatisticsInfo) -> Spec:
     height = (1 - GAP * (len(info.rows) - 1)) / len(info.rows)
     data = []
     layout = {}
+    labels: list[Spec] = []
     for k, row in enumerate(info.rows):
         axis = "y" if k == 0 else f"y{k + 1}"
-        data += [trace | {"yaxis": axis} for trace in row.draw(x, now[k])]
+        drawn = row.draw(x, now[k])
+        data += [trace | {"yaxis": axis} for trace in drawn]
         top = 1 - k * (height + GAP)
         seen = [values for moment in info.moments.values() for values in moment[k]]
-        layout[f"yaxis{axis[1:]}"] = row.axis(seen) | {"domain": [max(0.0, top - height), top]}
+        scale = row.axis(seen) | {"domain": [max(0.0, top - height), top]}
+        layout[f"yaxis{axis[1:]}"] = scale
+        labels += end_labels(ends_of(drawn, SHORTER), scale, axis, APART * len(info.rows))
     lowest = f"y{len(info.rows)}" if len(info.rows) > 1 else "y"
     layout["xaxis"] = layer_axis(len(x), info.names) | {"anchor": lowest}
     parts = "; ".join(row.alt(values) for row, values in zip(info.rows, now, strict=True))
-    figure = spec(data, f"By layer at iteration {info.iteration}: {parts}.", **layout)
+    said = f"By layer at iteration {info.iteration}: {parts}."
+    figure = spec(data, said, annotations=labels, **layout, **direct(labels))
     figure["frames"] = [_frame(time, info) for time in info.times]
     return named(figure, info.names)
 

@@ -1,4 +1,4 @@
-"""Loss over the iterations; below it the learning rate, accuracy or score, and the findings."""
+"""Loss over the iterations; below it the learning rate, loss scale, clipping, and the findings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from gradlab.report.pictures import series
 from gradlab.report.pictures.axes import linear_axis, log_axis, time_axis, title
-from gradlab.report.pictures.curves import Curve, changing_rate, curve
+from gradlab.report.pictures.curves import Curve, changing, curve, left_by_clipping
 from gradlab.report.pictures.draw import (
     BROKEN,
     LATER,
@@ -33,7 +33,15 @@ from gradlab.run import Run
 Array = np.ndarray
 
 ROWS_OF_FINDINGS = 6
-ROW, GAP, BELOW = 0.055, 0.07, 0.17  # of the picture's height: a finding, a gap, a small curve
+ROW, GAP = 0.055, 0.06  # of the picture's height: a finding, a gap
+BELOW, MOST_BELOW = 0.24, 0.56  # a small curve with its gap, and all of them
+SMALL = {  # the small curves and their colours
+    "learning rate": RATE,
+    "loss scale": PREDICTED,
+    "left by clipping": NEUTRAL,
+    "accuracy": LATER,
+    "score": LATER,
+}
 MARKED = 20  # a line of fewer points shows each of them
 
 
@@ -47,7 +55,8 @@ class LossInfo:
     others : dict of str to Curve
         Other losses by their names: "held-out", "evaluation mode".
     below : dict of str to Curve
-        What stands below the loss: "learning rate" where it changes, "accuracy" or "score".
+        What stands below the loss: the learning rate and a GradScaler's loss scale where they
+        change, the part of the gradient that clipping left, the accuracy or the score.
     baseline : float or None
         The best constant prediction's loss.
     broken : tuple of int, or None
@@ -81,9 +90,12 @@ def collect(run: Run, points: int, findings: Sequence[Finding] = ()) -> LossInfo
         broken = int(lost[0]), int(training.over.broken[-1]), run.replicates
     named = {"held-out": "validation_loss", "evaluation mode": "evaluation_loss"}
     others = {name: curve(run, column, finite=True) for name, column in named.items()}
-    below = {"learning rate": changing_rate(run)} | {
-        name: curve(run, column, finite=True)
-        for name, column in (("accuracy", "validation_accuracy"), ("score", "score"))
+    below = {
+        "learning rate": changing(run, "learning_rate"),
+        "loss scale": changing(run, "loss_scale"),
+        "left by clipping": left_by_clipping(run),
+        "accuracy": curve(run, "validation_accuracy", finite=True),
+        "score": curve(run, "score", finite=True),
     }
     marked = sorted(findings[:ROWS_OF_FINDINGS], key=lambda each: each.iterations)
     return LossInfo(
@@ -106,12 +118,15 @@ def draw(info: LossInfo) -> Spec:
     data: list[Spec] = []
     labels: list[Spec] = []
     lowest = "y3" if info.findings else "y"
+    step = min(BELOW, MOST_BELOW / max(len(info.below), 1))
     for k, (name, below) in enumerate(reversed(info.below.items())):
         axis = f"y{4 + k}"
-        layout[f"yaxis{4 + k}"] = _small_axis(name, below) | {"domain": [floor, floor + BELOW]}
+        small = _small_axis(name, below) | {"domain": [floor, floor + step - GAP]}
+        layout[f"yaxis{4 + k}"] = small
         lowest = axis if lowest == "y" else lowest
-        floor += BELOW + GAP
+        floor += step
         data += _small_curve(name, below, axis, info.points)
+        labels += end_labels([(_last(below.over.median), name, SMALL[name])], small, axis)
     main, ends = _losses(info)
     axis = _loss_axis(info)
     labels += end_labels(ends, axis)
@@ -177,7 +192,7 @@ def _training(info: LossInfo) -> list[Spec]:
 
 
 def _small_curve(name: str, each: Curve, axis: str, points: int) -> list[Spec]:
-    colour = RATE if name == "learning rate" else LATER
+    colour = SMALL[name]
     chosen = series.thin([each.over.low, each.over.high], points)
     times = each.times[chosen]
     low, high, median = (
@@ -193,12 +208,11 @@ def _small_curve(name: str, each: Curve, axis: str, points: int) -> list[Spec]:
 
 
 def _small_axis(name: str, each: Curve) -> Spec:
-    if name == "accuracy":
+    """Return the axis; the line's label at its end names it: a row is four letters high."""
+    if name in ("accuracy", "left by clipping"):
         ticks = {"tickformat": ".0%", "tickvals": [0, 0.5, 1]}
-        return {"title": title(name), "range": [-0.03, 1.03], **ticks}
-    if name == "learning rate":
-        name = "rate"  # the row is as high as four letters are long
-    return linear_axis(name, each.over.median) | {"nticks": 3, "exponentformat": "power"}
+        return {"title": title(""), "range": [-0.03, 1.03], **ticks}
+    return linear_axis("", each.over.median) | {"nticks": 3, "exponentformat": "power"}
 
 
 def _loss_axis(info: LossInfo) -> Spec:
@@ -275,7 +289,9 @@ PICTURES = (
             "<p>The training loss is that of one batch before its update. The dashed line is the "
             "loss of the best constant prediction: the class frequencies, or the mean target. A "
             "bar at the foot reaches from the first to the last iteration that a finding rests on; "
-            "pink is an error, orange a warning.</p>"
+            "pink is an error, orange a warning. Below the loss stands what changes as it trains: "
+            "the learning rate, a GradScaler's loss scale, and the part of the gradient's norm "
+            "that clipping left.</p>"
             "<p class='formula'>Loss = (1/B) Σ<sub>i</sub> ℓ(f(x<sub>i</sub>), y<sub>i</sub>) over "
             "the B examples of a batch; guessing: the smallest (1/N) Σ<sub>i</sub> ℓ(c, "
             "y<sub>i</sub>) that one answer c for all of them can have.</p>"

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures.axes import factor_axis
-from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL, ON_BAR, Spec, spec
+from gradlab.report.pictures.draw import BROKEN, LATER, MEASURED, NEUTRAL, ON_BAR, Spec, spec
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import power
+from gradlab.rules.wording import OF_LOSS
 from gradlab.run import Run
 
 Array = np.ndarray
 
+TOGETHER = "before the loss"
 SMALL = -3.0  # decades: less than healthy losses leave; it is coloured
 ROOM = 0.3  # of the span, beside the bars: what is written there, in a narrow picture, too
 
@@ -24,53 +26,49 @@ class OutputStageInfo:
 
     Attributes
     ----------
-    iteration : int
     operations : list of str
         From the last layer's output to the loss.
     decades : list of float
-        log10 of each operation's factor of the gradient: the median over seeds; -inf for 0.
+        log10 of each operation's factor of the gradient, -inf for 0: medians over iterations and
+        seeds, as a finding says them.
+    total : float
+        log10 of what the operations before the criterion pass on together: the median of
+        `output_gain` where it was recorded, else their product.
     """
 
-    iteration: int
     operations: list[str]
     decades: list[float]
-
-    @property
-    def total(self) -> float:
-        """log10 of the whole product."""
-        return sum(self.decades)
+    total: float
 
 
-def collect(run: Run, iteration: int | None = None) -> OutputStageInfo | None:
-    """Collect the picture of an iteration; by default of the one at which least passes.
-
-    None where no output stage was recorded.
-    """
-    table = run.output_stage
-    if table.empty:
+def collect(run: Run) -> OutputStageInfo | None:
+    """Collect the picture; None where no output stage was recorded."""
+    stage = [(name, factor) for name, factor in run.output_factors if not np.isnan(factor)]
+    if not stage:
         return None
     with np.errstate(all="ignore"):
-        table = table.assign(decades=np.log10(table["factor"].to_numpy(float)))
-    keys = ["iteration", "position", "operation"]
-    medians = table.groupby(keys, sort=True, as_index=False)["decades"].median()
-    if iteration is None:
-        sums = medians.groupby("iteration")["decades"].sum()
-        iteration = int(sums.fillna(np.inf).idxmin())
-    chosen = medians[medians["iteration"] == iteration].sort_values("position")
-    operations = [str(name) for name in chosen["operation"]]
-    return OutputStageInfo(iteration, operations, [float(each) for each in chosen["decades"]])
+        decades = [float(np.log10(factor)) for _, factor in stage]
+        gains = run.step("output_gain")
+        known = np.isfinite(gains).any()
+        gain = float(np.log10(np.nanmedian(gains))) if known else np.nan
+    names = [name for name, _ in stage]
+    before = sum(each for name, each in zip(names, decades, strict=True) if OF_LOSS not in name)
+    return OutputStageInfo(names, decades, gain if np.isfinite(gain) else before)
 
 
 def draw(info: OutputStageInfo) -> Spec:
     """Draw the info: one bar an operation, the loss at the top, as the gradient travels."""
-    names = [*_distinct(info.operations)[::-1], "all together"]
+    names = [*_distinct(info.operations)[::-1], TOGETHER]
     decades = [*info.decades[::-1], info.total]
     finite = [each for each in decades if np.isfinite(each)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     low, high = min(low, -1.0), max(high, 0.5)
     room = ROOM * (high - low)
     drawn = [each if np.isfinite(each) else low for each in decades]  # nothing passes: to the edge
-    colours = [BROKEN if each < SMALL else MEASURED for each in decades[:-1]]
+    colours = [
+        BROKEN if each < SMALL else LATER if OF_LOSS in name else MEASURED
+        for name, each in zip(names[:-1], decades[:-1], strict=True)
+    ]
     bar = {
         "type": "bar", "orientation": "h", "y": names, "x": drawn, "name": "factor",
         "text": [f"× {power(each)}" for each in decades], "textposition": "outside",
@@ -83,8 +81,8 @@ def draw(info: OutputStageInfo) -> Spec:
     axis = factor_axis("factor of the gradient", low - room, high + room, ticks=5)
     return spec(
         [bar],
-        f"From the loss back to the last layer, at iteration {info.iteration}: {listed}; all "
-        f"together {power(info.total)}.",
+        f"From the loss back to the last layer: {listed}; what stands before the criterion lets "
+        f"{power(info.total)} pass.",
         xaxis=axis,
         yaxis={"autorange": "reversed"},
         showlegend=False,
@@ -115,8 +113,9 @@ PICTURES = (
         make=_make,
         answers=("GL106",),
         hint=(
-            "What each operation between the last layer and the loss does to the gradient. Pink: "
-            "less than a thousandth passes."
+            "What each operation between the last layer and the loss does to the gradient, medians "
+            "over the iterations. Violet: the loss itself, which is not counted below. Pink: less "
+            "than a thousandth passes."
         ),
         reading=(
             "<p>This is the first link of the chain: what is lost here is lost to every layer. A "

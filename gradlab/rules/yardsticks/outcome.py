@@ -130,7 +130,7 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
     if constant < 0:
         return _below(found, constant)
     share = found.last / constant
-    words = f"the loss ends at {share:.3g} times the best constant prediction's"
+    words = f"the loss ends {_beside(share)} the best constant prediction's"
     start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
     chance = max(SIGNIFICANT * found.error, ROUNDING * abs(found.last))
     fell = start - found.last > chance
@@ -153,6 +153,11 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
             else UNKNOWN
         )
     return Outcome(state, words, share, found.progress)
+
+
+def _beside(share: float) -> str:
+    """Word a share of the constant predictor's loss: "at 0.5 times", "level with"."""
+    return "level with" if f"{share:.2f}" == "1.00" else f"at {share:.3g} times"
 
 
 def _below(found: Trend, constant: float) -> Outcome | None:

@@ -12,6 +12,9 @@ from torch import Tensor
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.observe.loss_side import LossSide
 
+SCALED = "multiply"  # how a GradScaler's scale appears in the graph
+SAME = 1e-3
+
 _FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
 
 
@@ -65,8 +68,14 @@ class LossObserver:
         """See no more."""
         self._side.detach()
 
-    def stages(self, first: int, before: int) -> dict[int, list[tuple[str, float]]]:
-        """Return the operations of iterations from `first` on; earlier ones are forgotten."""
+    def stages(
+        self, first: int, before: int, scales: np.ma.MaskedArray
+    ) -> dict[int, list[tuple[str, float]]]:
+        """Return the operations of iterations from `first` on; earlier ones are forgotten.
+
+        `scales` is what a GradScaler multiplied the loss by in each of them: no operation of the
+        user's, and not told.
+        """
         self._stages = {n: self._stages[n] for n in sorted(self._stages) if n >= first}
         taken = {n: stage for n, stage in self._stages.items() if n < before}
         rows = [(n, *row) for n, stage in taken.items() for row in stage]
@@ -77,7 +86,8 @@ class LossObserver:
         result: dict[int, list[tuple[str, float]]] = {}
         for (number, operation, _), factor in zip(rows, factors, strict=True):
             result.setdefault(number - first, []).append((operation, factor))
-        return result
+        scale = np.ma.filled(scales, 1.0)
+        return {row: _unscaled(stage, float(scale[row])) for row, stage in result.items()}
 
     def config(self) -> dict[str, Any]:
         """Return what is known of criterion and precision by now, for the record's `config`."""
@@ -98,3 +108,12 @@ def autocast_type() -> str:
             if torch.is_autocast_enabled(device):
                 return str(torch.get_autocast_dtype(device)).removeprefix("torch.")
     return ""
+
+
+def _unscaled(stage: list[tuple[str, float]], scale: float) -> list[tuple[str, float]]:
+    """Leave out the multiplication of the loss by a GradScaler's scale: the last operation."""
+    *before, (operation, factor) = stage
+    if scale in (0.0, 1.0) or not operation.endswith(SCALED):
+        return stage
+    left = factor / scale
+    return before if abs(left - 1) < SAME else [*before, (operation, left)]
