@@ -39,10 +39,10 @@ def vanishing(folder: Path) -> Path:
 
 
 def exploding(folder: Path) -> Path:
-    """Twelve layers of ReLU whose weights were drawn twice too large."""
-    model = gradlab.MLP([64] + [64] * 12 + [10], "relu", gain=2.0, replicates=4, seed=0)
+    """Sixteen layers of ReLU whose weights were drawn twice too large."""
+    model = gradlab.MLP([64] + [64] * 16 + [10], "relu", gain=2.0, replicates=4, seed=0)
     data = gradlab.datasets.digits()
-    run = gradlab.train(model, data, name="gain 2", iterations=200, learning_rate=0.01)
+    run = gradlab.train(model, data, name="gain 2", iterations=200, learning_rate=1e-5)
     return _page(run, folder, "exploding")
 
 
@@ -55,7 +55,7 @@ def dead(folder: Path) -> Path:
 
 
 def output(folder: Path) -> Path:
-    """A softmax before a loss that takes one itself, over logits that were multiplied."""
+    """A softmax before a loss that takes one itself."""
     from benchmarks._ten_models import train_classifier
 
     run = train_classifier("softmax twice", fault="softmax", out=folder / "output")
@@ -71,7 +71,7 @@ def healthy(folder: Path) -> Path:
 
 
 def gpt(folder: Path) -> Path:
-    """Twenty-four blocks, of which the upper ones write thirty times too much into the stream."""
+    """Twenty-four blocks without norms, the upper ones three times too large into the stream."""
     from benchmarks._ten_models import train_transformer
 
     run = train_transformer("gpt 24", blocks=24, fault="gain", out=folder / "gpt")
@@ -118,8 +118,8 @@ def table(folder: Path) -> Path:
             year = random.integers(1900, 2020)
             price = 40_000 * rooms + 2_500 * area + 300 * (year - 1900) + random.normal(0, 9_000)
             writer.writerow([rooms, f"{area:.1f}", year, f"{price:.0f}"])
-    data = gradlab.datasets.load(path)
-    model = gradlab.MLP([data.features, 32, 32, 1], "relu", replicates=4, seed=0)
+    data = gradlab.datasets.from_file(path)
+    model = gradlab.MLP([data.n_features, 32, 32, 1], "relu", replicates=4, seed=0)
     run = gradlab.train(model, data, name="prices", iterations=200, learning_rate=0.03)
     return _page(run, folder, "table")
 

@@ -142,10 +142,12 @@ def test_the_page_has_two_axes_as_its_matrix_and_selectors_for_the_others(swept)
     matrix = data["matrix"]
     assert matrix["corner"] == "learning rate"
     assert [column["label"] for column in matrix["columns"]] == ["0.01", "0.1"]
-    assert [(each["axis"], each["values"]) for each in matrix["selectors"]] == [
+    assert [(each["axis"], each["values"]) for each in matrix["axes"][1:]] == [
         ("depth", ["1", "2"]),
+        ("learning_rate", ["0.01", "0.1"]),
         ("init", ["he_normal", "orthogonal"]),
     ]
+    assert (matrix["on_rows"], matrix["on_columns"]) == ("network", "learning_rate")
     assert len(matrix["slices"]) == 4
     by_id = {cell["id"]: cell for cell in data["cells"]}
     for row in matrix["rows"]:

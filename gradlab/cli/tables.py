@@ -42,17 +42,18 @@ def _row(cell: Cell, axes: list[str]) -> list[str | Text]:
 
     values = row(cell)
     accuracy = "-" if values["accuracy"] is None else f"{100 * values['accuracy']:.0f} %"
-    verdict = f"{values['verdict']} {cell.diagnosis.share}".rstrip()
     return [
         *(written(values[axis]) for axis in axes),
         Text(values["outcome"], COLOURS.get(values["outcome"], "")),
-        Text(verdict, _colour(cell, values["verdict"])),
+        Text(cell.told, _colour(cell)),
         values["cause"],
         accuracy,
     ]
 
 
-def _colour(cell: Cell, verdict: str) -> str:
-    if verdict == "healthy":
-        return "green"
-    return "yellow" if cell.diagnosis.ok else "red"
+def _colour(cell: Cell) -> str:
+    if not cell.diagnosis.ok:
+        return "red"
+    if cell.diagnosis.faults:
+        return "yellow"
+    return "green" if cell.told == cell.diagnosis.verdict else ""

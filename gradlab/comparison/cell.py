@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.comparison.plan import Plan
-from gradlab.diagnosis import Diagnosis, accuracy, diagnose, outcome
+from gradlab.diagnosis import NOT_LEARNED, SLOW, Diagnosis, accuracy, diagnose, outcome
 from gradlab.run import Run, load
+
+NO_FAULT = "no fault found"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,17 @@ class Cell:
     def outcome(self) -> str:
         """ "learned", "slow", "not learned" or "unknown"."""
         return outcome(self.run)
+
+    @property
+    def told(self) -> str:
+        """The verdict as tables tell it, with the seeds that share it.
+
+        A net that does not learn, or slowly, is not called healthy because no rule found a fault.
+        """
+        verdict = self.diagnosis
+        if verdict.ok and not verdict.faults and self.outcome in (SLOW, NOT_LEARNED):
+            return NO_FAULT
+        return f"{verdict.verdict} {verdict.share}".rstrip()
 
     @functools.cached_property
     def accuracy(self) -> list[float | None]:

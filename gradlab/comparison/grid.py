@@ -155,7 +155,7 @@ def _written(cell: Cell) -> dict[str, Any]:
     values = row(cell)
     share = "" if values["accuracy"] is None else f"{100 * values['accuracy']:.0f} %"
     return values | {
-        "verdict": f"{values['verdict']} {cell.diagnosis.share}".rstrip(),
+        "verdict": cell.told,
         "accuracy": share,
     }
 

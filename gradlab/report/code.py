@@ -10,6 +10,7 @@ from gradlab.rules.remedies import Remedy
 
 # A dotted or capitalized name before "(", or "name=value": `nn.init.xavier_normal_(`, `lr=0.01`.
 CALL = re.compile(r"(?:[A-Za-z_]\w*(?:\[[^\]\s]*\])*\.)+[A-Za-z_]\w*\(|[A-Z]\w+\(")
+STANDARDIZED = re.compile(r"\((\w+) - \1\.mean\(\)\) / \1\.std\(\)")
 SETTING = re.compile(r"""[A-Za-z_]\w*=(?:"[^"]*"|[\d.]+(?:e[+-]?\d+)?)""")
 
 
@@ -19,14 +20,14 @@ def steps(remedy: Remedy, known: str = "") -> dict[str, Any]:
     Returns
     -------
     dict
-        `words`, a list of {"text", "code"} in their order, and `code`: the lines to copy, empty
-        where the words hold none.
+        `words`, a list of {"text", "code"} in their order, and `code`: the lines to copy, those of
+        the remedy or else of its words; empty where neither holds any.
     """
     parts = parts_of(str(remedy))
     return {
         "action": remedy.action,
         "words": [{"text": text if code else typeset(text), "code": code} for text, code in parts],
-        "code": "\n".join(dict.fromkeys(text for text, code in parts if code)),
+        "code": remedy.code or "\n".join(dict.fromkeys(text for text, code in parts if code)),
         "evidence": "" if remedy.evidence in known else typeset(remedy.evidence),
     }
 
@@ -59,6 +60,8 @@ def _code_ends(words: str, at: int) -> int | None:
     """Return where the code that begins here ends; None where none begins."""
     if at and (words[at - 1].isalnum() or words[at - 1] in "_."):
         return None
+    if formula := STANDARDIZED.match(words, at):
+        return formula.end()
     if call := CALL.match(words, at):
         return _closing(words, call.end() - 1)
     setting = SETTING.match(words, at)

@@ -15,7 +15,7 @@ from gradlab.diagnosis import Diagnosis
 from gradlab.differences import Difference
 from gradlab.errors import ArgumentError
 from gradlab.kinds import CALLBACK, TEXT, instance, of_kinds, several
-from gradlab.report import story, sweep_matrix
+from gradlab.report import story, sweep_matrix, sweep_words
 from gradlab.report.layer_filter import check_pattern
 from gradlab.report.one_run import describe_run
 from gradlab.report.pack import plain
@@ -23,7 +23,7 @@ from gradlab.report.parted import words_of
 from gradlab.report.pictures import side_by_side
 from gradlab.report.pictures.picture import Detail
 from gradlab.report.summary import FIRST_LAYER, LAST_LAYER, Summary
-from gradlab.report.way_back import way_back
+from gradlab.report.way_back import WayBack, way_back
 from gradlab.rules.windows import WINDOW, losses
 from gradlab.run import Run, distinct_names
 
@@ -105,10 +105,14 @@ def _comparison(comparison: Comparison, scale: float) -> dict[str, Any]:
         shown = describe_run(cell.run, cell.diagnosis, each, identifier, cell.accuracy, detail)
         summaries.append(each)
         cells.append(shown | sweep_matrix.place(cell, comparison) | {"name": cell.name})
+    if swept:
+        sentences = sweep_words.words_of(comparison, summaries)
+    else:
+        sentences = _grid_words(comparison, summaries)
     return {
         "kind": "comparison",
         "title": comparison.title,
-        **(_swept_words(summaries) if swept else _grid_words(comparison, summaries)),
+        **sentences,
         "matrix": sweep_matrix.matrix(comparison, dict(enumerate(ids))),
         "overview": {key: _overview(found) for key, found in sweep_matrix.columns(comparison)},
         "cells": cells,
@@ -129,15 +133,6 @@ def _grid_words(comparison: Comparison, summaries: Sequence[Summary]) -> dict[st
         "headline": story.comparison_headline(rows),
         "line": story.comparison_sentence(rows),
         "lines": [story.row_sentence(row) for row in rows],
-    }
-
-
-def _swept_words(summaries: Sequence[Summary]) -> dict[str, Any]:
-    """Return the sentences of a sweep: how many cells learn, and what the worst has."""
-    return {
-        "headline": story.runs_headline(summaries),
-        "line": story.runs_sentence(summaries),
-        "lines": [],
     }
 
 
@@ -201,7 +196,7 @@ def _matrix_of_runs(
         "corner": "run",
         "columns": [{"label": "result"}],
         "slices": [{"key": "0", "label": ""}],
-        "selectors": [],
+        "axes": [],
         "rows": [
             {"label": name, "line": story.run_sentence(each), "cells": [identifier], "slice": "0"}
             for name, each, identifier in zip(names, summaries, ids, strict=True)
@@ -240,8 +235,18 @@ def summarize(
         run.iterations,
         silent,
         origin if isinstance(origin, dict) else {},
-        way.places[:: len(way.places) - 1] if way and way.by_block else (FIRST_LAYER, LAST_LAYER),
+        _ends(run, way),
+        way is not None and way.by_block,
     )
+
+
+def _ends(run: Run, way: WayBack | None) -> Sequence[str]:
+    """Return what the first and the last place are called: blocks, or layers by their names."""
+    if way is not None and way.by_block:
+        return way.places[:: len(way.places) - 1]
+    if way is None or way.places[0] == FIRST_LAYER:
+        return FIRST_LAYER, LAST_LAYER
+    return way.places[0], way.places[-1]
 
 
 def _first_and_last(loss: np.ndarray) -> tuple[float, float]:

@@ -51,7 +51,8 @@ def answer(
     dict
         headline, message, then (the NaN that it leads to), where, picture (a key, or ""), fix (as
         `code.steps` returns, or None), confidence and evidence (words; no evidence that the message
-        holds), rule (code, name, explanation), severity, noted (of a run without a fault: the first
+        holds), rule (code, name, explanation), severity, sound (nothing
+        need be done), noted (of a run without a fault: the first
         notes, each with words and fix).
     """
     root = summary.root
@@ -67,6 +68,7 @@ def answer(
             "evidence": "",
             "rule": None,
             "severity": "none",
+            "sound": summary.fine,
             "noted": [
                 {
                     "words": typeset(noted(summary, note, places)),
@@ -87,6 +89,7 @@ def answer(
         "evidence": "" if root.evidence in root.message else typeset(root.evidence),
         "rule": explain(root),
         "severity": root.severity,
+        "sound": False,
         "noted": [],
     }
 

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 
 from gradlab.diagnosis import NOT_LEARNED
-from gradlab.report.summary import FIRST_LAYER, Summary
+from gradlab.report.summary import Summary
 from gradlab.report.wording import power, words
 from gradlab.rules import Finding
 from gradlab.rules.places import listed, span_of_blocks
 from gradlab.rules.wording import span
+from gradlab.rules.yardsticks import UNKNOWN
 
 MOST_WORDS = 12
 NUMBERS = "GL0"  # the family of rules on numbers that are not finite
 VANISHING, EXPLODING = "GL101", "GL102"
-JUDGED = ("passed", "fired", "muted")  # statuses of rules that could judge
 NAMED = 5  # blocks
 GIVEN = ("input", "target")  # what the data brought along
+PHRASES = {"GL106": "The signal is lost at the output"}  # where a rule's name makes no headline
+AGREE = 0.3  # decades: numbers that a reader takes for the same
 MUCH = 2.0  # decades: a hundredth, or a hundred times
 
 
@@ -45,7 +47,8 @@ def headline(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
         parts = [f"{_sentence(words(root.name))},", then, _place(summary, root, places)]
     else:
         when = "from the start" if first == 0 else f"from iteration {first}"
-        parts = [_sentence(words(root.name)), _place(summary, root, places), when]
+        parts = [PHRASES.get(root.rule) or _sentence(words(root.name))]
+        parts += ["" if root.rule in PHRASES else _place(summary, root, places), when]
     hit, total = root.replicates["hit"], root.replicates["total"]
     parts.append(f"({hit} of {total} seeds)" if hit < total else "")
     text = parts[0]
@@ -63,11 +66,17 @@ def _headline_without_fault(summary: Summary) -> str:
         return "It holds NaN or infinity; no rule that was asked says why"
     if not diagnosis.ok:
         return f"{_sentence(diagnosis.verdict)}: the verdict is incomplete"
-    judged = sum(status in JUDGED for status in diagnosis.statuses.values())
-    text = f"{judged} of {len(diagnosis.statuses)} rules could judge"
-    if summary.outcome == NOT_LEARNED and not summary.losses and not summary.silent:
+    passed = sum(status == "passed" for status in diagnosis.statuses.values())
+    found = f"{passed} rule{'s' * (passed != 1)} found nothing wrong" if passed else "no fault seen"
+    if summary.silent or (summary.outcome == UNKNOWN and not summary.losses):
+        return f"No fault: {found}"
+    if summary.losses:
+        if not summary.falls:
+            return "The loss does not fall, and no rule says why"
+        return f"Healthy: the loss falls, and {found}"
+    if summary.outcome == NOT_LEARNED:
         return "It does not learn, and no rule says why"
-    return f"Healthy: {text}"
+    return f"Healthy: it learns, and {found}" if summary.fine else f"It learns slowly; {found}"
 
 
 def leads_to_nan(root: Finding) -> Finding | None:
@@ -80,6 +89,9 @@ def _product(summary: Summary, root: Finding) -> str:
     decades = _left(summary, root)
     if not np.isfinite(decades) or root.iterations[0] > 0:
         return ""
+    said = _by_message(root)
+    if summary.by_block and said is not None and abs(said - decades) > AGREE:
+        return ""  # the message below measures another way back, and says another number
     end = summary.ends[0]
     if root.rule == VANISHING and decades < -MUCH:
         return f"The gradient vanishes: {power(decades)} of it reaches {end}"
@@ -88,13 +100,21 @@ def _product(summary: Summary, root: Finding) -> str:
     return ""
 
 
+def _by_message(root: Finding) -> float | None:
+    """Return log10 of the part that arrives by the finding's own message; None without one."""
+    if root.rule == EXPLODING and root.value > 0:
+        return float(np.log10(root.value))
+    cause: Any = root.cause
+    return float(sum(cause["log_gain"].values()) / np.log(10)) if cause else None
+
+
 def _left(summary: Summary, root: Finding) -> float:
     """Return log10 of the part that arrives: the cause's own number where it is of layer 1.
 
     It is a median over the finding's window, as in the message below; else that at iteration 0.
     """
     cause: Any = root.cause
-    if cause and min(root.layers, default=0) == 1 and summary.ends[0] == FIRST_LAYER:
+    if cause and min(root.layers, default=0) == 1 and not summary.by_block:
         return float(sum(cause["log_gain"].values()) / np.log(10))
     return summary.arrives
 

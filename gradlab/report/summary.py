@@ -46,6 +46,8 @@ class Summary:
         What is known of the operation that made the first NaN: iteration, operation, module.
     ends : sequence of str
         What the first and the last place are called between which `arrives` is measured.
+    by_block : bool
+        Whether they are blocks.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Summary:
     silent: bool = False
     origin: Mapping[str, Any] = field(default_factory=dict)
     ends: Sequence[str] = (FIRST_LAYER, LAST_LAYER)
+    by_block: bool = False
 
     @property
     def root(self) -> Finding | None:

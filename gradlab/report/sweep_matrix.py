@@ -25,7 +25,9 @@ def matrix(comparison: Comparison, ids: Mapping[int, str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        corner, columns, rows (those of all slices, one slice after the other), slices, selectors.
+        corner, columns, rows (those of all slices, one slice after the other), slices; axes (name,
+        label, values), where there are more than two, of which a reader may choose any two, and
+        on_rows and on_columns, those chosen at first.
     """
     by_place = {
         tuple(sorted(cell.plan.coordinates.items())): ids[number]
@@ -49,10 +51,12 @@ def matrix(comparison: Comparison, ids: Mapping[int, str]) -> dict[str, Any]:
             {"key": str(number), "label": place_words(others)}
             for number, others in enumerate(slices(comparison))
         ],
-        "selectors": [
+        "axes": [
             {"axis": axis, "label": words(axis), "values": [written(each) for each in values]}
-            for axis, values in comparison.selectors.items()
+            for axis, values in (axes.items() if comparison.selectors else ())
         ],
+        "on_rows": comparison.rows,
+        "on_columns": comparison.columns,
     }
 
 

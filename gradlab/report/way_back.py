@@ -13,6 +13,7 @@ import numpy as np
 
 from gradlab.report.pictures import series, stream
 from gradlab.report.wording import number, power, typeset
+from gradlab.rules.places import called, telling_names
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -60,7 +61,13 @@ def way_back(run: Run, iteration: int = 0) -> WayBack | None:
     if "delta_norm" not in run:
         return None
     decades = series.relative_decades(run, iteration)
-    return WayBack(iteration, decades, [f"layer {k + 1}" for k in range(len(decades))], False)
+    return WayBack(iteration, decades, layer_words(run)[: len(decades)], False)
+
+
+def layer_words(run: Run) -> list[str]:
+    """Return what a sentence calls each layer: its name, or "layer 3" where that says no more."""
+    names = telling_names(run)
+    return [called(name) or f"layer {number}" for number, name in enumerate(names, 1)]
 
 
 def chains(run: Run) -> dict[str, Any]:
@@ -95,7 +102,8 @@ def _by_layer(run: Run, iteration: int) -> dict[str, Any] | None:
     found = series.factors(run, iteration)
     if found is None:
         return None
-    places = [f"layer {layer}" for layer in (int(found.steps[0]) + 1, *found.steps)]
+    names = layer_words(run)
+    places = [names[layer - 1] for layer in (int(found.steps[0]) + 1, *found.steps)]
     return _chain(found.total, places, iteration, False)
 
 

@@ -34,13 +34,44 @@ def shown_rows(page):
     )
 
 
+def open_axes(page):
+    """The axes whose value is chosen by a selector."""
+    return page.locator("[data-axis]:visible").evaluate_all("all => all.map(e => e.dataset.axis)")
+
+
+def headings(page):
+    words = page.locator("#matrix thead th, #matrix tbody th").all_inner_texts()
+    return [word.strip() for word in words]
+
+
+def test_any_two_axes_become_rows_and_columns(open_page, sweep):
+    page = open_page(sweep)
+    page.wait_for_selector(READY, state="attached")
+    page.click('.cell[data-id="tanh-depth-2-learning-rate-0.1-init-he-normal"]')
+    page.select_option("#rows", "init")
+    assert headings(page) == ["init by learning rate", "0.01", "0.1", "he_normal", "orthogonal"]
+    assert open_axes(page) == ["network", "depth"]
+    assert {identifier[:12] for identifier in shown_rows(page)} == {"tanh-depth-2"}
+    page.select_option("#columns", "network")
+    assert headings(page) == ["init by network", "relu", "tanh", "he_normal", "orthogonal"]
+    assert page.input_value('[data-axis="learning_rate"]') == "0.1"
+    page.focus('.cell[tabindex="0"]')
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text("#cell-title") == "relu depth 2, learning rate 0.1, init he_normal"
+    assert page.evaluate("document.activeElement.dataset.id").startswith("relu")
+    page.select_option("#columns", "init")  # that of the rows: the two change places
+    assert headings(page)[0] == "network by init"
+    page.reload()
+    page.wait_for_selector(READY, state="attached")
+    assert headings(page)[0] == "network by init"
+    assert len(shown_rows(page)) == 4
+    assert serious_violations(page) == []
+
+
 def test_a_selector_shows_its_slice_and_keeps_row_and_column(open_page, sweep):
     page = open_page(sweep)
     page.wait_for_selector(READY, state="attached")
-    assert page.locator("[data-axis]").evaluate_all("all => all.map(one => one.dataset.axis)") == [
-        "depth",
-        "init",
-    ]
+    assert open_axes(page) == ["depth", "init"]
     page.select_option('[data-axis="init"]', "he_normal")
     page.click('.cell[data-id="tanh-depth-2-learning-rate-0.1-init-he-normal"]')
     assert len(shown_rows(page)) == 4

@@ -199,7 +199,8 @@ def test_a_run_without_a_fault_has_no_fix():
     told = answer(
         Summary("it", "learned", gradlab.Diagnosis("it", (), {"GL001": "passed"}), 6, 0.0), ["loss"]
     )
-    assert told["headline"] == "Healthy: 1 of 1 rules could judge"
+    assert told["headline"] == "Healthy: it learns, and 1 rule found nothing wrong"
+    assert told["sound"]
     assert (told["fix"], told["rule"], told["picture"]) == (None, None, "loss")
 
 
@@ -239,10 +240,14 @@ def test_the_operation_that_made_the_first_nan_stands_in_the_headline():
 
 
 def test_the_product_of_a_net_of_blocks_ends_at_its_first_block():
-    finding = found("GL102", "exploding-gradient", layers=(1, 2))
-    told = headline(summary_of(finding, arrives=5.0, ends=("h.0", "h.11")), MANY)
+    finding = replace(found("GL102", "exploding-gradient", layers=(1, 2)), value=1.1e5)
+    way = {"arrives": 5.0, "ends": ("h.0", "h.11"), "by_block": True}
+    told = headline(summary_of(finding, **way), MANY)
     assert told.startswith("The gradient explodes: ")
     assert told.endswith("times larger at h.0")
+    # Where the message measures another way back, the headline says no second number.
+    other = replace(finding, value=1.1e3)
+    assert headline(summary_of(other, **way), MANY).startswith("Exploding gradient in")
 
 
 def test_an_explosion_before_the_first_update_is_shown_by_the_stream():
@@ -271,7 +276,7 @@ def test_notes_of_a_healthy_run_stand_on_the_first_screen_with_place_and_fix():
 def test_notes_do_not_make_the_headline():
     note = replace(found(), severity="note")
     data = build(made(), judge=lambda run: gradlab.Diagnosis(run.name, (note,), {"GL302": "fired"}))
-    assert data["headline"].startswith(("Healthy", "It does not learn"))
+    assert data["headline"] == "It learns slowly; no fault seen"
     assert data["cells"][0]["findings"][0]["severity"] == "note"
 
 

@@ -25,7 +25,7 @@ def test_without_a_stream_the_places_are_layers():
     way = way_back(of_blocks())
     assert way is not None
     assert not way.by_block
-    assert way.places[:2] == ["layer 1", "layer 2"]
+    assert way.places[:2] == ["tok", "blocks.0.attn.qkv"]
     assert way.arrives == pytest.approx(np.log10(1 / 14))
 
 

@@ -17,7 +17,7 @@ Array = np.ndarray
 
 TOGETHER = "before the loss"
 SMALL = -3.0  # decades: less than healthy losses leave; it is coloured
-ROOM = 0.3  # of the span, beside the bars: what is written there, in a narrow picture, too
+ROOM = 0.45  # of the span, beside the bars: what is written there, in a narrow picture, too
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,13 @@ const gradlabCommon = (() => {
     }
     // On a phone there is no room beside a picture: a legend names the lines.
     const direct = (layout.annotations || []).some(({ name }) => name === "end");
-    if (narrow && direct) Object.assign(change, { showlegend: true, margin: { ...layout.margin, r: 12, t: 30 } });
+    const above = (layout.annotations || []).some(({ yref, y, yanchor }) => yref === "paper" && y === 1 && yanchor === "bottom");
+    if (narrow && direct) Object.assign(change, { showlegend: true, margin: { ...layout.margin, r: 12, t: above ? 46 : 30 } });
     const kept = (layout.annotations || []).filter(({ name }) => !narrow || name !== "end");
     const annotations = kept.map((each) => ({ ...each, font: { ...each.font, size: (each.font?.size || 12) * larger() } }));
     const hoverlabel = { bgcolor: colour("--raised"), bordercolor: soft, font: { color: ink, family: font.family } };
-    return { ...layout, ...change, annotations, hoverlabel, legend: { ...layout.legend, font: { color: ink, size: 0.96 * size }, bgcolor: "rgba(0,0,0,0)" } };
+    const legend = narrow && direct && above ? { ...layout.legend, y: 1.1 } : layout.legend; // over a label that stands on the picture
+    return { ...layout, ...change, annotations, hoverlabel, legend: { ...legend, font: { color: ink, size: 0.96 * size }, bgcolor: "rgba(0,0,0,0)" } };
   }
 
   function labelTheme() {

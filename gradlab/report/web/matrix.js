@@ -1,8 +1,9 @@
-// The matrix of runs: where an arrow key leads, and which slice of a sweep is shown.
+// The matrix of runs: where an arrow key leads, and which two axes of a sweep it shows.
 "use strict";
 const gradlabMatrix = (() => {
-  const { all } = gradlabCommon;
+  const { $, all, make } = gradlabCommon;
   const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
+  const buttons = new Map(); // by the cell's id: they move from place to place
 
   // The next cell in the key's direction, over gaps; null at the edge, or where it is no arrow key.
   function neighbour(button, key) {
@@ -16,12 +17,55 @@ const gradlabMatrix = (() => {
     return (rows[y] && rows[y][x]) || null;
   }
 
-  // Show the slice that holds a cell, and its values in the selectors.
-  function showSlice(cell) {
-    const bodies = all("#matrix tbody");
-    if (bodies.length < 2) return;
-    for (const body of bodies) body.hidden = body.dataset.slice !== cell.slice;
-    for (const chosen of all("[data-axis]")) chosen.value = cell.place[chosen.dataset.axis];
+  const header = (text, scope) => Object.assign(make("th", text), { scope });
+
+  // Lay the slice out that holds a cell: `shown` names the axes of rows and columns, selectors the others.
+  function arrange({ matrix, cells }, cell, shown) {
+    if (!matrix?.axes.length) return;
+    const focused = document.activeElement; // a button that moves loses the focus
+    for (const button of all("#matrix .cell")) buttons.set(button.dataset.id, button);
+    const axis = (name) => matrix.axes.find((each) => each.axis === name);
+    const [rows, columns] = [axis(shown.rows), axis(shown.columns)];
+    const find = (place) => cells.find((each) => Object.entries(place).every(([name, value]) => each.place[name] === value));
+    const head = make("tr");
+    head.append(header(`${rows.label} by ${columns.label}`, "col"), ...columns.values.map((value) => header(value, "col")));
+    const lines = rows.values.map((value) => {
+      const line = make("tr");
+      const label = header(undefined, "row");
+      label.append(make("span", value));
+      line.append(label, ...columns.values.map((other) => {
+        const td = make("td");
+        const found = find({ ...cell.place, [rows.axis]: value, [columns.axis]: other });
+        td.append(found ? buttons.get(found.id) : make("span", "not trained", "none"));
+        return td;
+      }));
+      return line;
+    });
+    const [table, body] = [$("#matrix"), make("tbody")];
+    body.append(...lines);
+    table.querySelector("thead").replaceChildren(head);
+    for (const old of all("#matrix tbody")) old.remove();
+    table.append(body);
+    table.style.setProperty("--columns", columns.values.length);
+    if (focused?.isConnected) focused.focus({ preventScroll: true });
+    for (const [name, select] of [["rows", $("#rows")], ["columns", $("#columns")]]) select.value = shown[name];
+    for (const chosen of all("[data-axis]")) {
+      chosen.value = cell.place[chosen.dataset.axis];
+      chosen.closest("label").hidden = [rows.axis, columns.axis].includes(chosen.dataset.axis);
+    }
+  }
+
+  // The two axes after one was chosen for rows or columns: the other gives way where it was the same.
+  function chosenAxes(shown, side, axis) {
+    const other = side === "rows" ? "columns" : "rows";
+    return shown[other] === axis ? { [side]: axis, [other]: shown[side] } : { ...shown, [side]: axis };
+  }
+
+  // The axes that the address names, where there are such, else the page's own.
+  function axesOf(matrix, words) {
+    const { axes = [], on_rows, on_columns } = matrix || {};
+    const named = ["rows", "columns"].filter((side) => axes.some(({ axis }) => axis === words.get(side)));
+    return named.reduce((shown, side) => chosenAxes(shown, side, words.get(side)), { rows: on_rows, columns: on_columns });
   }
 
   // The cell in the same row and column where the selectors are now.
@@ -31,5 +75,5 @@ const gradlabMatrix = (() => {
     return cells.find(({ place }) => Object.entries(wanted).every(([axis, value]) => place[axis] === value));
   }
 
-  return { neighbour, showSlice, atSelectors };
+  return { neighbour, arrange, chosenAxes, axesOf, atSelectors };
 })();

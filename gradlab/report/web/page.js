@@ -6,9 +6,9 @@ const gradlabPage = (() => {
   const { show } = gradlabPairs;
   const only = gradlabFilter;
   const { choice, write } = gradlabChain;
-  const { neighbour, showSlice, atSelectors } = gradlabMatrix;
+  const { neighbour, arrange, chosenAxes, axesOf, atSelectors } = gradlabMatrix;
   const PLACE = { layer: "all", time: 0, column: "", when: "start", weight: "all", layers: "" };
-  const state = { data: null, cells: new Map(), cell: null, other: null, ...PLACE };
+  const state = { data: null, cells: new Map(), cell: null, other: null, axes: {}, ...PLACE };
   const replay = player($("#replay"), (name) => `iteration ${name}`, (index) => {
     state.time = state.cell.figures.moments[index];
     showMoment();
@@ -143,7 +143,8 @@ const gradlabPage = (() => {
     }
     if (data.kind === "run") return;
     $("#sheet-name").textContent = cell.name;
-    $("#sheet-words").textContent = cell.answer.headline;
+    const fix = cell.answer.fix ? ` Try first: ${cell.answer.fix.words.map(({ text }) => text).join("")}.` : "";
+    $("#sheet-words").textContent = `${cell.answer.headline}.${fix}`;
   }
 
   // As it is at the iteration that the finding names.
@@ -164,12 +165,12 @@ const gradlabPage = (() => {
 
   function showCell() {
     const { cell, data } = state;
+    arrange(data, cell, state.axes);
     for (const button of all(".cell")) {
       const chosen = button.dataset.id === cell.id;
       button.setAttribute("aria-pressed", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
     }
-    showSlice(cell);
     if (data.kind !== "run") $("#cell-title").textContent = cell.name;
     fill(cell, data.kind === "run", go, (each) => save(JSON.stringify(each.diagnosis, null, 1), "application/json", `${each.id}-findings.json`));
     const others = $("#other");
@@ -215,6 +216,7 @@ const gradlabPage = (() => {
     const words = new URLSearchParams();
     if (state.data.kind !== "run") words.set("cell", state.cell.id);
     if (state.other) words.set("with", state.other.id);
+    for (const side of ["rows", "columns"]) if (state.data.matrix?.axes.length && state.axes[side] !== state.data.matrix[`on_${side}`]) words.set(side, state.axes[side]);
     if (state.time) words.set("iteration", state.time);
     for (const key of ["layer", "column", "when", "weight", "layers"]) if (state[key] !== PLACE[key]) words.set(key, state[key]);
     history.replaceState(null, "", `#${words}`);
@@ -227,6 +229,7 @@ const gradlabPage = (() => {
     const pair = state.data.kind === "runs" && state.data.cells.length === 2 && !words.has("cell");
     const beside = pair ? state.data.cells.find((cell) => cell !== state.cell) : null;
     state.other = state.cells.get(words.get("with")) || beside;
+    state.axes = axesOf(state.data.matrix, words);
     const layer = Number(words.get("layer"));
     state.layer = Number.isInteger(layer) && layer > 0 ? layer : "all";
     state.time = Number(words.get("iteration")) || 0;
@@ -275,6 +278,12 @@ const gradlabPage = (() => {
       choose("layer", target.value === "all" ? "all" : Number(target.value));
       showPlace();
     });
+    for (const side of ["rows", "columns"]) {
+      $(`#${side}`)?.addEventListener("change", ({ target }) => {
+        state.axes = chosenAxes(state.axes, side, target.value);
+        pick(state.cell.id);
+      });
+    }
     for (const axis of all("[data-axis]")) axis.addEventListener("change", () => pick(atSelectors(state.cell, state.data.cells)?.id));
     $("#other")?.addEventListener("change", ({ target }) => {
       choose("other", state.cells.get(target.value) || null);
