@@ -12,7 +12,7 @@ from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, set_epsilon
-from gradlab.rules.windows import finite_prefix
+from gradlab.rules.windows import elapsed, finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
     LEARNED,
@@ -38,7 +38,8 @@ class StarvedSteps(Rule):
     Where a seed does not learn, looks at the configuration before the layers: what leaves steps of
     nothing? Clipping (the clipped gradient is less than a hundredth of the gradient, and the steps
     follow its size), the schedule (the learning rate has fallen to a thousandth of its largest
-    value before the run is half over, or has not yet risen there), or an adaptive optimizer's
+    value before the run is half over, or has not yet risen there; or it falls so fast that its mean
+    is less than a twentieth of its largest value), or an adaptive optimizer's
     epsilon (larger than the gradients it divides by). It names which, and is reported where the
     steps cannot carry the weights far; a schedule that ended early also in a net that went far, as
     a note where that learned.
@@ -89,6 +90,12 @@ class StarvedSteps(Rule):
             "A rate that was never low has no warm-up.",
         ),
         "idle": Limit(0.5, "of the iterations", "what is idle for half a run was not meant to be"),
+        "budget": Limit(
+            0.05,
+            "of the largest learning rate, the mean over the run",
+            "Constant rates keep 1, cosines and lines .5, one cycle .25 and more, the inverse root "
+            "of the steps .06 in a thousand.",
+        ),
         "epsilon": Limit(
             1.0, "epsilon over the root of the second moments", "above 1 epsilon rules the step"
         ),
@@ -109,7 +116,11 @@ class StarvedSteps(Rule):
             if stop < 10:
                 continue
             far = moved[seed] > self.limit("moved") or states[seed].state == LEARNED
-            looks = (self._schedule,) if far else (self._clipping, self._schedule, self._epsilon)
+            looks = (
+                (self._schedule,)
+                if far
+                else (self._clipping, self._schedule, self._budget, self._epsilon)
+            )
             for look in looks:
                 shortage = look(run, seed, int(stop))
                 if shortage is not None:
@@ -189,6 +200,33 @@ class StarvedSteps(Rule):
             words,
         )
         return _Shortage(words, low / largest, float(self.limit("rate")), start, remedy)
+
+    def _budget(self, run: Run, seed: int, stop: int) -> _Shortage | None:
+        """Return a rate that falls so fast that all iterations together are worth only a few."""
+        rates = column(run, "learning_rate")
+        if rates is None:
+            return None
+        known = np.isfinite(rates[:stop, seed])
+        rate, times = np.abs(rates[:stop, seed][known]), run.times[:stop][known]
+        if len(rate) < 2 or not rate.max() > 0 or rate[-1] >= rate.max():
+            return None  # one that still rises has its largest steps before it
+        worth = float(np.trapezoid(rate, times) / (times[-1] - times[0]) / rate.max())
+        if worth >= self.limit("budget"):
+            return None
+        steps = elapsed(run, stop)
+        words = (
+            f"the learning rate falls from {number(float(rate.max()))} to "
+            f"{number(float(rate[-1]))}: all {steps} iterations together are worth "
+            f"{number(worth * steps)} at its largest value"
+        )
+        remedy = Remedy(
+            "stretch schedule",
+            "let the learning rate fall more slowly: a factor a step belongs in ExponentialLR, and "
+            "Adagrad's lr_decay is no factor but divides the rate by 1 + lr_decay * steps",
+            {"iterations": steps},
+            words,
+        )
+        return _Shortage(words, worth, float(self.limit("budget")), 0, remedy)
 
     def _warm_up(
         self, rate: Array, largest: float, run: Run, seed: int, stop: int

@@ -151,5 +151,38 @@ def test_a_slow_start_that_is_over_starved_no_net_that_went_far(way, expected):
     assert [action for each in [finding] if each for action in actions(each)] == expected
 
 
+def falling(rate, steps=SLOW, **details):
+    """A learning rate (200,) of a net whose weights hardly go anywhere."""
+    steps = {"loss": np.resize(steps["loss"][:, 0], 200)[:, None], "learning_rate": rate[:, None]}
+    return make_run(200, steps=steps, update_ratio=1e-4, update_norm=8e-4, **details)
+
+
+TIMES = np.arange(200)
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (0.1 / (1 + 0.96 * TIMES), ["stretch schedule"]),  # Adagrad's lr_decay
+        (0.1 * 0.9**TIMES, ["stretch schedule"]),
+        (0.1 * 0.96**TIMES, []),
+        (0.1 / np.sqrt(1 + TIMES), []),
+        (0.1 * 0.99**TIMES, []),
+        (0.05 * (1 + np.cos(np.pi * TIMES / 200)), []),
+    ],
+    ids=["lr_decay", "0.9", "0.96", "inverse root", "0.99", "cosine"],
+)
+def test_a_rate_that_falls_too_fast_is_worth_few_iterations(rate, expected):
+    finding = registry()["GL312"].judge(falling(rate))
+    assert [action for each in [finding] if each for action in actions(each)] == expected
+
+
+def test_the_finding_says_how_many_iterations_the_rate_is_worth():
+    finding = found(falling(0.1 / (1 + 0.96 * TIMES)), "GL312")
+    assert finding.value * 200 == pytest.approx(np.log(1 + 0.96 * 200) / 0.96, rel=0.05)
+    assert finding.limit == 0.05
+    assert "all 200 iterations together are worth 5." in finding.message
+
+
 def test_a_rate_below_zero_starves_nobody():
     assert not fires(scheduled(40, -0.5), "GL312")
