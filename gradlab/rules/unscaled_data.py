@@ -103,7 +103,7 @@ class UnscaledData(Rule):
         ),
         "wasted": Limit(
             0.1,
-            "of the iterations, before the loss is below the best constant's",
+            "of the iterations, in which the loss is not below the best constant's",
             "What is usual for a warm-up. Healthy nets with scaled targets begin below it, or are "
             "there within a few steps.",
         ),
@@ -185,7 +185,7 @@ class UnscaledData(Rule):
 
 
 def _wasted(run: Run) -> Array:
-    """Return the share of the run that each seed took to come down to the best constant (S,)."""
+    """Return the share of the run in which each seed was no better than a constant (S,)."""
     return np.array([above_constant(run, seed) for seed in range(run.replicates)])
 
 

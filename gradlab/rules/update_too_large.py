@@ -12,7 +12,15 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
 from gradlab.rules.windows import Verdict, finite_prefix, losses, worst_window
 from gradlab.rules.wording import are_hit, during, number, seeds
-from gradlab.rules.yardsticks import learned, loss_scale, outcomes, severity
+from gradlab.rules.yardsticks import (
+    AS_GOOD_AS_CONSTANT,
+    SLOW,
+    above_constant,
+    learned,
+    loss_scale,
+    outcomes,
+    severity,
+)
 from gradlab.run import Run
 
 FEW_OF = 8  # layers: one of so many may take large steps while the net is sound
@@ -35,7 +43,9 @@ class UpdateTooLarge(Rule):
     them. So a seed in which nothing was learned is hit, too, if the weights of half of the layers
     come out 1.41 times as long within 50 iterations, and the steps carried the net to where nothing
     comes back: less than a thousandth of the gradient is left in half of the layers in the end, or
-    the loss stays at more than 1.5 times the best constant prediction's.
+    the loss stays at more than 1.5 times the best constant prediction's. So is one that got below
+    the constant by less than 5 %, and was no better than it for most of the run: as under a rate
+    that is far too high until its schedule ends at 0.
 
     Why it is bad
     -------------
@@ -100,6 +110,11 @@ class UpdateTooLarge(Rule):
             "times the best constant predictor's loss, at the end",
             "Nets that came to rest answer a constant; what stays so far above is thrown about.",
         ),
+        "above": Limit(
+            0.5,
+            "of the iterations, in which a constant answers as well or better",
+            "Most of the run; what such a net learned, if little, came when the rate had fallen.",
+        ),
     }
     explains = (
         "GL001",
@@ -147,10 +162,12 @@ class UpdateTooLarge(Rule):
         prefix, states = finite_prefix(run), outcomes(run)
         journeys = {}
         for seed, state in enumerate(states):
-            if not state.failed or prefix[seed] < run.iterations:
+            barely = self._barely(run, seed)
+            if not (state.failed or barely) or prefix[seed] < run.iterations:
                 continue
             # A loss far above a constant's says enough: no net that came to rest stays there.
-            left = np.inf if state.share > self.limit("worse") else self.limit("left")
+            told = barely or state.share > self.limit("worse")
+            left = np.inf if told else self.limit("left")
             found = carried_away(run, seed, int(prefix[seed]), self.limit("grown"), left)
             if found is not None:
                 journeys[seed] = found
@@ -162,12 +179,11 @@ class UpdateTooLarge(Rule):
         hits = Hits(mask)
         first = min(hits.which, key=lambda seed: journeys[seed].window.start)
         journey, state = journeys[first], states[first]
-        end = (
-            state.evidence
-            if state.share > self.limit("worse")
-            else f"half of the layers keep at most {number(journey.left)} of their gradient to the "
-            "end"
-        )
+        end = f"half of the layers keep at most {number(journey.left)} of their gradient to the end"
+        if state.share > self.limit("worse"):
+            end = state.evidence
+        elif self._barely(run, first):
+            end = f"{state.evidence}, after most of the run above it"
         return self.finding(
             hits,
             journey.window,
@@ -181,6 +197,12 @@ class UpdateTooLarge(Rule):
             remedies=(lower_learning_rate(run, 10.0), warm_up(run), clip(run)),
             columns=("weight_norm", "grad_norm", "update_ratio"),
         )
+
+    def _barely(self, run: Run, seed: int) -> bool:
+        """Whether a seed got below the constant in the end alone, and by next to nothing."""
+        state = outcomes(run)[seed]
+        little = state.state == SLOW and state.share >= AS_GOOD_AS_CONSTANT
+        return little and above_constant(run, seed) >= self.limit("above")
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
         """One layer of many whose steps are a fifth of its weights explains nothing."""

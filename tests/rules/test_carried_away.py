@@ -58,6 +58,22 @@ def test_a_loss_far_above_a_constants_needs_no_fading_gradient(steps, expected):
     assert severity(carried(left=0.5, steps=steps), "GL304") == expected
 
 
+def late(share, above):
+    """Losses that stand above the constant's for a share of the run, and end at `share` of it."""
+    rows = np.arange(LONG)
+    wave = 0.01 * np.where(rows % 2, 1, -1)
+    level = np.where(rows < above * LONG, 1.05, share)
+    return {"loss": BASELINE * (level + wave)[:, None]}
+
+
+@pytest.mark.parametrize(
+    ("share", "above", "expected"),
+    [(0.97, 0.7, "warning"), (0.97, 0.3, ""), (0.80, 0.7, "")],
+)
+def test_what_is_learned_when_the_rate_has_fallen_is_little(share, above, expected):
+    assert severity(carried(left=0.5, steps=late(share, above)), "GL304") == expected
+
+
 def test_the_finding_names_the_layers_that_grew_and_when():
     finding = found(carried(layers=3), "GL304")
     assert finding.layers == (1, 2, 3)

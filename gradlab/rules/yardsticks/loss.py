@@ -117,10 +117,10 @@ def constant_loss(run: Run, seed: int) -> float:
 
 
 def above_constant(run: Run, seed: int) -> float:
-    """Return the share of the iterations before a seed's loss stood below the best constant's.
+    """Return the share of the iterations in which a constant answered as well as a seed, or better.
 
     By a median over 11 values of the criterion itself, or of the logged loss where the user gave
-    the baseline; 1 where it never did, NaN where neither tells.
+    the baseline; NaN where neither tells.
     """
     seen, constant = column(run, "criterion_loss"), column(run, "criterion_baseline")
     if seen is not None and constant is not None and np.isfinite(constant[:, seed]).any():
@@ -133,8 +133,7 @@ def above_constant(run: Run, seed: int) -> float:
         return np.nan
     padded = np.pad(values[rows], 5, mode="edge")
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 11), axis=-1)
-    below = np.flatnonzero(smooth < level)
-    return float(rows[below[0]]) / run.iterations if len(below) else 1.0
+    return float((smooth >= level).mean())
 
 
 def constant_level(run: Run, seed: int) -> float:
