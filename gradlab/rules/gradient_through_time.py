@@ -86,7 +86,8 @@ class GradientThroughTime(Rule):
         factors = np.full(run.shape[1:], np.nan)
         for seed, stop in enumerate(finite_prefix(run)):
             if states[seed].failed and stop:
-                factors[seed] = np.exp(nanmedian(run["time_gain"][: int(stop), seed]))
+                gains = np.where(_often(run, seed, int(stop)), run["time_gain"][:, seed], np.nan)
+                factors[seed] = np.exp(nanmedian(gains[: int(stop)]))
         with np.errstate(invalid="ignore"):
             fades = factors < self.limit("vanishing")
             grows = factors > self.limit("exploding")
@@ -145,6 +146,16 @@ class GradientThroughTime(Rule):
             confidence="high",
             evidence=f"{words}; {evidence}",
         )
+
+
+def _often(run: Run, seed: int, stop: int) -> Array:
+    """Return for which layers a factor was found in most of the measurements (L,).
+
+    Where no layer has a time of its own, it is found where the gradient happens to be steady.
+    """
+    found = run.recorded("time_gain")[:stop, seed]
+    measured = run.recorded("delta_norm" if "delta_norm" in run else "time_gain")[:stop, seed]
+    return found.sum(axis=0) >= measured.any(axis=1).sum() / 2
 
 
 def _remedies(run: Run, layer: int, module: str, *, fades: bool) -> tuple[Remedy, ...]:

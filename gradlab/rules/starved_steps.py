@@ -234,6 +234,7 @@ class StarvedSteps(Rule):
         """Return a warm-up that the run does not see the end of, where the weights hardly moved."""
         known = rate[np.isfinite(rate)]
         steady = len(known) > 2 and bool((np.diff(known) >= 0).all()) and known[-1] >= largest
+        steady = steady and known[-1] > known[9 * len(known) // 10 - 1]  # it goes on to the end
         begun_low = len(known) > 2 and known[0] < self.limit("begun") * largest
         if not (steady and begun_low) or not hardly_moved(run)[seed]:
             return None

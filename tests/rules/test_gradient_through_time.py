@@ -85,3 +85,10 @@ def test_a_layer_without_a_time_of_its_own_stands_before_what_forgets():
     finding = found(recurrent(0.6, kind="Linear"), "GL107")
     assert actions(finding) == ["slow decay", "shorten sequences"]
     assert "over time behind encoder.lstm" in finding.message
+
+
+@pytest.mark.parametrize(("times", "expected"), [(1, False), (29, False), (30, True), (60, True)])
+def test_a_factor_that_is_found_now_and_then_is_chance(times, expected):
+    found_at = (np.arange(60) < times)[:, None, None] & (np.arange(4) == 1)
+    run = make_run(steps=FAILED, time_gain=np.log(0.5), recorded={"time_gain": found_at})
+    assert fires(run, "GL107") == expected

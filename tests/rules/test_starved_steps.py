@@ -169,8 +169,10 @@ TIMES = np.arange(200)
         (0.1 / np.sqrt(1 + TIMES), []),
         (0.1 * 0.99**TIMES, []),
         (0.05 * (1 + np.cos(np.pi * TIMES / 200)), []),
+        (0.1 * np.minimum(1, (TIMES + 1) / 150), []),
+        (0.1 * (TIMES + 1) / 5000, ["shorten warm-up"]),
     ],
-    ids=["lr_decay", "0.9", "0.96", "inverse root", "0.99", "cosine"],
+    ids=["lr_decay", "0.9", "0.96", "inverse root", "0.99", "cosine", "warm", "warming"],
 )
 def test_a_rate_that_falls_too_fast_is_worth_few_iterations(rate, expected):
     finding = registry()["GL312"].judge(falling(rate))
