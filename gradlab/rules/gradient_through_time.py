@@ -30,8 +30,8 @@ class GradientThroughTime(Rule):
     factor by which the gradient changes from one position of the sequence back to the one before.
     A factor far below 1 in most measurements means that what stood early in the sequence cannot be
     learned; far above 1, that long sequences explode. A recurrence written by hand, or a state
-    space, is seen at the layer that feeds it, where the gradient falls or grows steadily from
-    position to position.
+    space, is seen at the layer that feeds it, where the gradient falls steadily from each position
+    to the one before it.
 
     Why it is bad
     -------------

@@ -146,13 +146,31 @@ def test_attention_that_learns_nothing_has_no_time():
 
 
 def test_what_selects_the_last_position_cuts_off_and_forgets_nothing():
-    lengths = torch.zeros(1, 12)
+    lengths = torch.zeros(1, 24)
     lengths[0, -1] = 1.0
     assert over_time(lengths)[0].isnan().all()
 
 
+@pytest.mark.parametrize(("positions", "expected"), [(11, False), (12, True)])
+def test_a_dozen_positions_are_the_least(positions, expected):
+    lengths = 0.5 ** torch.arange(positions - 1.0, -1.0, -1.0)[None]
+    assert bool(over_time(lengths)[0].isfinite().all()) == expected
+
+
+def test_a_gradient_that_grows_towards_the_first_position_tells_nothing():
+    """Of a causal mean, all later positions read position s, each by one over its own number."""
+    shares = 1 / torch.arange(1.0, 25.0)
+    assert over_time(shares.flip(0).cumsum(0).flip(0)[None])[0].isnan().all()
+
+
+def test_where_rounding_leaves_nothing_of_the_first_positions_the_others_tell():
+    lengths = torch.cat([torch.zeros(30), 0.1 ** torch.arange(13.0, -1.0, -1.0)])[None]
+    first, last, steps = over_time(lengths)
+    assert torch.log(first / last) / steps == pytest.approx(math.log(0.1), rel=1e-4)
+
+
 def test_a_gradient_that_goes_up_and_down_has_no_factor():
-    lengths = torch.tensor([[1.0, 0.5] * 6])
+    lengths = torch.tensor([[1.0, 0.5] * 12])
     assert over_time(lengths)[0].isnan().all()
 
 

@@ -2,8 +2,9 @@
 
 A recurrence written by hand, a state space, or a decaying sum over the past: none of them is a
 module. But what they read comes from one, and the gradient that arrives at its answers has come
-back through time. It falls, or grows, from each position to the one before it, while that of
-attention, of sets or of pictures goes up and down.
+back through time. Where they forget, it falls from each position to the one before it, while that
+of attention, of sets or of pictures goes up and down. Growth tells nothing: that of a causal mean
+grows towards the first position, too, which all the others read.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from gradlab.adapters.torch.numbers import TIME
 from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.wiring import Wiring
 
-LEAST = 8  # positions: of fewer, chance makes one in a hundred fall all the way
-STEADY = 0.9  # of the steps go the same way
+LEAST = 12  # positions: of fewer, chance makes one in some thousands fall nearly all the way
+STEADY = 0.9  # of the steps are falls
 
 
 class Positions:
@@ -76,17 +77,24 @@ def over_time(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns
     -------
     tuple of Tensor (n,)
-        The last length counts as 1. NaN where the lengths neither fall nor grow steadily towards
-        the first position, or fewer than 8 positions got a gradient at all: what selects the last
-        position cuts off the others, and forgets nothing.
+        The last length counts as 1, and the first as what the slower half of the steps would leave:
+        through time a gradient changes by a factor a step, while what reaches the last position
+        by a way of its own changes it there alone. NaN where the lengths do not fall steadily
+        towards the first position, or fewer than 12 positions got a gradient at all: what selects
+        the last position cuts off the others, and forgets nothing.
     """
     logs = lengths.log()
     steps = logs[:, :-1] - logs[:, 1:]  # from a position to the one before it
     known = steps.isfinite()
     count = known.sum(dim=1)
-    falls, grows = ((known & way).sum(dim=1) >= STEADY * count for way in (steps < 0, steps > 0))
-    steady = (count >= LEAST - 1) & (falls | grows)
-    total = steps.where(known, 0.0).sum(dim=1)
+    steady = (count >= LEAST - 1) & ((known & (steps < 0)).sum(dim=1) >= STEADY * count)
+    half = steps.shape[1] // 2
+    early, late = (
+        steps[:, part].where(known[:, part], 0.0).sum(dim=1) / known[:, part].sum(dim=1)
+        for part in (slice(None, half), slice(half, None))
+    )
+    slower = early.where(early.abs() < late.abs(), late)  # what underflows early has no step
+    total = slower * count
     none = torch.full_like(total, float("nan"))
     return total.exp().where(steady, none), torch.ones_like(total), count.to(total.dtype)
 
