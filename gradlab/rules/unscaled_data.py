@@ -103,7 +103,7 @@ class UnscaledData(Rule):
         ),
         "wasted": Limit(
             0.1,
-            "of the iterations, in which the loss is not below the best constant's",
+            "of the iterations, before the loss is below the best constant's",
             "What is usual for a warm-up. Healthy nets with scaled targets begin below it, or are "
             "there within a few steps.",
         ),
@@ -185,8 +185,16 @@ class UnscaledData(Rule):
 
 
 def _wasted(run: Run) -> Array:
-    """Return the share of the run in which each seed was no better than a constant (S,)."""
-    return np.array([above_constant(run, seed) for seed in range(run.replicates)])
+    """Return the share of the run before each seed first answered better than a constant (S,).
+
+    What rises above the constant's loss again is no matter of the start.
+    """
+    result = np.zeros(run.replicates)
+    for seed in range(run.replicates):
+        above = above_constant(run, seed)
+        if len(above):
+            result[seed] = 1.0 if above.all() else float(above.argmin()) / len(above)
+    return result
 
 
 def _scale(run: Run, name: str) -> float:

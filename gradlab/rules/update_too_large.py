@@ -202,7 +202,8 @@ class UpdateTooLarge(Rule):
         """Whether a seed got below the constant in the end alone, and by next to nothing."""
         state = outcomes(run)[seed]
         little = state.state == SLOW and state.share >= AS_GOOD_AS_CONSTANT
-        return little and above_constant(run, seed) >= self.limit("above")
+        above = above_constant(run, seed) if little else np.zeros(0)
+        return bool(len(above)) and float(above.mean()) >= self.limit("above")
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
         """One layer of many whose steps are a fifth of its weights explains nothing."""

@@ -116,11 +116,11 @@ def constant_loss(run: Run, seed: int) -> float:
     return size if size > 0 else np.nan
 
 
-def above_constant(run: Run, seed: int) -> float:
-    """Return the share of the iterations in which a constant answered as well as a seed, or better.
+def above_constant(run: Run, seed: int) -> Array:
+    """Return where a constant answered as well as a seed, or better, one for each known loss.
 
     By a median over 11 values of the criterion itself, or of the logged loss where the user gave
-    the baseline; NaN where neither tells.
+    the baseline; empty where neither tells.
     """
     seen, constant = column(run, "criterion_loss"), column(run, "criterion_baseline")
     if seen is not None and constant is not None and np.isfinite(constant[:, seed]).any():
@@ -130,10 +130,10 @@ def above_constant(run: Run, seed: int) -> float:
         values, level = losses(run)[:, seed], constant_level(run, seed)
     rows = np.flatnonzero(np.isfinite(values))
     if not len(rows) or not np.isfinite(level):
-        return np.nan
+        return np.zeros(0, bool)
     padded = np.pad(values[rows], 5, mode="edge")
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 11), axis=-1)
-    return float((smooth >= level).mean())
+    return smooth >= level
 
 
 def constant_level(run: Run, seed: int) -> float:

@@ -113,14 +113,14 @@ def of_sequence(rows: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor, Tensor
     if len(shape) != 3 or rows.shape[1] != shape[0] * shape[1]:
         return None
     squares = rows.square().reshape(len(rows), shape[0], shape[1])
-    found = None
+    found: tuple[Tensor, Tensor, Tensor] | None = None
     for axis in (2, 1):  # examples first is usual
         if squares.shape[axis] < LEAST:
             continue
-        this = over_time(squares.sum(dim=3 - axis).sqrt())
-        if found is None:
-            found = this
-            continue
-        unknown = found[0].isnan()
-        found = tuple(b.where(unknown, a) for a, b in zip(found, this, strict=True))
+        first, last, steps = over_time(squares.sum(dim=3 - axis).sqrt())
+        if found is not None:
+            known = ~found[0].isnan()
+            first = found[0].where(known, first)
+            steps = found[2].where(known, steps)
+        found = first, last, steps
     return found
