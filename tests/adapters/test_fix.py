@@ -320,6 +320,91 @@ def test_without_the_sigmoid_the_loss_is_that_of_logits():
     same(ours, by_hand(data, once), rtol=1e-4, atol=1e-5)
 
 
+def training_behind(*last):
+    """Return make and train of one linear layer and what stands behind it, and what it leaves."""
+    x, y = prices()
+    left = []
+
+    def make():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 1), *last, nn.Flatten(0))
+        return model, torch.optim.SGD(model.parameters(), lr=0.05)
+
+    def train(model, optimizer, recorder):
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            value = functional.mse_loss(model(x), (500 - y).flatten() / 40)
+            value.backward()
+            optimizer.step()
+            recorder.log(loss=value)
+        left.append(model[0].weight.detach().clone())
+
+    return make, train, left
+
+
+@pytest.mark.parametrize(
+    ("module", "operation"),
+    [
+        (nn.ReLU(), "relu"),
+        (nn.ReLU(inplace=True), "relu"),
+        (nn.LeakyReLU(0.01), "leaky_relu"),
+        (nn.Sigmoid(), "sigmoid"),
+    ],
+)
+def test_the_last_operation_of_a_model_is_passed_by(module, operation):
+    make, train, left = training_behind(module)
+    bench = TorchBench(make, train, None, None, {})
+    run = bench.train((), 1.0).run
+    remedy = Remedy("remove output operation", "", {"operation": operation}, "")
+    words, line, apply = list(options_for(remedy, run))[-1]
+    bench.train((Change(words, remedy, line, apply),), 1.0)
+    make, train, without = training_behind()
+    train(*make(), Nobody())
+    torch.testing.assert_close(left[1], without[0], rtol=0, atol=0)
+    assert not torch.equal(left[0], without[0])
+
+
+def rates_of(words, action, length, **parameters):
+    """Return the rates at which a change steps, where a schedule warms up over `length` steps."""
+    taken = []
+
+    def make():
+        torch.manual_seed(0)
+        model = nn.Linear(3, 1)
+        return model, torch.optim.SGD(model.parameters(), lr=0.05)
+
+    def train(model, optimizer, recorder):
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / length)
+        optimizer.register_step_pre_hook(lambda each, *_: taken.append(each.param_groups[0]["lr"]))
+        x, y = prices()
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            value = functional.mse_loss(model(x), y / 500)
+            value.backward()
+            optimizer.step()
+            schedule.step()
+            recorder.log(loss=value)
+
+    bench = TorchBench(make, train, None, None, {})
+    run = bench.train((), 1.0).run
+    remedy = Remedy(action, "", parameters, "")
+    options = {each[0]: each for each in options_for(remedy, run)}
+    taken.clear()
+    bench.train((Change(words, remedy, options[words][1], options[words][2]),), 1.0)
+    return np.array(taken)
+
+
+def test_a_warm_up_that_is_too_long_leaves_the_rate_of_the_optimizer():
+    taken = rates_of("lr of the optimizer held", "shorten warm-up", 10_000)
+    np.testing.assert_allclose(taken, 0.05)
+
+
+@pytest.mark.parametrize("times", [10, 1000, 10_000, 100_000])
+def test_a_rate_that_begins_at_0_is_raised_by_each_factor(times):
+    taken = rates_of(f"lr times {times:.3g}", "raise learning rate", 10_000, factor=1000.0)
+    np.testing.assert_allclose(taken, 0.05 * times * np.arange(STEPS) / 10_000)
+
+
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_targets_take_the_shape_of_the_answers():
     def flat():

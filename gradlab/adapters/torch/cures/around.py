@@ -49,7 +49,7 @@ class Stage:
                     raise Enough
                 count[0] += 1
 
-            self._keep(optimizer.register_step_pre_hook(before))
+            self.keep(optimizer.register_step_pre_hook(before))
 
     def at_each_step(
         self,
@@ -68,8 +68,8 @@ class Stage:
                 if after is not None:
                     after(each)
 
-            self._keep(optimizer.register_step_pre_hook(ahead))
-            self._keep(optimizer.register_step_post_hook(behind))
+            self.keep(optimizer.register_step_pre_hook(ahead))
+            self.keep(optimizer.register_step_post_hook(behind))
 
     def rates(self, rate: Callable[[float, float, int], float]) -> None:
         """Take each step at `rate(now, at the first step, number)`; the group keeps its own.
@@ -104,12 +104,13 @@ class Stage:
         setattr(place, name, ours)
         self.stack.callback(setattr, place, name, original)
 
-    def _keep(self, handle: Any) -> None:
+    def keep(self, handle: Any) -> None:
+        """Remove a hook when the trial ends."""
         self.stack.callback(handle.remove)
 
     def before_model(self, hook: Callable[[tuple, dict], tuple[tuple, dict]]) -> None:
         """Let the model be called with what `hook(arguments, keywords)` returns."""
-        self._keep(
+        self.keep(
             self.model.register_forward_pre_hook(
                 lambda _module, args, kwargs: hook(args, kwargs), with_kwargs=True
             )
@@ -117,7 +118,7 @@ class Stage:
 
     def behind_model(self, hook: Callable[[Any], Any]) -> None:
         """Let the model answer what `hook(answer)` returns."""
-        self._keep(self.model.register_forward_hook(lambda _module, _args, answer: hook(answer)))
+        self.keep(self.model.register_forward_hook(lambda _module, _args, answer: hook(answer)))
 
 
 Apply = Callable[[Stage], None]
@@ -220,6 +221,27 @@ def without_softmax(stage: Stage) -> None:
         return original(input.clamp_min(TINY).log(), *rest, **named)
 
     stage.patch(functional, "cross_entropy", wrapper)
+
+
+def without_last(stage: Stage, operation: str) -> None:
+    """Pass by the module that makes the model's last operation, such as a ReLU behind the head."""
+    kind = operation.replace("_", "").lower()
+    seen: list[tuple[Tensor, Tensor]] = []  # what the last such module was given, and answered
+
+    def note(_module: nn.Module, given: tuple[Any, ...], answer: Tensor) -> None:
+        seen[:] = [(given[0], answer)]
+
+    def passed_by(output: Tensor) -> Tensor:
+        given, answer = seen.pop() if seen else (output, output)
+        same = output.data_ptr() == answer.data_ptr() and output.numel() == answer.numel()
+        return given.reshape(output.shape) if same else output
+
+    for module in stage.model.modules():
+        if type(module).__name__.lower() == kind:
+            if getattr(module, "inplace", False):
+                module.inplace = False  # or what it was given would be lost
+            stage.keep(module.register_forward_hook(note))
+    stage.behind_model(lambda output: with_answer(output, passed_by))
 
 
 def without_sigmoid(stage: Stage) -> None:

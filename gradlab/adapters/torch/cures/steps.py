@@ -22,13 +22,13 @@ def lower_rate(remedy: Remedy, run: Run) -> Iterator[Option]:
 
 
 def raise_rate(remedy: Remedy, run: Run) -> Iterator[Option]:
-    """Take larger steps: by the factor of the remedy, by 10, and by ten times the factor."""
+    """Take larger steps: by the factor of the remedy, by 10, and by 10 and 100 times the factor."""
     yield from _rate(remedy, run, up=True)
 
 
 def _rate(remedy: Remedy, run: Run, *, up: bool) -> Iterator[Option]:
     factor = float(remedy.parameters.get("factor", USUAL_FACTOR))
-    further = (factor * USUAL_FACTOR,) if up else (USUAL_FACTOR**2, USUAL_FACTOR**3)
+    further = (factor * 10, factor * 100) if up else (USUAL_FACTOR**2, USUAL_FACTOR**3)
     for each in dict.fromkeys((factor, USUAL_FACTOR, *further)):
         if not 1 < each < math.inf:
             continue
@@ -42,7 +42,8 @@ def _scaling(times: float) -> Apply:
 
 def _new_rate(run: Run, times: float) -> str:
     rate = run.config.get("learning_rate")
-    return f"{rate * times:.3g}" if isinstance(rate, float) else f"times {times:.3g}"
+    known = isinstance(rate, float) and rate > 0  # a warm-up may begin at 0
+    return f"{rate * times:.3g}" if known else f"times {times:.3g}"
 
 
 def warm_up(remedy: Remedy, run: Run) -> Iterator[Option]:
@@ -57,8 +58,11 @@ def warm_up(remedy: Remedy, run: Run) -> Iterator[Option]:
     yield f"warm-up {length}", line, apply
 
 
-def hold_rate(_remedy: Remedy, run: Run) -> Iterator[Option]:
-    """Hold the rate at the schedule's largest, at its first, or at the optimizer's own."""
+def hold_rate(remedy: Remedy, run: Run) -> Iterator[Option]:
+    """Hold the rate at the schedule's largest, at its first, or at the optimizer's own.
+
+    Of a warm-up that is too long, the largest is not yet what it leads to: the optimizer's own is.
+    """
     rates = run.step("learning_rate")[:, 0]
     known = rates[rates == rates]
     largest = float(known.max()) if len(known) else 0.0
@@ -70,11 +74,28 @@ def hold_rate(_remedy: Remedy, run: Run) -> Iterator[Option]:
         stage.rates(lambda _now, first, _number: first)
 
     line = "leave the schedule out, or give it as many steps as the training has"
+    if remedy.action == "shorten warm-up":
+        yield "lr of the optimizer held", line, _hold_own
     yield f"lr held at {largest:.3g}", line, apply
     yield "lr of the first step held", line, held
     base = run.config.get("learning_rate")
     if isinstance(base, float) and base > largest:
         yield f"lr held at {base:.3g}", line, lambda stage: stage.rates(lambda *_: base)
+
+
+def _hold_own(stage: Stage) -> None:
+    """Hold the rates that the optimizers were made with."""
+    own = {
+        id(group): group.get("initial_lr", group["lr"])
+        for optimizer in stage.optimizers
+        for group in optimizer.param_groups
+    }
+
+    def before(optimizer: Optimizer, _number: int) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = own.get(id(group), group["lr"])
+
+    stage.at_each_step(before)
 
 
 def clip(remedy: Remedy, _run: Run) -> Iterator[Option]:

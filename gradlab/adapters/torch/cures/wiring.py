@@ -94,6 +94,13 @@ def remove_operation(remedy: Remedy, run: Run) -> Iterator[Option]:
     if operation.startswith("sigmoid"):
         line = "leave out the sigmoid: the loss takes logits"
         yield "no sigmoid before the loss", line, around.without_sigmoid
+    if operation and not operation.startswith(("softmax", "log_softmax")):
+        line = f"leave out the {operation} at the end of the model"
+        yield (
+            f"no {operation} at the end",
+            line,
+            lambda stage: around.without_last(stage, operation),
+        )
 
 
 def match_shapes(_remedy: Remedy, _run: Run) -> Iterator[Option]:
