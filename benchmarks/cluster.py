@@ -22,7 +22,6 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +72,6 @@ def processor_seconds() -> float:
 def ways():
     """Yield the three ways to train cells, each started and warm."""
     warm = plans_of(SHORT, iterations=2)
-    warnings.filterwarnings("ignore", message="Port .* is already in use")
     with connected("local", 2) as two, connected("local", 1) as one:
         made: dict[str, dict[str, Any]] = {
             "two processes": {"jobs": 2},

@@ -57,15 +57,17 @@ def alone(tmp_path_factory):
     return gradlab.compare(**GRID, jobs=1, runs=tmp_path_factory.mktemp("alone"))
 
 
-def tables_of(folder):
+def tables_of(cell):
     """Return the tables of a record, byte by byte."""
+    folder = cell.run._source.folder  # a temporary one, where the cell lies at a URL
     return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
 
 
 def assert_same_records(one, other):
     assert [cell.name for cell in one.cells] == [cell.name for cell in other.cells]
     for mine, theirs in zip(one.cells, other.cells, strict=True):
-        assert tables_of(mine.folder) == tables_of(theirs.folder)
+        assert len(tables_of(mine)) == 3
+        assert tables_of(mine) == tables_of(theirs)
         assert str(mine.diagnosis) == str(theirs.diagnosis)
 
 
@@ -82,6 +84,26 @@ def test_a_cluster_without_a_shared_disk_records_the_same(client, alone, tmp_pat
     assert_same_records(alone, result)
     assert len(seen) == 4
     assert list(tmp_path.glob(".*")) == []
+
+
+def test_workers_write_to_a_url_themselves(client, alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(clusters._Sweep, "_keep", None)  # for files that came by the scheduler
+    options = GRID | {"runs": f"file://{tmp_path}/sweep", "cluster": client}
+    assert_same_records(alone, gradlab.compare(**options))
+    assert list((tmp_path / "sweep").glob(".*")) == []
+    assert [cell.reused for cell in gradlab.compare(**options).cells] == [True] * 4
+
+
+def test_a_cluster_of_threads_writes_to_the_memory_of_its_process(alone):
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with distributed.Client(processes=False, **options) as threads:
+        result = gradlab.compare(**GRID, runs="memory://of-threads", cluster=threads)
+    assert_same_records(alone, result)
+
+
+def test_workers_that_see_another_store_are_refused(client):
+    with pytest.raises(GradlabError, match="'memory://here' leads to another place here than"):
+        gradlab.compare(**GRID, runs="memory://here", cluster=client)
 
 
 def test_an_address_is_as_good_as_a_client(client, alone, tmp_path):

@@ -99,7 +99,7 @@ ROOMS = {
     "comparison": room(
         "kinds _version activations comparison.* datasets diagnosis display errors files nn.* "
         "options ranges run.* training",
-        "dask distributed joblib numpy pandas",
+        "dask distributed fsspec joblib numpy pandas",
     ),
     "report": room(
         "kinds _version comparison diagnosis diagnosis.expectation differences differences.telling "

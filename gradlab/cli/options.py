@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from gradlab.cli import completion
-from gradlab.errors import ArgumentError, GradlabError
+from gradlab.errors import ArgumentError, GradlabError, shown
 from gradlab.options import TrainingOptions, option_of
 from gradlab.ranges import COUNT, Range
 
@@ -47,6 +47,15 @@ def _reader(name: str, read: Callable[[str, str], Any]) -> Callable[[Any], Any]:
             raise GradlabError(str(error)) from None
 
     return parse
+
+
+def _folder(typed: str | Path) -> Path:
+    """Read a folder; typer hands defaults to it too."""
+    if "://" in str(typed):
+        raise GradlabError(
+            f"--runs {shown(typed)} must be a folder here; gradlab compare alone takes a URL"
+        )
+    return Path(typed)
 
 
 def training_options(command: Function) -> Function:
@@ -128,6 +137,7 @@ Runs = Annotated[
     typer.Option(
         "--runs",
         metavar="FOLDER",
+        parser=_folder,
         help="Folder that keeps finished trainings, to find them again.",
         rich_help_panel=OUTPUT,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ def train(
     source: Data,
     *,
     jobs: int,
-    runs: Path,
+    runs: str | Path,
     force: bool,
     in_place: bool = False,
     cluster: str | None = None,
@@ -106,7 +107,7 @@ def clock(seconds: float) -> str:
 class _Progress:
     """The bar on a terminal, or a line a cell elsewhere."""
 
-    def __init__(self, plans: Sequence[Plan], jobs: int, runs: Path):
+    def __init__(self, plans: Sequence[Plan], jobs: int, runs: str | Path):
         self.cells: dict[Plan, Cell] = {}
         self._console = console()
         self._order = sorted(plans, key=lambda each: each.cost, reverse=True)
@@ -180,15 +181,17 @@ class _Progress:
 
     def interrupted(self, in_place: bool) -> None:
         """Say what an interrupted training leaves, as it lies in the folder."""
-        from gradlab.comparison import is_finished
+        from gradlab.comparison import finished
+        from gradlab.errors import GradlabError
 
         count = len(self._order)
         if in_place and count > len(self.cells):
-            self._say(_recorded(self._runs / self._order[0].folder, self._order[0]))
+            self._say(_recorded(Path(self._runs) / self._order[0].folder, self._order[0]))
             return
-        kept = sum(
-            each in self.cells or is_finished(self._runs / each.folder) for each in self._order
-        )
+        others = [each for each in self._order if each not in self.cells]
+        kept = len(self.cells)
+        with contextlib.suppress(GradlabError):  # a store that cannot be reached any more
+            kept += sum(finished(others, self._runs))
         if not kept:
             self._say(f"interrupted: none of {count} cells is finished, nothing is kept")
             return

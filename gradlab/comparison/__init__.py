@@ -6,8 +6,8 @@ from gradlab.comparison.cell import Cell, row
 from gradlab.comparison.grid import Comparison, compare, compared
 from gradlab.comparison.networks import Network
 from gradlab.comparison.plan import DEFAULT_DEPTHS, DEFAULT_NETWORKS, Plan, plan_cells
-from gradlab.comparison.schedule import train_cells
-from gradlab.comparison.workers import is_finished, train_cell
+from gradlab.comparison.schedule import finished, train_cells
+from gradlab.comparison.workers import train_cell
 
 __all__ = [
     "DEFAULT_DEPTHS",
@@ -19,7 +19,7 @@ __all__ = [
     "combinations",
     "compare",
     "compared",
-    "is_finished",
+    "finished",
     "place_words",
     "plan_cells",
     "read_axes",

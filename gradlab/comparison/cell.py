@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.comparison.plan import Plan
+from gradlab.comparison.stores import Stored
 from gradlab.diagnosis import NOT_LEARNED, SLOW, Diagnosis, accuracy, diagnose, outcome
 from gradlab.run import Run, load
 
@@ -18,11 +19,11 @@ NO_FAULT = "no fault found"
 class Cell:
     """One trained cell of a comparison.
 
-    Its plan, the folder of its run, and whether it was found finished.
+    Its plan, where its run lies, and whether it was found finished.
     """
 
     plan: Plan
-    folder: Path
+    folder: Path | Stored
     reused: bool = False
 
     @property
@@ -33,6 +34,8 @@ class Cell:
     @functools.cached_property
     def run(self) -> Run:
         """The recorded run."""
+        if isinstance(self.folder, Stored):
+            return self.folder.load()
         return load(self.folder)
 
     @functools.cached_property

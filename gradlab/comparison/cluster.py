@@ -23,11 +23,13 @@ from gradlab.comparison.connection import (
     PATIENCE,
     address_of,
     check,
+    check_memory,
     connected,
     replace_lost,
     workers_of,
 )
 from gradlab.comparison.plan import Plan
+from gradlab.comparison.stores import Store
 from gradlab.comparison.workers import appear, is_sealed
 from gradlab.datasets import Data
 from gradlab.errors import GradlabError, RunError
@@ -48,7 +50,7 @@ OnProgress = Callable[[Plan, float], None]
 def train(
     plans: Sequence[Plan],
     data: Data,
-    runs: Path,
+    runs: Path | Store,
     cluster: Any,
     jobs: int,
     on_progress: OnProgress,
@@ -61,36 +63,23 @@ def train(
         A cluster that cannot be used or went away, a cell that cannot be trained.
     """
     with connected(cluster, jobs) as client, _shared(runs) as token:
-        _check_memory(client, plans)
-        yield from _Sweep(client, plans, data, runs.resolve(), token, on_progress).run()
+        check_memory(client, plans)
+        yield from _Sweep(client, plans, data, runs, token, on_progress).run()
 
 
 @contextlib.contextmanager
-def _shared(runs: Path) -> Iterator[str]:
-    """Lay a file into `runs` by which a worker knows that it sees the same folder."""
+def _shared(runs: Path | Store) -> Iterator[str]:
+    """Lay a file into `runs` by which a worker knows that it sees the same folder or store."""
+    if isinstance(runs, Store):
+        with runs.marked() as name:
+            yield name
+        return
     token = runs / f".gradlab-{uuid.uuid4().hex}.token"
     token.touch()
     try:
         yield token.name
     finally:
         token.unlink(missing_ok=True)
-
-
-def _check_memory(client: Client, plans: Sequence[Plan]) -> None:
-    """Raise GradlabError where a cell does not fit into a worker."""
-    most = max(plans, key=lambda each: each.memory)
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    limits = {where: each["memory_limit"] for where, each in workers.items()}
-    limits = {where: limit for where, limit in limits.items() if limit}
-    if not limits:
-        return
-    where = min(limits, key=lambda each: limits[each])
-    if most.memory > limits[where]:
-        raise GradlabError(
-            f"{most.name} needs at least {most.memory / 1e9:.2g} GB of memory, and worker {where} "
-            f"has {limits[where] / 1e9:.2g} GB; start workers with a larger --memory-limit, or "
-            "make --width, --seeds or --depth smaller"
-        )
 
 
 class _Sweep:
@@ -101,14 +90,14 @@ class _Sweep:
         client: Client,
         plans: Sequence[Plan],
         data: Data,
-        runs: Path,
+        runs: Path | Store,
         token: str,
         on_progress: OnProgress,
     ):
         self._client = client
         self._waiting = list(reversed(plans))  # the costliest last, to be taken first
         self._data = data
-        self._runs = runs
+        self._runs = runs if isinstance(runs, Store) else runs.resolve()
         self._on_progress = on_progress
         self._tries: Counter[Plan] = Counter()
         self._failed: dict[Plan, list[str]] = {}
@@ -121,7 +110,8 @@ class _Sweep:
         self._looked = time.monotonic()
         self._seen = self._looked  # when there was a worker last
         every = max(1.0, len(self._workers) / MESSAGES)
-        self._order = remote.Order(uuid.uuid4().hex, __version__, str(runs), token, every)
+        where = self._runs.url if isinstance(self._runs, Store) else str(self._runs)
+        self._order = remote.Order(uuid.uuid4().hex, __version__, where, token, every)
         self._sent: Future | None = None
 
     def run(self) -> Iterator[Plan]:
@@ -240,16 +230,17 @@ class _Sweep:
             self._waiting.append(plan)
             return
         if result is not None:
-            self._keep(plan, result)
+            assert isinstance(self._runs, Path)
+            self._keep(plan, result, self._runs)
         yield plan
 
-    def _keep(self, plan: Plan, files: remote.Files) -> None:
+    def _keep(self, plan: Plan, files: remote.Files, runs: Path) -> None:
         """Write a cell that came from a worker."""
         try:
-            appear(plan, self._runs, lambda folder: _unpack(plan, files, folder))
+            appear(plan, runs, lambda folder: _unpack(plan, files, folder))
         except OSError as error:
             raise RunError(
-                f"runs={str(self._runs)!r} cannot be written to: {error.strerror}; free some space "
+                f"runs={str(runs)!r} cannot be written to: {error.strerror}; free some space "
                 f"or choose another folder; {KEPT}"
             ) from None
 

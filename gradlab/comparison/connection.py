@@ -8,10 +8,11 @@ import os
 import pkgutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from gradlab._version import __version__
+from gradlab.comparison.plan import Plan
 from gradlab.comparison.remote import differs
 from gradlab.errors import ArgumentError, GradlabError, shown
 
@@ -117,7 +118,8 @@ def _started(jobs: int) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,  # pyright: ignore[reportArgumentType]
+            dashboard_address="127.0.0.1:0",  # any free port: two commands may run at once
+            scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL + 1,
             env=KEEP | ONE_THREAD,
         )
@@ -207,3 +209,20 @@ def _compare_versions(client: Client) -> None:
             )
         if version != __version__:
             raise GradlabError(differs(__version__, version, where))
+
+
+def check_memory(client: Client, plans: Sequence[Plan]) -> None:
+    """Raise GradlabError where a cell does not fit into a worker."""
+    most = max(plans, key=lambda each: each.memory)
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    limits = {where: each["memory_limit"] for where, each in workers.items()}
+    limits = {where: limit for where, limit in limits.items() if limit}
+    if not limits:
+        return
+    where = min(limits, key=lambda each: limits[each])
+    if most.memory > limits[where]:
+        raise GradlabError(
+            f"{most.name} needs at least {most.memory / 1e9:.2g} GB of memory, and worker {where} "
+            f"has {limits[where] / 1e9:.2g} GB; start workers with a larger --memory-limit, or "
+            "make --width, --seeds or --depth smaller"
+        )

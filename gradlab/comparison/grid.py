@@ -199,8 +199,10 @@ def compare(
         How many seeds to train at once, counted from 0.
     jobs : int
         Processes; -1 = one a core.
-    runs : path
-        Folder that keeps the cells.
+    runs : path or URL
+        What keeps the cells: a folder, or a store such as "s3://bucket/sweep", which workers
+        write to themselves. Stores need `gradlab-diagnostics[cluster]` and fsspec's package for
+        them, such as s3fs.
     force : bool
         Train every cell anew.
     on_cell : callable, optional
@@ -223,7 +225,8 @@ def compare(
     Raises
     ------
     ArgumentError, DataError, RunError
-        A bad argument or data set, before anything is trained; a folder that cannot be written.
+        A bad argument or data set, before anything is trained; a folder or store that cannot be
+        written.
     GradlabError
         A worker process that was killed; a cluster that does not answer, lacks gradlab or has
         another version of it.

@@ -9,9 +9,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gradlab.comparison.plan import Plan
+from gradlab.comparison.stores import Store, train_into
 from gradlab.comparison.workers import train_cell
 from gradlab.datasets import Data
 from gradlab.errors import GradlabError
@@ -23,7 +25,7 @@ EVERY = 0.25  # seconds between two looks at how far the cells are
 def train(
     plans: Sequence[Plan],
     data: Data,
-    runs: Path,
+    runs: Path | Store,
     jobs: int,
     on_progress: Callable[[Plan, float], None],
     *,
@@ -41,13 +43,13 @@ def train(
 
     by_folder = {each.folder: each for each in plans}
     workers = min(joblib.effective_n_jobs(jobs), len(plans))
-    with _watched(plans, on_progress) as progress:
-        here = (runs.resolve(), in_place, os.getpid(), progress)
+    with _watched(plans, on_progress) as progress, _place(runs, in_place) as place:
+        here = (place, os.getpid(), progress)
         tasks = (joblib.delayed(_work)(each, data, *here) for each in plans)
         try:
             parallel = joblib.Parallel(workers, return_as="generator_unordered", batch_size=1)  # pyright: ignore
-            for path in parallel(tasks):
-                yield by_folder[Path(str(path)).name]
+            for folder in parallel(tasks):
+                yield by_folder[str(folder)]
         except TerminatedWorkerError:
             raise GradlabError(
                 "a worker process was killed (out of memory?); finished cells are kept, run the "
@@ -55,14 +57,37 @@ def train(
             ) from None
 
 
-def _work(
-    each: Plan, data: Data, runs: Path, in_place: bool, main_process: int, progress: Path
-) -> str:
-    """Train a cell in a worker; at Ctrl-C the main process ends it, without a traceback."""
+@dataclass(frozen=True)
+class _Place:
+    """Where a worker puts its cells, and how: see `train_cells` and `Store.marked`."""
+
+    runs: Path | Store
+    in_place: bool = False
+    token: str = ""
+
+
+@contextlib.contextmanager
+def _place(runs: Path | Store, in_place: bool) -> Iterator[_Place]:
+    if isinstance(runs, Store):
+        with runs.marked() as token:
+            yield _Place(runs, token=token)
+    else:
+        yield _Place(runs.resolve(), in_place)
+
+
+def _work(each: Plan, data: Data, place: _Place, main_process: int, progress: Path) -> str:
+    """Train a cell in a worker, and return its folder's name.
+
+    At Ctrl-C the main process ends the worker, without a traceback.
+    """
     if os.getpid() != main_process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Ticks(progress / each.folder) as ticks:
-        return train_cell(each, data, runs, in_place=in_place, on_step=ticks)
+        if isinstance(place.runs, Store):
+            train_into(each, data, place.runs, place.token, ticks)
+        else:
+            train_cell(each, data, place.runs, in_place=place.in_place, on_step=ticks)
+    return each.folder
 
 
 class Ticks:

@@ -1,7 +1,7 @@
 """What runs on a worker of a cluster: one cell at a time, into a temporary folder of the worker.
 
-The finished cell then goes into the folder of the comparison, where this machine sees the same
-folder; otherwise its files go back as bytes.
+The finished cell then goes to the URL of the comparison, where it has one, or into its folder,
+where this machine sees the same folder; otherwise its files go back as bytes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gradlab._version import __version__
 from gradlab.comparison.plan import Plan
+from gradlab.comparison.stores import Store, is_url, train_into
 from gradlab.comparison.workers import appear, record
 from gradlab.datasets import Data
 from gradlab.errors import GradlabError
@@ -52,9 +53,9 @@ class Order:
     version : str
         Of gradlab where the comparison was asked for.
     runs : str
-        The folder of the comparison, there.
+        The folder of the comparison, there, or its URL.
     token : str
-        A file in it: a machine that finds it there sees the same folder.
+        A file in it: a machine that finds it there sees the same folder or store.
     every : float
         Seconds between two messages of a cell's progress.
     """
@@ -94,9 +95,14 @@ def train_here(each: Plan, data: Data, order: Order) -> Files | Failure | None:
 def _train(each: Plan, data: Data, order: Order) -> Files | None:
     from distributed import get_worker
 
-    with tempfile.TemporaryDirectory(dir=get_worker().local_directory) as place:
+    here = get_worker().local_directory
+    telling = _Telling(each, order)
+    if is_url(order.runs):
+        train_into(each, data, Store(order.runs), order.token, telling, beside=here)
+        return None
+    with tempfile.TemporaryDirectory(dir=here) as place:
         folder = Path(place) / each.folder
-        record(each, data, folder, _Telling(each, order))
+        record(each, data, folder, telling)
         if (Path(order.runs) / order.token).exists():
             appear(each, Path(order.runs), lambda part: _copy(folder, part))
             return None

@@ -29,7 +29,15 @@ def load(path: str | Path) -> Run:
         The folder is no run folder, a file of it is damaged, or it was written by another version
         of gradlab.
     """
-    folder = Path(path)
+    return _load(Path(path), temporary=False)
+
+
+def load_temporary(folder: Path) -> Run:
+    """Load a run from a folder that is deleted with the Run; see `load`."""
+    return _load(folder, temporary=True)
+
+
+def _load(folder: Path, *, temporary: bool) -> Run:
     description = storage.read_description(folder)
     closed = bool(description.get("closed"))
     provenance = description["provenance"]
@@ -49,7 +57,7 @@ def load(path: str | Path) -> Run:
         provenance,
         description["layers"],
         description["replicates"],
-        FolderSource(folder, closed, layout),
+        FolderSource(folder, closed, layout, temporary=temporary),
         blocks=blocks,
     )
 

@@ -56,6 +56,16 @@ Jobs = Annotated[
         options.OUTPUT,
     ),
 ]
+Runs = Annotated[
+    str,
+    typer.Option(
+        "--runs",
+        metavar="FOLDER|URL",
+        help="Folder that keeps finished trainings, to find them again; or a store, such as "
+        "s3://bucket/sweep, that all machines write to.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 Sweep = Annotated[
     list[str] | None,
     typer.Option(
@@ -108,7 +118,7 @@ def compare(
     ),
     json_file: options.JsonFile = None,
     open_it: options.Open = False,
-    runs: options.Runs = Path("runs"),
+    runs: Runs = "runs",
     force: options.Force = False,
     jobs: Jobs = -1,
     cluster: Cluster = None,
