@@ -118,6 +118,12 @@ def deepest(result: Result, gain: float) -> int:
     return max(reached, default=0)
 
 
+def best_gain(result: Result) -> float:
+    """Return the gain at which the deepest networks are right most often."""
+    deep = np.nan_to_num(result.accuracy[:, -1])
+    return result.gains[int(deep.argmax())]
+
+
 def _half(result: Result) -> float:
     """Half way from guessing one of ten digits to the best network."""
     return float(0.5 * (0.1 + np.nanmax(result.accuracy)))
@@ -125,15 +131,15 @@ def _half(result: Result) -> float:
 
 def article(result: Result) -> Article:
     """Lay the result out as a page."""
-    near = min(result.gains, key=lambda gain: abs(gain - result.critical))
     low, high = result.gains[0], result.gains[-1]
     last = result.depths[-1]
     by_gain = dict(zip(result.gains, result.accuracy[:, -1], strict=True))
-    words = {gain: _percent(by_gain[gain]) for gain in (low, near, high)}
+    best = best_gain(result)
+    words = {gain: _percent(by_gain[gain]) for gain in (low, best, high)}
     answer = (
-        f"At {near:g} times 1/√n, theory's critical scale ({result.critical:.2f}): with {last} "
-        f"hidden layers a tanh network is right in {words[near]} of cases there, in {words[low]} "
-        f"at {low:g} and in {words[high]} at {high:g}."
+        f"Near theory's critical scale, {result.critical:.2f} times 1/√n. With {last} hidden "
+        f"layers a tanh network does best at {best:g}: right in {words[best]} of cases, against "
+        f"{words[low]} at {low:g} and {words[high]} at {high:g}."
     )
     code = """
 import gradlab
@@ -166,17 +172,20 @@ print(result)
         Section(
             "The same line in the gradient, before any training",
             "What a layer multiplies the gradient by, measured in the networks before their first "
-            "update, and theory's √χ for an endlessly deep one. They cross 1 at the critical "
-            "scale.",
+            "update, and theory's √χ for an endlessly deep one, which is 1 at the critical scale. "
+            "Just there the signal takes longest to settle: its variance falls like one over the "
+            "depth, and each layer on its way still lowers the gradient a little. So in a network "
+            f"of {last} layers the gradient keeps its size at a slightly larger scale.",
             _factors(result, last),
-            "Measured factors by scale of the weights lie on theory's curve and cross one at the "
-            "critical scale.",
+            "Measured factors by scale of the weights lie on theory's curve, but a little below it "
+            "around the critical scale.",
         ),
     ]
     last_factors = map(float, result.factor[:, -1])
     facts: dict[str, Any] = {
         "critical": result.critical,
         "factors": dict(zip(result.gains, last_factors, strict=True)),
+        "best": best_gain(result),
         "deepest": {gain: deepest(result, gain) for gain in result.gains},
     }
     return Article("phase_diagram", TITLE, QUESTION, answer, sections, facts)

@@ -53,6 +53,30 @@ def test_phases(gain, depth, phase):
     assert phase_diagram.phase(gain, depth, 1.0) == phase
 
 
+def made(accuracy):
+    """Return a result of one depth, 35, with these accuracies at gains 0.4, 1, 1.1 and 3."""
+    gains, column = (0.4, 1.0, 1.1, 3.0), np.array(accuracy)[:, None]
+    factor = np.ones_like(column)
+    return phase_diagram.Result(gains, (35,), column, factor, 1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "best"),
+    [
+        ([0.08, 0.09, 0.62, 0.11], 1.1),
+        ([0.08, 0.62, 0.09, 0.11], 1.0),
+        ([np.nan, np.nan, np.nan, 0.2], 3.0),
+    ],
+)
+def test_the_answer_names_the_scale_that_was_best_in_deep_nets(accuracy, best):
+    assert phase_diagram.best_gain(made(accuracy)) == best
+
+
+def test_the_answer_claims_no_more_for_the_critical_scale_than_was_measured():
+    answer = phase_diagram.article(made([0.08, 0.09, 0.62, 0.11])).answer
+    assert "does best at 1.1: right in 62 % of cases, against 8 % at 0.4 and 11 % at 3" in answer
+
+
 def test_deep_nets_learn_at_the_edge_alone(result):
     """Guessing one of ten digits is right in a tenth of cases."""
     shallow, deep = result.accuracy.T
@@ -83,4 +107,4 @@ def test_the_page_holds(result, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     article = check_page(phase_diagram, result)
     assert article.facts["critical"] == pytest.approx(1.0, abs=1e-6)
-    assert "with 20 hidden layers a tanh network is right in" in article.answer
+    assert "With 20 hidden layers a tanh network does best at 1: right in" in article.answer
