@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # most trainings are over before anything is judged
     from gradlab.run import Run
 
 FINDING_WORDS = ("print", "raise")
+LOAD_SECONDS = 2.0
+"""From then on the code that judges is loaded, in a thread: the training goes on meanwhile."""
 FIRST_SECONDS, FIRST_ITERATIONS = 5.0, 20
 """Before, nothing is judged, but for a NaN: a short training is over before anyone could act."""
 PART_OF_TIME = 50
@@ -49,6 +52,13 @@ class Lookout:
         Makes the Diagnosis of a Run, in place of `gradlab.diagnose`.
     clock : callable
         Seconds that only grow.
+    spent : callable
+        Seconds that this thread has computed: what a verdict costs, on a busy machine too.
+
+    Attributes
+    ----------
+    seconds : float
+        What all verdicts have cost.
     """
 
     def __init__(
@@ -57,8 +67,11 @@ class Lookout:
         *,
         judge: Callable[[Run], Diagnosis] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        spent: Callable[[], float] | None = None,
     ):
         self._on_finding, self._judge, self._clock = on_finding, judge, clock
+        self._spent = spent or (time.thread_time if clock is time.monotonic else clock)
+        self._loading: threading.Thread | None = None
         self._began = clock()
         self._next_time = self._began + FIRST_SECONDS
         self._next_iteration = FIRST_ITERATIONS
@@ -70,11 +83,12 @@ class Lookout:
     def __call__(self, recorder: Recorder, *, ended: bool = False) -> None:
         """Judge what is on disk, if it is time to."""
         if not self._is_due(recorder, ended):
+            self._load_ahead()
             return
-        began = self._clock()
+        began = self._spent()
         diagnosis = self._verdict(recorder)
         now = self._clock()
-        cost = now - began
+        cost = self._spent() - began
         self.seconds += cost
         found = set() if diagnosis is None else {root.rule for root in diagnosis.faults}
         is_new = not found <= self._before | self._told
@@ -82,6 +96,14 @@ class Lookout:
         self._next_iteration = int(recorder.acknowledged * GROWTH) + 1
         if diagnosis is not None:
             self._tell(diagnosis, recorder.acknowledged, ended)
+
+    def _load_ahead(self) -> None:
+        """Load what judges before it is needed: the first verdict need not wait for it."""
+        early = self._clock() < self._began + LOAD_SECONDS
+        if early or self._loading is not None or self._judge is not None:
+            return
+        self._loading = threading.Thread(target=_load, daemon=True, name="gradlab-load")
+        self._loading.start()
 
     def _is_due(self, recorder: Recorder, ended: bool) -> bool:
         if recorder.broke and not self._broke:
@@ -123,6 +145,13 @@ class Lookout:
         if self._on_finding == "raise" and _severity(root) == "error" and not ended:
             raise FindingError(words)
         print(f"gradlab: {one_sentence(words)}", file=sys.stderr, flush=True)
+
+
+def _load() -> None:
+    from gradlab.diagnosis import registry
+
+    with contextlib.suppress(Exception):  # a package whose rule is broken: the verdict says so
+        registry()
 
 
 def lookout(on_finding: str | Callable[[Finding], Any] | None) -> Lookout | None:

@@ -1,10 +1,12 @@
 """When a growing run is judged, what is told, and that it costs next to nothing."""
 
+import threading
+
 import pytest
 
 import gradlab
 from gradlab.errors import ArgumentError, FindingError
-from gradlab.live import Lookout, lookout, quiet
+from gradlab.live import Lookout, judging, lookout, quiet
 from gradlab.live.portion import portion
 from tests.helpers import make_data
 from tests.live.recorders import Clock, Judge, Recorded
@@ -31,6 +33,20 @@ def test_nothing_is_judged_before_five_seconds_and_twenty_iterations(seconds, it
     recorder.acknowledged = iterations
     look(recorder)
     assert judge.calls == calls
+
+
+def test_the_code_that_judges_is_loaded_before_the_first_verdict_and_once(monkeypatch):
+    loaded = threading.Event()
+    calls = []
+    monkeypatch.setattr(judging, "_load", lambda: (calls.append(1), loaded.set()))
+    clock = Clock()
+    look, recorder = Lookout("print", clock=clock), Recorded()
+    for seconds in (1.9, 0.1, 0.1):
+        assert not loaded.is_set() or seconds == 0.1
+        clock.now += seconds
+        look(recorder)
+    assert loaded.wait(10)
+    assert calls == [1]
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(99.9, 1), (100.0, 2)])

@@ -248,9 +248,8 @@ class Record:
         stages = self._loss.stages(self._done, before, made.steps["loss_scale"])
         self.note(**self._loss.facts())
         if self._recorder is not None:
-            values, known = (
-                followed["value"] if followed else (None, np.zeros((len(made.phases), 0), bool))
-            )
+            nothing = None, np.zeros((len(made.phases), 0), bool)
+            values, known = followed["value"] if followed else nothing
             read = np.flatnonzero(known.any(axis=1))
             self._recorder.add_block(
                 made.columns,
