@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -71,9 +72,10 @@ def be_nice() -> None:
 
 
 def _draw(follower: Follower, console: Console, frame: Frame, interval: float) -> None:
+    never = threading.Event()
     with Live(_picture(frame, console), console=console, auto_refresh=False) as shown:
         while frame.state not in ("ended", "killed"):
-            time.sleep(max(interval, follower.pause))
+            follower.wait(never, interval)
             frame = follower.look()
             shown.update(_picture(frame, console), refresh=True)
 
@@ -81,14 +83,14 @@ def _draw(follower: Follower, console: Console, frame: Frame, interval: float) -
 def _write(follower: Follower, frame: Frame, interval: float) -> None:
     from gradlab.live.terminal import plain_line
 
-    before = None
+    before, never = None, threading.Event()
     while True:
         if before is None or frame.iterations != before.iterations or frame.state != before.state:
             print(output.clean(plain_line(frame)), flush=True)
         if frame.state in ("ended", "killed"):
             return
         before = frame
-        time.sleep(max(interval, follower.pause))
+        follower.wait(never, interval)
         frame = follower.look()
 
 

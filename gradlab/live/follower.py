@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from gradlab.live.frame import Frame, describe, tell
 from gradlab.live.judging import AT_THE_END
 from gradlab.live.portion import portion
 from gradlab.run import Run, load
-from gradlab.run.locks import owner_of
+from gradlab.run.locks import LOCK, owner_of
 
 PART_OF_TIME = 20
 """A look that took a second is followed by 20 seconds without one, and so is a verdict: together
@@ -36,6 +37,9 @@ class Follower:
         How many times as long as a look took it rests before the next; verdicts likewise.
     clock : callable
         Seconds that only grow.
+    computed : callable, optional
+        Seconds that this thread has computed: what a look costs beside a training, too, that keeps
+        the processor or Python's lock.
 
     Attributes
     ----------
@@ -52,9 +56,11 @@ class Follower:
         judge: Callable[[Run], Diagnosis] = diagnose,
         rest: float = PART_OF_TIME,
         clock: Callable[[], float] = time.monotonic,
+        computed: Callable[[], float] | None = None,
     ):
         self.folder = folder
         self._judge, self.rest, self._clock = judge, rest, clock
+        self._computed = computed or (time.thread_time if clock is time.monotonic else clock)
         self.diagnosis: Diagnosis | None = None
         self.run: Run | None = None
         self._judged_at, self._next_verdict = 0, clock()
@@ -71,7 +77,7 @@ class Follower:
         RunError
             It is no run folder, or is damaged.
         """
-        began = self._clock()
+        began, before = self._clock(), self._computed()
         self._spent = 0.0
         whole = load(self.folder)
         ended = whole.provenance.get("status") != "unfinished"
@@ -88,9 +94,31 @@ class Follower:
             **tell(self.diagnosis),
         )
         if self._looks:  # the first one loads what it needs
-            self._pause = self.rest * (self._clock() - began - self._spent)
+            self._pause = self.rest * (self._computed() - before - self._spent)
         self._looks += 1
         return frame
+
+    def wait(self, stopped: threading.Event, interval: float) -> bool:
+        """Wait until the next look is due, or the recording has ended; return whether to stop.
+
+        Parameters
+        ----------
+        stopped : Event
+            Set where nobody looks any more.
+        interval : float
+            Seconds from one look to the next, at least.
+        """
+        until = self._clock() + max(interval, self._pause)
+        recorded = self._is_recorded()
+        while (left := until - self._clock()) > 0:
+            if stopped.wait(min(left, interval)):
+                return True
+            if recorded and not self._is_recorded():
+                break
+        return stopped.is_set()
+
+    def _is_recorded(self) -> bool:
+        return (self.folder / LOCK).exists()
 
     @property
     def pause(self) -> float:
@@ -110,13 +138,12 @@ class Follower:
         last = ended and not self._judged_whole
         if not (due or last):
             return
-        began = self._clock()
+        before = self._computed()
         verdict = self._judge(run)
         self.diagnosis = verdict if ended else without_the_end(verdict)
         self._judged_at, self._judged_whole = iterations, ended
-        now = self._clock()
-        self._next_verdict = now + self.rest * (now - began)
-        self._spent = now - began
+        self._spent = self._computed() - before
+        self._next_verdict = self._clock() + self.rest * self._spent
 
     def _state(self, ended: bool) -> str:
         if ended:

@@ -39,6 +39,9 @@ class LiveView:
         self._thread = threading.Thread(target=self._look_on, daemon=True)
         self._thread.start()
 
+    def _ipython_display_(self) -> None:
+        """Show nothing: a cell that ends in `gradlab.live.show(...)` has its output already."""
+
     def stop(self) -> None:
         """Update it no more."""
         self._stopped.set()
@@ -50,7 +53,7 @@ class LiveView:
         return not self._thread.is_alive()
 
     def _look_on(self) -> None:
-        while not self._stopped.wait(max(self._interval, self._follower.pause)):
+        while not self._follower.wait(self._stopped, self._interval):
             try:
                 frame = self._follower.look()
             except (GradlabError, OSError):  # such as a mounted folder that is away for a while

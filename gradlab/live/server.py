@@ -114,7 +114,7 @@ class LiveServer:
 
     def _look_on(self) -> None:
         while not self.has_ended:
-            if self._closing.wait(max(self._interval, self._follower.pause)):
+            if self._follower.wait(self._closing, self._interval):
                 return
             try:
                 self.look()

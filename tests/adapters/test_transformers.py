@@ -243,3 +243,33 @@ def test_before_the_training_there_is_no_run():
         gradlab.errors.RunError, match=r"call Trainer\.train with this callback first"
     ):
         GradlabCallback().run  # noqa: B018
+
+
+class Stopped(Exception):
+    """What a search for hyperparameters raises to give a training up."""
+
+
+def with_a_nan():
+    data = vectors()
+    data[2 * MICRO * BATCH]["x"][0] = float("nan")  # in the third update
+    return data
+
+
+def test_on_finding_is_told_and_the_trainer_goes_on(tmp_path):
+    told = []
+    callback = GradlabCallback(on_finding=told.append, on_nonfinite="record")
+    fit(Classifier(), with_a_nan(), callback, tmp_path)
+    (root,) = told
+    assert "GL001" in [finding.rule for finding in (root, *root.consequences)]
+    assert callback.run.iterations == STEPS
+
+
+def test_what_on_finding_raises_ends_the_training_and_the_record_is_kept(tmp_path):
+    def stop(finding):
+        raise Stopped(finding.message)
+
+    callback = GradlabCallback(tmp_path / "run", on_finding=stop, on_nonfinite="record")
+    with pytest.raises(Stopped):
+        fit(Classifier(), with_a_nan(), callback, tmp_path)
+    callback.close()
+    assert gradlab.load(tmp_path / "run").iterations >= 2

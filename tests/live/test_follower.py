@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -61,6 +62,22 @@ def test_the_end_is_seen(growing):
     frame = follower.look()
     assert (frame.state, frame.status, frame.iterations) == ("ended", "complete", 60)
     assert frame.judged_at == 60
+
+
+def test_the_end_of_a_recording_is_not_slept_through(growing):
+    follower = Follower(growing.recorder.folder, rest=10**6)
+    for _ in range(2):
+        growing.grow(30)
+        follower.look()
+    assert follower.pause > 60
+    growing.end()
+    assert not follower.wait(threading.Event(), 0.01)
+
+
+def test_who_looks_no_more_is_told_so(growing):
+    stopped = threading.Event()
+    stopped.set()
+    assert Follower(growing.recorder.folder).wait(stopped, 60.0)
 
 
 def test_a_run_without_an_iteration_is_shown(growing):
