@@ -37,10 +37,19 @@ def _clips(run: Run, remedy: Remedy) -> bool:
 
 
 def _warms_up(run: Run, remedy: Remedy) -> bool:
+    """Whether the rate rises for so long: as it is configured, or as it was recorded."""
     _, _, length = str(run.config.get("schedule") or "").partition("warmup=")
     wanted = float(remedy.parameters.get("iterations", 50))
     digits = length.split(":")[0]
-    return digits.isdigit() and int(digits) >= wanted
+    if digits.isdigit():
+        return int(digits) >= wanted
+    rates = column(run, "learning_rate")
+    if rates is None or not np.isfinite(rates[0]).any() or not run.iterations:
+        return False
+    largest = np.nanmax(rates)
+    from_little = np.nanmax(rates[0]) < largest / 2
+    reached = int((rates >= 0.9 * largest).any(axis=1).argmax())
+    return bool(from_little and run.times[reached] >= wanted)
 
 
 def _is_normed(run: Run, _remedy: Remedy) -> bool:
@@ -77,6 +86,10 @@ def _decays_nothing(run: Run, _remedy: Remedy) -> bool:
 
 
 def _rate_is_0(run: Run, _remedy: Remedy) -> bool:
+    """Whether no step is taken: a warm-up that begins at 0 goes on to take some."""
+    rates = column(run, "learning_rate")
+    if rates is not None and (rates > 0).any():
+        return False
     rate = run.config.get("learning_rate")
     return isinstance(rate, float) and (rate == 0 or not math.isfinite(rate))
 

@@ -357,6 +357,19 @@ def test_examples_score_inputs_and_skipped_steps_are_columns():
     assert run.step("score")[0, 0] == 0
 
 
+def test_the_rate_of_the_config_is_what_the_optimizer_was_made_with():
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 10)
+    with watch(model, optimizer) as recorder:
+        loss = model(torch.ones(2, 3)).square().mean()
+        loss.backward()
+        optimizer.step()
+    run = recorder.close()
+    assert run.config["learning_rate"] == 0.5
+    assert run.step("learning_rate")[0, 0] == 0
+
+
 def test_the_rate_is_recorded_as_the_schedule_changes_it():
     model = mlp(6, 8, 3)
     optimizer = torch.optim.SGD(model.parameters(), 0.8)

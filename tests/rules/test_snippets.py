@@ -158,3 +158,32 @@ def test_what_a_training_has_already_is_not_proposed(config, action, parameters,
 def test_clipping_that_was_seen_counts(clipped, there):
     run = make_run(steps={"clipped_grad_norm": np.full((20, 2), clipped)}, iterations=20)
     assert already.has(run, Remedy("clip gradient", "", {"norm": 1.0})) is there
+
+
+@pytest.mark.parametrize(
+    ("rates", "there"),
+    [
+        (np.minimum(1, np.arange(60) / 55), True),
+        (np.minimum(1, np.arange(60) / 20), False),
+        (np.minimum(1, 0.6 + np.arange(60) / 100), False),
+        (np.ones(60), False),
+        (np.full(60, np.nan), False),
+    ],
+    ids=["long", "short", "from more than half", "constant", "not recorded"],
+)
+def test_a_warm_up_that_was_seen_counts(rates, there):
+    run = make_run(steps={"learning_rate": np.tile(rates[:, None], 2)}, iterations=60)
+    assert already.has(run, Remedy("warm up", "", {"iterations": 50})) is there
+
+
+def test_a_rate_can_be_lowered_where_a_warm_up_begins_at_0():
+    rates = np.tile(np.arange(20.0)[:, None], 2)
+    run = make_run(config={"learning_rate": 0.0}, steps={"learning_rate": rates}, iterations=20)
+    assert not already.has(run, Remedy("lower learning rate", "", {"factor": 10.0}))
+
+
+def test_a_rate_of_0_is_not_lowered():
+    run = make_run(
+        config={"learning_rate": 0.0}, steps={"learning_rate": np.zeros((20, 2))}, iterations=20
+    )
+    assert already.has(run, Remedy("lower learning rate", "", {"factor": 10.0}))

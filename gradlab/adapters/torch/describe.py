@@ -43,14 +43,14 @@ def config(
         "width": Counter(layer["fan_out"] for layer in layers).most_common(1)[0][0],
         "parameters": counts,
         "optimizer": optimizer_name(optimizers[0]),
-        "learning_rate": finite(settings.get("lr")),
+        "learning_rate": finite(_own_rate(settings)),
         "batch_size": None if inputs.batch_size is None else inputs.batch_size * processes,
         "seeds": 1,
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
     }
     known["epsilon"] = finite(settings.get("eps"))  # Adafactor's is a pair, and none of Adam's kind
     known["weight_decay"] = finite(settings.get("weight_decay")) or None
-    rates = [finite(group.get("lr")) for each in optimizers for group in each.param_groups]
+    rates = [finite(_own_rate(group)) for each in optimizers for group in each.param_groups]
     if len(set(rates)) > 1:
         known["learning_rates"] = rates
     if processes > 1:
@@ -58,6 +58,11 @@ def config(
     if inputs.correlation is not None:
         known |= {"input_correlation": inputs.correlation, "input_rms": inputs.rms}
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _own_rate(group: dict[str, Any]) -> Any:
+    """Return the rate that an optimizer was made with; a schedule may have set another by now."""
+    return group.get("initial_lr", group.get("lr"))
 
 
 def counts(

@@ -79,7 +79,7 @@ def hold_rate(remedy: Remedy, run: Run) -> Iterator[Option]:
     yield f"lr held at {largest:.3g}", line, apply
     yield "lr of the first step held", line, held
     base = run.config.get("learning_rate")
-    if isinstance(base, float) and base > largest:
+    if remedy.action != "shorten warm-up" and isinstance(base, float) and base > largest:
         yield f"lr held at {base:.3g}", line, lambda stage: stage.rates(lambda *_: base)
 
 
