@@ -31,6 +31,7 @@ AREAS = {
     "long_run": "verdict and report by the number of iterations (up to 8 GB of temporary files)",
     "diagnosis": "how right the verdicts are",
     "live": "verdicts while it trains, and a view from another process",
+    "pages": "ten pages in every width and theme, walked through with axe",
     "first_nan": "who names operation, module and line of the first NaN",
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")

@@ -135,8 +135,8 @@ def train_classifier(name: str, *, fault: str, out: Path, steps: int = 120) -> g
     """Train on digits in half precision; the fault is "bias", "softmax" or ""."""
     torch.manual_seed(0)
     data = gradlab.datasets.digits()
-    x = torch.as_tensor(data.x_train, dtype=torch.float32)
-    y = torch.as_tensor(data.y_train).long()
+    x = torch.tensor(data.x_train, dtype=torch.float32)
+    y = torch.tensor(data.y_train).long()
     model = Classifier(4, 64, fault == "softmax")
     if fault == "bias":
         for layer in model.layers:

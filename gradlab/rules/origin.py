@@ -27,7 +27,7 @@ _TO_DO: dict[str, tuple[tuple[str, str], ...]] = {
     "exp": (
         (
             "subtract maximum",
-            "torch.softmax, torch.logsumexp or F.scaled_dot_product_attention instead of exp by "
+            "use torch.softmax, torch.logsumexp or F.scaled_dot_product_attention, not exp by "
             "hand: they subtract the maximum first",
         ),
         ("clamp", "or bound what exp is given: torch.exp(x.clamp_max(50))"),

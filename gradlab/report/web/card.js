@@ -2,7 +2,8 @@
 "use strict";
 const gradlabCard = (() => {
   const { $, make, copied } = gradlabCommon;
-  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const CODE = /^\w+[.(\[]\w/; // "blocks.0.up": a name stays as it is
+  const sentence = (text) => (CODE.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1));
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
   function list(kind, items) {
@@ -31,8 +32,8 @@ const gradlabCard = (() => {
   }
 
   function where({ layers, iterations }, names) {
-    const called = layers.length && names.length ? ` (${names[layers[0] - 1]})` : "";
-    const place = layers.length ? `layer ${layers[0]}${called}, ` : "";
+    const called = names[layers[0] - 1] || `layer ${layers[0]}`;
+    const place = layers.length ? `${called}, ` : "";
     return `${place}iteration ${iterations[0]}`;
   }
 

@@ -1,0 +1,51 @@
+"""A walk through a report: all that a reader may press, unfold and choose, and what is wrong."""
+
+from playwright.sync_api import Page
+
+from tests.browser.axe import serious_violations
+
+MOST_WORDS = 12
+UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+FIRST = ".headline:visible, h1:visible"
+TO_DO = ".try:visible, .lede:visible, #sheet:visible"
+
+
+def first_screen(page: Page) -> list[str]:
+    """Return what the first screen lacks: a short headline, and what to do, without scrolling."""
+    height = page.viewport_size["height"]
+    headline = page.locator(FIRST).first
+    words = headline.inner_text().split()
+    wrong = [f"{len(words)} words in the headline"] if len(words) > MOST_WORDS else []
+    places = [each.bounding_box() for each in page.locator(TO_DO).all()]
+    if not any(place and place["y"] + place["height"] <= height for place in places):
+        wrong.append("what to do is not in the first screen")
+    if page.evaluate(WIDER) > 0:
+        wrong.append("the page is wider than the screen")
+    return wrong
+
+
+def walk(page: Page) -> list[str]:
+    """Press, choose and unfold everything; return what axe finds serious, and what is too wide."""
+    for cell in page.locator(".cell:visible").all()[:3]:
+        cell.click()
+    for select in page.locator("select:visible").all():
+        if select.is_visible():  # a choice may hide another
+            last = select.locator("option").last.get_attribute("value")
+            select.select_option(last if last is not None else {"index": 0})
+    for when in page.locator("[data-when]:visible:enabled").all():
+        when.click()
+    if page.locator("#play").is_visible():
+        page.click("[data-speed]")
+        page.click("#play")
+        page.click("#play")
+    for name in ("[data-copy]:visible", ".go:visible"):
+        if page.locator(name).count():
+            page.locator(name).first.click()
+    page.evaluate(UNFOLD)
+    wrong = serious_violations(page)
+    page.click("#theme")
+    wrong += serious_violations(page)
+    if page.evaluate(WIDER) > 0:
+        wrong.append("unfolded, the page is wider than the screen")
+    return wrong
