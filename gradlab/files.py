@@ -21,7 +21,7 @@ def write_text(path: Path, text: str) -> None:
         The file cannot be written.
     """
     try:
-        target = path.resolve()
+        target = real(path)
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")
         else:
@@ -30,6 +30,14 @@ def write_text(path: Path, text: str) -> None:
         raise RunError(
             f"{path} cannot be written: {error.strerror or error}; choose a folder you may write to"
         ) from None
+
+
+def real(path: Path) -> Path:
+    """Return a path without its links; of links that lead in a circle, one that cannot be opened.
+
+    `Path.resolve` raises a RuntimeError there.
+    """
+    return Path(os.path.realpath(path))
 
 
 def is_file(path: Path) -> bool:

@@ -50,6 +50,15 @@ def test_a_pipe_is_written_to(tmp_path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+def test_links_in_a_circle_are_one_sentence(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    with pytest.raises(RunError, match="one cannot be written: Too many levels of symbolic links"):
+        write_text(one, "new")
+    assert one.is_symlink()
+
+
 def test_a_device_is_written_to():
     null = Path("/dev/null")
     before = null.stat()

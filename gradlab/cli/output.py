@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradlab.errors import GradlabError
+from gradlab.files import real
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CI_COMMAND = re.compile(r"^(?=::|##\[)", flags=re.MULTILINE)
@@ -88,8 +89,14 @@ def open_page(path: Path) -> None:
 
 
 def keep_another_grid(path: Path, grid: str) -> None:
-    """Move a page of another grid out of the way, and say so; `grid` is the one to be written."""
+    """Move a page of another grid out of the way, and say so; `grid` is the one to be written.
+
+    Of a link, the page that it leads to. A pipe is never read: whoever reads it waits for the page.
+    """
     try:
+        path = real(path) if path.is_symlink() else path
+        if not path.is_file():
+            return
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:

@@ -1,13 +1,14 @@
 """What a terminal shows while cells are trained: one clock, in lines of any width."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 import gradlab
-from gradlab.cli import progress
+from gradlab.cli import output, progress
 from gradlab.cli.progress import Rate, clock
 from gradlab.comparison import Cell, plan_cells
 from tests.cli.calls import call
@@ -111,6 +112,20 @@ def test_an_interrupt_counts_the_cells_that_lie_in_the_folder(shown, tmp_path, c
 
 
 GRID = ["compare", "--network", "relu", "--width", "4", "--seeds", "1", "--iterations", "5"]
+
+
+def test_a_pipe_is_never_read_and_a_link_leads_to_the_page_that_is_kept(capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    output.keep_another_grid(tmp_path / "pipe", "")
+    page = tmp_path / "there" / "page.html"
+    page.parent.mkdir()
+    page.write_text('<meta name="gradlab-grid" content="abc">')
+    link = tmp_path / "link.html"
+    link.symlink_to(page)
+    output.keep_another_grid(link, "def")
+    assert link.is_symlink()
+    assert [path.name for path in page.parent.iterdir()] == ["page-1.html"]
+    assert str(page.parent / "page-1.html") in capsys.readouterr().out.replace("\n", "")
 
 
 def test_the_page_of_another_grid_is_kept(capsys, tmp_path):
