@@ -33,11 +33,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def real(path: Path) -> Path:
-    """Return a path without its links; of links that lead in a circle, one that cannot be opened.
-
-    `Path.resolve` raises a RuntimeError there.
-    """
-    return Path(os.path.realpath(path))
+    """Return a path without its links; RunError where they lead in a circle."""
+    found = Path(os.path.realpath(path))
+    if os.path.islink(found):  # noqa: PTH114  # of a name too long, Path.is_symlink raises
+        raise RunError(f"{path} is a link that leads back to itself; choose another path")
+    return found
 
 
 def is_file(path: Path) -> bool:

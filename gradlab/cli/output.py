@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gradlab.errors import GradlabError
+from gradlab.errors import GradlabError, shown
 from gradlab.files import real
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -66,18 +66,20 @@ def check_writable(*paths: Path | None) -> None:
     for path in paths:
         if path is None:
             continue
-        if path.is_dir():
-            raise GradlabError(f"output {str(path)!r} is a folder; give a file name")
+        name = shown(str(path))
+        target = real(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                raise GradlabError(f"output {name} is a folder; give a file name")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            writable = target if target.exists() else target.parent
         except OSError as error:
             raise GradlabError(
-                f"output {str(path)!r} cannot be written: {error.strerror}; choose another folder"
+                f"output {name} cannot be written: {error.strerror}; choose another path"
             ) from None
-        writable = path if path.exists() else path.parent
         if not os.access(writable, os.W_OK):
             raise GradlabError(
-                f"output {str(path)!r} cannot be written: no permission; choose another folder"
+                f"output {name} cannot be written: no permission; choose another folder"
             )
 
 
@@ -119,8 +121,8 @@ def write_report(subjects: list[Any], path: Path, **options: Any) -> Path:
     first = subjects[0]
     keep_another_grid(path, first.fingerprint if isinstance(first, Comparison) else "")
     written = write_report(subjects[0] if len(subjects) == 1 else subjects, path, **options)
-    size = written.stat().st_size / 1e6
-    say(f"report: {written}  ({size:.1f} MB, opens offline in any browser)")
+    size = f"{written.stat().st_size / 1e6:.1f} MB, " if written.is_file() else ""
+    say(f"report: {written}  ({size}opens offline in any browser)")
     return written
 
 

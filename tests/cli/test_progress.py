@@ -111,6 +111,22 @@ def test_an_interrupt_counts_the_cells_that_lie_in_the_folder(shown, tmp_path, c
     assert "100 of 100 iterations are recorded" in capsys.readouterr().out
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_the_training(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    for path, sentence in (
+        (tmp_path / "loop", "is a link that leads back to itself"),
+        (tmp_path / "file" / "x.html", "cannot be written: File exists"),
+        (tmp_path / ("x" * 300), "cannot be written: File name too long"),
+        (tmp_path, "is a folder"),
+    ):
+        with pytest.raises(gradlab.errors.GradlabError, match=sentence):
+            output.check_writable(path)
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "x.html")
+    output.check_writable(tmp_path / "link")
+    assert (tmp_path / "there").is_dir()
+
+
 GRID = ["compare", "--network", "relu", "--width", "4", "--seeds", "1", "--iterations", "5"]
 
 
