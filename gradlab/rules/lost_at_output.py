@@ -12,11 +12,19 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import OF_LOSS, number, seeds
-from gradlab.rules.yardsticks import LEARNED, batch_size, column, outcomes, severity
+from gradlab.rules.yardsticks import (
+    LEARNED,
+    batch_size,
+    column,
+    given_probabilities,
+    outcomes,
+    severity,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
 
+OF_LOGITS = ("cross_entropy",)
 TWICE = {
     "cross_entropy": ("softmax", "log_softmax", "sigmoid"),
     "binary_cross_entropy_with_logits": ("sigmoid",),
@@ -33,15 +41,17 @@ class LostAtOutput(Rule):
     softmax, sigmoid, clamp, relu or log pass on. A gain below the limit in most of the iterations
     measured, in a seed that does not learn, is reported, unless what stands behind gives it back,
     as a logarithm does behind a softmax; so is an operation that the criterion applies itself and
-    that stands before it once more.
+    that stands before it once more, and a criterion that takes logits or logarithms and is given
+    answers that add up to 1 in each row: probabilities.
 
     Why it is bad
     -------------
     Whatever is lost here is lost for every layer. A softmax over one unit is constant; a sigmoid
     far out is flat; a clamp passes nothing outside its range. Softmax before a cross-entropy that
-    takes logits cannot get the loss of ten classes below 1.461. A small gain alone is no fault:
-    sigmoid before binary cross-entropy has .003 and learns, since the loss's own derivative makes
-    up for it.
+    takes logits cannot get the loss of ten classes below 1.461. nll_loss of probabilities
+    multiplies each gradient by the probability of what is right: next to nothing where it is needed
+    most. A small gain alone is no fault: sigmoid before binary cross-entropy has .003 and learns,
+    since the loss's own derivative makes up for it.
 
     Example
     -------
@@ -90,7 +100,7 @@ class LostAtOutput(Rule):
 
     def missing(self, run: Run) -> str | None:
         """The output stage is needed; only a framework's adapter sees it."""
-        if column(run, "output_gain") is not None or _cut_off(run):
+        if column(run, "output_gain") is not None or _cut_off(run) or _mistaken(run):
             return None
         return (
             "needs output_gain, which this record does not hold: no operation was seen behind the "
@@ -99,7 +109,7 @@ class LostAtOutput(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the iterations at which the output stage was measured."""
-        repeated = _repeated(run)
+        mistaken = _mistaken(run)
         passed = _passed(run)
         states = outcomes(run)
         gains = column(run, "output_gain")
@@ -117,7 +127,7 @@ class LostAtOutput(Rule):
             low = float((known < self.limit("gain")).mean()) >= self.limit("often")
             lost = low and not passed > self.limit("gain")
             mask[seed, -1] = states[seed].state != LEARNED and lost
-        if repeated:
+        if mistaken:  # whatever passes: the criterion measures something else
             mask[:, -1] |= np.array([state.state != LEARNED for state in states])
         hits = Hits(mask)
         if not hits.which:
@@ -127,9 +137,10 @@ class LostAtOutput(Rule):
             if np.isfinite(values[hits.which]).any()
             else np.nan
         )
-        return self._finding(run, hits, value, repeated, states[hits.which[0]].evidence)
+        return self._finding(run, hits, value, states[hits.which[0]].evidence)
 
-    def _finding(self, run: Run, hits: Hits, value: float, repeated: str, evidence: str) -> Finding:
+    def _finding(self, run: Run, hits: Hits, value: float, evidence: str) -> Finding:
+        mistaken = _mistaken(run)
         stage = run.output_factors
         told = (
             " x ".join(
@@ -140,10 +151,7 @@ class LostAtOutput(Rule):
             or "the operations between them"
         )
         criterion = str(_criterion(run).get("name") or "the loss")
-        if repeated:
-            start = f"{repeated} stands before {criterion}, which applies it itself"
-        else:
-            start = f"almost nothing passes from {criterion} to the last layer"
+        start = mistaken or f"almost nothing passes from {criterion} to the last layer"
         tail = (
             "" if np.isnan(value) else f": {number(value)} of the gradient's norm is left ({told})"
         )
@@ -155,9 +163,9 @@ class LostAtOutput(Rule):
             limit=float(self.limit("gain")),
             message=f"The signal is lost at the output{seeds(hits.replicates)}: {start}{tail}; "
             f"{evidence}.",
-            remedies=_remedies(run, repeated, stage),
+            remedies=_remedies(run, stage),
             columns=("grad_norm",),
-            confidence="high" if repeated or value == 0 else "medium",
+            confidence="high" if mistaken or value == 0 else "medium",
             evidence=f"measured behind the last layer; {evidence}",
         )
 
@@ -198,7 +206,22 @@ def _repeated(run: Run) -> str:
     return next((name for name in names if name in twice), "")
 
 
-def _remedies(run: Run, repeated: str, stage: Sequence[tuple[str, float]]) -> tuple[Remedy, ...]:
+def _mistaken(run: Run) -> str:
+    """Word what the criterion is given instead of what it asks for; empty where it is right."""
+    criterion, given = _criterion(run).get("name"), given_probabilities(run)
+    if repeated := _repeated(run):
+        return f"{repeated} stands before {criterion}, which applies it itself"
+    if given in OF_LOGITS:
+        return f"{given} takes logits, and is given probabilities"
+    if given:
+        return f"{given} takes the logarithms of probabilities, and is given the probabilities"
+    return ""
+
+
+def _remedies(run: Run, stage: Sequence[tuple[str, float]]) -> tuple[Remedy, ...]:
+    given, repeated = given_probabilities(run), _repeated(run)
+    if given and given not in OF_LOGITS:
+        return (_logarithm(given),)
     measured = [each for each in stage if np.isfinite(each[1])]
     blocking = min(measured, key=lambda each: each[1])[0] if measured else ""
     culprit = repeated or blocking
@@ -236,3 +259,9 @@ def _remedies(run: Run, repeated: str, stage: Sequence[tuple[str, float]]) -> tu
         words = "for one unit use a sigmoid: a softmax over a single number is 1 whatever it is"
         found.append(Remedy("replace output operation", words, {"operation": "sigmoid"}, evidence))
     return tuple(found)
+
+
+def _logarithm(criterion: str) -> Remedy:
+    words = f"give {criterion} logarithms: log_softmax at the end of the model instead of softmax"
+    given = {"operation": "log_softmax"}
+    return Remedy("replace output operation", words, given, "each row of answers adds up to 1")

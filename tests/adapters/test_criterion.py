@@ -523,3 +523,67 @@ def test_trouble_with_the_loss_ends_no_record(monkeypatch):
     assert run.steps["criterion_loss"].isna().all()
     assert run.steps["grad_norm"].notna().all()
     assert run.provenance["loss_not_seen"] == "ZeroDivisionError: division by zero"
+
+
+def described(transform, criterion, target, *shape):
+    """Return what is said of a criterion that one call showed, its answers transformed."""
+    model = answers(*shape)
+    side = LossSide(model)
+    side.attach(0)
+    criterion(model(transform), target).backward()
+    side.measure()
+    side.detach()
+    return side.describe()
+
+
+def normed(value):
+    return value.exp() / value.exp().sum(1, keepdim=True)
+
+
+def of_images(*_):
+    return torch.randint(CLASSES, (N, 5, 6))
+
+
+LENGTHS = torch.full((N,), 7), torch.full((N,), 2)
+
+
+def by_time(value, target):
+    return F.ctc_loss(value, target, *LENGTHS)
+
+
+@pytest.mark.parametrize(
+    ("transform", "criterion", "target", "shape", "expected"),
+    [
+        (lambda v: v.softmax(1), F.nll_loss, classes(), (N, CLASSES), "probabilities"),
+        (lambda v: v.log_softmax(1), F.nll_loss, classes(), (N, CLASSES), None),
+        (normed, F.cross_entropy, classes(), (N, CLASSES), "probabilities"),
+        (lambda v: v, F.cross_entropy, classes(), (N, CLASSES), None),
+        (lambda v: v.sigmoid(), F.cross_entropy, classes(), (N, CLASSES), None),
+        (normed, F.cross_entropy, of_images(), (N, CLASSES, 5, 6), "probabilities"),
+        (lambda v: v.softmax(2), F.cross_entropy, of_images(), (N, CLASSES, 5, 6), None),
+        (lambda v: v.half().softmax(1), F.nll_loss, classes(), (N, CLASSES), "probabilities"),
+        (lambda v: v.bfloat16().softmax(1), F.nll_loss, classes(), (N, 40), "probabilities"),
+        (lambda v: v.softmax(0), F.nll_loss, classes()[0], (CLASSES,), "probabilities"),
+        (lambda v: v.softmax(1), F.kl_div, shares(), (N, CLASSES), "probabilities"),
+        (lambda v: v.log_softmax(1), F.kl_div, shares(), (N, CLASSES), None),
+        (lambda v: v.softmax(2), by_time, torch.ones(N, 2).long(), (7, N, 4), "probabilities"),
+        (lambda v: v.log_softmax(2), by_time, torch.ones(N, 2).long(), (7, N, 4), None),
+        (lambda v: v.softmax(1), F.mse_loss, shares(), (N, CLASSES), None),
+        (lambda v: v.softmax(1), F.cross_entropy, classes() * 0, (N, 1), None),
+    ],
+)
+def test_probabilities_are_told_from_logits_and_logarithms(
+    transform, criterion, target, shape, expected
+):
+    assert described(transform, criterion, target, *shape).get("answers") == expected
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_best_constant_of_an_nll_loss_of_probabilities_is_the_most_frequent_class(reduction):
+    model, target = answers(N, CLASSES), classes()
+
+    def step():
+        return F.nll_loss(model(lambda v: v.softmax(1)), target, reduction=reduction)
+
+    most = torch.bincount(target).max() / N
+    assert last(model, step, step)["criterion_baseline"] == pytest.approx(-float(most))

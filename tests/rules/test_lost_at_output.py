@@ -116,3 +116,35 @@ def test_the_operation_that_passes_nothing_on_is_named():
     stage = [("loss: cross_entropy", np.nan), ("loss: clamp", 0.0), ("loss: mean", 0.14)]
     finding = found(with_gain(np.nan, operations=stage, criterion="cross_entropy"), "GL106")
     assert "clamp" in finding.remedies[0].parameters["operation"]
+
+
+def given_probabilities(criterion, steps=FAILED):
+    """A run whose criterion was given answers that add up to 1 in each row."""
+    described = {"name": criterion, "answers": "probabilities"}
+    return make_run(steps=steps, config={"criterion": described})
+
+
+@pytest.mark.parametrize("criterion", ["cross_entropy", "nll_loss", "kl_div", "ctc_loss"])
+@pytest.mark.parametrize(("steps", "expected"), [(LEARNED, ""), (FAILED, "error")])
+def test_probabilities_instead_of_logits_or_logarithms_are_the_cause_where_nothing_is_learned(
+    criterion, steps, expected
+):
+    assert severity(given_probabilities(criterion, steps), "GL106") == expected
+
+
+@pytest.mark.parametrize(
+    ("criterion", "expected"),
+    [("cross_entropy", "remove output operation"), ("nll_loss", "replace output operation")],
+)
+def test_the_remedy_gives_the_criterion_what_it_asks_for(criterion, expected):
+    assert actions(found(given_probabilities(criterion), "GL106"))[0] == expected
+
+
+@pytest.mark.parametrize(("right", "expected"), [(0.02, "error"), (0.07, "warning"), (0.6, "")])
+def test_an_nll_loss_of_probabilities_is_measured_by_the_probability_of_what_is_right(
+    right, expected
+):
+    """The most frequent of the classes has .02: so much is right of the best constant answer."""
+    loss = -right * np.linspace(0.5, 1, 60)[:, None] ** 0.2
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": -0.02}
+    assert severity(given_probabilities("nll_loss", steps), "GL106") == expected

@@ -7,7 +7,13 @@ loss, except the comparison with a baseline that the user gave for that very los
 
 from __future__ import annotations
 
-from gradlab.rules.yardsticks.facts import batch_size, column, objective, window_size
+from gradlab.rules.yardsticks.facts import (
+    batch_size,
+    column,
+    given_probabilities,
+    objective,
+    window_size,
+)
 from gradlab.rules.yardsticks.harm import (
     failed,
     harmed,
@@ -55,6 +61,7 @@ __all__ = [
     "constant_level",
     "constant_loss",
     "failed",
+    "given_probabilities",
     "gradient_share",
     "hardly_moved",
     "harmed",

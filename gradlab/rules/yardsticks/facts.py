@@ -39,6 +39,14 @@ def column(run: Run, name: str) -> Array | None:
     return np.where(run.step_recorded(name), run.step(name), np.nan)
 
 
+def given_probabilities(run: Run) -> str:
+    """Name the criterion that was given probabilities and asks for logits or logarithms; or ""."""
+    given = run.config.get("criterion")
+    if not isinstance(given, dict) or given.get("answers") != "probabilities":
+        return ""
+    return str(given.get("name"))
+
+
 def objective(run: Run) -> str:
     """What the steps are meant to do with the loss: "minimize", "maximize", or "moving" where it is
     no yardstick.

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradlab.rules.windows import finite_prefix
-from gradlab.rules.yardsticks.facts import column, objective, window_size
+from gradlab.rules.yardsticks.facts import (
+    column,
+    given_probabilities,
+    objective,
+    window_size,
+)
 from gradlab.rules.yardsticks.loss import at_every_step, is_yardstick
 from gradlab.rules.yardsticks.trends import CLEAR_FALL, NO_FALL, ROUNDING, SIGNIFICANT, Trend, trend
 from gradlab.run import Run
@@ -112,7 +117,23 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     if len(known) >= SCORES and max(constant, half) > MOVING * min(constant, half) > 0:
         words = f"the targets move: the constant's loss went from {half:.3g} to {constant:.3g}"
         return Outcome(UNKNOWN, words)
-    return _against_constant(run, at_every_step(run, value, seed)[:stop], constant)
+    values = at_every_step(run, value, seed)[:stop]
+    if given_probabilities(run) == "nll_loss":
+        return _by_probability(run, values, constant)
+    return _against_constant(run, values, constant)
+
+
+def _by_probability(run: Run, values: Array, constant: float) -> Outcome | None:
+    """Judge an nll_loss of probabilities: minus the mean probability of what is right.
+
+    What is wrong has the rest of it, and a 0 that means something.
+    """
+    found = _against_constant(run, 1 + values, 1 + constant)
+    if found is None or not np.isfinite(found.share):
+        return found
+    right = 1 - found.share * (1 + constant)
+    words = f"what is right gets {right:.2g} of the probability, {-constant:.2g} of a constant"
+    return replace(found, evidence=words)
 
 
 def _by_baseline(run: Run, seed: int, stop: int) -> Outcome | None:

@@ -46,10 +46,19 @@ class Frequencies:
         What the criterion's mean divides by.
     offset : Tensor or float
         The part of the summed loss that no answer changes.
+    as_shares : Tensor or None
+        Whether the answers were p itself, and not its logarithm: the loss is then -sum_kd sums[k,
+        d] p[k, d] / count.
     """
 
-    def __init__(self, sums: Tensor, count: Tensor | float, offset: Tensor | float = 0.0):
-        self.sums, self.count, self.offset = sums, count, offset
+    def __init__(
+        self,
+        sums: Tensor,
+        count: Tensor | float,
+        offset: Tensor | float = 0.0,
+        as_shares: Tensor | None = None,
+    ):
+        self.sums, self.count, self.offset, self.as_shares = sums, count, offset, as_shares
 
     def join(self, other: Pool) -> Frequencies | None:
         """Add the sums."""
@@ -64,12 +73,19 @@ class Frequencies:
             mine + theirs.to(device),
             _on(self.count, device) + _on(other.count, device),
             _on(self.offset, device) + _on(other.offset, device),
+            other.as_shares,
         )
 
     def loss(self) -> Tensor:
-        """Return the entropy: the best p is sums / sum_k sums (Gibbs' inequality)."""
+        """Return the entropy: the best p is sums / sum_k sums (Gibbs' inequality).
+
+        Of answers that are p itself, the best is 1 for the most frequent outcome.
+        """
         share = self.sums / self.sums.sum(dim=0)
-        cost = (self.offset - torch.xlogy(self.sums, share).nansum()) / self.count
+        gained = torch.xlogy(self.sums, share).nansum()
+        if self.as_shares is not None:
+            gained = torch.where(self.as_shares, self.sums.amax(dim=0).sum(), gained)
+        cost = (self.offset - gained) / self.count
         return cost.where(
             (self.sums >= 0).all(), torch.nan
         )  # targets outside of [0, 1]: no distributions

@@ -36,6 +36,8 @@ class Call:
         Whether all targets of the call are one number: so are those of a discriminator.
     place : tuple
         Where it was called from.
+    chances : Tensor or None
+        Whether the answers are probabilities; None where no criterion minds.
     heads : frozenset of int
         The parameters of the last trainable map before it, once `backward` has shown them.
     number : int
@@ -57,6 +59,7 @@ class Call:
     steady: Tensor | None = None
     target_sums: tuple[int, Tensor, Tensor] | None = None
     place: tuple[Any, ...] = ()
+    chances: Tensor | None = None
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
     number: int = field(default_factory=itertools.count().__next__)
@@ -87,6 +90,7 @@ class Criterion:
         self._pools: dict[Any, Pool | None] = {}
         self._calls: list[Call] = []
         self._latest: dict[str, Any] | None = None
+        self._chances: Tensor | None = None  # of the call that `_latest` describes
 
     def attach(self, iteration: int) -> None:
         """Begin an iteration."""
@@ -118,7 +122,7 @@ class Criterion:
                 call.pooled = True
                 self._pool(call)
         if calls:
-            self._latest = _described(calls)
+            self._latest, self._chances = _described(calls), calls[-1].chances
         if len(tasks) != 1:
             return {}
         result = {}
@@ -148,8 +152,16 @@ class Criterion:
         self.forget()
 
     def describe(self) -> dict[str, Any] | None:
-        """Return name, reduction and shapes of the last criterion, or None where none was seen."""
-        return _described(self._calls) if self._calls else self._latest
+        """Return name, reduction and shapes of the last criterion, or None where none was seen.
+
+        Where it was given probabilities and asks for something else, that is said.
+        """
+        known, chances = self._latest, self._chances
+        if self._calls:
+            known, chances = _described(self._calls), self._calls[-1].chances
+        if known is None or chances is None or not bool(chances):
+            return known
+        return known | {"answers": "probabilities"}
 
     def _pool(self, call: Call) -> None:
         if call.task not in self._pools:

@@ -11,9 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gradlab.adapters.torch.observe import constant
+from gradlab.adapters.torch.observe.chances import are_probabilities
 from gradlab.adapters.torch.observe.constant import Frequencies, Moments, Pool, Sample
 from gradlab.adapters.torch.observe.criterion import Call
 
+# They multiply the answer, a logarithm, by the target, and add up.
+OF_LOGARITHMS = ("nll_loss", "kl_div")
 # answers and targets may change places
 SYMMETRIC = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 
@@ -46,7 +49,10 @@ def read(
             known_count=targets.count is not None,
             pool=targets.pool,
             place=place,
+            chances=are_probabilities(name, answer),
         )
+        if isinstance(call.pool, Frequencies) and name in OF_LOGARITHMS:
+            call.pool.as_shares = call.chances
         call.total = call.total_of(result)
         if targets.number:
             flat = target.detach().double()
