@@ -198,7 +198,9 @@ def where(summary: Summary, places: Sequence[Mapping[str, str]] = ()) -> str:
 def _layers_hit(summary: Summary, root: Finding, places: Sequence[Mapping[str, str]]) -> str:
     blocks, roles = blocks_hit(root, places)
     if blocks:
-        shown = f"{', '.join(roles[:3])}{' and others' if len(roles) > 3 else ''}"
+        every = {place["role"] for place in places if place["block"] in blocks}
+        some = [] if len(roles) > 1 and set(roles) == every else roles
+        shown = f"{', '.join(some[:3])}{' and others' if len(some) > 3 else ''}"
         return f"{shown} in {_listed(blocks)}" if shown else _listed(blocks)
     if not root.layers:
         return "the whole net"

@@ -159,10 +159,13 @@ class ExplodingGradient(Rule):
         normed = why is not None and why["dominant"] == "block"
         if normed and not self._fails(run, hits.which):
             return None
+        way = f"the signal grows {{}} times from layer {run.shape[2]} back to layer {layer}"
+        if stream is not None:
+            total = float(np.median(stream[hits.which]))
+            way = "the residual stream's gradient grows {} times on its way back through the blocks"
         message = (
-            f"The gradient explodes before the first update{seeds(hits.replicates)}: the signal "
-            f"grows {cause.factor(total)} times from layer {run.shape[2]} back to layer {layer} "
-            f"(limit {self.limit('at_init'):g})."
+            f"The gradient explodes before the first update{seeds(hits.replicates)}: "
+            f"{way.format(cause.factor(total))} (limit {self.limit('at_init'):g})."
         )
         with np.errstate(over="ignore"):
             value = float(np.exp(total))
@@ -177,7 +180,7 @@ class ExplodingGradient(Rule):
             value=value,
             limit=self.limit("at_init"),
             message=message,
-            cause=why,
+            cause=why if stream is None else None,  # the layers' product is another way back
             remedies=_remedies(run, layers, why),
             columns=("delta_norm", "grad_norm", "log_gain_weight"),
         )

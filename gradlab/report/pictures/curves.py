@@ -7,10 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
+from gradlab.report.pictures.axes import Spec, linear_axis, title
+from gradlab.report.pictures.draw import LATER, NEUTRAL, PREDICTED, RATE
 from gradlab.run import Run
 
 Array = np.ndarray
 
+COLOURS = {  # of the small curves below the loss
+    "learning rate": RATE,
+    "loss scale": PREDICTED,
+    "left by clipping": NEUTRAL,
+    "accuracy": LATER,
+    "score": LATER,
+}
 ROUNDING = 1e-5  # of a norm
 
 
@@ -58,3 +67,12 @@ def left_by_clipping(run: Run) -> Curve:
 
 def _nothing() -> Curve:
     return Curve(np.zeros(0, int), series.over_seeds(np.empty((0, 1)), np.empty((0, 1), bool), 1))
+
+
+def small_axis(name: str, each: Curve) -> Spec:
+    """Return the axis of a small curve without a title: the label at the line's end names it."""
+    if name in ("accuracy", "left by clipping"):
+        ticks = {"tickformat": ".0%", "tickvals": [0, 0.5, 1]}
+        return {"title": title(""), "range": [-0.03, 1.03], **ticks}
+    powers = "none" if name == "loss scale" else "power"
+    return linear_axis("", each.over.median) | {"nticks": 3, "exponentformat": powers}

@@ -8,15 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import linear_axis, log_axis, time_axis, title
-from gradlab.report.pictures.curves import Curve, changing, curve, left_by_clipping
+from gradlab.report.pictures.axes import log_axis, time_axis, title
+from gradlab.report.pictures.curves import (
+    COLOURS,
+    Curve,
+    changing,
+    curve,
+    left_by_clipping,
+    small_axis,
+)
 from gradlab.report.pictures.draw import (
     BROKEN,
     LATER,
     MEASURED,
     NEUTRAL,
     PREDICTED,
-    RATE,
     Spec,
     band,
     direct,
@@ -35,13 +41,6 @@ Array = np.ndarray
 ROWS_OF_FINDINGS = 6
 ROW, GAP = 0.055, 0.06  # of the picture's height: a finding, a gap
 BELOW, MOST_BELOW = 0.24, 0.56  # a small curve with its gap, and all of them
-SMALL = {  # the small curves and their colours
-    "learning rate": RATE,
-    "loss scale": PREDICTED,
-    "left by clipping": NEUTRAL,
-    "accuracy": LATER,
-    "score": LATER,
-}
 MARKED = 20  # a line of fewer points shows each of them
 
 
@@ -121,12 +120,12 @@ def draw(info: LossInfo) -> Spec:
     step = min(BELOW, MOST_BELOW / max(len(info.below), 1))
     for k, (name, below) in enumerate(reversed(info.below.items())):
         axis = f"y{4 + k}"
-        small = _small_axis(name, below) | {"domain": [floor, floor + step - GAP]}
+        small = small_axis(name, below) | {"domain": [floor, floor + step - GAP]}
         layout[f"yaxis{4 + k}"] = small
         lowest = axis if lowest == "y" else lowest
         floor += step
         data += _small_curve(name, below, axis, info.points)
-        labels += end_labels([(_last(below.over.median), name, SMALL[name])], small, axis)
+        labels += end_labels([(_last(below.over.median), name, COLOURS[name])], small, axis)
     main, ends = _losses(info)
     axis = _loss_axis(info)
     labels += end_labels(ends, axis)
@@ -192,7 +191,7 @@ def _training(info: LossInfo) -> list[Spec]:
 
 
 def _small_curve(name: str, each: Curve, axis: str, points: int) -> list[Spec]:
-    colour = SMALL[name]
+    colour = COLOURS[name]
     chosen = series.thin([each.over.low, each.over.high], points)
     times = each.times[chosen]
     low, high, median = (
@@ -205,14 +204,6 @@ def _small_curve(name: str, each: Curve, axis: str, points: int) -> list[Spec]:
         *band(times, low, high, colour, yaxis=axis),
         line(times, median, colour, name, hover, **style),
     ]
-
-
-def _small_axis(name: str, each: Curve) -> Spec:
-    """Return the axis; the line's label at its end names it: a row is four letters high."""
-    if name in ("accuracy", "left by clipping"):
-        ticks = {"tickformat": ".0%", "tickvals": [0, 0.5, 1]}
-        return {"title": title(""), "range": [-0.03, 1.03], **ticks}
-    return linear_axis("", each.over.median) | {"nticks": 3, "exponentformat": "power"}
 
 
 def _loss_axis(info: LossInfo) -> Spec:
