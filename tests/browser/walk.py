@@ -29,10 +29,9 @@ def walk(page: Page) -> list[str]:
     """Press, choose and unfold everything; return what axe finds serious, and what is too wide."""
     for cell in page.locator(".cell:visible").all()[:3]:
         cell.click()
-    for select in page.locator("select:visible").all():
-        if select.is_visible():  # a choice may hide another
-            last = select.locator("option").last.get_attribute("value")
-            select.select_option(last if last is not None else {"index": 0})
+    for select in page.query_selector_all("select"):  # each itself: a choice may hide another
+        if select.is_visible():
+            select.select_option(select.evaluate("each => each.options[each.length - 1].value"))
     for when in page.locator("[data-when]:visible:enabled").all():
         when.click()
     if page.locator("#play").is_visible():

@@ -272,6 +272,9 @@ const gradlabPage = (() => {
     $("#matrix")?.addEventListener("keydown", move);
     $("#choose-heatmap").addEventListener("change", ({ target }) => { choose("column", target.value); showMoment(); });
     $("#filter").addEventListener("input", ({ target }) => { choose("layers", target.value.trim()); showFilter(); showMoment(); });
+    // The sheet gives way where the answer itself is in view.
+    const seen = new IntersectionObserver(([{ isIntersecting }]) => { $("#sheet").hidden = isIntersecting; }, { rootMargin: "0px 0px -240px" });
+    if ($("#sheet")) seen.observe($("#answers"));
     $("#sheet-go")?.addEventListener("click", () => $("#answers").scrollIntoView());
     $("#choose-weights").addEventListener("change", ({ target }) => { choose("weight", target.value); showWeights(); });
     $("#layer").addEventListener("change", ({ target }) => {
