@@ -46,7 +46,7 @@ def words_of(comparison: Comparison, summaries: Sequence[Summary]) -> dict[str, 
     elif not fine:
         headline = f"None of {total} runs learns without an error{_commonest(pairs)}"
     elif telling is not None and telling.spread > 0:
-        best = place_words({telling.axis: telling.best})
+        best = _called(telling.axis, telling.best)
         headline = f"{fine} of {total} runs learn; {best} does best"
     else:
         headline = f"{fine} of {total} runs learn without an error"
@@ -72,6 +72,11 @@ def most_telling(comparison: Comparison, pairs: Sequence[Pair]) -> Telling | Non
         if found is None or spread > found.spread:
             found = Telling(axis, values[shares.index(max(shares))], groups, spread)
     return found
+
+
+def _called(axis: str, value: Any) -> str:
+    """Name a value of an axis: "depth 2", "learning rate 0.1"."""
+    return f"depth {value}" if axis == "depth" else place_words({axis: value})
 
 
 def _fine(pairs: Sequence[Pair]) -> int:
@@ -114,6 +119,6 @@ def _by_value(telling: Telling) -> list[str]:
     for value, group in telling.groups:
         causes = ", ".join(f"{name} in {count}" for name, count in _causes(group))
         others = f"; {causes}" if causes else ""
-        label = place_words({telling.axis: value})
+        label = _called(telling.axis, value)
         lines.append(f"{label}: {_fine(group)} of {len(group)} learn{others}.")
     return lines
