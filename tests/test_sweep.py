@@ -151,7 +151,7 @@ def test_the_page_has_two_axes_as_its_matrix_and_selectors_for_the_others(swept)
     assert len(matrix["slices"]) == 4
     assert len(data["headline"].split()) <= 12
     assert data["headline"] == "8 of 16 runs learn; learning rate 0.1 does best"
-    assert data["lines"][1].startswith("learning rate 0.1: 8 of 8 learn")
+    assert data["lines"][1].startswith("learning rate 0.1: 6 of 8 learn")
     by_id = {cell["id"]: cell for cell in data["cells"]}
     for row in matrix["rows"]:
         for column, identifier in zip(matrix["columns"], row["cells"], strict=True):
