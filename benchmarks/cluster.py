@@ -1,12 +1,14 @@
 """Comparisons on a Dask cluster: how much of the plain rate is left, and what kills do to them.
 
-python -m benchmarks.cluster [scaling overhead schedule kills scheduler] [--rounds 3] [--kills 20]
+python -m benchmarks.cluster [scaling overhead schedule kills kills-url scheduler] [--kills 20]
+python -m benchmarks.cluster efficiency --rounds 2
 
-`scaling` trains a grid of two minutes and more by two processes of this machine, by a cluster of
-two workers and of one, in turn, start-up apart. `overhead` does so with many cells of nearly no
-work. `schedule` computes when 10,000 cells would be done, from times measured by `scaling` in this
-call. `kills` ends random workers in the middle of a grid and compares all records with those of a
-quiet run; `scheduler` ends the scheduler and starts it again.
+`efficiency` trains a grid of two minutes and more by two processes of this machine and by a cluster
+of two workers, in turn, start-up apart; `scaling` also by one worker. `overhead` does so with many
+cells of nearly no work. `schedule` computes when 10,000 cells would be done, from times of cells
+that it measures. `kills` ends random workers in the middle of a grid and compares all records with
+those of a quiet run, `kills-url` where workers write to a URL; `scheduler` ends the scheduler and
+starts it again.
 """
 
 from __future__ import annotations
@@ -15,20 +17,16 @@ import argparse
 import heapq
 import os
 import random
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psutil
 
+from benchmarks import _cluster_faults as faults
 from gradlab import datasets
 from gradlab.comparison import Plan, plan_cells, train_cells
 from gradlab.comparison.connection import connected
@@ -38,7 +36,9 @@ NETWORKS = ["sigmoid:glorot_normal", "tanh:glorot_normal", "relu:he_normal", "re
 GRID = {"networks": NETWORKS, "depths": [2, 5, 10, 20, 50], "width": 64, "seeds": 8}
 SHORT = {"networks": NETWORKS[:3], "depths": [2, 5, 10, 15], "width": 16, "seeds": 2}
 WHOLE = 500  # iterations of the default grid
-PARTS = ("scaling", "overhead", "schedule", "kills", "scheduler")
+LONG = 1000  # iterations with which it takes two cores two minutes and more
+WORKERS = {"cluster of 2": 2, "cluster of 1": 1}
+PARTS = ("scaling", "overhead", "schedule", "kills", "kills-url", "scheduler")
 
 
 def plans_of(grid: dict[str, Any], **options: Any) -> list[Plan]:
@@ -69,15 +69,14 @@ def processor_seconds() -> float:
 
 
 @contextmanager
-def ways():
-    """Yield the three ways to train cells, each started and warm."""
+def ways(names: Sequence[str]) -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield ways to train cells, each started and warm."""
     warm = plans_of(SHORT, iterations=2)
-    with connected("local", 2) as two, connected("local", 1) as one:
-        made: dict[str, dict[str, Any]] = {
-            "two processes": {"jobs": 2},
-            "cluster of 2": {"cluster": two},
-            "cluster of 1": {"cluster": one},
-        }
+    with ExitStack() as stack:
+        made: dict[str, dict[str, Any]] = {"two processes": {"jobs": 2}}
+        for name in names:
+            client = stack.enter_context(connected("local", WORKERS[name]))
+            made[name] = {"cluster": client}
         for how in made.values():
             seconds(warm, **how)
         yield made
@@ -86,10 +85,12 @@ def ways():
 Measured = dict[str, list[tuple[float, float]]]
 
 
-def in_turn(plans: Sequence[Plan], rounds: int) -> Measured:
+def in_turn(
+    plans: Sequence[Plan], rounds: int, clusters: Sequence[str] = tuple(WORKERS)
+) -> Measured:
     """Return (seconds, processor's seconds) of each way; the order is turned each time."""
     measured: Measured = {}
-    with ways() as made:
+    with ways(clusters) as made:
         for number in range(rounds):
             order = list(made.items())
             for name, how in order if number % 2 == 0 else reversed(order):
@@ -108,9 +109,21 @@ def scaling(rounds: int, iterations: int) -> None:
     """Print the rate of a cluster over that of two plain processes."""
     plans = plans_of(GRID, iterations=iterations)
     print(f"the default grid, {len(plans)} cells, {iterations} iterations:")
-    measured = in_turn(plans, rounds)
+    print_rates(in_turn(plans, rounds))
+
+
+def efficiency(rounds: int, iterations: int) -> None:
+    """Print the rate of a cluster of two workers over that of two plain processes."""
+    plans = plans_of(GRID, iterations=iterations)
+    print(f"the default grid, {len(plans)} cells, {iterations} iterations:")
+    print_rates(in_turn(plans, rounds, ["cluster of 2"]))
+
+
+def print_rates(measured: Measured) -> None:
+    """Print the rates of clusters over that of two plain processes, by clock and by work."""
     plain = measured["two processes"]
-    for name, share in (("cluster of 2", 1.0), ("cluster of 1", 0.5)):
+    for name in list(measured)[1:]:
+        share = WORKERS[name] / 2
         pairs = list(zip(plain, measured[name], strict=True))
         for kind, ratios in (
             ("of the plain rate a process", [mine[0] / other[0] / share for mine, other in pairs]),
@@ -170,94 +183,6 @@ def schedule(iterations: int, between: float) -> None:
         print(f"  10,000 cells on {workers:>5} workers: {whole:8.0f} s, {100 * share:.1f} % busy")
 
 
-def kills(count: int) -> None:
-    """Kill workers in the middle of a grid; print what is left of it."""
-    plans = plans_of(SHORT, iterations=150)
-    with tempfile.TemporaryDirectory() as quiet, tempfile.TemporaryDirectory() as noisy:
-        for _ in train_cells(plans, DATA, runs=quiet, jobs=2):
-            pass
-        with connected("local", 2) as client:
-            killer = Killer(client, count)
-            killer.start()
-            rounds = 0
-            while not killer.done.is_set():
-                rounds += 1
-                done = list(train_cells(plans, DATA, runs=noisy, cluster=client, force=True))
-                assert len(done) == len(plans)
-                same = sum(tables(quiet, each) == tables(noisy, each) for each in plans)
-                print(
-                    f"  after {killer.killed} kills: {len(done)} of {len(plans)} cells, {same} "
-                    "the same as without kills, bit for bit",
-                    flush=True,
-                )
-            killer.join()
-    print(f"{killer.killed} workers killed at random times in {rounds} grids")
-
-
-class Killer(threading.Thread):
-    """Kills a random worker, up to three seconds after a cell was given to one, again and again.
-
-    One that is just starting may be hit, too.
-    """
-
-    def __init__(self, client: Any, count: int):
-        super().__init__(daemon=True)
-        self.done = threading.Event()
-        self.killed = 0
-        self._client = client
-        self._count = count
-
-    def run(self) -> None:
-        """Kill."""
-        while self.killed < self._count:
-            if not any(self._client.processing().values()):
-                time.sleep(0.1)
-                continue
-            time.sleep(random.uniform(0.0, 3.0))
-            nannies = self._client.cluster.workers.values()
-            running = [each.pid for each in nannies if each.pid]
-            if running:
-                os.kill(random.choice(running), signal.SIGKILL)
-                self.killed += 1
-                time.sleep(random.uniform(0.0, 3.0))
-        self.done.set()
-
-
-def tables(runs: str, plan: Plan) -> dict[str, bytes]:
-    """Return the tables of a record, byte by byte."""
-    folder = Path(runs) / plan.folder
-    return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
-
-
-def scheduler() -> None:
-    """Kill a scheduler in the middle of a grid, start it and a worker again; the grid goes on."""
-    address = "tcp://127.0.0.1:8797"
-    plans = plans_of(SHORT, iterations=300)
-    started = [_dask("scheduler", "--port", "8797", "--no-dashboard"), _worker(address)]
-    with tempfile.TemporaryDirectory() as runs:
-        done = 0
-        for _ in train_cells(plans, DATA, runs=runs, cluster=address):
-            done += 1
-            if done == 3:
-                for each in started:
-                    each.kill()
-                started += [_dask("scheduler", "--port", "8797", "--no-dashboard")]
-                started += [_worker(address)]
-                print("  scheduler and worker killed and started again after 3 cells", flush=True)
-        print(f"  {done} of {len(plans)} cells")
-    for each in started:
-        each.kill()
-
-
-def _worker(address: str) -> subprocess.Popen:
-    return _dask("worker", address, "--nthreads", "1", "--no-dashboard")
-
-
-def _dask(kind: str, *arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def main() -> int:
     """Run the parts named."""
     parser = argparse.ArgumentParser(
@@ -265,16 +190,19 @@ def main() -> int:
     )
     parser.add_argument("parts", nargs="*", default=PARTS, help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--iterations", type=int, default=500)
+    parser.add_argument("--iterations", type=int)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--between", type=float, default=0.05)
     given = parser.parse_args()
+    killed = plans_of(SHORT, iterations=150)
     run: dict[str, Callable[[], None]] = {
-        "scaling": lambda: scaling(given.rounds, given.iterations),
+        "efficiency": lambda: efficiency(given.rounds, given.iterations or LONG),
+        "scaling": lambda: scaling(given.rounds, given.iterations or WHOLE),
         "overhead": lambda: overhead(given.rounds),
-        "schedule": lambda: schedule(given.iterations, given.between),
-        "kills": lambda: kills(given.kills),
-        "scheduler": scheduler,
+        "schedule": lambda: schedule(given.iterations or WHOLE, given.between),
+        "kills": lambda: faults.kills(killed, DATA, given.kills, at_url=False),
+        "kills-url": lambda: faults.kills(killed, DATA, given.kills, at_url=True),
+        "scheduler": lambda: faults.restart(plans_of(SHORT, iterations=300), DATA),
     }
     for name in given.parts:
         print(f"{name}:", flush=True)

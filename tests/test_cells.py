@@ -100,6 +100,15 @@ def test_what_another_machine_writes_stays(tmp_path):
     assert part.exists()
 
 
+def test_the_token_of_a_killed_command_is_deleted_that_of_a_running_one_stays(tmp_path):
+    gone, running, odd = (tmp_path / f".gradlab-{name}.token" for name in ("gone", "here", "odd"))
+    gone.write_text(json.dumps(asdict(Owner.here()) | {"process": ended_process()}))
+    workers.write_owner(running)
+    odd.touch()
+    workers.remove_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [running, odd]
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"host": 1}', "null"])
 def test_a_folder_of_somebody_else_stays(tmp_path, content):
     for number in (1, 2):

@@ -215,6 +215,25 @@ def test_closing_keeps_every_row_in_order_in_groups_of_the_stated_size(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("rows", [1, 7, 10, 33, 64])
+def test_the_same_rows_are_the_same_file_however_they_were_flushed(rows, tmp_path, monkeypatch):
+    """Batches end where the clock says so; row groups hold whole iterations of 7 rows."""
+    monkeypatch.setattr(writer, "ROW_GROUP", 64)
+    losses = np.random.default_rng(0).standard_normal(700).reshape(100, 7)
+    table = steps_table(0, {"loss": losses}, 7)
+    (tmp_path / "whole").mkdir()
+    for name, per_batch in (("whole", 100), (".", rows)):
+        parts = [table.slice(7 * t, 7 * per_batch) for t in range(0, 100, per_batch)]
+        flushed = (part.combine_chunks().to_batches()[0] for part in parts)
+        writer.write_parquet(tmp_path / name, "steps", flushed)
+    file = tmp_path / "steps.parquet"
+    assert file.read_bytes() == (tmp_path / "whole" / "steps.parquet").read_bytes()
+    assert pq.read_table(file)["loss"].to_pylist() == losses.ravel().tolist()
+    metadata = pq.read_metadata(file)
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    assert groups == [70] * 10  # the first whole number of iterations from 64 rows on
+
+
 def test_closing_holds_no_more_than_one_row_group_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "ROW_GROUP", 1 << 10)
     peaks = []

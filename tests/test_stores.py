@@ -1,6 +1,7 @@
 """Cells at a URL: what counts as finished, what a store may refuse, and how that is told."""
 
 import json
+import shutil
 
 import pytest
 
@@ -111,6 +112,7 @@ def test_a_run_that_is_open_while_another_process_replaces_its_cell_stays(swept,
         lambda folder: (folder / "finished.json").write_text("[1]"),
         lambda folder: (upload_of(folder) / "steps.parquet").unlink(),
         lambda folder: (upload_of(folder) / "run.json").write_text("{}"),
+        lambda folder: shutil.rmtree(upload_of(folder)),
         lambda folder: (upload_of(folder) / "more.parquet").write_text(""),
         lambda folder: folder.rename(folder.with_name("another")),
     ],

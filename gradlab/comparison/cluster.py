@@ -30,7 +30,7 @@ from gradlab.comparison.connection import (
 )
 from gradlab.comparison.plan import Plan
 from gradlab.comparison.stores import Store
-from gradlab.comparison.workers import appear, is_sealed
+from gradlab.comparison.workers import appear, is_sealed, write_owner
 from gradlab.datasets import Data
 from gradlab.errors import GradlabError, RunError
 
@@ -75,7 +75,7 @@ def _shared(runs: Path | Store) -> Iterator[str]:
             yield name
         return
     token = runs / f".gradlab-{uuid.uuid4().hex}.token"
-    token.touch()
+    write_owner(token)
     try:
         yield token.name
     finally:

@@ -205,7 +205,7 @@ def _compare_versions(client: Client) -> None:
         if isinstance(version, Exception):
             raise GradlabError(
                 f"{where} of the cluster cannot import gradlab; run there: "
-                f"pip install gradlab-diagnostics[cluster]=={__version__}"
+                f"pip install 'gradlab-diagnostics[cluster]=={__version__}'"
             )
         if version != __version__:
             raise GradlabError(differs(__version__, version, where))

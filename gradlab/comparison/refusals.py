@@ -19,8 +19,9 @@ def missing(error: ImportError) -> str:
 
 def reason(error: Exception) -> str:
     """Say why a store refused, with what to do where that is known."""
-    text = " ".join(str(error).split()) or type(error).__name__
     kind = type(error).__name__
+    told = isinstance(error, OSError) and error.strerror
+    text = " ".join((told or str(error)).split()) or kind
     if "Credentials" in kind or "credentials" in text:
         return f"{text}; give this machine credentials, such as AWS_PROFILE for S3"
     if isinstance(error, PermissionError):
@@ -31,4 +32,4 @@ def reason(error: Exception) -> str:
         return "nothing can be written there; give a store such as s3://bucket/folder"
     if isinstance(error, ValueError) and "rotocol" in text:
         return f"{text}; give a folder, or a URL that fsspec knows, such as s3://bucket/folder"
-    return f"{text} ({kind})"
+    return text if told else f"{text} ({kind})"

@@ -86,10 +86,17 @@ def train_here(each: Plan, data: Data, order: Order) -> Files | Failure | None:
     except Stopped:
         return Failure(where, "stopped")
     except Exception as error:
-        if isinstance(error, GradlabError):
-            return Failure(where, f"{each.name} failed on worker {where}: {error}")
-        kind = type(error).__name__
-        return Failure(where, f"{each.name} failed on worker {where}: {kind}: {error}")
+        return Failure(where, f"{each.name} failed on worker {where}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    """Say why a cell failed, a full disk in the system's words."""
+    if isinstance(error, OSError) and error.strerror:
+        place = error.filename2 or error.filename
+        return f"{error.strerror}: {place}" if place else error.strerror
+    if isinstance(error, GradlabError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def _train(each: Plan, data: Data, order: Order) -> Files | None:
@@ -110,7 +117,9 @@ def _train(each: Plan, data: Data, order: Order) -> Files | None:
 
 
 def _copy(folder: Path, to: Path) -> None:
-    shutil.copytree(folder, to, copy_function=shutil.copyfile)
+    to.mkdir()
+    for path in folder.iterdir():
+        shutil.copyfile(path, to / path.name)
 
 
 def stop(sweep: str) -> None:

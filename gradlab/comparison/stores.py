@@ -118,7 +118,10 @@ class Store:
             if seal is None:
                 return False
             files.invalidate_cache()
-            found = files.find(f"{root}/{cell}/{seal.upload}", detail=True)
+            try:
+                found = files.find(f"{root}/{cell}/{seal.upload}", detail=True)
+            except FileNotFoundError:  # some stores answer so where a folder is missing
+                return False
             sizes = {path.rpartition("/")[2]: each["size"] for path, each in found.items()}
             return sizes == {name: each.size for name, each in seal.files.items()}
 

@@ -47,12 +47,17 @@ def appear(each: Plan, runs: Path, write: Callable[[Path], None]) -> Path:
     part = runs / f".{each.folder}.{uuid.uuid4().hex}.part"
     part.mkdir()
     try:
-        (part / OWNER).write_text(json.dumps(asdict(Owner.here())), encoding="utf-8")
+        write_owner(part / OWNER)
         write(part / "run")
         storage.replace_folder(part / "run", runs / each.folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return runs / each.folder
+
+
+def write_owner(path: Path) -> None:
+    """Write a file that says which process made it."""
+    path.write_text(json.dumps(asdict(Owner.here())), encoding="utf-8")
 
 
 def record(
@@ -106,11 +111,15 @@ def digest_of(path: Path) -> str:
 
 
 def remove_leftovers(runs: Path) -> None:
-    """Delete the half-written cells of processes of this machine that are no more.
+    """Delete half-written cells and tokens of processes of this machine that are no more.
 
-    They are known by a file that says who wrote them: no other folder is touched.
+    They are known by what they say of who wrote them: nothing else is touched.
     """
     for part in runs.glob(".*.part"):
         owner = read_owner(part / OWNER)
         if owner is not None and owner.is_gone:
             shutil.rmtree(part, ignore_errors=True)
+    for token in runs.glob(".gradlab-*.token"):
+        owner = read_owner(token)
+        if owner is not None and owner.is_gone:
+            token.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -133,12 +134,28 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Join batches to tables of at least `ROW_GROUP` rows; the last one may be shorter."""
-    pending: list[pa.RecordBatch] = []
+    """Join batches to tables of whole iterations and at least `ROW_GROUP` rows, as few as can be.
+
+    The last one may be shorter. Batches end where the clock says so; tables do not, and their
+    columns have one chunk, so that the same record is the same file.
+    """
+    pending: list[pa.Table] = []
     for batch in batches:
-        pending.append(batch)
-        if sum(part.num_rows for part in pending) >= ROW_GROUP:
-            yield pa.Table.from_batches(pending)
-            pending = []
+        pending.append(pa.Table.from_batches([batch]))
+        while sum(part.num_rows for part in pending) > ROW_GROUP:
+            whole = pa.concat_tables(pending)
+            end = _end_of_group(whole["iteration"])
+            pending = [whole]
+            if end is None:
+                break
+            yield whole.slice(0, end).combine_chunks()
+            pending = [whole.slice(end)]
     if pending:
-        yield pa.Table.from_batches(pending)
+        yield pa.concat_tables(pending).combine_chunks()
+
+
+def _end_of_group(iteration: pa.ChunkedArray) -> int | None:
+    """Return the first row from `ROW_GROUP` on that begins an iteration; None where none does."""
+    times = iteration.slice(ROW_GROUP - 1).to_numpy()
+    begins = np.flatnonzero(times[1:] != times[:-1])
+    return ROW_GROUP + int(begins[0]) if len(begins) else None
