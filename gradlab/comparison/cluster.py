@@ -33,6 +33,7 @@ from gradlab.comparison.stores import Store
 from gradlab.comparison.workers import appear, is_sealed, write_owner
 from gradlab.datasets import Data
 from gradlab.errors import GradlabError, RunError
+from gradlab.files import real
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -97,7 +98,7 @@ class _Sweep:
         self._client = client
         self._waiting = list(reversed(plans))  # the costliest last, to be taken first
         self._data = data
-        self._runs = runs if isinstance(runs, Store) else runs.resolve()
+        self._runs = runs if isinstance(runs, Store) else real(runs)
         self._on_progress = on_progress
         self._tries: Counter[Plan] = Counter()
         self._failed: dict[Plan, list[str]] = {}

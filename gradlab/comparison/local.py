@@ -17,6 +17,7 @@ from gradlab.comparison.stores import Store, train_into
 from gradlab.comparison.workers import train_cell
 from gradlab.datasets import Data
 from gradlab.errors import GradlabError
+from gradlab.files import real
 from gradlab.nn.loop import Step
 
 EVERY = 0.25  # seconds between two looks at how far the cells are
@@ -72,7 +73,7 @@ def _place(runs: Path | Store, in_place: bool) -> Iterator[_Place]:
         with runs.marked() as token:
             yield _Place(runs, token=token)
     else:
-        yield _Place(runs.resolve(), in_place)
+        yield _Place(real(runs), in_place)
 
 
 def _work(each: Plan, data: Data, place: _Place, main_process: int, progress: Path) -> str:
