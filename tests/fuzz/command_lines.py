@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import gradlab
 from gradlab import cli
 from tests.fuzz.records import strictly
-from tests.fuzz.tally import Tally
+from tests.fuzz.tally import SECONDS, WAITING, Tally
 
 SMALL = ("1", "2", "3")
 WRONG = (
@@ -313,7 +313,7 @@ def in_surroundings(arguments: list[str], where: str, piped: bool) -> None:
             [
                 "sh",
                 "-c",
-                f"{SURROUNDINGS[where]}; {run}",
+                f"ulimit -t {SECONDS}; {SURROUNDINGS[where]}; {run}",
                 "sh",
                 sys.executable,
                 "-m",
@@ -322,7 +322,7 @@ def in_surroundings(arguments: list[str], where: str, piped: bool) -> None:
             ],
             check=False,
             capture_output=True,
-            timeout=60,
+            timeout=WAITING * SECONDS,
             env={**os.environ, "PYTHONPATH": str(root)},
         )
     assert done.returncode in (0, 1, 2), done
