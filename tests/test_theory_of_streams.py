@@ -165,3 +165,9 @@ def test_behind_a_norm_a_relu_stream_is_level():
 def test_an_argument_that_makes_no_sense_is_named(arguments, said):
     with pytest.raises(ArgumentError, match=said):
         theory.predict_stream(*arguments)
+
+
+@pytest.mark.parametrize("blocks", [5, {1: 2}, {"a": 1}, ["ab"], [[1]], [5], "x", None])
+def test_blocks_of_another_kind_are_one_sentence(blocks):
+    with pytest.raises(ArgumentError, match="must be a list of lists of Branch"):
+        theory.predict_stream(blocks)

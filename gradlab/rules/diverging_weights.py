@@ -131,7 +131,9 @@ class DivergingWeights(Rule):
         hits = Hits(mask)
         if not hits.which:
             return None
-        worst = max(found.values(), key=lambda each: each.ratio ** (each.stop - each.start))
+        worst = max(
+            found.values(), key=lambda each: _log_growth(each.ratio, each.stop - each.start)
+        )
         layers = hits.layers or (worst.layer,)
         window = Window(
             min(each.start for each in found.values()), max(each.stop for each in found.values())
@@ -167,8 +169,9 @@ class DivergingWeights(Rule):
         for start, end in zip(starts[long], ends[long], strict=True):
             first = step[start : end + 1]
             first = first[first > 0]
-            growth = first[-1] / first[0]
-            far = first.sum() > weight[start]
+            with np.errstate(over="ignore"):
+                growth = first[-1] / first[0]
+                far = first.sum() > weight[start]
             if (
                 len(first) <= self.limit("ratios")
                 or growth < self.limit("growth")
@@ -176,15 +179,21 @@ class DivergingWeights(Rule):
                 or loss[start] - loss[end] > self.limit("fell") * spread > 0
             ):
                 continue
-            ratio = float(growth ** (1 / (len(first) - 1)))
+            ratio = float(np.exp((np.log(first[-1]) - np.log(first[0])) / (len(first) - 1)))
             cosine = _cosine(run, start, end, k, layer)
             if abs(cosine) < self.limit("straight") and growth < self.limit("overflowing"):
                 continue  # thrown about, neither away nor to and fro: GL304's and GL401's matter
-            if best is None or ratio ** (end - start) > best.ratio ** (best.stop - best.start):
+            grown = _log_growth(ratio, end - start)
+            if best is None or grown > _log_growth(best.ratio, best.stop - best.start):
                 best = _Stretch(
                     int(start), int(end) + 1, ratio, cosine, layer + 1, self.limit("straight")
                 )
         return best
+
+
+def _log_growth(ratio: float, steps: int) -> float:
+    """Return the logarithm of ratio^steps, which may be no number of float64."""
+    return float(steps * np.log(ratio))
 
 
 def _cosine(run: Run, start: int, end: int, k: int, layer: int) -> float:

@@ -38,7 +38,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab import activations
-from gradlab.errors import ArgumentError, one_of
+from gradlab.errors import ArgumentError, one_of, shown
 from gradlab.ranges import VARIANCE
 from gradlab.theory import gaussian
 
@@ -163,7 +163,14 @@ def _added(branch: Branch, norm: str, q: float) -> tuple[float, float]:
 def _check(blocks: Sequence[Sequence[Branch]], norm: str, q_input: float) -> None:
     one_of("norm", norm, NORMS)
     q_input = VARIANCE.check("q_input", q_input)
-    if not len(blocks):
+    if not isinstance(blocks, Sequence) or not all(
+        isinstance(branches, Sequence) and all(isinstance(each, Branch) for each in branches)
+        for branches in blocks
+    ):
+        raise ArgumentError(
+            f"blocks={shown(blocks)} must be a list of lists of Branch, one list a block"
+        )
+    if not blocks:
         raise ArgumentError("blocks is empty; give the branches of one block at least")
     for number, branches in enumerate(blocks):
         for branch in branches:

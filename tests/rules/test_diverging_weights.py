@@ -108,3 +108,9 @@ def test_whatever_grew_in_a_net_that_learned_was_overcome(steps, expected):
 def test_steps_that_go_no_farther_than_the_weights_length_do_not_diverge():
     run = make_run(update_norm=GROWING / 1000, update_cosine=1.0, steps=FAILED)
     assert not fires(run, "GL303")
+
+
+def test_steps_that_grow_beyond_all_numbers_are_judged():
+    """Two stretches, each from the smallest number to the largest: ratio^steps overflows."""
+    step = np.tile(np.geomspace(5e-324, 1.7e308, 30), 2)[:, None, None]
+    assert fires(make_run(steps=FAILED, update_norm=step), "GL303")
