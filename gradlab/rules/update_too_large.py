@@ -10,6 +10,7 @@ from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule
 from gradlab.rules.carried_away import carried_away
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
+from gradlab.rules.thrown_out import Throw, thrown_out
 from gradlab.rules.windows import Verdict, finite_prefix, losses, worst_window
 from gradlab.rules.wording import are_hit, during, number, seeds
 from gradlab.rules.yardsticks import (
@@ -38,6 +39,10 @@ class UpdateTooLarge(Rule):
     counts too: a burst at the start, from which the weights come out large, makes the ratios after
     it look harmless. Steps on which the loss falls by half of its spread within 10 iterations are
     good ones, however large.
+
+    Layers of small weights, as a pretrained transformer's, are hit by less: a step that changes
+    half of the layers by 0.3 of what they are, after which a loss that was below the best constant
+    prediction's is no better than that, and stays so, threw away what was learned.
 
     A rate that climbs makes the weights grow along with the steps, and no step is large beside
     them. So a seed in which nothing was learned is hit, too, if the weights of half of the layers
@@ -139,7 +144,7 @@ class UpdateTooLarge(Rule):
         if found is None:
             found = worst_window(run, ratio, self.limit("burst"), alarm, size=few, mean=True)
         if found is None:
-            return self._carried_away(run)
+            return self._thrown_out(run) or self._carried_away(run)
         if learned(run)[found.hits.which].all():
             return None  # steps after which a net learns were no larger than it could bear
         layer, value = found.worst
@@ -153,6 +158,36 @@ class UpdateTooLarge(Rule):
             message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of "
             f"their norm{seeds(found.hits.replicates)}, {during(run, found.window)} (limit "
             f"{100 * found.limit:g} %; about 0.1 % is usual); {are_hit(found.layers)}.",
+            remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
+            columns=("update_ratio", "weight_norm", "grad_norm"),
+        )
+
+    def _thrown_out(self, run: Run) -> Finding | None:
+        """Judge the seeds that learned nothing in the end by a step that undid what they knew."""
+        throws: dict[int, Throw] = {}
+        for seed, state in enumerate(outcomes(run)):
+            if state.failed and finite_prefix(run)[seed] == run.iterations:
+                throw = thrown_out(run, seed, self.limit("burst"), int(self.limit("few")))
+                throws |= {seed: throw} if throw else {}
+        if not throws:
+            return None
+        mask = np.zeros(run.shape[1:], bool)
+        for seed, throw in throws.items():
+            mask[seed] = throw.layers
+        hits = Hits(mask)
+        throw = min(throws.values(), key=lambda each: each.window.start)
+        value = throw.ratio
+        return self.finding(
+            hits,
+            throw.window,
+            severity=severity(run, hits.which),
+            value=value,
+            limit=self.limit("burst"),
+            message=f"A step throws away what the net had learned{seeds(hits.replicates)}: at "
+            f"iteration {int(run.times[throw.window.start])} half of the layers change by at least "
+            f"{number(100 * value)} % of their norm (limit {100 * self.limit('burst'):g} %), and the loss goes from {number(throw.before)} "
+            f"to {number(throw.after)} times the best constant prediction's; "
+            f"{are_hit(hits.layers)}.",
             remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
             columns=("update_ratio", "weight_norm", "grad_norm"),
         )

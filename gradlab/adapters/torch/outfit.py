@@ -47,7 +47,7 @@ def outfit(
     model, ledger = unwrapped(outer), Ledger()
     rows = find_rows(model)
     parameters = Parameters(rows, model, optimizers, ledger, updates=options.updates)
-    ranks = Ranks(outer, parameters.all, together=options.distributed)
+    ranks = Ranks(outer, parameters.trained, together=options.distributed)
     seen = sites(rows)
     structure = Structure(model, options.patterns)
     wiring = Wiring(seen)

@@ -125,7 +125,7 @@ class Record:
         layers = [
             row.describe(name, self._structure) for row, name in zip(rows, names, strict=True)
         ]
-        held = self._parameters.all
+        held = self._parameters.trained
         without = [each for each in held if each.grad is None]
         known = describe.config(
             self._model,
@@ -141,8 +141,8 @@ class Record:
             if n in wiring.several_rows and row.is_matrix
         ]
         named = list(zip(rows, numbers, strict=True))
-        left = [row.name for row, n in named if n < 0 and row.learns]
-        silent = [row.name for row, n in named if n >= 0 and row.parameter.grad is None]
+        left = [row.name for row, n in named if n >= len(held) and row.learns]
+        silent = [row.name for row, n in named if n < len(held) and row.parameter.grad is None]
         lists = {"not_in_optimizer": left, "without_gradient": silent}
         self._facts |= {name: found for name, found in lists.items() if found}
         facts: dict[str, Any] = {"torch": torch.__version__, "upper_bounds": {}}

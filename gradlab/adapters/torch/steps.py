@@ -174,6 +174,8 @@ class Steps:
             self.put(self.iteration.number, "gradient_scale", value)
         if number in self.iteration.stepped:
             self._end_iteration()  # the others do not step in every iteration
+        if self.iteration.costly and self._of.parameters.join(number, self._optimizers[number]):
+            self._numbers[number] = self._of.parameters.of(self._optimizers[number])
         if not closure:
             self._take_gradients(number)
             self._look_for_leftovers(number)

@@ -32,6 +32,13 @@ class Parameters:
     """Measures the parameters that a set of optimizers trains.
 
     Of a sharded one, the shard that lies here.
+
+    Attributes
+    ----------
+    trained : list of Tensor
+        Those that are trained from the start.
+    all : list of Tensor
+        These, and then those that may join them: frozen ones, and ones that no optimizer holds.
     """
 
     def __init__(
@@ -48,11 +55,12 @@ class Parameters:
             {id(p) for group in optimizer.param_groups for p in group["params"]}
             for optimizer in optimizers
         ]
+        every, anywhere = list(model.parameters()), set[int]().union(*held)
         # Frozen ones are not trained, though an optimizer may hold them.
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.all = [
-            parameter for parameter in trained if any(id(parameter) in each for each in held)
-        ]
+        self.trained = [each for each in every if each.requires_grad and id(each) in anywhere]
+        known = {id(each) for each in self.trained}
+        self.all = [*self.trained, *(each for each in every if id(each) not in known)]
+        self._waiting = [*range(len(self.trained), len(self.all))]
         self._number = {id(parameter): number for number, parameter in enumerate(self.all)}
         self._held, self._updates, self._rows = held, updates, rows
         self._made: list[Group] | None = None
@@ -67,26 +75,45 @@ class Parameters:
     @property
     def _groups(self) -> list[Group]:
         if self._made is None:
-            self._made = self._grouped()
+            self._made = self._grouped(range(len(self.trained)))
         return self._made
 
     def numbers_of(self, rows: Sequence[Row]) -> Array:
-        """Return the number of each row's parameter; -1 where no optimizer trains it."""
+        """Return the number of each row's parameter; -1 where the model does not have it."""
         return np.array([self._number.get(id(row.parameter), -1) for row in rows], np.intp)
 
     def number_of(self, parameter: Tensor) -> int | None:
         """Return the number of a parameter; None where no optimizer trains it."""
-        return self._number.get(id(parameter))
+        number = self._number.get(id(parameter))
+        return None if number in self._waiting else number
 
     def of(self, optimizer: torch.optim.Optimizer) -> list[int]:
         """Return the numbers of what one optimizer trains."""
-        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-        return [number for number, parameter in enumerate(self.all) if id(parameter) in held]
+        held = _held_by(optimizer)
+        waiting = set(self._waiting)
+        return [n for n, each in enumerate(self.all) if id(each) in held and n not in waiting]
 
-    def _grouped(self) -> list[Group]:
+    def join(self, owner: int, optimizer: torch.optim.Optimizer) -> bool:
+        """Measure, from now on, what an optimizer has come to train: unfrozen, or added to it.
+
+        Return whether there is anything.
+        """
+        thawed = [number for number in self._waiting if self.all[number].requires_grad]
+        held = _held_by(optimizer) if thawed else set()
+        new = [number for number in thawed if id(self.all[number]) in held]
+        if new:
+            groups = self._groups
+            self._held[owner] |= held
+            self._waiting = sorted(set(self._waiting) - set(new))
+            groups += self._grouped(new)
+            self._plans.clear()
+        return bool(new)
+
+    def _grouped(self, numbers: Sequence[int]) -> list[Group]:
         transposed = {id(row.parameter): row.transposed for row in self._rows if row.is_matrix}
         groups: dict[Any, list[int]] = defaultdict(list)
-        for number, parameter in enumerate(self.all):
+        for number in numbers:
+            parameter = self.all[number]
             mine = local(parameter)
             if not mine.numel():
                 continue
@@ -111,10 +138,8 @@ class Parameters:
             wanted = set(key)
             whole = [group for group in self._groups if wanted.issuperset(group.numbers)]
             covered = {number for group in whole for number in group.numbers}
-            self._plans[key] = (
-                whole,
-                [n for n in key if n not in covered and local(self.all[n]).numel()],
-            )
+            left = [n for n in key if n not in covered and local(self.all[n]).numel()]
+            self._plans[key] = whole, left
         return self._plans[key]
 
     @torch.no_grad()
@@ -225,11 +250,7 @@ class Parameters:
     @_quietly
     def second_moments(self, iteration: int, optimizer: torch.optim.Optimizer) -> None:
         """Measure the mean of v_hat of an adaptive optimizer, after its step."""
-        settings = {
-            id(parameter): group
-            for group in optimizer.param_groups
-            for parameter in group["params"]
-        }
+        settings = {id(p): group for group in optimizer.param_groups for p in group["params"]}
         for group in self._groups:
             first = group.parameters[0]
             if not (group.matrices and id(first) in settings and optimizer.state.get(first)):
@@ -241,6 +262,11 @@ class Parameters:
             known = [each for each in found if each is not None]
             if len(known) == len(found):
                 group.moments(self._ledger, iteration, known)
+
+
+def _held_by(optimizer: torch.optim.Optimizer) -> set[int]:
+    """Return the ids of what an optimizer holds."""
+    return {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
 
 
 def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
