@@ -185,9 +185,9 @@ class UpdateTooLarge(Rule):
             limit=self.limit("burst"),
             message=f"A step throws away what the net had learned{seeds(hits.replicates)}: at "
             f"iteration {int(run.times[throw.window.start])} half of the layers change by at least "
-            f"{number(100 * value)} % of their norm (limit {100 * self.limit('burst'):g} %), and the loss goes from {number(throw.before)} "
-            f"to {number(throw.after)} times the best constant prediction's; "
-            f"{are_hit(hits.layers)}.",
+            f"{number(100 * value)} % of their norm (limit {100 * self.limit('burst'):g} %), and "
+            f"the loss goes from {number(throw.before)} to {number(throw.after)} times the best "
+            f"constant prediction's; {are_hit(hits.layers)}.",
             remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
             columns=("update_ratio", "weight_norm", "grad_norm"),
         )

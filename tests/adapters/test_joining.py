@@ -43,15 +43,15 @@ def unfreeze_without_optimizer(model, _optimizer):
     model[0].requires_grad_(True)
 
 
-def trained(make, join, **options):
+def trained(make, join, steps=STEPS, joins=JOINS, **options):
     """Train; return the record, and of the first layer's weights at each step norm and step."""
     model = net()
     optimizer = make(model)
     x, y = torch.randn(16, 5), torch.randint(3, (16,))
     measured = []
     with watch(model, optimizer, **options) as recorder:
-        for step in range(STEPS):
-            if step == JOINS:
+        for step in range(steps):
+            if step == joins:
                 join(model, optimizer)
             optimizer.zero_grad()
             F.cross_entropy(model(x), y).backward()
@@ -90,3 +90,13 @@ def test_the_record_counts_what_is_trained_from_the_start():
     run, _ = trained(of_head, add)
     assert run.config["parameters"]["trainable"] == 6 * 3 + 3
     assert run.config["parameters"]["frozen"] == 5 * 6 + 6
+
+
+def test_the_step_that_joins_is_measured_at_any_cadence():
+    run, (_, step, _) = (lambda found: (found[0], found[1].T))(
+        trained(of_head, add, every=100, steps=15, joins=13)
+    )
+    row = list(run.layer("path")).index("0")
+    assert np.flatnonzero(run.recorded("update_norm")[:, 0, row]).tolist() == [13]
+    assert run["update_norm"][13, 0, row] == pytest.approx(step[13], rel=1e-4)
+    assert not run.recorded("outside_update_norm")[13].any()

@@ -25,6 +25,8 @@ class Iteration:
         The parameters whose gradients were measured, and were clipped since.
     left_by_clipping : dict of int to (int, int)
         By parameter: its gradient as the last clipping left it (`gradients.state_of`).
+    joined : dict of int to list of int
+        By optimizer: the parameters that it trains for the first time.
     ran_forward : bool
         Whether a forward pass has begun.
     calls : deque of Forward
@@ -37,8 +39,16 @@ class Iteration:
     taken: set[int] = field(default_factory=set)
     clipped: set[int] = field(default_factory=set)
     left_by_clipping: dict[int, tuple[int, int]] = field(default_factory=dict)
+    joined: dict[int, list[int]] = field(default_factory=dict)
     ran_forward: bool = False
     calls: deque[Forward] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
+
+    def weighed(self, optimizer: int, numbers: list[int]) -> list[int]:
+        """Return which of an optimizer's parameters have their update measured.
+
+        All in a costly iteration; else those that it trains for the first time.
+        """
+        return numbers if self.costly else self.joined.get(optimizer, [])
 
     def again(self) -> Iteration:
         """Return a fresh one of the same number: nothing was updated in this one."""

@@ -143,8 +143,8 @@ class Steps:
                 self.put(self.iteration.number, "examples", np.array([float(rows)]))
             given = numbers_in((arguments, keywords)) if self.iteration.costly else None
             if given is not None and not given.is_sparse:
-                square = mean_square(given)
-                self.put(self.iteration.number, "input_square", ledger.single("input", square))
+                square = ledger.single("input", mean_square(given))
+                self.put(self.iteration.number, "input_square", square)
 
     def _returned(self, module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
         if torch.is_grad_enabled():
@@ -166,35 +166,36 @@ class Steps:
         self._take_gradients(self._optimizers.index(innermost(optimizer)))
 
     def _before_step(self, number: int, closure: bool) -> None:
-        if lets_skip(self._optimizers[number]):
+        if lets_skip(optimizer := self._optimizers[number]):
             return
-        scale = getattr(self._optimizers[number], "grad_scale", None)
+        scale = getattr(optimizer, "grad_scale", None)
         if scale is not None:  # a GradScaler leaves it to a fused optimizer to divide by it
-            value = ledger.single("scale", getattr(scale, "_scale", scale))
-            self.put(self.iteration.number, "gradient_scale", value)
+            scale = getattr(scale, "_scale", scale)
+            self.put(self.iteration.number, "gradient_scale", ledger.single("scale", scale))
         if number in self.iteration.stepped:
             self._end_iteration()  # the others do not step in every iteration
-        if self.iteration.costly and self._of.parameters.join(number, self._optimizers[number]):
-            self._numbers[number] = self._of.parameters.of(self._optimizers[number])
+        self.iteration.joined[number] = self._of.parameters.join(number, optimizer)
+        self._numbers[number] += self.iteration.joined[number]
         if not closure:
             self._take_gradients(number)
             self._look_for_leftovers(number)
         if self.iteration.costly:
             for observer in self._of.observers:
                 observer.before_step()
-            self._of.parameters.before(self.iteration.number, self._numbers[number])
+        if weighed := self.iteration.weighed(number, self._numbers[number]):
+            self._of.parameters.before(self.iteration.number, weighed)
 
     def _after_step(self, number: int, closure: bool) -> None:
         optimizer, iteration = self._optimizers[number], self.iteration
-        if lets_skip(self._optimizers[number]):
+        if lets_skip(optimizer):
             return
         if getattr(optimizer, "grad_scale", None) is not None:
             self._of.parameters.forget_gradients()  # they lie there divided by the scale now
         if closure:
             self._take_gradients(number)
         self._of.lookout.stepped(optimizer)
-        if iteration.costly:
-            self._of.parameters.after(iteration.number, self._numbers[number])
+        if weighed := iteration.weighed(number, self._numbers[number]):
+            self._of.parameters.after(iteration.number, weighed)
             self._of.parameters.second_moments(iteration.number, optimizer)
         if self._options.is_costly(iteration.number + 1):
             self._of.parameters.snapshot(self._numbers[number])

@@ -93,10 +93,10 @@ class Parameters:
         waiting = set(self._waiting)
         return [n for n, each in enumerate(self.all) if id(each) in held and n not in waiting]
 
-    def join(self, owner: int, optimizer: torch.optim.Optimizer) -> bool:
+    def join(self, owner: int, optimizer: torch.optim.Optimizer) -> list[int]:
         """Measure, from now on, what an optimizer has come to train: unfrozen, or added to it.
 
-        Return whether there is anything.
+        Return the numbers of these.
         """
         thawed = [number for number in self._waiting if self.all[number].requires_grad]
         held = _held_by(optimizer) if thawed else set()
@@ -107,7 +107,7 @@ class Parameters:
             self._waiting = sorted(set(self._waiting) - set(new))
             groups += self._grouped(new)
             self._plans.clear()
-        return bool(new)
+        return new
 
     def _grouped(self, numbers: Sequence[int]) -> list[Group]:
         transposed = {id(row.parameter): row.transposed for row in self._rows if row.is_matrix}
