@@ -63,11 +63,12 @@ def carried_away(run: Run, seed: int, stop: int, growth: float, left: float) -> 
     weights, gradients, times = weights[rows], gradients[rows], run.times[rows]
     end = nanmedian(gradients[-max(LEAST, len(rows) // 4) :])
     for first, start in enumerate(times[:-LEAST]):
-        last = int(np.searchsorted(times, start + WINDOW, side="left"))
+        # Where a window holds one measurement, it goes on to the next.
+        last = max(first + 2, int(np.searchsorted(times, start + WINDOW, side="left")))
         with np.errstate(all="ignore"):
             grown = weights[first + 1 : last].max(axis=0) / weights[first]
-            rest = end / nanmedian(gradients[first : first + AROUND])
-        middle, remains = float(np.nanmedian(grown)), float(np.nanmedian(rest))
+            rest = end / nanmedian(gradients[first : min(first + AROUND, last - 1)])
+        middle, remains = float(nanmedian(grown)), float(nanmedian(rest))
         if middle > growth and remains < left:
             window = Window(int(rows[first]), int(rows[last - 1]) + 1)
             return Journey(np.nan_to_num(grown) > growth, middle, remains, window)

@@ -74,6 +74,20 @@ def test_what_is_learned_when_the_rate_has_fallen_is_little(share, above, expect
     assert severity(carried(left=0.5, steps=late(share, above)), "GL304") == expected
 
 
+def test_measurements_further_apart_than_a_window_are_judged_two_by_two():
+    length = 1200
+    measured = np.arange(length)[:, None, None] % 60 == 0
+    way = np.clip((np.arange(length) - 120) / 60, 0, 1)[:, None, None]
+    run = make_run(
+        length,
+        steps={"loss": wavering(BASELINE, length)},
+        recorded={"weight_norm": measured, "grad_norm": measured},
+        weight_norm=8 * 2.0**way,
+        grad_norm=1e-5**way,
+    )
+    assert severity(run, "GL304") == "error"
+
+
 def test_the_finding_names_the_layers_that_grew_and_when():
     finding = found(carried(layers=3), "GL304")
     assert finding.layers == (1, 2, 3)
