@@ -68,6 +68,7 @@ class Follower:
         self._seen: deque[tuple[float, int]] = deque()
         self._pause = self._spent = 0.0
         self._looks = 0
+        self._was_recorded = False  # at the last look, before it read
 
     def look(self) -> Frame:
         """Read the folder and return what it holds now.
@@ -79,6 +80,7 @@ class Follower:
         """
         began, before = self._clock(), self._computed()
         self._spent = 0.0
+        self._was_recorded = self._is_recorded()
         whole = load(self.folder)
         ended = whole.provenance.get("status") != "unfinished"
         run = whole if ended else portion(whole.held())
@@ -109,11 +111,10 @@ class Follower:
             Seconds from one look to the next, at least.
         """
         until = self._clock() + max(interval, self._pause)
-        recorded = self._is_recorded()
         while (left := until - self._clock()) > 0:
             if stopped.wait(min(left, interval)):
                 return True
-            if recorded and not self._is_recorded():
+            if self._was_recorded and not self._is_recorded():
                 break
         return stopped.is_set()
 
