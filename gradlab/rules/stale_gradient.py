@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from gradlab.errors import is_number
 from gradlab.rules.base import Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import empty_gradients, remedy
@@ -183,4 +184,6 @@ def _never_emptied(run: Run) -> tuple[int, int] | None:
     if not isinstance(noted, dict):
         return None
     count, of = noted.get("count", 0), noted.get("of", 0)
+    if not (is_number(count) and is_number(of)):
+        return None
     return (count, of) if of >= LEAST_STEPS and count > SEEN * of else None

@@ -80,6 +80,11 @@ def test_gradients_that_were_seen_to_be_left_over_need_no_statistic(count, of, e
     assert fires(make_run(steps=FAILED, provenance=noted), "GL104") == expected
 
 
+def test_counts_that_are_no_numbers_say_nothing():
+    noted = {"stale_gradients": {"count": [], "of": {}}}
+    assert not fires(make_run(steps=FAILED, provenance=noted), "GL104")
+
+
 def test_gradients_that_were_seen_to_be_left_over_are_a_cause_beyond_doubt():
     noted = {"stale_gradients": {"count": 9, "of": 10}}
     finding = found(make_run(steps=FAILED, provenance=noted), "GL104")
