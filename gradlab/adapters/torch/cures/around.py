@@ -239,7 +239,7 @@ def without_last(stage: Stage, operation: str) -> None:
     for module in stage.model.modules():
         if type(module).__name__.lower() == kind:
             if getattr(module, "inplace", False):
-                module.inplace = False  # or what it was given would be lost
+                setattr(module, "inplace", False)  # noqa: B010 - or what it was given would be lost
             stage.keep(module.register_forward_hook(note))
     stage.behind_model(lambda output: with_answer(output, passed_by))
 

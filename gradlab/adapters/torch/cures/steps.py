@@ -42,8 +42,9 @@ def _scaling(times: float) -> Apply:
 
 def _new_rate(run: Run, times: float) -> str:
     rate = run.config.get("learning_rate")
-    known = isinstance(rate, float) and rate > 0  # a warm-up may begin at 0
-    return f"{rate * times:.3g}" if known else f"times {times:.3g}"
+    if isinstance(rate, float) and rate > 0:  # a warm-up may begin at 0
+        return f"{rate * times:.3g}"
+    return f"times {times:.3g}"
 
 
 def warm_up(remedy: Remedy, run: Run) -> Iterator[Option]:
