@@ -392,3 +392,8 @@ def test_the_layers_are_listed_by_block():
     assert table["rows"][1]["values"][:2] == ["2", "attn.qkv"]
     assert table["rows"][1]["range"] == ", gradients 4 to 8 at iteration 0"
     assert only(made())["table"]["rows"][0]["block"] == ""
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1e308), (-1e308, 1e308), (1e308, 1.1e308)])
+def test_an_axis_of_factors_has_few_ticks_however_long_it_is(low, high):
+    assert len(factor_axis("it", low, high)["tickvals"]) == 2

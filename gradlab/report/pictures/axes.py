@@ -116,13 +116,19 @@ def linear_axis(name: str, values: Array) -> Spec:
     return {"title": title(name), "range": [low - room, high + room]}
 
 
+MOST_TICKS = 100  # more are wanted only by numbers at the ends of what a float holds
+
+
 def factor_axis(name: str, low: float, high: float, ticks: int = 7) -> Spec:
     """An axis of factors from 10^low to 10^high for bars that are drawn in powers of ten.
 
     Its ticks read "× 0.1", "× 1", "× 1.96".
     """
     size = decades(high - low, ticks)
-    places = np.arange(np.ceil(low / size), np.floor(high / size) + 1) * size
+    with np.errstate(over="ignore"):
+        first, last = np.ceil(low / size), np.floor(high / size)
+        few = last - first <= MOST_TICKS
+    places = np.arange(first, last + 1) * size if few else np.array([low, high])
     if high - low < 2:
         places = np.log10(round_numbers(low, high, ticks))
     text = [f"× {power(float(place))}" for place in places]
