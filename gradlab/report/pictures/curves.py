@@ -44,7 +44,8 @@ def changing(run: Run, column: str) -> Curve:
     """Return a column; no iteration where it stays the same, which a line need not say."""
     found = curve(run, column, finite=True)
     median = found.over.median
-    if len(median) and median.max() - median.min() > 1e-9 * abs(median.max()):
+    # Halves: the difference of numbers at both ends of what a float holds is none.
+    if len(median) and median.max() / 2 - median.min() / 2 > 0.5e-9 * abs(median.max()):
         return found
     return _nothing()
 
