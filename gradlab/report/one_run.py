@@ -159,6 +159,7 @@ def sparkline_values(run: Run) -> list[float | None]:
     return [round(value, 2) if np.isfinite(value) else None for value in fall[chosen].tolist()]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers at the ends of what a float holds draw
 def draw_pictures(run: Run, verdict: Diagnosis, detail: Detail) -> dict[str, Any]:
     """Draw every picture that the run has the numbers for.
 
