@@ -180,18 +180,8 @@ def main() -> None:
         cases,
         lambda case: fixed(case, by_name[case.name], options.budget, options.baselines),
         options.json,
-        _told,
     )
     print("\n".join(summary(rows)))
-
-
-def _told(row: dict[str, Any]) -> str:
-    mark = "right" if row["right"] else "CALLED" if row["cured"] else "no"
-    return (
-        f"{'c' if row['curable'] else '-'} {mark:6} {row['fault']:12} {row['name']:34.34} "
-        f"{row['before']:5.2f} -> {row['score']:5.2f} ({row['wanted']:.2f}) "
-        f"first {row['first']}: {row['first_score']:.2f}; {row['headline'][:60]} {row['spent']:.3g}"
-    )
 
 
 if __name__ == "__main__":

@@ -157,18 +157,8 @@ def main() -> None:
             members,
             lambda member: fixed(member, options.budget, options.baselines),
             options.json,
-            _told,
         )
     print("\n".join(summary(rows)))
-
-
-def _told(row: dict[str, Any]) -> str:
-    mark = "right" if row["right"] else "WRONG" if row["cured"] else "no"
-    return (
-        f"{mark:6} {row['name']:46.46} {row['before']} -> {row['score']} ({row['learned']:g}) "
-        f"first {row['first']}: {row['first_score']}; {row['headline']} {row['spent']:.3g} "
-        f"{row['seconds']:.0f} s"
-    )
 
 
 if __name__ == "__main__":

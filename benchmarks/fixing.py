@@ -17,9 +17,7 @@ COUNTED = (
 )
 
 
-def each_once(
-    cases: Iterable[Any], fixed: Callable[[Any], Row], file: Path | None, told: Callable[[Row], str]
-) -> list[Row]:
+def each_once(cases: Iterable[Any], fixed: Callable[[Any], Row], file: Path | None) -> list[Row]:
     """Fix each case that the file does not hold yet; print and keep each row as it comes.
 
     Parameters
@@ -30,8 +28,6 @@ def each_once(
         Returns the row of a case.
     file : path, optional
         Of JSON; a run that was stopped goes on where it was.
-    told : callable
-        Returns the line to print of a row.
     """
     rows: list[Row] = json.loads(file.read_text()) if file is not None and file.exists() else []
     done = {row["name"] for row in rows}
@@ -40,10 +36,20 @@ def each_once(
             continue
         row = fixed(case)
         rows.append(row)
-        print(told(row), flush=True)
+        print(_told(row), flush=True)
         if file is not None:
             file.write_text(json.dumps(rows, indent=1) + "\n")
     return rows
+
+
+def _told(row: Row) -> str:
+    mark = "right" if row["right"] else "WRONG" if row["cured"] else "no"
+    wanted = row.get("wanted", row.get("learned"))
+    return (
+        f"{'c' if row['curable'] else '-'} {mark:6} {row['name']:46.46} {row['before']} -> "
+        f"{row['score']} ({wanted:.3g}) first {row['first']}: {row['first_score']}; "
+        f"{row['headline']} {row['spent']:.3g} {row['seconds']:.0f} s"
+    )
 
 
 def summary(rows: list[Row]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -104,14 +105,14 @@ class Overfitting(Rule):
         hits = Hits(mask)
         if not hits.which:
             return None
-        k = max(hits.which, key=lambda k: rows[k][2] / rows[k][0])
+        k = max(hits.which, key=lambda k: _times(rows[k][2], rows[k][0]))
         lowest, when, last, train = rows[k]
         return self.finding(
             hits,
             Window(when, int(prefix[k])),
             severity=WARNING,
             layers=(),
-            value=last / lowest,
+            value=_times(last, lowest),
             limit=self.limit("rise"),
             message=f"The net overfits{seeds(hits.replicates)}: its loss on held-out data was "
             f"lowest at iteration {when} ({number(lowest)}) and is {number(last)} now, while the "
@@ -144,6 +145,11 @@ class Overfitting(Rule):
             smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
         best = int(smooth[:before].argmin())
         return best, float(smooth[best])
+
+
+def _times(last: float, lowest: float) -> float:
+    """Return how many times the lowest loss the last one is; infinity where that was 0."""
+    return last / lowest if lowest else math.inf
 
 
 def _evaluation_gap(run: Run, seed: int, stop: int) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -19,7 +18,7 @@ from torch import distributed, nn
 
 from gradlab.adapters import torch as adapter
 from gradlab.adapters.torch import record, watch
-from tests.adapters import interrupting
+from tests.adapters import interrupting, ranks
 
 STEPS = 3
 FOLDER = str(Path(adapter.__file__).parent)
@@ -59,16 +58,9 @@ def disturbed(out: Path, rank: int, line: int) -> bool:
 
 
 def main() -> None:
-    rank, size, port, first, every = (int(sys.argv[n]) for n in (1, 2, 3, 5, 6))
-    folder = Path(sys.argv[4])
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        "gloo",
-        init_method=f"tcp://127.0.0.1:{port}",
-        rank=rank,
-        world_size=size,
-        timeout=timedelta(seconds=60),
-    )
+    rank, size, first, every = (int(sys.argv[n]) for n in (1, 2, 5, 6))
+    port, folder = sys.argv[3], Path(sys.argv[4])
+    ranks.meet(rank, size, port)
     record.BLOCK_ITERATIONS = (1, 1)
     train(folder / "whole", rank)
     lines = []

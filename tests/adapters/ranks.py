@@ -264,8 +264,8 @@ TRAININGS = {
 }
 
 
-def main() -> None:
-    rank, size, port, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
+def meet(rank: int, size: int, port: str) -> None:
+    """Join the processes that were launched together."""
     torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo",
@@ -274,6 +274,11 @@ def main() -> None:
         world_size=size,
         timeout=timedelta(seconds=60),
     )
+
+
+def main() -> None:
+    rank, size, port, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
+    meet(rank, size, port)
     for name in sys.argv[5:]:
         kind, _, training = name.partition("_")
         said = {"error": None}

@@ -1,9 +1,11 @@
 """GL403 overfitting. Held-out losses gain 1.0, from 2.0 to their lowest, 1.0."""
 
+import json
+
 import numpy as np
 import pytest
 
-from gradlab.diagnosis import registry
+from gradlab.diagnosis import diagnose, registry
 from tests.rules.runs import FAILED, fires, found, make_run, stepping, wavering
 
 
@@ -76,3 +78,10 @@ def falling(**planted):
 )
 def test_of_eight_held_out_losses_and_more_a_single_one_decides_nothing(planted, expected):
     assert fires(falling(**planted), "GL403") == expected
+
+
+def test_a_held_out_loss_that_was_0_is_risen_from():
+    diagnosis = diagnose(falling(n11=0.0, n12=0.0, n13=0.0))
+    assert diagnosis.statuses["GL403"] == "fired"
+    assert "lowest at iteration 110 (0)" in " ".join(str(diagnosis).split())
+    json.dumps(diagnosis.to_dict(), allow_nan=False)
