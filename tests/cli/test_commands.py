@@ -252,6 +252,11 @@ LONG = ["compare", "--network", "relu", "--depth", "1", "400"]
 LONG += ["--iterations", "4000", "--jobs", "2"]
 
 
+def listen_to_ctrl_c():
+    """Undo what a shell does to a command in the background: it ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def interrupted_midway(tmp_path):
     """A comparison in its own process group: one cell done, the second far from it."""
@@ -261,6 +266,7 @@ def interrupted_midway(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=listen_to_ctrl_c,
     )
     assert process.stderr is not None
     assert "done" in process.stderr.readline()
