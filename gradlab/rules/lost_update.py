@@ -94,7 +94,7 @@ class LostUpdate(Rule):
         if found is None:
             return None
         layer, value = found.worst
-        most = 2 * len(found.layers) >= run.shape[2]
+        most = 2 * len(found.layers) >= _trained(run)
         precision = config_word(run, "dtype", "their number format")
         ratio = ""
         if "update_ratio" in run:
@@ -137,6 +137,11 @@ def _remedies(run: Run) -> tuple[Remedy, ...]:
         optimizer="adam",
     )
     return (*found, scaling)
+
+
+def _trained(run: Run) -> int:
+    """Return how many parameters have updates at all: what is frozen has none to lose."""
+    return int(run.recorded("lost_fraction").any(axis=(0, 1)).sum())
 
 
 def _idle(run: Run) -> np.ndarray:

@@ -50,6 +50,16 @@ def test_it_is_an_error_only_where_most_of_the_parameters_lose_their_updates(lay
     assert bool(registry()["GL301"].effects(finding)) == (expected == "error")
 
 
+@pytest.mark.parametrize(
+    ("trained", "expected"), [(1, "error"), (2, "error"), (3, "warning"), (4, "warning")]
+)
+def test_most_of_the_parameters_are_most_of_those_that_train(trained, expected):
+    lost = np.array([0.95, 0.0, 0.0, 0.0])
+    trains = {"lost_fraction": np.arange(4) < trained}
+    run = make_run(steps=FAILED, lost_fraction=lost, recorded=trains)
+    assert severity(run, "GL301") == expected
+
+
 @pytest.mark.parametrize(("gradient", "expected"), [(0.99e-4, False), (1.01e-4, True)])
 def test_a_parameter_that_gets_next_to_no_gradient_has_no_update_to_lose(gradient, expected):
     norm = np.array([1.0, gradient, 1.0, 1.0])
