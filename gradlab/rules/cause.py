@@ -109,6 +109,27 @@ def carried_past(gain: Mapping[str, float]) -> bool:
     return block * rest < 0 and abs(block) > max(HARMLESS, abs(rest) / 2)
 
 
+def beyond_weights(run: Run) -> np.ndarray:
+    """Return ln of what the signal has gained by another way than through the layers' weights
+    (S, L), from the last layer back to each, at iteration 0.
+
+    ||W d|| <= ||W||_F ||d||, so that B <= ln sqrt(fan_out). What is above it came another way: a
+    derivative of the net is part of the loss, or a layer is used twice. Of plain matrices alone; a
+    convolution's bound has the size of its kernel in it.
+    """
+    total = np.zeros(run.shape[1:])
+    if "log_gain_alignment" not in run:
+        return total
+    alignment = run["log_gain_alignment"][0]
+    bound = np.full(run.shape[2], np.inf)  # row l holds the matrix of layer l + 1
+    plain = run.layer("kind")[1:] == "Linear"
+    bound[:-1][plain] = np.log(run.layer("fan_out")[1:][plain].astype(float)) / 2
+    with np.errstate(all="ignore"):
+        excess = np.nan_to_num(np.maximum(alignment - bound, 0.0), nan=0.0, neginf=0.0, posinf=0.0)
+    total[:] = np.cumsum(excess[:, ::-1], axis=1)[:, ::-1]
+    return total
+
+
 def _cut_off(run: Run, window: Window, which: Sequence[int], lowest: int, last: int) -> str | None:
     """Say where the signal ends, if the lowest layer gets none at all while the last one does."""
     part = np.s_[window.start : window.stop, list(which)]

@@ -41,12 +41,13 @@ class ExplodingGradient(Rule):
     ------------
     Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer
     to some other one; in a net with residual blocks, from the last block's output to the first's.
-    Where norms or skip connections make it grow, only if the net breaks or does not learn. While
-    training, in a seed that does not learn, by s = <G, -dW> over the spread of the batch losses:
-    how far an update should take the loss, to first order. s above 100 at two iterations, or a
-    median of 10 of them above 4 while the loss stands above where it began, and stays there. A
-    large s alone is no explosion: deep nets that learn well show it; and a loss whose spread is
-    rounding measures no step.
+    Where norms or skip connections make it grow, only if the net breaks or does not learn; what
+    arrives beside the weights, as where a derivative of the net is part of the loss, is no growth
+    through layers. While training, in a seed that does not learn, by s = <G, -dW> over the spread
+    of the batch losses: how far an update should take the loss, to first order. s above 100 at two
+    iterations, or a median of 10 of them above 4 while the loss stands above where it began, and
+    stays there. A large s alone is no explosion: deep nets that learn well show it; and a loss
+    whose spread is rounding measures no step.
 
     Why it is bad
     -------------
@@ -136,15 +137,7 @@ class ExplodingGradient(Rule):
 
     def _at_init(self, run: Run) -> Finding | None:
         part = run.condensed()
-        delta, recorded = part["delta_norm"][0], part.recorded("delta_norm")[0]
-        last = (
-            recorded.shape[1] - 1 - recorded[:, ::-1].argmax(axis=1)
-        )  # not every layer of a framework shows its delta
-        with np.errstate(all="ignore"):
-            # As logarithms: 1e300 over 1e-300 is no float.
-            growth = np.log(delta) - np.log(np.take_along_axis(delta, last[:, None], axis=1))
-        growth[np.isnan(growth) | ~recorded] = -np.inf
-        growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = -np.inf  # GL001's matter
+        growth = _growth(part)
         stream = stream_growth(part, "stream_grad_norm", slice(0, 1))
         if stream is not None:  # the signal's way back is the stream's; branches hang on it
             growth[stream <= np.log(self.limit("at_init"))] = -np.inf
@@ -259,6 +252,23 @@ class ExplodingGradient(Rule):
         stays = np.median(loss[-count:]) > loss[0] + self.limit("loss_rise") / 2
         both = np.flatnonzero(high & risen) if stays else np.array([], int)
         return (int(both[0]), int(both[-1]) + count) if len(both) else None
+
+
+def _growth(part: Run) -> Array:
+    """Return ln of what the signal gains from the last layer back to each at iteration 0 (S, L).
+
+    -inf where none was recorded.
+    """
+    delta, recorded = part["delta_norm"][0], part.recorded("delta_norm")[0]
+    # Not every layer of a framework shows its delta.
+    last = recorded.shape[1] - 1 - recorded[:, ::-1].argmax(axis=1)
+    with np.errstate(all="ignore"):
+        # As logarithms: 1e300 over 1e-300 is no float.
+        growth = np.log(delta) - np.log(np.take_along_axis(delta, last[:, None], axis=1))
+    growth -= cause.beyond_weights(part)
+    growth[np.isnan(growth) | ~recorded] = -np.inf
+    growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = -np.inf  # GL001's matter
+    return growth
 
 
 def _remedies(run: Run, layers: tuple[int, ...], why) -> tuple[Remedy, ...]:

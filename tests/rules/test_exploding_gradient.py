@@ -95,6 +95,25 @@ def test_in_a_net_with_a_residual_stream_the_stream_counts(growth, expected):
     assert fires(run, "GL102") == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "beyond", "expected"),
+    [
+        ("Linear", -1.0, True),
+        ("Linear", np.log(1e4 / 101), True),
+        ("Linear", np.log(1e4 / 99), False),
+        ("Conv2d", np.log(1e4 / 99), True),
+    ],
+)
+def test_what_is_more_than_the_weights_can_pass_on_is_no_growth_through_layers(
+    kind, beyond, expected
+):
+    """||W d|| <= ||W||_F ||d||: an alignment above ln sqrt(fan_out), of 64 units, cannot be."""
+    alignment = np.array([0.0, 0.0, np.log(64) / 2 + beyond, np.nan])
+    described = {number: {"kind": kind} for number in (1, 2, 3, 4)}
+    growing = {"delta_norm": delta(1e4), "log_gain_alignment": alignment}
+    assert fires(make_run(described=described, **growing), "GL102") == expected
+
+
 # -- while training --------------------------------------------------------------------------------
 
 

@@ -235,6 +235,23 @@ def test_fewer_than_four_scores_leave_it_to_the_loss(known, expected):
 
 
 @pytest.mark.parametrize(
+    ("optimizer", "fall", "expected"),
+    [
+        ("lbfgs", 0.29, "not learned"),
+        ("lbfgs", 0.31, "unknown"),
+        ("sgd", 0.31, "not learned"),
+    ],
+)
+def test_a_fall_within_the_first_step_of_lbfgs_tells_that_nothing_is_known(
+    optimizer, fall, expected
+):
+    """It runs the net many times in a step; of one batch of SGD one loss may be anything."""
+    loss = wavering(-6.0, 120, 1)[:, 0]
+    loss[0] = loss[-50:].mean() + fall
+    assert state(by_fall(loss, optimizer=optimizer)) == expected
+
+
+@pytest.mark.parametrize(
     ("progress", "expected"),
     [
         (0.0, "not learned"),

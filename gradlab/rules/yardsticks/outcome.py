@@ -212,18 +212,20 @@ def _by_fall(run: Run, seed: int, stop: int) -> Outcome | None:
         return Outcome(
             UNKNOWN, "the loss tells nothing of what was learned", progress=found.progress
         )
-    if _fell_at_once(values, found):
+    if _fell_at_once(run, values, found):
         words = "the loss fell at once and stayed there, and no baseline tells how low that is"
         return Outcome(UNKNOWN, words, progress=found.progress)
     state = SLOW if found.progress >= NO_FALL or found.falls_still else NOT_LEARNED
     return Outcome(state, words, progress=found.progress)
 
 
-def _fell_at_once(values: Array, found: Trend) -> bool:
+def _fell_at_once(run: Run, values: Array, found: Trend) -> bool:
     """Whether the loss fell clearly, but so fast that the first window shows nothing of it.
 
     A net may learn in ten iterations; or it may only leave a bad start for the constant answer.
     """
     known = values[np.isfinite(values)]
-    fall = float(np.median(known[:5])) - found.last
+    # A step of L-BFGS runs the net up to twenty times: the first loss alone is that of the start.
+    first = 1 if run.config.get("optimizer") == "lbfgs" else 5
+    fall = float(np.median(known[:first])) - found.last
     return fall > max(CLEAR_FALL * found.scatter, ROUNDING * abs(found.last))
