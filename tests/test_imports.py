@@ -39,7 +39,7 @@ ADAPTED = (
 )
 SHARED = (
     "rules.base rules.by_role rules.config_numbers rules.expressions rules.limits rules.remedies "
-    "rules.already rules.places rules.snippets "
+    "rules.already rules.places rules.snippets rules.stream_places "
     "rules.step_size rules.windows rules.wording rules.yardsticks rules.yardsticks.*"
 )
 RULE = (

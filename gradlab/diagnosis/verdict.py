@@ -11,7 +11,7 @@ from typing import Any
 from gradlab import display
 from gradlab.rules import Finding
 from gradlab.rules.base import ERROR, NOTE, SEVERITIES
-from gradlab.rules.places import called
+from gradlab.rules.places import called, span_of_blocks
 
 WIDTH = 80  # of a printed line
 LISTED = 6  # rules that are named one by one
@@ -152,13 +152,17 @@ class Diagnosis:
         return display.box(*parts)
 
     def _places(self, finding: Finding) -> str:
-        """Name a finding's layers by their modules: "blocks.0.up, blocks.1.up and 3 more".
+        """Name a finding's layers by their modules: "blocks.0.up, blocks.1.up and 3 more", or, in
+        many blocks that follow each other, "64 in blocks.8 to blocks.23".
 
         Nothing where they have no names, or the message holds them all.
         """
         names = [self.names[layer - 1] for layer in finding.layers if layer <= len(self.names)]
         if not any(names) or all(name and called(name) in finding.message for name in names):
             return ""
+        span = span_of_blocks(finding.blocks) if len(finding.blocks) > 1 else ""
+        if span and len(names) > NAMED:
+            return "" if span in finding.message else f"{len(names)} in {span}"
         places = zip(finding.layers, names, strict=False)
         some = itertools.islice(places, NAMED)
         shown = [called(name) or f"layer {layer}" for layer, name in some]

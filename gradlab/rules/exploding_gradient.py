@@ -8,7 +8,7 @@ import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
-from gradlab.rules.by_role import norms_for_a_bare_stream
+from gradlab.rules.by_role import apart_in_the_stream, norms_for_a_bare_stream
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import (
@@ -20,9 +20,11 @@ from gradlab.rules.remedies import (
     remedy,
     set_gain,
 )
+from gradlab.rules.stream_places import Growth, growth_of_gradient
 from gradlab.rules.windows import finite_prefix, losses
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
+    delta_growth,
     learns,
     loss_scale,
     outcomes,
@@ -137,7 +139,7 @@ class ExplodingGradient(Rule):
 
     def _at_init(self, run: Run) -> Finding | None:
         part = run.condensed()
-        growth = _growth(part)
+        growth = delta_growth(part) - cause.beyond_weights(part)
         stream = stream_growth(part, "stream_grad_norm", slice(0, 1))
         if stream is not None:  # the signal's way back is the stream's; branches hang on it
             growth[stream <= np.log(self.limit("at_init"))] = -np.inf
@@ -147,7 +149,8 @@ class ExplodingGradient(Rule):
         window = Window(0, 1)
         total = float(np.median(growth[hits.which].max(axis=1)))
         layer = int(np.median(growth[hits.which], axis=0).argmax()) + 1
-        layers = hits.layers or (layer,)
+        where = growth_of_gradient(run, hits.which, self.limit("at_init"))
+        layers = where.layers if where else hits.layers or (layer,)
         why = cause.explain(run, layers, hits.which, window, grows=True)
         normed = why is not None and why["dominant"] == "block"
         if normed and not self._fails(run, hits.which):
@@ -156,6 +159,7 @@ class ExplodingGradient(Rule):
         if stream is not None:
             total = float(np.median(stream[hits.which]))
             way = "the residual stream's gradient grows {} times on its way back through the blocks"
+            way += f", {where.sentence}" if where else ""
         message = (
             f"The gradient explodes before the first update{seeds(hits.replicates)}: "
             f"{way.format(cause.factor(total))} (limit {self.limit('at_init'):g})."
@@ -170,11 +174,12 @@ class ExplodingGradient(Rule):
             window,
             severity=severity(run, hits.which, harmless=WARNING if plain else NOTE),
             layers=layers,
+            blocks=where.blocks if where else (),
             value=value,
             limit=self.limit("at_init"),
             message=message,
             cause=why if stream is None else None,  # the layers' product is another way back
-            remedies=_remedies(run, layers, why),
+            remedies=_remedies(run, layers, why, where),
             columns=("delta_norm", "grad_norm", "log_gain_weight"),
         )
 
@@ -200,7 +205,9 @@ class ExplodingGradient(Rule):
         starts, stops = zip(*(found for found in spans if found is not None), strict=True)
         window = Window(min(starts), max(stops))
         value = float(share[window.start : window.stop, which].max())
-        why = cause.explain(run, (), which, Window(0, 1), grows=True)
+        where = self._stream_grown(run, which)
+        layers = where.layers if where else ()
+        why = cause.explain(run, layers, which, Window(0, 1), grows=True)
         message = (
             f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update "
             f"should change the loss by {number(value)} times what it varies by (limit "
@@ -210,14 +217,24 @@ class ExplodingGradient(Rule):
             hits,
             window,
             severity=severity(run, hits.which, harmless=WARNING),
-            layers=(),
+            layers=layers,
+            blocks=where.blocks if where else (),
             value=value,
             limit=self.limit("step_alarm"),
             message=message,
-            cause=why,
-            remedies=_remedies(run, (), why),
+            cause=None if where else why,
+            evidence=where.evidence if where else "",
+            remedies=_remedies(run, layers, why, where),
             columns=("grad_norm", "update_ratio", "delta_norm"),
         )
+
+    def _stream_grown(self, run: Run, which: list[int]) -> Growth | None:
+        """Return where the gradient of a residual stream grows too much at iteration 0."""
+        limit = self.limit("at_init")
+        stream = stream_growth(run.condensed(), "stream_grad_norm", slice(0, 1))
+        if stream is None or not np.median(stream[which]) > np.log(limit):
+            return None
+        return growth_of_gradient(run, which, limit)
 
     def _fails(self, run: Run, which: list[int]) -> bool:
         """Whether half of these replicates break or learn nothing, in a run that is long enough to
@@ -254,34 +271,23 @@ class ExplodingGradient(Rule):
         return (int(both[0]), int(both[-1]) + count) if len(both) else None
 
 
-def _growth(part: Run) -> Array:
-    """Return ln of what the signal gains from the last layer back to each at iteration 0 (S, L).
-
-    -inf where none was recorded.
-    """
-    delta, recorded = part["delta_norm"][0], part.recorded("delta_norm")[0]
-    # Not every layer of a framework shows its delta.
-    last = recorded.shape[1] - 1 - recorded[:, ::-1].argmax(axis=1)
-    with np.errstate(all="ignore"):
-        # As logarithms: 1e300 over 1e-300 is no float.
-        growth = np.log(delta) - np.log(np.take_along_axis(delta, last[:, None], axis=1))
-    growth -= cause.beyond_weights(part)
-    growth[np.isnan(growth) | ~recorded] = -np.inf
-    growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = -np.inf  # GL001's matter
-    return growth
-
-
-def _remedies(run: Run, layers: tuple[int, ...], why) -> tuple[Remedy, ...]:
-    if why is None or sum(why["log_gain"].values()) < cause.HARMLESS:
+def _remedies(
+    run: Run, layers: tuple[int, ...], why, where: Growth | None = None
+) -> tuple[Remedy, ...]:
+    if where is None and (why is None or sum(why["log_gain"].values()) < cause.HARMLESS):
         return lower_learning_rate(run, 10).adding("or warm it up"), clip(run)
     gain = config_number(run, "gain", 1.0)
+    evidence = where.evidence if where else why["sentence"]
+    apart = apart_in_the_stream(run, layers) if where else None
     if gain > 1:
         scale = set_gain(run, gain)
+    elif apart is not None:
+        scale = apart
     else:
-        scheme = fitting_scheme(run.layer("activation")[0])
-        scale = initialize(run, layers, scheme, evidence=why["sentence"])
-    bare = norms_for_a_bare_stream(run)
+        scheme = fitting_scheme(run.layer("activation")[layers[0] - 1 if where else 0])
+        scale = initialize(run, layers, scheme, evidence=evidence)
+    bare = norms_for_a_bare_stream(run, where)
     if bare is not None:  # the sums make it grow, whatever the weights of one layer
-        return bare, scale, clip(run)
+        return (bare, scale, clip(run)) if apart is None else (scale, bare, clip(run))
     branches = remedy("normalize", "use normalization or a branch scale below 1 in residual blocks")
     return scale, branches, clip(run)

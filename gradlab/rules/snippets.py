@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gradlab.rules.expressions import in_torch, module_of, weight_of
+from gradlab.rules.expressions import expression, in_torch, module_of, weight_of
 
 if TYPE_CHECKING:
     from gradlab.rules.remedies import Remedy
@@ -110,8 +110,37 @@ def _unfreeze(remedy: Remedy, run: Run) -> str:
     )
 
 
+def _norms(remedy: Remedy, _run: Run) -> str:
+    """Write norms before branches, where the remedy knows the branches and what they read."""
+    blocks, branches, width = (
+        remedy.parameters.get(name) for name in ("blocks", "branches", "width")
+    )
+    if not (blocks and branches and isinstance(width, int)):
+        return ""
+    if not all(part.isidentifier() for part in branches):
+        return ""
+    lines = [f"for block in {_blocks(blocks)}:  # before the optimizer is made"]
+    lines += [
+        f"    block.{part} = nn.Sequential(nn.LayerNorm({width}), block.{part})"
+        for part in branches
+    ]
+    return "\n".join(lines)
+
+
+def _blocks(names: Sequence[str]) -> str:
+    """Write blocks as code: `model.blocks[8:24]`, or one by one where they are no neighbours."""
+    stems = {name.rpartition(".")[0] for name in names}
+    numbers = [name.rpartition(".")[2] for name in names]
+    if len(stems) == 1 and all(number.isdigit() for number in numbers):
+        first, last = int(numbers[0]), int(numbers[-1])
+        if [int(number) for number in numbers] == list(range(first, last + 1)):
+            return f"{expression(stems.pop())}[{first}:{last + 1}]"
+    return f"[{', '.join(expression(name) for name in names)}]"
+
+
 TORCH: dict[str, Callable[[Remedy, Run], str]] = {
     "initialize": _draw,
+    "normalize": _norms,
     "zero biases": _zero,
     "lower learning rate": _lower,
     "raise learning rate": _raise,

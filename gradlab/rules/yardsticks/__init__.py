@@ -25,6 +25,7 @@ from gradlab.rules.yardsticks.harm import (
 )
 from gradlab.rules.yardsticks.layers import (
     LOOKUP,
+    delta_growth,
     gradient_share,
     hardly_moved,
     stream_growth,
@@ -60,6 +61,7 @@ __all__ = [
     "column",
     "constant_level",
     "constant_loss",
+    "delta_growth",
     "failed",
     "given_probabilities",
     "gradient_share",

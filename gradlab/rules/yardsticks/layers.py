@@ -38,6 +38,20 @@ def gradient_share(run: Run) -> Array:
         return np.where(largest > 0, felt / largest, np.nan)
 
 
+def delta_growth(part: Run) -> Array:
+    """Return ln ||delta_l|| over that of the last layer at iteration 0 (S, L); -inf if unknown."""
+    delta, recorded = part["delta_norm"][0], part.recorded("delta_norm")[0]
+    last = (
+        recorded.shape[1] - 1 - recorded[:, ::-1].argmax(axis=1)
+    )  # not every layer of a framework shows its delta
+    with np.errstate(all="ignore"):
+        # As logarithms: 1e300 over 1e-300 is no float.
+        growth = np.log(delta) - np.log(np.take_along_axis(delta, last[:, None], axis=1))
+    growth[np.isnan(growth) | ~recorded] = -np.inf
+    growth[~(np.isfinite(delta) | ~recorded).all(axis=1)] = -np.inf  # GL001's matter
+    return growth
+
+
 def stream_growth(run: Run, name: str, rows: slice) -> Array | None:
     """Return ln of the largest over the last block's value of a stream's statistic (S,).
 
