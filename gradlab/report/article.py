@@ -147,9 +147,8 @@ def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
         for key, value in given["layout"].items()
         if key not in ("template", "height", "width")
     }
-    return pack.plain(
-        {**given, "layout": {**draw.spec([], alt)["layout"], **layout, "meta": {"alt": alt}}}
-    )
+    common = draw.spec([], alt)["layout"]
+    return pack.plain({**given, "layout": {**common, **layout, "meta": common["meta"]}})
 
 
 def arrays(value: Any) -> Any:

@@ -25,6 +25,7 @@ from gradlab.report.pictures.picture import Detail
 from gradlab.report.summary import FIRST_LAYER, LAST_LAYER, Summary
 from gradlab.report.way_back import WayBack, way_back
 from gradlab.rules.windows import WINDOW, losses
+from gradlab.rules.yardsticks import constant_level
 from gradlab.run import Run, distinct_names
 
 Subject = Run | Comparison | Sequence[Run]
@@ -221,7 +222,7 @@ def summarize(
     """Return what the sentences need of a run."""
     way = way_back(run.matrices.condensed())
     silent = not run.step_recorded("loss").any()
-    known = () if silent or run.config.get("baseline_loss") else _first_and_last(losses(run))
+    known = () if silent or _is_measured(run) else _first_and_last(losses(run))
     layers = run.matrices.shape[2]
     origin = run.provenance.get("nonfinite_origin")
     return Summary(
@@ -247,6 +248,13 @@ def _ends(run: Run, way: WayBack | None) -> Sequence[str]:
     if way is None or way.places[0] == FIRST_LAYER:
         return FIRST_LAYER, LAST_LAYER
     return way.places[0], way.places[-1]
+
+
+def _is_measured(run: Run) -> bool:
+    """Whether a score, or the loss of a constant guess, says how far a run got."""
+    if run.config.get("baseline_loss") or run.step_recorded("score").any():
+        return True
+    return any(np.isfinite(constant_level(run, seed)) for seed in range(run.replicates))
 
 
 def _first_and_last(loss: np.ndarray) -> tuple[float, float]:

@@ -19,13 +19,16 @@ from gradlab.fixes.result import HEAD
 from gradlab.fixes.trial import curve
 from gradlab.report.article import Article, Section, write_article
 from gradlab.report.pictures import series
+from gradlab.report.pictures.axes import factor_axis, layer_axis, layer_names, layer_word
 from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL
-from gradlab.report.wording import words
+from gradlab.report.wording import power, words
 
 Array = np.ndarray
 
 LEFT, RIGHT = [0.0, 0.46], [0.54, 1.0]
 HEIGHT = 320
+ROOM = 0.5  # decades beyond the farthest
+TICKS = ("range", "tickvals", "ticktext")
 FARTHEST = 40.0  # decades: a profile beyond is drawn as that
 
 
@@ -48,13 +51,13 @@ def fix_article(result: Fix) -> Article:
         sections += [_losses(result.before, best), _profiles(result.before, best)]
     sections.append(_trials(result))
     if result.shown:
-        listed = "\n\n".join(remedy.words for remedy in result.shown)
+        listed = "\n\n".join(_sentence(remedy.words) for remedy in result.shown)
         sections.append(Section("Not tried: these take your own code or data", listed))
     return Article(
         name=re.sub(r"[^A-Za-z0-9]+", "-", f"fix {result.name}").strip("-"),
         title="A cure that was tried",
         question=f"What cures {result.name}?",
-        answer=f"{result.headline[0].upper()}{result.headline[1:]}.",
+        answer=_sentence(result.headline),
         sections=sections,
         facts={"cured": result.cured, "lines": result.lines, "tried": len(result.trials)},
     )
@@ -97,20 +100,29 @@ def _losses(before: Trial, after: Trial) -> Section:
 
 
 def _profiles(before: Trial, after: Trial) -> Section:
-    drawn = []
+    drawn: list[tuple[list[int], list[float]]] = []
+    names: list[str] = []
     for trial in (before, after):
         known = trial.run is not None and "delta_norm" in trial.run and trial.run.iterations > 0
         decades = series.relative_decades(trial.run) if known and trial.run else np.array([])
         decades = np.clip(decades, -FARTHEST, FARTHEST)
+        names = names or (layer_names(trial.run.matrices) if known and trial.run else [])
         drawn.append((list(range(1, len(decades) + 1)), decades.tolist()))
-    ends = [f"10^{each[1][0]:.1f}" if each[1] else "unknown" for each in drawn]
+    ends = [power(each[1][0]) if each[1] else "unknown" for each in drawn]
+    first = layer_word(1, names)
+    figure = _pair(before, after, drawn, ("layer", "of the last layer's"))
+    values = [value for each in drawn for value in each[1] if np.isfinite(value)] or [0.0]
+    axis = factor_axis("of the last layer's", min(values) - ROOM, max(values) + ROOM)
+    across = layer_axis(max(len(each[0]) for each in drawn), names)
+    figure.update_layout(yaxis=axis, yaxis2={key: axis[key] for key in TICKS})
+    figure.update_xaxes({key: each for key, each in across.items() if key != "title"})
     return Section(
         "The gradient's way through the layers, before training",
-        "The signal at each layer relative to the last layer's, in powers of ten, at the first "
-        f"iteration. At layer 1 it is {ends[0]} as it was and {ends[1]} with the change.",
-        _pair(before, after, drawn, ("layer", "powers of ten")),
-        f"Two profiles of the gradient by layer: {ends[0]} of the last layer's at layer 1 as it "
-        f"was, {ends[1]} with the change.",
+        "The signal at each layer relative to the last layer's, at the first iteration. At "
+        f"{first} it is {ends[0]} times it as it was, and {ends[1]} times with the change.",
+        figure,
+        f"Two profiles of the gradient by layer: × {ends[0]} of the last layer's at {first} as it "
+        f"was, × {ends[1]} with the change.",
     )
 
 
@@ -169,5 +181,17 @@ def _heading(domain: list[float], text: str) -> dict[str, Any]:
 
 
 def _trials(result: Fix) -> Section:
-    table = pd.DataFrame(result.rows(), columns=list(HEAD))
+    rows = [
+        [_marked(change), *numbers, words(verdict)] for change, *numbers, verdict in result.rows()
+    ]
+    table = pd.DataFrame(rows, columns=list(HEAD))
     return Section("What was tried", result.account, table=table)
+
+
+def _marked(change: str) -> str:
+    """Say which of the trials is the cure; a terminal has a star there."""
+    return f"{change.removeprefix('* ')} (the cure)" if change.startswith("* ") else change
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

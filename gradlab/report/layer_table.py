@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.wording import number, typeset
+from gradlab.report.wording import number
 from gradlab.run import Run
 from gradlab.statistics import get
 
@@ -49,7 +49,7 @@ def layer_table(run: Run) -> dict[str, Any]:
         size = f"{_whole(layers['fan_in'][k])} → {_whole(layers['fan_out'][k])}"
         values = [str(k + 1), name, size]
         for each in shown:
-            values += [typeset(number(float(end[k]))) for end in numbers[each]]
+            values += [number(float(end[k])) for end in numbers[each]]
         rows.append({"block": places[k]["block"] if places else "", "values": values, "range": ""})
     if "grad_norm" in numbers:
         _add_ranges(rows, numbers["grad_norm"][0])
@@ -77,7 +77,7 @@ def _add_ranges(rows: list[dict[str, Any]], gradients: np.ndarray) -> None:
         members = [k for k, row in enumerate(rows) if row["block"] == block]
         finite = gradients[members][np.isfinite(gradients[members])]
         if len(finite):
-            low, high = (typeset(number(float(end))) for end in (finite.min(), finite.max()))
+            low, high = (number(float(end)) for end in (finite.min(), finite.max()))
             for k in members:
                 rows[k]["range"] = f", gradients {low} to {high} at iteration 0"
 

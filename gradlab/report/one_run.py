@@ -87,10 +87,7 @@ def describe_run(
         "explained": story.is_explained(summary),
         "findings": [describe_finding(finding) for finding in verdict.findings],
         "diagnosis": as_json("diagnosis", diagnosis.summary(run, verdict)),
-        "statuses": [
-            {"code": code, "status": status, "reason": verdict.reasons.get(code, "")}
-            for code, status in verdict.statuses.items()
-        ],
+        "statuses": _statuses(verdict),
         "config": {key: _written(value) for key, value in run.config.items()} | _clipping(run),
         "provenance": {
             key: _written(value) for key, value in run.provenance.items() if key != FACT
@@ -100,6 +97,19 @@ def describe_run(
         "remarks": list(verdict.remarks),
         "figures": figures,
     }
+
+
+def _statuses(verdict: Diagnosis) -> list[dict[str, str]]:
+    known = diagnosis.registry()
+    return [
+        {
+            "code": code,
+            "name": words(known[code].name) if code in known else "",
+            "status": status,
+            "reason": verdict.reasons.get(code, ""),
+        }
+        for code, status in verdict.statuses.items()
+    ]
 
 
 def _arrival(decades: float, layers: int) -> str:

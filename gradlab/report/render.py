@@ -120,7 +120,7 @@ def paragraphs(text: str) -> list[str]:
 
 def cell(value: Any) -> str:
     """Write a table's value; a float with five significant digits."""
-    return f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)
+    return typeset(f"{value:.5g}") if isinstance(value, float | np.floating) else str(value)
 
 
 @functools.cache

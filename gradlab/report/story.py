@@ -15,6 +15,7 @@ from gradlab.diagnosis import LEARNED, NOT_LEARNED
 from gradlab.report.summary import Summary
 from gradlab.report.wording import TERM_WORDS, plainly, power, typeset, words
 from gradlab.rules import Finding
+from gradlab.rules.places import called
 
 HARMLESS = np.log(10)  # a product within a factor of ten explains nothing
 WHOLE = 0.05  # decades: a gradient within about a tenth of itself
@@ -88,13 +89,20 @@ def _reason(summary: Summary, root: Finding) -> str:
     ):  # it goes the other way: it is not to blame
         return ""
     each = plainly(float(np.exp(total / steps)))
+    place = _layer(summary, lowest)
     amount = plainly(float(np.exp(total))) if abs(total) < 600 else power(total / np.log(10))
     why = TERM_WORDS[cause["dominant"]]
     if total > 0:
-        grown = f"so that it is {amount} times as large at layer {lowest}"
+        grown = f"so that it is {amount} times as large at {place}"
         return f"each layer multiplies the gradient by {each} because of its {why}, {grown}"
-    left = f"{amount} of it is left at layer {lowest}"
+    left = f"{amount} of it is left at {place}"
     return f"each layer passes on {each} of the gradient because of its {why}, so that {left}"
+
+
+def _layer(summary: Summary, number: int) -> str:
+    names = summary.diagnosis.names
+    name = names[number - 1] if number <= len(names) else ""
+    return called(name) if name else f"layer {number}"
 
 
 def row_sentence(row: Sequence[Summary]) -> str:

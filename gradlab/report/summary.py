@@ -37,8 +37,8 @@ class Summary:
     depth : int or None
         Where the net is one of a row of depths.
     losses : tuple of float
-        First and last median loss over seeds, where no constant guess is known to measure them by;
-        empty elsewhere.
+        First and last median loss over seeds, where neither a score nor a constant guess is known
+        to measure them by; empty elsewhere.
     iterations : int
     silent : bool
         No loss was recorded.
@@ -79,8 +79,9 @@ class Summary:
 
     @property
     def falls(self) -> bool:
-        """Whether the loss ended below its start."""
-        return bool(self.losses) and self.losses[-1] < self.losses[0]
+        """Whether the loss ended below its start, by more than its scatter."""
+        below = bool(self.losses) and self.losses[-1] < self.losses[0]
+        return below and self.outcome != NOT_LEARNED
 
     @property
     def label(self) -> str:
@@ -101,7 +102,7 @@ class Summary:
         if not self.iterations:
             return "holds no iteration yet"
         if self.losses and not self.silent:
-            return _by_its_loss(*self.losses)
+            return _by_its_loss(*self.losses, falls=self.falls)
         if self.silent or self.outcome == UNKNOWN:
             return UNKNOWN_STATUS
         if self.outcome == NOT_LEARNED:
@@ -111,10 +112,10 @@ class Summary:
         return "learns" if self.diagnosis.ok or self.root is None else "learns with errors"
 
 
-def _by_its_loss(first: float, last: float) -> str:
+def _by_its_loss(first: float, last: float, *, falls: bool) -> str:
     """Word what became of a loss that nothing is known to measure by."""
     if not np.isfinite(last):
         return ENDS_IN_NAN
-    if last < first:
+    if falls:
         return f"lowers its loss from {number(first)} to {number(last)}"
     return f"does not lower its loss (from {number(first)} to {number(last)})"

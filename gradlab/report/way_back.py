@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradlab.report.pictures import series, stream
-from gradlab.report.wording import number, power, typeset
+from gradlab.report.wording import number, power
 from gradlab.rules.places import called, telling_names
 from gradlab.run import Run
 
@@ -112,13 +112,13 @@ def _chain(logs: Array, places: list[str], iteration: int, by_block: bool) -> di
     with np.errstate(all="ignore"):
         each = np.exp(logs)
     shown = [
-        {"from": start, "into": end, "factor": typeset(number(value))}
+        {"from": start, "into": end, "factor": number(value)}
         for start, end, value in zip(places[:-1], places[1:], each, strict=True)
     ]
     left_out = len(shown) - HEAD - TAIL if len(shown) > WHOLE else 0
     middle = logs[HEAD : len(logs) - TAIL] if left_out else np.zeros(1)
     with np.errstate(all="ignore"):
-        typical = typeset(number(float(np.exp(middle.mean()))))
+        typical = number(float(np.exp(middle.mean())))
     return {
         "iteration": iteration,
         "from": places[0],

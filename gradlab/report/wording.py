@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from gradlab.rules.wording import number
+from gradlab.rules import wording as of_rules
 from gradlab.statistics import LAYER_STATISTICS
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "number",
     "plainly",
     "power",
+    "power_of_ten",
     "typeset",
     "words",
 ]
@@ -38,6 +39,7 @@ LOGARITHMIC = tuple(each.name for each in LAYER_STATISTICS if each.logarithmic)
 COMPUTER_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)e([+-]?\d+)(?![\w.]*\w)")
 HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)\]])-(?=\d)")
 PRODUCT = re.compile(r"(?<=\d) x (?=\S)")
+PLAIN = (1e-4, 1e6)  # numbers in between are written out; common.js does the same
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -51,12 +53,17 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def number(value: float) -> str:
+    """Write a number as a page does: 2.02, 39,000, 0.00086, 3.3·10⁻¹³."""
+    return typeset(of_rules.number(value))
+
+
 def power(log10: float) -> str:
     """Write 10^log10, also where that overflows a float: 2.02, 0.00086, 3.3·10⁻¹³."""
     if not math.isfinite(log10):
         return "NaN" if math.isnan(log10) else "0" if log10 < 0 else "∞"
     if abs(log10) < 300:
-        return typeset(number(10**log10))
+        return number(10**log10)
     exponent = math.floor(log10)
     return _scientific(10 ** (log10 - exponent), exponent)
 
@@ -67,12 +74,19 @@ def plainly(value: float) -> str:
     Two digits, 0.00086 rather than 8.6e-4, 3.3·10⁻¹³ where that is long.
     """
     if not math.isfinite(value) or value == 0:
-        return number(value)
-    if 1e-5 <= abs(value) < 1e6:
+        return of_rules.number(value)
+    if PLAIN[0] <= abs(value) < PLAIN[1]:
         digits = max(0, 1 - math.floor(math.log10(abs(value))))
         return f"{value:,.{digits}f}"
     exponent = math.floor(math.log10(abs(value)))
     return _scientific(value / 10**exponent if exponent > -300 else 1, exponent)
+
+
+def power_of_ten(exponent: int) -> str:
+    """Write a whole power of ten at an axis: 0.01, 1, 1,000, 10⁻⁵."""
+    if PLAIN[0] <= 10.0 ** min(exponent, 300) < PLAIN[1]:
+        return f"{10.0**exponent:,.{max(0, -exponent)}f}"
+    return f"10{str(exponent).translate(SUPERSCRIPTS)}"
 
 
 def _scientific(mantissa: float, exponent: int) -> str:
@@ -91,4 +105,6 @@ def typeset(text: str) -> str:
 
 def _plain_number(found: re.Match[str]) -> str:
     mantissa, exponent = float(found[1]), int(found[2])
+    if found[1] == "1":
+        return power_of_ten(exponent)
     return plainly(float(found[0])) if abs(exponent) < 300 else _scientific(mantissa, exponent)

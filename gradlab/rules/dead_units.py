@@ -19,7 +19,7 @@ from gradlab.rules.remedies import (
     zero_biases,
 )
 from gradlab.rules.windows import WINDOW, finite_prefix
-from gradlab.rules.wording import are_hit, number, seeds
+from gradlab.rules.wording import are_hit, number, part_of, seeds
 from gradlab.rules.yardsticks import batch_size, severity, unharmed
 from gradlab.run import Run
 
@@ -173,7 +173,7 @@ def _remedies(
     pushed = _largest_step(run, layers, which, window.start)
     if pushed is None or pushed < LARGE_STEP:
         return (leaky,)
-    evidence = f"a step moved the layer by {number(100 * pushed)} % of its norm before"
+    evidence = f"a step moved the layer by {part_of(pushed)} its norm before"
     words = "one large step can push every unit below 0 for good"
     return lower_learning_rate(run, 10, because=words, evidence=evidence), leaky
 

@@ -154,7 +154,7 @@ class UnscaledData(Rule):
             "target": "the loss and every gradient have its scale, not the net's",
             "input": "the first layer's answers have their scale, not the initialization's",
         }[which]
-        evidence = f"{which}_rms {number(value)}"
+        evidence = f"the {which}s' root mean square is {number(value)}"
         cure = standardize_target(run, evidence=evidence)
         if which == "input":
             cure = standardize_inputs(run, evidence=evidence)

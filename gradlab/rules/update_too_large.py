@@ -12,7 +12,7 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
 from gradlab.rules.thrown_out import Throw, thrown_out
 from gradlab.rules.windows import Verdict, finite_prefix, losses, worst_window
-from gradlab.rules.wording import are_hit, during, number, seeds
+from gradlab.rules.wording import are_hit, during, number, part_of, seeds
 from gradlab.rules.yardsticks import (
     AS_GOOD_AS_CONSTANT,
     SLOW,
@@ -155,7 +155,7 @@ class UpdateTooLarge(Rule):
             layers=found.layers,
             value=value,
             limit=found.limit,
-            message=f"Each update changes layer {layer}'s weights by {number(100 * value)} % of "
+            message=f"Each update changes layer {layer}'s weights by {part_of(value)} "
             f"their norm{seeds(found.hits.replicates)}, {during(run, found.window)} (limit "
             f"{100 * found.limit:g} %; about 0.1 % is usual); {are_hit(found.layers)}.",
             remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
@@ -185,7 +185,7 @@ class UpdateTooLarge(Rule):
             limit=self.limit("burst"),
             message=f"A step throws away what the net had learned{seeds(hits.replicates)}: at "
             f"iteration {int(run.times[throw.window.start])} half of the layers change by at least "
-            f"{number(100 * value)} % of their norm (limit {100 * self.limit('burst'):g} %), and "
+            f"{part_of(value)} their norm (limit {100 * self.limit('burst'):g} %), and "
             f"the loss goes from {number(throw.before)} to {number(throw.after)} times the best "
             f"constant prediction's; {are_hit(hits.layers)}.",
             remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),

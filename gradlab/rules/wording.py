@@ -12,6 +12,7 @@ from gradlab.run import Run
 
 OF_LOSS = "loss: "  # begins the name of an operation behind the criterion's answer
 SMALL_SHARE = 1e-4  # 0.01 %
+LARGE_SHARE = 10.0  # 1000 %
 
 
 def seeds(replicates: Mapping[str, Any]) -> str:
@@ -44,6 +45,11 @@ def share(value: float) -> str:
     if 0 < abs(value) < SMALL_SHARE:
         return number(value)
     return f"{number(100 * value)} %"
+
+
+def part_of(value: float) -> str:
+    """Write a ratio before what it is a ratio to: "12.5 % of", and from 1000 % on "17 times"."""
+    return f"{number(value)} times" if abs(value) >= LARGE_SHARE else f"{share(value)} of"
 
 
 def are_hit(layers: Sequence[int]) -> str:

@@ -355,7 +355,7 @@ def test_layers_with_names_are_chosen_by_them(read, tmp_path):
     box = page.locator('[data-figure="heatmap"] .heatmaplayer image').first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 5)
     expect(page.locator('[data-figure="heatmap"] .hovertext').first).to_contain_text(
-        "layer 1, transformer.h.0.attn"
+        ", transformer.h.0.attn.c_attn: "
     )
     assert serious_violations(page) == []
     assert "1" in read(path, width=380).evaluate(axis)  # a phone has no room for them

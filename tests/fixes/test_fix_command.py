@@ -92,5 +92,5 @@ def test_the_page_shows_before_and_after_on_the_same_scales(recorded):
         before, after = section.figure.data
         assert len(before.x) == len(after.x)
     assert profile.figure.data[0].y[0] < -3 < profile.figure.data[1].y[0]
-    assert tried.table.iloc[0, 0].startswith("* ")
+    assert tried.table.iloc[0, 0].endswith(" (the cure)")
     assert article.facts["cured"] is True

@@ -28,14 +28,14 @@ def test_layers_are_called_by_their_names_where_they_have_any():
     run = called()
     profile = gradlab.figures.gradient_profile(run)
     measured = next(trace for trace in profile.data if trace.name == "iteration 0")
-    assert measured.text[3] == "4, transformer.h.1.mlp.c_fc"
-    assert "layer %{text}" in measured.hovertemplate
+    assert measured.text[3] == "transformer.h.1.mlp.c_fc"
+    assert "%{text}: %{y" in measured.hovertemplate
     assert profile.layout.xaxis.ticktext[0] == "…h.0.attn.c_attn"
     squares = gradlab.figures.heatmap(run).data[0]
-    assert {row[0] for row in squares.text} == {f"{k}, {name}" for k, name in enumerate(NAMES, 1)}
+    assert {row[0] for row in squares.text} == set(NAMES)
     steps = [trace for trace in gradlab.figures.factors(run).data if trace.xaxis == "x2"]
     # The way back begins below the last layer.
-    assert steps[0].text[0] == "5, transformer.h.2.attn.c_attn"
+    assert steps[0].text[0] == "transformer.h.2.attn.c_attn"
     assert {trace.textposition for trace in steps} == {"none"}
     assert only(run)["layers"] == NAMES
     assert only(made())["layers"] == []  # "hidden3" says no more than its number

@@ -340,7 +340,12 @@ def test_factors_are_written_as_factors():
 
 @pytest.mark.parametrize(
     ("low", "high", "texts"),
-    [(-3.2, 0.4, ["× 0.001", "× 0.01", "× 0.1", "× 1"]), (-0.1, 0.35, ["× 1", "× 1.5", "× 2"])],
+    [
+        (-3.2, 0.4, ["× 0.001", "× 0.01", "× 0.1", "× 1"]),
+        (-0.1, 0.35, ["× 1", "× 1.5", "× 2"]),
+        (-5.5, 0.4, ["× 0.0001", "× 0.01", "× 1"]),
+        (-15.5, 0.4, ["× 10⁻¹⁵", "× 10⁻¹⁰", "× 10⁻⁵", "× 1"]),
+    ],
 )
 def test_an_axis_of_factors_has_ticks_that_say_so(low, high, texts):
     assert factor_axis("it", low, high, ticks=5)["ticktext"] == texts

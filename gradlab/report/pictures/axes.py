@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gradlab.report.wording import escape, power, typeset
+from gradlab.report.wording import escape, power, power_of_ten, typeset
+from gradlab.rules.places import called
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -56,7 +57,12 @@ def layer_names(run: Run) -> list[str]:
     Nothing where that says no more than a number.
     """
     names = [str(name) for name in run.layers["name"]]
-    return [] if all(PLAIN_NAME.fullmatch(name) for name in names) else names
+    return [] if all(map(PLAIN_NAME.fullmatch, names)) else [called(name) for name in names]
+
+
+def layer_word(number: int, names: Sequence[str]) -> str:
+    """Return what a layer, given by its number from 1, is called: its name, or "layer 3"."""
+    return names[number - 1] if names else f"layer {number}"
 
 
 def elided(name: str) -> str:
@@ -129,10 +135,15 @@ def factor_axis(name: str, low: float, high: float, ticks: int = 7) -> Spec:
         first, last = np.ceil(low / size), np.floor(high / size)
         few = last - first <= MOST_TICKS
     places = np.arange(first, last + 1) * size if few else np.array([low, high])
+    written = _whole_power if few else power
     if high - low < 2:
-        places = np.log10(round_numbers(low, high, ticks))
-    text = [f"× {power(float(place))}" for place in places]
+        places, written = np.log10(round_numbers(low, high, ticks)), power
+    text = [f"× {written(float(place))}" for place in places]
     return {"title": title(name), "range": [low, high], "tickvals": places, "ticktext": text}
+
+
+def _whole_power(log10: float) -> str:
+    return power_of_ten(round(log10))
 
 
 def round_numbers(low: float, high: float, ticks: int) -> Array:

@@ -154,7 +154,8 @@ PICTURES = (
         answers=("GL105", "GL302"),
         hint=(
             "Each column is a block, each row what a layer is in it; the brighter, the larger. "
-            "Choose the statistic beside “Layer by iteration”, and the moment above."
+            "<span class='onscreen'>Choose the statistic beside “Layer by iteration”, and the "
+            "moment above.</span>"
         ),
         reading=(
             "<p>A dark column: a block that gets or does less than the others. A dark row: a kind "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import layer_names, time_axis, title
+from gradlab.report.pictures.axes import layer_names, layer_word, time_axis, title
 from gradlab.report.pictures.draw import (
     LINES,
     NEUTRAL,
@@ -58,7 +58,7 @@ def collect(run: Run, column: str) -> UnitsInfo:
     worst = np.argsort(-largest, kind="stable")[:SHOWN]
     worst = [int(layer) for layer in sorted(worst) if largest[layer] >= 0]
     names = layer_names(run)
-    called = [names[k] if names else f"layer {k + 1}" for k in worst]
+    called = [layer_word(k + 1, names) for k in worst]
     known = ~np.isnan(median)
     sums = np.where(known, median, 0).sum(axis=1)
     count = known.sum(axis=1)

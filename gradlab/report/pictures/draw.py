@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from gradlab.errors import ArgumentError
-from gradlab.report.pictures.axes import elided
+from gradlab.report.pictures.axes import elided, layer_word
 from gradlab.report.pictures.series import Band
-from gradlab.report.wording import escape
+from gradlab.report.wording import escape, typeset
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -51,16 +51,16 @@ def spec(data: list[Spec], alt: str, **layout: Any) -> Spec:
         "legend": legend,
         "hovermode": "closest",
     }
-    return {"data": data, "layout": {**common, **layout, "meta": {"alt": alt}}}
+    return {"data": data, "layout": {**common, **layout, "meta": {"alt": typeset(alt)}}}
 
 
 def named(figure: Spec, names: Sequence[str]) -> Spec:
-    """Let what is pointed at say the layer's name beside its number."""
+    """Let what is pointed at say the layer's name instead of its number."""
     for trace in figure["data"] if names else ():
         hover = trace.get("hovertemplate", "")
         if "layer %{x}" in hover and "text" not in trace and trace.get("x") is not None:
-            trace["text"] = [f"{int(x)}, {escape(names[int(x) - 1])}" for x in trace["x"]]
-            trace["hovertemplate"] = hover.replace("layer %{x}", "layer %{text}")
+            trace["text"] = [escape(layer_word(int(x), names)) for x in trace["x"]]
+            trace["hovertemplate"] = hover.replace("layer %{x}", "%{text}")
             if trace["type"] == "bar":
                 trace["textposition"] = "none"  # on the bar itself there is no room
     return figure

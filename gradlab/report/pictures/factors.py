@@ -8,7 +8,14 @@ import numpy as np
 
 from gradlab.errors import ArgumentError
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import factor_axis, layer_names, slanted, title, whole_ticks
+from gradlab.report.pictures.axes import (
+    factor_axis,
+    layer_names,
+    layer_word,
+    slanted,
+    title,
+    whole_ticks,
+)
 from gradlab.report.pictures.draw import NEUTRAL, ON_BAR, TERM_COLOURS, Spec, existing, named, spec
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import TERM_WORDS, power
@@ -71,11 +78,13 @@ def collect(run: Run, iteration: int) -> FactorsInfo:
 
 def draw(info: FactorsInfo) -> Spec:
     """Draw the info: a waterfall of the terms above, step by step below."""
+    lowest = layer_word(int(info.steps[-1]), info.names)
     parts = ", ".join(f"{TERM_WORDS[term]} {power(value)}" for term, value in info.sums.items())
     reach = len(info.steps) + 0.5
+    whole = power(info.total)
     figure = spec(
         [_waterfall(info), *_steps(info)],
-        f"From the last layer to layer 1 the signal is multiplied by {power(info.total)}: {parts}.",
+        f"From the last layer to {lowest} the signal is multiplied by {whole}: {parts}.",
         barmode="relative",
         margin={"l": 112, "r": 12, "t": 8, "b": 44},
         showlegend=False,  # the bars above name the colours

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import layer_axis, layer_names, log_axis
+from gradlab.report.pictures.axes import layer_axis, layer_names, layer_word, log_axis
 from gradlab.report.pictures.draw import (
     LATER,
     LAYER_HOVER,
@@ -162,14 +162,15 @@ def _frame(x: Array, iteration: int, info: GradientProfileInfo) -> Spec:
 
 def _alt(info: GradientProfileInfo) -> str:
     median = info.now.median
+    first = layer_word(1, info.names)
     text = (
-        f"Gradient norm by layer at iteration {info.iteration}: {number(median[0])} at layer 1, "
+        f"Gradient norm by layer at iteration {info.iteration}: {number(median[0])} at {first}, "
         f"{number(median[-1])} at the last layer, {len(median)}."
     )
     if info.predicted is None:
         return text
     left = number(info.predicted.ratio[0] / info.predicted.ratio[-1])
-    return f"{text} Predicted before training: {left} of the last layer's is left at layer 1."
+    return f"{text} Predicted before training: {left} of the last layer's is left at {first}."
 
 
 def _make(scene: Scene) -> Spec | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradlab.errors import ArgumentError, suggest
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import layer_names, time_axis, title, whole_ticks
+from gradlab.report.pictures.axes import layer_names, layer_word, time_axis, title, whole_ticks
 from gradlab.report.pictures.colours import COLOURS, colour_bar, limits
 from gradlab.report.pictures.draw import BROKEN, NEUTRAL, Spec, existing, spec
 from gradlab.report.pictures.picture import Picture, Scene
@@ -106,7 +106,7 @@ def draw(info: HeatmapInfo) -> Spec:
     if info.first is not None:
         # Elsewhere the verdict names another place, before this column.
         word = "the first" if info.agrees else "the first of this statistic"
-        data.append(_first_broken(*info.first, info.seeds, word))
+        data.append(_first_broken(info, word))
     last = int(info.times[-1]) if len(info.times) else 0
     layers = len(info.median)
     figure = spec(
@@ -132,8 +132,8 @@ def named_squares(figure: Spec) -> Spec:
     names = figure["layout"]["meta"].get("layers", ())
     for trace in figure["data"]:
         if names and trace["type"] == "heatmap":
-            trace["text"] = [[f"{k}, {name}"] * len(trace["x"]) for k, name in enumerate(names, 1)]
-            trace["hovertemplate"] = trace["hovertemplate"].replace("layer %{y}", "layer %{text}")
+            trace["text"] = [[name] * len(trace["x"]) for name in names]
+            trace["hovertemplate"] = trace["hovertemplate"].replace("layer %{y}", "%{text}")
     return figure
 
 
@@ -180,8 +180,11 @@ def _flagged(times: Array, mask: Array, colour: str, name: str) -> Spec:
     }
 
 
-def _first_broken(iteration: int, seed: int, layer: int, seeds: int, word: str) -> Spec:
-    of = f", seed {seed}" if seeds > 1 else ""
+def _first_broken(info: HeatmapInfo, word: str) -> Spec:
+    assert info.first is not None
+    iteration, seed, layer = info.first
+    of = f", seed {seed}" if info.seeds > 1 else ""
+    where = escape(layer_word(layer, info.names))
     return {
         "type": "scatter",
         "x": [iteration],
@@ -189,7 +192,7 @@ def _first_broken(iteration: int, seed: int, layer: int, seeds: int, word: str) 
         "mode": "markers",
         "cliponaxis": False,
         "showlegend": True,
-        "name": f"{word}: iteration {iteration}, layer {layer}{of}",
+        "name": f"{word}: iteration {iteration}, {where}{of}",
         "hovertemplate": "%{fullData.name}<extra></extra>",
         "marker": {
             "symbol": "x",
@@ -207,7 +210,7 @@ def _alt(info: HeatmapInfo) -> str:
     if len(finite):
         text += f", from {number(float(finite.min()))} to {number(float(finite.max()))}"
     if info.first is not None:
-        at = f"iteration {info.first[0]}, layer {info.first[2]}"
+        at = f"iteration {info.first[0]}, {layer_word(info.first[2], info.names)}"
         text += f"; the first NaN or infinity is at {at}"
     return f"{text}; {len(info.times)} iterations drawn."
 
@@ -252,7 +255,7 @@ PICTURES = (
         chooser=True,
         hint=(
             "Each square is one layer at one iteration; the brighter, the larger. Pink is NaN or "
-            "infinity. Click a square to move every picture there."
+            "infinity. <span class='onscreen'>Click a square to move every picture there.</span>"
         ),
         reading=(
             "<p>A dark lower edge in the gradient signal: the gradient vanished on its way to "

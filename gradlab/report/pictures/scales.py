@@ -10,8 +10,7 @@ from gradlab.report.pictures import series
 from gradlab.report.pictures.axes import factor_axis
 from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL, Spec, spec
 from gradlab.report.pictures.picture import Picture, Scene
-from gradlab.report.wording import typeset
-from gradlab.rules.wording import number
+from gradlab.report.wording import number
 from gradlab.run import Run
 from gradlab.statistics import get
 
@@ -55,7 +54,7 @@ def draw(info: ScalesInfo) -> Spec:
         NEUTRAL if not np.isfinite(each) else BROKEN if abs(each) > FAR else MEASURED
         for each in decades
     ]
-    words = [typeset(number(value)) for value in info.sizes.values()]
+    words = [number(value) for value in info.sizes.values()]
     bar = {
         "type": "bar", "orientation": "h", "y": list(info.sizes), "x": drawn, "name": "size",
         "text": words, "textposition": "outside", "cliponaxis": False,

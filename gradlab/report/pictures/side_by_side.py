@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import layer_axis, layer_names, log_axis
+from gradlab.report.pictures.axes import layer_axis, layer_names, layer_word, log_axis
 from gradlab.report.pictures.draw import (
     DASHES,
     LAYER_HOVER,
@@ -80,9 +80,9 @@ def draw(info: SideBySideInfo) -> Spec:
         mode = marked(len(x))
         curve = line(x, positive(ratio), colour, name, LAYER_HOVER, mode=mode, line=style)
         data += named({"data": [curve]}, info.layers[k])["data"]
-        ends.append((name, float(ratio[0])))
+        ends.append((name, float(ratio[0]), layer_word(1, info.layers[k])))
     level = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1}
     level["line"] = {"color": NEUTRAL, "width": 1}
     axis = log_axis("‖δ‖ relative to the last layer", [np.ones(1), *info.ratios])
-    left = [f"{name}: {number(end)} of the signal is left at layer 1." for name, end in ends]
+    left = [f"{name}: {number(end)} of the signal is left at {first}." for name, end, first in ends]
     return spec(data, " ".join(left), xaxis=layer_axis(info.deepest), yaxis=axis, shapes=[level])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import layer_names, time_axis, title
+from gradlab.report.pictures.axes import layer_names, layer_word, time_axis, title
 from gradlab.report.pictures.draw import Spec, line, spec
 from gradlab.report.pictures.picture import Picture, Scene
 from gradlab.report.wording import escape, number
@@ -89,8 +89,7 @@ def draw(info: WeightsInfo) -> Spec:
     """Draw the info."""
     data = []
     for each in info.trajectories:
-        called = f" ({info.names[each.layer - 1]})" if info.names else ""
-        name = f"layer {each.layer}{called}, w[{each.row}, {each.column}]"
+        name = f"{layer_word(each.layer, info.names)}, w[{each.row}, {each.column}]"
         began = f"{escape(name)} = {number(each.start)}"
         hover = f"{began} %{{y:+.3g}} at iteration %{{x}}<extra></extra>"
         colour = RAMP[round((len(RAMP) - 1) * (each.layer - 1) / (info.layers - 1))]
@@ -112,7 +111,9 @@ def _alt(info: WeightsInfo) -> str:
     if not moved:
         return "No weight was followed."
     ends = sorted({min(moved), max(moved)})
-    listed = ", ".join(f"layer {layer} by up to {number(moved[layer])}" for layer in ends)
+    listed = ", ".join(
+        f"{layer_word(layer, info.names)} by up to {number(moved[layer])}" for layer in ends
+    )
     return f"Weights move: {listed}."
 
 

@@ -41,10 +41,45 @@ const gradlabCommon = (() => {
     for (const trace of fresh.data) {
       if (trace.z && trace.z.steps) trace.z = ungrid(trace.z);
       if (!names || trace.type !== "heatmap") continue;
-      trace.text = names.map((name, k) => trace.x.map(() => `${k + 1}, ${name}`));
-      trace.hovertemplate = trace.hovertemplate.replace("layer %{y}", "layer %{text}");
+      trace.text = names.map((name) => trace.x.map(() => name));
+      trace.hovertemplate = trace.hovertemplate.replace("layer %{y}", "%{text}");
     }
     return fresh;
+  }
+
+  // ---- numbers --------------------------------------------------------------------------------------------------
+  const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+
+  // 10^decades as the page's sentences write numbers: 0.235, 1960, 39,000, 0.00086, 2.9·10⁻¹³.
+  function power(decades) {
+    const value = 10 ** decades;
+    if (value >= 1e-3 && value < 999.5) return String(Number(value.toPrecision(3)));
+    if (value >= 999.5 && value < 9999.5) return String(Math.round(value));
+    if (value >= 1e-4 && value < 1e-3) return value.toPrecision(2);
+    if (value >= 9999.5 && value < 999500) return Number(value.toPrecision(2)).toLocaleString("en");
+    let exponent = Math.floor(decades);
+    let mantissa = (10 ** (decades - exponent)).toFixed(1);
+    if (mantissa === "10.0") [mantissa, exponent] = ["1.0", exponent + 1];
+    return `${mantissa}·10${[...String(exponent)].map((each) => SUPERSCRIPTS[each]).join("")}`;
+  }
+
+  function said(value, sign = "") {
+    if (value === null || !Number.isFinite(value)) return String(value ?? "");
+    if (value === 0) return "0";
+    return `${value < 0 ? "−" : sign}${power(Math.log10(Math.abs(value)))}`;
+  }
+
+  const NUMBER = /10<sup>%{(z):\.2f}<\/sup>|%{(y|z|customdata):(\+?)\.[234]g}/g;
+  const deep = (values, word) => Array.from(values, (each) => (Array.isArray(each) || ArrayBuffer.isView(each) ? deep(each, word) : word(each)));
+
+  // Plotly would write 3.30e-13.
+  function spoken(trace) {
+    trace.hovertemplate = trace.hovertemplate?.replace(NUMBER, (_, exponent, key, sign) => {
+      const to = key === "customdata" ? key : "hovertext";
+      trace[to] = deep(trace[exponent || key], (value) => said(exponent && value !== null ? 10 ** value : value, sign));
+      return `%{${to}}`;
+    });
+    return trace;
   }
 
   // ---- theme ----------------------------------------------------------------------------------------------------
@@ -115,7 +150,7 @@ const gradlabCommon = (() => {
     // A picture follows its place a moment later by itself; the printer does not wait that long.
     const room = document.documentElement.classList.contains("paper") ? { width: place.clientWidth, height: place.clientHeight } : {};
     const shapes = [...(layout.shapes || []), ...marks.map((mark) => ({ line, ...mark }))];
-    Plotly.react(place, data.map(grown), themed({ ...layout, ...room, shapes }, place.clientWidth < 420), CONFIG);
+    Plotly.react(place, data.map(grown).map(spoken), themed({ ...layout, ...room, shapes }, place.clientWidth < 420), CONFIG);
     if (place.drawn) place.drawn();
   }
 
@@ -215,7 +250,7 @@ const gradlabCommon = (() => {
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   }
 
-  // ---- numbers --------------------------------------------------------------------------------------------------
+  // ---- a figure as a table --------------------------------------------------------------------------------------
   // `places` are one figure or two; of two, each series tells which it is of.
   function csv(places, name, whose = []) {
     const quote = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
@@ -249,9 +284,11 @@ const gradlabCommon = (() => {
     dark.addEventListener("change", retheme);
     // Paper is white and narrow: print in light colours and one column, whatever is on the screen.
     const page = document.documentElement;
-    let chosen;
+    let [chosen, opened] = [undefined, []];
     addEventListener("beforeprint", () => {
       chosen = page.dataset.theme;
+      opened = all("details[data-print]:not([open])");
+      for (const each of opened) each.open = true;
       page.dataset.theme = "light";
       page.classList.add("paper");
       retheme();
@@ -260,6 +297,7 @@ const gradlabCommon = (() => {
       if (chosen) page.dataset.theme = chosen;
       else delete page.dataset.theme;
       page.classList.remove("paper");
+      for (const each of opened) each.open = false;
       retheme();
     });
   }
@@ -277,5 +315,5 @@ const gradlabCommon = (() => {
     document.documentElement.dataset.ready = "true";
   }
 
-  return { $, all, make, nearest, draw, framed, player, copied, csv, save, themes, start };
+  return { $, all, make, nearest, power, draw, framed, player, copied, csv, save, themes, start };
 })();

@@ -1,23 +1,9 @@
 // A net that the reader builds: activation, depth and gain; what theory says of its gradient is computed here.
 "use strict";
 const gradlabExplore = (() => {
-  const { $, all, draw } = gradlabCommon;
+  const { all, draw, power } = gradlabCommon;
   const MUCH = 2; // powers of ten
-  const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
   let theory = null;
-
-  // 10^decades as the page writes numbers elsewhere: 0.235, 1960, 39,000, 2.9·10⁻¹³.
-  function power(decades) {
-    const value = 10 ** decades;
-    if (value >= 1e-3 && value < 1000) return String(Number(value.toPrecision(3)));
-    if (value >= 1000 && value < 1e4) return String(Math.round(value));
-    if (value >= 1e-5 && value < 1e-3) return value.toPrecision(2);
-    if (value >= 1e4 && value < 999500) return Number(value.toPrecision(2)).toLocaleString("en");
-    let exponent = Math.floor(decades);
-    let mantissa = (10 ** (decades - exponent)).toFixed(1);
-    if (mantissa === "10.0") [mantissa, exponent] = ["1.0", exponent + 1];
-    return `${mantissa}·10${[...String(exponent)].map((each) => SUPERSCRIPTS[each]).join("")}`;
-  }
 
   // A table's value at log10 q, on the straight line through its neighbours, or through the last two beyond the ends.
   function at(table, log) {
@@ -54,7 +40,7 @@ const gradlabExplore = (() => {
     const level = { type: "line", xref: "paper", x0: 0, x1: 1, y0: 1, y1: 1, line: { color: "#7b8794", width: 1.5, dash: "dash" } };
     const line = { color: "#2b7cd3", width: 2.5 };
     return {
-      data: [{ type: "scatter", mode: "lines+markers", name: "gradient", x: layers, y: left.map((each) => 10 ** each), line, hovertemplate: "layer %{x}: × %{y:.2g}<extra></extra>" }],
+      data: [{ type: "scatter", mode: "lines+markers", name: "gradient", x: layers, y: left.map((each) => 10 ** each), line, hovertemplate: "layer %{x}: × %{y:.3g}<extra></extra>" }],
       layout: {
         meta: { alt: `The gradient by layer, relative to the last layer: ${power(left[0])} at layer 1.` },
         margin: { l: 64, r: 12, t: 12, b: 48 }, showlegend: false, shapes: [level],

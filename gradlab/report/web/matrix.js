@@ -19,40 +19,72 @@ const gradlabMatrix = (() => {
 
   const header = (text, scope) => Object.assign(make("th", text), { scope });
 
-  // Lay the slice out that holds a cell: `shown` names the axes of rows and columns, selectors the others.
-  function arrange({ matrix, cells }, cell, shown) {
-    if (!matrix?.axes.length) return;
-    const focused = document.activeElement; // a button that moves loses the focus
-    for (const button of all("#matrix .cell")) buttons.set(button.dataset.id, button);
-    const axis = (name) => matrix.axes.find((each) => each.axis === name);
-    const [rows, columns] = [axis(shown.rows), axis(shown.columns)];
-    const find = (place) => cells.find((each) => Object.entries(place).every(([name, value]) => each.place[name] === value));
-    const head = make("tr");
-    head.append(header(`${rows.label} by ${columns.label}`, "col"), ...columns.values.map((value) => header(value, "col")));
-    const lines = rows.values.map((value) => {
+  const axisOf = (matrix, name) => matrix.axes.find((each) => each.axis === name);
+
+  // One line for each value on the axis of rows, of the cells that share all other values of a place.
+  function linesOf(cells, place, rows, columns) {
+    const find = (wanted) => cells.find((each) => Object.entries(wanted).every(([name, value]) => each.place[name] === value));
+    return rows.values.map((value) => {
       const line = make("tr");
       const label = header(undefined, "row");
       label.append(make("span", value));
       line.append(label, ...columns.values.map((other) => {
         const td = make("td");
-        const found = find({ ...cell.place, [rows.axis]: value, [columns.axis]: other });
+        const found = find({ ...place, [rows.axis]: value, [columns.axis]: other });
         td.append(found ? buttons.get(found.id) : make("span", "not trained", "none"));
         return td;
       }));
       return line;
     });
-    const [table, body] = [$("#matrix"), make("tbody")];
-    body.append(...lines);
+  }
+
+  // Put parts, each with a label or none, in the place of what the table shows.
+  function layOut(parts, rows, columns) {
+    const table = $("#matrix");
+    const head = make("tr");
+    head.append(header(`${rows.label} by ${columns.label}`, "col"), ...columns.values.map((value) => header(value, "col")));
+    const bodies = parts.map(({ label, lines }) => {
+      const body = make("tbody");
+      if (label) {
+        const line = make("tr", undefined, "slice");
+        line.append(Object.assign(header(label, "rowgroup"), { colSpan: columns.values.length + 1 }));
+        body.append(line);
+      }
+      body.append(...lines);
+      return body;
+    });
     table.querySelector("thead").replaceChildren(head);
     for (const old of all("#matrix tbody")) old.remove();
-    table.append(body);
+    table.append(...bodies);
     table.style.setProperty("--columns", columns.values.length);
+  }
+
+  // Lay the slice out that holds a cell: `shown` names the axes of rows and columns, selectors the others.
+  function arrange({ matrix, cells }, cell, shown) {
+    if (!matrix?.axes.length) return;
+    const focused = document.activeElement; // a button that moves loses the focus
+    for (const button of all("#matrix .cell")) buttons.set(button.dataset.id, button);
+    const [rows, columns] = [axisOf(matrix, shown.rows), axisOf(matrix, shown.columns)];
+    layOut([{ lines: linesOf(cells, cell.place, rows, columns) }], rows, columns);
     if (focused?.isConnected) focused.focus({ preventScroll: true });
     for (const [name, select] of [["rows", $("#rows")], ["columns", $("#columns")]]) select.value = shown[name];
     for (const chosen of all("[data-axis]")) {
       chosen.value = cell.place[chosen.dataset.axis];
       chosen.closest("label").hidden = [rows.axis, columns.axis].includes(chosen.dataset.axis);
     }
+  }
+
+  // Lay all slices out, one below the other: paper has no selectors.
+  function spread({ matrix, cells }, shown) {
+    if (!matrix?.axes.length) return;
+    const [rows, columns] = [axisOf(matrix, shown.rows), axisOf(matrix, shown.columns)];
+    const others = matrix.axes.filter((each) => each !== rows && each !== columns);
+    const parts = new Map();
+    for (const { place } of cells) {
+      const label = others.map(({ axis, label: word }) => `${word} ${place[axis]}`).join(", ");
+      if (!parts.has(label)) parts.set(label, { label, lines: linesOf(cells, place, rows, columns) });
+    }
+    layOut([...parts.values()], rows, columns);
   }
 
   // The two axes after one was chosen for rows or columns: the other gives way where it was the same.
@@ -75,5 +107,5 @@ const gradlabMatrix = (() => {
     return cells.find(({ place }) => Object.entries(wanted).every(([axis, value]) => place[axis] === value));
   }
 
-  return { neighbour, arrange, chosenAxes, axesOf, atSelectors };
+  return { neighbour, arrange, spread, chosenAxes, axesOf, atSelectors };
 })();

@@ -6,7 +6,7 @@ const gradlabPage = (() => {
   const { show } = gradlabPairs;
   const only = gradlabFilter;
   const { choice, write } = gradlabChain;
-  const { neighbour, arrange, chosenAxes, axesOf, atSelectors } = gradlabMatrix;
+  const { neighbour, arrange, spread, chosenAxes, axesOf, atSelectors } = gradlabMatrix;
   const PLACE = { layer: "all", time: 0, column: "", when: "start", weight: "all", layers: "" };
   const state = { data: null, cells: new Map(), cell: null, other: null, axes: {}, ...PLACE };
   const replay = player($("#replay"), (name) => `iteration ${name}`, (index) => {
@@ -77,7 +77,7 @@ const gradlabPage = (() => {
     show("heatmap", figures, names(), [...atTime(), ...row()]);
   }
 
-  const called = (layer) => (state.cell.layers.length ? ` (${state.cell.layers[layer - 1]})` : "");
+  const called = (layer) => state.cell.layers[layer - 1] || `layer ${layer}`;
   const weightName = ({ layer, row: i, column }) => `${layer}.${i}.${column}`;
 
   function showWeights() {
@@ -85,9 +85,9 @@ const gradlabPage = (() => {
     const followed = figure ? figure.data.filter(({ mode }) => mode !== "markers").map(({ meta }) => meta) : [];
     const here = followed.filter(({ layer }) => state.layer === "all" || layer === state.layer);
     const everywhere = here.length ? here : followed;
-    const whole = state.layer === "all" || !here.length ? "all weights followed" : `all followed in layer ${state.layer}`;
+    const whole = state.layer === "all" || !here.length ? "all weights followed" : `all followed in ${called(state.layer)}`;
     $("#choose-weights").replaceChildren(option("all", whole),
-      ...everywhere.map((meta) => option(weightName(meta), `layer ${meta.layer}${called(meta.layer)}, w[${meta.row}, ${meta.column}]`)));
+      ...everywhere.map((meta) => option(weightName(meta), `${called(meta.layer)}, w[${meta.row}, ${meta.column}]`)));
     const chosen = everywhere.some((meta) => weightName(meta) === state.weight) ? state.weight : "all";
     $("#choose-weights").value = chosen;
     const fits = chosenLayers(state.cell);
@@ -186,7 +186,7 @@ const gradlabPage = (() => {
     showAnswer();
     for (const words of all("[data-if]")) words.hidden = !sides().some((each) => (each.figures.facts || []).includes(words.dataset.if));
     definitions("#config", Object.entries(cell.config));
-    definitions("#rules", cell.statuses.map(({ code, status, reason }) => [code, reason ? `${status}: ${reason}` : status]));
+    definitions("#rules", cell.statuses.map(({ code, name, status, reason }) => [`${code} ${name}`, reason ? `${status}: ${reason}` : status]));
     definitions("#provenance", Object.entries(cell.provenance));
     if (data.kind === "comparison" && $("#overview-depth")) $("#overview-depth").textContent = `, ${cell.column_words}`;
     show("overview", [data.overview[cell.column]], [], atLayer());
@@ -270,6 +270,8 @@ const gradlabPage = (() => {
       if ("copy" in button.dataset) copied(button, button.closest(".copy").querySelector("code").textContent);
     });
     $("#matrix")?.addEventListener("keydown", move);
+    addEventListener("beforeprint", () => spread(state.data, state.axes));
+    addEventListener("afterprint", () => arrange(state.data, state.cell, state.axes));
     $("#choose-heatmap").addEventListener("change", ({ target }) => { choose("column", target.value); showMoment(); });
     $("#filter").addEventListener("input", ({ target }) => { choose("layers", target.value.trim()); showFilter(); showMoment(); });
     // The sheet gives way where the answer itself is in view.
