@@ -160,6 +160,7 @@ class UpdateTooLarge(Rule):
             f"{100 * found.limit:g} %; about 0.1 % is usual); {are_hit(found.layers)}.",
             remedies=(lower_learning_rate(run, max(10.0, value / 1e-2)), warm_up(run), clip(run)),
             columns=("update_ratio", "weight_norm", "grad_norm"),
+            confidence="high" if 2 * len(found.layers) >= _measured(run) else "medium",
         )
 
     def _thrown_out(self, run: Run) -> Finding | None:
@@ -242,16 +243,12 @@ class UpdateTooLarge(Rule):
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
         """One layer of many whose steps are a fifth of its weights explains nothing."""
-        return (
-            self.explains
-            if finding.severity == ERROR or finding.value > self.limit("alarm")
-            else ()
-        )
+        far = finding.value > self.limit("alarm") or finding.confidence == "high"
+        return self.explains if finding.severity == ERROR or far else ()
 
     def _decides(self, run: Run, found: Verdict) -> bool:
         """Whether the steps can be what keeps the net from learning: one layer of many is not."""
-        layers = np.isfinite(run["update_ratio"]).any(axis=(0, 1)).sum()
-        many = len(found.layers) >= layers / FEW_OF
+        many = len(found.layers) >= _measured(run) / FEW_OF
         return bool(many or found.worst[1] > self.limit("alarm"))
 
     def _ratios(self, run: Run) -> np.ndarray:
@@ -274,3 +271,8 @@ class UpdateTooLarge(Rule):
         padded = np.pad(loss, ((0, few), (0, 0)), constant_values=np.inf)
         ahead = np.lib.stride_tricks.sliding_window_view(padded, few, axis=0)[1 : len(loss) + 1]
         return loss - np.median(ahead, axis=-1) > self.limit("fell") * loss_scale(run)
+
+
+def _measured(run: Run) -> int:
+    """Return how many layers have an update ratio anywhere."""
+    return int(np.isfinite(run["update_ratio"]).any(axis=(0, 1)).sum())

@@ -143,6 +143,7 @@ class VanishingGradient(Rule):
                 begun[seed] = _since(run, felt[: int(stop), seed] / constant, bound)
             else:
                 mask[seed] = low
+                begun[seed] = _first_seen(share[: int(stop), seed], low)
             beside[seed] = low.any()
             values[seed] = last if low.any() else weak
         hits = Hits(mask)
@@ -236,6 +237,11 @@ def _since(run: Run, values: Array, bound: float) -> int:
         if largest >= bound:
             start = (window.start + window.stop) // 2  # most of this window was above
     return start
+
+
+def _first_seen(values: Array, layers: Array) -> int:
+    """Return the first row in which one of these layers (L,) has a value (T, L)."""
+    return int(np.isfinite(values[:, layers]).any(axis=1).argmax()) if layers.any() else 0
 
 
 def _up_to(values: Array, limit: float) -> Array:

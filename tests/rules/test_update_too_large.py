@@ -99,3 +99,12 @@ def test_steps_on_which_the_loss_falls_by_half_of_its_spread_are_good_ones(fall,
     config = {"baseline_loss": 2.0 + offset}  # nothing is learned
     run = make_run(200, steps={"loss": loss[:, None] + offset}, update_norm=norms, config=config)
     assert fires(run, "GL304") == expected
+
+
+@pytest.mark.parametrize(("layers", "expected"), [(1, False), (2, True), (4, True)])
+def test_a_warning_of_half_of_the_layers_explains_what_follows(layers, expected):
+    ratio = np.where(np.arange(4) < layers, 0.3, 1e-3)
+    run = make_run(steps=SLOW, update_norm=ratio * 8, update_ratio=ratio)
+    finding = found(run, "GL304")
+    assert finding.severity == "warning"
+    assert bool(registry()["GL304"].effects(finding)) == expected

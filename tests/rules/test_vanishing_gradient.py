@@ -260,3 +260,13 @@ def test_a_net_in_which_layers_mattered_once_vanished_later():
     first, last = found(run, "GL101").iterations
     assert 75 <= first <= 125
     assert last == 199
+
+
+@pytest.mark.parametrize("joined", [0, 20])
+def test_a_layer_cannot_have_vanished_before_it_trained(joined):
+    trains = (np.arange(60) >= joined)[:, None, None]
+    known = np.broadcast_to(trains | (np.arange(4) > 1), (60, 2, 4))
+    weak = np.where(known, np.array([5e-4, 5e-3, 0.05, 1.0]), np.nan)
+    recorded = {"per_example_grad_norm": known}
+    run = make_run(steps=FAILED, per_example_grad_norm=weak, recorded=recorded)
+    assert found(run, "GL101").iterations[0] == joined
