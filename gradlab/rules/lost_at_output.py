@@ -9,11 +9,13 @@ import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
+from gradlab.rules.output_range import out_of_reach
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import OF_LOSS, number, seeds
 from gradlab.rules.yardsticks import (
     LEARNED,
+    SLOW,
     batch_size,
     column,
     given_probabilities,
@@ -25,6 +27,7 @@ from gradlab.run import Run
 Array = np.ndarray
 
 OF_LOGITS = ("cross_entropy",)
+STEADY = 1e-3  # of itself: half precision keeps three digits
 TWICE = {
     "cross_entropy": ("softmax", "log_softmax", "sigmoid"),
     "binary_cross_entropy_with_logits": ("sigmoid",),
@@ -40,9 +43,11 @@ class LostAtOutput(Rule):
     the loss's gradient at the last layer's output over its norm at the criterion's input: what
     softmax, sigmoid, clamp, relu or log pass on. A gain below the limit in most of the iterations
     measured, in a seed that does not learn, is reported, unless what stands behind gives it back,
-    as a logarithm does behind a softmax; so is an operation that the criterion applies itself and
-    that stands before it once more, and a criterion that takes logits or logarithms and is given
-    answers that add up to 1 in each row: probabilities.
+    as a logarithm does behind a softmax, or it is one and the same factor in a seed that learns,
+    though slowly, as where the answers are divided by a constant; so is an operation that the
+    criterion applies itself and that stands before it once more, a last operation whose range the
+    targets lie out of (sigmoid for targets near 20), and a criterion that takes logits or
+    logarithms and is given answers that add up to 1 in each row: probabilities.
 
     Why it is bad
     -------------
@@ -109,7 +114,7 @@ class LostAtOutput(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the iterations at which the output stage was measured."""
-        mistaken = _mistaken(run)
+        mistaken, unreachable = _mistaken(run), out_of_reach(run)
         passed = _passed(run)
         states = outcomes(run)
         gains = column(run, "output_gain")
@@ -126,9 +131,14 @@ class LostAtOutput(Rule):
             values[seed] = float(np.median(known))
             low = float((known < self.limit("gain")).mean()) >= self.limit("often")
             lost = low and not passed > self.limit("gain")
-            mask[seed, -1] = states[seed].state != LEARNED and lost
+            harmless = states[seed].state == LEARNED
+            if states[seed].state == SLOW:  # a constant factor of the answers is flat nowhere
+                harmless = bool(np.ptp(known) < STEADY * np.median(known))
+            mask[seed, -1] = lost and not harmless
         if mistaken:  # whatever passes: the criterion measures something else
             mask[:, -1] |= np.array([state.state != LEARNED for state in states])
+        if unreachable:
+            mask[:, -1] |= np.array([state.failed for state in states])
         hits = Hits(mask)
         if not hits.which:
             return None
@@ -140,7 +150,7 @@ class LostAtOutput(Rule):
         return self._finding(run, hits, value, states[hits.which[0]].evidence)
 
     def _finding(self, run: Run, hits: Hits, value: float, evidence: str) -> Finding:
-        mistaken = _mistaken(run)
+        mistaken = _mistaken(run) or out_of_reach(run)
         stage = run.output_factors
         told = (
             " x ".join(
@@ -224,7 +234,7 @@ def _remedies(run: Run, stage: Sequence[tuple[str, float]]) -> tuple[Remedy, ...
         return (_logarithm(given),)
     measured = [each for each in stage if np.isfinite(each[1])]
     blocking = min(measured, key=lambda each: each[1])[0] if measured else ""
-    culprit = repeated or blocking
+    culprit = repeated or (stage[-2][0] if out_of_reach(run) else blocking)
     criterion = str(_criterion(run).get("name") or "the loss")
     first = (
         f"remove {culprit} from the end of the model, and give {criterion} the last layer's output "

@@ -30,7 +30,52 @@ def test_the_limit_of_the_gain(gain, expected):
 )
 def test_a_small_gain_alone_is_no_fault(steps, expected):
     """Sigmoid before binary cross-entropy passes .003 on, and learns."""
-    assert severity(with_gain(0.003, steps), "GL106") == expected
+    gain = np.linspace(0.003, 0.004, 60)[:, None]
+    assert severity(with_gain(gain, steps), "GL106") == expected
+
+
+@pytest.mark.parametrize(
+    ("factor", "steps", "expected"),
+    [(0.001, SLOW, ""), (0.001, FAILED, "error"), (0.0, SLOW, "warning")],
+)
+def test_a_constant_that_divides_the_answers_of_a_net_that_learns_is_no_loss(
+    factor, steps, expected
+):
+    """As where a width's root is taken out of each layer: the answer is flat nowhere."""
+    run = with_gain(factor, steps, [("divide", factor)])
+    assert severity(run, "GL106") == expected
+
+
+@pytest.mark.parametrize(
+    ("operation", "size", "mean", "expected"),
+    [
+        ("sigmoid", 1.01, 0.9, True),
+        ("sigmoid", 0.99, 0.9, False),
+        ("tanh", 1.01, 0.0, True),
+        ("relu", 20.0, 15.0, False),
+        ("relu", 20.0, -0.01, True),
+        ("multiply", 20.0, 15.0, False),
+    ],
+)
+def test_targets_out_of_the_last_operations_range_cannot_be_met(operation, size, mean, expected):
+    stage = [(operation, 0.5), ("loss: mse_loss", 1.0)]
+    steps = FAILED | {"target_rms": size, "target_mean": mean}
+    assert fires(with_gain(0.5, steps, stage), "GL106") == expected
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(SLOW, False), (FAILED, True)])
+def test_a_range_is_the_fault_only_where_nothing_is_learned(steps, expected):
+    stage = [("sigmoid", 0.5), ("loss: mse_loss", 0.1)]
+    run = with_gain(0.5, steps | {"target_rms": 20.0, "target_mean": 20.0}, stage)
+    assert fires(run, "GL106") == expected
+
+
+def test_the_remedy_for_targets_out_of_range_is_to_take_the_last_operation_off():
+    stage = [("sigmoid", 0.5), ("loss: mse_loss", 0.1)]
+    steps = FAILED | {"target_rms": 20.0, "target_mean": 20.0}
+    finding = found(with_gain(0.5, steps, stage), "GL106")
+    assert finding.remedies[0].parameters == {"operation": "sigmoid"}
+    assert "answers at most 1, and the targets' root mean square is 20" in finding.message
 
 
 @pytest.mark.parametrize(("low", "expected"), [(29, False), (30, True)])

@@ -1,0 +1,39 @@
+"""Whether the last operation before a regression's criterion can answer what the targets are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradlab.rules.wording import OF_LOSS, number
+from gradlab.rules.yardsticks import column
+from gradlab.run import Run
+
+AT_MOST_1 = ("sigmoid", "tanh", "softmax")
+NEVER_NEGATIVE = ("relu", "sigmoid", "softmax", "softplus")
+
+
+def out_of_reach(run: Run) -> str:
+    """Word that the last operation cannot answer the targets; empty where it can.
+
+    What never exceeds 1 cannot answer targets whose root mean square does; what is never negative
+    none whose mean is. The operation must be the one right before the criterion.
+    """
+    criterion = run.config.get("criterion")
+    name = criterion.get("name") if isinstance(criterion, dict) else criterion
+    names = [each for each, _ in run.output_factors]
+    if len(names) < 2 or names[-1] != f"{OF_LOSS}{name}":
+        return ""
+    last = names[-2]
+    size, mean = _middle(run, "target_rms"), _middle(run, "target_mean")
+    if last in AT_MOST_1 and size > 1:
+        return f"{last} answers at most 1, and the targets' root mean square is {number(size)}"
+    if last in NEVER_NEGATIVE and mean < 0:
+        return f"{last} answers nothing below 0, and the targets' mean is {number(mean)}"
+    return ""
+
+
+def _middle(run: Run, name: str) -> float:
+    """Return the median of a column of steps; NaN where it was not recorded."""
+    known = column(run, name)
+    known = np.zeros(0) if known is None else known[np.isfinite(known)]
+    return float(np.median(known)) if len(known) else np.nan
