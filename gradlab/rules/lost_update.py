@@ -171,6 +171,8 @@ def _held(run: Run) -> np.ndarray:
     The step meant is the learning rate times the largest gradient (1 for an optimizer that scales
     it); rounding can swallow it in every weight only below about 4 units in the last place of a
     usual weight."""
+    if run.config.get("optimizer") == "lbfgs" and "update_norm" in run:
+        return run["update_norm"] == 0  # it takes no step where its search finds none
     if any(name not in run for name in ("update_norm", "weight_norm", "grad_max")):
         return np.zeros(run.shape, bool)
     entries = np.nan_to_num(run.layer("fan_in"), nan=1.0) * run.layer("fan_out")

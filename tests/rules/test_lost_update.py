@@ -154,3 +154,18 @@ def test_a_wider_format_loses_nothing():
     run, same = trained("float64")
     assert max(same) < 0.5
     assert not fires(run, "GL301")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "step", "expected"),
+    [("lbfgs", 0.0, False), ("lbfgs", 1e-12, True), ("sgd", 0.0, True)],
+)
+def test_a_step_that_lbfgs_did_not_find_is_not_lost_by_rounding(optimizer, step, expected):
+    run = make_run(
+        steps=FAILED,
+        lost_fraction=1.0,
+        update_norm=step,
+        grad_max=1e-12,
+        config={"optimizer": optimizer},
+    )
+    assert fires(run, "GL301") == expected
