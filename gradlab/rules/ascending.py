@@ -12,7 +12,15 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import column, learned, objective, severity, trend
+from gradlab.rules.yardsticks import (
+    column,
+    learned,
+    objective,
+    outcomes,
+    severity,
+    sign_flipped,
+    trend,
+)
 from gradlab.run import Run
 
 
@@ -23,8 +31,9 @@ class Ascending(Rule):
     ------------
     Looks at s = <G, W_before - W_after>, the fall of the loss that an update makes to first order.
     Negative in three of four iterations measured, while the loss rises, means that the steps climb.
-    So does a learning rate below 0, from the iteration on at which a schedule takes it there. Not
-    judged where the loss is to be maximized (`objective="maximize"`).
+    So does a learning rate below 0, from the iteration on at which a schedule takes it there; and a
+    logged loss that is its criterion with the sign flipped, and falls. Not judged where the loss is
+    to be maximized (`objective="maximize"`).
 
     Why it is bad
     -------------
@@ -86,9 +95,9 @@ class Ascending(Rule):
             return None
         descent = column(run, "expected_decrease")
         assert descent is not None
-        below = self._below_zero(run)
-        if below is not None:
-            return below
+        found = self._below_zero(run) or self._flipped(run)
+        if found is not None:
+            return found
         shares = np.zeros(run.replicates)
         for seed, stop in enumerate(finite_prefix(run)):
             known = descent[: int(stop), seed]
@@ -113,6 +122,34 @@ class Ascending(Rule):
             columns=("update_norm", "grad_norm"),
             confidence="high",
             evidence="<G, W_before - W_after> is negative, and the loss rises",
+        )
+
+    def _flipped(self, run: Run) -> Finding | None:
+        """Judge a loss that is the criterion's negative, and falls: the criterion rises."""
+        flipped = [seed for seed in range(run.replicates) if sign_flipped(run, seed)]
+        if not flipped:
+            return None
+        mask = np.zeros((run.replicates, 1), bool)
+        mask[flipped] = True
+        hits = Hits(mask & ~learned(run)[:, None])
+        if not hits.which:
+            return None
+        name = str(run.config["criterion"]["name"])
+        evidence = f"the loss is {name} with its sign flipped"
+        state = outcomes(run)[hits.which[0]]
+        return self.finding(
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            layers=(),
+            value=-1.0,
+            limit=0.0,
+            severity=severity(run, hits.which, harmless=WARNING),
+            message=f"The steps climb{seeds(hits.replicates)}: {evidence}; it falls, so that "
+            f"{name} rises, and {state.evidence}.",
+            remedies=_remedies(run),
+            columns=("grad_norm",),
+            confidence="high",
+            evidence=evidence,
         )
 
     def _below_zero(self, run: Run) -> Finding | None:

@@ -91,3 +91,35 @@ def test_the_finding_says_from_when_on_the_rate_is_below_zero():
 
 def test_a_rate_below_zero_that_the_loss_survives_passes():
     assert not fires(rated(20, wavering(np.linspace(4.6, 2.3, 60))), "GL310")
+
+
+# -- a criterion whose sign is flipped -------------------------------------------------------------
+
+
+def flipped(factor=-1.0, noise=0.0, **details):
+    """A run whose logged loss is its criterion times a factor; the criterion rises."""
+    shaken = noise * np.sin(np.arange(60.0))[:, None]
+    steps = {"criterion_loss": RISING, "criterion_baseline": 2.3}
+    steps["loss"] = factor * RISING + shaken
+    config = {"baseline_loss": None, "criterion": {"name": "cross_entropy"}} | details
+    return make_run(steps=steps, config=config)
+
+
+@pytest.mark.parametrize(
+    ("factor", "noise", "expected"),
+    [(-1.0, 0.0, "error"), (-3.0, 0.0, "error"), (1.0, 0.0, ""), (-1.0, 0.2, "")],
+)
+def test_a_loss_that_is_its_criterions_negative_and_falls_is_an_error(factor, noise, expected):
+    """With something else in the loss, the criterion may be meant to rise: a preference's part."""
+    assert severity(flipped(factor, noise), "GL310") == expected
+
+
+def test_the_finding_says_whose_sign_is_flipped():
+    finding = found(flipped(framework="torch"), "GL310")
+    assert "the loss is cross_entropy with its sign flipped" in finding.message
+    assert "times the best constant prediction's" in finding.message
+    assert actions(finding) == ["flip the sign", "declare the objective"]
+
+
+def test_climbing_that_is_declared_is_no_flipped_sign():
+    assert not fires(flipped(objective="maximize"), "GL310")

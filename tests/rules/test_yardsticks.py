@@ -268,6 +268,34 @@ def test_without_a_baseline_the_fall_counts_in_units_of_the_scatter(progress, ex
     assert found.progress == pytest.approx(progress, abs=1e-9)
 
 
+RISES = wavering(np.linspace(2.3, 4.6, 60))
+FALLS = wavering(np.linspace(0.7, -5.0, 60))
+
+
+@pytest.mark.parametrize(
+    ("criterion", "loss", "expected"),
+    [
+        (RISES, FALLS + 0.2 * np.sin(np.arange(60.0))[:, None], "learned"),  # against the loss
+        (RISES, RISES, "not learned"),  # with the loss
+        (RISES, wavering(1.0), "not learned"),  # beside the loss
+        (wavering(4.6), FALLS, "not learned"),  # it stands where it stood
+    ],
+)
+def test_a_criterion_that_goes_against_the_loss_is_not_what_is_learned(criterion, loss, expected):
+    """A preference makes the likelihood of what is rejected small: its cross-entropy rises."""
+    seen = {"criterion_loss": criterion, "criterion_baseline": 2.3, "loss": loss}
+    assert state(make_run(steps=seen, config={"baseline_loss": None})) == expected
+
+
+@pytest.mark.parametrize(
+    ("nearest", "expected"), [(-0.09, "unknown"), (-0.11, "not learned"), (0.01, "not learned")]
+)
+def test_a_loss_that_is_below_0_by_less_than_its_scatter_has_a_sign_by_chance(nearest, expected):
+    above = nearest > 0
+    level = nearest + (0.05 if above else -0.05)
+    assert state(by_fall(wavering(level, 100, 1)[:, 0])) == expected
+
+
 @pytest.mark.parametrize("offset", OFFSETS)
 @pytest.mark.parametrize("progress", [0.5, 2.0, 10.0])
 def test_a_constant_added_to_the_loss_changes_nothing(progress, offset):

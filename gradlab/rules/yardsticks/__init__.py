@@ -38,6 +38,7 @@ from gradlab.rules.yardsticks.loss import (
     constant_loss,
     is_yardstick,
     loss_scale,
+    sign_flipped,
 )
 from gradlab.rules.yardsticks.outcome import (
     AS_GOOD_AS_CONSTANT,
@@ -74,6 +75,7 @@ __all__ = [
     "objective",
     "outcomes",
     "severity",
+    "sign_flipped",
     "stream_growth",
     "travelled",
     "trend",

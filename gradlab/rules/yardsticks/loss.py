@@ -8,7 +8,7 @@ import numpy as np
 
 from gradlab.rules.windows import WINDOW, finite_prefix, losses
 from gradlab.rules.yardsticks.facts import column, objective
-from gradlab.rules.yardsticks.trends import ROUNDING
+from gradlab.rules.yardsticks.trends import CLEAR_FALL, ROUNDING, trend
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -41,27 +41,68 @@ def logged_by_criterion(run: Run, seen: Array, seed: int) -> tuple[float, float]
     loss = column(run, "loss")
     if loss is None:
         return None
-    both = np.isfinite(seen) & np.isfinite(loss[:, seed])
+    line = _line(seen, loss[:, seed])
+    return line if line is not None and line[0] > 0 else None
+
+
+def _line(seen: Array, logged: Array) -> tuple[float, float] | None:
+    """Return slope and offset of what is logged over what is seen; None where it is no line."""
+    both = np.isfinite(seen) & np.isfinite(logged)
     if both.sum() < 3:
         return None
-    x, y = seen[both], loss[both, seed]
+    x, y = seen[both], logged[both]
     if np.ptp(y) <= ROUNDING * np.abs(y).max():
         return None  # a loss that stands still follows nothing
     centred = x - x.mean()
     spread = float(centred @ centred)
     slope = float(centred @ (y - y.mean())) / spread if spread > 0 else 0.0
     offset = float(np.median(y - slope * x))
-    if not slope > 0 or np.median(np.abs(y - slope * x - offset)) > SAME_LOSS * slope * np.ptp(x):
+    if np.median(np.abs(y - slope * x - offset)) > SAME_LOSS * abs(slope) * np.ptp(x):
         return None
     return slope, offset
+
+
+def sign_flipped(run: Run, seed: int) -> bool:
+    """Whether a seed's logged loss is its criterion with the sign flipped, in a net that trains.
+
+    An input that is changed until a frozen net is wrong is meant to raise its criterion.
+    """
+    criterion, matrices = column(run, "criterion_loss"), run.matrices
+    if criterion is None or matrices is None or "update_norm" not in matrices:
+        return False
+    if not matrices.recorded("update_norm").any() or not goes_against(run, criterion, seed):
+        return False
+    loss = column(run, "loss")
+    line = None if loss is None else _line(criterion[:, seed], loss[:, seed])
+    return line is not None and line[0] < 0
+
+
+def goes_against(run: Run, criterion: Array, seed: int) -> bool:
+    """Whether a seed's criterion (T, S) rises while the logged loss falls, and because it does.
+
+    Then the steps make something else small, of which the criterion is a part of either sign: as
+    where a preference is learned from the likelihoods of two answers. Because: more than half of
+    what the criterion varies goes against the loss.
+    """
+    loss = column(run, "loss")
+    if loss is None or objective(run) != "minimize":
+        return False
+    both = np.isfinite(criterion[:, seed]) & np.isfinite(loss[:, seed])
+    seen, logged = trend(criterion[both, seed]), trend(loss[both, seed])
+    if seen is None or logged is None or both.sum() < STARTING:
+        return False
+    if seen.progress > -CLEAR_FALL or logged.progress < CLEAR_FALL:
+        return False
+    return float(np.corrcoef(criterion[both, seed], loss[both, seed])[0, 1]) < -(0.5**0.5)
 
 
 def is_yardstick(run: Run, seed: int, stop: int) -> bool:
     """Whether a seed's logged loss can tell that nothing was learned.
 
-    Not where its targets move with the net (`objective="moving"`), where it changes its sign (a
-    policy gradient or a log-likelihood has no zero that means anything), or where all its change is
-    rounding. What was added to a criterion that was seen is taken off first.
+    Not where its targets move with the net (`objective="moving"`), where it changes its sign, or
+    comes within its scatter of doing so from below (a policy gradient or a log-likelihood has no
+    zero that means anything), or where all its change is rounding. What was added to a criterion
+    that was seen is taken off first.
     """
     loss = column(run, "loss")
     if loss is None or objective(run) == "moving":
@@ -69,7 +110,12 @@ def is_yardstick(run: Run, seed: int, stop: int) -> bool:
     values = loss[:stop, seed]
     values = values[np.isfinite(values)]
     offset = np.nan_to_num(_constant(run, seed)[1])
-    if not len(values) or (values.min() < offset < values.max()):
+    if not len(values):
+        return False
+    highest = float(values.max())
+    if highest < offset and len(values) > 1:  # what comes this near from below is above by chance
+        highest += float(np.median(np.abs(np.diff(values))))
+    if values.min() < offset < highest:
         return False
     return float(np.ptp(values)) > ROUNDING * float(np.abs(values).max())
 

@@ -14,7 +14,7 @@ from gradlab.rules.yardsticks.facts import (
     objective,
     window_size,
 )
-from gradlab.rules.yardsticks.loss import at_every_step, is_yardstick
+from gradlab.rules.yardsticks.loss import at_every_step, goes_against, is_yardstick, sign_flipped
 from gradlab.rules.yardsticks.trends import CLEAR_FALL, NO_FALL, ROUNDING, SIGNIFICANT, Trend, trend
 from gradlab.run import Run
 
@@ -106,10 +106,12 @@ def _by_score(run: Run, seed: int, stop: int) -> Outcome | None:
 
 def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     """Compare the criterion's own value with the best constant predictor's, both as gradlab saw
-    them.
+    them. None where the steps do not make the criterion small.
     """
     value, baseline = column(run, "criterion_loss"), column(run, "criterion_baseline")
     if value is None or baseline is None or not np.isfinite(baseline[:stop, seed]).any():
+        return None
+    if goes_against(run, value, seed) and not sign_flipped(run, seed):
         return None
     known = baseline[:stop, seed]
     known = known[np.isfinite(known)]
