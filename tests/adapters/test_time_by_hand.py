@@ -174,6 +174,16 @@ def test_a_gradient_that_goes_up_and_down_has_no_factor():
     assert over_time(lengths)[0].isnan().all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_arrays_and_tensors_are_measured_alike(seed):
+    generator = torch.Generator().manual_seed(seed)
+    falls = 0.3 + torch.rand(6, 24, generator=generator).double() * (1 + seed % 2)
+    lengths = falls.cumprod(dim=1).flip(1)
+    lengths[1, :3] = 0.0
+    for tensor, array in zip(over_time(lengths), over_time(lengths.numpy()), strict=True):
+        torch.testing.assert_close(torch.as_tensor(array), tensor, equal_nan=True)
+
+
 @pytest.mark.parametrize("order", [(4, 12), (12, 4)])
 def test_positions_are_told_from_examples_by_what_is_steady(order):
     lengths = 0.5 ** torch.arange(11.0, -1.0, -1.0).double()

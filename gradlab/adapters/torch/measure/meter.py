@@ -83,7 +83,7 @@ class Meter:
         """Measure modules that a loop calls at each position of a sequence, in their order."""
         self._positions.along_loops(self.iteration, calls)
 
-    def _along_sequences(self, calls: Sequence[Call], rows: Tensor) -> None:
+    def _along_sequences(self, calls: Sequence[Call], rows: Any) -> None:
         if self._reads_rows(calls[0]):
             self._positions.along_sequences(self.iteration, calls, rows)
 
@@ -125,7 +125,7 @@ class Meter:
             back = of.array_of(self._stacks.of("back", _all(call.back for call in calls)))
             values["back_norm"] = of.norms(back.reshape(len(back), -1))
         self._put(calls, values)
-        self._along_sequences(calls, torch.from_numpy(delta_rows))
+        self._along_sequences(calls, delta_rows)
 
     def _on_device(self, calls: Sequence[Call]) -> None:
         module = self._module(calls)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from gradlab.adapters.torch.measure import statistics
 from gradlab.adapters.torch.numbers import TIME
 from gradlab.adapters.torch.observe.call import Call
 from gradlab.adapters.torch.observe.wiring import Wiring
+
+Numbers = Any  # a Tensor, or an array where it is in main memory: small calls cost less there
 
 LEAST = 12  # positions: of fewer, chance makes one in some thousands fall nearly all the way
 STEADY = 0.9  # of the steps are falls
@@ -35,7 +38,7 @@ class Positions:
     def __init__(self, wiring: Wiring, ledger: Ledger):
         self._wiring, self._ledger = wiring, ledger
 
-    def along_sequences(self, iteration: int, calls: Sequence[Call], rows: Tensor) -> None:
+    def along_sequences(self, iteration: int, calls: Sequence[Call], rows: Numbers) -> None:
         """Measure calls of one shape by the norms of their gradients' rows, (calls, rows)."""
         read = calls[0].read  # delta may come flat, a row for each position of each example
         if read is None or self._wiring.recurs():
@@ -59,52 +62,55 @@ class Positions:
             lengths = torch.stack([torch.linalg.vector_norm(each, dtype=wide) for each in deltas])
             self._put(iteration, [module], over_time(lengths[None]))
 
-    def _put(self, iteration: int, modules: Sequence[int], found: Sequence[Tensor]) -> None:
-        places = np.array(modules, np.intp)
-        for name, each in zip(TIME, found, strict=True):
-            value = each.numpy() if each.device.type == "cpu" else each
-            self._ledger.put(iteration, "modules", (name,), places, value)
+    def _put(self, iteration: int, modules: Sequence[int], found: Sequence[Numbers]) -> None:
+        stack: Any = np.stack if isinstance(found[0], np.ndarray) else torch.stack
+        self._ledger.put(iteration, "modules", TIME, np.array(modules, np.intp), stack(found))
 
 
-def over_time(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def over_time(lengths: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Return the gradient's length at the first and the last position, and the steps between.
 
     Parameters
     ----------
-    lengths : Tensor (n, T)
+    lengths : Tensor or array (n, T)
         Norms of the gradient at each position.
 
     Returns
     -------
-    tuple of Tensor (n,)
+    tuple of Tensor or array (n,)
         The last length counts as 1, and the first as what the slower half of the steps would leave:
         through time a gradient changes by a factor a step, while what reaches the last position
         by a way of its own changes it there alone. NaN where the lengths do not fall steadily
         towards the first position, or fewer than 12 positions got a gradient at all: what selects
         the last position cuts off the others, and forgets nothing.
     """
-    logs = lengths.log()
-    steps = logs[:, :-1] - logs[:, 1:]  # from a position to the one before it
-    known = steps.isfinite()
-    count = known.sum(dim=1)
-    steady = (count >= LEAST - 1) & ((known & (steps < 0)).sum(dim=1) >= STEADY * count)
-    half = steps.shape[1] // 2
-    early, late = (
-        steps[:, part].where(known[:, part], 0.0).sum(dim=1) / known[:, part].sum(dim=1)
-        for part in (slice(None, half), slice(half, None))
-    )
-    slower = early.where(early.abs() < late.abs(), late)  # what underflows early has no step
-    total = slower * count
-    none = torch.full_like(total, float("nan"))
-    return total.exp().where(steady, none), torch.ones_like(total), count.to(total.dtype)
+    on_host = isinstance(lengths, np.ndarray)
+    xp: Any = np if on_host else torch
+    with np.errstate(all="ignore"):
+        logs = xp.log(lengths)
+        steps = logs[:, :-1] - logs[:, 1:]  # from a position to the one before it
+        known = xp.isfinite(steps)
+        count = known.sum(1)
+        steady = (count >= LEAST - 1) & ((known & (steps < 0)).sum(1) >= STEADY * count)
+        last = xp.ones_like(lengths[:, 0])
+        if on_host and not steady.any():  # as in most nets
+            return last * np.nan, last, count + 0 * last
+        half = steps.shape[1] // 2
+        early, late = (
+            xp.where(known[:, part], steps[:, part], 0.0).sum(1) / known[:, part].sum(1)
+            for part in (slice(None, half), slice(half, None))
+        )
+        slower = xp.where(xp.abs(early) < xp.abs(late), early, late)  # what underflows has no step
+        first = xp.exp(slower * count)
+        return xp.where(steady, first, float("nan")), last, count + 0 * last
 
 
-def of_sequence(rows: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor, Tensor] | None:
+def of_sequence(rows: Numbers, shape: torch.Size) -> tuple[Numbers, Numbers, Numbers] | None:
     """Return `over_time` of signals (batch, T, width) or (T, batch, width).
 
     Parameters
     ----------
-    rows : Tensor (n, rows)
+    rows : Tensor or array (n, rows)
         Norms of the gradients of n answers, at each of their rows.
     shape : torch.Size
         Of what was read: examples and positions, in one order or the other, and features. Positions
@@ -112,15 +118,16 @@ def of_sequence(rows: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor, Tensor
     """
     if len(shape) != 3 or rows.shape[1] != shape[0] * shape[1]:
         return None
-    squares = rows.square().reshape(len(rows), shape[0], shape[1])
-    found: tuple[Tensor, Tensor, Tensor] | None = None
+    xp: Any = np if isinstance(rows, np.ndarray) else torch
+    squares = (rows * rows).reshape(len(rows), shape[0], shape[1])
+    found: tuple[Numbers, Numbers, Numbers] | None = None
     for axis in (2, 1):  # examples first is usual
         if squares.shape[axis] < LEAST:
             continue
-        first, last, steps = over_time(squares.sum(dim=3 - axis).sqrt())
+        first, last, steps = over_time(xp.sqrt(squares.sum(3 - axis)))
         if found is not None:
-            known = ~found[0].isnan()
-            first = found[0].where(known, first)
-            steps = found[2].where(known, steps)
+            known = ~xp.isnan(found[0])
+            first = xp.where(known, found[0], first)
+            steps = xp.where(known, found[2], steps)
         found = first, last, steps
     return found

@@ -27,6 +27,7 @@ VIEWS = {
     "ToCopyBackward0", "ExpandBackward0", "UnsqueezeBackward0", "AliasBackward0",
 }  # fmt: skip
 ADDITION = "AddBackward0"
+LEAF = "AccumulateGrad"  # what stands for a tensor that no operation made
 NODES_SEEN = 20_000  # of one block; larger ones are not looked through
 
 Edge = tuple[Any, int]  # a node, and which of its outputs
@@ -78,17 +79,20 @@ def additions(root: Edge, start: int) -> list[Addition]:
 
 
 def _is_parameter(node: Any) -> bool:
-    variable = getattr(node, "variable", None)
-    return isinstance(variable, nn.Parameter)
+    return _is_leaf(node) and isinstance(node.variable, nn.Parameter)
+
+
+def _is_leaf(node: Any) -> bool:
+    return type(node).__name__ == LEAF
 
 
 def _is_inside(node: Any, start: int) -> bool:
-    return not hasattr(node, "variable") and node._sequence_nr() >= start
+    return not _is_leaf(node) and node._sequence_nr() >= start
 
 
 def _order(node: Any) -> int:
     """Return a number that grows as the forward pass goes on; leaves were there before."""
-    return -1 if hasattr(node, "variable") else node._sequence_nr()
+    return -1 if _is_leaf(node) else node._sequence_nr()
 
 
 def _signals(node: Any) -> Iterator[tuple[int, Edge]]:

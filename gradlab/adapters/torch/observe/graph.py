@@ -111,7 +111,8 @@ def sources(read: Tensor, producers: Producers) -> list[Source]:
 
 
 def _is_bias(edge: Any) -> bool:
-    return isinstance(getattr(edge[0], "variable", None), nn.Parameter)
+    node = edge[0]
+    return type(node).__name__ == "AccumulateGrad" and isinstance(node.variable, nn.Parameter)
 
 
 def applied(node: Any) -> Applied | None:

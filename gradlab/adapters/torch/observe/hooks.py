@@ -120,12 +120,14 @@ def _nothing() -> Callable[..., None]:
     return ignored
 
 
+_functorch: Any = getattr(torch._C, "_functorch", None)
+_transform: Callable[[], Any] = getattr(_functorch, "peek_interpreter_stack", lambda: None)
+_is_traced: Callable[[], bool] = getattr(torch._C, "_is_tracing", torch.jit.is_tracing)
+
+
 def untouchable() -> bool:
     """Whether tensors are no ordinary ones now.
 
-    Traced, compiled, or inside a transform such as vmap.
+    Traced, compiled, or inside a transform such as vmap. It is asked at every call of a hook.
     """
-    inside: Any = getattr(torch._C, "_functorch", None)
-    transformed = inside is not None and inside.peek_interpreter_stack() is not None
-    jit: Any = torch.jit
-    return transformed or torch.compiler.is_compiling() or jit.is_tracing()
+    return _transform() is not None or torch.compiler.is_compiling() or _is_traced()

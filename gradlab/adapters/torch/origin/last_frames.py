@@ -50,6 +50,7 @@ class LastFrames:
         self._waiting: list[tuple[int, Tensor, int]] = []  # place in `_found`, answer, version
         self._written_over: set[int] = set()  # modules whose answers are changed in place
         self._buffers: dict[Any, tuple[Tensor, np.ndarray]] = {}
+        self._scratch = _Scratch()
 
     def attach(self, iteration: int) -> None:
         """Begin to see an iteration."""
@@ -87,18 +88,36 @@ class LastFrames:
         """Note what a module answers."""
         if len(self._found) >= MODULES_SEEN:
             return
-        small = (
+        plain_tensor = (
             type(output) is Tensor
-            and 0 < output.numel() <= SMALL
+            and output.numel() > 0
             and output.dtype in _FORMATS
             and output.is_cpu
             and output.layout == torch.strided
         )
-        if not small or number in self._written_over:
+        if not plain_tensor:
             self._found.append((number, range_of(output)))
+            return
+        if output.numel() > SMALL or number in self._written_over:
+            self._found.append((number, self._range_on_host(output)))
             return
         self._waiting.append((len(self._found), output.detach(), output._version))
         self._found.append((number, ()))
+
+    def _range_on_host(self, output: Tensor) -> Range:
+        """Return what `range_of` does, some times as fast: a piece at a time, in a core's cache."""
+        tensor = output.detach()
+        if not tensor.is_contiguous():
+            return range_of(output)
+        array = tensor.numpy().reshape(-1)
+        scratch = self._scratch[array.dtype]
+        lows, highs = [], []
+        for start in range(0, len(array), TOGETHER):
+            part = array[start : start + TOGETHER]
+            size = np.abs(part, out=scratch[: len(part)])
+            lows.append(size.min())
+            highs.append(size.max())
+        return float(np.min(lows)), float(np.max(highs))
 
     def flush(self) -> None:
         """Measure what waits."""
@@ -144,6 +163,14 @@ class LastFrames:
     def _row(self, number: int, pair: Range) -> dict[str, Any]:
         name, kind = self._names[number]
         return {"module": name, "class": kind, "output": plain(pair)}
+
+
+class _Scratch(dict[np.dtype, np.ndarray]):
+    """Room for the absolute numbers of one piece, by format, made when it is first asked for."""
+
+    def __missing__(self, dtype: np.dtype) -> np.ndarray:
+        self[dtype] = np.empty(TOGETHER, dtype)
+        return self[dtype]
 
 
 class _Answer:
