@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import statistics

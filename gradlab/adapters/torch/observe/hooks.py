@@ -122,7 +122,7 @@ def _nothing() -> Callable[..., None]:
 
 _functorch: Any = getattr(torch._C, "_functorch", None)
 _transform: Callable[[], Any] = getattr(_functorch, "peek_interpreter_stack", lambda: None)
-_is_traced: Callable[[], bool] = getattr(torch._C, "_is_tracing", torch.jit.is_tracing)
+_is_traced: Callable[[], bool] = getattr(torch._C, "_is_tracing", lambda: False)
 
 
 def untouchable() -> bool:
