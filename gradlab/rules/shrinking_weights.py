@@ -25,6 +25,7 @@ DECOUPLED = (
     "lion",
     "adafactor",
 )  # weight decay that does not pass through the gradient's scaling
+BOUNDED_STEPS = ("adamw", "lion")  # each weight's step is the rate at most
 
 
 class ShrinkingWeights(Rule):
@@ -38,7 +39,8 @@ class ShrinkingWeights(Rule):
     larger than ||G||, or, decoupled from the gradient, the sum of learning rate x c over the run
     has taken more than half of the norm; (c) the norm has fallen to less than half while a weight
     decay or a penalty is set, or every norm to less than a twentieth. In each, the norm must have
-    fallen.
+    fallen; or (d) it began near 0 in a net that learns nothing, and a decoupled decay c holds it
+    there: AdamW and Lion let no weight grow past 1 / c.
 
     Why it is bad
     -------------
@@ -118,6 +120,8 @@ class ShrinkingWeights(Rule):
             if states[seed].state == LEARNED or stop < 5:
                 continue
             pull = self._pull(run, seed, int(stop))
+            if pull is None and states[seed].failed:
+                pull = self._held(run, seed, int(stop))
             if pull is not None:
                 found[seed], mask[seed] = pull, pull.layers
         hits = Hits(mask)
@@ -174,9 +178,7 @@ class ShrinkingWeights(Rule):
                     float(np.nanmedian(left[hit])),
                     float(np.nanmedian(outweighs[hit])),
                 )
-        rate = column(run, "learning_rate")
-        mean = 0.0 if rate is None else float(np.nanmean(rate[:stop, seed]))
-        taken = float(np.exp(-mean * decay * elapsed(run, stop)))  # (1 - rate x decay) each step
+        taken = _taken(run, seed, stop, decay)
         hit = fell & (left < self.limit("halved"))
         by_decay = taken < self.limit("halved") or np.nanmedian(outweighs) > 0.1 * self.limit(
             "outweighs"
@@ -184,6 +186,25 @@ class ShrinkingWeights(Rule):
         if hit.any() and by_decay:
             return _Pull("weight decay", hit, float(np.nanmedian(left[hit])), taken)
         return None
+
+    def _held(self, run: Run, seed: int, stop: int) -> _Pull | None:
+        """Return which weights began near 0 and are held there by a decoupled decay c.
+
+        w <- (1 - rate c) w - rate u with |u| <= 1 or so leaves no weight above 1 / c. Where that is
+        below LeCun's 1 / sqrt(fan_in), no layer can become a usual one.
+        """
+        decay = config_number(run, "weight_decay", 0.0)
+        if str(run.config.get("optimizer")) not in BOUNDED_STEPS or decay <= 0:
+            return None
+        norm = _late(run, "weight_norm", slice(max(0, stop - WINDOW), stop), seed)
+        usual = np.sqrt(run.layer("fan_out").astype(float))
+        with np.errstate(invalid="ignore"):
+            hit = (decay > np.sqrt(run.layer("fan_in").astype(float))) & (norm < usual)
+        enough = hit.sum() >= self.limit("layers") * np.isfinite(norm).sum()
+        taken = _taken(run, seed, stop, decay)
+        if not hit.any() or not enough or taken >= self.limit("halved"):
+            return None
+        return _Pull("held", hit, float(np.nanmedian(norm[hit] / usual[hit])), taken)
 
     def _finding(self, run: Run, hits: Hits, pull: _Pull) -> Finding:
         decay = config_number(run, "weight_decay", 0.0)
@@ -196,13 +217,18 @@ class ShrinkingWeights(Rule):
         if pull.kind == "penalty" and np.isfinite(pull.strength):
             evidence += f", and the gradient points along the weights (cosine {pull.strength:.2f})"
         layers = hits.layers
+        what = "shrink"
+        if pull.kind == "held":
+            what, who = "stay near 0", f"weight decay {number(decay)}"
+            evidence = f"it leaves no weight above {number(1 / decay)}, and the norms end at "
+            evidence += f"{number(pull.left)} of a usual layer's"
         return self.finding(
             hits,
             Window(0, int(finite_prefix(run)[hits.which].max())),
             severity=severity(run, hits.which, harmless=WARNING),
             value=pull.left,
             limit=float(self.limit("fallen")),
-            message=f"The weights of {span(layers)} shrink{seeds(hits.replicates)}: {who} "
+            message=f"The weights of {span(layers)} {what}{seeds(hits.replicates)}: {who} "
             f"outweighs the data; {evidence}.",
             remedies=_remedies(run, pull),
             columns=("weight_norm", "grad_weight_cosine", "grad_norm"),
@@ -230,8 +256,17 @@ def _late(run: Run, name: str, rows: slice, seed: int) -> Array:
     return nanmedian(np.where(run.recorded(name), run[name], np.nan)[rows, seed])
 
 
+def _taken(run: Run, seed: int, stop: int, decay: float) -> float:
+    """Return what a decay alone leaves of a weight: (1 - rate x decay) each step."""
+    rate = column(run, "learning_rate")
+    mean = 0.0 if rate is None else float(np.nanmean(rate[:stop, seed]))
+    return float(np.exp(-mean * decay * elapsed(run, stop)))
+
+
 def _remedies(run: Run, pull: _Pull) -> tuple[Remedy, ...]:
     evidence = f"the norms fell to {number(pull.left)} of their start"
+    if pull.kind == "held":
+        evidence = f"the norms end at {number(pull.left)} of a usual layer's"
     decay = config_number(run, "weight_decay", 0.0)
     if pull.kind == "penalty":
         weaken = Remedy(

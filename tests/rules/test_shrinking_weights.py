@@ -114,3 +114,35 @@ def test_a_run_of_fewer_than_five_iterations_tells_nothing(iterations, expected)
     rule = ShrinkingWeights().with_limits({"fallen": 1.1})
     run = make_run(iterations, steps={"loss": 2.3}, grad_weight_cosine=0.99)
     assert (rule.judge(run) is not None) == expected
+
+
+# -- weights that began near 0 and are held there --------------------------------------------------
+
+
+def held(decay, *, norm=1.0, loss=FAILED, optimizer="adamw", rate=0.01):
+    config = {"optimizer": optimizer, "weight_decay": decay}
+    steps = {"loss": loss, "learning_rate": rate}
+    return make_run(200, steps=steps, weight_norm=norm, config=config)
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (held(8.1), True),  # no weight above 1 / 8.1, and LeCun's are 1 / 8 for 64 inputs
+        (held(7.9), False),
+        (held(8.1, norm=8.1), False),  # a usual layer's norm is 8
+        (held(8.1, loss=SLOW), False),
+        (held(8.1, optimizer="sgd"), False),
+        (held(8.1, optimizer="lion"), True),
+        (held(8.1, rate=1e-4), False),  # it had not the time
+    ],
+)
+def test_a_decoupled_decay_may_let_no_weight_grow_to_a_usual_size(run, expected):
+    assert fires(run, "GL309") == expected
+
+
+def test_weights_that_are_held_are_not_said_to_shrink():
+    finding = found(held(20.0), "GL309")
+    assert "stay near 0" in finding.message
+    assert "it leaves no weight above 0.05, and the norms end at 0.125" in finding.message
+    assert finding.remedies[0].action == "lower weight decay"
