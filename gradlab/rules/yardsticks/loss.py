@@ -113,7 +113,7 @@ def is_yardstick(run: Run, seed: int, stop: int) -> bool:
     if not len(values):
         return False
     highest = float(values.max())
-    if highest < offset and len(values) > 1:  # what comes this near from below is above by chance
+    if highest <= offset and len(values) > 1:  # what comes this near from below is above by chance
         highest += float(np.median(np.abs(np.diff(values))))
     if values.min() < offset < highest:
         return False
