@@ -297,3 +297,23 @@ def test_every_table_of_a_folder_is_known():
     }
     assert stored == set(storage.TABLES)
     assert gradlab.load is load
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(RunError) as raised:
+        load(folder)
+    return str(raised.value)
+
+
+def test_what_is_no_run_folder_says_what_to_give_instead(tmp_path):
+    (tmp_path / "runs").mkdir()
+    run = write(FOLDERS["closed"], tmp_path / "runs" / "one")
+    assert refusal(run / "steps.parquet").endswith(f"give the folder that it lies in, {run}")
+    assert refusal(tmp_path / "runs").endswith("holds some: one; give one of them")
+    for name in "abcd":
+        write(FOLDERS["closed"], tmp_path / "runs" / name)
+    assert "holds some: a, b, c and 2 more; give one of them" in refusal(tmp_path / "runs")
+    (tmp_path / "table.csv").write_text("a,b\n")
+    assert refusal(tmp_path / "table.csv").endswith("is a file; give the folder of a recorded run")
+    (tmp_path / "run.json").write_text('{"tool": "another"}')
+    assert "names no schema, so it is not of a run that gradlab recorded" in refusal(tmp_path)

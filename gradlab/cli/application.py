@@ -59,7 +59,9 @@ def _run(arguments: Sequence[str]) -> int:
         if message.startswith("Usage:"):  # no command given: the help, as it is
             output.say(message)
         else:
-            _complain(message)
+            from gradlab.cli import usage  # at a mistake only
+
+            _complain(usage.sentence(error, application(), arguments))
         return 2
     except GradlabError as error:
         _complain(_as_typed(str(error)))
@@ -112,6 +114,7 @@ def _module(name: str):
 
 
 def _main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
     ] = False,
@@ -121,6 +124,9 @@ def _main(
 
         output.say(f"gradlab {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:  # such as after a lone "--"
+        output.say(context.get_help())
+        raise typer.Exit(2)
 
 
 def _complain(message: str) -> None:

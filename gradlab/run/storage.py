@@ -108,12 +108,14 @@ def read_description(folder: Path) -> dict[str, Any]:
             advice = f"the run that lay there is in {_aside(folder)}"
         raise RunError(f"{folder} does not exist; {advice}")
     if not path.is_file():
-        raise RunError(
-            f"{folder} is not a run folder: it holds no {DESCRIPTION}; give the folder a run was "
-            f"recorded to"
-        )
+        raise RunError(_no_run(folder))
     description = _parsed(path)
     version = description.get("schema")
+    if version is None:
+        raise RunError(
+            f"{path} names no schema, so it is not of a run that gradlab recorded; give the folder "
+            "of one"
+        )
     if type(version) is not int or version != SCHEMA_VERSION:
         raise RunError(
             f"{path} has schema {ascii(version)[:20]}, and this gradlab reads schema "
@@ -130,6 +132,22 @@ def read_description(folder: Path) -> dict[str, Any]:
     for table, told in (description.get("tables") or {}).items():
         _check_seal(folder / f"{table}.parquet", told)
     return description
+
+
+def _no_run(folder: Path) -> str:
+    """Say of a path without a description what to give instead."""
+    if not folder.is_dir():
+        if (folder.parent / DESCRIPTION).is_file():
+            return f"{folder} is a file of a run; give the folder that it lies in, {folder.parent}"
+        return f"{folder} is a file; give the folder of a recorded run"
+    inside = sorted(path.parent.name for path in folder.glob(f"[!.]*/{DESCRIPTION}"))
+    if inside:
+        named = ", ".join(inside[:3]) + (f" and {len(inside) - 3} more" if inside[3:] else "")
+        return f"{folder} is not a run folder, but holds some: {named}; give one of them"
+    return (
+        f"{folder} is not a run folder: it holds no {DESCRIPTION}; give the folder a run was "
+        "recorded to"
+    )
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -245,9 +245,15 @@ def call(arguments: list[str]) -> tuple[int, str, str]:
     return code, printed[0], printed[1]
 
 
+OTHERS_WORDS = ("No such option", "Missing ", "requires an arg", "Invalid value", "Input should",
+                "unexpected extra", "does not take")  # fmt: skip
+"""Of typer and pydantic, whose messages say neither what is allowed nor what to do."""
+
+
 def check(arguments: list[str], code: int, out: str, err: str) -> None:
     """Check what a command did: it worked, or said in one sentence why not."""
     assert code in (0, 1, 2), code
+    assert not [words for words in OTHERS_WORDS if words in err], err
     assert "Traceback" not in err
     assert "internal error" not in err, err
     assert not set("\x1b\x07\u202e\x00") & set(out + err)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradlab.cli import options, output
+from gradlab.ranges import COUNT_OR_0
 
 if TYPE_CHECKING:
     from gradlab.differences import Difference
@@ -22,7 +23,7 @@ EXAMPLES = (
 )
 
 First = Annotated[Path, typer.Argument(metavar="A", help="Folder of a recorded run.")]
-Second = Annotated[Path, typer.Argument(metavar="B", help="Folder of another one.")]
+Second = Annotated[Path, typer.Argument(metavar="B", help="Folder of another recorded run.")]
 Rounding = Annotated[
     str | None,
     typer.Option(
@@ -34,10 +35,10 @@ Rounding = Annotated[
 ]
 Offset = Annotated[
     int | None,
-    typer.Option(
+    options.number(
         "--offset",
-        metavar="N",
-        help="B begins at iteration N of A; default: found by the weights that B begins with.",
+        COUNT_OR_0,
+        "B begins at iteration N of A; default: found by the weights that B begins with.",
     ),
 ]
 
