@@ -36,6 +36,8 @@ def sentence(error: Any, application: typer.Typer, arguments: Sequence[str]) -> 
         return _no_option(group, command, error.option_name)
     if kind == "BadOptionUsage":
         return _value_of_option(command, error.option_name, arguments)
+    if "\x00" in "".join(arguments):
+        return f"{command.name} was given a null character, which no name holds; leave it out"
     said = error.format_message()
     if found := re.search(r"No such command '(.*)'\.", said):
         known = suggest(found[1], group.commands)

@@ -62,3 +62,7 @@ def test_a_very_long_or_hostile_word_is_still_one_line(capsys):
         assert len(error(capsys, "train", word)) < 1100
         assert len(error(capsys, word)) < 1100
         assert "Input should" not in error(capsys, "check", "nothing", "--select", word)
+
+
+def test_a_null_character_is_named(capsys):
+    assert "check was given a null character, which no name holds" in error(capsys, "check", "\0")
