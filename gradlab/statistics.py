@@ -265,6 +265,9 @@ STEP_STATISTICS: tuple[Statistic, ...] = (
     _step("skipped_steps", "skipped steps",
           "optimizer steps that were skipped since the iteration before",
           unit="count", bad="high", made_of=("skipped_steps",)),
+    _step("nonfinite_buffers", "buffers that are not finite",
+          "buffers, such as a BatchNorm's averages, that came to hold NaN or infinity",
+          unit="count", cadence="costly", bad="high", made_of=("nonfinite_buffers",)),
 )  # fmt: skip
 
 

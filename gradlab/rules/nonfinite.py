@@ -123,6 +123,8 @@ class NonFinite(Rule):
         phase = run.step("nonfinite_phase")[iteration, replicate]
         if isinstance(phase, str):
             return phase
+        if run.step("nonfinite_buffers")[iteration, replicate] > 0:
+            return "forward"
         return "loss" if not np.isfinite(run.step("loss")[iteration, replicate]) else "backward"
 
     def _layer(self, run: Run, iteration: int, replicate: int) -> int:

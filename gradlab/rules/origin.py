@@ -13,7 +13,7 @@ GIVEN = ("input", "target")  # operations that are none: the data brought it
 # Reasons that no growth of weights or gradients explains.
 OWN_CAUSES = {
     "input", "masked row", "mask times infinity", "empty", "spread", "norm", "domain", "epsilon",
-    "rate", "weight decay", "second moment", "eigenvalues", "custom", "overwritten",
+    "rate", "weight decay", "second moment", "eigenvalues", "custom", "overwritten", "buffer",
 }  # fmt: skip
 
 Origin = Mapping[str, Any]
@@ -79,6 +79,18 @@ _TO_DO: dict[str, tuple[tuple[str, str], ...]] = {
     "weight decay": (
         ("lower weight decay", "lower weight_decay until lr * weight_decay is far below 1"),
     ),
+    "buffer": (
+        (
+            "guard buffers",
+            "keep batches that are not finite from the model: skip them before the forward pass, "
+            "since a skipped step does not take back what they did to running averages",
+        ),
+        (
+            "reset buffers",
+            "begin the averages anew: reset_running_stats() of the norm, or load its buffers from "
+            "a checkpoint",
+        ),
+    ),
     "overwritten": (
         ("check writes", "look for code that writes into this parameter between steps"),
     ),
@@ -121,6 +133,8 @@ def sentence(origin: Origin) -> str:
         return f": they were in the batch that the model was given{rank}{line}{why}{_rows(origin)}"
     if operation == "target":
         return f": they were in what the loss was given{rank}{line}{why}{_rows(origin)}"
+    if operation == "buffer":
+        return f"{rank}{why}"
     if operation == "update":
         called = f", by the step{line}" if line else ""
         return f": parameter {_text(origin, 'parameter')} left the update so{called}{rank}{why}"

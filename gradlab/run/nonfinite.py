@@ -16,7 +16,7 @@ from gradlab.run.tables import BLOCK_STATISTICS, STATISTICS, STEP_STATISTICS, WO
 
 Array = np.ndarray
 
-COUNT = "nonfinite_count"
+COUNT, BUFFERS = "nonfinite_count", "nonfinite_buffers"
 # Logarithms of factors: they are undefined where a factor is 0, and follow from other columns.
 LOGARITHMS = {
     each.name
@@ -80,7 +80,8 @@ def _in_steps(reader: Reader, skipped: Array) -> Array:
         if name in WORDS:
             continue
         values, recorded = reader.steps[name]
-        found = recorded & ~np.isfinite(values)
+        wrong = (values != 0) if name == BUFFERS else ~np.isfinite(values)
+        found = recorded & wrong
         bad |= found & ~still if name in OF_GRADIENTS_BY_STEP else found
     return bad
 

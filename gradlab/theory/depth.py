@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from gradlab import activations
-from gradlab.ranges import COUNT, VARIANCE, VARIANCE_OR_0, Range
+from gradlab.ranges import VARIANCE, VARIANCE_OR_0, Range
 from gradlab.theory import gaussian
+
+DEEPEST = Range(1, 100_000, whole=True)
 
 
 def fixed_point(
@@ -109,7 +111,7 @@ def depth_below(
         Between 0 and 1.
     deepest : int
         None is returned where no depth up to this one falls below: tanh at sigma_w2 = 1 shrinks as
-        L^-1/2 only.
+        L^-1/2 only. At most 100,000, since the depths are computed one by one.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def depth_below(
     """
     phi = activations.get(activation)
     sigma_w2 = VARIANCE.check("sigma_w2", sigma_w2)
-    deepest = int(COUNT.check("deepest", deepest))
+    deepest = int(DEEPEST.check("deepest", deepest))
     threshold = Range(0, 1, open_least=True, open_most=True).check("threshold", threshold)
     q, log_ratio, log_threshold = sigma_w2, 0.0, math.log(threshold)
     for depth in range(2, deepest + 1):

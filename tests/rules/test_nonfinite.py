@@ -50,6 +50,16 @@ def test_one_infinite_loss_is_enough():
     assert finding.layers == (4,)
 
 
+@pytest.mark.parametrize("skipped", [0.0, 1.0])
+def test_a_buffer_that_is_not_finite_is_enough(skipped):
+    count = np.zeros((60, 2))
+    count[40:, 1] = 2
+    steps = {"nonfinite_buffers": count, "skipped_steps": np.full((60, 2), skipped)}
+    finding = found(make_run(steps=steps), "GL001")
+    assert finding.iterations == (40, 40)
+    assert "in the forward pass" in finding.message
+
+
 @pytest.mark.parametrize(
     "name", ["delta_norm", "grad_norm", "weight_norm", "activation_rms", "update_norm"]
 )

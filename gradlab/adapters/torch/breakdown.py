@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
+from torch import nn
 
 from gradlab.adapters.torch.iteration import Iteration
-from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.ledger import Ledger, single
+from gradlab.adapters.torch.modules import unwrapped
+from gradlab.adapters.torch.observe.buffers import Buffers
+from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.record import Record
 
@@ -13,17 +20,53 @@ from gradlab.adapters.torch.record import Record
 class Breakdown:
     """Notes where the first number came from that is not finite, and keeps its batch."""
 
-    def __init__(self, lookout: Lookout, record: Record, ledger: Ledger):
+    def __init__(
+        self, outer: nn.Module, lookout: Lookout, record: Record, ledger: Ledger, guard: Guard
+    ):
         self._lookout, self._record, self._ledger = lookout, record, ledger
+        self._buffers, self._guard = Buffers(unwrapped(outer)), guard
+        self._first = math.inf  # the iteration whose origin is noted
+        self._begun = False
+
+    def begin(self) -> None:
+        """Begin to look: what is infinite now is meant so."""
+        self._lookout.begin()
+        self._guard(self._buffers.look)(0)
+        self._begun = True
+
+    def over(self, iteration: Iteration) -> None:
+        """Know that an iteration is over: look at the buffers, at the cadence of the costly."""
+        self._lookout.forget()
+        if iteration.costly:
+            self._guard(self._look)(iteration.number)
+
+    def leave(self, iteration: Iteration) -> None:
+        """End the look, with a last one at the buffers."""
+        if self._begun and iteration.number:
+            self._guard(self._look)(iteration.number - 1, waits=True)
+        self._begun = False
+        self._lookout.leave()
+
+    def _look(self, iteration: int, *, waits: bool = False) -> None:
+        count = self._buffers.look(iteration)
+        if count is not None:
+            self._ledger.put_of_net(iteration, "nonfinite_buffers", single("count", count))
+        spoilt = self._buffers.spoilt(waits=waits)
+        if spoilt is not None and spoilt.iteration < self._first:
+            self._note_origin(spoilt.iteration, spoilt.origin.to_dict())
+
+    def _note_origin(self, iteration: int, origin: dict[str, Any]) -> None:
+        self._first = iteration
+        self._record.note(nonfinite_origin={"iteration": iteration, **origin})
 
     def note(self, iteration: Iteration) -> None:
         """Note operation, place and rows, as far as they were found."""
         origin = self._lookout.origin(iteration)
         facts = self._lookout.facts(iteration.number)
-        if origin is not None:
-            facts["nonfinite_origin"] = {"iteration": iteration.number, **origin.to_dict()}
-            if origin.phase == "forward":
-                self._ledger.put_of_net(iteration.number, "broke_forward", np.ones(1))
+        if origin is not None and iteration.number <= self._first:
+            self._note_origin(iteration.number, origin.to_dict())
+        if origin is not None and origin.phase == "forward":
+            self._ledger.put_of_net(iteration.number, "broke_forward", np.ones(1))
         rows = self._lookout.keep(iteration, origin)
         if rows:
             facts["nonfinite_rows"] = rows

@@ -41,7 +41,8 @@ def of_steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str
     decrease, measured = whole["decrease"]
     after = np.where(clipped, after, before)
     names = "loss", "learning_rate", "validation_loss", "validation_accuracy", "score", "examples"
-    seen = "criterion_loss", "target_rms", "target_mean", "evaluation_loss", "evaluation_train_loss"
+    evaluated = "evaluation_loss", "evaluation_train_loss", "nonfinite_buffers"
+    seen = "criterion_loss", "target_rms", "target_mean", *evaluated
     skipped, any_skipped = net["skipped_steps"]
     return {
         **{name: net[name] for name in (*names, *seen)},

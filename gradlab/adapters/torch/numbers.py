@@ -119,6 +119,7 @@ OF_NET: Mapping[str, Number] = {
     "examples": COUNT,
     "skipped_steps": LARGEST,
     "broke_forward": LARGEST,
+    "nonfinite_buffers": LARGEST,
     "output_gain": LATEST,
     "evaluation_loss": LATEST,
     "evaluation_train_loss": LATEST,

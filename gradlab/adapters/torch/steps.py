@@ -80,7 +80,7 @@ class Steps:
         self._of, self._record, self._guard, self._stop = instruments, record, guard, stop
         self._numbers = [instruments.parameters.of(optimizer) for optimizer in optimizers]
         self._handles: list[Any] = []
-        self._breakdown = Breakdown(instruments.lookout, record, instruments.ledger)
+        self._breakdown = Breakdown(outer, instruments.lookout, record, instruments.ledger, guard)
         self._leftovers = Leftovers(self._optimizers)
         self._skips = Skips(self._leftovers.first_gradient, len(optimizers))
         self.iteration = Iteration(0, options.is_costly(0))
@@ -101,7 +101,7 @@ class Steps:
             self._handles.append(self._outer.register_forward_hook(self._guard(self._returned)))
         elif not is_scripted(self._outer):
             self._handles.append(BeforeCompiled(self._outer, before))
-        self._of.lookout.begin()
+        self._breakdown.begin()
         self._prepare()
 
     def leave(self) -> None:
@@ -112,7 +112,7 @@ class Steps:
         self._handles.clear()
         self._detach()
         self._of.eager.leave()
-        self._of.lookout.leave()
+        self._breakdown.leave(self.iteration)
         self.iteration.calls.clear()
 
     def loss_logged(self) -> None:
@@ -200,8 +200,8 @@ class Steps:
         if self._options.is_costly(iteration.number + 1):
             self._of.parameters.snapshot(self._numbers[number])
             self._leftovers.after_step(number)
-        if not iteration.stepped:
-            self._note_rate(rate_of(optimizer))
+        if not iteration.stepped and (rate := rate_of(optimizer)) is not None:
+            self.put(iteration.number, "learning_rate", ledger.single("lr", rate))
         iteration.stepped.add(number)
         self._skips.stepped()
         if len(iteration.stepped) == len(self._optimizers):
@@ -213,10 +213,6 @@ class Steps:
         if self.iteration.costly and self._leftovers.before_step(number, clipped=clipped):
             counts = {"count": self._leftovers.stale, "of": self._leftovers.steps}
             self._record.note(stale_gradients=counts)
-
-    def _note_rate(self, rate: Tensor | float | None) -> None:
-        if rate is not None:
-            self.put(self.iteration.number, "learning_rate", ledger.single("lr", rate))
 
     def clipping(self, parameters: list[Tensor]) -> None:
         """Know that gradients are about to be clipped."""
@@ -260,7 +256,7 @@ class Steps:
             for observer in self._of.observers:
                 observer.measure()
         number = self.iteration.number + 1
-        self._of.lookout.forget()
+        self._breakdown.over(self.iteration)
         self.iteration = Iteration(number, self._options.is_costly(number))
 
     def _end_iteration(self) -> None:
@@ -292,6 +288,8 @@ class Steps:
         number = self.iteration.number
         count = self._skips.add(number, by_loop=by_loop)
         self._record.note(skipped_steps=self._skips.facts())
+        if not by_loop:  # else the next loss is there already
+            self._of.lookout.forget()
         self._detach()
         self._of.ledger.drop(number)
         self._of.parameters.forget_gradients()
