@@ -408,7 +408,7 @@ def test_damage_inside_a_table_never_escapes_as_another_error(saved, tmp_path):
 
 def test_load_names_a_path_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RunError, match="not a run folder"):
+    with pytest.raises(RunError, match="is a file; give the folder"):
         load(tmp_path / "file")
 
 
