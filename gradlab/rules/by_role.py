@@ -6,43 +6,47 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradlab.rules.places import place
 from gradlab.rules.remedies import Remedy, remedy
 from gradlab.rules.stream_places import ADDITION, Growth
 from gradlab.rules.wording import number
 from gradlab.run import Run
 
 APART = 10.0  # times the usual weights: far beyond what an initializer's chance gives
+GROWN = 2.0  # times the usual weights: initializers agree within some percent
 LEAST = 3  # blocks that hold the same layer
 
 
-def apart_at_the_start(run: Run, layers: Sequence[int]) -> Remedy | None:
+def apart_at_the_start(run: Run, layers: Sequence[int], least: float = APART) -> Remedy | None:
     """Return what to do where the initial weights of these layers are far larger than their like.
 
-    Their like are the layers of the same role in other blocks; None where they are not, or where
-    the net has no blocks.
+    Their like are the layers of the same role in other blocks; None where they are not more than
+    `least` times as large, or where the net has no blocks.
     """
     times = _times_their_like(run, layers)
-    if times is None or not np.min(times) > APART:
+    if times is None or not np.min(times) > least:
         return None
-    names = [str(name) for name in run.layer("name")]
-    shown = names[layers[0] - 1] + (" and the others" if len(layers) > 1 else "")
+    shown = place(run, layers)
     much = number(float(np.median(times)))
     return remedy(
         "initialize",
         f"initialize {shown} as in the other blocks: these weights started {much} times as large",
         evidence=f"{much} times the weights of the same layer in other blocks at iteration 0",
         layers=list(layers),
+        factor=float(np.median(times)),
     )
 
 
 def apart_in_the_stream(run: Run, layers: Sequence[int]) -> Remedy | None:
-    """Return `apart_at_the_start` of those of these layers whose weights stand out; else None."""
+    """Return `apart_at_the_start` of those of these layers whose weights stand out; else None.
+
+    The layers are those of blocks in which a gradient was seen to grow: less is needed there.
+    """
     times = _times_their_like(run, layers)
     if times is None:
         return None
-    return apart_at_the_start(
-        run, [k for k, much in zip(layers, times, strict=True) if much > APART]
-    )
+    apart = [layer for layer, much in zip(layers, times, strict=True) if much > GROWN]
+    return apart_at_the_start(run, apart, GROWN)
 
 
 def _times_their_like(run: Run, layers: Sequence[int]) -> list[float] | None:
@@ -82,15 +86,18 @@ def norms_for_a_bare_stream(run: Run, where: Growth | None = None) -> Remedy | N
         return None
     width = branch_width(run, where)
     norm = f"nn.LayerNorm({width or 'width'})"
-    place = f"{norm}, before each branch"
+    before = f"{norm}, before each branch"
     if where is not None and len(where.blocks) < (table["kind"] != ADDITION).sum():
-        place = f"{norm}, before {where.place}"
-    scale = f"1/sqrt({2 * len(inside)})"
+        before = f"{norm}, before {where.place}"
+    count = len(where.branches) if where is not None and where.branches else 2
+    count *= len(inside)
+    scale = f"what each of the {count} branches adds by 1/sqrt({count})"
     told = {} if where is None else {"blocks": list(where.blocks), "branches": list(where.branches)}
+    evidence = "no norm stands before the branches or behind the sums"
     return remedy(
         "normalize",
-        f"put a norm, such as {place}, or scale what each branch adds by {scale}",
-        evidence="no norm stands before the branches or behind the sums",
+        f"put a norm, such as {before}, or scale {scale}",
+        evidence=evidence if where is None else f"{evidence} of {where.of_blocks}",
         **told,
         **({} if width is None else {"width": width}),
     )

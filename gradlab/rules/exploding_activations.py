@@ -8,12 +8,15 @@ import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
+from gradlab.rules.by_role import norms_for_a_bare_stream
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import fitting_scheme, initialize, lower_learning_rate, normalize
 from gradlab.rules.windows import finite_prefix, nanmedian, windows
 from gradlab.rules.wording import during, number, seeds
 from gradlab.rules.yardsticks import LOOKUP, severity, stream_growth
 from gradlab.run import Run
+
+LARGEST = 700.0  # ln of what a float holds
 
 
 class ExplodingActivations(Rule):
@@ -85,26 +88,36 @@ class ExplodingActivations(Rule):
             if stream is not None:  # what goes on is the stream; branches start small or large
                 growth[stream <= np.log(self.limit("growth"))] = 0
             mask = growth > self.limit("growth")
-            mask[growth[:, -2] <= self.limit("growth")] = False
+            if stream is None:  # a stream's last norm takes back what it has grown
+                mask[growth[:, -2] <= self.limit("growth")] = False
             mask[:, :first] = False
             mask[:, -1] = False  # the output is the loss's matter
             hits = Hits(mask)
             if hits.which:
-                return self._finding(run, hits, growth, window, first + 1)
+                return self._finding(run, hits, growth, window, first + 1, stream)
         return None
 
     def _finding(
-        self, run: Run, hits: Hits, growth: np.ndarray, window: Window, first: int
+        self,
+        run: Run,
+        hits: Hits,
+        growth: np.ndarray,
+        window: Window,
+        first: int,
+        stream: np.ndarray | None,
     ) -> Finding:
         value = float(np.median(growth[hits.which, -2]))
         hidden = run.shape[2] - 1
         layers = hits.layers or (hidden,)
         limit = self.limit("growth")
         when = "before the first update" if window.stop == 1 else during(run, window)
-        message = (
-            f"The activations grow {number(value)} times from hidden layer {first} to hidden layer "
-            f"{hidden} {when}{seeds(hits.replicates)} (limit {limit:g})."
-        )
+        way = f"The activations grow {{}} times from hidden layer {first} to hidden layer {hidden}"
+        if stream is not None:
+            value = float(np.exp(min(np.median(stream[hits.which]), LARGEST)))
+            way = "The residual stream grows {} times on its way through the blocks"
+        grown = way.format(number(value))
+        message = f"{grown} {when}{seeds(hits.replicates)} (limit {limit:g})."
+        bare = norms_for_a_bare_stream(run)
         return self.finding(
             hits,
             window,
@@ -115,6 +128,7 @@ class ExplodingActivations(Rule):
             message=message,
             cause=cause.explain(run, (1,), hits.which, Window(0, 1), grows=True),
             remedies=(
+                *(() if bare is None else (bare,)),
                 initialize(run, (), fitting_scheme(run.layer("activation")[0]), gain=1.0),
                 normalize(run),
                 lower_learning_rate(run, 10).adding("if the growth came with training"),

@@ -209,9 +209,10 @@ class ExplodingGradient(Rule):
         layers = where.layers if where else ()
         why = cause.explain(run, layers, which, Window(0, 1), grows=True)
         message = (
-            f"Training explodes from iteration {window.start}{seeds(hits.replicates)}: one update "
-            f"should change the loss by {number(value)} times what it varies by (limit "
-            f"{self.limit('step_alarm'):g} twice, {self.limit('step_high'):g} while it rises)."
+            f"Updates overshoot from iteration {window.start}{seeds(hits.replicates)}: by its "
+            f"gradient, one should change the loss by {number(value)} times what it varies by from "
+            f"batch to batch (limit {self.limit('step_alarm'):g}, passed twice, or "
+            f"{self.limit('step_high'):g}, passed again and again while the loss rises)."
         )
         return self.finding(
             hits,

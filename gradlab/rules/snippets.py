@@ -57,6 +57,10 @@ DRAWN = {
 
 
 def _draw(remedy: Remedy, run: Run) -> str:
+    if "factor" in remedy.parameters and "scheme" not in remedy.parameters:
+        by = f" /= {_number(remedy, 'factor', 1.0):.3g}"
+        lines = [f"    {weight_of(run, layer)}{by}" for layer in _layers(remedy, run)]
+        return "\n".join(["with torch.no_grad():  # before the first step", *lines])
     call = DRAWN.get(str(remedy.parameters.get("scheme", "he_normal")), DRAWN["he_normal"])
     lines = [call.format(weight=weight_of(run, layer)) for layer in _layers(remedy, run)]
     return "\n".join(lines)
@@ -119,7 +123,10 @@ def _norms(remedy: Remedy, _run: Run) -> str:
         return ""
     if not all(part.isidentifier() for part in branches):
         return ""
-    lines = [f"for block in {_blocks(blocks)}:  # before the optimizer is made"]
+    lines = [
+        "# before the optimizer is made; where the branches take one tensor",
+        f"for block in {_blocks(blocks)}:",
+    ]
     lines += [
         f"    block.{part} = nn.Sequential(nn.LayerNorm({width}), block.{part})"
         for part in branches

@@ -41,12 +41,17 @@ class Growth:
     @property
     def place(self) -> str:
         """Where, in words: "attn and mlp of blocks.8 to blocks.23"."""
-        shown = span_of_blocks(self.blocks) or (
+        shown = self.of_blocks
+        return f"{' and '.join(self.branches)} of {shown}" if self.branches else shown
+
+    @property
+    def of_blocks(self) -> str:
+        """The blocks, in words."""
+        return span_of_blocks(self.blocks) or (
             f"{len(self.blocks)} blocks ({self.blocks[0]} first)"
             if len(self.blocks) > 2
             else " and ".join(self.blocks)
         )
-        return f"{' and '.join(self.branches)} of {shown}" if self.branches else shown
 
     @property
     def sentence(self) -> str:

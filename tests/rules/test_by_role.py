@@ -20,8 +20,8 @@ def test_weights_far_larger_than_their_like_are_to_be_initialized_as_these():
     found = apart_at_the_start(of_blocks([2, 2, 2, 2, 1000, 1000]), (5, 6))
     assert found.action == "initialize"
     assert str(found) == (
-        "initialize h.4.mlp.fc and the others as in the other blocks: these weights started 500 "
-        "times as large"
+        "initialize mlp.fc in h.4 and h.5 as in the other blocks: these weights started 500 times "
+        "as large"
     )
 
 

@@ -121,7 +121,8 @@ def test_the_finding_says_where_and_its_code_stands_in_the_blocks():
     assert finding.blocks == ("h.4", "h.5", "h.6", "h.7")
     assert "attn and mlp of h.4 to h.7" in finding.message
     assert finding.remedies[0].code == (
-        "for block in model.h[4:8]:  # before the optimizer is made\n"
+        "# before the optimizer is made; where the branches take one tensor\n"
+        "for block in model.h[4:8]:\n"
         "    block.attn = nn.Sequential(nn.LayerNorm(16), block.attn)\n"
         "    block.mlp = nn.Sequential(nn.LayerNorm(16), block.mlp)"
     )
@@ -131,3 +132,25 @@ def test_the_built_in_engine_gets_its_own_argument():
     run = stream([(3, 3)] * 8, ["none"] * 8, framework="gradlab", iterations=30)
     finding = next(each for each in diagnose(run).findings if each.rule == "GL102")
     assert finding.remedies[0].code == 'norm="layer"'
+
+
+def test_weights_that_started_larger_than_in_other_blocks_are_to_start_like_these():
+    run = stream([(1, 1)] * 4 + [(4, 1)] * 4, ["before"] * 8, iterations=30)
+    norms = np.ones(run.shape)
+    norms[:, :, 16:][:, :, [1, 5, 9, 13]] = 3.0  # attn.down of h.4 to h.7
+    signals = {name: run[name] for name in run.columns} | {"weight_norm": norms}
+    larger = Run.from_arrays(
+        signals,
+        layers=run.layers.to_dict("records"),
+        config=run.config,
+        blocks=run.blocks.to_dict("records"),
+        block_signals={
+            name: run.block_statistic(name) for name in ("stream_log_gain", "stream_grad_norm")
+        },
+    )
+    finding = next(each for each in diagnose(larger).findings if each.rule == "GL102")
+    assert str(finding.remedies[0]) == (
+        "initialize attn.down in h.4 to h.7 as in the other blocks: these weights started 3 times "
+        "as large"
+    )
+    assert finding.remedies[0].code.splitlines()[1] == "    model.h[4].attn.down.weight /= 3"
