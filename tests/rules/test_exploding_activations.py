@@ -39,6 +39,14 @@ def test_in_a_net_with_a_residual_stream_the_stream_counts(growth, expected):
     assert fires(run, "GL203") == expected
 
 
+@pytest.mark.parametrize(("with_stream", "expected"), [(True, True), (False, False)])
+def test_what_the_last_norm_takes_back_has_grown_in_the_stream(with_stream, expected):
+    rms = np.array([1.0, 500.0, 1.0, 1.0])  # the norm before the head leaves 1
+    stream = {"blocks": ("b.0", "b.1"), "block_signals": {"stream_rms": np.array([1.0, 500.0])}}
+    run = make_run(activation_rms=rms, **(stream if with_stream else {}))
+    assert fires(run, "GL203") == expected
+
+
 def test_growth_is_measured_from_the_first_layer_that_looks_nothing_up():
     rms = np.array([0.02, 1.0, 3.0, 1.0])
     table = {1: {"kind": "embedding"}}
