@@ -143,7 +143,8 @@ class VanishingGradient(Rule):
                 begun[seed] = _since(run, felt[: int(stop), seed] / constant, bound)
             else:
                 mask[seed] = low
-                begun[seed] = _first_seen(share[: int(stop), seed], low)
+                until = share[: int(stop), seed][:, low]
+                begun[seed] = max(_first_seen(until), self._lost_from(run, until))
             beside[seed] = low.any()
             values[seed] = last if low.any() else weak
         hits = Hits(mask)
@@ -157,6 +158,15 @@ class VanishingGradient(Rule):
         with np.errstate(invalid="ignore"):
             left_behind = last > np.maximum(self.limit("rising") * first, self.limit("share") / 10)
         return self._low_up_to(last, self.limit("share")) & ~left_behind
+
+    def _lost_from(self, run: Run, share: Array) -> int:
+        """Return the row from which on no share (T, L) of the layers that vanished is high."""
+        limit = self.limit("share")
+        middle = _since(run, share, limit)
+        if middle <= WINDOW // 2:
+            return 0  # it was high in the first window at most: so the net began
+        around = np.nan_to_num(share[: middle + WINDOW // 2], nan=-np.inf).max(axis=1)
+        return int(np.flatnonzero(around >= limit)[-1]) + 1
 
     def _low_up_to(self, values: Array, limit: float) -> Array:
         """Return which layers are below a limit together with every layer before them (L,).
@@ -188,7 +198,7 @@ class VanishingGradient(Rule):
         evidence = outcomes(run)[hits.which[0]].evidence
         told = (
             f"layer {worst + 1} gets {share(value)} of the gradient that the layers "
-            "behind it get, from the first iterations to the last"
+            f"behind it get, {_course(run, window)}"
             if beside
             else f"no layer matters: all weights of layer {worst + 1} together could change the "
             f"loss by {share(value)} of the best constant prediction's"
@@ -239,9 +249,16 @@ def _since(run: Run, values: Array, bound: float) -> int:
     return start
 
 
-def _first_seen(values: Array, layers: Array) -> int:
-    """Return the first row in which one of these layers (L,) has a value (T, L)."""
-    return int(np.isfinite(values[:, layers]).any(axis=1).argmax()) if layers.any() else 0
+def _course(run: Run, window: Window) -> str:
+    """Word since when: from the first iterations, or from a later one on."""
+    if window.start == 0:
+        return "from the first iterations to the last"
+    return f"from iteration {int(run.times[window.start])} to the last"
+
+
+def _first_seen(values: Array) -> int:
+    """Return the first row in which a layer has a value (T, L)."""
+    return int(np.isfinite(values).any(axis=1).argmax()) if values.size else 0
 
 
 def _up_to(values: Array, limit: float) -> Array:

@@ -270,3 +270,13 @@ def test_a_layer_cannot_have_vanished_before_it_trained(joined):
     recorded = {"per_example_grad_norm": known}
     run = make_run(steps=FAILED, per_example_grad_norm=weak, recorded=recorded)
     assert found(run, "GL101").iterations[0] == joined
+
+
+@pytest.mark.parametrize("lost", [81, 93, 120])
+def test_what_vanishes_on_the_way_is_dated_to_where_it_did(lost):
+    before = np.array([0.3, 0.4, 0.5, 1.0])
+    share = np.where((np.arange(200) < lost)[:, None], before, np.array([5e-4, 5e-3, 0.05, 1.0]))
+    failed = {"loss": wavering(BASELINE, 200)}
+    finding = found(make_run(200, steps=failed, per_example_grad_norm=share[:, None]), "GL101")
+    assert finding.iterations[0] == lost
+    assert f"from iteration {lost} to the last" in finding.message
