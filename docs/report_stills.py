@@ -24,7 +24,7 @@ DRAWN = 60_000  # milliseconds
 LOOKS = (  # page, what is done there first, width, height, theme
     ("vanishing", (), 1280, 640, "light"),
     ("vanishing", (), 380, 900, "dark"),
-    ("exploding", (), 1280, 640, "light"),
+    ("too-large", (), 1280, 640, "light"),
     ("matrix", (("click", '.cell[data-id="sigmoid-depth-20"]'),), 1280, 900, "light"),
     ("matrix", (("click", '.cell[data-id="sigmoid-depth-20"]'),), 380, 900, "light"),
     ("controls", (("select", "tanh"),), 1280, 720, "light"),
@@ -52,7 +52,7 @@ def pages(folder: Path) -> dict[str, Path]:
     )
     return {
         "vanishing": gradlab.write_report(run, folder / "vanishing.html"),
-        "exploding": gradlab.write_report(broken, folder / "exploding.html"),
+        "too-large": gradlab.write_report(broken, folder / "too-large.html"),
         "matrix": gradlab.write_report(grid, folder / "matrix.html"),
         "controls": write_article(article, folder / "controls.html"),
     }

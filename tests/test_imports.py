@@ -88,7 +88,7 @@ ROOMS = {
     "live": room(
         "diagnosis diagnosis.verdict display errors live.* recorder rules run run.locks", "numpy"
     ),
-    "live.server": room("errors live.* report"),
+    "live.server": room("errors live.* report report.wording"),
     "live.terminal": room("display errors live.*", "rich"),
     "live.notebook": room("display errors live.* ranges", "IPython"),
     "differences": room(

@@ -171,13 +171,18 @@ class LiveServer:
 
 def _told(frame: Frame, version: int) -> str:
     """Return a frame as JSON: its numbers as words, and its loss as the path of a curve."""
+    from gradlab.report.wording import typeset
+
     words = [("iteration", f"{frame.iterations:,}")]
-    words += [(label, number(value)) for label, value in frame.numbers]
+    words += [(label, typeset(number(value))) for label, value in frame.numbers]
     if frame.seconds is not None:
         words.append(("a step takes", duration(frame.seconds)))
     kept = ("name", "state", "status", "iterations", "verdict", "judged_at")
     told: dict[str, Any] = {name: getattr(frame, name) for name in kept}
-    told |= {"words": words, "findings": [asdict(each) for each in frame.findings]}
+    findings = [asdict(each) for each in frame.findings]
+    for each in findings:
+        each["message"] = typeset(each["message"])  # as the report below says it
+    told |= {"words": words, "findings": findings}
     return json.dumps(told | {"curve": curve(frame), "report": version})
 
 

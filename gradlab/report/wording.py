@@ -38,6 +38,7 @@ FORMULAS = {each.name: each.formula for each in LAYER_STATISTICS}
 LOGARITHMIC = tuple(each.name for each in LAYER_STATISTICS if each.logarithmic)
 COMPUTER_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)e([+-]?\d+)(?![\w.]*\w)")
 HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)\]])-(?=\d)")
+PER_CENT = re.compile(r"(?: |(?<=\d))%(?!\w)")
 PRODUCT = re.compile(r"(?<=\d) x (?=\S)")
 PLAIN = (1e-4, 1e6)  # numbers in between are written out; common.js does the same
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -99,7 +100,7 @@ def typeset(text: str) -> str:
     3.3·10⁻¹³ for 3.3e-13, 0.00086 for 8.6e-4, × for a product's x, no % left alone.
     """
     written = PRODUCT.sub(" × ", text)
-    written = COMPUTER_NUMBER.sub(_plain_number, written).replace(" %", "\u00a0%")
+    written = PER_CENT.sub("\u00a0%", COMPUTER_NUMBER.sub(_plain_number, written))
     return HYPHEN_AS_MINUS.sub("−", written)
 
 

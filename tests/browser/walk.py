@@ -1,11 +1,23 @@
 """A walk through a report: all that a reader may press, unfold and choose, and what is wrong."""
 
+import re
+
 from playwright.sync_api import Page
 
 from tests.browser.axe import serious_violations
 
 MOST_WORDS = 12
 UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
+PROSE = """[...document.querySelectorAll('p, li, td, dd, figcaption, .figure, text')]
+    .filter(each => !each.closest('#provenance') && !each.querySelector('p, li'))
+    .map(each => {
+        const copy = each.cloneNode(true);
+        copy.querySelectorAll('code').forEach(code => code.remove());
+        return each.getAttribute('aria-label') || copy.textContent;
+    })"""
+COMPUTERS = re.compile(
+    r"(?<![\w.])\d+(?:\.\d+)?e[-+]?\d+(?!\w)|(?<![\d.,])\d{4,}[\s ]?%|\bnan\b|undefined|\bNone\b"
+)
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 FIRST = ".headline:visible, h1:visible"
 TO_DO = ".try:visible, .lede:visible, #sheet:visible"
@@ -42,9 +54,15 @@ def walk(page: Page) -> list[str]:
         if page.locator(name).count():
             page.locator(name).first.click()
     page.evaluate(UNFOLD)
-    wrong = serious_violations(page)
+    wrong = serious_violations(page) + unwritten(page)
     page.click("#theme")
     wrong += serious_violations(page)
     if page.evaluate(WIDER) > 0:
         wrong.append("unfolded, the page is wider than the screen")
     return wrong
+
+
+def unwritten(page: Page) -> list[str]:
+    """Return the sentences and labels that hold a number as a computer writes it: 3.3e-13."""
+    told = dict.fromkeys(" ".join(text.split()) for text in page.evaluate(PROSE))
+    return [f"a computer's number in {text!r}" for text in told if COMPUTERS.search(text)]

@@ -311,7 +311,7 @@ def test_steps_and_units_are_drawn_by_layer():
     # The last one recorded up to iteration 25.
     assert list(drawn["activations: mean ± deviation"].y) == [20.0] * 4
     assert list(drawn["activations: mean ± deviation"].customdata) == [2.0] * 4
-    assert "dead units up to 25%" in figure.layout.meta["alt"]
+    assert "dead units up to 25\u00a0%" in figure.layout.meta["alt"]
 
 
 def test_what_was_not_recorded_has_no_picture_by_layer():

@@ -146,6 +146,12 @@ def _whole_power(log10: float) -> str:
     return power_of_ten(round(log10))
 
 
+def share_ticks(parts: int = 2) -> Spec:
+    """Tick 0 to 1 in so many parts, as "0 %" to "100 %"."""
+    places = [k / parts for k in range(parts + 1)]
+    return {"tickvals": places, "ticktext": [f"{100 * place:.0f} %" for place in places]}
+
+
 def round_numbers(low: float, high: float, ticks: int) -> Array:
     """Return round numbers between 10^low and 10^high.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import Spec, linear_axis, title
+from gradlab.report.pictures.axes import Spec, linear_axis, share_ticks, title
 from gradlab.report.pictures.draw import LATER, NEUTRAL, PREDICTED, RATE
 from gradlab.run import Run
 
@@ -73,7 +73,6 @@ def _nothing() -> Curve:
 def small_axis(name: str, each: Curve) -> Spec:
     """Return the axis of a small curve without a title: the label at the line's end names it."""
     if name in ("accuracy", "left by clipping"):
-        ticks = {"tickformat": ".0%", "tickvals": [0, 0.5, 1]}
-        return {"title": title(""), "range": [-0.03, 1.03], **ticks}
+        return {"title": title(""), "range": [-0.03, 1.03], **share_ticks()}
     powers = "none" if name == "loss scale" else "power"
     return linear_axis("", each.over.median) | {"nticks": 3, "exponentformat": powers}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import layer_names, layer_word, time_axis, title
+from gradlab.report.pictures.axes import layer_names, layer_word, share_ticks, time_axis, title
 from gradlab.report.pictures.draw import (
     LINES,
     NEUTRAL,
@@ -80,8 +80,7 @@ def draw(info: UnitsInfo) -> Spec:
     data.append(line(info.times, info.mean, NEUTRAL, mean, hover, line={"dash": "dash"}))
     ends.append((_last(info.mean), mean, NEUTRAL))
     what = "dead units" if info.column == "dead_fraction" else "saturated units"
-    ticks = {"tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
-    axis = {"title": title(what), "range": [-0.03, 1.05], **ticks}
+    axis = {"title": title(what), "range": [-0.03, 1.05], **share_ticks(4)}
     labels = end_labels(ends, axis)
     last = int(info.times[-1]) if len(info.times) else 0
     most = {name: _last(share) for name, share in info.shares.items()}

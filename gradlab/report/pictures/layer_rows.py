@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import Spec, linear_axis, log_axis, title
+from gradlab.report.pictures.axes import Spec, linear_axis, log_axis, share_ticks, title
 from gradlab.report.pictures.draw import (
     LATER,
     MEASURED,
@@ -172,8 +172,7 @@ ROWS = (
         lambda seen: {
             "title": title("units"),
             "range": [-0.04, 1.04],
-            "tickformat": ".0%",
-            "tickvals": [0, 0.5, 1],
+            **share_ticks(),
         },
         lambda values: f"dead units {_share(values[0])}, saturated units {_share(values[3])}",
     ),

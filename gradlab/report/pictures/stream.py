@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.report.pictures import block_grid, series, stream_branches, stream_theory
-from gradlab.report.pictures.axes import log_axis, title
+from gradlab.report.pictures.axes import log_axis, share_ticks, title
 from gradlab.report.pictures.draw import (
     APART,
     LATER,
@@ -199,7 +199,7 @@ def _labels(info: StreamInfo, time: int, layout: Spec) -> list[Spec]:
 
 def _axis(name: str, drawn: Sequence[series.Band | None]) -> Spec:
     if name == SHARE:
-        return {"title": title("branches"), "range": [-0.04, 1.04], "tickformat": ".0%"}
+        return {"title": title("branches"), "range": [-0.04, 1.04], **share_ticks()}
     ends = [each for over in drawn if over for each in (over.low, over.high)]
     return log_axis(AXES[name], ends, ticks=3)
 

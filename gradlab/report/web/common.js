@@ -72,12 +72,17 @@ const gradlabCommon = (() => {
   const NUMBER = /10<sup>%{(z):\.2f}<\/sup>|%{(y|z|customdata):(\+?)\.[234]g}/g;
   const deep = (values, word) => Array.from(values, (each) => (Array.isArray(each) || ArrayBuffer.isView(each) ? deep(each, word) : word(each)));
 
-  // Plotly would write 3.30e-13.
+  const SHARE = /%{(y|z):\.([01])%}/g;
+
+  // Plotly would write 3.30e-13, and 50%.
   function spoken(trace) {
     trace.hovertemplate = trace.hovertemplate?.replace(NUMBER, (_, exponent, key, sign) => {
       const to = key === "customdata" ? key : "hovertext";
       trace[to] = deep(trace[exponent || key], (value) => said(exponent && value !== null ? 10 ** value : value, sign));
       return `%{${to}}`;
+    }).replace(SHARE, (_, key, digits) => {
+      trace.hovertext = deep(trace[key], (value) => (value === null ? "" : `${(100 * value).toFixed(digits)} %`));
+      return "%{hovertext}";
     });
     return trace;
   }
@@ -97,6 +102,8 @@ const gradlabCommon = (() => {
     return trace;
   }
 
+  const FEW = 6;
+
   function themed(layout, narrow) {
     const [ink, soft, grid] = [colour("--ink"), colour("--soft"), colour("--grid")];
     const size = 12.5 * larger();
@@ -107,7 +114,9 @@ const gradlabCommon = (() => {
       if (!/^[xy]axis/.test(key)) continue;
       const title = layout[key].title;
       const text = title && title.text !== undefined ? title.text : title;
-      if (narrow && layout[key].ticktext && /layer/.test(text)) change[key] = { ticktext: undefined, tickangle: 0 }; // no room for names
+      const names = layout[key].ticktext || [];
+      const many = key.startsWith("y") || names.length > FEW; // no room for so many names on a phone
+      if (narrow && names.length && many && /layer/.test(text)) change[key] = { ticktext: undefined, tickangle: 0 };
       change[key] = { ...layout[key], ...own, ...change[key], title: { text: text || "", font: { color: soft, size }, standoff: 8 } };
       // Plotly writes powers of ten a quarter larger than all other ticks.
       if (layout[key].type === "log" && !layout[key].ticktext) change[key].tickfont = { size: size / 1.25 };
