@@ -1,6 +1,8 @@
 """A reader's walk through pages of other kinds than the other tests open.
 
-`python -m benchmarks.pages` walks through all of them, in every width and theme.
+Each takes about seven seconds of processor time, so some are left out: the picture of a page on
+exploding or healthy nets is one that other tests open. `python -m benchmarks.pages` walks through
+all of them, in every width and theme.
 """
 
 import pytest
@@ -10,7 +12,7 @@ from benchmarks._ten_pages import PAGES
 from tests.browser.walk import first_screen, walk
 
 READY = "html[data-ready]"
-KINDS = [("output", 380), ("table", 1280), ("two", 380)]
+KINDS = [("output", 380), ("table", 1280), ("two", 380), ("nan", 380), ("dead", 1280)]
 
 
 @pytest.mark.parametrize(("kind", "width"), KINDS)

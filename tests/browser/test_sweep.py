@@ -85,3 +85,18 @@ def test_a_selector_shows_its_slice_and_keeps_row_and_column(open_page, sweep):
     page.wait_for_selector(READY, state="attached")
     assert page.input_value('[data-axis="init"]') == "orthogonal"
     assert serious_violations(page) == []
+
+
+def test_paper_holds_every_part_of_a_sweep(open_page, sweep):
+    page = open_page(sweep)
+    page.wait_for_selector(READY, state="attached")
+    assert len(shown_rows(page)) == 4
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert len(set(shown_rows(page))) == 8
+    labels = page.locator("#matrix .slice").all_inner_texts()
+    assert labels == ["hidden layers 2, init he_normal", "hidden layers 2, init orthogonal"]
+    assert page.is_visible("#config")
+    assert not page.is_visible(".selectors select")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert len(shown_rows(page)) == 4
