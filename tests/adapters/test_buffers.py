@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ class WithBuffer(nn.Module):
     def __init__(self, buffer, write):
         super().__init__()
         self.net, self.write = nn.Linear(6, 3), write
+        self.kept: Any
         self.register_buffer("kept", buffer)
 
     def forward(self, x):

@@ -1,5 +1,7 @@
 """Command lines that cannot be read: what is wrong, what is allowed, and what to type instead."""
 
+from typing import Any
+
 import pytest
 
 from gradlab import cli
@@ -39,7 +41,8 @@ def test_a_mistake_is_named_with_what_to_type(capsys, typed, said):
 def options_that_take_a_value():
     import typer
 
-    for command in typer.main.get_command(application()).commands.values():
+    group: Any = typer.main.get_command(application())
+    for command in group.commands.values():
         for each in command.params:
             if each.param_type_name == "option" and not each.is_flag:
                 yield command.name, each.opts[0], each.metavar
