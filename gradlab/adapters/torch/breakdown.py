@@ -40,6 +40,10 @@ class Breakdown:
         if iteration.costly:
             self._guard(self._look)(iteration.number)
 
+    def handed_over(self) -> None:
+        """Know that rows were recorded: a device was waited for, and may be asked."""
+        self._guard(self._tell)(waits=True)
+
     def leave(self, iteration: Iteration) -> None:
         """End the look, with a last one at the buffers."""
         if self._begun and iteration.number:
@@ -51,6 +55,9 @@ class Breakdown:
         count = self._buffers.look(iteration)
         if count is not None:
             self._ledger.put_of_net(iteration, "nonfinite_buffers", single("count", count))
+        self._tell(waits=waits)
+
+    def _tell(self, *, waits: bool) -> None:
         spoilt = self._buffers.spoilt(waits=waits)
         if spoilt is not None and spoilt.iteration < self._first:
             self._note_origin(spoilt.iteration, spoilt.origin.to_dict())

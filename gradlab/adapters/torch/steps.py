@@ -267,6 +267,7 @@ class Steps:
         if self._record.due(self.iteration.number):
             # The newest waits, since its loss may follow.
             self._record.hand_over(self.iteration.number - 1)
+            self._breakdown.handed_over()
             self._guard.pass_on(self._record.findings.take())
 
     def _prepare(self) -> None:

@@ -19,7 +19,6 @@ from gradlab.adapters.torch.modules import clean
 from gradlab.adapters.torch.origin.answer import Origin
 
 SMALL = 1 << 14  # entries: a look at them costs next to nothing
-KEPT = 16  # looks on a device whose answer was not asked for yet
 _REAL = torch.float16, torch.bfloat16, torch.float32, torch.float64
 _State = tuple[weakref.ref[Tensor], int]
 
@@ -41,7 +40,9 @@ class Buffers:
 
     def __init__(self, model: nn.Module):
         self._holders = [
-            (name, module) for name, module in model.named_modules() if module._buffers
+            (f"{name}." if name else "", module)
+            for name, module in ((clean(path), each) for path, each in model.named_modules())
+            if module._buffers
         ]
         self._after = _last_with_weights(model)
         self._states: dict[str, _State] = {}
@@ -71,11 +72,10 @@ class Buffers:
     def spoilt(self, *, waits: bool = False) -> Spoilt | None:
         """Return the first that was found since the last call.
 
-        On a device only now and then, or where `waits` says so, since the answer is waited for.
+        On a device only where `waits` says so, since the answer is waited for.
         """
         asked = self._asked
-        ready = waits or len(asked) >= KEPT or all(each.device.type == "cpu" for *_, each in asked)
-        if not ready:
+        if not waits and any(each.device.type != "cpu" for *_, each in asked):
             return None
         self._asked = []
         for iteration, names, flags in asked:
@@ -88,7 +88,7 @@ class Buffers:
         """Yield the buffers that are small, or others than at the last look."""
         for holder, module in self._holders:
             for name, buffer in module._buffers.items():
-                path = clean(f"{holder}.{name}".lstrip("."))
+                path = holder + name
                 if _holds_numbers(buffer) and not _is_as_before(buffer, self._states.get(path)):
                     self._states[path] = weakref.ref(buffer), _version(buffer)
                     yield path, buffer.detach()
@@ -129,7 +129,11 @@ def _version(buffer: Tensor) -> int:
 def _flags(tensors: list[Tensor]) -> Tensor:
     """Return for each whether it holds NaN or +infinity: then its maximum is not below that."""
     device = tensors[0].device
-    return torch.stack([~(each.max() < math.inf).to(device) for each in tensors])
+    if all(each.device.type == "cpu" and each.numel() <= SMALL for each in tensors):
+        largest = torch.cat([each.reshape(-1) for each in tensors]).max()
+        if largest < math.inf:  # one look at all of them, since nearly always nothing is wrong
+            return torch.zeros(len(tensors), dtype=torch.bool)
+    return ~(torch.stack([each.max().to(device) for each in tensors]) < math.inf)
 
 
 def _last_with_weights(model: nn.Module) -> dict[str, str]:
