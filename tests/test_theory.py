@@ -343,6 +343,10 @@ def test_silent_fraction_of_a_healthy_net_and_of_others():
             r"threshold=1.0 must be a number above 0 and below 1",
         ),
         (lambda: theory.depth_below("relu", -1.0, 0.5), r"sigma_w2=-1.0 must be"),
+        (
+            lambda: theory.depth_below("relu", 1.0, 0.5, deepest=2**40),
+            r"deepest=1099511627776 must be a whole number of at least 1 and at most 100,000",
+        ),
         (lambda: theory.fixed_point("relu", math.inf), r"sigma_w2=inf must be"),
         (lambda: theory.critical_gain("relu", 0.0), r"init_variance=0.0 must be"),
         (lambda: theory.dead_at_init(0, 3), r"width=0 must be"),
