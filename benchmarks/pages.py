@@ -6,8 +6,8 @@ Each page (see `_ten_pages`) is opened in 380, 800, 1280 and 2560 pixels, light 
 printed. Its first screen must say what is wrong in twelve words at most and what to do; a reader
 presses, chooses and unfolds everything; axe must find nothing serious, nothing may be wider than
 the screen, and nothing may be asked for. FOLDER then holds the pages, their first screens as PNG,
-the whole pages in 1280 pixels, and what comes out of a printer, for a person to look at: about ten
-minutes.
+the whole pages in 1280 pixels, and what comes out of a printer as PDF, for a person to look at:
+about ten minutes.
 """
 
 from __future__ import annotations
@@ -25,23 +25,28 @@ from gradlab.report import BUDGET
 from tests.browser.chromium import Theme, find_chromium, launch
 from tests.browser.pages import PageOpener
 from tests.browser.shoot import drawn
-from tests.browser.walk import first_screen, walk
+from tests.browser.walk import WIDER, first_screen, walk
 
 SIZES = {380: 760, 800: 1000, 1280: 800, 2560: 1440}  # width: height
 THEMES: tuple[Theme, ...] = ("light", "dark")
+BETWEEN_MARGINS = 702  # pixels of A4
+CONTROLS = "button:visible:not(.cell, .link), select:visible, input:visible"
 WALKED = ((1280, "light"), (380, "dark"))
 
 
-def on_paper(page: Page, picture: Path) -> None:
-    """Take a picture of what a printer is given, as wide as A4."""
+def on_paper(page: Page, sheets: Path) -> list[str]:
+    """Print a page, and return what is wrong with what a printer is given."""
+    page.pdf(path=sheets, format="A4", print_background=True)
     size = page.viewport_size
-    page.set_viewport_size({"width": 720, "height": 1018})
+    page.set_viewport_size({"width": BETWEEN_MARGINS, "height": 1018})
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.screenshot(path=picture, full_page=True, animations="disabled")
+    wrong = ["wider than the paper"] if page.evaluate(WIDER) > 0 else []
+    wrong += [f"{count} controls on paper"] if (count := page.locator(CONTROLS).count()) else []
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
     page.set_viewport_size(size)
+    return wrong
 
 
 def look(browser: Browser, path: Path, out: Path) -> list[str]:
@@ -60,7 +65,8 @@ def look(browser: Browser, path: Path, out: Path) -> list[str]:
             if (width, theme) == WALKED[0]:
                 whole = picture.with_stem(f"{path.stem}-whole")
                 page.screenshot(path=whole, full_page=True, animations="disabled")
-                on_paper(page, picture.with_stem(f"{path.stem}-paper"))
+                paper = on_paper(page, out / f"{path.stem}.pdf")
+                wrong += [f"{place}: {each}" for each in paper]
             if (width, theme) in WALKED:
                 wrong += [f"{place}: {each}" for each in walk(page)]
             wrong += [f"{place}: {each}" for each in opener.complaints()]
