@@ -46,7 +46,10 @@ def of_steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str
     skipped, any_skipped = net["skipped_steps"]
     return {
         **{name: net[name] for name in (*names, *seen)},
-        **{name: numbers_only(net[name]) for name in ("criterion_baseline", "output_gain")},
+        **{
+            name: numbers_only(net[name])
+            for name in ("criterion_baseline", "target_fit", "output_gain")
+        },
         "loss_scale": net["scale"],
         "skipped_steps": (np.where(any_skipped, skipped, 0.0), np.ones(len(skipped), bool)),
         "grad_norm": (measures.total_norm(np.where(known, before, 0)), anywhere(known)),

@@ -125,6 +125,7 @@ OF_NET: Mapping[str, Number] = {
     "evaluation_train_loss": LATEST,
     "criterion_loss": LATEST,
     "criterion_baseline": LATEST,
+    "target_fit": LATEST,
     "input_square": LATEST,  # of several processes, the mean of the squares
     "target_rms": LATEST,
     "target_mean": LATEST,

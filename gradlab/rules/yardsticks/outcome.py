@@ -30,6 +30,9 @@ AS_GOOD_AS_CONSTANT = 0.95
 CLEARLY_BELOW = 0.975  # where chance is excluded. Measured: nets that learn nothing .982 and more
 MOSTLY_LEARNED = 0.5
 MOVING = 1.5  # times: a constant's loss that still grows so in the second half is none
+FAR = 2 - AS_GOOD_AS_CONSTANT  # of the constant's loss: clearly above it
+FITS = 0.9  # of the criterion by other examples' targets: nets that learn nothing are at 1
+FITS_SEEN = 3  # values that must all be below 1
 SCORES = 4  # at least so many scores, before they can tell a trend
 _outcomes: weakref.WeakKeyDictionary[Run, tuple[Outcome, ...]] = weakref.WeakKeyDictionary()
 
@@ -122,7 +125,25 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     values = at_every_step(run, value, seed)[:stop]
     if given_probabilities(run) == "nll_loss":
         return _by_probability(run, values, constant)
-    return _against_constant(run, values, constant)
+    found = _against_constant(run, values, constant)
+    fits = _fit(run, seed, stop)
+    if found is None or found.state != NOT_LEARNED or found.share <= FAR or not fits <= FITS:
+        return found
+    # A loss that makes its own task harder, by a margin, is worse than a constant's to the end.
+    words = f"{found.evidence}, and {fits:.2g} times that of other examples' targets"
+    return replace(found, state=LEARNED if found.progress >= CLEAR_FALL else SLOW, evidence=words)
+
+
+def _fit(run: Run, seed: int, stop: int) -> float:
+    """Return the criterion at the end over that of the same answers and other examples' targets;
+    NaN where it was not recorded often enough, or went up and down around 1.
+    """
+    fit = column(run, "target_fit")
+    known = np.array([]) if fit is None else fit[:stop, seed][np.isfinite(fit[:stop, seed])]
+    last = known[-max(FITS_SEEN, len(known) // 4) :]
+    if len(last) < FITS_SEEN or (last >= 1).any():
+        return np.nan
+    return float(np.median(last))
 
 
 def _by_probability(run: Run, values: Array, constant: float) -> Outcome | None:
@@ -162,7 +183,7 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
         # Near the constant's loss it has only learned to answer the same to everything; unless it
         # is below, beyond chance, by something worth the name (targets may be mostly noise), or
         # will soon be.
-        far = share > 2 - AS_GOOD_AS_CONSTANT and found.ahead < constant
+        far = share > FAR and found.ahead < constant
         below = constant - found.last > chance
         on_its_way = far or (below and found.ahead < AS_GOOD_AS_CONSTANT * constant)
         little = below and fell and share < CLEARLY_BELOW

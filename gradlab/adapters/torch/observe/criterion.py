@@ -36,6 +36,8 @@ class Call:
         Whether all targets of the call are one number: so are those of a discriminator.
     place : tuple
         Where it was called from.
+    fit : Tensor or None
+        See `exchanged.own_over_exchanged`.
     chances : Tensor or None
         Whether the answers are probabilities; None where no criterion minds.
     heads : frozenset of int
@@ -59,6 +61,7 @@ class Call:
     steady: Tensor | None = None
     target_sums: tuple[int, Tensor, Tensor] | None = None
     place: tuple[Any, ...] = ()
+    fit: Tensor | None = None
     chances: Tensor | None = None
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
@@ -136,6 +139,9 @@ class Criterion:
             if unclear:
                 baseline = baseline.where(~torch.stack(unclear).any(), torch.nan)
             result["criterion_baseline"] = baseline
+        fits = [call.fit for call in calls if call.fit is not None]
+        if len(fits) == len(calls):
+            result["target_fit"] = _summed(fits) / len(fits)
         sums = [call.target_sums for call in calls if call.target_sums is not None]
         if sums:
             n = sum(each[0] for each in sums)

@@ -14,6 +14,7 @@ from gradlab.adapters.torch.observe import constant
 from gradlab.adapters.torch.observe.chances import are_probabilities
 from gradlab.adapters.torch.observe.constant import Frequencies, Moments, Pool, Sample
 from gradlab.adapters.torch.observe.criterion import Call
+from gradlab.adapters.torch.observe.exchanged import own_over_exchanged
 
 # They multiply the answer, a logarithm, by the target, and add up.
 OF_LOGARITHMS = ("nll_loss", "kl_div")
@@ -54,6 +55,7 @@ def read(
         if isinstance(call.pool, Frequencies) and name in OF_LOGARITHMS:
             call.pool.as_shares = call.chances
         call.total = call.total_of(result)
+        call.fit = own_over_exchanged(name, arguments, answer, target)
         if targets.number:
             flat = target.detach().double()
             call.target_sums = flat.numel(), flat.sum(), flat.square().sum()

@@ -1,0 +1,63 @@
+"""Whether a net's answers fit their own targets better than those of other examples.
+
+A loss may stand far above that of the best constant answer and its net have learned all the same:
+where the loss makes its own task harder (a margin that is taken off the right class's logit, as in
+ArcFace), no constant answer is given it. Answers that know nothing of their targets fit those of
+the next example as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradlab.adapters.torch.observe import functions
+
+SIZED = {  # criteria of answers and targets with the examples first, and the parts of theirs
+    "cross_entropy": (),
+    "mse_loss": ("weight",),
+    "l1_loss": ("weight",),
+    "smooth_l1_loss": (),
+    "huber_loss": ("weight",),
+    "binary_cross_entropy": ("weight",),
+    "binary_cross_entropy_with_logits": ("weight",),
+}
+EXAMPLES = 256  # that are looked at
+ENTRIES = 1 << 18  # of their answers, at most
+LEAST = 8  # examples: of two, chance tells as much as the net
+
+
+@torch.no_grad()
+def own_over_exchanged(
+    name: str, arguments: dict[str, Any], answer: Tensor, target: Tensor
+) -> Tensor | None:
+    """Return the criterion over the criterion with each example's target moved on to the next one.
+
+    Returns
+    -------
+    Tensor () or None
+        Below 1 where answers fit their own targets better; None where the criterion, or the shape
+        of what it was given, does not say which target belongs to which answer.
+    """
+    if name not in SIZED or not answer.ndim or not target.ndim or len(answer) != len(target):
+        return None
+    if any(arguments.get(each) is not None for each in SIZED[name]):
+        return None  # of these examples, and not of others
+    size = max(1, answer[0].numel())
+    part = min(len(answer), EXAMPLES, ENTRIES // size)
+    if part < LEAST:
+        return None
+    answers, targets = answer.detach()[:part], target.detach()[:part]
+    criterion = functions.original(name)
+    settings = {
+        key: value
+        for key, value in arguments.items()
+        if key not in ("input", "target", "size_average", "reduce", "reduction")
+    }
+    own, exchanged = (
+        criterion(answers, each, reduction="mean", **settings).double()
+        for each in (targets, targets.roll(1, 0))
+    )
+    return own / exchanged
