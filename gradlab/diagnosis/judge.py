@@ -96,7 +96,7 @@ def diagnose(
         statuses=statuses | dict.fromkeys(silenced, "muted") | dict.fromkeys(crashed, "crashed"),
         reasons=reasons | silenced | crashed,
         nonfinite=run.iterations > 0 and bool(broken(run).any()),
-        remarks=(*_theory(matrices), *_part_judged(matrices)),
+        remarks=(*_theory(matrices), *_part_judged(matrices), *_not_measured(run)),
         names=telling_names(run),
     )
 
@@ -123,6 +123,16 @@ def _with_limits(
             raise RuleError(unknown_code(known, code))
         MAPPING.check(f"limits[{code!r}]", values)
     return {code: rule.with_limits(limits.get(code, {})) for code, rule in asked.items()}
+
+
+def _not_measured(run: Run) -> tuple[str, ...]:
+    """Name the parameters that the record leaves out."""
+    names = run.provenance.get("not_measured")
+    if not isinstance(names, (list, tuple)) or not names:
+        return ()
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    hold = "hold" if more else "holds"
+    return (f"{names[0]}{more} {hold} complex numbers, which are not measured.",)
 
 
 def _part_judged(run: Run) -> tuple[str, ...]:

@@ -98,6 +98,24 @@ def test_a_constant_whose_own_loss_grows_tells_nothing(growth, expected):
 
 
 @pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (1.0, 1.0, "not learned"),
+        (1.0, 0.91, "not learned"),
+        (1.0, 0.89, "learned"),
+        (1.29, 1.0, "not learned"),
+        (1.31, 1.0, "learned"),  # no constant answer is given such a loss: its fall decides
+    ],
+)
+def test_a_loss_that_makes_its_own_task_harder_may_stay_above_a_constants(start, end, expected):
+    loss = wavering(stepping(8 * BASELINE, 2 * BASELINE, 20, 60), scatter=0.01)
+    fit = stepping(start, end, 20, 60)[:, None]
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": BASELINE}
+    run = make_run(steps=steps | {"target_fit": fit}, config={"baseline_loss": None})
+    assert state(run) == expected
+
+
+@pytest.mark.parametrize(
     ("steps", "config", "expected"),
     [
         (SLOW, {}, True),

@@ -29,7 +29,7 @@ from gradlab.adapters.torch.observe.uses import Uses
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.phases import own_phases
-from gradlab.adapters.torch.rows import VECTOR, Row, ordered
+from gradlab.adapters.torch.rows import VECTOR, Row, left_out, ordered
 from gradlab.adapters.torch.structure import Structure
 from gradlab.errors import RunError
 from gradlab.recorder import Recorder
@@ -144,10 +144,10 @@ class Record:
         left = [row.name for row, n in named if n >= len(held) and row.learns]
         silent = [row.name for row, n in named if n < len(held) and row.parameter.grad is None]
         lists = {"not_in_optimizer": left, "without_gradient": silent}
+        lists |= {"not_measured": left_out(self._model)}
         self._facts |= {name: found for name, found in lists.items() if found}
-        facts: dict[str, Any] = {"torch": torch.__version__, "upper_bounds": {}}
-        if bounded:
-            facts["upper_bounds"] = {"per_example_grad_norm": bounded}
+        bounds = {"per_example_grad_norm": bounded} if bounded else {}
+        facts: dict[str, Any] = {"torch": torch.__version__, "upper_bounds": bounds}
         self._recorder = Recorder(
             layers,
             name=options.name or class_name(self._model),

@@ -141,11 +141,12 @@ def find_rows(model: nn.Module) -> list[Row]:
         )
     for name, _, key, parameter in owned:
         _check(f"{name or class_name(model)}.{key}", parameter)
-    # A layer of no units has nothing to measure.
-    owned = [each for each in owned if each[3].numel()]
+    # A layer of no units has nothing to measure, and complex numbers are left out.
+    owned = [each for each in owned if each[3].numel() and not each[3].is_complex()]
     if not owned:
         raise ArgumentError(
-            f"every parameter of model {class_name(model)} is empty; there is nothing to measure"
+            f"every parameter of model {class_name(model)} is empty or complex; there is nothing "
+            "that gradlab measures"
         )
     matrices = Counter(id(module) for _, module, _, parameter in owned if parameter.ndim > 1)
     # Attention calls its output projection as a function, not as a module: what it answers is the
@@ -164,12 +165,16 @@ def find_rows(model: nn.Module) -> list[Row]:
     return [replace(row, kind=class_name(row.owner)) for row in rows]  # it is shown as it is
 
 
+def left_out(model: nn.Module) -> list[str]:
+    """Return the names of the parameters that are not measured: those of complex numbers."""
+    return [clean(name) for name, each in model.named_parameters() if each.is_complex()]
+
+
 def _check(name: str, parameter: Tensor) -> None:
-    if parameter.is_complex() or parameter.device.type == "mps":
-        what = "complex" if parameter.is_complex() else "on a device without float64 (mps)"
+    if parameter.device.type == "mps":
         raise ArgumentError(
-            f"{name} is {what}, which gradlab does not measure; watch real parameters on a CPU or "
-            "a CUDA device"
+            f"{name} is on a device without float64 (mps), where gradlab does not measure; watch "
+            "parameters on a CPU or a CUDA device"
         )
     if nn.parameter.is_lazy(parameter):
         raise ArgumentError(

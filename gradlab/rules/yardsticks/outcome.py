@@ -32,7 +32,8 @@ MOSTLY_LEARNED = 0.5
 MOVING = 1.5  # times: a constant's loss that still grows so in the second half is none
 FAR = 2 - AS_GOOD_AS_CONSTANT  # of the constant's loss: clearly above it
 FITS = 0.9  # of the criterion by other examples' targets: nets that learn nothing are at 1
-FITS_SEEN = 3  # values that must all be below 1
+HARDER = 1.3  # of it, before anything is learned: chance makes no three in a row so large
+FITS_SEEN = 3  # values that must all be so
 SCORES = 4  # at least so many scores, before they can tell a trend
 _outcomes: weakref.WeakKeyDictionary[Run, tuple[Outcome, ...]] = weakref.WeakKeyDictionary()
 
@@ -125,25 +126,26 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     values = at_every_step(run, value, seed)[:stop]
     if given_probabilities(run) == "nll_loss":
         return _by_probability(run, values, constant)
+    fits = _fits(run, seed, stop)
+    if len(fits) >= FITS_SEEN and (fits[:FITS_SEEN] > HARDER).all():
+        return None  # the loss takes from the right answer, as by a margin: no constant's does
     found = _against_constant(run, values, constant)
-    fits = _fit(run, seed, stop)
-    if found is None or found.state != NOT_LEARNED or found.share <= FAR or not fits <= FITS:
+    last = fits[-max(FITS_SEEN, len(fits) // 4) :]
+    if found is None or found.state != NOT_LEARNED or found.share <= FAR:
         return found
-    # A loss that makes its own task harder, by a margin, is worse than a constant's to the end.
-    words = f"{found.evidence}, and {fits:.2g} times that of other examples' targets"
+    if len(last) < FITS_SEEN or not (np.median(last) <= FITS and (last < 1).all()):
+        return found
+    words = f"{found.evidence}, and {np.median(last):.2g} times that of other examples' targets"
     return replace(found, state=LEARNED if found.progress >= CLEAR_FALL else SLOW, evidence=words)
 
 
-def _fit(run: Run, seed: int, stop: int) -> float:
-    """Return the criterion at the end over that of the same answers and other examples' targets;
-    NaN where it was not recorded often enough, or went up and down around 1.
+def _fits(run: Run, seed: int, stop: int) -> Array:
+    """Return the criterion over that of the same answers and other examples' targets, as measured.
+
+    A net that knows nothing has 1.
     """
     fit = column(run, "target_fit")
-    known = np.array([]) if fit is None else fit[:stop, seed][np.isfinite(fit[:stop, seed])]
-    last = known[-max(FITS_SEEN, len(known) // 4) :]
-    if len(last) < FITS_SEEN or (last >= 1).any():
-        return np.nan
-    return float(np.median(last))
+    return np.array([]) if fit is None else fit[:stop, seed][np.isfinite(fit[:stop, seed])]
 
 
 def _by_probability(run: Run, values: Array, constant: float) -> Outcome | None:

@@ -55,7 +55,8 @@ class Parameters:
             {id(p) for group in optimizer.param_groups for p in group["params"]}
             for optimizer in optimizers
         ]
-        every, anywhere = list(model.parameters()), set[int]().union(*held)
+        every = [each for each in model.parameters() if not each.is_complex()]
+        anywhere = set[int]().union(*held)
         # Frozen ones are not trained, though an optimizer may hold them.
         self.trained = [each for each in every if each.requires_grad and id(each) in anywhere]
         known = {id(each) for each in self.trained}
@@ -102,10 +103,9 @@ class Parameters:
         held = _held_by(optimizer) if thawed else set()
         new = [number for number in thawed if id(self.all[number]) in held]
         if new:
-            groups = self._groups
             self._held[owner] |= held
             self._waiting = sorted(set(self._waiting) - set(new))
-            groups += self._grouped(new)
+            self._groups.extend(self._grouped(new))
             self._plans.clear()
         return new
 
