@@ -149,7 +149,7 @@ class ExplodingGradient(Rule):
         window = Window(0, 1)
         total = float(np.median(growth[hits.which].max(axis=1)))
         layer = int(np.median(growth[hits.which], axis=0).argmax()) + 1
-        where = growth_of_gradient(run, hits.which, self.limit("at_init"))
+        where = self._stream_grown(run, hits.which)
         layers = where.layers if where else hits.layers or (layer,)
         why = cause.explain(run, layers, hits.which, window, grows=True)
         normed = why is not None and why["dominant"] == "block"
@@ -159,7 +159,9 @@ class ExplodingGradient(Rule):
         if stream is not None:
             total = float(np.median(stream[hits.which]))
             way = "the residual stream's gradient grows {} times on its way back through the blocks"
-            way += f", {where.sentence}" if where else ""
+        if where is not None:  # its factor has that of the first block, too
+            total = max(total, where.log_gain)
+            way = f"the residual stream's gradient grows {where.sentence}"
         message = (
             f"The gradient explodes before the first update{seeds(hits.replicates)}: "
             f"{way.format(cause.factor(total))} (limit {self.limit('at_init'):g})."
