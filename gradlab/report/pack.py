@@ -80,16 +80,28 @@ def ungrid(packed: dict[str, Any]) -> list[list[float | None]]:
     return rows
 
 
-def shrink(value: Any) -> Any:
-    """Replace every table named "z" by its grid, and what is no number of JSON by None."""
+def shrink(value: Any, under: str = "") -> Any:
+    """Replace each trace's table "z" by its grid, and what is no number of JSON by None.
+
+    Traces lie in a figure's list `data`, which is what `under` says; what else is called "z", such
+    as an option of the user's training, stays.
+    """
     if isinstance(value, dict):
+        in_trace = under == "data"
         return {
-            key: grid(each) if key == "z" and each and isinstance(each[0], list) else shrink(each)
+            key: grid(each) if in_trace and key == "z" and _is_table(each) else shrink(each, key)
             for key, each in value.items()
         }
     if isinstance(value, list):
-        return [shrink(each) for each in value]
+        return [shrink(each, under) for each in value]
     return None if _is_none(value) else value
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a value is rows of numbers, some of which may be None."""
+    if not isinstance(value, list) or not value or not all(isinstance(row, list) for row in value):
+        return False
+    return all(each is None or isinstance(each, int | float) for row in value for each in row)
 
 
 def _is_none(value: Any) -> bool:

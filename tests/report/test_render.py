@@ -41,6 +41,14 @@ def test_a_grid_keeps_gaps_and_a_thousandth_of_its_range():
     assert again[0][0::2] == pytest.approx(table[0][0::2], abs=0.04)
 
 
+@pytest.mark.parametrize("z", [5, {"a": 1}, [["a", 1]], [[1, 2], [3, 4]], [], "text", [[]]])
+def test_an_option_of_the_training_called_z_is_no_picture(z):
+    data = build(made(config={"z": z, "inside": [{"z": z}]}))
+    unpacked = payload(render(data))
+    assert unpacked["cells"][0]["diagnosis"]["config"]["z"] == z
+    assert unpacked["cells"][0]["config"] == data["cells"][0]["config"]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_travels_as_null(value):
     assert pack.plain({"y": np.array([1.23456, value])}) == {"y": [1.235, None]}
