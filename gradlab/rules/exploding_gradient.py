@@ -287,7 +287,7 @@ def _remedies(
     elif apart is not None:
         scale = apart
     else:
-        scheme = fitting_scheme(run.layer("activation")[layers[0] - 1 if where else 0])
+        scheme = fitting_scheme(run.layer("activation")[layers[0] - 1 if where and layers else 0])
         scale = initialize(run, layers, scheme, evidence=evidence)
     bare = norms_for_a_bare_stream(run, where)
     if bare is not None:  # the sums make it grow, whatever the weights of one layer

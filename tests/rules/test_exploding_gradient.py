@@ -195,3 +195,12 @@ def test_an_explosion_that_ends_in_nan_is_an_error_in_one_seed():
 
 def test_harmless_factors_blame_the_step_size():
     assert actions(found(stepped(1e3), "GL102")) == ["lower learning rate", "clip gradient"]
+
+
+def test_a_stream_of_blocks_that_no_layer_belongs_to_has_a_remedy_all_the_same():
+    stream = {"stream_log_gain": np.full((60, 2, 2), 8.0)}
+    stream |= {"stream_grad_norm": np.full((60, 2, 2), [1e8, 1.0])}
+    run = make_run(delta_norm=delta(1e10), blocks=("b.0", "b.1"), block_signals=stream)
+    finding = found(run, "GL102")
+    assert finding.blocks == ("b.0", "b.1")
+    assert finding.remedies
