@@ -17,6 +17,8 @@ from gradlab.statistics import get
 
 Array = np.ndarray
 
+TICKS = 5  # of the colour bar
+
 
 @dataclass(frozen=True)
 class HistogramInfo:
@@ -75,13 +77,15 @@ def draw(info: HistogramInfo) -> Spec:
     times = list(info.shares)
     most = max(float(np.nanmax(shares, initial=0.0)) for shares in info.shares.values())
     layers = len(info.shares[times[0]])
+    ticks = np.linspace(0, most or 1.0, TICKS)
     heat = {
         "type": "heatmap", "x": info.exponents, "y": np.arange(1, layers + 1),
         "z": _shown(info, times[0]), "zmin": 0, "zmax": most or 1.0, "colorscale": COLOURS,
         "hoverongaps": False, "name": "share of the entries",
         "colorbar": {
             "thickness": 10, "outlinewidth": 0, "len": 1, "x": 1.01, "xpad": 4, "ypad": 0,
-            "tickformat": ".0%", "title": {"text": "share of the entries", "side": "right"},
+            "tickvals": ticks.tolist(), "ticktext": [f"{100 * each:.0f} %" for each in ticks],
+            "title": {"text": "share of the entries", "side": "right"},
         },
         "hovertemplate": "layer %{y}: %{z:.1%} between 2<sup>%{x}</sup> and twice that"
         "<extra></extra>",

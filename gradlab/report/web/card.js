@@ -20,7 +20,11 @@ const gradlabCard = (() => {
       item.append(...words.map((part, k) => make(part.code ? "code" : "span", k || part.code ? part.text : sentence(part.text))));
       const unseen = code && !words.some((part) => part.code); // what is copied is seen
       if (unseen) item.append(": ", make("code", code.includes("\n") ? `${code.split("\n")[0]} …` : code));
-      if (code) item.append(" ", button("Copy", "quiet small", ({ currentTarget }) => copied(currentTarget, code)));
+      if (code) {
+        const copier = button("Copy", "quiet small", ({ currentTarget }) => copied(currentTarget, code));
+        copier.setAttribute("aria-label", `Copy ${code.split("\n")[0]}`); // a page has several
+        item.append(" ", copier);
+      }
       if (evidence) item.append(make("span", ` ${sentence(evidence)}.`, "hint"));
       element.append(item);
     }
