@@ -655,9 +655,7 @@ def train_prototypes(model: Any, optimizer: Any, recorder: Any) -> None:
     drawn = torch.Generator().manual_seed(103)
     model.train()
     for _ in range(200):
-        descend(
-            optimizer, functional.cross_entropy(*episode(model, signs(False), drawn)), recorder
-        )
+        descend(optimizer, functional.cross_entropy(*episode(model, signs(False), drawn)), recorder)
 
 
 def score_prototypes(model: Any) -> float:
@@ -733,4 +731,97 @@ def score_robust(model: Any) -> float:
         return (model(worst).argmax(1) == y).float().mean().item()
 
 
-MEMBERS: list[Member] = []
+MEMBERS = [
+    Member(
+        name="fresh10-convit-48-digits-wrong-labels",
+        family="ConViT",
+        make=make_convit,
+        train=train_convit,
+        score=score_digits,
+        learned=0.6,
+        needs=("timm",),
+    ),
+    Member(
+        name="fresh10-falcon-64-repeats-after-a-plateau",
+        family="Falcon",
+        make=make_falcon,
+        train=train_falcon,
+        score=score_falcon,
+        learned=0.6,
+        needs=("transformers",),
+    ),
+    Member(
+        name="fresh10-foreteller-32-swings-four-ahead",
+        family="contrastive predictive coding",
+        make=make_foreteller,
+        train=train_foreteller,
+        score=score_foreteller,
+        learned=0.5,
+    ),
+    Member(
+        name="fresh10-distributional-64-grid",
+        family="C51",
+        make=make_distributional,
+        train=train_distributional,
+        score=score_distributional,
+        learned=0.3,
+        watch={"objective": "moving"},
+    ),
+    Member(
+        name="fresh10-kernel-48-ridges-all-at-once",
+        family="deep kernel learning",
+        make=make_kernel,
+        train=train_kernel,
+        score=score_kernel,
+        learned=0.6,
+    ),
+    Member(
+        name="fresh10-prior-32-one-noisy-picture",
+        family="deep image prior",
+        make=make_prior,
+        train=train_prior,
+        score=score_prior,
+        learned=0.4,
+    ),
+    Member(
+        name="fresh10-glove-12-themes-adagrad",
+        family="GloVe",
+        make=make_glove,
+        train=train_glove,
+        score=score_glove,
+        learned=0.7,
+    ),
+    Member(
+        name="fresh10-squeezed-24-digits-warm-restarts",
+        family="squeeze-and-excitation",
+        make=make_squeezed,
+        train=train_squeezed,
+        score=score_digits,
+        learned=0.8,
+    ),
+    Member(
+        name="fresh10-deep-graph-32-twenty-labels",
+        family="GCNII",
+        make=make_deep_graph,
+        train=train_deep_graph,
+        score=score_deep_graph,
+        learned=0.6,
+        needs=("torch_geometric",),
+    ),
+    Member(
+        name="fresh10-prototypes-32-new-signs",
+        family="prototypical net",
+        make=make_prototypes,
+        train=train_prototypes,
+        score=score_prototypes,
+        learned=0.6,
+    ),
+    Member(
+        name="fresh10-robust-24-digits-moved-against-it",
+        family="adversarial training",
+        make=make_robust,
+        train=train_robust,
+        score=score_robust,
+        learned=0.5,
+    ),
+]
