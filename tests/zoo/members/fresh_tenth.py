@@ -429,7 +429,8 @@ def make_glove(*, width: int = 12) -> tuple[Any, Any]:
             super().__init__()
             self.words, self.contexts = nn.Embedding(120, width), nn.Embedding(120, width)
             self.word_bias, self.context_bias = nn.Embedding(120, 1), nn.Embedding(120, 1)
-            for table in self.children():
+            tables: list[Any] = list(self.children())
+            for table in tables:
                 nn.init.uniform_(table.weight, -0.5 / width, 0.5 / width)
 
         def forward(self, pairs: Any) -> Any:
@@ -482,7 +483,8 @@ def make_squeezed(*, width: int = 24) -> tuple[Any, Any]:
                 nn.Conv2d(width, width, 3, padding=1, bias=False),
                 nn.BatchNorm2d(width),
             )
-            nn.init.zeros_(self.body[-1].weight)
+            last: Any = self.body[-1]
+            nn.init.zeros_(last.weight)
             self.weigh = nn.Sequential(
                 nn.AdaptiveAvgPool2d(1),
                 nn.Conv2d(width, width // 4, 1),
@@ -603,7 +605,7 @@ def score_deep_graph(model: Any) -> float:
 
 @cache
 def signs(held_out: bool) -> Any:
-    """Return forty kinds of signs (40, 12, 1, 12, 12), twelve drawings of each; others, if asked."""
+    """Return forty kinds of signs (40, 12, 1, 12, 12), twelve drawings each; others, if asked."""
     import torch
 
     drawn = torch.Generator().manual_seed(102 if held_out else 101)

@@ -239,9 +239,9 @@ def make_nystrom() -> tuple[Any, Any]:
         segment_means_seq_len=24,
         num_landmarks=8,
         conv_kernel_size=5,
-        num_labels=6,
     )
-    model = NystromformerForSequenceClassification(config)
+    config.num_labels = 6
+    model: Any = NystromformerForSequenceClassification(config)
     return model, torch.optim.AdamW(model.parameters(), lr=2e-3)
 
 
@@ -483,10 +483,10 @@ def make_deep(*, width: int = 16, depth: int = 12, area: int = 9) -> tuple[Any, 
     for number in range(1, depth):
         layers += [nn.Conv2d(width, width, 3, 2 if number == 6 else 1, 1), nn.ReLU()]
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, 10))
-    for layer in model:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.normal_(layer.weight, std=(2 / (area * layer.in_channels)) ** 0.5)
-            nn.init.zeros_(layer.bias)
+    convolutions: list[Any] = [layer for layer in model if isinstance(layer, nn.Conv2d)]
+    for layer in convolutions:
+        nn.init.normal_(layer.weight, std=(2 / (area * layer.in_channels)) ** 0.5)
+        nn.init.zeros_(layer.bias)
     return model, torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 
 
@@ -612,7 +612,8 @@ def make_merged(*, width: int = 24, whole: bool = True) -> tuple[Any, Any]:
             kernels = [self.wide.weight, narrow, self.itself]
             parts = [merged(*each) for each in zip(kernels, self.norms, strict=True)]
             parts = parts if whole else parts[:2]
-            kernel, bias = (sum(each) for each in zip(*parts, strict=True))
+            kernel = torch.stack([each for each, _ in parts]).sum(0)
+            bias = torch.stack([each for _, each in parts]).sum(0)
             return nn.functional.conv2d(x, kernel, bias, padding=1).relu()
 
     torch.manual_seed(1210)
@@ -703,7 +704,7 @@ MEMBERS = [
         train=train_manhattan,
         score=score_manhattan,
         learned=0.75,
-        fault="the exponential of minus a distance that is summed over all words is 0 for every pair",
+        fault="the exponential of minus a distance that is summed over all words: 0 for all",
         root=("GL106", "GL105"),
         symptoms=("GL101", "GL302", "GL306", "GL312", "GL402"),
     ),
