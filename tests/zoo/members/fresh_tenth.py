@@ -51,7 +51,7 @@ def train_convit(model: Any, optimizer: Any, recorder: Any) -> None:
     wrong = torch.rand(len(y), generator=drawn) < 0.33
     y = torch.where(wrong, torch.randint(10, y.shape, generator=drawn), y)
     model.train()
-    for batch in data_b.batches(len(y), 32, 220):
+    for batch in data_b.batches(len(y), 32, 320):
         loss = functional.cross_entropy(model(x[batch]), y[batch], label_smoothing=0.1)
         descend(optimizer, loss, recorder)
 
@@ -128,7 +128,7 @@ def swings(count: int, seed: int) -> tuple[Any, Any]:
     phase = 6.2832 * torch.rand(count, 2, 1, generator=drawn)
     time = torch.arange(128.0)
     x = (speed * time + phase[:, 0]).sin() + 0.5 * (2 * speed * time + phase[:, 1]).sin()
-    return (x + 0.5 * torch.randn(x.shape, generator=drawn)).view(count, 16, 8), kind
+    return (x + 0.2 * torch.randn(x.shape, generator=drawn)).view(count, 16, 8), kind
 
 
 def make_foreteller(*, width: int = 32) -> tuple[Any, Any]:
@@ -148,7 +148,7 @@ def make_foreteller(*, width: int = 32) -> tuple[Any, Any]:
 
     torch.manual_seed(1223)
     model = Foreteller()
-    return model, torch.optim.Adam(model.parameters(), lr=2e-3)
+    return model, torch.optim.Adam(model.parameters(), lr=3e-3)
 
 
 def train_foreteller(model: Any, optimizer: Any, recorder: Any) -> None:
@@ -159,7 +159,7 @@ def train_foreteller(model: Any, optimizer: Any, recorder: Any) -> None:
 
     x, _ = swings(2000, 1)
     drawn = torch.Generator().manual_seed(94)
-    for batch in data_a.batches(len(x), 24, 300):
+    for batch in data_a.batches(len(x), 24, 600):
         codes, known = model(x[batch])
         now = int(torch.randint(6, 12, (), generator=drawn))
         total = torch.zeros(())
@@ -170,7 +170,7 @@ def train_foreteller(model: Any, optimizer: Any, recorder: Any) -> None:
 
 
 def score_foreteller(model: Any) -> float:
-    """Return how often a piece three ahead is found among those of 23 other rows."""
+    """Return how often the next piece is found among those of 23 other rows."""
     import torch
 
     x, _ = swings(480, 2)
@@ -178,13 +178,13 @@ def score_foreteller(model: Any) -> float:
     with torch.no_grad():
         codes, known = model(x)
         for rows in torch.arange(480).view(20, 24):
-            alike = model.later[2](known[rows, 9]) @ codes[rows, 12].T
+            alike = model.later[0](known[rows, 9]) @ codes[rows, 10].T
             right.append((alike.argmax(1) == torch.arange(24)).float().mean())
     return torch.stack(right).mean().item()
 
 
 # C51: the distribution of what can still be earned, from steps that somebody else took on a grid.
-# The target net moves every 40 steps: the loss rises as values travel away from the goal.
+# The target net moves every 40 steps, and the loss, a cross-entropy with what it says, hardly falls.
 
 
 def walked(place: Any, way: Any) -> tuple[Any, Any, Any]:
@@ -335,71 +335,6 @@ def score_kernel(model: Any) -> float:
     with torch.no_grad():
         solved = torch.cholesky_solve(y[:, None], model.own(x))
         return explained((model(x_new, x) @ solved)[:, 0], y_new)
-
-
-# Deep image prior: a net turns noise that never changes into one noisy picture, and is stopped
-# before it has learned the noise too. There is one example, and more weights than pixels.
-
-
-@cache
-def noisy_picture() -> tuple[Any, Any]:
-    """Return a picture (1, 1, 32, 32) of stripes and discs, and the same in noise."""
-    import torch
-
-    line = torch.linspace(-1, 1, 32)
-    down, right = torch.meshgrid(line, line, indexing="ij")
-    picture = ((8 * (right + 0.5 * down)).sin() > 0).float() * 0.4 + 0.3
-    picture[(down - 0.3) ** 2 + (right + 0.3) ** 2 < 0.15] = 1.0
-    picture[(down + 0.5) ** 2 + (right - 0.4) ** 2 < 0.1] = 0.0
-    noise = torch.randn(32, 32, generator=torch.Generator().manual_seed(97))
-    return picture[None, None], (picture + 0.35 * noise)[None, None]
-
-
-def make_prior(*, width: int = 32) -> tuple[Any, Any]:
-    import torch
-    from torch import nn
-
-    class Prior(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            layers: list[Any] = []
-            for number in range(3):
-                layers += [
-                    nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect"),
-                    nn.BatchNorm2d(width),
-                    nn.LeakyReLU(0.2),
-                ]
-                if number < 2:
-                    layers.append(nn.Upsample(scale_factor=2, mode="bilinear"))
-            self.net = nn.Sequential(*layers, nn.Conv2d(width, 1, 1), nn.Sigmoid())
-            self.register_buffer("noise", 0.1 * torch.rand(1, width, 8, 8))
-
-        def forward(self) -> Any:
-            return self.net(self.noise)
-
-    torch.manual_seed(1226)
-    model = Prior()
-    return model, torch.optim.Adam(model.parameters(), lr=1e-2)
-
-
-def train_prior(model: Any, optimizer: Any, recorder: Any) -> None:
-    from torch.nn import functional
-
-    _, noisy = noisy_picture()
-    model.train()
-    for _ in range(250):
-        descend(optimizer, functional.mse_loss(model(), noisy), recorder)
-
-
-def score_prior(model: Any) -> float:
-    """Return the share of the clean picture's variance that is explained; the noisy one's is 0."""
-    import torch
-
-    clean, noisy = noisy_picture()
-    model.train()
-    with torch.no_grad():
-        left = (model() - clean).square().mean() / (noisy - clean).square().mean()
-    return 1 - left.item()
 
 
 # GloVe: words of two tables whose product is the logarithm of how often they meet; a weighted sum
@@ -612,13 +547,13 @@ def signs(held_out: bool) -> Any:
     line = torch.linspace(-1, 1, 12)
     grid = torch.stack(torch.meshgrid(line, line, indexing="ij"), 2)
     ends = 1.6 * torch.rand(40, 1, 3, 2, 2, generator=drawn) - 0.8
-    ends = ends + 0.07 * torch.randn(40, 12, 3, 2, 2, generator=drawn)
+    ends = ends + 0.08 * torch.randn(40, 12, 3, 2, 2, generator=drawn)
     step = torch.linspace(0, 1, 8)[:, None]
     points = ends[..., 0, None, :] * step + ends[..., 1, None, :] * (1 - step)
     points = points.flatten(2, 3)[:, :, None, None]
     far = (grid[None, None, :, :, None] - points).square().sum(-1).amin(-1)
     x = torch.exp(-far / 0.015)
-    return (x + 0.15 * torch.randn(x.shape, generator=drawn))[:, :, None]
+    return (x + 0.4 * torch.randn(x.shape, generator=drawn))[:, :, None]
 
 
 def make_prototypes(*, width: int = 32) -> tuple[Any, Any]:
@@ -656,7 +591,7 @@ def train_prototypes(model: Any, optimizer: Any, recorder: Any) -> None:
 
     drawn = torch.Generator().manual_seed(103)
     model.train()
-    for _ in range(200):
+    for _ in range(300):
         descend(optimizer, functional.cross_entropy(*episode(model, signs(False), drawn)), recorder)
 
 
@@ -696,7 +631,7 @@ def make_robust(*, width: int = 24) -> tuple[Any, Any]:
     return model, torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
 
 
-def moved(model: Any, x: Any, y: Any, *, reach: float = 0.25, steps: int = 5) -> Any:
+def moved(model: Any, x: Any, y: Any, *, reach: float = 0.15, steps: int = 5) -> Any:
     """Return digits of 0..1 that were moved by up to `reach` a pixel, uphill the loss."""
     import torch
     from torch.nn import functional
@@ -716,7 +651,7 @@ def train_robust(model: Any, optimizer: Any, recorder: Any) -> None:
     from tests.zoo import data_a
 
     x, y, *_ = data_a.digits()
-    for batch in data_a.batches(len(y), 32, 250):
+    for batch in data_a.batches(len(y), 32, 350):
         worst = moved(model, x[batch], y[batch])
         descend(optimizer, functional.cross_entropy(model(worst), y[batch]), recorder)
 
@@ -776,14 +711,6 @@ MEMBERS = [
         train=train_kernel,
         score=score_kernel,
         learned=0.6,
-    ),
-    Member(
-        name="fresh10-prior-32-one-noisy-picture",
-        family="deep image prior",
-        make=make_prior,
-        train=train_prior,
-        score=score_prior,
-        learned=0.4,
     ),
     Member(
         name="fresh10-glove-12-themes-adagrad",
