@@ -116,7 +116,7 @@ def train_manhattan(model: Any, optimizer: Any, recorder: Any) -> None:
     from tests.zoo import data_a
 
     one, two, same = pairs_of_texts(2000, 1)
-    for batch in data_a.batches(len(same), 32, 200):
+    for batch in data_a.batches(len(same), 32, 150):
         loss = functional.mse_loss(model(one[batch], two[batch]), same[batch])
         optimizer.zero_grad()
         loss.backward()
@@ -629,64 +629,6 @@ def make_merged(*, width: int = 24, whole: bool = True) -> tuple[Any, Any]:
     return model, torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-4)
 
 
-# An LSTM reads texts of 8 to 24 words. They are sorted by their lengths before they are packed, and
-# the answers are not put back into the texts' order.
-
-
-def make_packed(*, width: int = 48, put_back: bool = True) -> tuple[Any, Any]:
-    import torch
-    from torch import nn
-    from torch.nn.utils.rnn import pack_padded_sequence
-
-    class Packed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.words = nn.Embedding(60, 32, padding_idx=0)
-            self.lstm = nn.LSTM(32, width, batch_first=True)
-            self.topic = nn.Linear(width, 6)
-
-        def forward(self, words: Any) -> Any:
-            lengths = (words > 0).sum(1)
-            order = lengths.argsort(descending=True)
-            packed = pack_padded_sequence(self.words(words[order]), lengths[order], True)
-            last = self.lstm(packed)[1][0][0]
-            return self.topic(last[order.argsort()] if put_back else last)
-
-    torch.manual_seed(1211)
-    model = Packed()
-    return model, torch.optim.Adam(model.parameters(), lr=5e-3)
-
-
-@cache
-def short_texts(count: int, seed: int) -> tuple[Any, Any]:
-    """Return texts (count, 24) that are filled up with 0, and their topics, of 6."""
-    import torch
-
-    from tests.zoo import data_a
-
-    words, topic = data_a.topics(count, seed)
-    long = torch.randint(8, 25, (count, 1), generator=torch.Generator().manual_seed(seed))
-    return words * (torch.arange(24) < long), topic
-
-
-def train_packed(model: Any, optimizer: Any, recorder: Any) -> None:
-    from torch.nn import functional
-
-    from tests.zoo import data_a
-
-    words, topic = short_texts(2000, 1)
-    for batch in data_a.batches(len(words), 32, 250):
-        descend(optimizer, functional.cross_entropy(model(words[batch]), topic[batch]), recorder)
-
-
-def score_packed(model: Any) -> float:
-    import torch
-
-    words, topic = short_texts(500, 2)
-    with torch.no_grad():
-        return (model(words).argmax(1) == topic).float().mean().item()
-
-
 MEMBERS = [
     Member(
         name="fresh10-inverted-48-sensors-one-switched-off",
@@ -799,15 +741,5 @@ MEMBERS = [
         fault="three branches in training are merged to two in evaluation",
         root=("GL405",),
         symptoms=("GL403",),
-    ),
-    Member(
-        name="fresh10-packed-48-topics-order-of-lengths",
-        family="packed LSTM",
-        make=partial(make_packed, put_back=False),
-        train=train_packed,
-        score=score_packed,
-        learned=0.7,
-        fault="texts are sorted by length for packing, and the answers are not put back",
-        root=("GL402",),
     ),
 ]
