@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
@@ -217,6 +217,8 @@ class ShrinkingWeights(Rule):
         if pull.kind == "penalty" and np.isfinite(pull.strength):
             evidence += f", and the gradient points along the weights (cosine {pull.strength:.2f})"
         layers = hits.layers
+        states = outcomes(run)
+        gains = all(states[seed].gains for seed in hits.which)
         what = "shrink"
         if pull.kind == "held":
             what, who = "stay near 0", f"weight decay {number(decay)}"
@@ -225,7 +227,7 @@ class ShrinkingWeights(Rule):
         return self.finding(
             hits,
             Window(0, int(finite_prefix(run)[hits.which].max())),
-            severity=severity(run, hits.which, harmless=WARNING),
+            severity=severity(run, hits.which, harmless=NOTE if gains else WARNING),
             value=pull.left,
             limit=float(self.limit("fallen")),
             message=f"The weights of {span(layers)} {what}{seeds(hits.replicates)}: {who} "

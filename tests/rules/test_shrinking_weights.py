@@ -18,6 +18,7 @@ from tests.rules.runs import (
 
 FAILED, SLOW = wavering(BASELINE, 200), wavering(1.0, 200)
 LEARNED = wavering(stepping(BASELINE, 0.5, 100, 200), 200)
+GAINS = wavering(stepping(BASELINE, 0.7 * BASELINE, 100, 200), 200)
 ADAM = {"optimizer": "adam", "weight_decay": 0.01}
 ADAMW = {"optimizer": "adamw", "weight_decay": 0.1}
 
@@ -49,7 +50,8 @@ def test_a_penalty_acts_on_half_of_the_matrices_at_least(layers, expected):
 
 
 @pytest.mark.parametrize(
-    ("loss", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+    ("loss", "expected"),
+    [(LEARNED, ""), (GAINS, "note"), (SLOW, "warning"), (FAILED, "error")],
 )
 def test_weights_may_shrink_in_a_net_that_learns(loss, expected):
     assert severity(shrinking(0.5, loss, grad_weight_cosine=0.99), "GL309") == expected

@@ -60,6 +60,14 @@ class Outcome:
     progress: float = np.nan
 
     @property
+    def gains(self) -> bool:
+        """Whether it is clearly better than a constant by now, and got there by falling: what is
+        left may be what dropout or noise in the targets leaves.
+        """
+        better = self.state == LEARNED or self.share < AS_GOOD_AS_CONSTANT
+        return better and self.progress >= CLEAR_FALL
+
+    @property
     def failed(self) -> bool:
         """Whether the seed is known not to have learned."""
         return self.state == NOT_LEARNED
