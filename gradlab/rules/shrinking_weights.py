@@ -217,8 +217,7 @@ class ShrinkingWeights(Rule):
         if pull.kind == "penalty" and np.isfinite(pull.strength):
             evidence += f", and the gradient points along the weights (cosine {pull.strength:.2f})"
         layers = hits.layers
-        states = outcomes(run)
-        gains = all(states[seed].gains for seed in hits.which)
+        gains = all(outcomes(run)[seed].gains for seed in hits.which)
         what = "shrink"
         if pull.kind == "held":
             what, who = "stay near 0", f"weight decay {number(decay)}"
