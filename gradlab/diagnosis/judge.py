@@ -127,8 +127,9 @@ def _with_limits(
 
 def _not_measured(run: Run) -> tuple[str, ...]:
     """Name the parameters that the record leaves out."""
-    names = run.provenance.get("not_measured")
-    if not isinstance(names, (list, tuple)) or not names:
+    given = run.provenance.get("not_measured")
+    names = [str(each) for each in given] if isinstance(given, (list, tuple)) else []
+    if not names:
         return ()
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     hold = "hold" if more else "holds"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -53,10 +54,13 @@ class Writer:
                 if name in tables and tables[name].num_rows:
                     self._append(name, tables[name])
         except OSError as error:
-            raise RunError(
-                f"{self.folder} cannot be written to: {error}; free some space or choose another "
-                f"folder"
-            ) from None
+            gone = error.errno == errno.ENOENT
+            advice = (
+                "leave it where it is until the recording ends"
+                if gone
+                else "free some space or choose another folder"
+            )
+            raise RunError(f"{self.folder} cannot be written to: {error}; {advice}") from None
         self._torn = False
 
     def _append(self, name: str, table: pa.Table) -> None:
