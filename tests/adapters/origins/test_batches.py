@@ -107,6 +107,31 @@ def test_replay_changes_nothing():
     assert torch.equal(state, torch.get_rng_state())
 
 
+class Averaged(Root):
+    """Its norm reads the batch, which is finite: the averages stay so, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4, momentum=0.5)
+
+    def forward(self, x):
+        self.norm(x)
+        return super().forward(x)
+
+
+def test_a_pass_that_is_run_again_leaves_the_averages_of_a_norm_as_they_were():
+    """PyTorch's kernels write them without counting it."""
+    model = Averaged()
+    norm = nn.BatchNorm1d(4, momentum=0.5)
+    for step in range(BREAK + 1):
+        norm(batch(step)[0])
+    recorder, _ = trained(model)
+    assert torch.equal(model.norm.running_mean, norm.running_mean)
+    recorder.replay()
+    for name, buffer in model.norm.named_buffers():
+        assert torch.equal(buffer, norm.get_buffer(name)), name
+
+
 def test_it_is_written_only_where_that_is_asked_for(tmp_path):
     trained(out=tmp_path / "memory")
     trained(out=tmp_path / "disk", keep_batch=True)

@@ -146,6 +146,8 @@ def buffers(modules: list[nn.Module]) -> Iterator[None]:
             for buffer, version, value in values.values():
                 if buffer._version != version:
                     buffer.copy_(value)
+                elif not torch.equal(buffer, value):  # batch norm's kernels write uncounted
+                    buffer.data.copy_(value)  # nor is this counted: autograd may hold it
         for module, buffers in zip(modules, kept, strict=True):
             if not _identical(module._buffers, buffers):
                 module._buffers.clear()
