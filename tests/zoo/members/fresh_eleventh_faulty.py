@@ -93,7 +93,6 @@ def make_res2(*, width: int = 32, spent: bool = False) -> tuple[Any, Any]:
         nn.Conv2d(1, width, 3, padding=1),
         nn.BatchNorm2d(width),
         nn.ReLU(),
-        Res2(),
         nn.MaxPool2d(2),
         Res2(),
         Res2(),
@@ -116,7 +115,7 @@ def train_res2(model: Any, optimizer: Any, recorder: Any) -> None:
 
     x, y = hidden_digits(3)
     model.train()
-    for batch in data_a.batches(len(x), 32, 240):
+    for batch in data_a.batches(len(x), 32, 180):
         descend(optimizer, functional.cross_entropy(model(x[batch]), y[batch]), recorder)
 
 
@@ -183,7 +182,7 @@ def train_independent(model: Any, optimizer: Any, recorder: Any) -> None:
     from tests.zoo import data_a
 
     x, kind = first_of_all(2000, 1)
-    for batch in data_a.batches(len(x), 32, 250):
+    for batch in data_a.batches(len(x), 32, 200):
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(x[batch]), kind[batch])
         loss.backward()
@@ -247,7 +246,7 @@ def train_ghost(model: Any, optimizer: Any, recorder: Any, *, usual: float | Non
 
     x, y, *_ = data_b.digits()
     model.train()
-    for batch in data_b.batches(len(y), 32, 160):
+    for batch in data_b.batches(len(y), 32, 130):
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(x[batch]), y[batch])
         loss.backward()
@@ -458,20 +457,19 @@ def score_experts(model: Any, *, divided: bool = True) -> float:
         return max(-1.0, explained(model(scaled(x, divided=divided)), y))
 
 
-# A ResNeXt for a chip that knows weights of -s, 0 and s. Weights are rounded to them in evaluation
+# A ResNeXt for a chip that knows weights of -s and s. Weights are rounded to them in evaluation
 # mode alone; without the fault in training too, and the gradient goes straight through.
 
 
-def make_ternary(*, width: int = 32, always: bool = True) -> tuple[Any, Any]:
+def make_binary(*, width: int = 32, always: bool = True) -> tuple[Any, Any]:
     import torch
     from torch import nn
 
-    class Ternary(nn.Conv2d):
+    class Binary(nn.Conv2d):
         def forward(self, input: Any) -> Any:
             weight = self.weight
             if always or not self.training:
-                size = 1.5 * weight.detach().abs().mean()
-                low = size * (weight.detach() / size).round().clamp(-1, 1)
+                low = weight.detach().abs().mean() * weight.detach().sign()
                 weight = weight + (low - weight).detach()
             return self._conv_forward(input, weight, self.bias)
 
@@ -479,13 +477,13 @@ def make_ternary(*, width: int = 32, always: bool = True) -> tuple[Any, Any]:
         def __init__(self) -> None:
             super().__init__()
             self.body = nn.Sequential(
-                Ternary(width, width, 1, bias=False),
+                Binary(width, width, 1, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
-                Ternary(width, width, 3, padding=1, groups=8, bias=False),
+                Binary(width, width, 3, padding=1, groups=8, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
-                Ternary(width, width, 1, bias=False),
+                Binary(width, width, 1, bias=False),
                 nn.BatchNorm2d(width),
             )
 
@@ -497,7 +495,7 @@ def make_ternary(*, width: int = 32, always: bool = True) -> tuple[Any, Any]:
         nn.Conv2d(1, width, 3, padding=1),
         nn.BatchNorm2d(width),
         nn.ReLU(),
-        *(Block() for _ in range(4)),
+        *(Block() for _ in range(3)),
         nn.AdaptiveAvgPool2d(2),
         nn.Flatten(),
         nn.Linear(4 * width, 10),
@@ -505,18 +503,18 @@ def make_ternary(*, width: int = 32, always: bool = True) -> tuple[Any, Any]:
     return model, torch.optim.Adam(model.parameters(), lr=3e-3)
 
 
-def train_ternary(model: Any, optimizer: Any, recorder: Any) -> None:
+def train_binary(model: Any, optimizer: Any, recorder: Any) -> None:
     from torch.nn import functional
 
     from tests.zoo import data_b
 
     x, y, *_ = data_b.digits()
     model.train()
-    for batch in data_b.batches(len(y), 32, 200):
+    for batch in data_b.batches(len(y), 32, 160):
         descend(optimizer, functional.cross_entropy(model(x[batch]), y[batch]), recorder)
 
 
-# REINFORCE on a board of 4 x 4, whose returns are standardized over each walk. A walk that comes to
+# REINFORCE on a board of 5 x 5, whose returns are standardized over each walk. A walk that comes to
 # its end in one step has one return, and the standard deviation of one number is NaN.
 
 
@@ -524,31 +522,31 @@ def make_walker(*, width: int = 64) -> tuple[Any, Any]:
     import torch
 
     torch.manual_seed(1319)
-    model = stack(16, width, 4)
+    model = stack(25, width, 4)
     return model, torch.optim.Adam(model.parameters(), lr=5e-3)
 
 
 def stepped(place: int, way: int) -> int:
-    """Return where a step on the board leads; 15 is the end."""
-    down, right = divmod(place, 4)
-    down = min(3, max(0, down + (way == 1) - (way == 3)))
-    right = min(3, max(0, right + (way == 0) - (way == 2)))
-    return 4 * down + right
+    """Return where a step on the board leads; 24 is the end."""
+    down, right = divmod(place, 5)
+    down = min(4, max(0, down + (way == 1) - (way == 3)))
+    right = min(4, max(0, right + (way == 0) - (way == 2)))
+    return 5 * down + right
 
 
 def walk(model: Any, place: int, drawn: Any) -> tuple[Any, Any, Any]:
-    """Return the places and ways of a walk of at most 25 steps, and its discounted returns."""
+    """Return the places and ways of a walk of at most 30 steps, and its discounted returns."""
     import torch
 
     places, ways = [], []
     with torch.no_grad():
-        chances = model(torch.eye(16)).softmax(1).nan_to_num(0.25)
-    while place != 15 and len(ways) < 25:
+        chances = model(torch.eye(25)).softmax(1).nan_to_num(0.25)
+    while place != 24 and len(ways) < 30:
         way = int(torch.multinomial(chances[place], 1, generator=drawn))
         places.append(place)
         ways.append(way)
         place = stepped(place, way)
-    earned = float(place == 15)
+    earned = float(place == 24)
     left = torch.arange(len(ways) - 1, -1, -1)
     return torch.tensor(places), torch.tensor(ways), earned * 0.9**left
 
@@ -556,12 +554,12 @@ def walk(model: Any, place: int, drawn: Any) -> tuple[Any, Any, Any]:
 def train_walker(model: Any, optimizer: Any, recorder: Any, *, unbiased: bool = False) -> None:
     import torch
 
-    drawn = torch.Generator().manual_seed(122)
-    seen = torch.eye(16)
-    for _ in range(250):
+    drawn = torch.Generator().manual_seed(127)
+    seen = torch.eye(25)
+    for _ in range(300):
         total = torch.zeros(())
         for _ in range(4):
-            start = int(torch.randint(15, (), generator=drawn))
+            start = int(torch.randint(24, (), generator=drawn))
             places, ways, returns = walk(model, start, drawn)
             returns = (returns - returns.mean()) / (returns.std(unbiased=unbiased) + 1e-8)
             chances = model(seen[places]).log_softmax(1)
@@ -570,17 +568,17 @@ def train_walker(model: Any, optimizer: Any, recorder: Any, *, unbiased: bool = 
 
 
 def score_walker(model: Any) -> float:
-    """Return from how many of the 15 places the likeliest ways lead to the end in eight steps."""
+    """Return from how many of the 24 places the likeliest ways lead to the end in ten steps."""
     import torch
 
     with torch.no_grad():
-        ways = model(torch.eye(16)).argmax(1).tolist()
+        ways = model(torch.eye(25)).argmax(1).tolist()
     come = 0
-    for place in range(15):
-        for _ in range(8):
-            place = place if place == 15 else stepped(place, ways[place])
-        come += place == 15
-    return come / 15
+    for place in range(24):
+        for _ in range(10):
+            place = place if place == 24 else stepped(place, ways[place])
+        come += place == 24
+    return come / 24
 
 
 # A denoising autoencoder of digits, with an optimizer for each half. By a slip of copying, the
@@ -594,8 +592,8 @@ def make_halves(*, width: int = 128) -> tuple[Any, Any]:
     torch.manual_seed(1320)
     model = nn.ModuleDict({"encoder": stack(64, width, 24), "decoder": stack(24, width, 64)})
     return model, [
-        torch.optim.SGD(model["encoder"].parameters(), lr=0.3, momentum=0.9),
-        torch.optim.SGD(model["decoder"].parameters(), lr=0.3, momentum=0.9),
+        torch.optim.SGD(model["encoder"].parameters(), lr=0.1, momentum=0.9),
+        torch.optim.SGD(model["decoder"].parameters(), lr=0.1, momentum=0.9),
     ]
 
 
@@ -637,7 +635,7 @@ MEMBERS = [
         make=partial(make_space, factor=0.07),
         train=train_space,
         score=score_space,
-        learned=0.5,
+        learned=0.65,
         fault="cosines are multiplied by a temperature of 0.07, not divided: labels stay alike",
         root=("GL106",),
         symptoms=("GL101", "GL302", "GL312", "GL402"),
@@ -713,11 +711,11 @@ MEMBERS = [
     Member(
         name="fresh11-resnext-32-digits-rounded-in-evaluation",
         family="ResNeXt",
-        make=partial(make_ternary, always=False),
-        train=train_ternary,
+        make=partial(make_binary, always=False),
+        train=train_binary,
         score=score_digits,
         learned=0.7,
-        fault="weights are rounded to three values in evaluation, and not in training",
+        fault="weights are rounded to two values in evaluation, and not in training",
         root=("GL405",),
         symptoms=("GL403",),
     ),
@@ -730,7 +728,7 @@ MEMBERS = [
         learned=0.7,
         fault="the standard deviation of one return, where a walk takes one step: NaN",
         root=("GL001",),
-        symptoms=("GL102", "GL103"),
+        symptoms=("GL102", "GL103", "GL302", "GL402"),
         watch={"objective": "moving"},
     ),
     Member(
