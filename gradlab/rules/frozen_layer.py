@@ -112,7 +112,7 @@ class FrozenLayer(Rule):
         for k, stop in enumerate(prefix):
             if stop < self.limit("minimum"):
                 continue  # too short to tell
-            e, u = nanmedian(felt[:stop, k]), nanmedian(run["update_ratio"][:stop, k])
+            e, u = nanmedian(felt[:stop, k]), _pace(run, k, int(stop))
             pace[k] = u
             steps = elapsed(run, int(stop))
             e = np.ones_like(e) if np.isnan(e).all() else e  # a loss that measures nothing
@@ -204,6 +204,23 @@ class FrozenLayer(Rule):
             remedies=_remedies(run, () if whole else layers),
             columns=("update_ratio", "grad_norm"),
         )
+
+
+def _pace(run: Run, seed: int, stop: int) -> Array:
+    """Return what a step moves each layer by, as a part of its weights' norm (L,): the median.
+
+    Of a layer that is left out of some steps, as by stochastic depth, the median of the others,
+    times their share.
+    """
+    ratio = run["update_ratio"][:stop, seed]
+    plain = nanmedian(ratio)
+    if "grad_norm" not in run:
+        return plain
+    measured = np.isfinite(ratio)
+    gradient = np.where(run.recorded("grad_norm"), run["grad_norm"], 0.0)[:stop, seed]
+    reached = measured & (gradient > 0)
+    share = reached.sum(axis=0) / np.maximum(measured.sum(axis=0), 1)
+    return np.where(share > 0, share * nanmedian(np.where(reached, ratio, np.nan)), plain)
 
 
 def _scale(run: Run, seed: int) -> float:

@@ -33,6 +33,18 @@ def test_the_finding_names_the_layer_and_asks_for_the_optimizer():
     assert finding.remedies[0].parameters == {"layers": [2]}
 
 
+@pytest.mark.parametrize(("gradient", "expected"), [(0.0, False), (1.0, True)])
+def test_a_layer_that_is_left_out_of_most_steps_moves_in_the_others(gradient, expected):
+    """As by stochastic depth; one that stays where it is though a gradient comes does not."""
+    taken = np.arange(60) % 3 == 0
+    ratio = np.full((60, 2, 4), 0.001)
+    ratio[~taken, :, 1] = 0.0
+    norm = np.ones((60, 2, 4))
+    norm[~taken, :, 1] = gradient
+    run = make_run(steps=LEARNED, update_ratio=ratio, grad_norm=norm)
+    assert fires(run, "GL302") == expected
+
+
 def elastic(elasticity, way):
     """A second layer of that elasticity, which goes `way` times its own length in the run."""
     p = np.array([1.0, elasticity * 2.3 / 8, 1.0, 1.0])
