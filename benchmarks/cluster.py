@@ -36,7 +36,8 @@ NETWORKS = ["sigmoid:glorot_normal", "tanh:glorot_normal", "relu:he_normal", "re
 GRID = {"networks": NETWORKS, "depths": [2, 5, 10, 20, 50], "width": 64, "seeds": 8}
 SHORT = {"networks": NETWORKS[:3], "depths": [2, 5, 10, 15], "width": 16, "seeds": 2}
 WHOLE = 500  # iterations of the default grid
-LONG = 1000  # iterations with which it takes two cores two minutes and more
+RATES = {"learning_rate": [0.01, 0.03, 0.1]}
+LONG = 400  # iterations with which the grid at these rates takes two cores two minutes and more
 WORKERS = {"cluster of 2": 2, "cluster of 1": 1}
 PARTS = ("scaling", "overhead", "schedule", "kills", "kills-url", "scheduler")
 
@@ -113,9 +114,12 @@ def scaling(rounds: int, iterations: int) -> None:
 
 
 def efficiency(rounds: int, iterations: int) -> None:
-    """Print the rate of a cluster of two workers over that of two plain processes."""
-    plans = plans_of(GRID, iterations=iterations)
-    print(f"the default grid, {len(plans)} cells, {iterations} iterations:")
+    """Print the rate of a cluster of two workers over that of two plain processes.
+
+    With few cells chance decides: which worker gets the last long one.
+    """
+    plans = plans_of(GRID, iterations=iterations, sweep=RATES)
+    print(f"the default grid at three rates, {len(plans)} cells, {iterations} iterations:")
     print_rates(in_turn(plans, rounds, ["cluster of 2"]))
 
 
