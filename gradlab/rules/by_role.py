@@ -8,7 +8,7 @@ import numpy as np
 
 from gradlab.rules.places import place
 from gradlab.rules.remedies import Remedy, remedy
-from gradlab.rules.stream_places import ADDITION, Growth
+from gradlab.rules.stream_places import ADDITION, Growth, branch_of
 from gradlab.rules.wording import number
 from gradlab.run import Run
 
@@ -110,7 +110,7 @@ def branch_width(run: Run, where: Growth | None) -> int | None:
     homes, roles, reads = (run.layer(name) for name in ("block", "role", "fan_in"))
     first: dict[tuple[str, str], float] = {}
     for layer in where.layers:
-        branch = (str(homes[layer - 1]), str(roles[layer - 1]).split(".")[0])
+        branch = (str(homes[layer - 1]), branch_of(roles[layer - 1]))
         first.setdefault(branch, float(reads[layer - 1]))
     widths = set(first.values())
     width = widths.pop() if len(widths) == 1 else np.nan

@@ -9,11 +9,11 @@ import numpy as np
 
 from gradlab.rules.cause import factor
 from gradlab.rules.places import span_of_blocks
+from gradlab.rules.snippets import LOOKUPS
 from gradlab.rules.windows import nanmedian
 from gradlab.run import Run
 
 ADDITION = "addition"  # the kind of a row of `run.blocks` that is one branch of a block
-LOOKUPS = ("lookup", "embedding")
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,11 @@ def _branches(run: Run, growing: np.ndarray, blocks: tuple[str, ...]) -> tuple[s
     return tuple(branch for branch, count in counts.items() if 2 * count >= len(blocks))
 
 
+def branch_of(role: object) -> str:
+    """Return the branch that a layer is part of: "attn" of "attn.proj"."""
+    return str(role).split(".")[0]
+
+
 def _matrices(run: Run, blocks: tuple[str, ...], branches: tuple[str, ...]) -> tuple[int, ...]:
     """Return the matrices of the branches of blocks; of the blocks whole where none is named."""
     homes, roles, kinds = (run.layer(name) for name in ("block", "role", "kind"))
@@ -139,5 +144,5 @@ def _matrices(run: Run, blocks: tuple[str, ...], branches: tuple[str, ...]) -> t
         for k in range(run.matrices.shape[2])
         if str(homes[k]) in blocks
         and str(kinds[k]).lower() not in LOOKUPS
-        and (not branches or str(roles[k]).split(".")[0] in branches)
+        and (not branches or branch_of(roles[k]) in branches)
     )

@@ -78,7 +78,8 @@ def additions(root: Edge, start: int) -> list[Addition]:
     return found[::-1]
 
 
-def _is_parameter(node: Any) -> bool:
+def is_parameter(node: Any) -> bool:
+    """Whether a node of the graph stands for a parameter."""
     return _is_leaf(node) and isinstance(node.variable, nn.Parameter)
 
 
@@ -98,7 +99,7 @@ def _order(node: Any) -> int:
 def _signals(node: Any) -> Iterator[tuple[int, Edge]]:
     """Yield the inputs of a node that are no parameters, with their numbers."""
     for index, edge in enumerate(node.next_functions):
-        if edge[0] is not None and not _is_parameter(edge[0]):
+        if edge[0] is not None and not is_parameter(edge[0]):
             yield index, edge
 
 
@@ -189,7 +190,7 @@ def _weights(node: Any, depth: int = 3) -> Iterator[nn.Parameter]:
     """Yield the parameter behind a node, looking through a few views of it (a transposition)."""
     if node is None:
         return
-    if _is_parameter(node):
+    if is_parameter(node):
         yield node.variable
     elif depth and type(node).__name__ in VIEWS:
         yield from _weights(node.next_functions[0][0], depth - 1)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gradlab.activations import SELU_SCALE
+from gradlab.adapters.torch.observe.additions import is_parameter
 from gradlab.adapters.torch.observe.product import FACTORS, product_of
 
 NODES_SEEN = 64  # of the graph behind one input: past a block, and not down a whole residual stream
@@ -111,8 +112,7 @@ def sources(read: Tensor, producers: Producers) -> list[Source]:
 
 
 def _is_bias(edge: Any) -> bool:
-    node = edge[0]
-    return type(node).__name__ == "AccumulateGrad" and isinstance(node.variable, nn.Parameter)
+    return is_parameter(edge[0])
 
 
 def applied(node: Any) -> Applied | None:
