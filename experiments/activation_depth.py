@@ -15,7 +15,7 @@ from gradlab.comparison import Comparison
 
 TITLE = "What depth does to a network"
 QUESTION = "What does depth do to sigmoid, tanh and relu networks?"
-ORDER = 10.0
+ORDER = 12.0
 SECONDS = 13
 SPREADS = True  # trains on every core
 

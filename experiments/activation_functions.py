@@ -23,7 +23,7 @@ from gradlab.report.pictures.draw import DASHES, LINES, MEASURED, PREDICTED
 
 TITLE = "Activation functions and their slopes"
 QUESTION = "What is left of a gradient after L slopes of an activation function?"
-ORDER = 6.0
+ORDER = 8.0
 SECONDS = 3
 
 NAMES = tuple(name for name in ACTIVATIONS if name != "identity")

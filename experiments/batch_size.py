@@ -23,7 +23,7 @@ from gradlab.report.pictures.draw import LINES, MEASURED, NEUTRAL, PREDICTED
 
 TITLE = "Gradient descent, SGD and mini-batches"
 QUESTION = "How many examples should a step look at?"
-ORDER = 2.0
+ORDER = 4.0
 SECONDS = 10
 
 POINTS, LEARNING_RATE, START = 10_000, 0.05, np.array([-2.5, 2.0])

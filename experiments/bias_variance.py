@@ -25,7 +25,7 @@ from gradlab.report.pictures.draw import LINES, MEASURED, NEUTRAL, PREDICTED
 
 TITLE = "Bias and variance"
 QUESTION = "When does a network learn the noise instead of the curve?"
-ORDER = 9.0
+ORDER = 11.0
 SECONDS = 35
 
 POINTS, NOISE, WIDTH = 40, 0.5, 32

@@ -24,7 +24,7 @@ from gradlab.report.pictures.draw import LINES, NEUTRAL
 
 TITLE = "The chain rule: a sum over paths"
 QUESTION = "Where does the derivative by one weight come from?"
-ORDER = 3.0
+ORDER = 5.0
 SECONDS = 1
 
 SIZES = [4, 3, 2, 1]
@@ -119,7 +119,7 @@ print(paths.derivative(net, x, y, layer=1, row=1, column=1))  # any weight
             "Which factor makes it small",
             "The same factors as bars, on a logarithmic axis: each bar is the size of one "
             "factor, and a path's derivative is their product. The slopes φ′ of the sigmoid are "
-            "at most 1/4. Every further layer adds one of them: that is where page 7 goes on.",
+            "at most 1/4. Every further layer adds one of them: that is where page 9 goes on.",
             _factor_figure(first),
             "Bars of the factors of both paths; the slopes of the sigmoid are all below one "
             "quarter.",

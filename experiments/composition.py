@@ -21,7 +21,7 @@ from gradlab.report.pictures.draw import LINES, MEASURED, NEUTRAL, PREDICTED
 
 TITLE = "A network is a composition of functions"
 QUESTION = "Can a network of simple steps become 2 sin(x²) + √(5x)?"
-ORDER = 5.0
+ORDER = 7.0
 SECONDS = 50
 
 AT = 1.2

@@ -27,7 +27,7 @@ from gradlab.run import Run
 
 TITLE = "Cures, one at a time"
 QUESTION = "Which cure helps which illness?"
-ORDER = 11.0
+ORDER = 14.0
 SECONDS = 350
 
 SEEDS = 3
@@ -163,7 +163,7 @@ def run(*, quick: bool = False) -> Result:
     ) -> Run:
         model = Network.parse(treatment.network).build([64] + [64] * depth + [10], replicates=seeds)
         training = {"learning_rate": learning_rate, **treatment.training}
-        return gradlab.train(model, data, iterations=iterations, **training)
+        return gradlab.train(model, data, iterations=iterations, on_finding=None, **training)
 
     def treat(treatment: Treatment, *arguments: Any) -> Outcome:
         return _outcome(treatment, trained(treatment, *arguments))

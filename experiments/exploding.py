@@ -26,7 +26,7 @@ from gradlab.run import LOG_GAINS, Run
 
 TITLE = "Exploding gradients: 2 × 2 × 2"
 QUESTION = "When do weights run away, and when do they overshoot?"
-ORDER = 8.0
+ORDER = 10.0
 SECONDS = 2
 
 TRAJECTORY = (2.2, 10.8, 100.6)

@@ -22,7 +22,7 @@ from gradlab.report.pictures.draw import MEASURED, NEUTRAL, PREDICTED
 
 TITLE = "Linear regression: one neuron, a straight line"
 QUESTION = "Does gradient descent find the line that the normal equation computes?"
-ORDER = 1.1
+ORDER = 1.0
 SECONDS = 1
 
 LEARNING_RATE = 0.1
@@ -100,7 +100,7 @@ print(np.polyfit(data.x_train[:, 0], data.y_train, 1))     # the same line, comp
             "on this logarithmic axis. The inputs have variance 1, so the loss bends by λ = 2 in "
             f"both directions, and the factor is 1 − ηλ = 1 − {LEARNING_RATE} · 2 = "
             f"{1 - 2 * LEARNING_RATE:.1f}. With η above 2/λ = 1 it would grow instead: that is "
-            "the overshoot of page 8.",
+            "the overshoot of page 10.",
             _distance_figure(distance),
             "A straight falling line on a logarithmic axis, on top of the predicted one.",
         ),

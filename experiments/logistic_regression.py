@@ -21,7 +21,7 @@ from gradlab.report.pictures.draw import LINES
 
 TITLE = "Logistic regression: one neuron, a probability"
 QUESTION = "Does one sigmoid neuron find the boundary that maximum likelihood asks for?"
-ORDER = 1.2
+ORDER = 2.0
 SECONDS = 3
 
 LEARNING_RATE = 1.0

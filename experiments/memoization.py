@@ -25,7 +25,7 @@ from gradlab.report.pictures.draw import MEASURED, PREDICTED
 
 TITLE = "Memoization: why backpropagation is fast"
 QUESTION = "What does it save to compute each shared factor once?"
-ORDER = 4.0
+ORDER = 6.0
 SECONDS = 5
 
 WIDTH = 4
@@ -254,7 +254,7 @@ for depth in (5, 10, 20):
             "Time",
             "The same two programs, both plain Python, timed. The last point of the upper curve "
             "is where it takes more than a second. Each multiplication took about "
-            f"{1e9 * each:.0f} ns; for 20 hidden layers of 64 units, the net of page 7, all paths "
+            f"{1e9 * each:.0f} ns; for 20 hidden layers of 64 units, the net of page 9, all paths "
             f"would take {years:.0e} years (computed, not waited for).",
             _growth_figure(result, "seconds", "seconds"),
             "The time of all paths rises by about the factor four with each layer; "

@@ -22,7 +22,7 @@ from gradlab.report.pictures.draw import LINES, NEUTRAL
 
 TITLE = "The perceptron: one neuron, a step"
 QUESTION = "When does the perceptron stop making mistakes?"
-ORDER = 1.3
+ORDER = 3.0
 SECONDS = 10
 
 

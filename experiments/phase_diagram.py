@@ -23,7 +23,7 @@ from gradlab.theory import critical_gain, fixed_point
 
 TITLE = "The edge of chaos"
 QUESTION = "At which scale of the weights can a deep network be trained?"
-ORDER = 10.5
+ORDER = 13.0
 SPREADS = True  # trains on every core
 SECONDS = 90
 

@@ -24,7 +24,7 @@ from gradlab.run import LOG_GAINS, Run
 
 TITLE = "Vanishing gradients: 0.2 × 0.1 × 0.05"
 QUESTION = "Why do the first layers of a deep sigmoid network not learn?"
-ORDER = 7.0
+ORDER = 9.0
 SECONDS = 45
 
 FACTORS, WEIGHT, LEARNING_RATE = (0.2, 0.1, 0.05), 2.5, 1.0

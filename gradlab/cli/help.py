@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from typer.core import TyperCommand, TyperGroup
 
+OTHERS = "Options"
+"""The group of options that name none."""
+
 
 class Command(TyperCommand):
     """A command whose help lists its options in groups, and examples."""
@@ -20,12 +23,14 @@ class Command(TyperCommand):
         return ["[OPTIONS]", *(str(each.metavar or each.name) for each in arguments)]
 
     def format_options(self, ctx, formatter) -> None:
-        """Write a section for each group; options without one stand under "Options"."""
+        """Write a section for each group; options without one stand under "Options", last."""
         entries = [
             (getattr(each, "rich_help_panel", None) or _usual_group(each), _row(each, ctx))
             for each in self.get_params(ctx)
         ]
-        _write_sections(formatter, [(group, row) for group, row in entries if row is not None])
+        known = [(group, row) for group, row in entries if row is not None]
+        known.sort(key=lambda entry: entry[0] == OTHERS)  # --help comes last
+        _write_sections(formatter, known)
 
     def format_epilog(self, ctx, formatter) -> None:
         """Write the examples."""
@@ -68,7 +73,7 @@ def _is_argument(parameter) -> bool:
 
 
 def _usual_group(parameter) -> str:
-    return "Arguments" if _is_argument(parameter) else "Options"
+    return "Arguments" if _is_argument(parameter) else OTHERS
 
 
 def _row(parameter, ctx) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 
-from gradlab.errors import RuleError, suggest
+from gradlab.errors import RuleError, nearest, suggest
 from gradlab.rules import BUILT_IN, Rule
 
 GROUP = "gradlab.rules"  # the entry points by which other packages name their rules
@@ -118,6 +118,9 @@ def unknown_code(rules: Mapping[str, Rule], given: object) -> str:
         return (
             f"rule {given!r} is unknown by that name; did you mean {names[str(given).lower()]!r}?"
         )
+    near = nearest(given, names)
+    if near is not None:
+        return f"rule {given!r} is unknown; did you mean {near!r} ({names[near]})?"
     return f"rule {given!r} is unknown; {suggest(given, rules)}"
 
 

@@ -11,6 +11,7 @@ from gradlab.fixes.trial import Trial
 from gradlab.rules import Remedy
 
 HEAD = ("change", "iterations", "held out", "errors", "verdict")
+NOT_TRIED = "Not tried, because it takes your own code, data or time"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,18 @@ class Fix:
             return "nothing to fix: no rule found a fault, and the network learns"
         if not tried:
             return "nothing was tried: no remedy of the verdict can be carried out by itself"
+        if tried == 1:
+            return "nothing helped: the one change that was tried does not cure"
         return f"nothing helped: none of {tried} changes cures"
+
+    @property
+    def left(self) -> tuple[Remedy, ...]:
+        """What was not tried and is still worth a look: after a cure, for the root causes alone."""
+        if self.winner is None or self.before.diagnosis is None:
+            return self.shown
+        roots = self.before.diagnosis.findings
+        words = {str(remedy) for finding in roots for remedy in finding.remedies}
+        return tuple(remedy for remedy in self.shown if str(remedy) in words)
 
     @property
     def account(self) -> str:
@@ -131,9 +143,9 @@ class Fix:
         lines = [f"{self.name}: {self.headline}", ""]
         lines += display.columns_text(HEAD, self.rows())
         lines += ["", self.account]
-        if self.shown:
-            lines += ["", "Not tried, because it takes your own code or data:"]
-            lines += [f"  {each.words}" for each in self.shown]
+        if self.left:
+            lines += ["", f"{NOT_TRIED}:"]
+            lines += [f"  {each.words}" for each in self.left]
         if self.winner is None and self.best is not None:
             best = self.best
             lines += ["", f"The best was {best.words} ({best.score.words}), which is no cure."]

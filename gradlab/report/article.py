@@ -148,7 +148,8 @@ def _figure(figure: go.Figure, alt: str) -> dict[str, Any]:
         if key not in ("template", "height", "width")
     }
     common = draw.spec([], alt)["layout"]
-    return pack.plain({**given, "layout": {**common, **layout, "meta": common["meta"]}})
+    meta = {**layout.get("meta", {}), **common["meta"]}
+    return pack.plain({**given, "layout": {**common, **layout, "meta": meta}})
 
 
 def arrays(value: Any) -> Any:

@@ -15,20 +15,29 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from gradlab.fixes import Fix, Trial
-from gradlab.fixes.result import HEAD
+from gradlab.fixes.result import HEAD, NOT_TRIED
 from gradlab.fixes.trial import curve
 from gradlab.report.article import Article, Section, write_article
 from gradlab.report.pictures import series
-from gradlab.report.pictures.axes import factor_axis, layer_axis, layer_names, layer_word
+from gradlab.report.pictures.axes import (
+    factor_axis,
+    layer_axis,
+    layer_names,
+    layer_word,
+    log_axis,
+    title,
+)
 from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL
 from gradlab.report.wording import power, words
 
 Array = np.ndarray
 
-LEFT, RIGHT = [0.0, 0.46], [0.54, 1.0]
-HEIGHT = 320
+Spec = dict[str, Any]
+
+LEFT, RIGHT, ALL = [0.0, 0.46], [0.54, 1.0], [0.0, 1.0]
+UPPER, LOWER = [0.6, 1.0], [0.0, 0.4]  # on a phone one stands above the other
+HEIGHT, HEIGHT_ON_A_PHONE = 320, 540
 ROOM = 0.5  # decades beyond the farthest
-TICKS = ("range", "tickvals", "ticktext")
 FARTHEST = 40.0  # decades: a profile beyond is drawn as that
 
 
@@ -50,9 +59,9 @@ def fix_article(result: Fix) -> Article:
     if best is not None:
         sections += [_losses(result.before, best), _profiles(result.before, best)]
     sections.append(_trials(result))
-    if result.shown:
-        listed = "\n\n".join(_sentence(remedy.words) for remedy in result.shown)
-        sections.append(Section("Not tried: these take your own code or data", listed))
+    if result.left:
+        listed = "\n\n".join(_sentence(remedy.words) for remedy in result.left)
+        sections.append(Section(NOT_TRIED, listed))
     return Article(
         name=re.sub(r"[^A-Za-z0-9]+", "-", f"fix {result.name}").strip("-"),
         title="A cure that was tried",
@@ -72,7 +81,7 @@ def _change(result: Fix) -> Section:
     reasons = [each.remedy.evidence for each in result.winner.changes if each.remedy.evidence]
     return Section(
         f"Change: {'; '.join(result.lines)}",
-        "\n\n".join(f"It rests on: {reason}." for reason in reasons),
+        "\n\n".join(f"It rests on this: {reason.rstrip('.')}." for reason in reasons),
         table=table if len(table) else None,
         code=result.code,
     )
@@ -86,12 +95,12 @@ def _losses(before: Trial, after: Trial) -> Section:
         before,
         after,
         [([x for x, _ in each], [y for _, y in each]) for each in curves],
-        ("iteration", "loss"),
-        log=log,
+        {"title": title("iteration")},
+        log_axis("loss", values) if log else {"title": title("loss"), "type": "linear"},
     )
     return Section(
         "Loss, before and after",
-        f"Left as it was: {before.score.words}, {words(before.verdict)}. Right with the change: "
+        f"As it was: {before.score.words}, {words(before.verdict)}. With the change: "
         f"{after.score.words}, {words(after.verdict)}. The median seed, on the same scale.",
         figure,
         f"Two curves of the loss. As it was, {before.score.words} in the end; with the change, "
@@ -108,21 +117,17 @@ def _profiles(before: Trial, after: Trial) -> Section:
         decades = np.clip(decades, -FARTHEST, FARTHEST)
         names = names or (layer_names(trial.run.matrices) if known and trial.run else [])
         drawn.append((list(range(1, len(decades) + 1)), decades.tolist()))
-    ends = [power(each[1][0]) if each[1] else "unknown" for each in drawn]
+    ends = [f"{power(each[1][0])} times" if each[1] else "not recorded" for each in drawn]
     first = layer_word(1, names)
-    figure = _pair(before, after, drawn, ("layer", "of the last layer's"))
     values = [value for each in drawn for value in each[1] if np.isfinite(value)] or [0.0]
-    axis = factor_axis("of the last layer's", min(values) - ROOM, max(values) + ROOM)
-    across = layer_axis(max(len(each[0]) for each in drawn), names)
-    figure.update_layout(yaxis=axis, yaxis2={key: axis[key] for key in TICKS})
-    figure.update_xaxes({key: each for key, each in across.items() if key != "title"})
+    up = factor_axis("of the last layer's", min(values) - ROOM, max(values) + ROOM)
+    across = layer_axis(max(len(each[0]) for each in drawn), names) | {"title": title("layer")}
+    said = f"At {first}: {ends[0]} as it was, {ends[1]} with the change."
     return Section(
         "The gradient's way through the layers, before training",
-        "The signal at each layer relative to the last layer's, at the first iteration. At "
-        f"{first} it is {ends[0]} times it as it was, and {ends[1]} times with the change.",
-        figure,
-        f"Two profiles of the gradient by layer: × {ends[0]} of the last layer's at {first} as it "
-        f"was, × {ends[1]} with the change.",
+        f"The signal at each layer over the last layer's, at the first iteration. {said}",
+        _pair(before, after, drawn, across, up),
+        f"Two profiles of the gradient by layer, over the last layer's. {said}",
     )
 
 
@@ -130,11 +135,10 @@ def _pair(
     before: Trial,
     after: Trial,
     curves: Sequence[tuple[Sequence[Any], Sequence[Any]]],
-    labels: tuple[str, str],
-    *,
-    log: bool = False,
+    across: Spec,
+    up: Spec,
 ) -> go.Figure:
-    """Draw two curves side by side, whose axes have the same range."""
+    """Draw two curves side by side, on a phone one above the other; their axes are the same."""
     colours = (BROKEN, MEASURED)
     traces = [
         go.Scatter(
@@ -150,28 +154,41 @@ def _pair(
             zip(curves, colours, ("as it was", after.words), strict=True), 1
         )
     ]
-    across, up = labels
-    scale = {"type": "log", "dtick": 1} if log else {"type": "linear"}
     layout = {
-        "xaxis": {"title": {"text": across}, "domain": LEFT},
-        "xaxis2": {"title": {"text": across}, "domain": RIGHT, "matches": "x"},
-        "yaxis": {"title": {"text": up}, **scale},
-        "yaxis2": {**scale, "matches": "y", "anchor": "x2"},
+        "xaxis": {**across, "domain": LEFT},
+        "xaxis2": {**across, "domain": RIGHT, "matches": "x", "anchor": "y2"},
+        "yaxis": up,
+        "yaxis2": {**up, "title": title(""), "matches": "y", "anchor": "x2"},
         "showlegend": False,
         "height": HEIGHT,
-        "annotations": [
-            _heading(LEFT, before.words),
-            _heading(RIGHT, after.words),
-        ],
+        "annotations": [_heading(before.words, LEFT), _heading(after.words, RIGHT)],
+        "meta": {"phone": _on_a_phone(before, after)},
     }
     return go.Figure(traces, layout)
 
 
-def _heading(domain: list[float], text: str) -> dict[str, Any]:
+def _on_a_phone(before: Trial, after: Trial) -> Spec:
+    """Say what is different there: the two pictures stand one above the other."""
+    return {
+        "height": HEIGHT_ON_A_PHONE,
+        "layout": {
+            "xaxis": {"domain": ALL},
+            "xaxis2": {"domain": ALL},
+            "yaxis": {"domain": UPPER},
+            "yaxis2": {"domain": LOWER},
+            "annotations": [
+                _heading(before.words, ALL, UPPER[1]),
+                _heading(after.words, ALL, LOWER[1]),
+            ],
+        },
+    }
+
+
+def _heading(text: str, across: list[float], top: float = 1.0) -> Spec:
     return {
         "text": text,
-        "x": sum(domain) / 2,
-        "y": 1.02,
+        "x": sum(across) / 2,
+        "y": top + 0.02,
         "xref": "paper",
         "yref": "paper",
         "yanchor": "bottom",

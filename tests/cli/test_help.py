@@ -3,11 +3,15 @@
 import os
 import shlex
 import sys
+from dataclasses import fields
 
 import pytest
 import typer
 
+import gradlab
 from gradlab.cli import application
+from gradlab.comparison import plan_cells
+from gradlab.options import TrainingOptions
 from tests.cli.calls import QUICK, call, gradlab_process
 
 
@@ -63,6 +67,7 @@ def test_no_color_is_respected(tmp_path, no_color, coloured):
 
 
 COMMANDS = sorted(typer.main.get_command(application.application()).commands)
+OPTIONS = fields(TrainingOptions)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -77,7 +82,9 @@ def test_every_command_shows_examples_that_it_understands(capsys, name, monkeypa
         words = application._spread_lists(shlex.split(typed)[1:])
         assert words[0] in COMMANDS
         known = typer.main.get_command(application.application()).commands[words[0]]
-        known.make_context(words[0], words[1:])
+        given = known.make_context(words[0], words[1:]).params
+        training = {each.name: given[each.name] for each in OPTIONS if each.name in given}
+        plan_cells(["relu"], [1], width=2, data=gradlab.datasets.digits(), seeds=1, **training)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +110,12 @@ def test_the_tab_key_completes(capsys, monkeypatch, words, completed):
     assert found[: len(completed)] == completed
 
 
-@pytest.mark.parametrize("typed", ["GL101", "vanishing-gradient"])
+def test_a_misspelt_rule_is_answered_by_the_nearest_name(capsys):
+    code, _, err = call(capsys, "rule", "dead-unts")
+    assert code == 2
+    assert "did you mean 'dead-units' (GL201)?" in err
+
+
+@pytest.mark.parametrize("typed", ["GL101", "vanishing-gradient", "Vanishing-Gradient"])
 def test_a_rule_is_found_by_code_and_by_name(capsys, typed):
     assert "Vanishing gradient (GL101)" in call(capsys, "rule", typed)[1]

@@ -6,6 +6,7 @@ import pytest
 
 import gradlab
 from gradlab.fixes import engine
+from gradlab.report import fix_page
 from gradlab.report.fix_page import fix_article
 from tests.cli.calls import call, error
 
@@ -19,12 +20,13 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def recorded(tmp_path):
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "mine"
     model = gradlab.MLP([64, *[32] * 12, 10], "tanh", init="glorot_normal", gain=0.5, replicates=2)
     data = gradlab.datasets.digits()
-    gradlab.train(model, data, learning_rate=0.1, iterations=120, out=tmp_path / "mine")
-    return tmp_path / "mine"
+    gradlab.train(model, data, learning_rate=0.1, iterations=120, out=folder)
+    return folder
 
 
 def test_a_network_is_trained_and_cured_and_the_last_line_is_the_line_to_change(capsys, tmp_path):
@@ -61,7 +63,7 @@ def test_nothing_helped_exits_with_1_and_says_what_was_tried(capsys, recorded, m
     monkeypatch.setattr(engine, "LEARNS", 2.0)
     code, out, _ = call(capsys, "fix", recorded, "--budget", "1")
     assert code == 1
-    assert "nothing helped: none of 1 changes cures" in out
+    assert "nothing helped: the one change that was tried does not cure" in out
     assert "glorot_normal, gain 1" in out
     assert "change: " not in out
 
@@ -91,6 +93,15 @@ def test_the_page_shows_before_and_after_on_the_same_scales(recorded):
         assert layout.yaxis2.type == layout.yaxis.type
         before, after = section.figure.data
         assert len(before.x) == len(after.x)
+        phone = layout.meta["phone"]["layout"]
+        assert phone["yaxis2"]["domain"][1] < phone["yaxis"]["domain"][0]
     assert profile.figure.data[0].y[0] < -3 < profile.figure.data[1].y[0]
     assert tried.table.iloc[0, 0].endswith(" (the cure)")
     assert article.facts["cured"] is True
+
+
+def test_a_loss_of_forty_powers_of_ten_has_an_axis_that_can_be_read(recorded, monkeypatch):
+    result = gradlab.fix(gradlab.load(recorded), budget=0.1)
+    monkeypatch.setattr(fix_page, "curve", lambda run: [(0, 1e-2), (1, 1e38)])
+    axis = fix_page._losses(result.before, result.before).figure.layout.yaxis
+    assert (axis.type, axis.dtick, axis.exponentformat) == ("log", 10, "power")

@@ -65,7 +65,7 @@ def diff(
     ] = None,
     open_it: options.Open = False,
 ) -> int:
-    """Say where two runs part: settings, first iteration and layer, verdicts.
+    """Say where two runs part: setting, iteration, layer, verdict.
 
     Exits with 1 if the records part beyond rounding.
     """

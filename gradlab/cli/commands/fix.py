@@ -31,11 +31,16 @@ Subject = Annotated[
         "for `gradlab train --network`, which is trained first.",
     ),
 ]
+SEARCH = "Search"
 Budget = Annotated[
     float,
-    options.number("--budget", ABOVE_0, "How many whole trainings to try; parts count as parts."),
+    options.number(
+        "--budget", ABOVE_0, "How many whole trainings to try; parts count as parts.", SEARCH
+    ),
 ]
-Seconds = Annotated[float, options.number("--seconds", ABOVE_0, "How long to search at most.")]
+Seconds = Annotated[
+    float, options.number("--seconds", ABOVE_0, "How long to search at most.", SEARCH)
+]
 
 
 @options.training_options
@@ -56,10 +61,10 @@ def fix(
     seeds: options.Seeds = 8,
     **training: Any,
 ) -> int:
-    """Try the remedies of a verdict, alone and in pairs, and name the smallest change that cures.
+    """Try the remedies of a verdict, and name the change that cures.
 
-    Each is trained from the same seeds. Ctrl-C keeps what was found. The last line is the line to
-    change; exit with 1 if nothing cures.
+    Alone, then in pairs, each trained from the same seeds; the smallest change wins. Ctrl-C keeps
+    what was found. The last line is the line to change; exit with 1 if nothing cures.
     """
     from gradlab.report import write_fix
 

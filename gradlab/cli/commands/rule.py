@@ -32,5 +32,5 @@ def rule(
     from gradlab.diagnosis import project, registry
 
     named = {rule.name: known for known, rule in registry().items()}
-    output.say(project.nearest().rule(named.get(code, code)).explanation())
+    output.say(project.nearest().rule(named.get(code.lower(), code)).explanation())
     return 0

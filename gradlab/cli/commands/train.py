@@ -13,7 +13,7 @@ GROUP = "Train"
 EXAMPLES = (
     ("gradlab train --network sigmoid --depth 20 --open", "verdict and page of one network"),
     ("gradlab train --network relu:he_normal:gain=2 --depth 20", "weights twice as large"),
-    ("gradlab train --optimizer adam --clip norm:1", "Adam, its gradients clipped"),
+    ("gradlab train --optimizer adam --clip norm:most=1", "Adam, its gradients clipped"),
 )
 
 

@@ -123,7 +123,7 @@ const gradlabCommon = (() => {
       const text = title && title.text !== undefined ? title.text : title;
       const names = layout[key].ticktext || [];
       const many = key.startsWith("y") || names.length > FEW; // no room for so many names on a phone
-      if (narrow && names.length && many && /layer/.test(text)) change[key] = { ticktext: undefined, tickangle: 0 };
+      if (narrow && names.length && many && /^(step into )?layer/.test(text)) change[key] = { ticktext: undefined, tickangle: 0 };
       change[key] = { ...layout[key], ...own, ...change[key], title: { text: text || "", font: { color: soft, size }, standoff: 8 } };
       // Plotly writes powers of ten a quarter larger than all other ticks.
       if (layout[key].type === "log" && !layout[key].ticktext) change[key].tickfont = { size: size / 1.25 };
@@ -154,6 +154,17 @@ const gradlabCommon = (() => {
   // `marks` are shapes in the accent colour, laid over the picture: where the reader looks now.
   const queue = { open: false, places: [] };
 
+  // What a picture says it changes on a phone, such as two side by side that go one above the other.
+  function fitted(place, layout, narrow) {
+    const other = layout.meta?.phone;
+    if (!other) return layout;
+    place.wide ??= place.style.height;
+    place.style.height = narrow ? `${other.height}px` : place.wide;
+    if (!narrow) return layout;
+    const changed = Object.entries(other.layout).map(([key, value]) => [key, Array.isArray(value) ? value : { ...layout[key], ...value }]);
+    return { ...layout, ...Object.fromEntries(changed) };
+  }
+
   function draw(place, figure, marks = []) {
     [place.figure, place.marks] = [figure, marks];
     if (queue.open) return queue.places.push(place);
@@ -166,7 +177,8 @@ const gradlabCommon = (() => {
     // A picture follows its place a moment later by itself; the printer does not wait that long.
     const room = document.documentElement.classList.contains("paper") ? { width: place.clientWidth, height: place.clientHeight } : {};
     const shapes = [...(layout.shapes || []), ...marks.map((mark) => ({ line, ...mark }))];
-    Plotly.react(place, data.map(grown).map(spoken), themed({ ...layout, ...room, shapes }, place.clientWidth < 420), CONFIG);
+    const narrow = place.clientWidth < 420;
+    Plotly.react(place, data.map(grown).map(spoken), themed({ ...fitted(place, layout, narrow), ...room, shapes }, narrow), CONFIG);
     if (place.drawn) place.drawn();
   }
 
