@@ -115,10 +115,6 @@ def test_data_that_say_nothing_are_not_cured_and_what_was_tried_is_said():
     assert result.headline.startswith("nothing helped: ")
 
 
-def words(trial):
-    return trial.words
-
-
 def test_what_was_done_to_the_model_is_done_again_and_can_be_taken_back(data):
     model = gradlab.MLP([64, 32, 32, 32, 10], "relu", init="he_normal", replicates=2)
     push_down(model)
