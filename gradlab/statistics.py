@@ -255,6 +255,8 @@ STEP_STATISTICS: tuple[Statistic, ...] = (
     _step("target_fit", "fit of own targets",
           "criterion(answers, targets) / criterion(answers, targets of the next example)",
           cadence="costly", bad="high", made_of=("target_fit",)),
+    _step("right_share", "right answers", "share of examples whose largest answer is the target's",
+          cadence="costly", bad="low", made_of=("right_share",)),
     _step("input_rms", "inputs (rms)", "√ mean x², over the batch and the features",
           cadence="costly", bad="both", made_of=("input_rms",), logarithmic=True),
     _step("target_rms", "targets (rms)", "√ mean y², over the batch",

@@ -43,8 +43,8 @@ SHARED = (
     "rules.step_size rules.windows rules.wording rules.yardsticks rules.yardsticks.*"
 )
 RULE = (
-    "activations errors measures rules.carried_away rules.cause rules.origin rules.output_range "
-    "rules.thrown_out run statistics theory " + SHARED
+    "activations errors measures rules.carried_away rules.cause rules.mistaken_answers "
+    "rules.origin rules.output_range rules.thrown_out run statistics theory " + SHARED
 )
 
 # The longest key that a module's name starts with is its room.

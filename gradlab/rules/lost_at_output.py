@@ -9,6 +9,14 @@ import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
+from gradlab.rules.mistaken_answers import (
+    TIMID,
+    answer_remedies,
+    criterion_of,
+    mistaken,
+    repeated_operation,
+    timid_seeds,
+)
 from gradlab.rules.output_range import out_of_reach
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
@@ -18,7 +26,6 @@ from gradlab.rules.yardsticks import (
     SLOW,
     batch_size,
     column,
-    given_probabilities,
     outcomes,
     severity,
 )
@@ -26,12 +33,7 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
-OF_LOGITS = ("cross_entropy",)
 STEADY = 1e-3  # of itself: half precision keeps three digits
-TWICE = {
-    "cross_entropy": ("softmax", "log_softmax", "sigmoid"),
-    "binary_cross_entropy_with_logits": ("sigmoid",),
-}
 
 
 class LostAtOutput(Rule):
@@ -46,8 +48,10 @@ class LostAtOutput(Rule):
     as a logarithm does behind a softmax, or it is one and the same factor in a seed that learns,
     though slowly, as where the answers are divided by a constant; so is an operation that the
     criterion applies itself and that stands before it once more, a last operation whose range the
-    targets lie out of (sigmoid for targets near 20), and a criterion that takes logits or
-    logarithms and is given answers that add up to 1 in each row: probabilities.
+    targets lie out of (sigmoid for targets near 20), a criterion that takes logits or logarithms
+    and is given answers that add up to 1 in each row (probabilities), one of logarithms of
+    probabilities that comes below 0 (it was given logits), and logits that are mostly right and
+    stay too small to be sure, as cosines times a temperature do.
 
     Why it is bad
     -------------
@@ -105,7 +109,7 @@ class LostAtOutput(Rule):
 
     def missing(self, run: Run) -> str | None:
         """The output stage is needed; only a framework's adapter sees it."""
-        if column(run, "output_gain") is not None or _cut_off(run) or _mistaken(run):
+        if column(run, "output_gain") is not None or _cut_off(run) or mistaken(run):
             return None
         return (
             "needs output_gain, which this record does not hold: no operation was seen behind the "
@@ -114,7 +118,7 @@ class LostAtOutput(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the iterations at which the output stage was measured."""
-        mistaken, unreachable = _mistaken(run), out_of_reach(run)
+        wrong, unreachable = mistaken(run), out_of_reach(run)
         passed = _passed(run)
         states = outcomes(run)
         gains = column(run, "output_gain")
@@ -135,10 +139,11 @@ class LostAtOutput(Rule):
             if states[seed].state == SLOW:  # a constant factor of the answers is flat nowhere
                 harmless = bool(np.ptp(known) < STEADY * np.median(known))
             mask[seed, -1] = lost and not harmless
-        if mistaken:  # whatever passes: the criterion measures something else
+        if wrong:  # whatever passes: the criterion measures something else
             mask[:, -1] |= np.array([state.state != LEARNED for state in states])
         if unreachable:
             mask[:, -1] |= np.array([state.failed for state in states])
+        mask[timid_seeds(run), -1] = True
         hits = Hits(mask)
         if not hits.which:
             return None
@@ -150,7 +155,7 @@ class LostAtOutput(Rule):
         return self._finding(run, hits, value, states[hits.which[0]].evidence)
 
     def _finding(self, run: Run, hits: Hits, value: float, evidence: str) -> Finding:
-        mistaken = _mistaken(run) or out_of_reach(run)
+        wrong = mistaken(run) or out_of_reach(run) or TIMID * bool(timid_seeds(run))
         stage = run.output_factors
         told = (
             " x ".join(
@@ -160,10 +165,12 @@ class LostAtOutput(Rule):
             )
             or "the operations between them"
         )
-        criterion = str(_criterion(run).get("name") or "the loss")
-        start = mistaken or f"almost nothing passes from {criterion} to the last layer"
+        criterion = str(criterion_of(run).get("name") or "the loss")
+        start = wrong or f"almost nothing passes from {criterion} to the last layer"
         tail = (
-            "" if np.isnan(value) else f": {number(value)} of the gradient's norm is left ({told})"
+            ""
+            if not value < self.limit("gain")
+            else f": {number(value)} of the gradient's norm is left ({told})"
         )
         return self.finding(
             hits,
@@ -175,14 +182,9 @@ class LostAtOutput(Rule):
             f"{evidence}.",
             remedies=_remedies(run, stage),
             columns=("grad_norm",),
-            confidence="high" if mistaken or value == 0 else "medium",
+            confidence="high" if wrong or value == 0 else "medium",
             evidence=f"measured behind the last layer; {evidence}",
         )
-
-
-def _criterion(run: Run) -> Mapping:
-    given = run.config.get("criterion")
-    return given if isinstance(given, dict) else {"name": given} if given else {}
 
 
 def _passed(run: Run) -> float:
@@ -207,35 +209,14 @@ def _cut_off(run: Run) -> str:
     return next((name for name, factor in run.output_factors if factor == 0), "")
 
 
-def _repeated(run: Run) -> str:
-    """Name the operation behind the last layer that the criterion applies itself; empty where there
-    is none.
-    """
-    twice = TWICE.get(str(_criterion(run).get("name")), ())
-    names = [name for name, _ in run.output_factors]
-    return next((name for name in names if name in twice), "")
-
-
-def _mistaken(run: Run) -> str:
-    """Word what the criterion is given instead of what it asks for; empty where it is right."""
-    criterion, given = _criterion(run).get("name"), given_probabilities(run)
-    if repeated := _repeated(run):
-        return f"{repeated} stands before {criterion}, which applies it itself"
-    if given in OF_LOGITS:
-        return f"{given} takes logits, and is given probabilities"
-    if given:
-        return f"{given} takes the logarithms of probabilities, and is given the probabilities"
-    return ""
-
-
 def _remedies(run: Run, stage: Sequence[tuple[str, float]]) -> tuple[Remedy, ...]:
-    given, repeated = given_probabilities(run), _repeated(run)
-    if given and given not in OF_LOGITS:
-        return (_logarithm(given),)
+    repeated = repeated_operation(run)
+    if instead := answer_remedies(run):
+        return instead
     measured = [each for each in stage if np.isfinite(each[1])]
     blocking = min(measured, key=lambda each: each[1])[0] if measured else ""
     culprit = repeated or (stage[-2][0] if out_of_reach(run) else blocking)
-    criterion = str(_criterion(run).get("name") or "the loss")
+    criterion = str(criterion_of(run).get("name") or "the loss")
     first = (
         f"remove {culprit} from the end of the model, and give {criterion} the last layer's output "
         "as it is"
@@ -269,9 +250,3 @@ def _remedies(run: Run, stage: Sequence[tuple[str, float]]) -> tuple[Remedy, ...
         words = "for one unit use a sigmoid: a softmax over a single number is 1 whatever it is"
         found.append(Remedy("replace output operation", words, {"operation": "sigmoid"}, evidence))
     return tuple(found)
-
-
-def _logarithm(criterion: str) -> Remedy:
-    words = f"give {criterion} logarithms: log_softmax at the end of the model instead of softmax"
-    given = {"operation": "log_softmax"}
-    return Remedy("replace output operation", words, given, "each row of answers adds up to 1")

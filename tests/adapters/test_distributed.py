@@ -23,7 +23,8 @@ torch = pytest.importorskip("torch")
 from tests.adapters import ranks  # noqa: E402  # needs torch
 
 SIZE, SECONDS = 2, 240
-APART = ["criterion_baseline", "target_fit"]  # each process knows the targets that it sees
+# each process knows the targets that it sees
+APART = ["criterion_baseline", "target_fit", "right_share"]
 AGREEING = [
     f"{kind}_{training}"
     for kind in ("ddp", "fsdp")

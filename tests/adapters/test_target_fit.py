@@ -10,6 +10,7 @@ from gradlab.adapters.torch import watch  # noqa: E402
 from gradlab.adapters.torch.observe.exchanged import (  # noqa: E402
     LEAST,
     own_over_exchanged,
+    right_share,
 )
 
 F = torch.nn.functional
@@ -92,3 +93,25 @@ def test_without_a_margin_a_net_begins_at_1_and_ends_below():
     fit = trained(0.0).steps["target_fit"].dropna().to_numpy()
     assert 0.7 < fit[0] < 1.3
     assert np.median(fit[-3:]) < 0.9
+
+
+def test_the_share_of_right_answers_counts_those_that_count():
+    target = torch.arange(20) % 9
+    told = target.clone()
+    told[:5] = (told[:5] + 1) % 9
+    logits = F.one_hot(told, 9).double()
+    assert float(right_share("cross_entropy", {}, logits, target)) == 15 / 20
+    target[5:15] = -100
+    assert float(right_share("cross_entropy", {"ignore_index": -100}, logits, target)) == 5 / 10
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "target"),
+    [
+        ("mse_loss", drawn(12, 3), drawn(12, 3, seed=1)),
+        ("cross_entropy", drawn(12, 3), drawn(12, 3, seed=1).softmax(1)),
+        ("cross_entropy", drawn(LEAST - 1, 5), torch.arange(LEAST - 1) % 5),
+    ],
+)
+def test_only_classes_are_right_or_wrong(name, answer, target):
+    assert right_share(name, {}, answer, target) is None

@@ -31,6 +31,7 @@ NOW_AND_THEN = (  # NaN stands for iterations at which these were not taken
     "criterion_loss",
     "criterion_baseline",
     "target_fit",
+    "right_share",
 )
 LEARNED = {"loss": np.linspace(BASELINE, 0.1, 60)[:, None]}
 SLOW = {"loss": wavering(1.0)}  # far below the constant predictor's, but it does not fall

@@ -193,3 +193,64 @@ def test_an_nll_loss_of_probabilities_is_measured_by_the_probability_of_what_is_
     loss = -right * np.linspace(0.5, 1, 60)[:, None] ** 0.2
     steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": -0.02}
     assert severity(given_probabilities("nll_loss", steps), "GL106") == expected
+
+
+def of_logarithms(criterion, last, loss=None):
+    """A run whose criterion of logarithms falls from 2.3 to `last`; what is logged, if not that."""
+    seen = np.linspace(2.3, last, 60)[:, None]
+    steps = {
+        "loss": seen if loss is None else loss,
+        "criterion_loss": seen,
+        "criterion_baseline": 2.3,
+    }
+    steps["output_gain"] = 1.0
+    return make_run(steps=steps, config={"criterion": {"name": criterion}})
+
+
+@pytest.mark.parametrize(
+    ("criterion", "last", "expected"),
+    [
+        ("nll_loss", -3.0, "error"),
+        ("nll_loss", 0.01, ""),
+        ("kl_div", -3.0, "error"),
+        ("kl_div", -0.3, ""),  # targets that add up to .3 may bring it there
+        ("gaussian_nll_loss", -3.0, ""),  # a density may be above 1
+    ],
+)
+def test_what_logarithms_cannot_reach_was_given_something_else(criterion, last, expected):
+    assert severity(of_logarithms(criterion, last), "GL106") == expected
+
+
+def test_a_part_of_the_loss_may_come_below_0():
+    """As logsumexp(z) + nll_loss(z, y), which is a cross-entropy."""
+    loss = 2.3 * np.linspace(1, 0.1, 60)[:, None] ** 3
+    assert not fires(of_logarithms("nll_loss", -3.0, loss), "GL106")
+
+
+def timid(loss=2.3, ratio=0.01, right=0.9):
+    """A run of ten classes, most of its answers right; the weights went 60 times `ratio`."""
+    seen = {"loss": loss, "criterion_loss": loss, "criterion_baseline": 2.3, "right_share": right}
+    steps = seen | {"output_gain": 1.0}
+    return make_run(
+        steps=steps,
+        config={"criterion": {"name": "cross_entropy"}},
+        update_ratio=ratio,
+        update_norm=1.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({}, True),
+        ({"right": 0.31}, False),  # it is rarely right, and so unsure with reason
+        ({"loss": np.linspace(2.3, 0.2, 60)[:, None]}, False),
+        ({"ratio": 0.001}, False),  # they may be on their way
+    ],
+)
+def test_answers_that_are_right_and_stay_too_small_are_lost(details, expected):
+    assert fires(timid(**details), "GL106") == expected
+
+
+def test_answers_that_are_too_small_are_to_be_made_larger():
+    assert actions(found(timid(), "GL106")) == ["scale answers"]

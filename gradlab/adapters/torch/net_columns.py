@@ -48,7 +48,7 @@ def of_steps(whole: Mapping[str, Column], net: Mapping[str, Column]) -> dict[str
         **{name: net[name] for name in (*names, *seen)},
         **{
             name: numbers_only(net[name])
-            for name in ("criterion_baseline", "target_fit", "output_gain")
+            for name in ("criterion_baseline", "target_fit", "right_share", "output_gain")
         },
         "loss_scale": net["scale"],
         "skipped_steps": (np.where(any_skipped, skipped, 0.0), np.ones(len(skipped), bool)),

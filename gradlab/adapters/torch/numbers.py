@@ -126,6 +126,7 @@ OF_NET: Mapping[str, Number] = {
     "criterion_loss": LATEST,
     "criterion_baseline": LATEST,
     "target_fit": LATEST,
+    "right_share": LATEST,
     "input_square": LATEST,  # of several processes, the mean of the squares
     "target_rms": LATEST,
     "target_mean": LATEST,

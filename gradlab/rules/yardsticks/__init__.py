@@ -38,6 +38,7 @@ from gradlab.rules.yardsticks.loss import (
     constant_loss,
     is_yardstick,
     loss_scale,
+    of_no_logarithms,
     sign_flipped,
 )
 from gradlab.rules.yardsticks.outcome import (
@@ -73,6 +74,7 @@ __all__ = [
     "learns",
     "loss_scale",
     "objective",
+    "of_no_logarithms",
     "outcomes",
     "severity",
     "sign_flipped",

@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 
 from gradlab.rules.windows import WINDOW, finite_prefix, losses
-from gradlab.rules.yardsticks.facts import column, objective
+from gradlab.rules.yardsticks.facts import column, given_probabilities, objective
 from gradlab.rules.yardsticks.trends import CLEAR_FALL, ROUNDING, trend
 from gradlab.run import Run
 
@@ -15,6 +15,10 @@ Array = np.ndarray
 
 SAME_LOSS = 1e-3  # of the criterion's range: rounding apart, the logged loss follows it
 STARTING = 10  # iterations that are a run's start
+# Criteria of logarithms of probabilities, never above 0. Targets that add up to s give
+# kl_div no less than s ln s, which is nowhere below -1/e; nll_loss none below 0.
+OF_LOGARITHMS = ("nll_loss", "kl_div")
+LOWEST = -float(np.exp(-1))
 # Every rule asks for them; a Run is frozen, so they never change.
 _scales: weakref.WeakKeyDictionary[Run, Array] = weakref.WeakKeyDictionary()
 
@@ -60,6 +64,25 @@ def _line(seen: Array, logged: Array) -> tuple[float, float] | None:
     if np.median(np.abs(y - slope * x - offset)) > SAME_LOSS * abs(slope) * np.ptp(x):
         return None
     return slope, offset
+
+
+def of_no_logarithms(run: Run, seed: int) -> float:
+    """Return where a seed's criterion of logarithms ends, if no logarithms can bring it there; else
+    NaN.
+
+    Only where it is what the steps make small: logsumexp(z) + nll_loss(z, y) is a cross-entropy.
+    Probabilities instead of logarithms are told by themselves, see `given_probabilities`.
+    """
+    given, seen = run.config.get("criterion"), column(run, "criterion_loss")
+    name = given.get("name") if isinstance(given, dict) else given
+    if name not in OF_LOGARITHMS or seen is None or given_probabilities(run):
+        return np.nan
+    known = seen[np.isfinite(seen[:, seed]), seed]
+    alone = column(run, "loss") is None or logged_by_criterion(run, seen[:, seed], seed) is not None
+    if not len(known) or not alone:
+        return np.nan
+    end = float(np.median(known[-max(1, len(known) // 4) :]))
+    return end if end < LOWEST else np.nan
 
 
 def sign_flipped(run: Run, seed: int) -> bool:

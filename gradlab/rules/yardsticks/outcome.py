@@ -14,7 +14,13 @@ from gradlab.rules.yardsticks.facts import (
     objective,
     window_size,
 )
-from gradlab.rules.yardsticks.loss import at_every_step, goes_against, is_yardstick, sign_flipped
+from gradlab.rules.yardsticks.loss import (
+    at_every_step,
+    goes_against,
+    is_yardstick,
+    of_no_logarithms,
+    sign_flipped,
+)
 from gradlab.rules.yardsticks.trends import CLEAR_FALL, NO_FALL, ROUNDING, SIGNIFICANT, Trend, trend
 from gradlab.run import Run
 
@@ -134,6 +140,11 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     values = at_every_step(run, value, seed)[:stop]
     if given_probabilities(run) == "nll_loss":
         return _by_probability(run, values, constant)
+    if np.isfinite(end := of_no_logarithms(run, seed)):
+        words = (
+            f"the criterion came to {end:.3g}: logarithms of probabilities cannot bring it below 0"
+        )
+        return Outcome(NOT_LEARNED, words)
     fits = _fits(run, seed, stop)
     if len(fits) >= FITS_SEEN and (fits[:FITS_SEEN] > HARDER).all():
         return None  # the loss takes from the right answer, as by a margin: no constant's does

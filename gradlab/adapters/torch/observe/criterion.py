@@ -38,6 +38,8 @@ class Call:
         Where it was called from.
     fit : Tensor or None
         See `exchanged.own_over_exchanged`.
+    right : Tensor or None
+        See `exchanged.right_share`.
     chances : Tensor or None
         Whether the answers are probabilities; None where no criterion minds.
     heads : frozenset of int
@@ -62,6 +64,7 @@ class Call:
     target_sums: tuple[int, Tensor, Tensor] | None = None
     place: tuple[Any, ...] = ()
     fit: Tensor | None = None
+    right: Tensor | None = None
     chances: Tensor | None = None
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
@@ -142,6 +145,9 @@ class Criterion:
         fits = [call.fit for call in calls if call.fit is not None]
         if len(fits) == len(calls):
             result["target_fit"] = _summed(fits) / len(fits)
+        shares = [call.right for call in calls if call.right is not None]
+        if shares and len(shares) == len(calls):
+            result["right_share"] = _summed(shares) / len(shares)
         sums = [call.target_sums for call in calls if call.target_sums is not None]
         if sums:
             n = sum(each[0] for each in sums)

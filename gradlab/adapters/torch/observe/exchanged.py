@@ -61,3 +61,30 @@ def own_over_exchanged(
         for each in (targets, targets.roll(1, 0))
     )
     return own / exchanged
+
+
+@torch.no_grad()
+def right_share(
+    name: str, arguments: dict[str, Any], answer: Tensor, target: Tensor
+) -> Tensor | None:
+    """Return the share of examples whose largest logit is that of their class.
+
+    A loss that stays at a constant's tells a net that knows nothing from one whose logits are kept
+    too small only together with it.
+
+    Returns
+    -------
+    Tensor () or None
+        NaN where no example counts; None where the criterion is no cross_entropy of classes with
+        the examples first.
+    """
+    if name != "cross_entropy" or target.is_floating_point() or answer.ndim < 2:
+        return None
+    size = max(1, answer[0].numel()) if len(answer) else 1
+    part = min(len(answer), EXAMPLES, ENTRIES // size)
+    if part < LEAST:
+        return None
+    classes = target.detach()[:part]
+    counted = classes != arguments.get("ignore_index", -100)
+    right = (answer.detach()[:part].argmax(dim=1) == classes) & counted
+    return right.sum().double() / counted.sum()

@@ -14,7 +14,7 @@ from gradlab.adapters.torch.observe import constant
 from gradlab.adapters.torch.observe.chances import are_probabilities
 from gradlab.adapters.torch.observe.constant import Frequencies, Moments, Pool, Sample
 from gradlab.adapters.torch.observe.criterion import Call
-from gradlab.adapters.torch.observe.exchanged import own_over_exchanged
+from gradlab.adapters.torch.observe.exchanged import own_over_exchanged, right_share
 
 # They multiply the answer, a logarithm, by the target, and add up.
 OF_LOGARITHMS = ("nll_loss", "kl_div")
@@ -56,6 +56,7 @@ def read(
             call.pool.as_shares = call.chances
         call.total = call.total_of(result)
         call.fit = own_over_exchanged(name, arguments, answer, target)
+        call.right = right_share(name, arguments, answer, target)
         if targets.number:
             flat = target.detach().double()
             call.target_sums = flat.numel(), flat.sum(), flat.square().sum()

@@ -1,0 +1,116 @@
+"""What a criterion is given instead of what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.wording import number
+from gradlab.rules.yardsticks import (
+    AS_GOOD_AS_CONSTANT,
+    SLOW,
+    column,
+    given_probabilities,
+    of_no_logarithms,
+    outcomes,
+    travelled,
+    trend,
+    window_size,
+)
+from gradlab.run import Run
+
+OF_LOGITS = ("cross_entropy",)
+TWICE = {
+    "cross_entropy": ("softmax", "log_softmax", "sigmoid"),
+    "binary_cross_entropy_with_logits": ("sigmoid",),
+}
+TIMID = (
+    "the largest answer is mostly the right one, and hardly larger than the others: something "
+    "keeps the answers too small for a softmax"
+)
+RIGHT = 0.5  # of the examples: no chance among the classes of UNSURE
+UNSURE = 3  # times less sure than right; where labels are noise, a net is as rarely right as sure
+FAR = 0.5  # of their length: weights that went so far had the time to make the answers larger
+
+
+def criterion_of(run: Run) -> Mapping:
+    """Return what the record says of its criterion."""
+    given = run.config.get("criterion")
+    return given if isinstance(given, dict) else {"name": given} if given else {}
+
+
+def repeated_operation(run: Run) -> str:
+    """Name the operation behind the last layer that the criterion applies itself; empty where there
+    is none.
+    """
+    twice = TWICE.get(str(criterion_of(run).get("name")), ())
+    names = [name for name, _ in run.output_factors]
+    return next((name for name in names if name in twice), "")
+
+
+def mistaken(run: Run) -> str:
+    """Word what the criterion is given instead of what it asks for; empty where it is right."""
+    criterion, given = criterion_of(run).get("name"), given_probabilities(run)
+    ends = [of_no_logarithms(run, seed) for seed in range(run.replicates)]
+    if np.isfinite(ends).any():
+        return (
+            f"{criterion} takes the logarithms of probabilities, and is given numbers above 0: it "
+            f"came to {number(float(np.nanmin(ends)))}"
+        )
+    if repeated := repeated_operation(run):
+        return f"{repeated} stands before {criterion}, which applies it itself"
+    if given in OF_LOGITS:
+        return f"{given} takes logits, and is given probabilities"
+    if given:
+        return f"{given} takes the logarithms of probabilities, and is given the probabilities"
+    return ""
+
+
+def timid_seeds(run: Run) -> list[int]:
+    """Return the seeds whose answers know the targets, and cannot get large enough to say so.
+
+    Nothing says that of weights that hardly moved, or of a loss that is on its way.
+    """
+    right, seen = column(run, "right_share"), column(run, "criterion_loss")
+    if right is None or seen is None or criterion_of(run).get("name") not in OF_LOGITS:
+        return []
+    loss, far = column(run, "loss"), travelled(run)
+    found = []
+    for seed, state in enumerate(outcomes(run)):
+        values = None if loss is None else trend(loss[:, seed], window_size(run))
+        falls = values is not None and values.falls_still
+        near = state.state == SLOW and state.share >= AS_GOOD_AS_CONSTANT
+        if not (state.failed or (near and not falls)) or not far[seed] >= FAR:
+            continue
+        known = np.flatnonzero(np.isfinite(right[:, seed]) & np.isfinite(seen[:, seed]))
+        last = known[-max(1, len(known) // 4) :] if len(known) else known
+        often = float(np.median(right[last, seed])) if len(last) else 0.0
+        # exp(-mean of -ln p) is the geometric mean of what the right answers get.
+        if often >= RIGHT and UNSURE * float(np.exp(-np.median(seen[last, seed]))) <= often:
+            found.append(seed)
+    return found
+
+
+def answer_remedies(run: Run) -> tuple[Remedy, ...]:
+    """Return what gives the criterion what it asks for; nothing where that is not the fault."""
+    given = given_probabilities(run)
+    if given and given not in OF_LOGITS:
+        return (logarithm(given, "each row of answers adds up to 1"),)
+    if any(np.isfinite(of_no_logarithms(run, seed)) for seed in range(run.replicates)):
+        name = str(criterion_of(run).get("name"))
+        return (logarithm(name, "the criterion came below 0"),)
+    if timid_seeds(run):
+        words = (
+            "make the answers larger: divide by the temperature instead of multiplying by it, or "
+            "multiply them by a factor that is learned"
+        )
+        return (Remedy("scale answers", words, {}, "they are mostly right, and unsure"),)
+    return ()
+
+
+def logarithm(criterion: str, evidence: str) -> Remedy:
+    """Return the remedy that gives a criterion logarithms."""
+    words = f"give {criterion} logarithms: log_softmax at the end of the model"
+    return Remedy("replace output operation", words, {"operation": "log_softmax"}, evidence)
