@@ -20,6 +20,7 @@ from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
 
 import gradlab
 from gradlab.adapters.torch import distributed as processes
@@ -94,11 +95,13 @@ def train(
     poison=None,
     steps: int = STEPS,
     fail=None,
+    prepare=None,
     **watching,
 ):
     """Train this process's part of each batch, in `micro` parts, and return the watch.
 
-    `poison(rank, step, x)` may spoil a part; `fail(rank, step)` may raise before a step.
+    `poison(rank, step, x)` may spoil a part; `fail(rank, step)` may raise before a step, and
+    `prepare(rank, step, optimizer)` may change the optimizer's settings.
     """
     size, rank = (distributed.get_world_size(), distributed.get_rank()) if kind else (1, 0)
     model = wrap(net(), kind)
@@ -111,6 +114,8 @@ def train(
         for step in range(steps):
             if fail is not None:
                 fail(rank, step)
+            if prepare is not None:
+                prepare(rank, step, optimizer)
             # a part of every micro-batch, so that a single process sees the same examples in the
             # same order
             x, y = (part.reshape(micro, size, -1, *part.shape[1:])[:, rank] for part in batch(step))
@@ -195,6 +200,34 @@ def derivative(kind, out):
         return train(kind, out=out, poison=poison, steps=16, every=None)
 
 
+def checkpointed(kind, out):
+    """The same root of 0 in a part that is computed again in the backward pass."""
+
+    def forward(self, x):
+        scale = (x[:, :1] < 500).double()
+        roots = checkpoint(
+            lambda h: torch.sqrt((self.neck(self.body(h)).abs() + 1) * scale),
+            x.requires_grad_(),
+            use_reentrant=False,
+        )
+        return self.head(roots)
+
+    def poison(rank, step, x):
+        return x.index_fill(-1, torch.tensor([0]), 1000.0) if (rank, step) == (1, 13) else x
+
+    with mock.patch.object(Net, "forward", forward):
+        return train(kind, out=out, poison=poison, steps=16, every=None)
+
+
+def overflown(kind, out):
+    """By an update: the step before has an infinite learning rate."""
+
+    def rate(rank, step, optimizer):
+        optimizer.param_groups[0]["lr"] = float("inf") if step == 12 else 0.01
+
+    return train(kind, out=out, prepare=rate, steps=16, every=None)
+
+
 def stopped(kind, out):
     return poisoned(kind, out, on_nonfinite="stop")
 
@@ -254,6 +287,8 @@ TRAININGS = {
         poisoned,
         logarithm,
         derivative,
+        checkpointed,
+        overflown,
         stopped,
         merely_recorded,
         all_interrupted,

@@ -37,6 +37,9 @@ BROKEN = [
 ]
 ENDED = [
     "ddp_derivative",
+    "fsdp_derivative",
+    "fsdp_checkpointed",
+    "fsdp_overflown",
     "ddp_unequal",
     "ddp_merely_recorded",
     "fsdp1_plain",
@@ -216,14 +219,25 @@ def test_the_process_whose_batch_broke_is_named(launched, name):
     assert "on the process of rank 1" in finding.message
 
 
-def test_the_process_whose_derivative_broke_is_named(launched):
-    run = launched.run("ddp_derivative")
+@pytest.mark.parametrize("name", ["ddp_derivative", "fsdp_derivative", "fsdp_checkpointed"])
+def test_the_process_whose_derivative_broke_is_named(launched, name):
+    run = launched.run(name)
     assert list(run.provenance["nonfinite_by_rank"]) == ["1"]
     origin = run.provenance["nonfinite_origin"]
     found = origin["rank"], origin["operation"], origin["phase"], origin["iteration"]
     assert found == (1, "aten.sqrt", "backward", 13)
     assert origin["file"].endswith("ranks.py")
+    assert "torch.sqrt(" in origin["code"]
     assert "on the process of rank 1" in gradlab.diagnose(run).findings[0].message
+
+
+def test_an_update_is_named_that_each_process_sees_in_its_own_shard(launched):
+    run = launched.run("fsdp_overflown")
+    assert list(run.provenance["nonfinite_by_rank"]) == ["0", "1"]
+    origin = run.provenance["nonfinite_origin"]
+    assert (origin["operation"], origin["phase"], origin["iteration"]) == ("update", "update", 13)
+    assert origin["why"] == "the learning rate of the step was inf"
+    assert origin["code"] == "optimizer.step()"
 
 
 @pytest.mark.parametrize("kind", ["ddp", "fsdp"])

@@ -41,6 +41,7 @@ class Watch:
             model, self._optimizers, options, instruments, self._record, self._guard, self._stop
         )
         self._batches = instruments.lookout.batches
+        self._together = instruments.lookout.together
         self._logged = -1  # the last iteration that has a loss
         self._closed = False
 
@@ -162,7 +163,7 @@ class Watch:
         demand, for a batch at hand. Gradients, buffers and random generators are afterwards as
         before.
         """
-        told = trace.of_call(self._model, function)
+        told = trace.of_call(self._model, function, self._together)
         if told.origin is None:
             return "every number is finite, forward and backward"
         return f"first non-finite: {told.origin}"
@@ -212,7 +213,7 @@ class Watch:
                 if iteration is not None
                 else "no batch is kept: none broke or spiked, it was too large, or keep_batch=False"
             )
-        return run_again(self._model, kept[-1], loss_fn)
+        return run_again(self._model, kept[-1], loss_fn, self._together)
 
     def close(self) -> Run | None:
         """End the recording; `with` does it.

@@ -12,12 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gradlab.adapters.torch.distributed import Ranks
+from gradlab.adapters.torch.measure.groups import local
 from gradlab.adapters.torch.modules import clean
 from gradlab.adapters.torch.observe.module_state import every_tensor
 from gradlab.adapters.torch.origin import seen, trace
 from gradlab.adapters.torch.origin.answer import Origin
 from gradlab.adapters.torch.origin.trace import Forward, Told
 from gradlab.adapters.torch.origin.untouched import untouched
+from gradlab.adapters.torch.sharding import reshard
 from gradlab.errors import ArgumentError
 
 KEPT_BYTES = 256 << 20  # of all batches that are kept
@@ -171,7 +174,10 @@ class Replay:
 
 
 def run_again(
-    model: nn.Module, batch: Batch, loss_fn: Callable[[Any], Tensor] | None = None
+    model: nn.Module,
+    batch: Batch,
+    loss_fn: Callable[[Any], Tensor] | None = None,
+    ranks: Ranks | None = None,
 ) -> Replay:
     """Run the newest forward pass of a batch again, with the weights as they are now.
 
@@ -180,6 +186,8 @@ def run_again(
     loss_fn : callable, optional
         Takes what the model answers, and returns the loss. Without it, the gradient that came to
         the model's outputs in that iteration is gone back from.
+    ranks : Ranks, optional
+        The processes among which the parameters lie in shards: all of them call this.
 
     Raises
     ------
@@ -187,22 +195,32 @@ def run_again(
         `loss_fn` returns no single number.
     """
     call = batch.calls[-1]
-    told = _told(model, call, loss_fn)
+    told = _told(model, call, loss_fn, ranks)
+    norms: tuple[float, ...] = ()
     with untouched(model, call.generator):
         output = call()
         loss = None if loss_fn is None else _loss(loss_fn, output)
-        norms = _by_example(model, call, trace.outputs_of(output), loss)
+        if ranks is None:
+            norms = _by_example(model, call, trace.outputs_of(output), loss)
         value = None if loss is None else float(loss.detach())
+    reshard(model)
     trouble = told.trouble
-    if not all(seen.is_finite(each) for each in model.parameters()):
+    if ranks is not None and not trouble:
+        trouble = "in shards, the gradient is not taken apart by example"
+    if not all(seen.is_finite(local(each)) for each in model.parameters()):
         trouble = "the weights are not finite any more: on_nonfinite='stop' keeps them as they were"
     return Replay(batch.iteration, told.origin, _bare(output), value, norms, trouble)
 
 
-def _told(model: nn.Module, call: Forward, loss_fn: Callable[[Any], Tensor] | None) -> Told:
+def _told(
+    model: nn.Module,
+    call: Forward,
+    loss_fn: Callable[[Any], Tensor] | None,
+    ranks: Ranks | None,
+) -> Told:
     if loss_fn is None:
-        return trace.of_pass(call)
-    return trace.of_call(model, lambda: _loss(loss_fn, call()))
+        return trace.of_pass(call, ranks)
+    return trace.of_call(model, lambda: _loss(loss_fn, call()), ranks)
 
 
 def _loss(loss_fn: Callable[[Any], Tensor], output: Any) -> Tensor:

@@ -101,6 +101,8 @@ def of_backward(
     gradients: Sequence[Tensor | None],
     leaves: Sequence[Tensor],
     by_node: Mapping[int, Done],
+    *,
+    unpacks: bool = True,
 ) -> Origin | None:
     """Go backward from `outputs`, and return the derivative that was not finite, or None.
 
@@ -112,6 +114,9 @@ def of_backward(
         The parameters.
     by_node : mapping of int to Done
         The operation of each node, by sequence number.
+    unpacks : bool
+        Whether what a node has kept may be asked for: under checkpointing it is computed again,
+        for which a model in shards needs all of its processes.
     """
     walk = Walk()
     try:
@@ -121,7 +126,7 @@ def of_backward(
         blamed = walk.blamed()
     finally:
         walk.remove()
-    return None if blamed is None else origin_of(blamed, by_node)
+    return None if blamed is None else origin_of(blamed, by_node, unpacks)
 
 
 def nodes_below(tops: Sequence[Any]) -> list[Any]:
@@ -137,19 +142,25 @@ def nodes_below(tops: Sequence[Any]) -> list[Any]:
     return list(found)
 
 
+def leaves_below(tops: Sequence[Any]) -> list[Tensor]:
+    """Return the tensors that a graph ends at, whose gradients would be kept."""
+    edges = {below for node in nodes_below(tops) for below, _ in node.next_functions}
+    return [below.variable for below in edges if below is not None and is_leaf(below)]
+
+
 def is_leaf(node: Any) -> bool:
     """Whether a node is where a parameter's gradient is kept."""
     return hasattr(node, "variable")
 
 
-def origin_of(blamed: Passed, by_node: Mapping[int, Done]) -> Origin:
-    """Return the origin that a node to blame tells."""
+def origin_of(blamed: Passed, by_node: Mapping[int, Done], unpacks: bool = True) -> Origin:
+    """Return the origin that a node to blame tells; see `of_backward`."""
     node = blamed.node
     done = by_node.get(node._sequence_nr())
     if done is not None and done.birth is not None:  # its input was infinite, behind a `where`
         return births.origin_of(done.birth, "backward")
     custom = isinstance(node, torch.autograd.function.BackwardCFunction)
-    given = _given(node)
+    given = _given(node) if unpacks else ([] if done is None else done.given)
     name = type(node).__name__ if custom or done is None else done.operation
     frames = () if done is None else done.frames
     if custom:

@@ -82,6 +82,14 @@ class Looking(TorchDispatchMode):
             self._look(func, args, kwargs, given, before, result)
         return result
 
+    def know(self, name: str, module: nn.Module) -> None:
+        """Know the parameters of a module that begins: in shards, they are gathered only now."""
+        for own, parameter in module.named_parameters(name, recurse=False):
+            memory = _memory(parameter)
+            self._known[memory] = f"parameter {own}", parameter
+            self._makers.pop(memory, None)  # what gathers it has not made it
+            self._marks.pop(memory, None)
+
     def birth_of(self, value: Any) -> Birth | None:
         """Return who made the NaN in a result, else the infinity that was not meant; else None."""
         nans: list[Birth] = []

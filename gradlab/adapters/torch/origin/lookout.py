@@ -117,6 +117,11 @@ class Lookout:
         """Listen no more, and forget the iteration."""
         self._loss.leave(self)
 
+    @property
+    def together(self) -> Ranks | None:
+        """The processes among which the parameters lie in shards; None where they all lie here."""
+        return self._ranks if self._ranks.sharded else None
+
     # -- when it happens
 
     def sees(self, norms: Norms) -> bool:
@@ -165,12 +170,13 @@ class Lookout:
             return None
 
     def _origin(self, iteration: Iteration) -> Origin | None:
-        sharded = self._ranks.sharded
-        updated = None if sharded else self._updates.origin()
-        if updated is not None:
+        updated = self._updates.origin()
+        found = updated is not None
+        if self._ranks.sharded:  # one alone may see it; what follows, all do or none
+            found = self._ranks.any(found)
+        if found:
             return updated
-        # All of them: FSDP's processes go together.
-        told = [trace.of_pass(call, sharded=sharded) for call in iteration.calls]
+        told = [trace.of_pass(call, self.together) for call in iteration.calls]
         reshard(self._model)  # or the next forward pass would compute with these weights
         self.told = next((each for each in told if each.origin is not None), None) or (
             told[-1] if told else Told()

@@ -233,7 +233,11 @@ class LossGraph:
         given = list(found.given.values())
         assert found.made is not None
         name = reasons.short(node.name())
-        reason = reasons.of_result(f"aten.{name}", given, found.made)
+        divisor = found.given.get("other") if list(found.given) == ["other"] else None
+        if divisor is not None and divisor.zeros:
+            reason = reasons.of_divisor()
+        else:
+            reason = reasons.of_result(f"aten.{name}", given, found.made)
         place, caller = self._line(node, nodes)
         return Origin(
             f"aten.{name}", "", "loss",

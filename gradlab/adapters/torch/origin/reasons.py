@@ -155,6 +155,11 @@ def _quotient(given: Inputs, made: Seen) -> Reason | None:
     return None
 
 
+def of_divisor() -> Reason:
+    """Say why a quotient is not finite of which the divisor alone is known, and holds a 0."""
+    return Reason("quotient", "it divides by 0")
+
+
 def _power(given: Inputs, made: Seen) -> Reason | None:
     if made.nan and given[0].low < 0:
         return Reason(

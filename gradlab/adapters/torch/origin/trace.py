@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
 
+from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.observe.eager import compiled_inside
 from gradlab.adapters.torch.observe.module_state import Refused
 from gradlab.adapters.torch.origin import births, derivative, looking, places, seen
@@ -21,6 +22,7 @@ from gradlab.adapters.torch.origin.answer import Origin
 from gradlab.adapters.torch.origin.frames import Frames
 from gradlab.adapters.torch.origin.looking import Looking, Modules
 from gradlab.adapters.torch.origin.places import Frame
+from gradlab.adapters.torch.origin.together import Together
 from gradlab.adapters.torch.origin.untouched import untouched
 
 GRADIENT_BYTES = 64 << 20  # of the gradients at a model's outputs, kept until the next pass
@@ -134,34 +136,37 @@ def outputs_of(value: Any) -> list[Tensor]:
     ]
 
 
-def of_pass(call: Forward, *, sharded: bool = False) -> Told:
+def of_pass(call: Forward, ranks: Ranks | None = None) -> Told:
     """Run a forward pass again, and its backward pass if it is finite; return where it broke.
 
     Nothing is left of it: see `untouched`.
 
     Parameters
     ----------
-    sharded : bool
-        Whether the parameters lie in shards: then the forward pass alone is run, by all processes.
+    ranks : Ranks, optional
+        The processes among which the parameters lie in shards: all of them call this.
     """
     known = looking.known_tensors(call.model, call.arguments, call.keywords, call.names)
     modules, frames = Modules(), Frames(call.model)
-    look = Looking(modules, known, protected=not sharded, until=of_pass.__code__)
-    told = Told()
+    look = Looking(modules, known, protected=ranks is None, until=of_pass.__code__)
+    together, told = Together(ranks), Told()
+    knows = None if ranks is None else look.know
     try:
         with untouched(call.model, call.generator), _eager(call.model):
-            with modules.follow(call.model), frames.follow(), look, _grad(not sharded):
+            with modules.follow(call.model, knows), frames.follow(), look:
                 output = call()
                 birth = look.birth_of(output)
             told.frames = frames.rows()
             if birth is not None:
                 told.origin = births.origin_of(birth)
-            elif not sharded:
-                told.origin = _backward(call, output, look)
+            else:
+                told.origin = _backward(call, output, look, together)
     except Refused as refused:
         told.trouble = f"{FREE}: {refused}"
     except Exception as error:  # a model that cannot be run twice keeps its secret
         told.trouble = f"{FREE}: {type(error).__name__}: {str(error)[:200]}"
+    together.stay_out()
+    told.trouble = told.trouble or together.trouble
     if told.origin is not None:
         told.origin = _placed(told.origin, call)
     elif call.changed and not told.trouble:
@@ -169,22 +174,27 @@ def of_pass(call: Forward, *, sharded: bool = False) -> Told:
     return told
 
 
-def _backward(call: Forward, output: Any, look: Looking) -> Origin | None:
+def _backward(call: Forward, output: Any, look: Looking, together: Together) -> Origin | None:
     """Go backward from the gradients that came to the model's outputs, where they are finite."""
     outputs = outputs_of(output)
-    if len(outputs) != len(call.gradients):
-        return None
+    known = call.gradients if len(outputs) == len(call.gradients) else []
     pairs = [
-        (each, gradient)
-        for each, gradient in zip(outputs, call.gradients, strict=True)
+        (number, each, gradient)
+        for number, (each, gradient) in enumerate(zip(outputs, known, strict=False))
         if gradient is not None and gradient.shape == each.shape
     ]
-    if not pairs or not all(seen.is_finite(gradient) for _, gradient in pairs):
+    finite = bool(pairs) and all(seen.is_finite(gradient) for *_, gradient in pairs)
+    if not together.go([number for number, *_ in pairs], finite):
         return None
-    leaves = [each for each in call.model.parameters() if each.requires_grad]
-    return derivative.of_backward(
-        [each for each, _ in pairs], [each for _, each in pairs], leaves, look.by_node
+    ends = [each for _, each, _ in pairs]
+    found = derivative.of_backward(
+        ends,
+        [gradient for *_, gradient in pairs],
+        together.leaves(call.model, ends),
+        look.by_node,
+        unpacks=together.alone,
     )
+    return found if finite else None  # where another process has to be kept company
 
 
 def _placed(origin: Origin, call: Forward) -> Origin:
@@ -195,31 +205,34 @@ def _placed(origin: Origin, call: Forward) -> Origin:
     return origin.with_details(place=None if own is None else places.place([own]))
 
 
-def of_call(model: nn.Module, function: Callable[[], Any]) -> Told:
+def of_call(
+    model: nn.Module, function: Callable[[], Any], ranks: Ranks | None = None
+) -> Told:
     """Call `function`, which returns a loss, and its backward pass; return where it broke.
 
-    Gradients, buffers and generators are put back.
+    Gradients, buffers and generators are put back. Of a model in shards, all processes call this.
     """
-    modules, told = Modules(), Told()
+    modules, told, together = Modules(), Told(), Together(ranks)
     known = looking.known_tensors(model, (), {}, [])
-    look = Looking(modules, known, until=of_call.__code__)
-    with untouched(model), _eager(model):
-        with modules.follow(model), look:
-            loss = function()
-            birth = look.birth_of(loss)
-        if birth is not None:
-            told.origin = births.origin_of(birth)
-        elif isinstance(loss, Tensor) and loss.requires_grad:
-            leaves = [each for each in model.parameters() if each.requires_grad]
-            whole = [loss.sum()]
-            told.origin = derivative.of_backward(whole, [None], leaves, look.by_node)
+    look = Looking(modules, known, protected=ranks is None, until=of_call.__code__)
+    knows = None if ranks is None else look.know
+    try:
+        with untouched(model), _eager(model):
+            with modules.follow(model, knows), look:
+                loss = function()
+                birth = look.birth_of(loss)
+            if birth is not None:
+                told.origin = births.origin_of(birth)
+            elif isinstance(loss, Tensor) and loss.requires_grad and together.go([0], True):
+                whole = [loss.sum()]
+                leaves = together.leaves(model, whole)
+                told.origin = derivative.of_backward(
+                    whole, [None], leaves, look.by_node, unpacks=together.alone
+                )
+    finally:
+        together.stay_out()
+    told.trouble = together.trouble
     return told
-
-
-@contextlib.contextmanager
-def _grad(enabled: bool) -> Iterator[None]:
-    with torch.set_grad_enabled(enabled):
-        yield
 
 
 @contextlib.contextmanager

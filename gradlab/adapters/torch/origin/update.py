@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradlab.adapters.torch.measure.groups import local
 from gradlab.adapters.torch.modules import clean
 from gradlab.adapters.torch.origin import places, seen
 from gradlab.adapters.torch.origin.answer import UPDATE, Origin
@@ -46,7 +47,7 @@ class Updates:
         None where all are finite.
         """
         for name, parameter in self._model.named_parameters():
-            if not parameter.is_floating_point() or seen.is_finite(parameter):
+            if not parameter.is_floating_point() or seen.is_finite(local(parameter)):
                 continue
             return self._of_parameter(clean(name), parameter)
         return None
@@ -59,8 +60,12 @@ class Updates:
         parameter = known.get(origin.parameter)
         if parameter is None:
             return origin
-        index = _lowest(parameter)
         step, group = self._step_of(parameter)
+        if hasattr(parameter, "to_local"):  # which shard holds the number, only its process knows
+            rate = "" if group is None else f", learning rate {_number(group.get('lr')):.3g}"
+            words = f"it is parameter {origin.parameter}, as the last step left it{rate}"
+            return origin.with_details(source=words, key="domain")
+        index = _lowest(parameter)
         now = float(parameter.detach()[index]) if index else float(parameter.detach())
         words = f"parameter {origin.parameter} is {now:.4g} at {list(index)}"
         if step is not None and group is not None:
@@ -78,12 +83,12 @@ class Updates:
         return None, None
 
     def _of_parameter(self, name: str, parameter: Tensor) -> Origin:
-        index = seen.first_bad(parameter) or ()
+        here = local(parameter)
+        index = seen.first_bad(here) or ()
         step, group = self._step_of(parameter)
-        made = seen.look(parameter)
         origin = Origin(
-            UPDATE, name.rpartition(".")[0], "update", str(made),
-            index=index, key="update", parameter=name,
+            UPDATE, name.rpartition(".")[0], "update", str(seen.look(here)),
+            index=() if hasattr(parameter, "to_local") else index, key="update", parameter=name,
         )  # fmt: skip
         if step is None or group is None:
             words = "no optimizer that is watched has stepped it: it was written over, or loaded so"
@@ -132,6 +137,7 @@ def _reason(
 
 
 def _at(values: Any, index: tuple[int, ...]) -> float:
+    values = local(values) if isinstance(values, Tensor) else values
     if not isinstance(values, Tensor) or values.ndim != len(index):
         return math.nan
     return float(values[index]) if index else float(values)
