@@ -206,6 +206,16 @@ class Ranks:
             self.torn = False
         return values
 
+    def called(self, value: Any) -> list[Any]:
+        """Return the value of every process, where each makes the same call on the user's behalf.
+
+        Also once the recording has ended.
+        """
+        values = [value] * self.size
+        if self.size > 1:
+            distributed.all_gather_object(values, value, group=self._group)
+        return values
+
     def _told(self, about: int, one: float, other: float, patience: timedelta) -> Array | None:
         """Return two numbers of every process (size, 2).
 

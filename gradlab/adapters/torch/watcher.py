@@ -17,7 +17,8 @@ from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.optimizers import innermost
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin import trace
-from gradlab.adapters.torch.origin.batch import Batch, Replay, run_again
+from gradlab.adapters.torch.origin.again import Replay, run_again
+from gradlab.adapters.torch.origin.batch import Batch
 from gradlab.adapters.torch.outfit import outfit
 from gradlab.adapters.torch.steps import Steps
 from gradlab.errors import ArgumentError, GradlabError, NonFiniteError, RunError
@@ -161,9 +162,11 @@ class Watch:
 
         Say where a number first is not finite: `recorder.trace(lambda: criterion(model(x), y))`, on
         demand, for a batch at hand. Gradients, buffers and random generators are afterwards as
-        before.
+        before. Of a model in shards (FSDP2), every process calls this.
         """
-        told = trace.of_call(self._model, function, self._together)
+        told = trace.of_call(self._model, function, self._together(called=True))
+        if told.origin is None and told.trouble:
+            return told.trouble
         if told.origin is None:
             return "every number is finite, forward and backward"
         return f"first non-finite: {told.origin}"
@@ -185,6 +188,8 @@ class Watch:
         self, loss_fn: Callable[[Any], Tensor] | None = None, *, iteration: int | None = None
     ) -> Replay:
         """Run a kept batch again, with the weights as they are, and change nothing.
+
+        Of a model in shards (FSDP2), every process calls this.
 
         Parameters
         ----------
@@ -213,7 +218,7 @@ class Watch:
                 if iteration is not None
                 else "no batch is kept: none broke or spiked, it was too large, or keep_batch=False"
             )
-        return run_again(self._model, kept[-1], loss_fn, self._together)
+        return run_again(self._model, kept[-1], loss_fn, self._together(called=True))
 
     def close(self) -> Run | None:
         """End the recording; `with` does it.

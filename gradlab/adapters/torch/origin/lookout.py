@@ -20,9 +20,9 @@ from gradlab.adapters.torch.origin.batch import NONFINITE, SPIKED, Batches
 from gradlab.adapters.torch.origin.frames import bounded
 from gradlab.adapters.torch.origin.last_frames import LastFrames
 from gradlab.adapters.torch.origin.loss_graph import LossGraph
+from gradlab.adapters.torch.origin.together import Together
 from gradlab.adapters.torch.origin.trace import Forward, Told
 from gradlab.adapters.torch.origin.update import Updates
-from gradlab.adapters.torch.sharding import reshard
 
 Array = np.ndarray
 
@@ -117,10 +117,11 @@ class Lookout:
         """Listen no more, and forget the iteration."""
         self._loss.leave(self)
 
-    @property
-    def together(self) -> Ranks | None:
-        """The processes among which the parameters lie in shards; None where they all lie here."""
-        return self._ranks if self._ranks.sharded else None
+    def together(self, *, called: bool = False) -> Together:
+        """Let the processes of a model in shards run one pass; `called`: by the user, in each."""
+        if not self._ranks.sharded:
+            return Together()
+        return Together(self._ranks.called if called else self._ranks.gathered)
 
     # -- when it happens
 
@@ -176,8 +177,7 @@ class Lookout:
             found = self._ranks.any(found)
         if found:
             return updated
-        told = [trace.of_pass(call, self.together) for call in iteration.calls]
-        reshard(self._model)  # or the next forward pass would compute with these weights
+        told = [trace.of_pass(call, self.together()) for call in iteration.calls]
         self.told = next((each for each in told if each.origin is not None), None) or (
             told[-1] if told else Told()
         )

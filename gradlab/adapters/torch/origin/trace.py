@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
 
-from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.observe.eager import compiled_inside
 from gradlab.adapters.torch.observe.module_state import Refused
 from gradlab.adapters.torch.origin import births, derivative, looking, places, seen
@@ -136,21 +135,20 @@ def outputs_of(value: Any) -> list[Tensor]:
     ]
 
 
-def of_pass(call: Forward, ranks: Ranks | None = None) -> Told:
+def of_pass(call: Forward, together: Together) -> Told:
     """Run a forward pass again, and its backward pass if it is finite; return where it broke.
 
     Nothing is left of it: see `untouched`.
 
     Parameters
     ----------
-    ranks : Ranks, optional
+    together : Together
         The processes among which the parameters lie in shards: all of them call this.
     """
     known = looking.known_tensors(call.model, call.arguments, call.keywords, call.names)
     modules, frames = Modules(), Frames(call.model)
-    look = Looking(modules, known, protected=ranks is None, until=of_pass.__code__)
-    together, told = Together(ranks), Told()
-    knows = None if ranks is None else look.know
+    look = Looking(modules, known, protected=together.alone, until=of_pass.__code__)
+    knows, told = None if together.alone else look.know, Told()
     try:
         with untouched(call.model, call.generator), _eager(call.model):
             with modules.follow(call.model, knows), frames.follow(), look:
@@ -165,7 +163,7 @@ def of_pass(call: Forward, ranks: Ranks | None = None) -> Told:
         told.trouble = f"{FREE}: {refused}"
     except Exception as error:  # a model that cannot be run twice keeps its secret
         told.trouble = f"{FREE}: {type(error).__name__}: {str(error)[:200]}"
-    together.stay_out()
+    together.part(call.model)
     told.trouble = told.trouble or together.trouble
     if told.origin is not None:
         told.origin = _placed(told.origin, call)
@@ -205,17 +203,15 @@ def _placed(origin: Origin, call: Forward) -> Origin:
     return origin.with_details(place=None if own is None else places.place([own]))
 
 
-def of_call(
-    model: nn.Module, function: Callable[[], Any], ranks: Ranks | None = None
-) -> Told:
+def of_call(model: nn.Module, function: Callable[[], Any], together: Together) -> Told:
     """Call `function`, which returns a loss, and its backward pass; return where it broke.
 
     Gradients, buffers and generators are put back. Of a model in shards, all processes call this.
     """
-    modules, told, together = Modules(), Told(), Together(ranks)
+    modules, told = Modules(), Told()
     known = looking.known_tensors(model, (), {}, [])
-    look = Looking(modules, known, protected=ranks is None, until=of_call.__code__)
-    knows = None if ranks is None else look.know
+    look = Looking(modules, known, protected=together.alone, until=of_call.__code__)
+    knows = None if together.alone else look.know
     try:
         with untouched(model), _eager(model):
             with modules.follow(model, knows), look:
@@ -230,7 +226,7 @@ def of_call(
                     whole, [None], leaves, look.by_node, unpacks=together.alone
                 )
     finally:
-        together.stay_out()
+        together.part(model)
     told.trouble = together.trouble
     return told
 
