@@ -12,7 +12,9 @@ from gradlab.rules.yardsticks import (
     AS_GOOD_AS_CONSTANT,
     SLOW,
     column,
+    constant_level,
     given_probabilities,
+    largest_entropy,
     of_no_logarithms,
     outcomes,
     travelled,
@@ -27,11 +29,10 @@ TWICE = {
     "binary_cross_entropy_with_logits": ("sigmoid",),
 }
 TIMID = (
-    "the largest answer is mostly the right one, and hardly larger than the others: something "
-    "keeps the answers too small for a softmax"
+    "the answers are right far more often than their probabilities say: something keeps them too "
+    "small for a softmax"
 )
-RIGHT = 0.5  # of the examples: no chance among the classes of UNSURE
-UNSURE = 3  # times less sure than right; where labels are noise, a net is as rarely right as sure
+AS_SURE_AS_RIGHT = 0.9  # of a constant's loss: what the same answers could have
 FAR = 0.5  # of their length: weights that went so far had the time to make the answers larger
 
 
@@ -71,24 +72,32 @@ def mistaken(run: Run) -> str:
 def timid_seeds(run: Run) -> list[int]:
     """Return the seeds whose answers know the targets, and cannot get large enough to say so.
 
-    Nothing says that of weights that hardly moved, or of a loss that is on its way.
+    So many are right that their loss would be clearly below a constant's, if only they gave what
+    they name as large a probability as they are often right. Nothing says that of weights that
+    hardly moved, or of a loss that is on its way.
     """
     right, seen = column(run, "right_share"), column(run, "criterion_loss")
     if right is None or seen is None or criterion_of(run).get("name") not in OF_LOGITS:
         return []
     loss, far = column(run, "loss"), travelled(run)
+    shape = criterion_of(run).get("answer_shape") or ()
+    if len(shape) < 2 or shape[1] < 2:
+        return []
+    classes = int(shape[1])
     found = []
     for seed, state in enumerate(outcomes(run)):
         values = None if loss is None else trend(loss[:, seed], window_size(run))
-        falls = values is not None and values.falls_still
-        near = state.state == SLOW and state.share >= AS_GOOD_AS_CONSTANT
-        if not (state.failed or (near and not falls)) or not far[seed] >= FAR:
+        soon = AS_GOOD_AS_CONSTANT * constant_level(run, seed)
+        falls = values is not None and values.falls_still and values.ahead < soon
+        level = abs(state.share - 1) <= 1 - AS_GOOD_AS_CONSTANT  # above: sure of what is wrong
+        stuck = state.failed or (state.state == SLOW and not falls)
+        if not level or not stuck or not far[seed] >= FAR:
             continue
         known = np.flatnonzero(np.isfinite(right[:, seed]) & np.isfinite(seen[:, seed]))
-        last = known[-max(1, len(known) // 4) :] if len(known) else known
+        last = known[-max(1, len(known) // 4) :]
         often = float(np.median(right[last, seed])) if len(last) else 0.0
-        # exp(-mean of -ln p) is the geometric mean of what the right answers get.
-        if often >= RIGHT and UNSURE * float(np.exp(-np.median(seen[last, seed]))) <= often:
+        loss_then = largest_entropy(max(often, 1 / classes), classes)
+        if loss_then <= AS_SURE_AS_RIGHT * float(np.median(seen[last, seed])):
             found.append(seed)
     return found
 
@@ -106,7 +115,7 @@ def answer_remedies(run: Run) -> tuple[Remedy, ...]:
             "make the answers larger: divide by the temperature instead of multiplying by it, or "
             "multiply them by a factor that is learned"
         )
-        return (Remedy("scale answers", words, {}, "they are mostly right, and unsure"),)
+        return (Remedy("scale answers", words, {}, "they are right more often than they are sure"),)
     return ()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradlab.rules import yardsticks
+from gradlab.rules.yardsticks.answers import most_frequent
 from gradlab.run import Run
 from tests.rules.runs import BASELINE, FAILED, SLOW, make_run, stepping, wavering
 
@@ -560,3 +561,34 @@ def test_a_constant_that_makes_a_seen_criterion_change_its_sign_makes_it_no_less
     value = wavering(stepping(BASELINE, 0.2 * BASELINE, 20, 60))
     run = with_criterion(value, BASELINE, value + offset)
     assert yardsticks.is_yardstick(run, 0, 60)
+
+
+def barely(right, fit):
+    """A run of ten classes at the constant's loss, with so many answers right, and such a fit."""
+    steps = {"loss": 2.3, "criterion_loss": 2.3, "criterion_baseline": np.log(10)}
+    described = {"name": "cross_entropy", "answer_shape": [64, 10]}
+    config = {"baseline_loss": None, "criterion": described}
+    return make_run(steps=steps | {"right_share": right, "target_fit": fit}, config=config)
+
+
+@pytest.mark.parametrize(
+    ("right", "fit", "expected"),
+    [
+        (0.3, 0.99, "slow"),
+        (0.3, 1.0, "not learned"),  # as those of a constant that names the most frequent class
+        (0.101, 0.99, "not learned"),  # by chance
+    ],
+)
+def test_more_right_answers_than_a_constant_has_are_a_beginning(right, fit, expected):
+    assert yardsticks.outcomes(barely(right, fit))[0].state == expected
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [([0.25] * 4, 0.25), ([0.7, 0.1, 0.1, 0.1], 0.7), ([1.0, 0.0, 0.0, 0.0], 1.0)],
+)
+def test_the_most_frequent_class_is_bounded_by_the_entropy(shares, expected):
+    known = np.array([share for share in shares if share])
+    assert most_frequent(float(-(known * np.log(known)).sum()), 4) == pytest.approx(
+        expected, abs=1e-6
+    )

@@ -7,6 +7,7 @@ loss, except the comparison with a baseline that the user gave for that very los
 
 from __future__ import annotations
 
+from gradlab.rules.yardsticks.answers import largest_entropy
 from gradlab.rules.yardsticks.facts import (
     batch_size,
     column,
@@ -70,6 +71,7 @@ __all__ = [
     "hardly_moved",
     "harmed",
     "is_yardstick",
+    "largest_entropy",
     "learned",
     "learns",
     "loss_scale",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradlab.rules.windows import finite_prefix
+from gradlab.rules.yardsticks.answers import right_beyond_constant
 from gradlab.rules.yardsticks.facts import (
     column,
     given_probabilities,
@@ -150,8 +151,13 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
         return None  # the loss takes from the right answer, as by a margin: no constant's does
     found = _against_constant(run, values, constant)
     last = fits[-max(FITS_SEEN, len(fits) // 4) :]
-    if found is None or found.state != NOT_LEARNED or found.share <= FAR:
+    if found is None or found.state != NOT_LEARNED:
         return found
+    if found.share <= FAR:  # a constant answers as well: or do the answers only dare too little?
+        right = right_beyond_constant(run, seed, stop, constant)
+        if not right or len(last) < FITS_SEEN or not (last < 1).all():
+            return found
+        return replace(found, state=SLOW, evidence=f"{found.evidence}, but {right}")
     if len(last) < FITS_SEEN or not (np.median(last) <= FITS and (last < 1).all()):
         return found
     words = f"{found.evidence}, and {np.median(last):.2g} times that of other examples' targets"
