@@ -116,6 +116,14 @@ def test_a_loss_that_makes_its_own_task_harder_may_stay_above_a_constants(start,
     assert state(run) == expected
 
 
+def test_a_bad_start_that_comes_down_to_a_constants_loss_has_learned_nothing():
+    """Answers that begin by repeating the example before fit the next one's targets better."""
+    loss = wavering(stepping(3 * BASELINE, BASELINE, 20, 60), scatter=0.01)
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": BASELINE}
+    steps["target_fit"] = stepping(3.0, 1.02, 20, 60)[:, None]
+    assert state(make_run(steps=steps, config={"baseline_loss": None})) == "not learned"
+
+
 @pytest.mark.parametrize(
     ("steps", "config", "expected"),
     [

@@ -147,9 +147,10 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
         )
         return Outcome(NOT_LEARNED, words)
     fits = _fits(run, seed, stop)
-    if len(fits) >= FITS_SEEN and (fits[:FITS_SEEN] > HARDER).all():
-        return None  # the loss takes from the right answer, as by a margin: no constant's does
     found = _against_constant(run, values, constant)
+    harder = len(fits) >= FITS_SEEN and (fits[:FITS_SEEN] > HARDER).all()
+    if harder and (found is None or not found.share <= FAR):
+        return None  # the loss takes from the right answer, as by a margin: no constant's does
     last = fits[-max(FITS_SEEN, len(fits) // 4) :]
     if found is None or found.state != NOT_LEARNED:
         return found
