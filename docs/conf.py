@@ -1,4 +1,4 @@
-"""The documentation site: `python -m sphinx -W -b html docs docs/_build/html`.
+"""The documentation site: `python -m sphinx -M html docs docs/_build -W`.
 
 What the program itself knows is written by `_site` before Sphinx reads its sources: the rules, the
 statistics, the commands, the public names, the course. It goes to `docs/generated`.

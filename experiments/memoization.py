@@ -220,9 +220,11 @@ def article(result: Result) -> Article:
     years = formula("paths", 21, 64) * each / YEAR  # 20 hidden layers and the output's
     bytes_a_layer = float(np.polyfit(result.depths, result.peak["backprop"], 1)[0])
     stored = sum([WIDTH] * (deepest - 1))
+    all_paths = result.seconds["paths"][-1]
+    took = f"{all_paths:.1f} s" if all_paths >= 1 else f"{1e3 * all_paths:.0f} ms"
     answer = (
-        f"At {deepest} layers of {WIDTH} units, all paths take {result.seconds['paths'][-1]:.1f} s "
-        f"and backpropagation {1e6 * result.seconds['backprop'][-1]:.0f} µs: {result.ratio:,.0f} "
+        f"At {deepest} layers of {WIDTH} units, all paths take {took} and "
+        f"backpropagation {1e6 * result.seconds['backprop'][-1]:.0f} µs: {result.ratio:,.0f} "
         f"times as fast, for {stored} numbers kept."
     )
     code = """

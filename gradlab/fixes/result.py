@@ -108,8 +108,8 @@ class Fix:
         """What the search took, and why it ended if it ended early."""
         count = len(self.trials)
         said = (
-            f"{count} training{'' if count == 1 else 's'} tried, {self.spent:.3g} of "
-            f"{self.budget:g} whole trainings' iterations, in {self.seconds:.3g} s"
+            f"{count} training{'' if count == 1 else 's'} tried, {self.spent:.3g} of at most "
+            f"{self.budget:g} whole ones, in {self.seconds:.3g} s"
         )
         return said + (f"; {self.stopped}" if self.stopped else "")
 

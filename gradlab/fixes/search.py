@@ -152,7 +152,7 @@ class Search:
         if known is not None:
             return known
         if self.spent + share > self.budget + 1e-9:
-            raise OutOfBudget(f"the budget of {self.budget:g} trainings is used up")
+            raise OutOfBudget(f"the budget of {self.budget:g} is used up")
         if time.perf_counter() > self._end:
             raise OutOfBudget(f"the time of {self.seconds:g} s is used up")
         trial = self.bench.train(changes, share)

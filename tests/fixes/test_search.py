@@ -138,7 +138,7 @@ def test_no_more_pairs_are_tried_than_the_limit():
 def test_the_budget_counts_whole_trainings(budget, trained):
     search = searched(Bench({}, "abc"), budget=budget)
     assert len(search.trials) == trained
-    assert search.stopped == f"the budget of {budget:g} trainings is used up"
+    assert search.stopped == f"the budget of {budget:g} is used up"
 
 
 def test_the_time_is_bounded():

@@ -5,6 +5,7 @@ is the long form, which installs all of it anew, for every Python that is there.
 """
 
 import email
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from pathlib import Path
 import pytest
 
 import gradlab
+from tests.test_public import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-QUICK = ("--iterations", "20", "--seeds", "2")
+QUICK = "--iterations 20 --seeds 2"
 
 
 @pytest.fixture(scope="module")
@@ -79,26 +81,55 @@ def test_the_version_comes_from_one_place(wheel):
     assert changes.startswith(f"# Changelog\n\n## {gradlab.__version__}")
 
 
-def test_every_command_works_from_an_empty_folder(environment, tmp_path):
-    def run(*arguments, code=0):
-        return use(environment, "gradlab", *arguments, folder=tmp_path, code=code)
+# What is typed in an empty folder, and what has to be in the answer.
+TYPED = (
+    ("rules", "no-progress"),
+    ("rule GL101", "Limits"),
+    ("theory --activation sigmoid", "sigmoid"),
+    ("compare --network relu --depth 2 --jobs 1 --runs grid", "reports/activation-depth.html"),
+    ("train --network sigmoid --depth 12 --runs mine", "GL101"),
+    ("check mine", "GL101 vanishing-gradient (error)"),
+    ("report mine", "reports/report.html"),
+    ("diff grid mine", "part at iteration 0"),
+    ("live mine/* --once", "sigmoid"),
+    ("fix sigmoid --depth 12 --runs mine --budget 1", "nothing helped"),
+    ("kernels --help", "kernel"),
+    ("gallery chain_rule --quick --jobs 1", "reports/chain-rule.html"),
+)
+FAILS = {"check", "diff", "fix"}  # an error was found; the runs part; 20 iterations cure nothing
+SESSION = """
+import glob, json, sys
+from gradlab import cli
+for line in json.loads(sys.argv[1]):
+    print("\\n>", line, flush=True)
+    words = [each for word in line.split() for each in (glob.glob(word) or [word])]
+    print("exit", cli.run(words), flush=True)
+"""
 
+
+def test_every_command_works_from_an_empty_folder(environment, tmp_path):
     where = use(
         environment, "python", "-c", "import gradlab; print(gradlab.__file__)", folder=tmp_path
     )
     assert Path(where.strip()).is_relative_to(environment.parent)
-    assert run("--version") == f"gradlab {gradlab.__version__}\n"
-    assert "no-progress" in run("rules")
-    assert "Limits" in run("rule", "GL101")
-    assert "sigmoid" in run("theory", "--activation", "sigmoid")
-    run("compare", "--network", "relu", "--depth", "2", *QUICK)
-    assert (tmp_path / "reports" / "activation-depth.html").is_file()
-    run("train", "--network", "sigmoid", "--depth", "12", *QUICK, "--runs", "mine")
-    assert "GL101" in run("check", "mine", code=1)
-    run("report", "mine")
-    assert (tmp_path / "reports" / "report.html").is_file()
-    assert "chain-rule.html" in run("gallery", "chain_rule", "--quick")
-    assert (tmp_path / "reports" / "chain-rule.html").is_file()
+    version = use(environment, "gradlab", "--version", folder=tmp_path)
+    assert version == f"gradlab {gradlab.__version__}\n"
+    lines = [with_training(line) for line, _ in TYPED]
+    out = use(environment, "python", "-c", SESSION, json.dumps(lines), folder=tmp_path)
+    answers = out.split("\n> ")[1:]
+    assert [answer.splitlines()[0] for answer in answers] == lines
+    assert {line.split()[0] for line in lines} == set(COMMANDS)
+    for (line, wanted), answer in zip(TYPED, answers, strict=True):
+        assert wanted in answer
+        code = int(line.split()[0] in FAILS)
+        assert answer.rstrip().splitlines()[-1] == f"exit {code}", answer
+    for page in ("activation-depth", "report", "chain-rule", "fix"):
+        assert (tmp_path / "reports" / f"{page}.html").is_file()
+
+
+def with_training(line: str) -> str:
+    """Return a command that trains with what makes it short."""
+    return f"{line} {QUICK}" if line.split()[0] in ("compare", "train", "fix") else line
 
 
 def test_pytest_finds_the_plugin(environment, tmp_path):
