@@ -34,6 +34,7 @@ from gradlab.run import Run
 
 Array = np.ndarray
 ENOUGH = 0.9  # of a scheme's norm: then the initialization is not at fault
+BEFORE = "measured on the weights as they were drawn"
 
 CHANCE = 1.0  # variance of the log of the squared signal, from draw to draw
 
@@ -195,7 +196,8 @@ class VanishingGradient(Rule):
         late = Window(max(0, window.stop - WINDOW), window.stop)
         why = cause.explain(run, layers, hits.which, late, grows=False)
         ratio = _ratio(run, late, hits.which, min(layers), why)
-        evidence = outcomes(run)[hits.which[0]].evidence
+        audited = run.iterations == 1
+        evidence = BEFORE if audited else outcomes(run)[hits.which[0]].evidence
         told = (
             f"layer {worst + 1} gets {share(value)} of the gradient that the layers "
             f"behind it get, {_course(run, window)}"
@@ -211,7 +213,7 @@ class VanishingGradient(Rule):
             value=value,
             limit=self.limit("share" if beside else "alarm"),
             message=f"The gradient vanishes in {span(layers)}{seeds(hits.replicates)}: {ratio}"
-            f"{told}; {evidence}.",
+            f"{told}{'' if audited else f'; {evidence}'}.",
             cause=why,
             remedies=_remedies(run, layers, why, cut_off=value == 0),
             columns=("delta_norm", "per_example_grad_norm", "log_gain_slope"),
@@ -251,6 +253,8 @@ def _since(run: Run, values: Array, bound: float) -> int:
 
 def _course(run: Run, window: Window) -> str:
     """Word since when: from the first iterations, or from a later one on."""
+    if run.iterations == 1:
+        return "before any training"
     if window.start == 0:
         return "from the first iterations to the last"
     return f"from iteration {int(run.times[window.start])} to the last"

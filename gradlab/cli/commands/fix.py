@@ -39,7 +39,10 @@ Budget = Annotated[
     ),
 ]
 Seconds = Annotated[
-    float, options.number("--seconds", ABOVE_0, "How long to search at most.", SEARCH)
+    float,
+    options.number(
+        "--seconds", ABOVE_0, "How long to search; a training that was begun is finished.", SEARCH
+    ),
 ]
 
 
