@@ -14,7 +14,7 @@ from gradlab.diagnosis import diagnose, registry
 from gradlab.report.first_screen import choose_picture
 from gradlab.report.one_run import draw_pictures
 from gradlab.report.pictures.picture import Detail
-from gradlab.rules import Rule
+from gradlab.rules import Finding, Rule
 from gradlab.run import Run
 from tests.corpus import corpus
 from tests.rules.wording import MADE
@@ -97,7 +97,14 @@ def _example(code: str) -> list[str]:
         return []
     diagnosis = replace(diagnose(run, select=[code]), run="example")
     verdict = f"\n```text\n{diagnosis}\n```\n"
-    return ["## A run and its verdict\n", words, verdict, _figure(run), ""]
+    noted = [_in_full(each) for each in diagnosis.notes]
+    return ["## A run and its verdict\n", words, verdict, *noted, _figure(run), ""]
+
+
+def _in_full(note: Finding) -> str:
+    """Return what a verdict cuts off of a note: the rest of its message, and what to try."""
+    tried = "\n".join(f"- {plain(str(remedy))}" for remedy in note.remedies)
+    return f"In full: {plain(note.message)}\n\nWhat it proposes:\n\n{tried}\n"
 
 
 def _trained(code: str) -> tuple[str, Run] | None:

@@ -130,6 +130,7 @@ def test_every_rule_has_its_page_with_limits_and_an_example():
         assert "What it does" in text
         example = text.rpartition("example: ")[2]
         assert f"{code} {rule.name}" in example, f"{code} shows no verdict"
+        assert "try: " in example or "What it proposes:" in example, f"{code} shows no remedy"
     assert len(list((SITE / "generated" / "rules").glob("GL*.html"))) == len(registry())
 
 
