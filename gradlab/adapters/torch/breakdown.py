@@ -50,6 +50,7 @@ class Breakdown:
             self._guard(self._look)(iteration.number - 1, waits=True)
         self._begun = False
         self._lookout.leave()
+        self._guard(self.write_batches)()
 
     def _look(self, iteration: int, *, waits: bool = False) -> None:
         count = self._buffers.look(iteration)
@@ -78,9 +79,9 @@ class Breakdown:
         if rows:
             facts["nonfinite_rows"] = rows
         self._record.note(**facts)
-        self.write_batch()
+        self.write_batches()
 
-    def write_batch(self) -> None:
-        """Write the batch that was kept just now beside the record, where that was asked for."""
-        if self._record.writes:
+    def write_batches(self) -> None:
+        """Write batches that were kept just now beside the record, where that was asked for."""
+        if self._record.writes and self._lookout.batches.all:
             self._lookout.write(self._record.recorder.folder)

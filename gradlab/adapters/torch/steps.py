@@ -242,8 +242,8 @@ class Steps:
     def _take_gradients(self, number: int) -> None:
         self._record.begin()  # what broke is noted in it
         norms = self._of.gradients.take(self.iteration, self._numbers[number])
-        if self._of.lookout.spiked(self.iteration, norms):
-            self._breakdown.write_batch()
+        if self._of.lookout.spiked(self.iteration, number, norms):
+            self._breakdown.write_batches()
         if self._of.lookout.sees(norms):
             self._breakdown.note(self.iteration)
             if self._of.lookout.stops:

@@ -153,9 +153,10 @@ def test_no_batch_is_kept_where_that_is_forbidden(tmp_path):
 def test_too_large_a_batch_is_not_kept(monkeypatch):
     from gradlab.adapters.torch.origin import batch as batches
 
-    monkeypatch.setattr(batches, "KEPT_BYTES", 6 * 4 * 4 - 1)
+    size = (6 * 4 + 6 * 3) * 4  # of the batch, and of the gradient at the answer
+    monkeypatch.setattr(batches, "KEPT_BYTES", size - 1)
     assert trained()[0].batches == []
-    monkeypatch.setattr(batches, "KEPT_BYTES", 6 * 4 * 4)
+    monkeypatch.setattr(batches, "KEPT_BYTES", size)
     assert len(trained()[0].batches) == 1
 
 

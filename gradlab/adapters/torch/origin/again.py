@@ -90,7 +90,7 @@ def run_again(
     call = batch.calls[-1]
     told = _told(model, call, loss_fn, together)
     norms: tuple[float, ...] = ()
-    with untouched(model, call.generator):
+    with untouched(model, call.generators):
         output = call()
         loss = None if loss_fn is None else _loss(loss_fn, output)
         if together.alone:

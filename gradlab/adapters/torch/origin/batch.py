@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,11 @@ from torch import Tensor
 
 from gradlab.adapters.torch.modules import clean
 from gradlab.adapters.torch.observe.module_state import every_tensor
+from gradlab.adapters.torch.origin import seen
 from gradlab.adapters.torch.origin.trace import Forward
 
 KEPT_BYTES = 256 << 20  # of all batches that are kept
 SPIKES_KEPT = 3  # the newest
-SPIKE, SETTLE = 10.0, 20  # times the running mean of the log norm, after so many iterations
-MEMORY = 0.05  # of the running mean: the weight of the newest norm
 
 NONFINITE, SPIKED = "non-finite", "spike"
 
@@ -49,8 +47,9 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """How many bytes it holds."""
-        tensors = [t for call in self.calls for t in every_tensor([call.arguments, call.keywords])]
+        """How many bytes it holds: of its tensors, and of the gradients at the answers."""
+        held = [[call.arguments, call.keywords, call.gradients] for call in self.calls]
+        tensors = [tensor for each in held for tensor in every_tensor(each)]
         return sum(each.numel() * each.element_size() for each in tensors)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -89,30 +88,26 @@ class Batches:
 
     def __init__(self, *, keep: bool):
         self._keep = keep
-        self._mean, self._count = 0.0, 0
+        self._written: list[Batch] = []
         self.all: list[Batch] = []
 
-    def spikes(self, norm: float) -> bool:
-        """Whether a gradient's norm is far above those before it, by their running mean."""
-        if not (norm > 0 and math.isfinite(norm)):
-            return False
-        log = math.log(norm)
-        high = self._count >= SETTLE and log > self._mean + math.log(SPIKE)
-        weight = max(MEMORY, 1 / (self._count + 1))
-        self._mean += weight * (log - self._mean)
-        self._count += 1
-        return high
-
-    def add(self, iteration: int, why: str, calls: Sequence[Forward], rows: Sequence[int]) -> None:
+    def add(self, batch: Batch) -> None:
         """Keep a batch, if it is not too large; of spikes, the newest."""
-        if not self._keep or not calls:
+        if not self._keep or not batch.calls:
             return
-        batch = Batch(iteration, why, tuple(calls), tuple(rows))
         spikes = [each for each in self.all if each.why == SPIKED]
-        dropped = spikes[: max(0, len(spikes) + 1 - SPIKES_KEPT)] if why == SPIKED else []
+        is_spike = batch.why == SPIKED
+        dropped = spikes[: max(0, len(spikes) + 1 - SPIKES_KEPT)] if is_spike else []
         kept = [each for each in self.all if each not in dropped]
         if sum(each.size for each in kept) + batch.size <= KEPT_BYTES:
             self.all = [*kept, batch]
+
+    def write(self, folder: Path) -> None:
+        """Write those that were not written yet."""
+        for each in self.all:
+            if each not in self._written:
+                each.write(folder)
+                self._written.append(each)
 
     @property
     def to_skip(self) -> list[int]:
@@ -122,6 +117,15 @@ class Batches:
         """
         numbers = {n for each in self.all for n in (each.iteration - 1, each.iteration)}
         return sorted(n for n in numbers if n >= 0)
+
+
+def rows_at_fault(calls: Sequence[Forward]) -> list[int]:
+    """Return the rows of a batch whose gradient at the model's answer is not finite."""
+    for call in calls:
+        for gradient in call.gradients:
+            if gradient is not None and not seen.is_finite(gradient):
+                return seen.bad_rows(gradient)
+    return []
 
 
 def _array(tensor: Tensor) -> np.ndarray:

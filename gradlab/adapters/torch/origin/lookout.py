@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ from gradlab.adapters.torch.distributed import Ranks
 from gradlab.adapters.torch.iteration import Iteration
 from gradlab.adapters.torch.measure.parameters import Norms
 from gradlab.adapters.torch.observe.hooks import Guard
-from gradlab.adapters.torch.origin import seen, trace
+from gradlab.adapters.torch.origin import trace
 from gradlab.adapters.torch.origin.answer import Origin
-from gradlab.adapters.torch.origin.batch import NONFINITE, SPIKED, Batches
+from gradlab.adapters.torch.origin.batch import NONFINITE, Batch, Batches, rows_at_fault
 from gradlab.adapters.torch.origin.frames import bounded
 from gradlab.adapters.torch.origin.last_frames import LastFrames
 from gradlab.adapters.torch.origin.loss_graph import LossGraph
+from gradlab.adapters.torch.origin.spikes import Spikes
 from gradlab.adapters.torch.origin.together import Together
 from gradlab.adapters.torch.origin.trace import Forward, Told
 from gradlab.adapters.torch.origin.update import Updates
@@ -63,7 +65,7 @@ class Lookout:
         keep_batch: bool | None = None,
     ):
         self._model, self._ranks = model, ranks
-        self._kind = trace.device_of(model)
+        self._devices = trace.devices_of(model)
         self.stops = mode == "stop"
         self._looks = self.stops or (mode == "trace" and on_cpu)
         self.found = False
@@ -74,6 +76,8 @@ class Lookout:
         self.frames = LastFrames(model, guard, self._looks)
         self._writes = keep_batch is True
         self.batches = Batches(keep=keep_batch is not False)
+        self._late = mode != "record" and not on_cpu and keep_batch is not False
+        self.spikes = Spikes(self.batches, late=self._late)
 
     # -- every step: only what costs the same for any model
 
@@ -82,8 +86,10 @@ class Lookout:
     ) -> None:
         """Keep a forward pass, to run it again if need be."""
         if self._looks and not self.found:
-            iteration.calls.append(Forward(self._model, arguments, keywords, self._kind))
+            iteration.calls.append(Forward(self._model, arguments, keywords, self._devices))
             self._loss.pass_begins()
+        elif self._late and not self.spikes.over:
+            iteration.calls.append(Forward(self._model, arguments, keywords, self._devices))
 
     def returned(self, iteration: Iteration, output: Any) -> None:
         """Know what the newest forward pass returned."""
@@ -92,6 +98,8 @@ class Lookout:
             outputs = trace.outputs_of(output)
             iteration.calls[-1].returned(outputs)
             self._loss.returned(outputs)
+        elif self._late and not self.spikes.over and iteration.calls:
+            iteration.calls[-1].returned(trace.outputs_of(output))
 
     def backward(self, roots: Sequence[Tensor]) -> Callable[[], None]:
         """Know that `backward` begins; return what to call when it has ended."""
@@ -116,6 +124,9 @@ class Lookout:
     def leave(self) -> None:
         """Listen no more, and forget the iteration."""
         self._loss.leave(self)
+        if self._late and not self.found:
+            with contextlib.suppress(RuntimeError):  # the device may be what ended the training
+                self.spikes.arrived(waits=True)
 
     def together(self, *, called: bool = False) -> Together:
         """Let the processes of a model in shards run one pass; `called`: by the user, in each."""
@@ -135,26 +146,27 @@ class Lookout:
             self.found = self._broken(looked_at)
         return self.found
 
-    def spiked(self, iteration: Iteration, norms: Norms) -> bool:
-        """Whether these gradients are far larger than those before; if so, keep the batch."""
-        if not self._looks or self.found:
+    def spiked(self, iteration: Iteration, optimizer: int, norms: Norms) -> bool:
+        """Whether gradients were far larger than those before, so that a batch is kept.
+
+        These gradients; on a GPU, those of a step before, whose norms have arrived.
+        """
+        if self.found or not (self._looks or self._late):
             return False
-        squares = [float((each * each).sum()) for _, each in norms if isinstance(each, np.ndarray)]
-        if not self.batches.spikes(math.sqrt(sum(squares))):
-            return False
-        self.batches.add(iteration.number, SPIKED, iteration.calls, ())
-        return True
+        squares = [each for _, each in norms]
+        return self.spikes.take(iteration.number, optimizer, iteration.calls, squares)
 
     def keep(self, iteration: Iteration, origin: Origin | None) -> list[int]:
         """Keep the batch that broke; return its rows at fault, as far as they can be told."""
-        rows = list(origin.rows) if origin is not None and origin.rows else self.rows(iteration)
-        self.batches.add(iteration.number, NONFINITE, iteration.calls, rows)
+        rows = [] if origin is None else list(origin.rows)
+        rows = rows or rows_at_fault(iteration.calls)
+        self.batches.add(Batch(iteration.number, NONFINITE, tuple(iteration.calls), tuple(rows)))
         return rows
 
     def write(self, folder: Path) -> None:
-        """Write the newest batch, if that was asked for."""
-        if self._writes and self.batches.all:
-            self.batches.all[-1].write(folder)
+        """Write the batches that are new, if that was asked for."""
+        if self._writes:
+            self.batches.write(folder)
 
     def _broken(self, norms: Sequence[Array | Tensor]) -> bool:
         broken = self._loss.broken or not all(math.isfinite(float(each.sum())) for each in norms)
@@ -201,14 +213,6 @@ class Lookout:
         if trouble:
             facts["nonfinite_unknown"] = "; ".join(trouble)
         return facts
-
-    def rows(self, iteration: Iteration) -> list[int]:
-        """Return the rows of the batch whose gradient at the model's output is not finite."""
-        for call in iteration.calls:
-            for gradient in call.gradients:
-                if gradient is not None and not seen.is_finite(gradient):
-                    return seen.bad_rows(gradient)
-        return []
 
 
 def _nothing() -> None:

@@ -22,7 +22,7 @@ from gradlab.adapters.torch.origin.frames import Frames
 from gradlab.adapters.torch.origin.looking import Looking, Modules
 from gradlab.adapters.torch.origin.places import Frame
 from gradlab.adapters.torch.origin.together import Together
-from gradlab.adapters.torch.origin.untouched import untouched
+from gradlab.adapters.torch.origin.untouched import states_of_generators, untouched
 
 GRADIENT_BYTES = 64 << 20  # of the gradients at a model's outputs, kept until the next pass
 FREE = "it cannot be run again"
@@ -36,8 +36,8 @@ class Forward:
     model : nn.Module
     arguments, keywords
         What it was called with.
-    kind : str, optional
-        The kind of device that the model lies on, where that is known.
+    devices : sequence of torch.device, optional
+        Those that the model lies on, where that is known.
 
     Attributes
     ----------
@@ -54,13 +54,14 @@ class Forward:
         model: nn.Module,
         arguments: tuple[Any, ...],
         keywords: dict[str, Any],
-        kind: str | None = None,
+        devices: Sequence[torch.device] | None = None,
     ):
         self.model, self.arguments, self.keywords = model, arguments, keywords
-        self._kind = device_of(model) if kind is None else kind
+        devices = devices_of(model) if devices is None else devices
+        self._kind = devices[0].type
         self._autocast = torch.is_autocast_enabled(self._kind)
         self._dtype = torch.get_autocast_dtype(self._kind) if self._autocast else None
-        self.generator = torch.get_rng_state()
+        self.generators = states_of_generators(devices)
         self.frames: tuple[Frame, ...] = places.frames_above(most=4)
         self.gradients: list[Tensor | None] = []
         self.versions = [each._version for each in seen.floating((arguments, keywords))]
@@ -122,10 +123,9 @@ class Told:
     frames: list[dict[str, Any]] = field(default_factory=list)
 
 
-def device_of(model: nn.Module) -> str:
-    """Return the kind of device that a model lies on."""
-    first = next(model.parameters(), None)
-    return "cpu" if first is None else first.device.type
+def devices_of(model: nn.Module) -> list[torch.device]:
+    """Return the devices that a model lies on; main memory where it has no parameters."""
+    return list({each.device: None for each in model.parameters()}) or [torch.device("cpu")]
 
 
 def outputs_of(value: Any) -> list[Tensor]:
@@ -150,7 +150,7 @@ def of_pass(call: Forward, together: Together) -> Told:
     look = Looking(modules, known, protected=together.alone, until=of_pass.__code__)
     knows, told = None if together.alone else look.know, Told()
     try:
-        with untouched(call.model, call.generator), _eager(call.model):
+        with untouched(call.model, call.generators), _eager(call.model):
             with modules.follow(call.model, knows), frames.follow(), look:
                 output = call()
                 birth = look.birth_of(output)

@@ -5,7 +5,7 @@ back.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,9 +13,20 @@ from torch import nn
 
 from gradlab.adapters.torch.observe import module_state, replay
 
+States = Sequence[tuple[torch.device, torch.Tensor]]
+
+
+def states_of_generators(devices: Iterable[torch.device]) -> States:
+    """Return the states of PyTorch's generators, in main memory and on GPUs: nothing waits."""
+    states = [(torch.device("cpu"), torch.get_rng_state())]
+    for device in devices:
+        if device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
+            states.append((device, torch.cuda.get_rng_state(device)))
+    return states
+
 
 @contextlib.contextmanager
-def untouched(model: nn.Module, generator: torch.Tensor | None = None) -> Iterator[None]:
+def untouched(model: nn.Module, generators: States = ()) -> Iterator[None]:
     """Run what is inside, and put everything back.
 
     Gradients, hooks on parameters, buffers, what modules keep in Python, random generators, the
@@ -23,8 +34,8 @@ def untouched(model: nn.Module, generator: torch.Tensor | None = None) -> Iterat
 
     Parameters
     ----------
-    generator : Tensor, optional
-        The state of PyTorch's generator to begin with.
+    generators : sequence of (device, Tensor)
+        The states of PyTorch's generators to begin with.
     """
     modules = list(model.modules())
     states = [(module, _state(module, modules)) for module in modules]
@@ -37,8 +48,11 @@ def untouched(model: nn.Module, generator: torch.Tensor | None = None) -> Iterat
         _no_hooks_on(model),
     ):
         try:
-            if generator is not None:
-                torch.set_rng_state(generator)
+            for device, state in generators:
+                if device.type == "cuda":
+                    torch.cuda.set_rng_state(state, device)
+                else:
+                    torch.set_rng_state(state)
             torch.set_anomaly_enabled(False)
             with torch.enable_grad():
                 yield
