@@ -62,7 +62,8 @@ def test_a_loss_that_never_moved_did_not_learn_what_it_began_with(share, expecte
         (2.0, 1.1, "slow"),  # on its way down, and not yet below
         (1.3, 1.03, "not learned"),  # it only learns to answer the same to everything
         (1.6, 0.9, "slow"),  # its last 50 are at 0.954: below already, and it goes on
-        (0.995, 0.98, "not learned"),  # below, and as good as still
+        (0.995, 0.98, "slow"),  # little can be learned where targets are mostly noise
+        (0.995, 0.986, "not learned"),  # below, and as good as still
         (1.12, 1.1, "not learned"),  # at this pace it does not come below in as long again
     ],
 )

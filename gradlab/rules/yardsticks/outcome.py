@@ -213,7 +213,7 @@ def _against_constant(run: Run, values: Array, constant: float) -> Outcome | Non
         # will soon be.
         far = share > FAR and found.ahead < constant
         below = constant - found.last > chance
-        on_its_way = far or (below and found.ahead < AS_GOOD_AS_CONSTANT * constant)
+        on_its_way = far or (below and found.ahead < CLEARLY_BELOW * constant)
         little = below and fell and share < CLEARLY_BELOW
         state = SLOW if little or (found.falls_still and on_its_way) else NOT_LEARNED
     else:
