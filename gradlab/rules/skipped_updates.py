@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from gradlab.rules import origin as origins
 from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
@@ -91,8 +92,8 @@ class SkippedUpdates(Rule):
             severity=severity(run, hits.which, harmless=WARNING),
             message=f"{skipped} of {attempts} optimizer steps were skipped, {late} of them after "
             f"the first step that was taken ({100 * share:.0f} %, limit "
-            f"{100 * self.limit('share'):g} %): their batches taught nothing.",
-            remedies=(_look_at_guard(late),) if _by_loop(run) else _remedies(),
+            f"{100 * self.limit('share'):g} %): their batches taught nothing.{_origin_told(run)}",
+            remedies=(_look_at_guard(late),) if _by_loop(run) else _remedies(run),
             columns=("grad_norm",),
             confidence="high",
             evidence="skipped steps, counted",
@@ -110,8 +111,8 @@ class SkippedUpdates(Rule):
             limit=float(self.limit("share")),
             severity=ERROR,
             message=f"No optimizer step took place: all {skipped} were skipped. No batch taught "
-            "anything.",
-            remedies=(_look_at_guard(skipped), *_remedies()),
+            f"anything.{_origin_told(run)}",
+            remedies=_remedies(run) if _origin(run) else (_look_at_guard(skipped), *_remedies(run)),
             confidence="high",
             evidence="skipped steps, counted",
         )
@@ -164,8 +165,25 @@ def _look_at_guard(skipped: int) -> Remedy:
     )
 
 
-def _remedies() -> tuple[Remedy, ...]:
+def _origin(run: Run) -> origins.Origin:
+    """Return where a number in the skipped steps was not finite, as far as the record knows."""
+    found = run.provenance.get("skipped_origin")
+    return found if isinstance(found, dict) and type(found.get("iteration")) is int else {}
+
+
+def _origin_told(run: Run) -> str:
+    found = _origin(run)
+    if not found:
+        return ""
+    return f" What is not finite in them{origins.sentence(found)}."
+
+
+def _remedies(run: Run) -> tuple[Remedy, ...]:
     evidence = "steps are skipped where a gradient is not finite"
+    if found := _origin(run):
+        own = origins.remedies(run, found, found["iteration"])
+        if own:
+            return own
     return (
         Remedy(
             "use bfloat16",
@@ -175,7 +193,7 @@ def _remedies() -> tuple[Remedy, ...]:
         ),
         Remedy(
             "find the overflow",
-            'find what is not finite: watch(..., on_nonfinite="trace") names the operation',
+            "find what is not finite: recorder.trace(lambda: loss) names the operation",
             {},
             evidence,
         ),

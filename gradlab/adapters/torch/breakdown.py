@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
@@ -15,6 +16,10 @@ from gradlab.adapters.torch.observe.buffers import Buffers
 from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.record import Record
+from gradlab.errors import RunError
+
+SKIPS_ENDURED = 8  # steps in a row that a GradScaler may skip while it looks for its scale
+SKIPS_LOOKED_AT = 3
 
 
 class Breakdown:
@@ -27,6 +32,7 @@ class Breakdown:
         self._buffers, self._guard = Buffers(unwrapped(outer)), guard
         self._first = math.inf  # the iteration whose origin is noted
         self._begun = False
+        self._skips, self._looks_left = 0, SKIPS_LOOKED_AT
 
     def begin(self) -> None:
         """Begin to look: what is infinite now is meant so."""
@@ -37,8 +43,30 @@ class Breakdown:
     def over(self, iteration: Iteration) -> None:
         """Know that an iteration is over: look at the buffers, at the cadence of the costly."""
         self._lookout.forget()
+        self._skips = 0
         if iteration.costly:
             self._guard(self._look)(iteration.number)
+
+    def skipped(self, iteration: Iteration) -> None:
+        """Know that a step was skipped, and look why if no smaller scale can help.
+
+        That is so where the loss is not finite, and after many skipped steps in a row.
+        """
+        self._skips += 1
+        after_many = self._skips % SKIPS_ENDURED == 0
+        if self._lookout.sees_skip(after_many=after_many) and self._looks_left:
+            self._looks_left -= 1
+            self._guard(self._note_skipped)(iteration)
+        self._lookout.forget()
+
+    def _note_skipped(self, iteration: Iteration) -> None:
+        origin = self._lookout.origin(iteration)
+        if origin is None:
+            return
+        self._looks_left, self._lookout.skip_origin = 0, origin
+        self._record.note(skipped_origin={"iteration": iteration.number, **origin.to_dict()})
+        self._lookout.keep(iteration, origin)
+        self.write_batches()
 
     def handed_over(self) -> None:
         """Know that rows were recorded: a device was waited for, and may be asked."""
@@ -84,4 +112,5 @@ class Breakdown:
     def write_batches(self) -> None:
         """Write batches that were kept just now beside the record, where that was asked for."""
         if self._record.writes and self._lookout.batches.all:
-            self._lookout.write(self._record.recorder.folder)
+            with contextlib.suppress(RunError):  # no step was taken yet: there is no folder
+                self._lookout.write(self._record.recorder.folder)

@@ -14,6 +14,7 @@ from gradlab.adapters.torch.modules import class_name
 from gradlab.adapters.torch.observe.stream import Stream
 from gradlab.adapters.torch.observe.wiring import Wiring
 from gradlab.adapters.torch.options import WatchOptions
+from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.rows import Row
 from gradlab.adapters.torch.structure import Structure
 from gradlab.run import Run
@@ -165,3 +166,16 @@ def last_words(run: Run | None, iteration: int) -> str:
     from gradlab.diagnosis import diagnose
 
     return f"{stopped}\n{diagnose(run)}"
+
+
+def nothing_recorded(optimizer: torch.optim.Optimizer, lookout: Lookout) -> str:
+    """Say why a training has no record: no step was taken in it."""
+    name = type(optimizer).__name__
+    if not lookout.skips:
+        return (
+            f"{name} never stepped inside the watch, so nothing was recorded; call "
+            "optimizer.step() of the very optimizer that was given"
+        )
+    origin = lookout.skip_origin
+    found = "" if origin is None else f"; first non-finite: {origin}"
+    return f"all {lookout.skips} steps of {name} were skipped, so nothing was recorded{found}"

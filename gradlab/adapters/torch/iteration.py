@@ -29,6 +29,8 @@ class Iteration:
         By optimizer: the parameters that it trains for the first time.
     ran_forward : bool
         Whether a forward pass has begun.
+    follows_skip : bool
+        Whether a step was skipped, and nothing has begun since.
     calls : deque of Forward
         The newest forward passes.
     """
@@ -41,6 +43,7 @@ class Iteration:
     left_by_clipping: dict[int, tuple[int, int]] = field(default_factory=dict)
     joined: dict[int, list[int]] = field(default_factory=dict)
     ran_forward: bool = False
+    follows_skip: bool = False
     calls: deque[Forward] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
 
     def weighed(self, optimizer: int, numbers: list[int]) -> list[int]:
@@ -49,6 +52,11 @@ class Iteration:
         All in a costly iteration; else those that it trains for the first time.
         """
         return numbers if self.costly else self.joined.get(optimizer, [])
+
+    def forward_began(self) -> None:
+        """Know that a forward pass begins: what is logged from now on belongs to this iteration."""
+        self.ran_forward = True
+        self.follows_skip = False
 
     def again(self) -> Iteration:
         """Return a fresh one of the same number: nothing was updated in this one."""

@@ -159,7 +159,7 @@ class Steps:
             observer.begin_pass()
         if self._of.gradients.were_dropped(self.iteration):
             self._skip()
-        self.iteration.ran_forward = True
+        self.iteration.forward_began()
 
     def gradients_ready(self, optimizer: Any) -> None:
         """Take the gradients of an optimizer inside the closure that it was given."""
@@ -235,6 +235,7 @@ class Steps:
         made_none = self.iteration is iteration and (number in iteration.stepped) == before
         if made_none and self.follows:
             self._guard(self._skip)()
+            self.iteration.follows_skip = True
         return result
 
     # -- iterations
@@ -290,7 +291,7 @@ class Steps:
         count = self._skips.add(number, by_loop=by_loop)
         self._record.note(skipped_steps=self._skips.facts())
         if not by_loop:  # else the next loss is there already
-            self._of.lookout.forget()
+            self._breakdown.skipped(self.iteration)
         self._detach()
         self._of.ledger.drop(number)
         self._of.parameters.forget_gradients()

@@ -41,8 +41,7 @@ class Watch:
         self._steps = Steps(
             model, self._optimizers, options, instruments, self._record, self._guard, self._stop
         )
-        self._batches = instruments.lookout.batches
-        self._together = instruments.lookout.together
+        self._lookout = instruments.lookout
         self._logged = -1  # the last iteration that has a loss
         self._closed = False
 
@@ -107,6 +106,8 @@ class Watch:
         """
         if self._closed:
             return  # after trouble, the training goes on unwatched
+        if self._steps.iteration.follows_skip:
+            loss = None  # of the step that was skipped
         iteration = self._meant(loss is not None)
         if loss is not None and iteration == self._steps.iteration.number:
             self._steps.loss_logged()
@@ -164,7 +165,7 @@ class Watch:
         demand, for a batch at hand. Gradients, buffers and random generators are afterwards as
         before. Of a model in shards (FSDP2), every process calls this.
         """
-        told = trace.of_call(self._model, function, self._together(called=True))
+        told = trace.of_call(self._model, function, self._lookout.together(called=True))
         if told.origin is None and told.trouble:
             return told.trouble
         if told.origin is None:
@@ -174,7 +175,7 @@ class Watch:
     @property
     def batches(self) -> list[Batch]:
         """The batches that are kept: the one that broke, and those at which the gradient spiked."""
-        return list(self._batches.all)
+        return list(self._lookout.batches.all)
 
     @property
     def skip_batches(self) -> list[int]:
@@ -182,7 +183,7 @@ class Watch:
 
         Each that broke or spiked, and the one before it; one batch is one iteration.
         """
-        return self._batches.to_skip
+        return self._lookout.batches.to_skip
 
     def replay(
         self, loss_fn: Callable[[Any], Tensor] | None = None, *, iteration: int | None = None
@@ -209,16 +210,16 @@ class Watch:
         RunError
             No such batch is kept.
         """
-        kept = [each for each in self._batches.all if iteration in (None, each.iteration)]
+        kept = [each for each in self._lookout.batches.all if iteration in (None, each.iteration)]
         if not kept:
-            known = ", ".join(str(each.iteration) for each in self._batches.all) or "none"
+            known = ", ".join(str(each.iteration) for each in self._lookout.batches.all) or "none"
             raise RunError(
                 f"no batch of iteration {iteration} is kept (kept: {known}); gradlab keeps the one "
                 "that broke and those at which the gradient spiked, unless keep_batch=False"
                 if iteration is not None
                 else "no batch is kept: none broke or spiked, it was too large, or keep_batch=False"
             )
-        return run_again(self._model, kept[-1], loss_fn, self._together(called=True))
+        return run_again(self._model, kept[-1], loss_fn, self._lookout.together(called=True))
 
     def close(self) -> Run | None:
         """End the recording; `with` does it.
@@ -233,8 +234,7 @@ class Watch:
             self._closed = True
             self._record.leave_unmade()
             warnings.warn(
-                f"{type(self._optimizers[0]).__name__} never stepped inside the watch, so nothing "
-                "was recorded; call optimizer.step() of the very optimizer that was given",
+                describe.nothing_recorded(self._optimizers[0], self._lookout),
                 RuntimeWarning,
                 stacklevel=3,
             )

@@ -51,6 +51,10 @@ class Lookout:
         Whether the training is to be stopped.
     found : bool
         Whether it has seen one, and looks no more.
+    skips : int
+        How many steps were skipped.
+    skip_origin : Origin or None
+        Where a number in one of them was not finite.
     told : Told
         What the passes that were run again have told.
     """
@@ -69,6 +73,8 @@ class Lookout:
         self.stops = mode == "stop"
         self._looks = self.stops or (mode == "trace" and on_cpu)
         self.found = False
+        self.skips = 0
+        self.skip_origin: Origin | None = None
         self.told = Told()
         self._loss = LossGraph(model, waits=self.stops)
         self._updates = Updates(model)
@@ -145,6 +151,15 @@ class Lookout:
         if looked_at or self._ranks.sharded:
             self.found = self._broken(looked_at)
         return self.found
+
+    def sees_skip(self, *, after_many: bool) -> bool:
+        """Whether to look at a step that is skipped: its loss is not finite, or many were before.
+
+        Not at a model in shards, since its processes would have to agree on it.
+        """
+        self.skips += 1
+        looks = self._looks and not self.found and not self._ranks.sharded
+        return looks and (self._loss.broken or after_many)
 
     def spiked(self, iteration: Iteration, optimizer: int, norms: Norms) -> bool:
         """Whether gradients were far larger than those before, so that a batch is kept.
