@@ -43,6 +43,15 @@ def test_what_was_run_again_after_mending_is_counted():
     assert [winner, first] == [str(sum(row[key] for row in since)) for key in FIGURES[:2]]
 
 
+def test_the_later_batches_are_counted():
+    later = json.loads((TESTS / "zoo" / "fixed_later.json").read_text(encoding="utf-8"))
+    able = [row for row in later if row["curable"]]
+    fixed, curable, winner, first, *_ = published("zoo, later batches")
+    assert [fixed, curable] == [f"{len(later)} of {len(later)}", f"{len(able)}"]
+    assert [winner, first] == [counted(able, key) for key in FIGURES[:2]]
+    assert [row["name"] for row in later if row["cured"] and not row["right"]] == []
+
+
 def test_the_goals_are_met_on_what_was_run():
     able = [row for name in ("corpus", "zoo") for row in rows(name) if row["curable"]]
     assert sum(row["right"] for row in able) >= 0.85 * len(able)
