@@ -2,102 +2,63 @@
 [--device cpu]
 
 Trains planted numbers with `on_nonfinite="stop"`, which looks on every device: born in the forward
-pass, in a derivative, in float16 under autocast, in the loss, in an update and in the data; then
-healthy models with masks. Prints each and what was named; the exit status says whether all were
-right, weights and generators were left alone, and a step without NaN waits for no device.
+pass, in a derivative, in float16 under autocast, in the loss, in an update and in the data; and in
+steps that a GradScaler skips. Then, as `watch` is by default: healthy models, whose steps wait for
+no device; the batch that spiked and the batch that broke, which are kept without a wait; weights
+and generators, which are bit for bit those of a training that nobody watched; dropout, which is
+drawn again alike when a pass is run again; and the price of a step.
+
+Prints what was found, one line each. The exit status is the number of lines that were wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import math
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from benchmarks._cuda_cases import (
+    BREAK,
+    CASES,
+    STEPS,
+    batch,
+    log_of_zero,
+    made,
+    plain_loss,
+    root_at_zero,
+    same,
+)  # fmt: skip
 from gradlab.adapters.torch import watch
 from gradlab.errors import NonFiniteError
 
-BREAK, STEPS = 7, 9
+SPIKE, LONG = 30, 60  # a norm is compared with those of 20 steps before it
+PRICED, ROUNDS = 40, 7  # steps and rounds of which the price is the median
 
 
-class Net(nn.Module):
-    """Attention behind a mask of -inf, and one operation that breaks where `on` is 1."""
-
-    def __init__(self, operation: Callable[[Tensor, Tensor], Tensor]):
-        super().__init__()
-        self.embed, self.qk = nn.Linear(4, 16), nn.Linear(16, 32)
-        self.operation, self.head = operation, nn.Linear(16, 5)
-
-    def forward(self, x: Tensor, on: Tensor) -> Tensor:
-        h = self.embed(x)
-        q, k = self.qk(h).chunk(2, -1)
-        seen = torch.ones(x.shape[1], x.shape[1], device=x.device).tril().bool()
-        scores = (q @ k.transpose(-2, -1) / 4).masked_fill(~seen, float("-inf"))
-        h = h + torch.softmax(scores, -1) @ h
-        return self.head(self.operation(h, on).to(self.head.weight.dtype)).mean(1)
+def generators(device: torch.device) -> list[Tensor]:
+    """Return the states of PyTorch's generators."""
+    on_gpu = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+    return [torch.get_rng_state(), *on_gpu]
 
 
-def log_of_zero(h: Tensor, on: Tensor) -> Tensor:
-    return torch.log(h.float().sigmoid() * (1 - on))
+# -- what is named
 
 
-def exp_overflow(h: Tensor, on: Tensor) -> Tensor:
-    return torch.log1p(torch.exp(h.float().abs() * (1 + 1e5 * on)))
-
-
-def half_overflow(h: Tensor, on: Tensor) -> Tensor:
-    return (h.float() * (1 + 1e8 * on)).half().float()
-
-
-def root_at_zero(h: Tensor, on: Tensor) -> Tensor:
-    return torch.sqrt((h.abs() + 1) * (1 - on))
-
-
-def branch_of_log(h: Tensor, on: Tensor) -> Tensor:
-    x = (h.float().abs() + 1) * (1 - on)
-    return torch.where(x > 0, torch.log(x), torch.zeros_like(x))
-
-
-def same(h: Tensor, on: Tensor) -> Tensor:
-    return h
-
-
-def plain_loss(answer: Tensor, y: Tensor, on: Tensor) -> Tensor:
-    return F.cross_entropy(answer, y)
-
-
-def masked_mean(answer: Tensor, y: Tensor, on: Tensor) -> Tensor:
-    mask = (y >= 0).float() * (1 - on)
-    return (F.cross_entropy(answer, y, reduction="none") * mask).sum() / mask.sum()
-
-
-CASES = {
-    "log of 0, forward": (log_of_zero, plain_loss, False, "log"),
-    "exp, forward": (exp_overflow, plain_loss, False, "exp"),
-    "float16, under autocast": (half_overflow, plain_loss, True, "copy"),
-    "root at 0, backward": (root_at_zero, plain_loss, False, "sqrt"),
-    "branch of a log, backward": (branch_of_log, plain_loss, False, "log"),
-    "division by 0, in the loss": (same, masked_mean, False, "div"),
-    "NaN in the batch": (same, plain_loss, False, "input"),
-    "infinite learning rate": (same, plain_loss, False, "update"),
-}
-
-
-def train(name: str, device: torch.device) -> tuple[dict[str, object], bool]:
-    """Train a case up to the break; return its origin, and whether the weights stayed whole."""
+def train(name: str, device: torch.device) -> tuple[Any, Any]:
+    """Train a case up to the break; return the watch, and the model."""
     operation, loss_of, half, _ = CASES[name]
-    torch.manual_seed(0)
-    model = Net(operation).to(device)
-    optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+    model, optimizer = made(operation, device)
     recorder = watch(model, optimizer, every=5, on_nonfinite="stop")
     with contextlib.suppress(NonFiniteError), recorder:
         for step in range(STEPS):
-            x = torch.randn(6, 8, 4, device=device)
-            y = torch.randint(5, (6,), device=device)
+            x, y = batch(device)
             on = torch.tensor(float(step == BREAK), device=device)
             if name == "NaN in the batch" and step == BREAK:
                 x[2, 1, 0] = float("nan")
@@ -109,16 +70,109 @@ def train(name: str, device: torch.device) -> tuple[dict[str, object], bool]:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+    return recorder, model
+
+
+def named(name: str, device: torch.device) -> tuple[bool, str]:
+    """Whether operation and line of a case are named, and the weights left whole."""
+    recorder, model = train(name, device)
+    origin = recorder.run.provenance.get("nonfinite_origin") or {}
     whole = all(bool(each.isfinite().all()) for each in model.parameters())
-    return recorder.run.provenance.get("nonfinite_origin") or {}, whole
+    right = CASES[name][-1] in str(origin.get("operation", "")) and "line" in origin
+    kept = whole or name == "infinite learning rate"
+    place = f"{origin.get('file', '?')}:{origin.get('line', '?')}"
+    return right and kept and origin.get("iteration") == BREAK, f"{origin.get('operation')} {place}"
 
 
-def waits(device: torch.device) -> bool:
-    """Whether a watched step without NaN waits for the device, by PyTorch's own alarm."""
-    model = Net(same).to(device)
-    optimizer = torch.optim.SGD(model.parameters(), 1e-3)
-    on, y = torch.zeros((), device=device), torch.zeros(6, dtype=torch.long, device=device)
-    x = torch.randn(6, 8, 4, device=device)
+def under_scaler(device: torch.device) -> tuple[bool, str]:
+    """Whether the logarithm is named in steps that a GradScaler skips."""
+    model, optimizer = made(log_of_zero, device)
+    scaler = torch.amp.GradScaler(device.type, init_scale=256.0)
+    with watch(model, optimizer, on_nonfinite="stop") as recorder:
+        for step in range(STEPS):
+            x, y = batch(device)
+            on = torch.tensor(float(step >= BREAK), device=device)
+            with torch.autocast(device.type, torch.float16):
+                answer = model(x, on)
+            optimizer.zero_grad()
+            scaler.scale(plain_loss(answer.float(), y, on)).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    origin = recorder.run.provenance.get("skipped_origin") or {}
+    place = f"{origin.get('file', '?')}:{origin.get('line', '?')}"
+    right = origin.get("operation") == "aten.log" and origin.get("iteration") == BREAK
+    return right and "line" in origin, f"{origin.get('operation')} {place}"
+
+
+# -- as `watch` is by default
+
+
+def long_training(device: torch.device, **given: float) -> Any:
+    """Train in the default mode, with the batch of step SPIKE multiplied; return the watch."""
+    model, optimizer = made(same, device)
+    on = torch.zeros((), device=device)
+    with watch(model, optimizer) as recorder:
+        for step in range(LONG):
+            x, y = batch(device)
+            if step == SPIKE:
+                x = x * given["factor"]
+            loss = plain_loss(model(x, on), y, on)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return recorder
+
+
+def spike_kept(device: torch.device) -> tuple[bool, str]:
+    found = [(each.iteration, each.why) for each in long_training(device, factor=1e4).batches]
+    return (SPIKE, "spike") in found, str(found)
+
+
+def broken_kept(device: torch.device) -> tuple[bool, str]:
+    recorder = long_training(device, factor=math.nan)
+    found = [(each.iteration, each.why) for each in recorder.batches]
+    rows = recorder.batches[-1].rows if found else ()
+    return found == [(SPIKE, "non-finite")] and len(rows) == 6, f"{found}, rows {rows}"
+
+
+def bit_for_bit(device: torch.device) -> tuple[bool, str]:
+    """Whether a training that is looked at, and whose batch is run again, is the same one."""
+    recorder, watched = train("root at 0, backward", device)
+    recorder.replay()
+    after = generators(device)
+    model, optimizer = made(root_at_zero, device)
+    for step in range(BREAK + 1):
+        x, y = batch(device)
+        on = torch.tensor(float(step == BREAK), device=device)
+        loss = plain_loss(model(x, on).float(), y, on)
+        optimizer.zero_grad()
+        loss.backward()
+        if step < BREAK:
+            optimizer.step()
+    weights = all(map(torch.equal, watched.parameters(), model.parameters()))
+    drawn = all(map(torch.equal, after, generators(device)))
+    return weights and drawn, f"weights {weights}, generators {drawn}"
+
+
+def dropout_again(device: torch.device) -> tuple[bool, str]:
+    """Whether a pass that is run again draws the same dropout masks."""
+    model, optimizer = made(same, device)
+    answers, on = [], torch.tensor(0.0, device=device)
+    recorder = watch(model, optimizer, on_nonfinite="stop")
+    with contextlib.suppress(NonFiniteError), recorder:
+        x, y = batch(device)
+        answers.append(model(x, on))
+        torch.log(plain_loss(answers[0], y, on) * 0).backward()
+        optimizer.step()
+    apart = float((recorder.replay().output - answers[0].detach()).abs().max())
+    return apart == 0, f"apart by {apart}"
+
+
+def waits_for_nothing(device: torch.device) -> tuple[bool, str]:
+    """Whether no watched step waits for the device, by PyTorch's own alarm."""
+    model, optimizer = made(same, device)
+    on = torch.zeros((), device=device)
+    x, y = batch(device)
     with watch(model, optimizer, every=100):
         for step in range(20):
             with _alarm(device, step > 2):
@@ -127,9 +181,9 @@ def waits(device: torch.device) -> bool:
                 loss.backward()
                 try:
                     optimizer.step()
-                except RuntimeError:
-                    return True
-    return False
+                except RuntimeError as error:
+                    return False, str(error)[:100]
+    return True, "" if device.type == "cuda" else "(no alarm on a CPU: it has nothing to wait for)"
 
 
 @contextlib.contextmanager
@@ -145,25 +199,74 @@ def _alarm(device: torch.device, on: bool) -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
+def price(device: torch.device) -> tuple[bool, str]:
+    """Return the time of a step without and with a watch; it is right whatever it is."""
+    times: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(ROUNDS):
+        for watched in times:
+            model, optimizer = made(same, device)
+            around = watch(model, optimizer) if watched else contextlib.nullcontext()
+            with around:
+                times[watched].append(_seconds(model, optimizer, device))
+    plain, watched = (1e3 * statistics.median(times[each]) for each in (False, True))
+    return (
+        True,
+        f"{plain:.2f} ms alone, {watched:.2f} ms watched (small net: the host sets the pace)",
+    )
+
+
+def _seconds(model: nn.Module, optimizer: Any, device: torch.device) -> float:
+    """Return the seconds of a step, once it runs smoothly."""
+    on = torch.zeros((), device=device)
+    x, y = batch(device)
+    began = 0.0
+    for step in range(2 * PRICED):
+        if step == PRICED:
+            _finish(device)
+            began = time.perf_counter()
+        loss = plain_loss(model(x, on), y, on)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    _finish(device)
+    return (time.perf_counter() - began) / PRICED
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+CHECKS = {
+    "log of 0, under a GradScaler": under_scaler,
+    "the batch that spiked is kept": spike_kept,
+    "the batch that broke is kept": broken_kept,
+    "weights and generators": bit_for_bit,
+    "dropout is drawn again alike": dropout_again,
+    "a step without NaN waits for no device": waits_for_nothing,
+    "price of a step": price,
+}
+
+
 def main() -> int:
     """Check all, and return how many were wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(parser.parse_args().device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        parser.error("no CUDA device is here; --device cpu checks what can be checked without one")
+    if device.type != "cuda":
+        print("no GPU is used: on the CPU the same is checked, but nothing is said of a GPU")
     began, wrong = time.perf_counter(), 0
-    for name, (*_, expected) in CASES.items():
-        origin, whole = train(name, device)
-        kept = whole or name == "infinite learning rate"
-        named = expected in str(origin.get("operation", ""))
-        line = "line" in origin
-        right = named and line and kept and origin.get("iteration") == BREAK
+    checks = {name: lambda device, name=name: named(name, device) for name in CASES} | CHECKS
+    for name, check in checks.items():
+        try:
+            right, found = check(device)
+        except Exception as error:  # the others are checked all the same
+            right, found = False, f"{type(error).__name__}: {error}"
         wrong += not right
-        place = f"{origin.get('file', '?')}:{origin.get('line', '?')}"
-        print(f"{'right' if right else 'WRONG'}  {name}: {origin.get('operation')} at {place}")
-    waiting = waits(device)
-    wrong += waiting
-    print(f"{'WRONG' if waiting else 'right'}  a step without NaN waits for no device")
-    print(f"{wrong} wrong, {time.perf_counter() - began:.0f} s on {device}")
+        print(f"{'right' if right else 'WRONG'}  {name}: {found}", flush=True)
+    print(f"{wrong} of {len(checks)} wrong, {time.perf_counter() - began:.0f} s on {device}")
     return wrong
 
 
