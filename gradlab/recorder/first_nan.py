@@ -88,7 +88,8 @@ class _Walk:
             h = None if self._t.activations is None else self._of(self._t.activations, layer)
             if _broken(z):
                 weight = self._of(self._t.weights, layer)
-                words = f"{_range(before)} times weights {_range(weight)} left {z.dtype}'s range"
+                weights = _range(weight).replace("numbers", "weights")
+                words = f"the products with {weights} left {z.dtype}'s range"
                 return _told(
                     "matmul", name, "forward", z, inputs=_range(before), why=words, key="overflow"
                 )
