@@ -26,6 +26,9 @@ COMMANDS = (
     "train --runs mine",
     "check mine",
     "report mine",
+    "diff mine mine",
+    "fix sigmoid --depth 20 --iterations 150 --seeds 2",
+    "kernels",
     "compare",
     "gallery --quick",
 )

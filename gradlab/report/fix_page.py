@@ -29,6 +29,7 @@ from gradlab.report.pictures.axes import (
 )
 from gradlab.report.pictures.draw import BROKEN, MEASURED, NEUTRAL
 from gradlab.report.wording import power, words
+from gradlab.run import Run
 
 Array = np.ndarray
 
@@ -111,13 +112,15 @@ def _losses(before: Trial, after: Trial) -> Section:
 def _profiles(before: Trial, after: Trial) -> Section:
     drawn: list[tuple[list[int], list[float]]] = []
     names: list[str] = []
+    ends: list[str] = []
     for trial in (before, after):
-        known = trial.run is not None and "delta_norm" in trial.run and trial.run.iterations > 0
-        decades = series.relative_decades(trial.run) if known and trial.run else np.array([])
+        run = None if trial.run is None else trial.run.matrices
+        known = run is not None and "delta_norm" in run and run.iterations > 0
+        decades = series.relative_decades(run) if known and run else np.array([])
+        names = names or (layer_names(run) if known and run else [])
+        ends.append(_end(run, decades))
         decades = np.clip(decades, -FARTHEST, FARTHEST)
-        names = names or (layer_names(trial.run.matrices) if known and trial.run else [])
         drawn.append((list(range(1, len(decades) + 1)), decades.tolist()))
-    ends = [f"{power(each[1][0])} times" if each[1] else "not recorded" for each in drawn]
     first = layer_word(1, names)
     values = [value for each in drawn for value in each[1] if np.isfinite(value)] or [0.0]
     up = factor_axis("of the last layer's", min(values) - ROOM, max(values) + ROOM)
@@ -129,6 +132,15 @@ def _profiles(before: Trial, after: Trial) -> Section:
         _pair(before, after, drawn, across, up),
         f"Two profiles of the gradient by layer, over the last layer's. {said}",
     )
+
+
+def _end(run: Run | None, decades: Array) -> str:
+    """Word what reaches the first layer at the first iteration; a 0 has no logarithm."""
+    if run is None or not len(decades):
+        return "not recorded"
+    if np.isfinite(decades[0]):
+        return f"{power(float(decades[0]))} times"
+    return "nothing" if not run["delta_norm"][0, :, 0].any() else "not recorded"
 
 
 def _pair(

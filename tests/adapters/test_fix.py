@@ -19,6 +19,7 @@ from gradlab.adapters.torch.cures.actions import ACTIONS, options_for  # noqa: E
 from gradlab.adapters.torch.cures.around import with_answer  # noqa: E402
 from gradlab.errors import ArgumentError  # noqa: E402
 from gradlab.fixes.trial import Change  # noqa: E402
+from gradlab.report.fix_page import fix_article  # noqa: E402
 from gradlab.rules import Remedy  # noqa: E402
 from tests import bitwise  # noqa: E402
 
@@ -542,6 +543,13 @@ def test_a_dead_layer_is_cured_by_its_biases(cured):
     assert cured.winner.changes[0].remedy.action == "zero biases"
     assert cured.lines == ("nn.init.zeros_(model[4].bias)",)
     assert str(cured).splitlines()[-1] == "change: nn.init.zeros_(model[4].bias)"
+
+
+def test_the_page_draws_the_matrices_and_says_that_nothing_passes_a_dead_layer(cured):
+    profile = fix_article(cured).sections[2]
+    matrices = range(1, len(cured.before.run.matrices.layers) + 1)
+    assert [list(curve.x) for curve in profile.figure.data] == [list(matrices)] * 2
+    assert ": nothing as it was, 0." in profile.text
 
 
 def test_the_line_to_change_is_the_cure(cured):
