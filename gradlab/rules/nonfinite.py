@@ -178,7 +178,8 @@ class NonFinite(Rule):
             "backward": "in the backward pass",
         }
         where = phase.get(self._phase(run, iteration, replicate), "in the update")
-        origin = origins.sentence(origins.of(run, iteration, replicate))
+        known = origins.of(run, iteration, replicate)
+        origin = origins.sentence(known) if known else origins.unknown(run)
         first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{origin}"
         sentence = f"NaN or infinity{seeds(hits.replicates)}, {first}"
         if iteration == 0:

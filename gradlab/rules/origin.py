@@ -144,10 +144,17 @@ def sentence(origin: Origin) -> str:
     index = origin.get("index")
     element = f"; element {list(index)}" if isinstance(index, (list, tuple)) and index else ""
     code = f" ({_text(origin, 'code')})" if origin.get("code") else ""
+    code = code or (f" ({_text(origin, 'unknown')})" if origin.get("unknown") else "")
     given = _text(origin, "inputs")
     return (
         f": made by {operation} in {where}{line}{code}, given {given}{rank}{why}{source}{element}"
     )
+
+
+def unknown(run: Run) -> str:
+    """Word why the record knows no origin, to go on after "in the forward pass"."""
+    why = run.provenance.get("nonfinite_unknown")
+    return f" (what made it is not known: {why})" if isinstance(why, str) and why else ""
 
 
 def place(origin: Origin) -> str:

@@ -14,6 +14,7 @@ from gradlab.adapters.torch.ledger import Ledger, single
 from gradlab.adapters.torch.modules import unwrapped
 from gradlab.adapters.torch.observe.buffers import Buffers
 from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.origin.answer import Origin
 from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.record import Record
 from gradlab.errors import RunError
@@ -100,7 +101,9 @@ class Breakdown:
         origin = self._lookout.origin(iteration)
         facts = self._lookout.facts(iteration.number)
         if origin is not None and iteration.number <= self._first:
-            self._note_origin(iteration.number, origin.to_dict())
+            self._note_origin(iteration.number, _with_what_is_unknown(origin, facts))
+            if origin.place is not None:
+                facts.pop("nonfinite_unknown", None)
         if origin is not None and origin.phase == "forward":
             self._ledger.put_of_net(iteration.number, "broke_forward", np.ones(1))
         rows = self._lookout.keep(iteration, origin)
@@ -114,3 +117,10 @@ class Breakdown:
         if self._record.writes and self._lookout.batches.all:
             with contextlib.suppress(RunError):  # no step was taken yet: there is no folder
                 self._lookout.write(self._record.recorder.folder)
+
+
+def _with_what_is_unknown(origin: Origin, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return an origin as plain data; where its line is not known, with the reason."""
+    told = origin.to_dict()
+    why = facts.get("nonfinite_unknown")
+    return told | ({"unknown": why} if why and "line" not in told else {})

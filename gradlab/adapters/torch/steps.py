@@ -24,7 +24,7 @@ from gradlab.adapters.torch.modules import (
     takes_lasting_hooks,
 )
 from gradlab.adapters.torch.observe import patches
-from gradlab.adapters.torch.observe.eager import BeforeCompiled, Eager
+from gradlab.adapters.torch.observe.eager import AroundCompiled, Eager
 from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.lengths import mean_square
 from gradlab.adapters.torch.observe.observer import Observer
@@ -95,12 +95,12 @@ class Steps:
             after = self._guard(with_closure(self._after_step, number))
             self._handles.append(optimizer.register_step_pre_hook(before))
             self._handles.append(optimizer.register_step_post_hook(after))
-        before = self._guard(self._before_forward)
+        before, after = self._guard(self._before_forward), self._guard(self._returned)
         if takes_lasting_hooks(self._outer):
             self._handles.append(self._outer.register_forward_pre_hook(before, with_kwargs=True))
-            self._handles.append(self._outer.register_forward_hook(self._guard(self._returned)))
+            self._handles.append(self._outer.register_forward_hook(after))
         elif not is_scripted(self._outer):
-            self._handles.append(BeforeCompiled(self._outer, before))
+            self._handles.append(AroundCompiled(self._outer, before, after))
         self._breakdown.begin()
         self._prepare()
 

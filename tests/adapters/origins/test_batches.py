@@ -1,5 +1,6 @@
 """The batch that broke: kept, named by row, run again, written where that is asked for."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -94,6 +95,32 @@ def test_replay_with_a_loss_agrees_with_autograd_row_by_row():
         found = torch.autograd.grad(loss, list(model.parameters()))
         norm = math.sqrt(sum(float(each.double().square().sum()) for each in found))
         assert again.example_grad_norms[row] == pytest.approx(norm, rel=1e-4)
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.body(x)
+
+
+def test_with_a_loss_the_batch_is_named_as_without_it():
+    torch.manual_seed(0)
+    model = Plain()
+    x, y = torch.randn(6, 4), torch.zeros(6, dtype=torch.long)
+    x[4, 1] = float("inf")
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    recorder = watch(model, optimizer, on_nonfinite="stop")
+    with contextlib.suppress(NonFiniteError), recorder:
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    assert recorder.replay().origin.argument == "x"
+    assert recorder.replay(lambda answer: F.cross_entropy(answer, y)).origin.argument == "x"
+    assert "argument x of the model is not finite at [4, 1]" in recorder.trace(
+        lambda: F.cross_entropy(model(x), y)
+    )
 
 
 def test_replay_changes_nothing():

@@ -110,6 +110,11 @@ def compiled(model):
     return torch.compile(model, backend="eager")
 
 
+def compiled_in_place(model):
+    model.compile(backend="eager")
+    return model
+
+
 def provenance(made, loss_of=usual, micro=1, wrap=None):
     """Train until the last step breaks; return the record's facts."""
     torch.manual_seed(0)
@@ -145,6 +150,7 @@ def provenance(made, loss_of=usual, micro=1, wrap=None):
         (Net, {"loss_of": evaluated_before}),
         (Net, {"loss_of": called_twice}),
         (Net, {"wrap": compiled}),
+        (Net, {"wrap": compiled_in_place}),
     ],
 )
 def test_the_derivative_is_named(made, options):
@@ -175,3 +181,33 @@ def test_a_model_that_cannot_be_run_again_without_a_trace_is_not(made, what):
     assert "nonfinite_origin" not in facts
     assert what in facts["nonfinite_unknown"]
     assert "remarks" not in facts
+
+
+class LogarithmOfZero(Net):
+    """Its answer is NaN where it breaks, and it cannot be run again."""
+
+    def forward(self, x, on):
+        with torch.no_grad():
+            self.body.weight.clamp_(-1, 1)
+        return super().forward(x, on * 0) + torch.log(1 - on) * on * 0
+
+
+def test_a_loss_is_not_blamed_for_the_nan_that_it_is_given():
+    facts = provenance(LogarithmOfZero)
+    assert "nonfinite_origin" not in facts
+    assert facts["nonfinite_unknown"].endswith("what the model answers is NaN already")
+
+
+class MaskedByWhere(Net):
+    """A row is masked whole, by a number that is written down as a tensor."""
+
+    def forward(self, x, on):
+        masked = torch.where(on > 0, torch.tensor(float("-inf")), x.mean(-1))
+        weights = torch.softmax(masked, -1)  # <- masked
+        return super().forward(x * weights[..., None], on * 0)
+
+
+def test_a_row_that_is_masked_whole_is_its_own_cause():
+    origin = provenance(MaskedByWhere)["nonfinite_origin"]
+    assert (origin["operation"], origin["key"]) == ("aten._softmax", "masked row")
+    assert origin["code"].endswith("# <- masked")

@@ -190,6 +190,8 @@ def test_a_loss_that_never_came_by_before_is_told_so():
     assert provenance["nonfinite_origin"]["operation"] == "aten.sqrt"
     assert "line" not in provenance["nonfinite_origin"]
     assert "recorder.trace" in provenance["nonfinite_unknown"]
+    message = gradlab.diagnose(recorder.run).findings[0].message
+    assert f"what runs outside the model ({provenance['nonfinite_unknown']}), given" in message
 
 
 def test_trace_names_the_line_of_a_loss():

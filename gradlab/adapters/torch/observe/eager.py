@@ -31,21 +31,24 @@ class Eager:
             self._stance = None
 
 
-class BeforeCompiled:
-    """Calls a forward pre-hook in front of a module that was compiled in place.
+class AroundCompiled:
+    """Calls a forward pre-hook and a forward hook around a module that was compiled in place.
 
     A hook of the module's own would be compiled along with it. What PyTorch holds of such a module
     is neither copied nor pickled.
     """
 
-    def __init__(self, module: nn.Module, hook: Callable[..., Any]):
+    def __init__(self, module: nn.Module, before: Callable[..., Any], after: Callable[..., Any]):
         self._module = module
         self._compiled: Any = module._compiled_call_impl
 
         def call(*arguments: Any, **keywords: Any) -> Any:
-            if not torch.compiler.is_compiling():
-                hook(module, arguments, keywords)
-            return self._compiled(*arguments, **keywords)
+            if torch.compiler.is_compiling():
+                return self._compiled(*arguments, **keywords)
+            before(module, arguments, keywords)
+            output = self._compiled(*arguments, **keywords)
+            after(module, arguments, output)
+            return output
 
         self._call = call
         module._compiled_call_impl = call

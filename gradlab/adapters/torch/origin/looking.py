@@ -24,6 +24,7 @@ from gradlab.adapters.torch.origin.seen import Seen
 
 # Messages between processes compute nothing, and the room that is made for them holds anything.
 _MESSAGES = ("c10d", "_c10d_functional", "fsdp")
+_MAKES_NOTHING = ("empty", "lift_fresh")  # room for anything, and a number that somebody wrote
 _SHAPES = {
     "view", "_unsafe_view", "expand", "t", "transpose", "permute", "reshape", "slice", "select",
     "unsqueeze", "squeeze", "detach", "alias", "clone", "split", "unbind", "as_strided", "cat",
@@ -63,6 +64,7 @@ class Looking(TorchDispatchMode):
         self._modules, self._until, self._protected = modules, until, protected
         self._known = {_memory(tensor): (name, tensor) for name, tensor in known.items()}
         self._of_known: dict[int, Seen] = {}
+        self._writable: set[int] = set()
         self._marks: dict[int, Mark] = {}
         self._makers: dict[int, tuple[Done, Seen]] = {}
         self._writes: dict[Any, list[tuple[int, str]]] = {}
@@ -78,7 +80,7 @@ class Looking(TorchDispatchMode):
         given = list(seen.floating((args, kwargs)))
         before = [self._before(each) for each in given]
         result = func(*args, **kwargs)
-        if "empty" not in str(func):
+        if not any(part in str(func) for part in _MAKES_NOTHING):
             self._look(func, args, kwargs, given, before, result)
         return result
 
@@ -89,6 +91,12 @@ class Looking(TorchDispatchMode):
             self._known[memory] = f"parameter {own}", parameter
             self._makers.pop(memory, None)  # what gathers it has not made it
             self._marks.pop(memory, None)
+
+    def know_given(self, given: Mapping[str, Tensor]) -> None:
+        """Know what a model is given, by what it is; who made it is known already, if anybody."""
+        for name, tensor in given.items():
+            self._known.setdefault(_memory(tensor), (name, tensor))
+            self._writable.add(_memory(tensor))
 
     def birth_of(self, value: Any) -> Birth | None:
         """Return who made the NaN in a result, else the infinity that was not meant; else None."""
@@ -238,8 +246,9 @@ class Looking(TorchDispatchMode):
         for index, name in self._writes[func]:
             written = args[index] if index < len(args) else kwargs.get(name)
             for each in seen.floating(written):
-                known = self._known.get(_memory(each), ("", None))[0]
-                if known.startswith(("parameter", "input")):
+                memory = _memory(each)
+                known = self._known.get(memory, ("", None))[0]
+                if known.startswith(("parameter", "input")) and memory not in self._writable:
                     raise Refused(f"{func} writes into {known}")
 
 
@@ -252,6 +261,14 @@ def known_tensors(
         known[f"buffer {clean(name)}"] = buffer
     for name, parameter in model.named_parameters():
         known[f"parameter {clean(name)}"] = parameter
+    return known | given_tensors(arguments, keywords, names)
+
+
+def given_tensors(
+    arguments: tuple[Any, ...], keywords: Mapping[str, Any], names: list[str]
+) -> dict[str, Tensor]:
+    """Return the tensors that a model is given, by what they are."""
+    known: dict[str, Tensor] = {}
     named = [(names[n] if n < len(names) else str(n), each) for n, each in enumerate(arguments)]
     for name, value in [*named, *keywords.items()]:
         for number, tensor in enumerate(seen.floating(value)):

@@ -8,6 +8,7 @@ derivative is not finite, the gradients on the way are kept until the optimizer 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ from gradlab.adapters.torch.origin.saved import SAVED, Evaluated, evaluate, save
 MARK = "gradlab.origin"  # in the metadata of the nodes that made the model's outputs
 NODES_SEEN = 128  # of a loss; a larger one is given up
 KEPT_BYTES = 32 << 20  # of gradients and saved tensors, until the optimizer has stepped
+ANSWERS_KEPT = 32  # of the model, to know whether a loss was given NaN
 GRAPHS_KNOWN = 64  # different losses whose lines are known
 
 # What passes a finite gradient on as a finite one.
@@ -78,6 +80,7 @@ class LossGraph:
         self._learns = True  # whether lines are to be written down for the next loss
         self._before: tuple[bool, bool] | None = None
         self._now = _Iteration()
+        self._answers: deque[Tensor] = deque(maxlen=ANSWERS_KEPT)  # until `backward` begins
 
     def listen(self, listener: Any) -> None:
         """Tell `listener` of every `backward`."""
@@ -103,6 +106,7 @@ class LossGraph:
         for output in outputs:
             node: Any = output.grad_fn
             node.metadata[MARK] = True
+        self._answers += [each for each in outputs if each.nbytes <= KEPT_BYTES]
         if self._learns and outputs and self._before is None and not looked_at():
             self._before = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
             torch.set_anomaly_enabled(True, False)
@@ -110,6 +114,7 @@ class LossGraph:
     def forget(self) -> None:
         """Forget the iteration."""
         self._now = _Iteration()
+        self._answers.clear()
 
     def backward(self, roots: Sequence[Tensor]) -> None:
         """Look at the graph before autograd goes through it."""
@@ -117,6 +122,8 @@ class LossGraph:
         self._write_no_lines()
         if looked_at():
             return
+        answers = list(self._answers)
+        self._answers.clear()
         nodes, of_model = self._nodes([root.grad_fn for root in roots])
         if not of_model:
             return
@@ -130,7 +137,10 @@ class LossGraph:
             return
         if not self._now.broken:
             self._now.broken = True
-            self._now.origin = self._of_result(nodes)
+            if any(bool(each.detach().isnan().any()) for each in answers):
+                self._now.trouble = "what the model answers is NaN already"
+            else:
+                self._now.origin = self._of_result(nodes)
 
     @property
     def trouble(self) -> str:

@@ -264,4 +264,5 @@ _DERIVATIVES: dict[str, tuple[str, str]] = {
     ),
     "std": ("spread", "the slope of the deviation is 0 / 0 where all numbers are equal"),
     "softmax": ("masked row", "a row is masked whole: softmax of nothing but -inf is 0 / 0"),
+    "exp": ("exp", "exp overflows there, and its slope, which is exp itself, with it"),
 }  # fmt: skip

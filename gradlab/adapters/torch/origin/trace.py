@@ -91,9 +91,7 @@ class Forward:
     @property
     def names(self) -> list[str]:
         """The names of the arguments that were given by position."""
-        with contextlib.suppress(TypeError, ValueError):
-            return list(inspect.signature(self.model.forward).parameters)
-        return []
+        return names_of_arguments(self.model)
 
 
 @dataclass(eq=False)
@@ -121,6 +119,13 @@ class Told:
     origin: Origin | None = None
     trouble: str = ""
     frames: list[dict[str, Any]] = field(default_factory=list)
+
+
+def names_of_arguments(model: nn.Module) -> list[str]:
+    """Return the names of what a model takes; none where that cannot be told."""
+    with contextlib.suppress(TypeError, ValueError):
+        return list(inspect.signature(model.forward).parameters)
+    return []
 
 
 def devices_of(model: nn.Module) -> list[torch.device]:
@@ -214,7 +219,7 @@ def of_call(model: nn.Module, function: Callable[[], Any], together: Together) -
     knows = None if together.alone else look.know
     try:
         with untouched(model), _eager(model):
-            with modules.follow(model, knows), look:
+            with modules.follow(model, knows), _given(model, look), look:
                 loss = function()
                 birth = look.birth_of(loss)
             if birth is not None:
@@ -229,6 +234,21 @@ def of_call(model: nn.Module, function: Callable[[], Any], together: Together) -
         together.part(model)
     told.trouble = together.trouble
     return told
+
+
+@contextlib.contextmanager
+def _given(model: nn.Module, look: Looking) -> Iterator[None]:
+    """Let `look` know what the model is given."""
+    names = names_of_arguments(model)
+
+    def hook(_: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        look.know_given(looking.given_tensors(arguments, keywords, names))
+
+    handle = model.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextlib.contextmanager
