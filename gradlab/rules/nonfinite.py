@@ -182,6 +182,8 @@ class NonFinite(Rule):
         origin = origins.sentence(known) if known else origins.unknown(run)
         first = f"first at iteration {iteration} in layer {layer} ({name}), {where}{origin}"
         sentence = f"NaN or infinity{seeds(hits.replicates)}, {first}"
+        if iteration == 0 and where == "in the update":
+            return sentence + "."
         if iteration == 0:
             return sentence + ": already there before the first update."
         norm = run.step("grad_norm")[:, replicate]

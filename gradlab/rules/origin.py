@@ -135,6 +135,8 @@ def sentence(origin: Origin) -> str:
         return f": they were in what the loss was given{rank}{line}{why}{_rows(origin)}"
     if operation == "buffer":
         return f"{rank}{why}"
+    if operation == "update" and origin.get("key") == "overwritten":
+        return f": parameter {_text(origin, 'parameter')} is not finite{rank}{why}"
     if operation == "update":
         called = f", by the step{line}" if line else ""
         return f": parameter {_text(origin, 'parameter')} left the update so{called}{rank}{why}"

@@ -170,6 +170,42 @@ def test_the_verdict_names_the_line():
     assert f"{file}:{line} (weight = torch.exp(scores)" in finding.message
 
 
+def test_a_weight_that_is_written_over_is_no_work_of_the_step():
+    torch.manual_seed(0)
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with watch(model, optimizer) as recorder:
+        for _ in range(4):
+            model(torch.randn(6, 4)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        with torch.no_grad():
+            model.weight[1, 2] = float("nan")
+        model(torch.randn(6, 4)).square().mean().backward()
+        optimizer.step()
+    origin = recorder.run.provenance["nonfinite_origin"]
+    assert (origin["parameter"], origin["index"]) == ("weight", [1, 2])
+    (finding,) = [each for each in gradlab.diagnose(recorder.run).findings if each.rule == "GL001"]
+    assert ": parameter weight is not finite: no number of its last step makes NaN" in (
+        finding.message
+    )
+    assert finding.remedies[0].action == "check writes"
+
+
+def test_an_update_that_breaks_at_the_first_step_is_not_there_before_it():
+    torch.manual_seed(0)
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), float("inf"))
+    with watch(model, optimizer) as recorder:
+        for _ in range(3):
+            model(torch.randn(6, 4)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    message = gradlab.diagnose(recorder.run).findings[0].message
+    assert "first at iteration 0 in " in message
+    assert message.endswith("the learning rate of the step was inf.")
+
+
 # -- where the line of a loss is not known ---------------------------------------------------------
 
 

@@ -94,7 +94,7 @@ class Updates:
             words = "no optimizer that is watched has stepped it: it was written over, or loaded so"
             return origin.with_details(key="overwritten", why=words)
         key, words, details = _reason(step.optimizer, parameter, index, group)
-        own = places.outermost(step.frames)
+        own = None if key == "overwritten" else places.outermost(step.frames)
         return origin.with_details(
             key=key, why=words, details=details, place=None if own is None else places.place([own])
         )
@@ -133,6 +133,11 @@ def _reason(
             "the weights around and makes them larger",
             details,
         )
+    built_in = type(optimizer).__module__.startswith("torch.optim")
+    divides_by_zero = _rounded(epsilon, parameter.dtype) == 0 and not math.isnan(epsilon)
+    if built_in and math.isnan(_at(parameter, index)) and not divides_by_zero:
+        words = "no number of its last step makes NaN: it was written over, or loaded so, since"
+        return "overwritten", words, details
     return "update", f"a step of learning rate {rate:.3g} left {kind}'s range", details
 
 
