@@ -6,7 +6,6 @@ import contextlib
 import math
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from gradlab.adapters.torch.iteration import Iteration
@@ -105,7 +104,7 @@ class Breakdown:
             if origin.place is not None:
                 facts.pop("nonfinite_unknown", None)
         if origin is not None and origin.phase == "forward":
-            self._ledger.put_of_net(iteration.number, "broke_forward", np.ones(1))
+            self._ledger.put_of_net(iteration.number, "broke_forward", 1.0)
         rows = self._lookout.keep(iteration, origin)
         if rows:
             facts["nonfinite_rows"] = rows

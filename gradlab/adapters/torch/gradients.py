@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from gradlab.adapters.torch.iteration import Iteration
-from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.ledger import Ledger, Slot
 from gradlab.adapters.torch.measure.parameters import Norms, Parameters
 
 Array = np.ndarray
@@ -19,6 +19,8 @@ class Gradients:
 
     def __init__(self, parameters: Parameters, ledger: Ledger):
         self._parameters, self._ledger = parameters, ledger
+        # The places of the last norms, where in the ledger they go, and what they are as a set.
+        self._known: tuple[Array, Slot, set[int]] | None = None
 
     def take(self, iteration: Iteration, numbers: Sequence[int]) -> Norms:
         """Take the norms of gradients that an optimizer is about to use, and return them."""
@@ -63,9 +65,14 @@ class Gradients:
         if iteration.taken:
             fresh = np.flatnonzero(~np.isin(places, list(iteration.taken)))
             places, norms = places[fresh], norms[fresh]
-        if len(places):
-            self._put(iteration, "grad_norm", places, norms)
-            iteration.taken.update(places.tolist())
+        if not len(places):
+            return
+        if self._known is None or self._known[0] is not places:
+            slot = self._ledger.tables["parameters"].slot(("grad_norm",), places)
+            self._known = places, slot, set(places.tolist())
+        _, slot, numbers = self._known
+        self._ledger.put_at(iteration.number, slot, norms)
+        iteration.taken |= numbers
 
     def _put(self, iteration: Iteration, name: str, places: Array, norms: Array | Tensor) -> None:
         self._ledger.put(iteration.number, "parameters", (name,), places, norms)

@@ -71,14 +71,32 @@ class Table:
             self._slots[key] = Slot(self, columns, (columns[:, None] * self.size + places).ravel())
         return self._slots[key]
 
+    def store_one(self, iteration: int, name: str, value: float) -> None:
+        """Keep the number of a name at the first place, and join it with what is there already."""
+        start, values, _ = self._held
+        row, column = iteration - start, self._columns[name] * self.size
+        if row < 0:
+            return  # it was handed over already
+        if row >= len(values):
+            self._reserve(row + 1)
+        _, values, known = self._held
+        if known[row, column]:
+            with np.errstate(all="ignore"):
+                old, new = values[row, column : column + 1], np.array([value])
+                value = self._numbers[self._columns[name]].calls(old, new)[0]
+        values[row, column] = value
+        known[row, column] = True
+
     def store(self, iteration: int, slot: Slot, values: Array) -> None:
         """Keep `values`, (names, places) or flat, and join them with what is there already."""
-        start = self._held[0]
-        if iteration < start:
+        start, kept, known = self._held
+        row = iteration - start
+        if row < 0:
             return  # it was handed over already
-        self._reserve(iteration - start + 1)
-        _, kept, known = self._held
-        self._join(kept[iteration - start], known[iteration - start], slot, values)
+        if row >= len(kept):
+            self._reserve(row + 1)
+            _, kept, known = self._held
+        self._join(kept[row], known[row], slot, values)
 
     def _reserve(self, rows: int) -> None:
         """Have room for so many rows."""
@@ -140,8 +158,8 @@ class Table:
         }
 
 
-def single(name: str, value: Any) -> Array | Tensor:
-    """Return a number as an array of one entry, or, where it lies on a device, as a tensor.
+def single(name: str, value: Any) -> float | Tensor:
+    """Return a number as a float, or, where it lies on a device, as a tensor.
 
     Raises
     ------
@@ -158,7 +176,7 @@ def single(name: str, value: Any) -> Array | Tensor:
             return value.detach().clone()
         value = value.item()
     try:
-        return np.array([float(value)])
+        return float(value)
     except (TypeError, ValueError, OverflowError):
         raise ArgumentError(f"{name}={shown(value)} must be a number or a tensor of one") from None
 
@@ -192,8 +210,11 @@ class Ledger:
         """Keep `values` (names, places) of an iteration."""
         self.put_at(iteration, self.tables[table].slot(names, places), values)
 
-    def put_of_net(self, iteration: int, name: str, value: Array | Tensor) -> None:
+    def put_of_net(self, iteration: int, name: str, value: float | Tensor) -> None:
         """Keep a number that belongs to the net as a whole."""
+        if isinstance(value, float):
+            self.tables["net"].store_one(iteration, name, value)
+            return
         if name not in self._of_net:
             self._of_net[name] = self.tables["net"].slot((name,), _FIRST)
         self.put_at(iteration, self._of_net[name], value)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,6 +82,7 @@ class Steps:
         self._breakdown = Breakdown(outer, instruments.lookout, record, instruments.ledger, guard)
         self._leftovers = Leftovers(self._optimizers)
         self._skips = Skips(self._leftovers.first_gradient, len(optimizers))
+        self._attached = False  # whether the observers see the iteration at hand
         self.iteration = Iteration(0, options.is_costly(0))
 
     # -- beginning and end
@@ -111,7 +111,6 @@ class Steps:
             handle.remove()
         self._handles.clear()
         self._detach()
-        self._of.eager.leave()
         self._breakdown.leave(self.iteration)
         self.iteration.calls.clear()
 
@@ -126,7 +125,7 @@ class Steps:
         """Whether its hooks hang."""
         return bool(self._handles)
 
-    def put(self, iteration: int, name: str, value: np.ndarray | Tensor) -> None:
+    def put(self, iteration: int, name: str, value: float | Tensor) -> None:
         """Put a number that belongs to the net as a whole into the ledger."""
         self._of.ledger.put_of_net(iteration, name, value)
 
@@ -140,7 +139,7 @@ class Steps:
             self._of.lookout.remember(self.iteration, arguments, keywords)
             rows = examples_in((arguments, keywords))
             if rows:
-                self.put(self.iteration.number, "examples", np.array([float(rows)]))
+                self.put(self.iteration.number, "examples", float(rows))
             given = numbers_in((arguments, keywords)) if self.iteration.costly else None
             if given is not None and not given.is_sparse:
                 square = ledger.single("input", mean_square(given))
@@ -155,9 +154,10 @@ class Steps:
         if self.iteration.ran_forward and self.iteration.costly:
             for observer in self._of.observers:
                 observer.measure()  # of a micro-batch that has gone through already
-        for observer in self._of.observers:
-            observer.begin_pass()
-        if self._of.gradients.were_dropped(self.iteration):
+        if self._attached or not self.iteration.number:
+            for observer in self._of.observers:
+                observer.begin_pass()
+        if self.iteration.left_by_clipping and self._of.gradients.were_dropped(self.iteration):
             self._skip()
         self.iteration.forward_began()
 
@@ -262,8 +262,9 @@ class Steps:
 
     def _end_iteration(self) -> None:
         self.finish_iteration()
-        for observer in self._of.observers:
-            observer.forget()
+        if self._attached:
+            for observer in self._of.observers:
+                observer.forget()
         self._prepare()
         if self._record.due(self.iteration.number):
             # The newest waits, since its loss may follow.
@@ -274,16 +275,21 @@ class Steps:
     def _prepare(self) -> None:
         """Hang hooks on the modules if the iteration at hand is to be measured in full."""
         if self._options.modules and self.iteration.costly:
+            self._attached = True
             for observer in self._of.observers:
                 observer.attach(self.iteration.number)
             self._of.eager.enter()
         else:
             self._detach()
-            self._of.eager.leave()
 
     def _detach(self) -> None:
+        """Have the observers see no more; most iterations find them so."""
+        if not self._attached:
+            return
+        self._attached = False
         for observer in self._of.observers:
             observer.detach()
+        self._of.eager.leave()
 
     def _skip(self, *, by_loop: bool = False) -> None:
         """Begin the iteration anew: nothing was updated, as where a GradScaler met an infinity."""
@@ -296,5 +302,5 @@ class Steps:
         self._of.ledger.drop(number)
         self._of.parameters.forget_gradients()
         self.iteration = self.iteration.again()
-        self.put(number, "skipped_steps", np.array([float(count)]))
+        self.put(number, "skipped_steps", float(count))
         self._prepare()

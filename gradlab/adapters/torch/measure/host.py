@@ -269,7 +269,10 @@ class HostGroup(Group):
         still, pulled = (flags[: change.size].reshape(change.shape) for flags in self._flags)
         np.equal(change, 0, out=still)
         np.not_equal(gradient, 0, out=pulled)
-        wanted += [np.count_nonzero(row) for row in pulled]
+        if np.count_nonzero(pulled) == pulled.size:  # as in most nets
+            wanted += pulled.shape[1]
+        else:
+            wanted += [np.count_nonzero(row) for row in pulled]
         if still.any():
             np.logical_and(still, pulled, out=still)
             lost += [np.count_nonzero(row) for row in still]

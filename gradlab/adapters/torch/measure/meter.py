@@ -61,7 +61,7 @@ class Meter:
         As activations only where no next layer reads them, or none is known to yet.
         """
         second = channels_second(self._module(calls))
-        shown = any(not self._wiring.is_read(call.module) for call in calls)
+        shown = not all([self._wiring.is_read(call.module) for call in calls])
         if answers[0].device.type == "cpu":
             z = host_signals.rows_of(self._stacks.of("z", answers), second)
             norm = host_signals.norms(z.reshape(len(z), -1))
@@ -107,13 +107,13 @@ class Meter:
         module = self._module(calls)
         second, of = channels_second(module), host_signals
         if calls[0].z is not None:
-            self.of_answers(calls, _all(call.z for call in calls))
-        delta = of.rows_of(self._stacks.of("delta", _all(call.delta for call in calls)), second)
+            self.of_answers(calls, _all([call.z for call in calls]))
+        delta = of.rows_of(self._stacks.of("delta", _all([call.delta for call in calls])), second)
         delta_rows, norm = of.row_norms(delta)
         values = {"delta_norm": norm, "delta_bad": of.bad(norm, delta.reshape(len(delta), -1))}
         read_rows = None
         if calls[0].read is not None:
-            read = of.rows_of(self._stacks.of("read", _all(call.read for call in calls)), second)
+            read = of.rows_of(self._stacks.of("read", _all([call.read for call in calls])), second)
             read_rows, norm = of.row_norms(read)
             values |= of.moments("read", read, norm)
         if self._reads_rows(calls[0]) and read_rows is not None:
@@ -122,7 +122,7 @@ class Meter:
             other = self._per_example(module, calls, torch.from_numpy(delta_rows), None)
             values |= {} if other is None else {"per_example": other.numpy()}
         if calls[0].back is not None:
-            back = of.array_of(self._stacks.of("back", _all(call.back for call in calls)))
+            back = of.array_of(self._stacks.of("back", _all([call.back for call in calls])))
             values["back_norm"] = of.norms(back.reshape(len(back), -1))
         self._put(calls, values)
         self._along_sequences(calls, delta_rows)
@@ -131,8 +131,8 @@ class Meter:
         module = self._module(calls)
         second = channels_second(module)
         if calls[0].z is not None:
-            self.of_answers(calls, _all(call.z for call in calls))
-        delta = _stack(_all(call.delta for call in calls), second)
+            self.of_answers(calls, _all([call.z for call in calls]))
+        delta = _stack(_all([call.delta for call in calls]), second)
         delta_rows = statistics.row_norms(delta)
         values = {
             "delta_norm": torch.linalg.vector_norm(delta_rows, dim=-1),
@@ -140,7 +140,7 @@ class Meter:
         }
         read_rows = None
         if calls[0].read is not None:
-            read = _stack(_all(call.read for call in calls), second)
+            read = _stack(_all([call.read for call in calls]), second)
             read_rows = statistics.row_norms(read)
             values |= _moments("read", read, torch.linalg.vector_norm(read_rows, dim=-1))
         per_example = self._per_example(module, calls, delta_rows, read_rows)
@@ -148,7 +148,7 @@ class Meter:
             values["per_example"] = per_example
         if calls[0].back is not None:
             values["back_norm"] = statistics.whole_norms(
-                _stack(_all(call.back for call in calls), second)
+                _stack(_all([call.back for call in calls]), second)
             )
         self._put(calls, values)
         self._along_sequences(calls, delta_rows)
@@ -243,7 +243,7 @@ class Meter:
         self._put_at(np.array([call.module for call in calls], np.intp), values)
 
     def _put_at(self, places: Array, values: dict[str, Any]) -> None:
-        if all(isinstance(each, np.ndarray) for each in values.values()):
+        if all([isinstance(each, np.ndarray) for each in values.values()]):
             names = tuple(values)
             self._ledger.put(
                 self.iteration, "modules", names, places, np.array(list(values.values()))
@@ -253,7 +253,7 @@ class Meter:
             self._ledger.put(self.iteration, "modules", (name,), places, each)
 
 
-def _all(tensors: Any) -> list[Tensor]:
+def _all(tensors: Sequence[Tensor | None]) -> list[Tensor]:
     return [tensor for tensor in tensors if tensor is not None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import attrgetter, is_
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class Parameters:
         self._made: list[Group] | None = None
         self._plans: dict[tuple[int, ...], tuple[list[Group], list[int]]] = {}
         self._following = 0
+        self._joined: tuple[list[Array], Array] = [], np.zeros(0, np.intp)
 
     def arrange(self, rows: Sequence[Row]) -> None:
         """Know what each parameter is used for, as far as that is not too late."""
@@ -160,7 +162,7 @@ class Parameters:
             for group in groups
             if isinstance(group, DeviceGroup) and (each := group.gradient_norms())
         ]
-        host = [_roots(summed)] if summed else []
+        host = [(self._places_of(summed), _roots(summed))] if summed else []
         for number in others:
             gradient = self.all[number].grad
             if gradient is not None:
@@ -177,6 +179,15 @@ class Parameters:
                 )
             ]
         return [*host, *away]
+
+    def _places_of(self, summed: Sequence[tuple[Array, Array, Array]]) -> Array:
+        """Return the numbers of the parameters: the same array for the same groups."""
+        parts = [numbers for numbers, *_ in summed]
+        known, whole = self._joined
+        if len(known) != len(parts) or not all(map(is_, known, parts)):
+            whole = np.concatenate(parts)
+            self._joined = parts, whole
+        return whole
 
     def follow(self, rows: Sequence[Row], positions: Array) -> None:
         """Follow single weights: (layer from 1, row, column) of W (fan_in, fan_out) each."""
@@ -269,17 +280,16 @@ def _held_by(optimizer: torch.optim.Optimizer) -> set[int]:
     return {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
 
 
-def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array]:
-    """Return numbers of parameters and the norms whose squares were summed.
-
-    One look tells whether all are safe.
-    """
+def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> Array:
+    """Return the norms whose squares were summed; one look tells whether all are safe."""
     squares = np.concatenate([each for _, each, _ in summed])
-    narrowest = min((rows.dtype for *_, rows in summed), key=lambda dtype: dtype.itemsize)
-    places = np.concatenate([numbers for numbers, *_ in summed])
+    narrowest = min([rows.dtype for *_, rows in summed], key=_item_size)
     if where_unsafe(squares, narrowest) is None:
-        return places, np.sqrt(squares)
-    return places, np.concatenate([roots(each, rows) for _, each, rows in summed])
+        return np.sqrt(squares)
+    return np.concatenate([roots(each, rows) for _, each, rows in summed])
+
+
+_item_size = attrgetter("itemsize")
 
 
 def _second_moment(state: dict[str, Any], settings: dict[str, Any]) -> tuple[Tensor, Any] | None:

@@ -61,7 +61,11 @@ class _Exchanged:
 
     def __init__(self, name: str, function: FunctionType):
         self.function = function
-        self.signature = inspect.signature(function)
+        parameters = inspect.signature(function).parameters
+        self._names = tuple(parameters)
+        self._defaults = {
+            name: each.default for name, each in parameters.items() if each.default is not each.empty
+        }
         self.code = function.__code__
         self.original = FunctionType(
             function.__code__,
@@ -72,6 +76,10 @@ class _Exchanged:
         )
         self.original.__kwdefaults__ = function.__kwdefaults__
         self.reporting = _reporting(name, function.__code__)
+
+    def by_name(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call that went well by name, defaults included."""
+        return self._defaults | dict(zip(self._names, arguments, strict=False)) | keywords
 
     def exchange(self) -> None:
         """Report the calls from now on."""
@@ -115,8 +123,9 @@ def leave(listener: Listener) -> None:
     with _lock:
         if _listeners.pop(listener, None) is None:
             return
+        criteria = _hear_of_criteria()
         for name, each in _exchanged.items():
-            if not (_listeners if name == BACKWARD else _hear_of_criteria()):
+            if not (_listeners if name == BACKWARD else criteria):
                 each.restore()
 
 
@@ -137,7 +146,7 @@ def outside() -> tuple[CodeType, int]:
 def begun(name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> _Begun:
     """Report that a function was called; the code of every exchanged function calls this."""
     exchanged = _exchanged[name]
-    if torch.compiler.is_compiling() or untouchable() or getattr(_inside, "it", False):
+    if untouchable() or getattr(_inside, "it", False):
         return _Begun(exchanged)
     here = threading.get_ident()
     listeners = [
@@ -181,10 +190,9 @@ class _BegunCriterion(_Begun):
         _inside.it = False
         if not self._listeners or type(result) is not Tensor:  # a subclass has ways of its own
             return result
-        bound = self.exchanged.signature.bind(*self._arguments, **self._keywords)
-        bound.apply_defaults()
+        arguments = self.exchanged.by_name(self._arguments, self._keywords)
         for listener in self._listeners:
-            listener.criterion(self._name, bound.arguments, result)
+            listener.criterion(self._name, arguments, result)
         return result
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from gradlab.adapters.torch.observe import stage_graph
 from gradlab.adapters.torch.observe.criterion import Call
 from gradlab.adapters.torch.observe.gradient_norms import GradientNorms
-from gradlab.adapters.torch.observe.stage_graph import NODES_SEEN, Region
+from gradlab.adapters.torch.observe.stage_graph import NODES_SEEN, Maps, Region
 
 MARK = "gradlab"  # in a node's own dictionary, which keeps nothing alive but lives with the node
 UNKNOWN = "unknown"
@@ -132,7 +132,7 @@ def find_marks(tops: Sequence[Any], owner: Any, past_returned: bool) -> list[tup
 
 
 def find_heads(
-    tops: Sequence[Any], marks: Sequence[tuple[Any, Mark]], owned: set[int]
+    tops: Sequence[Any], marks: Sequence[tuple[Any, Mark]], owned: set[int], maps: Maps
 ) -> list[Head]:
     """Return the heads below a loss: those of criteria, or else the one of a loss by hand.
 
@@ -141,10 +141,11 @@ def find_heads(
     owned : set of int
         Ids of the parameters that are watched: a criterion that trains none of them is another
         model's. Of none, all count.
+    maps : Maps
     """
     results = {mark.call: (node, mark.output) for node, mark in marks if mark.what == "result"}
     heads = [
-        _of_call(tops, mark.call, (node, mark.output), results[mark.call])
+        _of_call(tops, mark.call, (node, mark.output), results[mark.call], maps)
         for node, mark in marks
         if mark.what == "answer" and mark.call is not None and mark.call in results
     ]
@@ -157,16 +158,18 @@ def find_heads(
     loss = stage_graph.region(tops, lambda node: node in nodes)
     met = nodes if loss is None else set(loss.bottoms)
     answers = [place for place in returned if place[0] in met]
-    stage = _to_maps(node for node, _ in answers)
+    stage = _to_maps([node for node, _ in answers], maps)
     if stage is not None and stage.bottoms:  # a bare parameter that is answered leads to no map
         answers = [place for place in answers if place[0] in stage.tops]
     return [Head(BY_HAND, answers, stage, loss)]
 
 
-def _of_call(tops: Sequence[Any], call: Call, answer: Place, result: Place) -> Head:
-    stage = _to_maps([answer[0]])
-    maps = () if stage is None else stage.bottoms
-    call.heads = frozenset(number for node in maps for number in stage_graph.parameters_of(node))
+def _of_call(
+    tops: Sequence[Any], call: Call, answer: Place, result: Place, maps: Maps
+) -> Head:
+    stage = _to_maps([answer[0]], maps)
+    last = () if stage is None else stage.bottoms
+    call.heads = frozenset([number for node in last for number in maps.parameters_of(node)])
     loss = stage_graph.region(tops, lambda node: node is result[0])
     return Head(call.task, [answer], stage, loss, call, result)
 
@@ -189,8 +192,8 @@ def _trains(head: Head, owned: set[int]) -> bool:
     return False
 
 
-def _to_maps(nodes: Iterable[Any]) -> Region | None:
-    return stage_graph.region(nodes, lambda node: bool(stage_graph.parameters_of(node)))
+def _to_maps(nodes: Iterable[Any], maps: Maps) -> Region | None:
+    return stage_graph.region(nodes, lambda node: bool(maps.parameters_of(node)))
 
 
 def _of_region(

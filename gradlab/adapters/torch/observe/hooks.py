@@ -123,6 +123,7 @@ def _nothing() -> Callable[..., None]:
 _functorch: Any = getattr(torch._C, "_functorch", None)
 _transform: Callable[[], Any] = getattr(_functorch, "peek_interpreter_stack", lambda: None)
 _is_traced: Callable[[], bool] = getattr(torch._C, "_is_tracing", lambda: False)
+_is_compiled = torch.compiler.is_compiling
 
 
 def untouchable() -> bool:
@@ -130,4 +131,4 @@ def untouchable() -> bool:
 
     Traced, compiled, or inside a transform such as vmap. It is asked at every call of a hook.
     """
-    return _transform() is not None or torch.compiler.is_compiling() or _is_traced()
+    return _transform() is not None or _is_compiled() or _is_traced()

@@ -18,6 +18,7 @@ from gradlab.adapters.torch.observe.criterion import Call
 from gradlab.adapters.torch.observe.gradient_norms import GradientNorms, ratio
 from gradlab.adapters.torch.observe.heads import MARK, Head, Mark, Place, find_heads, find_marks
 from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.observe.stage_graph import Maps
 
 
 @dataclass
@@ -50,7 +51,7 @@ class OutputStage:
     """
 
     def __init__(self, owned: Callable[[], set[int]], guard: Guard):
-        self._owned, self._guard = owned, guard
+        self._owned, self._guard, self._maps = owned, guard, Maps()
         self.forget()
 
     def attach(self, iteration: int) -> None:
@@ -86,7 +87,7 @@ class OutputStage:
         """
         tops = [root.grad_fn for root in roots]
         marks = find_marks(tops, self, past_returned=self._called)
-        heads = find_heads(tops, marks, self._owned())
+        heads = find_heads(tops, marks, self._owned(), self._maps)
         for head in heads:
             if head.call is not None:
                 confirm(head.call)

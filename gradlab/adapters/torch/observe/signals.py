@@ -260,9 +260,12 @@ class Signals:
             if call.delta is None or call.shown:
                 continue
             times[call.module] += 1
-            shapes = tuple(
-                None if t is None else (t.shape, t.dtype)
-                for t in (call.read, call.z, call.delta, call.back)
+            read, z, delta, back = call.read, call.z, call.delta, call.back
+            shapes = (
+                None if read is None else (read.shape, read.dtype),
+                None if z is None else (z.shape, z.dtype),
+                (delta.shape, delta.dtype),
+                None if back is None else (back.shape, back.dtype),
             )
             kinds[self._kind(call), shapes, times[call.module]].append(call)
         self._meter.along_loops([call for each in kinds.values() for call in each])

@@ -214,6 +214,34 @@ def parameters_of(node: Any) -> list[int]:
     return [number for each in used for number in each]
 
 
+class Maps:
+    """Knows the maps that were met, so that what they read is looked into once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[type, tuple[int, ...]], list[int]] = {}
+
+    def parameters_of(self, node: Any) -> list[int]:
+        """Return what the function of this name does."""
+        own = tuple([id(leaf.variable) for leaf in _nearest_leaves(node)])
+        known = self._known.get((type(node), own)) if own else None
+        if known is None:
+            known = parameters_of(node)
+            if own and known:
+                self._known[type(node), own] = known
+        return known
+
+
+def _nearest_leaves(node: Any) -> list[Any]:
+    """Return the leaves that a node reads, transposed or as they are."""
+    found = []
+    for parent, _ in node.next_functions:
+        if parent is not None and kind(parent) == "TBackward0":
+            parent = parent.next_functions[0][0]
+        if parent is not None and kind(parent) == "AccumulateGrad":
+            found.append(parent)
+    return found
+
+
 def _transformed(node: Any, left: int) -> list[int] | None:
     """Return the parameters that a tensor is made of; None where data are in it."""
     if kind(node) == "AccumulateGrad":

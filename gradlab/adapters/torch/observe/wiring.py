@@ -57,6 +57,7 @@ class Wiring:
             int, tuple[type, int]
         ] = {}  # by module: the activation and module it reads
         self._read: set[int] = set()  # modules known to be read by the one met after them
+        self._recurs: tuple[int, bool] | None = None  # with how many feeds that was found
 
     def number_of(self, module: nn.Module) -> int:
         """The number of a module; -1 where it is not watched."""
@@ -68,9 +69,12 @@ class Wiring:
 
     def recurs(self) -> bool:
         """Whether a module has a time of its own: a recurrent one, or one that reads its answer."""
-        cells = (nn.RNNBase, nn.RNNCellBase)
-        by_itself = any(lower == upper for lower, upper in self.feeds)
-        return by_itself or any(isinstance(each, cells) for each in self.modules)
+        if self._recurs is None or self._recurs[0] != len(self.feeds):
+            cells = (nn.RNNBase, nn.RNNCellBase)
+            by_itself = any(lower == upper for lower, upper in self.feeds)
+            found = by_itself or any(isinstance(each, cells) for each in self.modules)
+            self._recurs = len(self.feeds), found
+        return self._recurs[1]
 
     def owners(self) -> list[tuple[nn.Module, dict[int, int]]]:
         """Return the modules that hold sites, and the number of each site by its parameter's id."""

@@ -20,6 +20,9 @@ from gradlab.adapters.torch.observe.loss_side import looked_at
 from gradlab.adapters.torch.origin.frames import MODULES_SEEN, modules_of, plain, range_of
 
 ITERATIONS_KEPT = 3  # that were measured in full, before the one that broke
+# While gradients are calm, what is known may be as old as a share of the training, and at most so
+# many iterations.
+ALL_UNTIL, SHARE, OLDEST = 10, 5, 50
 SMALL = 1 << 14  # entries: larger answers are measured at once, and not kept for it
 TOGETHER = 1 << 16  # entries that are measured by one call: they stay in a core's cache
 BUFFERS_KEPT = 16  # sequences of every length have shapes of their own
@@ -51,15 +54,25 @@ class LastFrames:
         self._written_over: set[int] = set()  # modules whose answers are changed in place
         self._buffers: dict[Any, tuple[Tensor, np.ndarray]] = {}
         self._scratch = _Scratch()
+        self.calm = False  # whether the newest gradient was no larger than those before
 
     def attach(self, iteration: int) -> None:
-        """Begin to see an iteration."""
+        """Begin to see an iteration, where it is time."""
         if not self._names:
             return
         self.flush()
+        if not self._due(iteration):
+            self._hooks.detach()
+            return
         self._found = []
         self._kept.append((iteration, self._found))
         self._hooks.attach()
+
+    def _due(self, iteration: int) -> bool:
+        """Whether what is known is too old: what is large now was growing before, mostly."""
+        if iteration <= ALL_UNTIL or not self.calm or not self._kept:
+            return True
+        return iteration - self._kept[-1][0] >= min(iteration // SHARE, OLDEST)
 
     def begin_pass(self) -> None:
         """Know that another forward pass begins."""

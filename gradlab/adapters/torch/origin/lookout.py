@@ -169,7 +169,9 @@ class Lookout:
         if self.found or not (self._looks or self._late):
             return False
         squares = [each for _, each in norms]
-        return self.spikes.take(iteration.number, optimizer, iteration.calls, squares)
+        spiked = self.spikes.take(iteration.number, optimizer, iteration.calls, squares)
+        self.frames.calm = self.spikes.calm
+        return spiked
 
     def keep(self, iteration: Iteration, origin: Origin | None) -> list[int]:
         """Keep the batch that broke; return its rows at fault, as far as they can be told."""

@@ -71,13 +71,16 @@ def frames_above(
     """
     here = sys._getframe(1) if frame is None else frame
     found: list[Frame] = []
-    for _ in range(FRAMES_SEEN):
-        if here is None or here.f_code is until or len(found) == most:
-            break
+    left = FRAMES_SEEN
+    while here is not None and left and most:
         code = here.f_code
+        if code is until:
+            break
         if _kind(code.co_filename) != "inner":
             found.append((code.co_filename, here.f_lineno, code.co_name))
+            most -= 1
         here = here.f_back
+        left -= 1
     return tuple(found)
 
 

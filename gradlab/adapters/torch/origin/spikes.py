@@ -21,6 +21,7 @@ from gradlab.adapters.torch.origin.batch import NONFINITE, SPIKED, Batch, Batche
 from gradlab.adapters.torch.origin.trace import Forward
 
 SPIKE, SETTLE = 10.0, 20  # times the running mean of the log norm, after so many iterations
+RISEN = 2.0  # times that mean: no longer calm
 MEMORY = 0.05  # of the running mean: the weight of the newest norm
 HELD, HELD_BYTES = (
     8,
@@ -63,7 +64,7 @@ class Spikes:
             while len(self._waiting) > HELD or self._bytes > HELD_BYTES:
                 self._waiting.popleft()
             return kept
-        squares = [float(np.square(each).sum()) for each in norms if isinstance(each, np.ndarray)]
+        squares = [float(each @ each) for each in norms if isinstance(each, np.ndarray)]
         if not squares or not self._means[optimizer].spikes(math.sqrt(sum(squares))):
             return False
         self._batches.add(Batch(iteration, SPIKED, tuple(calls)))
@@ -78,6 +79,11 @@ class Spikes:
         if self.over:
             self._waiting.clear()
         return self._batches.all is not before
+
+    @property
+    def calm(self) -> bool:
+        """Whether no optimizer's newest norm was far larger than those before."""
+        return all(each.calm for each in self._means.values())
 
     @property
     def _bytes(self) -> int:
@@ -102,12 +108,15 @@ class _Mean:
 
     value: float = 0.0
     count: int = 0
+    calm: bool = False  # whether the newest norm was no larger than those before
 
     def spikes(self, norm: float) -> bool:
         """Whether a norm is far above those before it."""
         if not (norm > 0 and math.isfinite(norm)):
+            self.calm = norm == 0
             return False
         log = math.log(norm)
+        self.calm = self.count > 0 and log < self.value + math.log(RISEN)
         high = self.count >= SETTLE and log > self.value + math.log(SPIKE)
         weight = max(MEMORY, 1 / (self.count + 1))
         self.value += weight * (log - self.value)

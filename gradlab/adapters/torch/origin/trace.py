@@ -64,7 +64,7 @@ class Forward:
         self.generators = states_of_generators(devices)
         self.frames: tuple[Frame, ...] = places.frames_above(most=4)
         self.gradients: list[Tensor | None] = []
-        self.versions = [each._version for each in seen.floating((arguments, keywords))]
+        self.versions = _versions(arguments, keywords)
 
     def __call__(self) -> Any:
         """Run it."""
@@ -85,13 +85,20 @@ class Forward:
     @property
     def changed(self) -> bool:
         """Whether its arguments were written to since."""
-        now = [each._version for each in seen.floating((self.arguments, self.keywords))]
-        return now != self.versions
+        return _versions(self.arguments, self.keywords) != self.versions
 
     @property
     def names(self) -> list[str]:
         """The names of the arguments that were given by position."""
         return names_of_arguments(self.model)
+
+
+def _versions(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[int]:
+    """Return how often each tensor that a model was given has been written to."""
+    given = (*arguments, *keywords.values())
+    if all([type(each) is Tensor for each in given]):  # as most are: nothing to look into
+        return [each._version for each in given]
+    return [each._version for each in seen.floating((arguments, keywords))]
 
 
 @dataclass(eq=False)

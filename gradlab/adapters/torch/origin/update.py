@@ -15,8 +15,6 @@ from gradlab.adapters.torch.origin import places, seen
 from gradlab.adapters.torch.origin.answer import UPDATE, Origin
 from gradlab.adapters.torch.origin.places import Frame
 
-SETTINGS = ("lr", "eps", "weight_decay", "betas", "momentum")
-
 
 @dataclass(frozen=True)
 class Step:
@@ -36,8 +34,7 @@ class Updates:
 
     def stepped(self, optimizer: Any) -> None:
         """Know that an optimizer has stepped."""
-        groups = optimizer.param_groups
-        settings = tuple({name: each.get(name) for name in SETTINGS} for each in groups)
+        settings = tuple(map(dict.copy, optimizer.param_groups))
         self._steps[id(optimizer)] = Step(optimizer, settings, places.frames_above(most=3))
 
     @torch.no_grad()
