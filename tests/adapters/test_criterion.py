@@ -515,7 +515,7 @@ def test_micro_batches_and_the_iterations_after_are_recorded_apart():
 
 
 def test_trouble_with_the_loss_ends_no_record(monkeypatch):
-    monkeypatch.setattr(targets, "read", lambda *_: 1 / 0)
+    monkeypatch.setattr(targets, "read", lambda *_, **__: 1 / 0)
     model = nn.Linear(6, CLASSES)
     run = watched(
         model, torch.optim.SGD(model.parameters(), 0.1), 12, (torch.randn(N, 6), classes())

@@ -212,7 +212,7 @@ class Ledger:
 
     def put_of_net(self, iteration: int, name: str, value: float | Tensor) -> None:
         """Keep a number that belongs to the net as a whole."""
-        if isinstance(value, float):
+        if not isinstance(value, Tensor):
             self.tables["net"].store_one(iteration, name, value)
             return
         if name not in self._of_net:

@@ -270,7 +270,7 @@ class HostGroup(Group):
         np.equal(change, 0, out=still)
         np.not_equal(gradient, 0, out=pulled)
         if np.count_nonzero(pulled) == pulled.size:  # as in most nets
-            wanted += pulled.shape[1]
+            wanted += pulled.size // len(pulled)
         else:
             wanted += [np.count_nonzero(row) for row in pulled]
         if still.any():

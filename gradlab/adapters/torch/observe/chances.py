@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from gradlab.adapters.torch.measure.arrays import array_of
 
 # Criterion -> the axis of the classes. Logits are any numbers, logarithms of probabilities never
 # above 0: neither adds up to 1 in every row.
@@ -12,10 +15,11 @@ ROWS = 64  # that are looked at: no few logits add up to 1 by chance in each
 ROUNDING = 16  # units in the last place: a softmax rounds each entry, and their sum
 
 
-def are_probabilities(name: str, answer: Tensor) -> Tensor | None:
-    """Return whether each row of answers holds a share for each class, as a tensor of one bool.
+def are_probabilities(name: str, answer: Tensor) -> Tensor | bool | None:
+    """Return whether each row of answers holds a share for each class.
 
-    None where the criterion asks for no logits and no logarithms, or where there is one class.
+    Where that lies on a device, as a tensor of one bool. None where the criterion asks for no
+    logits and no logarithms, or where there is one class.
     """
     axis = CLASSES.get(name)
     if axis is None or not answer.is_floating_point() or not answer.numel():
@@ -28,5 +32,11 @@ def are_probabilities(name: str, answer: Tensor) -> Tensor | None:
         if other != axis % part.ndim:
             part = part.narrow(other, 0, max(1, min(part.shape[other], ROWS // len(part))))
     near = ROUNDING * torch.finfo(answer.dtype).eps
+    if answer.device.type == "cpu":
+        shares = array_of(part)
+        if shares.min() < 0:  # as of most logits
+            return False
+        total = shares.sum(axis=axis, dtype=np.float64)
+        return bool((np.abs(total - 1) <= near).all())
     total = part.double().sum(dim=axis)
     return (part >= 0).all() & ((total - 1).abs() <= near).all()

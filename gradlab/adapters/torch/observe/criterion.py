@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,7 +41,7 @@ class Call:
         See `exchanged.own_over_exchanged`.
     right : Tensor or None
         See `exchanged.right_share`.
-    chances : Tensor or None
+    chances : Tensor, bool or None
         Whether the answers are probabilities; None where no criterion minds.
     heads : frozenset of int
         The parameters of the last trainable map before it, once `backward` has shown them.
@@ -58,22 +59,24 @@ class Call:
     target_shape: tuple[int, ...]
     count: Tensor | float
     known_count: bool
-    total: Tensor | None = None
+    total: Tensor | float | None = None
     pool: Pool | None = None
     steady: Tensor | None = None
     target_sums: tuple[int, Tensor, Tensor] | None = None
     place: tuple[Any, ...] = ()
     fit: Tensor | None = None
     right: Tensor | None = None
-    chances: Tensor | None = None
+    chances: Tensor | bool | None = None
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
     number: int = field(default_factory=itertools.count().__next__)
     pooled: bool = False
 
-    def total_of(self, result: Tensor) -> Tensor | None:
+    def total_of(self, result: Tensor) -> Tensor | float | None:
         """Return what a result adds up to: count times its mean; None where that cannot be told."""
-        value = result.detach().double()
+        value: Any = result.detach().double()
+        if self.reduction != "none" and value.device.type == "cpu" and value.numel() == 1:
+            value = np.float64(value.item())  # it divides by 0 as a tensor does
         if self.reduction == "mean":
             return value * self.count
         if not self.known_count:
@@ -96,7 +99,7 @@ class Criterion:
         self._pools: dict[Any, Pool | None] = {}
         self._calls: list[Call] = []
         self._latest: dict[str, Any] | None = None
-        self._chances: Tensor | None = None  # of the call that `_latest` describes
+        self._chances: Tensor | bool | None = None  # of the call that `_latest` describes
 
     def attach(self, iteration: int) -> None:
         """Begin an iteration."""
@@ -120,7 +123,7 @@ class Criterion:
         return list(dict.fromkeys(call.task for call in self._calls))
 
     @torch.no_grad()
-    def measure(self) -> dict[str, Tensor]:
+    def measure(self) -> dict[str, Tensor | float]:
         """Return the numbers of the iteration so far, by column; a baseline of NaN is not known."""
         calls, tasks = self._calls, self._tasks
         for call in calls:
@@ -131,7 +134,7 @@ class Criterion:
             self._latest, self._chances = _described(calls), calls[-1].chances
         if len(tasks) != 1:
             return {}
-        result = {}
+        result: dict[str, Tensor | float] = {}
         if all(call.total is not None for call in calls):
             total = _summed([call.total for call in calls])
             result["criterion_loss"] = total / _summed([call.count for call in calls])
@@ -140,7 +143,8 @@ class Criterion:
             unclear = [call.steady for call in calls if call.steady is not None]
             baseline = pool.loss()
             if unclear:
-                baseline = baseline.where(~torch.stack(unclear).any(), torch.nan)
+                clear = ~torch.stack(unclear).any()
+                baseline = torch.as_tensor(baseline, device=clear.device).where(clear, torch.nan)
             result["criterion_baseline"] = baseline
         fits = [call.fit for call in calls if call.fit is not None]
         if len(fits) == len(calls):

@@ -25,6 +25,9 @@ FIRST = 9  # BatchNorm's running averages need some batches
 # Iterations between two evaluations: at least 10, then half of those so far, at most 500.
 APART, SHARE, APART_AT_MOST = 10, 2, 500
 
+Number = Tensor | float
+Losses = tuple[Number, Number]  # in evaluation mode, and in training mode
+
 
 @dataclass(frozen=True)
 class Alias:
@@ -142,7 +145,7 @@ class Evaluation:
         if self._replayed is not None:
             self._replayed.append((name, result.detach()))
 
-    def measure(self, last: Call | None, own_loss: bool) -> dict[str, Tensor]:
+    def measure(self, last: Call | None, own_loss: bool) -> dict[str, Number]:
         """Evaluate, before the optimizer steps.
 
         Parameters
@@ -154,7 +157,7 @@ class Evaluation:
 
         Returns
         -------
-        dict of str to Tensor
+        dict of str to Tensor or float
             `evaluation_loss`, and `evaluation_train_loss`, of the same batch and weights in
             training mode; empty where nothing is to be evaluated.
         """
@@ -174,8 +177,8 @@ class Evaluation:
         return self._guarded(seen, evaluate, last)
 
     def _guarded(
-        self, seen: _Pass, evaluate: Callable[[], tuple[Tensor, Tensor] | None], last: Call | None
-    ) -> dict[str, Tensor]:
+        self, seen: _Pass, evaluate: Callable[[], Losses | None], last: Call | None
+    ) -> dict[str, Number]:
         given = [seen.arguments, seen.keywords, {} if last is None else last.arguments]
         try:
             with replay.without_trace(self._model, given):
@@ -196,7 +199,7 @@ class Evaluation:
 
     def _way(
         self, seen: _Pass, last: Call | None, own_loss: bool
-    ) -> Callable[[], tuple[Tensor, Tensor] | None] | None:
+    ) -> Callable[[], Losses | None] | None:
         """Return what evaluates; None where the loss does not follow from this pass alone."""
         if (
             last is not None
@@ -210,9 +213,7 @@ class Evaluation:
             return lambda: self._with_own_loss(seen)
         return None
 
-    def _with_criterion(
-        self, seen: _Pass, call: Call, alias: Alias | None
-    ) -> tuple[Tensor, Tensor] | None:
+    def _with_criterion(self, seen: _Pass, call: Call, alias: Alias | None) -> Losses | None:
         self._replayed = []
         output = self._run(seen)
         if alias is None:
@@ -231,7 +232,7 @@ class Evaluation:
         assert call.total is not None
         return total / call.count, call.total / call.count
 
-    def _with_own_loss(self, seen: _Pass) -> tuple[Tensor, Tensor]:
+    def _with_own_loss(self, seen: _Pass) -> Losses:
         self._replayed = []
         number, value = seen.own or (0, torch.zeros(()))
         return list(tensors_in(self._run(seen)))[number].double(), value.double()

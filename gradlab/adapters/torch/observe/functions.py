@@ -63,9 +63,8 @@ class _Exchanged:
         self.function = function
         parameters = inspect.signature(function).parameters
         self._names = tuple(parameters)
-        self._defaults = {
-            name: each.default for name, each in parameters.items() if each.default is not each.empty
-        }
+        optional = [each for each in parameters.values() if each.default is not each.empty]
+        self._defaults = {each.name: each.default for each in optional}
         self.code = function.__code__
         self.original = FunctionType(
             function.__code__,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradlab.adapters.torch.measure.arrays import array_of, norms
 from gradlab.adapters.torch.observe.hooks import Guard
 
 
@@ -35,10 +36,7 @@ class GradientNorms:
     @torch.no_grad()
     def _take(self, node: Any, gradients: tuple[Any, ...]) -> None:
         self._squares[node] = [
-            torch.linalg.vector_norm(each.detach(), dtype=torch.float64).square()
-            if type(each) is Tensor
-            else None
-            for each in gradients
+            _square(each.detach()) if type(each) is Tensor else None for each in gradients
         ]
 
     def of(self, node: Any, output: int | None = None) -> Tensor | None:
@@ -54,6 +52,13 @@ class GradientNorms:
     def total(self, places: Iterable[tuple[Any, int | None]]) -> Tensor:
         """Return the sum over places, each a node and one of its outputs (None: all of them)."""
         return added(self.of(*place) for place in places)
+
+
+def _square(gradient: Tensor) -> Tensor:
+    """Return ||gradient||^2 as a tensor (), float64."""
+    if gradient.device.type != "cpu" or not gradient.is_contiguous():
+        return torch.linalg.vector_norm(gradient, dtype=torch.float64).square()
+    return torch.from_numpy(norms(array_of(gradient).reshape(1, -1)) ** 2)[0]
 
 
 def added(values: Iterable[Tensor | None]) -> Tensor:

@@ -164,9 +164,7 @@ def find_heads(
     return [Head(BY_HAND, answers, stage, loss)]
 
 
-def _of_call(
-    tops: Sequence[Any], call: Call, answer: Place, result: Place, maps: Maps
-) -> Head:
+def _of_call(tops: Sequence[Any], call: Call, answer: Place, result: Place, maps: Maps) -> Head:
     stage = _to_maps([answer[0]], maps)
     last = () if stage is None else stage.bottoms
     call.heads = frozenset([number for node in last for number in maps.parameters_of(node)])

@@ -9,13 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradlab.adapters.torch.ledger import Ledger
+from gradlab.adapters.torch.ledger import Ledger, single
 from gradlab.adapters.torch.observe.loss_side import LossSide
 
 SCALED = "multiply"  # how a GradScaler's scale appears in the graph
 SAME = 1e-3
-
-_FIRST = np.zeros(1, np.intp)  # the place of a number that belongs to the net as a whole
 
 
 class LossObserver:
@@ -55,7 +53,7 @@ class LossObserver:
         """Put what was seen of the iteration so far into the ledger."""
         numbers = self._side.measure()
         for name, value in numbers.steps.items():
-            self._ledger.put(self._iteration, "net", (name,), _FIRST, value.detach().reshape(1))
+            self._ledger.put_of_net(self._iteration, name, single(name, value))
         if numbers.stage.factors:
             rows = [(operation, factor) for _, operation, factor in numbers.stage.factors]
             self._stages[self._iteration] = rows

@@ -26,6 +26,9 @@ from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.output_stage import OutputStage, Stage
 
 CALLS_SEEN = 256  # of criteria in an iteration; more are no training step
+# Iterations between two comparisons of answers with their targets: a share of those so far, and at
+# most so many.
+SHARE, APART = 10, 50
 
 
 @dataclass
@@ -34,7 +37,7 @@ class LossNumbers:
 
     Attributes
     ----------
-    steps : dict of str to Tensor
+    steps : dict of str to Tensor or float
         By column of `Run.steps`, each a single number, wherever it was computed. NaN of
         `criterion_baseline` and of `output_gain` means that none is known; NaN of the others is
         what was found.
@@ -42,7 +45,7 @@ class LossNumbers:
         The factors of the output stage.
     """
 
-    steps: dict[str, Tensor] = field(default_factory=dict)
+    steps: dict[str, Tensor | float] = field(default_factory=dict)
     stage: Stage = field(default_factory=Stage)
 
 
@@ -64,6 +67,7 @@ class LossSide:
         self._stage = OutputStage(self._parameters, self._guard)
         self._handles: list[Any] = []
         self._attached = False
+        self._compared, self._compares = 0, True  # when answers were last compared, and whether now
         self._begin()
         self.trouble: str | None = None
 
@@ -72,6 +76,9 @@ class LossSide:
         if self.trouble is not None:
             return
         self._begin()
+        apart = iteration - self._compared
+        self._compares = not apart or apart >= min(iteration // SHARE, APART)
+        self._compared = iteration if self._compares else self._compared
         for part in (self._criterion, self._stage, self._evaluation):
             part.attach(iteration)
         functions.listen(self)  # each time: the training may go on in another thread
@@ -147,7 +154,8 @@ class LossSide:
             return
         if self._seen >= CALLS_SEEN:
             return
-        call = targets.read(name, arguments, result, functions.outside())
+        place = functions.outside()
+        call = targets.read(name, arguments, result, place, compares=self._compares)
         if call is None:
             return
         answer = arguments[call.answer_name]
@@ -201,7 +209,7 @@ class LossSide:
         self._seen = 0
         self._own_loss = False
         self._news = False  # whether `backward` or an evaluation has shown more since
-        self._evaluated: dict[str, Tensor] = {}
+        self._evaluated: dict[str, Tensor | float] = {}
 
     def _parameters(self) -> set[int]:
         if self._sharded:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -23,9 +24,17 @@ SYMMETRIC = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 
 
 def read(
-    name: str, arguments: dict[str, Any], result: Tensor, place: tuple[Any, ...]
+    name: str,
+    arguments: dict[str, Any],
+    result: Tensor,
+    place: tuple[Any, ...],
+    *,
+    compares: bool = True,
 ) -> Call | None:
-    """Read a call of a criterion: its value and its targets; None where it trains nothing."""
+    """Read a call of a criterion: its value and its targets; None where it trains nothing.
+
+    `compares`: whether the answers are compared with their targets one by one, too.
+    """
     answer_name, target_name = (
         ("log_probs", "targets") if name == "ctc_loss" else ("input", "target")
     )
@@ -55,8 +64,9 @@ def read(
         if isinstance(call.pool, Frequencies) and name in OF_LOGARITHMS:
             call.pool.as_shares = call.chances
         call.total = call.total_of(result)
-        call.fit = own_over_exchanged(name, arguments, answer, target)
-        call.right = right_share(name, arguments, answer, target)
+        if compares:
+            call.fit = own_over_exchanged(name, arguments, answer, target)
+            call.right = right_share(name, arguments, answer, target)
         if targets.number:
             flat = target.detach().double()
             call.target_sums = flat.numel(), flat.sum(), flat.square().sum()
@@ -104,19 +114,25 @@ def _classes(name: str, arguments: dict[str, Any], target: Tensor, answer: Tenso
             Frequencies((weight * shares.sum(dim=0))[:, None], float(len(shares))),
         )
     flat = target.reshape(-1)
-    counts = _counts_of(flat, flat != arguments["ignore_index"], classes)
+    counts = _counts_of(flat, arguments["ignore_index"], classes)
     weighted = counts if isinstance(weight, float) else weight * counts
     sums = weighted
     if smoothing:
         # sum_i [(1 - e) w_y (-ln p_y) + e/C sum_c w_c (-ln p_c)] / sum_i w_y
         sums = (1 - smoothing) * weighted + smoothing / classes * weight * counts.sum()
-    return _Targets(weighted.sum(), Frequencies(sums[:, None], weighted.sum()))
+    count = weighted.sum()
+    count = float(count) if count.device.type == "cpu" else count
+    return _Targets(count, Frequencies(sums[:, None], count))
 
 
-def _counts_of(flat: Tensor, counted: Tensor, classes: int) -> Tensor:
+def _counts_of(flat: Tensor, ignored: int, classes: int) -> Tensor:
     """Return how often each class is the target (classes,)."""
     if flat.device.type == "cpu":
-        return torch.bincount(flat[counted], minlength=classes).double()
+        known = flat.numpy()
+        counted = known != ignored
+        known = known if counted.all() else known[counted]
+        return torch.from_numpy(np.bincount(known, minlength=classes).astype(np.float64))
+    counted = flat != ignored
     counts = torch.zeros(classes, dtype=torch.float64, device=flat.device)
     # A device would have to be waited for to know how many are counted.
     return counts.index_add_(0, torch.where(counted, flat, 0).long(), counted.double())
