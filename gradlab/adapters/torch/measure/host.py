@@ -34,6 +34,7 @@ STACKED = 1 << 13
 # Entries at a time: few enough for a core's cache, enough for a call to be worth it.
 CHUNK = 1 << 16
 
+_OF_NUMPY = torch.float32, torch.float64
 GRADIENT = "gradient"
 _OF_CHANGE = "update_norm", "after_bad"
 _OF_BOTH = "decrease", "lost", "wanted"
@@ -66,10 +67,7 @@ class HostGroup(Group):
             return array_of(tensors[0]).reshape(1, -1)
         if role not in self._buffers:
             buffer = torch.empty(self._format[1], dtype=self._format[0])
-            same = buffer.dtype in (
-                torch.float32,
-                torch.float64,
-            )  # the array looks at the buffer's memory
+            same = buffer.dtype in _OF_NUMPY  # the array looks at the buffer's memory
             self._buffers[role] = (
                 buffer,
                 array_of(buffer).reshape(len(tensors), -1) if same else None,
@@ -155,11 +153,18 @@ class HostGroup(Group):
     def snapshot(self) -> None:
         """Keep the weights as an update left them, for the next `before` to compare with."""
         if self.updates:
-            weight = self._stacked(self.parameters, "weight")
             if self._last_change is None:
-                self._last_change = np.empty_like(weight)
-            np.copyto(self._last_change, weight)
+                self._last_change = np.empty_like(self._stacked(self.parameters, "weight"))
+            self._copy_into(self._last_change)
             self._snapshot = True
+
+    def _copy_into(self, copy: Array) -> None:
+        """Copy the parameters into an array (k, n)."""
+        dtype, shape = self._format
+        if self._sharded or len(self.parameters) == 1 or dtype not in _OF_NUMPY:
+            np.copyto(copy, self._stacked(self.parameters, "weight"))
+        else:
+            torch.stack(list(self.parameters), out=torch.from_numpy(copy).view(shape))
 
     def measure(self, ledger: Ledger, iteration: int, follows: bool) -> None:
         """Measure the gradients and the update."""

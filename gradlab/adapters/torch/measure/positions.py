@@ -26,6 +26,8 @@ Numbers = Any  # a Tensor, or an array where it is in main memory: small calls c
 
 LEAST = 12  # positions: of fewer, chance makes one in some thousands fall nearly all the way
 STEADY = 0.9  # of the steps are falls
+# A module that showed none is asked again after this share of the iterations so far, or so many.
+SHARE, OLDEST = 5, 50
 
 
 class Positions:
@@ -36,15 +38,22 @@ class Positions:
 
     def __init__(self, wiring: Wiring, ledger: Ledger):
         self._wiring, self._ledger = wiring, ledger
+        self._without: dict[int, int] = {}  # by module: when its gradient last showed no time
 
     def along_sequences(self, iteration: int, calls: Sequence[Call], rows: Numbers) -> None:
         """Measure calls of one shape by the norms of their gradients' rows, (calls, rows)."""
         read = calls[0].read  # delta may come flat, a row for each position of each example
         if read is None or self._wiring.recurs():
             return
+        # What showed none is asked again later: as attention it will show none then, mostly.
+        last = min([self._without.get(call.module, -OLDEST) for call in calls])
+        if iteration != last and iteration - last < min(iteration // SHARE, OLDEST):
+            return
         found = of_sequence(rows, read.shape)
         if found is not None:
             self._put(iteration, [call.module for call in calls], found)
+            if isinstance(found[0], np.ndarray) and np.isnan(found[0]).all():
+                self._without |= {call.module: iteration for call in calls}
 
     def along_loops(self, iteration: int, calls: Sequence[Call]) -> None:
         """Measure modules that a loop calls at each position, once in one forward pass."""

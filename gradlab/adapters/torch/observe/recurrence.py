@@ -47,12 +47,16 @@ class Recurrences:
         self._calls: dict[tuple[int, int], list[Position]] = defaultdict(list)
         self._found: list[tuple[int, tuple[Length, Length, Length]]] = []
         self._iteration, self._pass, self._attached, self._hung = 0, 0, False, False
+        self._known_feeds = 0  # how many there were when loops were looked for
         self._looped: set[int] = set()  # modules that read their own answer
         self._answered: dict[int, set[int]] = {}  # by cell: where its newest answer lies in memory
 
     def attach(self, iteration: int) -> None:
         """Hang hooks on recurrent layers."""
         self._iteration, self._attached = iteration, True
+        if self._hung and len(self._wiring.feeds) == self._known_feeds:
+            return
+        self._known_feeds = len(self._wiring.feeds)
         looped = {lower for lower, upper in self._wiring.feeds if lower == upper}
         if self._hung and looped == self._looped:
             return
@@ -114,6 +118,8 @@ class Recurrences:
         self.forget()
 
     def _remove(self) -> None:
+        if not self._handles:
+            return  # nothing of this kind is there, and nothing is to be hung again
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
