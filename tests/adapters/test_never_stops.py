@@ -171,7 +171,7 @@ def trained_through(trouble, steps=40, **options):
         (Parameters, "after"),
         (Parameters, "gradients"),
         (Signals, "measure"),
-        (Signals, "_after_linear"),
+        (Signals, "_answered"),
         (Signals, "_got_both"),
         (Signals, "begin_pass"),
         (Ledger, "put_at"),

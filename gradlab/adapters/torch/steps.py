@@ -27,6 +27,7 @@ from gradlab.adapters.torch.observe.eager import AroundCompiled, Eager
 from gradlab.adapters.torch.observe.hooks import Guard
 from gradlab.adapters.torch.observe.lengths import mean_square
 from gradlab.adapters.torch.observe.observer import Observer
+from gradlab.adapters.torch.observe.observers import Observers
 from gradlab.adapters.torch.optimizers import innermost, lets_skip, rate_of, with_closure
 from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin.lookout import Lookout
@@ -82,7 +83,7 @@ class Steps:
         self._breakdown = Breakdown(outer, instruments.lookout, record, instruments.ledger, guard)
         self._leftovers = Leftovers(self._optimizers)
         self._skips = Skips(self._leftovers.first_gradient, len(optimizers))
-        self._attached = False  # whether the observers see the iteration at hand
+        self._observers = Observers(instruments.observers, instruments.eager)
         self.iteration = Iteration(0, options.is_costly(0))
 
     # -- beginning and end
@@ -110,7 +111,7 @@ class Steps:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._detach()
+        self._observers.detach()
         self._breakdown.leave(self.iteration)
         self.iteration.calls.clear()
 
@@ -152,11 +153,8 @@ class Steps:
     def forward_begins(self) -> None:
         """Know that what is logged from now on belongs to the coming step."""
         if self.iteration.ran_forward and self.iteration.costly:
-            for observer in self._of.observers:
-                observer.measure()  # of a micro-batch that has gone through already
-        if self._attached or not self.iteration.number:
-            for observer in self._of.observers:
-                observer.begin_pass()
+            self._observers.measure()  # of a micro-batch that has gone through already
+        self._observers.begin_pass(first=not self.iteration.number)
         if self.iteration.left_by_clipping and self._of.gradients.were_dropped(self.iteration):
             self._skip()
         self.iteration.forward_began()
@@ -180,8 +178,7 @@ class Steps:
             self._take_gradients(number)
             self._look_for_leftovers(number)
         if self.iteration.costly:
-            for observer in self._of.observers:
-                observer.before_step()
+            self._observers.before_step()
         if weighed := self.iteration.weighed(number, self._numbers[number]):
             self._of.parameters.before(self.iteration.number, weighed)
 
@@ -254,17 +251,14 @@ class Steps:
     def finish_iteration(self) -> None:
         """Measure what is still to be measured of this iteration, and count it as made."""
         if self.iteration.costly:
-            for observer in self._of.observers:
-                observer.measure()
+            self._observers.measure()
         number = self.iteration.number + 1
         self._breakdown.over(self.iteration)
         self.iteration = Iteration(number, self._options.is_costly(number))
 
     def _end_iteration(self) -> None:
         self.finish_iteration()
-        if self._attached:
-            for observer in self._of.observers:
-                observer.forget()
+        self._observers.forget()
         self._prepare()
         if self._record.due(self.iteration.number):
             # The newest waits, since its loss may follow.
@@ -275,21 +269,9 @@ class Steps:
     def _prepare(self) -> None:
         """Hang hooks on the modules if the iteration at hand is to be measured in full."""
         if self._options.modules and self.iteration.costly:
-            self._attached = True
-            for observer in self._of.observers:
-                observer.attach(self.iteration.number)
-            self._of.eager.enter()
+            self._observers.attach(self.iteration.number)
         else:
-            self._detach()
-
-    def _detach(self) -> None:
-        """Have the observers see no more; most iterations find them so."""
-        if not self._attached:
-            return
-        self._attached = False
-        for observer in self._of.observers:
-            observer.detach()
-        self._of.eager.leave()
+            self._observers.detach()
 
     def _skip(self, *, by_loop: bool = False) -> None:
         """Begin the iteration anew: nothing was updated, as where a GradScaler met an infinity."""
@@ -298,7 +280,7 @@ class Steps:
         self._record.note(skipped_steps=self._skips.facts())
         if not by_loop:  # else the next loss is there already
             self._breakdown.skipped(self.iteration)
-        self._detach()
+        self._observers.detach()
         self._of.ledger.drop(number)
         self._of.parameters.forget_gradients()
         self.iteration = self.iteration.again()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gradlab import measures, sums
+from gradlab.adapters.torch.measure.statistics import UNITS
 
 Array = np.ndarray
 
@@ -49,3 +50,14 @@ def bad(proof: Array, x: Array) -> Array:
     if np.isfinite(proof).all():
         return np.zeros(len(x))
     return np.asarray(measures.nonfinite_count(x[:, None]), np.float64)
+
+
+def some_units(units: Array) -> Array:
+    """Return (k, fan_in, fan_out) with the units that are compared.
+
+    Of many, some evenly spread ones.
+    """
+    count = units.shape[-1]
+    if count <= UNITS:
+        return units
+    return units[..., np.linspace(0, count - 1, UNITS).round().astype(np.intp)]

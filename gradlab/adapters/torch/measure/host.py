@@ -22,9 +22,9 @@ from gradlab.adapters.torch.measure.arrays import (
     bad,
     dots,
     norms,
+    some_units,
 )
 from gradlab.adapters.torch.measure.groups import Group, dense, entries, local
-from gradlab.adapters.torch.measure.statistics import UNITS
 from gradlab.sums import products, roots
 
 Array = np.ndarray
@@ -122,7 +122,7 @@ class HostGroup(Group):
         if self.has_units:
             units = weight.reshape(-1, *self.shape)
             units = units.swapaxes(1, 2) if self.transposed else units
-            values["unit_similarity"] = measures.unit_similarity(_some_units(units))
+            values["unit_similarity"] = measures.unit_similarity(some_units(units))
         self.put(ledger, iteration, tuple(values), np.array(list(values.values())))
         if self.followed is not None:
             numbers, flats = self.followed
@@ -294,14 +294,3 @@ class HostGroup(Group):
         size = np.full(len(found), float(self.size))  # of shards, which are of different sizes
         values = [size * measures.mean(stack[:, None]), size, [float(scale) for _, scale in found]]
         self.put(ledger, iteration, ("moment_sum", "moment_n", "moment_scale"), np.array(values))
-
-
-def _some_units(units: Array) -> Array:
-    """Return (k, fan_in, fan_out) with the units that are compared.
-
-    Of many, some evenly spread ones.
-    """
-    count = units.shape[-1]
-    if count <= UNITS:
-        return units
-    return units[..., np.linspace(0, count - 1, UNITS).round().astype(np.intp)]

@@ -16,6 +16,7 @@ from gradlab.adapters.torch.measure import statistics
 from gradlab.adapters.torch.measure.arrays import array_of, norms
 from gradlab.adapters.torch.measure.groups import DeviceGroup, Group, entries, local
 from gradlab.adapters.torch.measure.host import STACKED, HostGroup
+from gradlab.adapters.torch.measure.moments import second_moment
 from gradlab.adapters.torch.rows import Row
 from gradlab.sums import roots, where_unsafe
 
@@ -267,8 +268,7 @@ class Parameters:
             if not (group.matrices and id(first) in settings and optimizer.state.get(first)):
                 continue
             found = [
-                _second_moment(optimizer.state.get(p, {}), settings[id(p)])
-                for p in group.parameters
+                second_moment(optimizer.state.get(p, {}), settings[id(p)]) for p in group.parameters
             ]
             known = [each for each in found if each is not None]
             if len(known) == len(found):
@@ -290,21 +290,3 @@ def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> Array:
 
 
 _item_size = attrgetter("itemsize")
-
-
-def _second_moment(state: dict[str, Any], settings: dict[str, Any]) -> tuple[Tensor, Any] | None:
-    """Return v and the factor that makes it v_hat.
-
-    None where an optimizer has none, or has not stepped.
-    """
-    # Adam's kin.
-    if "exp_avg_sq" in state and state.get("step") is not None and "betas" in settings:
-        step = state["step"]
-        if not isinstance(step, Tensor) and step == 0:
-            return None
-        step = float(step) if not isinstance(step, Tensor) or step.device.type == "cpu" else step
-        return state["exp_avg_sq"], 1 / (1 - settings["betas"][1] ** step)
-    for key in ("square_avg", "sum"):  # RMSprop, Adagrad
-        if isinstance(state.get(key), Tensor):
-            return state[key], 1.0
-    return None

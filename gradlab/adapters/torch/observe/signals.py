@@ -23,7 +23,8 @@ from gradlab.adapters.torch.measure.meter import Meter
 from gradlab.adapters.torch.modules import CONVOLUTIONS, replaced, tensors_of
 from gradlab.adapters.torch.observe import graph
 from gradlab.adapters.torch.observe.call import Call
-from gradlab.adapters.torch.observe.hooks import ForwardHooks, Guard
+from gradlab.adapters.torch.observe.hooks import Guard
+from gradlab.adapters.torch.observe.linears import Linears
 from gradlab.adapters.torch.observe.product import products
 from gradlab.adapters.torch.observe.wiring import Wiring
 
@@ -38,7 +39,7 @@ class Signals:
         self._wiring, self._guard = wiring, guard
         self._meter = Meter(wiring, ledger)
         self._handles: list[Any] = []
-        self._of_linear: ForwardHooks | None = None
+        self._linears = Linears(wiring.modules, guard, self._after_linear)
         self._attached = False
         self._calls: list[Call] = []
         self._open: dict[int, list[Call]] = defaultdict(list)
@@ -46,8 +47,6 @@ class Signals:
         self._packed = False
         self._began: dict[int, int] = {}  # by module: the sequence number at which its call began
         self._pass = 0  # forward passes of the model so far
-        self._unlike: set[int] = set()  # modules whose node is not that of a plain Linear
-        self._unlike_is_new = False  # whether one has joined them since the hooks were made
 
     def attach(self, iteration: int) -> None:
         """Hang the hooks for one iteration; those that hang there from the last one stay."""
@@ -55,25 +54,13 @@ class Signals:
         if self._attached:
             return
         self._attached = True
-        if self._of_linear is None:
-            self._of_linear = ForwardHooks(
-                [
-                    (module, self._guard(partial(self._after_linear, number)))
-                    for number, module in enumerate(self._wiring.modules)
-                    if type(module) is nn.Linear and number not in self._unlike
-                ]
-            )
-        self._of_linear.attach()
+        self._linears.attach()
         for number, module in enumerate(self._wiring.modules):
-            plain = type(module) is nn.Linear and number not in self._unlike
-            if isinstance(module, nn.Module) and not plain:
-                self._hang(module)
+            if isinstance(module, nn.Module) and number not in self._linears:
+                before, after = self._guard(self._before), self._guard(self._after)
+                self._handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+                self._handles.append(module.register_forward_hook(after, with_kwargs=True))
         self._hang_owners()
-
-    def _hang(self, module: nn.Module) -> None:
-        before, after = self._guard(self._before), self._guard(self._after)
-        self._handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
-        self._handles.append(module.register_forward_hook(after, with_kwargs=True))
 
     def before_step(self) -> None:
         """Nothing is to be done: what is measured has been seen."""
@@ -118,11 +105,7 @@ class Signals:
     def detach(self) -> None:
         """Take all hooks away, and forget what was not measured."""
         self._attached = False
-        if self._of_linear is not None:
-            self._of_linear.detach()
-            # One that showed itself to be of another kind is looked at otherwise from now on.
-            self._of_linear = None if self._unlike_is_new else self._of_linear
-            self._unlike_is_new = False
+        self._linears.detach()
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -168,8 +151,7 @@ class Signals:
             # somebody's hook, or a kernel of another kind: an alias will tell, from the next time
             # on
         ):
-            self._unlike_is_new = self._unlike_is_new or number not in self._unlike
-            self._unlike.add(number)
+            self._linears.without(number)
         read = arguments[0] if arguments else None
         call = Call(number, None if read is None else read.detach(), self._pass)
         self._packed = self._packed or graph.saves_elsewhere()
