@@ -154,8 +154,8 @@ class Result:
 
 
 def run(*, quick: bool = False) -> Result:
-    """Treat every patient with every cure, on the digits; the short form ends with the warm-up."""
-    seeds = 2 if quick else SEEDS
+    """Treat every patient with every cure; the short form is one seed up to the end of the warm-up."""
+    seeds = 1 if quick else SEEDS
     data = gradlab.datasets.digits()
 
     def trained(
