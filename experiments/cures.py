@@ -154,7 +154,7 @@ class Result:
 
 
 def run(*, quick: bool = False) -> Result:
-    """Treat every patient with every cure; the short form is one seed up to the end of the warm-up."""
+    """Treat every patient with every cure; in short, one seed up to the end of the warm-up."""
     seeds = 1 if quick else SEEDS
     data = gradlab.datasets.digits()
 
