@@ -82,7 +82,9 @@ class Lookout:
         self.frames = LastFrames(model, guard, self._looks)
         self._writes = keep_batch is True
         self.batches = Batches(keep=keep_batch is not False)
-        self._late = mode != "record" and not on_cpu and keep_batch is not False
+        kinds = {device.type for device in self._devices}  # of others, no arrival is told
+        keeps = mode != "record" and keep_batch is not False
+        self._late = keeps and not on_cpu and kinds <= {"cuda", "cpu"}
         self.spikes = Spikes(self.batches, late=self._late)
 
     # -- every step: only what costs the same for any model
