@@ -160,7 +160,8 @@ def of_pass(call: Forward, together: Together) -> Told:
     known = looking.known_tensors(call.model, call.arguments, call.keywords, call.names)
     modules, frames = Modules(), Frames(call.model)
     look = Looking(modules, known, protected=together.alone, until=of_pass.__code__)
-    knows, told = None if together.alone else look.know, Told()
+    knows = None if together.alone else look.know
+    told = Told()
     try:
         with untouched(call.model, call.generators), _eager(call.model):
             with modules.follow(call.model, knows), frames.follow(), look:
