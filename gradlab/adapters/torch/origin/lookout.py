@@ -78,7 +78,7 @@ class Lookout:
         self.told = Told()
         self._loss = LossGraph(model, waits=self.stops)
         self._updates = Updates(model)
-        self._guard = guard
+        self._before_backward = guard(self._loss.backward)
         self.frames = LastFrames(model, guard, self._looks)
         self._writes = keep_batch is True
         self.batches = Batches(keep=keep_batch is not False)
@@ -112,7 +112,7 @@ class Lookout:
     def backward(self, roots: Sequence[Tensor]) -> Callable[[], None]:
         """Know that `backward` begins; return what to call when it has ended."""
         if self._looks and not self.found:
-            self._guard(self._loss.backward)(roots)
+            self._before_backward(roots)
         return _nothing
 
     def forget(self) -> None:

@@ -142,9 +142,8 @@ def devices_of(model: nn.Module) -> list[torch.device]:
 
 def outputs_of(value: Any) -> list[Tensor]:
     """Return the outputs of a model that a loss can be made of."""
-    return [
-        each for each in seen.floating(value) if each.requires_grad and each.grad_fn is not None
-    ]
+    tensors = [value] if type(value) is Tensor else seen.floating(value)
+    return [each for each in tensors if each.requires_grad and each.grad_fn is not None]
 
 
 def of_pass(call: Forward, together: Together) -> Told:
