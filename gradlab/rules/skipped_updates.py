@@ -103,6 +103,14 @@ class SkippedUpdates(Rule):
         """Judge a training in which every step was skipped: its record holds no iteration."""
         if skipped < self.limit("count"):
             return None
+        message = f"No optimizer step took place: all {skipped} were skipped. No batch taught "
+        remedies = _remedies(run) if _origin(run) else (_look_at_guard(skipped), *_remedies(run))
+        if _by_loop(run):  # or another optimizer steps, of which the record knows nothing
+            message = (
+                f"The optimizer took no step: {skipped} times its gradients were thrown away "
+                "unused. No batch taught it "
+            )
+            remedies = _look_at_guard(skipped), _step_it(skipped)
         return self.finding(
             Hits(np.ones((run.replicates, 1), bool)),
             Window(0, 1),
@@ -110,9 +118,8 @@ class SkippedUpdates(Rule):
             value=1.0,
             limit=float(self.limit("share")),
             severity=ERROR,
-            message=f"No optimizer step took place: all {skipped} were skipped. No batch taught "
-            f"anything.{_origin_told(run)}",
-            remedies=_remedies(run) if _origin(run) else (_look_at_guard(skipped), *_remedies(run)),
+            message=f"{message}anything.{_origin_told(run)}",
+            remedies=remedies,
             confidence="high",
             evidence="skipped steps, counted",
         )
@@ -162,6 +169,15 @@ def _look_at_guard(skipped: int) -> Remedy:
         "batches pass lets little be learned",
         {},
         f"{skipped} steps were skipped",
+    )
+
+
+def _step_it(skipped: int) -> Remedy:
+    return Remedy(
+        "step optimizer",
+        "call optimizer.step() of the very optimizer that gradlab was given",
+        {},
+        f"it took no step, and {skipped} losses went backward",
     )
 
 

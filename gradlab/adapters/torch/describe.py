@@ -168,14 +168,19 @@ def last_words(run: Run | None, iteration: int) -> str:
     return f"{stopped}\n{diagnose(run)}"
 
 
-def nothing_recorded(optimizer: torch.optim.Optimizer, lookout: Lookout) -> str:
-    """Say why a training has no record: no step was taken in it."""
+def nothing_recorded(optimizer: torch.optim.Optimizer, lookout: Lookout, *, told: bool) -> str:
+    """Say why a record holds no iteration: no step was taken; `told`: some were skipped."""
     name = type(optimizer).__name__
-    if not lookout.skips:
+    if not told:
         return (
             f"{name} never stepped inside the watch, so nothing was recorded; call "
             "optimizer.step() of the very optimizer that was given"
         )
+    if not lookout.skips:
+        return (
+            f"{name} never stepped inside the watch, though there were losses and gradients; call "
+            "optimizer.step() of the very optimizer that was given"
+        )
     origin = lookout.skip_origin
     found = "" if origin is None else f"; first non-finite: {origin}"
-    return f"all {lookout.skips} steps of {name} were skipped, so nothing was recorded{found}"
+    return f"all {lookout.skips} steps of {name} were skipped, so no iteration was recorded{found}"

@@ -30,6 +30,11 @@ class Skips:
         self._before: list[int] = []  # the iteration that each skipped step was to be
         self._thrown_away = 0
 
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return len(self._before)
+
     def add(self, iteration: int, *, by_loop: bool = False) -> int:
         """Count a skipped step; return how many were skipped before this iteration's."""
         if not by_loop:  # a GradScaler's: counted here, not again at the next loss
@@ -41,7 +46,7 @@ class Skips:
     def facts(self) -> dict[str, Any]:
         """Return what the record is to hold: of those thrown away by the loop itself, how many."""
         facts: dict[str, Any] = {
-            "count": len(self._before),
+            "count": self.count,
             "before_iterations": self._before[-100:],
         }
         return facts | ({"thrown_away": self._thrown_away} if self._thrown_away else {})

@@ -126,6 +126,11 @@ class Steps:
         """Whether its hooks hang."""
         return bool(self._handles)
 
+    @property
+    def skipped(self) -> int:
+        """How many steps were skipped."""
+        return self._skips.count
+
     def put(self, iteration: int, name: str, value: float | Tensor) -> None:
         """Put a number that belongs to the net as a whole into the ledger."""
         self._of.ledger.put_of_net(iteration, name, value)
@@ -277,6 +282,7 @@ class Steps:
         """Begin the iteration anew: nothing was updated, as where a GradScaler met an infinity."""
         number = self.iteration.number
         count = self._skips.add(number, by_loop=by_loop)
+        self._record.begin()  # it may be that no step is ever taken
         self._record.note(skipped_steps=self._skips.facts())
         if not by_loop:  # else the next loss is there already
             self._breakdown.skipped(self.iteration)

@@ -71,7 +71,7 @@ class Watch:
         self._leave()
         if kind is None:
             self.close()
-        elif not self._closed and self.iterations:
+        elif not self._closed and self._told:
             self._end(f"interrupted by {kind.__name__}", broken=True)
         elif not self._closed:
             self._record.leave_unmade()
@@ -227,14 +227,16 @@ class Watch:
         Returns the Run, or None where this process holds none.
         """
         self._leave()
-        if not self._closed and self.iterations:
+        closed = self._closed
+        if not closed and self._told:
             self._end("complete")
             self._guard.pass_on(self._record.findings.take())
-        elif not self._closed:
+        elif not closed:
             self._closed = True
             self._record.leave_unmade()
+        if not closed and not self.iterations:
             warnings.warn(
-                describe.nothing_recorded(self._optimizers[0], self._lookout),
+                describe.nothing_recorded(self._optimizers[0], self._lookout, told=self._told),
                 RuntimeWarning,
                 stacklevel=3,
             )
@@ -253,6 +255,11 @@ class Watch:
             self._guard(self._steps.gradients_ready)(optimizer)
 
     # -- the end
+
+    @property
+    def _told(self) -> bool:
+        """Whether there is anything to record: a step, or one that was skipped."""
+        return bool(self.iterations or self._steps.skipped)
 
     def _end(self, status: str, *, broken: bool = False) -> None:
         """Close the record; where that fails, say so and keep what there is."""

@@ -85,6 +85,13 @@ def test_one_bad_batch_is_kept_and_its_loss_belongs_to_no_iteration():
     assert "GL001" not in {each.rule for each in gradlab.diagnose(recorder.run).findings}
 
 
-def test_where_every_step_is_skipped_the_warning_says_what_broke():
+def test_where_every_step_is_skipped_warning_and_record_say_what_broke():
     with pytest.warns(RuntimeWarning, match=r"all 12 steps of SGD were skipped.*aten\.log in mod"):
-        trained(logarithm, start=0, steps=12)
+        recorder = trained(logarithm, start=0, steps=12)
+    assert recorder.run.iterations == 0
+    assert recorder.run.provenance["skipped_steps"]["count"] == 12
+    assert recorder.run.config["parameters"]["without_gradient"] == 0
+    (finding,) = gradlab.diagnose(recorder.run).findings
+    assert (finding.rule, finding.severity) == ("GL307", "error")
+    assert "all 12 were skipped" in finding.message
+    assert "aten.log" in finding.message
