@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradlab.rules.places import place
+from gradlab.rules.places import place, span_of_blocks
 from gradlab.rules.remedies import Remedy, remedy
 from gradlab.rules.stream_places import ADDITION, Growth, branch_of
 from gradlab.rules.wording import number
@@ -101,6 +101,17 @@ def norms_for_a_bare_stream(run: Run, where: Growth | None = None) -> Remedy | N
         **told,
         **({} if width is None else {"width": width}),
     )
+
+
+def unlike_the_others(run: Run, where: Growth) -> str:
+    """Say that blocks have no norm where the others of the stream have; "" where that is not so."""
+    table = run.blocks[(run.blocks["kind"] != ADDITION) & (run.blocks["norm"] != "")]
+    here = table["block"].isin(where.blocks)
+    bare, others = set(table["norm"][here]) == {"none"}, table[~here]
+    if not bare or others.empty or (others["norm"] == "none").any():
+        return ""
+    known = span_of_blocks([str(each) for each in others["block"]]) or "the others"
+    return f"; no norm stands there, as one does in {known}"
 
 
 def branch_width(run: Run, where: Growth | None) -> int | None:

@@ -8,7 +8,11 @@ import numpy as np
 
 from gradlab.rules import cause
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
-from gradlab.rules.by_role import apart_in_the_stream, norms_for_a_bare_stream
+from gradlab.rules.by_role import (
+    apart_in_the_stream,
+    norms_for_a_bare_stream,
+    unlike_the_others,
+)
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import (
@@ -226,7 +230,7 @@ class ExplodingGradient(Rule):
             limit=self.limit("step_alarm"),
             message=message,
             cause=None if where else why,
-            evidence=where.evidence if where else "",
+            evidence=where.evidence + unlike_the_others(run, where) if where else "",
             remedies=_remedies(run, layers, why, where),
             columns=("grad_norm", "update_ratio", "delta_norm"),
         )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import diagnose
-from gradlab.rules.by_role import branch_width, norms_for_a_bare_stream
+from gradlab.rules.by_role import branch_width, norms_for_a_bare_stream, unlike_the_others
 from gradlab.rules.stream_places import growth_of_gradient
 from gradlab.run import Run
 
@@ -108,6 +108,21 @@ def test_norms_are_put_where_it_grows_and_none_stand():
 def test_where_norms_stand_already_none_are_proposed():
     run = stream([(3, 3)] * 8)
     assert norms_for_a_bare_stream(run, growth(run)) is None
+
+
+@pytest.mark.parametrize(
+    ("norms", "told"),
+    [
+        (["before"] * 4 + ["none"] * 4, "; no norm stands there, as one does in h.0 to h.3"),
+        (["none"] * 8, ""),
+        (["before"] * 8, ""),
+        (["before"] * 3 + ["none"] * 5, ""),
+    ],
+    ids=["missing there", "nowhere", "everywhere", "missing in others too"],
+)
+def test_blocks_without_norms_are_told_from_others_that_have_them(norms, told):
+    run = stream([(1, 1)] * 4 + [(3, 3)] * 4, norms)
+    assert unlike_the_others(run, growth(run)) == told
 
 
 def test_a_norm_is_as_wide_as_what_the_branches_read():
