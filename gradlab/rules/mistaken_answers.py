@@ -55,7 +55,7 @@ def mistaken(run: Run) -> str:
     """Word what the criterion is given instead of what it asks for; empty where it is right."""
     criterion, given = criterion_of(run).get("name"), given_probabilities(run)
     ends = [of_no_logarithms(run, seed) for seed in range(run.replicates)]
-    if np.isfinite(ends).any():
+    if np.isfinite(ends).any() and not given:
         return (
             f"{criterion} takes the logarithms of probabilities, and is given numbers above 0: it "
             f"came to {number(float(np.nanmin(ends)))}"

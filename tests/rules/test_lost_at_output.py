@@ -215,10 +215,22 @@ def of_logarithms(criterion, last, loss=None):
         ("kl_div", -3.0, "error"),
         ("kl_div", -0.3, ""),  # targets that add up to .3 may bring it there
         ("gaussian_nll_loss", -3.0, ""),  # a density may be above 1
+        ("ctc_loss", -3.0, "warning"),  # its gradient may be of use all the same
+        ("ctc_loss", 0.01, ""),
     ],
 )
 def test_what_logarithms_cannot_reach_was_given_something_else(criterion, last, expected):
     assert severity(of_logarithms(criterion, last), "GL106") == expected
+
+
+def test_a_ctc_loss_of_probabilities_has_learned_nothing_that_its_fall_could_tell():
+    seen = np.linspace(-4.3, -5.9, 60)[:, None]
+    criterion = {"name": "ctc_loss", "answers": "probabilities"}
+    run = make_run(steps={"loss": seen, "criterion_loss": seen}, config={"criterion": criterion})
+    finding = found(run, "GL106")
+    assert finding.severity == "warning"
+    assert "is given the probabilities" in finding.message
+    assert actions(finding) == ["replace output operation"]
 
 
 def test_a_part_of_the_loss_may_come_below_0():

@@ -16,8 +16,8 @@ Array = np.ndarray
 SAME_LOSS = 1e-3  # of the criterion's range: rounding apart, the logged loss follows it
 STARTING = 10  # iterations that are a run's start
 # Criteria of logarithms of probabilities, never above 0. Targets that add up to s give
-# kl_div no less than s ln s, which is nowhere below -1/e; nll_loss none below 0.
-OF_LOGARITHMS = ("nll_loss", "kl_div")
+# kl_div no less than s ln s, which is nowhere below -1/e; nll_loss and ctc_loss none below 0.
+OF_LOGARITHMS = ("nll_loss", "kl_div", "ctc_loss")
 LOWEST = -float(np.exp(-1))
 # Every rule asks for them; a Run is frozen, so they never change.
 _scales: weakref.WeakKeyDictionary[Run, Array] = weakref.WeakKeyDictionary()
@@ -71,11 +71,14 @@ def of_no_logarithms(run: Run, seed: int) -> float:
     NaN.
 
     Only where it is what the steps make small: logsumexp(z) + nll_loss(z, y) is a cross-entropy.
-    Probabilities instead of logarithms are told by themselves, see `given_probabilities`.
+    Probabilities instead of logarithms are told by themselves, see `given_probabilities`, but
+    by ctc_loss, which adds up many paths of them: no answer's value of it means anything.
     """
     given, seen = run.config.get("criterion"), column(run, "criterion_loss")
     name = given.get("name") if isinstance(given, dict) else given
-    if name not in OF_LOGARITHMS or seen is None or given_probabilities(run):
+    if name not in OF_LOGARITHMS or seen is None:
+        return np.nan
+    if given_probabilities(run) and name != "ctc_loss":
         return np.nan
     known = seen[np.isfinite(seen[:, seed]), seed]
     alone = column(run, "loss") is None or logged_by_criterion(run, seen[:, seed], seed) is not None

@@ -101,7 +101,7 @@ def _outcome(run: Run, seed: int, stop: int) -> Outcome:
         return Outcome(
             NOT_LEARNED, f"NaN or infinity from iteration {int(run.times[stop])}", np.inf
         )
-    for judge in (_by_score, _by_criterion, _by_baseline, _by_fall):
+    for judge in (_by_score, _by_range, _by_criterion, _by_baseline, _by_fall):
         found = judge(run, seed, stop)
         if found is not None:
             return found
@@ -123,6 +123,21 @@ def _by_score(run: Run, seed: int, stop: int) -> Outcome | None:
     return Outcome(LEARNED if beyond else NOT_LEARNED, words)
 
 
+def _by_range(run: Run, seed: int, stop: int) -> Outcome | None:
+    """Tell a criterion that came where nothing that it is made for can bring it.
+
+    What ctc_loss is given instead makes its steps small or crooked, not always senseless: how
+    little was learned nobody knows.
+    """
+    end = of_no_logarithms(run, seed)
+    if not np.isfinite(end):
+        return None
+    words = f"the criterion came to {end:.3g}: logarithms of probabilities cannot bring it below 0"
+    given = run.config.get("criterion")
+    of_paths = isinstance(given, dict) and given.get("name") == "ctc_loss"
+    return Outcome(UNKNOWN if of_paths else NOT_LEARNED, words)
+
+
 def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     """Compare the criterion's own value with the best constant predictor's, both as gradlab saw
     them. None where the steps do not make the criterion small.
@@ -141,11 +156,6 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     values = at_every_step(run, value, seed)[:stop]
     if given_probabilities(run) == "nll_loss":
         return _by_probability(run, values, constant)
-    if np.isfinite(end := of_no_logarithms(run, seed)):
-        words = (
-            f"the criterion came to {end:.3g}: logarithms of probabilities cannot bring it below 0"
-        )
-        return Outcome(NOT_LEARNED, words)
     fits = _fits(run, seed, stop)
     found = _against_constant(run, values, constant)
     harder = len(fits) >= FITS_SEEN and (fits[:FITS_SEEN] > HARDER).all()
