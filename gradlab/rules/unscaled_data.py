@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from gradlab.errors import is_number
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.config_numbers import LARGEST
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import standardize_inputs, standardize_target
 from gradlab.rules.windows import finite_prefix
@@ -31,8 +33,9 @@ class UnscaledData(Rule):
     What it does
     ------------
     Where a seed does not learn, looks at the data before the layers: the root mean square of the
-    regression's targets and of the inputs. A net begins with answers near 1 and weights made for
-    inputs near 1. Targets or inputs far above that, or far below it where the net does not even
+    regression's targets and of the inputs, and the largest feature that a linear map reads off the
+    data, if next to it all others hardly count. A net begins with answers near 1 and weights made
+    for inputs near 1. Targets or inputs far above that, or far below it where the net does not even
     match a constant, set the size of the loss, of every gradient and
     of the first layer's answers. An error where nothing is learned, a warning where learning is
     slow; but targets whose scale the net has overcome, since it beats the best constant, are a note
@@ -112,11 +115,17 @@ class UnscaledData(Rule):
             "root mean square of the inputs",
             "initializations are made for 1; 255 / sqrt(3) is 147",
         ),
+        "feature": Limit(
+            0.99,
+            "of the square of what a layer reads",
+            "in one feature: the answers of an initialization follow it alone, the others together "
+            "give a tenth of their deviation",
+        ),
     }
 
     def missing(self, run: Run) -> str | None:
         """Neither scale known is no fault of the record alone: say what would give it."""
-        if _scale(run, "target_rms") or _scale(run, "input_rms"):
+        if _scale(run, "target_rms") or _scale(run, "input_rms") or _feature(run):
             return None
         return (
             "needs the scale of inputs or targets (input_rms, target_rms), which this record does "
@@ -143,7 +152,33 @@ class UnscaledData(Rule):
             return self._finding(run, hits, "input", given, float(self.limit("small")))
         if given > self.limit("input"):
             return self._finding(run, hits, "input", given, float(self.limit("input")))
+        feature = _feature(run)
+        alone = feature.get("share", 0.0) >= self.limit("feature")
+        if alone and feature["rms"] > self.limit("input"):
+            return self._of_one_feature(run, hits, feature)
         return None
+
+    def _of_one_feature(self, run: Run, hits: Hits, feature: dict[str, Any]) -> Finding:
+        value, others, of = feature["rms"], feature["others_rms"], int(feature["features"])
+        which = f"feature {feature['feature']} of {of} in" if of > 1 else "the one feature in"
+        beside = f", beside {number(others)} of the others" if of > 1 else ""
+        evidence = f"{which} what {_reader(run, feature)} reads has a root mean square of " + (
+            number(value)
+        )
+        return self.finding(
+            hits,
+            Window(0, max(1, int(finite_prefix(run)[hits.which].max()))),
+            layers=(),
+            value=value,
+            limit=float(self.limit("input")),
+            severity=severity(run, hits.which, harmless=WARNING),
+            message=f"An input is not scaled{seeds(hits.replicates)}: {evidence}{beside} (limit "
+            f"{self.limit('input'):g}); the layer's answers follow it alone.",
+            remedies=(standardize_inputs(run, evidence=evidence),),
+            columns=("grad_norm", "activation_rms"),
+            confidence="high",
+            evidence=evidence,
+        )
 
     def _finding(self, run: Run, hits: Hits, which: str, value: float, limit: float) -> Finding:
         mean = _scale(run, f"{which}_mean")
@@ -207,6 +242,30 @@ def _scale(run: Run, name: str) -> float:
         return float(np.median(known[:10]))
     given = run.config.get(name)
     return float(given) if isinstance(given, (int, float)) else 0.0
+
+
+def _feature(run: Run) -> dict[str, Any]:
+    """Return what is known of the largest feature that a linear map reads off the data.
+
+    With its share of the square of all that is read; empty where nothing is known.
+    """
+    given = run.config.get("input_feature")
+    if not isinstance(given, dict):
+        return {}
+    numbers = [given.get(name) for name in ("rms", "others_rms", "features", "feature")]
+    if not all(is_number(each) and 0 <= each <= LARGEST for each in numbers):
+        return {}
+    rms, others, features, _ = numbers
+    square, rest = float(rms) ** 2, max(0.0, float(features) - 1) * float(others) ** 2
+    share = square / (square + rest) if square > 0 else 0.0
+    return {**given, "layer": str(given.get("layer")), "share": share}
+
+
+def _reader(run: Run, feature: Mapping[str, Any]) -> str:
+    """Name the layer that reads a feature, by its number where it has one."""
+    names = list(run.layers["path"]) if "path" in run.layers else []
+    found = feature["layer"] in names
+    return f"layer {names.index(feature['layer']) + 1}" if found else "a layer"
 
 
 def _probabilities(run: Run) -> bool:

@@ -130,3 +130,37 @@ def test_the_finding_says_for_how_long_a_constant_was_better():
     finding = found(scaled(target=171.0, steps=coming_down(15)), "GL404")
     assert "for 25 % of the run a constant answered better" in finding.message
     assert actions(finding) == ["standardize target"]
+
+
+def with_feature(rms, others=1.0, features=65, steps=SLOW):
+    """A run whose second layer reads one feature of this size, beside others."""
+    seen = {"layer": "l2", "feature": 64, "features": features, "rms": rms, "others_rms": others}
+    return make_run(
+        steps=steps | {"input_rms": 1.0},
+        described={2: {"path": "l2"}},
+        config={"input_feature": seen},
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({"rms": 577.0}, "warning"),
+        ({"rms": 577.0, "steps": FAILED}, "error"),
+        ({"rms": 577.0, "steps": LEARNED}, ""),
+        ({"rms": 79.5}, ""),  # 79.5^2 is .98998 of it and of 64 x 1^2
+        ({"rms": 79.7}, "warning"),
+        ({"rms": 29.9, "features": 2, "others": 0.0}, ""),
+        ({"rms": 30.1, "features": 1, "others": 0.0}, "warning"),
+        ({"rms": 1e300}, ""),  # no data has it: its square is no number
+        ({"rms": "577"}, ""),
+    ],
+)
+def test_one_feature_beside_which_the_others_do_not_count(details, expected):
+    assert severity(with_feature(**details), "GL404") == expected
+
+
+def test_the_feature_is_named_with_the_layer_that_reads_it():
+    finding = found(with_feature(577.0), "GL404")
+    assert "feature 64 of 65 in what layer 2 reads has a root mean square of 577" in finding.message
+    assert actions(finding) == ["standardize inputs"]

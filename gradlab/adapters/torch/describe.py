@@ -58,7 +58,19 @@ def config(
         known["processes"] = processes
     if inputs.correlation is not None:
         known |= {"input_correlation": inputs.correlation, "input_rms": inputs.rms}
+    known["input_feature"] = largest_feature(model, wiring)
     return {name: value for name, value in known.items() if value is not None}
+
+
+def largest_feature(model: nn.Module, wiring: Wiring) -> dict[str, Any] | None:
+    """Describe the largest feature that a linear map reads off the data, and name that map."""
+    found = wiring.inputs.feature
+    if found is None:
+        return None
+    reader = wiring.modules[found.module]
+    path = next((name for name, module in model.named_modules() if module is reader), "")
+    facts = {"layer": path, "feature": found.number, "features": found.of}
+    return facts | {"rms": found.rms, "others_rms": found.others_rms}
 
 
 def _own_rate(group: dict[str, Any]) -> Any:

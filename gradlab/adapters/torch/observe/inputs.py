@@ -1,13 +1,33 @@
-"""`Inputs`: what the first call of the first module shows of the data."""
+"""`Inputs`: what the first calls of the modules that read data show of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gradlab.adapters.torch.measure import statistics
+
+
+@dataclass(frozen=True)
+class Feature:
+    """The feature of the largest size among those that a linear map reads off the data.
+
+    Attributes
+    ----------
+    module, number, of : int
+        The module's number, the feature's place and how many there are.
+    rms, others_rms : float
+        Root mean square of its entries, and of all other features' (0 where there are none).
+    """
+
+    module: int
+    number: int
+    of: int
+    rms: float
+    others_rms: float
 
 
 @dataclass
@@ -19,11 +39,30 @@ class Inputs:
     batch_size : int or None
     rms, correlation : float or None
         Root mean square of the entries; mean cosine between two examples.
+    feature : Feature or None
+        The largest of all linear maps that read data.
     """
 
     batch_size: int | None = None
     rms: float | None = None
     correlation: float | None = None
+    feature: Feature | None = None
+    _seen: set[int] = field(default_factory=set)
+
+    def look_at_features(self, module: int, read: Tensor) -> None:
+        """Learn from the first batch of data, (..., features), that a linear map reads."""
+        if module in self._seen or not read.ndim or not read.numel():
+            return
+        self._seen.add(module)
+        flat = statistics.wide(read.detach()).reshape(-1, read.shape[-1]).double()
+        squares = flat.square().mean(dim=0).cpu().numpy()
+        if not np.isfinite(squares).all():
+            return  # a broken batch says nothing of the data
+        number, of = int(squares.argmax()), len(squares)
+        others = np.delete(squares, number).mean() if of > 1 else 0.0
+        found = Feature(module, number, of, float(squares[number] ** 0.5), float(others**0.5))
+        if self.feature is None or found.rms > self.feature.rms:
+            self.feature = found
 
     def look(self, read: Tensor | None, z: Tensor) -> None:
         """Learn from what the first module reads, or answers where it looks something up."""

@@ -146,17 +146,16 @@ class Signals:
         if not (z.requires_grad and torch.is_grad_enabled()):
             return
         found = graph.of_linear(z) if len(arguments) == 1 else None
-        if (
-            found is None
-            # somebody's hook, or a kernel of another kind: an alias will tell, from the next time
-            # on
-        ):
+        if found is None:
+            # Somebody's hook, or a kernel of another kind: an alias will tell from the next time on
             self._linears.without(number)
         read = arguments[0] if arguments else None
         call = Call(number, None if read is None else read.detach(), self._pass)
         self._packed = self._packed or graph.saves_elsewhere()
         if read is not None and read.requires_grad:
             self._wiring.trace(call, read, self._producers, self._packed)
+        elif read is not None and not self._wiring.settled:
+            self._wiring.inputs.look_at_features(number, read)
         self._answered(call, z)
         if found is None:
             z.register_hook(self._guard(partial(self._got_delta, call)))
