@@ -145,9 +145,15 @@ class Lookout:
     # -- when it happens
 
     def sees(self, norms: Norms) -> bool:
-        """Whether these gradients, or the loss, are the first that are not finite."""
+        """Whether these gradients, or the loss, are the first that are not finite.
+
+        To be asked after `spiked`.
+        """
         if not self._looks or self.found:
             return False
+        alone = not (self.stops or self._ranks.sharded)
+        if alone and self.spikes.finite and not self._loss.broken:
+            return False  # as in nearly every step, and `spiked` has looked already
         looked_at = [each for _, each in norms if self.stops or isinstance(each, np.ndarray)]
         # All processes look, or none does: one whose shards are all empty too.
         if looked_at or self._ranks.sharded:

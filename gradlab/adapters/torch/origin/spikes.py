@@ -44,10 +44,13 @@ class Spikes:
     ----------
     over : bool
         Whether a norm has arrived that is not finite: what follows is an effect.
+    finite : bool
+        Whether the norms taken last that lie in main memory are all known to be finite.
     """
 
     def __init__(self, batches: Batches, *, late: bool):
         self._batches, self._late, self.over = batches, late, False
+        self.finite = False
         self._means: dict[int, _Mean] = defaultdict(_Mean)
         self._waiting: deque[_Held] = deque()
 
@@ -55,6 +58,7 @@ class Spikes:
         self, iteration: int, optimizer: int, calls: Sequence[Forward], norms: Sequence[Norm]
     ) -> bool:
         """Take the norms of the gradients of one optimizer; return whether a batch was kept."""
+        self.finite = False
         if self.over or not norms:
             return False
         if self._late:
@@ -65,6 +69,7 @@ class Spikes:
                 self._waiting.popleft()
             return kept
         squares = [float(each @ each) for each in norms if isinstance(each, np.ndarray)]
+        self.finite = math.isfinite(sum(squares))
         if not squares or not self._means[optimizer].spikes(math.sqrt(sum(squares))):
             return False
         self._batches.add(Batch(iteration, SPIKED, tuple(calls)))
