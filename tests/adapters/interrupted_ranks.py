@@ -1,6 +1,6 @@
 """Two processes of which one gets a Ctrl-C at one line of their exchange after the other.
 
-python interrupted_ranks.py RANK SIZE PORT FOLDER FIRST EVERY trains once undisturbed, and then with
+python interrupted_ranks.py SIZE FOLDER PORT FIRST,EVERY trains once undisturbed, and then with
 the Ctrl-C at line FIRST, FIRST + EVERY, ... of what test_interrupts.py and the exchange run, in the
 one process and then in the other, until no line is left. FOLDER/lines.json says what became of the
 trainings of rank 0.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -57,9 +56,8 @@ def disturbed(out: Path, rank: int, line: int) -> bool:
     return interrupt.left <= 0
 
 
-def main() -> None:
-    rank, size, first, every = (int(sys.argv[n]) for n in (1, 2, 5, 6))
-    port, folder = sys.argv[3], Path(sys.argv[4])
+def run(rank: int, size: int, port: str, folder: Path, words: list[str]) -> None:
+    first, every = map(int, words)
     ranks.meet(rank, size, port)
     record.BLOCK_ITERATIONS = (1, 1)
     train(folder / "whole", rank)
@@ -80,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ranks.main(run)

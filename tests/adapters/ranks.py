@@ -1,17 +1,22 @@
 """Trainings on one or several processes, which test_distributed.py starts.
 
-python ranks.py RANK SIZE PORT FOLDER TRAINING ... runs each TRAINING, a function below, and leaves
-FOLDER/TRAINING for the run and FOLDER/TRAINING.RANK.json for what the process has to say.
+python ranks.py SIZE FOLDER PORT TRAINING,... PORT TRAINING,... has SIZE processes for each PORT, all
+of them forks of one that has imported PyTorch. They run each TRAINING, a function below, one after
+the other, and leave FOLDER/TRAINING for the run and FOLDER/TRAINING.RANK.json for what the process
+has to say; FOLDER/codes.json has the exit codes of the processes, by PORT.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from unittest import mock
 
@@ -311,10 +316,10 @@ def meet(rank: int, size: int, port: str) -> None:
     )
 
 
-def main() -> None:
-    rank, size, port, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
+def run(rank: int, size: int, port: str, folder: Path, names: list[str]) -> None:
+    """Run trainings, as one of the processes."""
     meet(rank, size, port)
-    for name in sys.argv[5:]:
+    for name in names:
         kind, _, training = name.partition("_")
         said = {"error": None}
         try:
@@ -337,5 +342,23 @@ def main() -> None:
     distributed.destroy_process_group()
 
 
+def main(work: Callable[[int, int, str, Path, list[str]], None]) -> None:
+    """Fork the processes, all at once, and wait for them."""
+    size, folder, context = int(sys.argv[1]), Path(sys.argv[2]), multiprocessing.get_context("fork")
+    groups = [
+        [
+            context.Process(target=work, args=(rank, size, port, folder, words.split(",")))
+            for rank in range(size)
+        ]
+        for port, words in zip(sys.argv[3::2], sys.argv[4::2], strict=True)
+    ]
+    for process in chain(*groups):
+        process.start()
+    for process in chain(*groups):
+        process.join()
+    codes = [[process.exitcode for process in group] for group in groups]
+    (folder / "codes.json").write_text(json.dumps(codes))
+
+
 if __name__ == "__main__":
-    main()
+    main(run)

@@ -5,8 +5,10 @@ both halves of a batch counts as dead, though each half knows only its own share
 bound); and units that lie in different shards are not compared (a lower bound).
 """
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -46,46 +48,52 @@ ENDED = [
     "ddp_all_interrupted",
     "fsdp_all_interrupted",
 ]
+FAILING = ["ddp_one_fails", "fsdp_one_fails", "ddp_one_watches"]  # whose processes end with it
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at; all different."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 class Launched:
-    """Two processes that have run trainings: the folder of their runs, and what they printed."""
+    """Pairs of processes that have run trainings: the folder of their runs, and what they printed.
 
-    def __init__(self, folder: Path, *trainings: str, script: str = ranks.__file__):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    One process imports PyTorch, and forks into the pairs; each has a group of trainings.
+    """
+
+    def __init__(self, folder: Path, *groups: list[str], script: str = ranks.__file__):
         root = Path(__file__).parents[2]
         environment = os.environ | {
             "PYTHONPATH": str(root),
             "OMP_NUM_THREADS": "1",
             "GLOO_SOCKET_IFNAME": "lo",
         }
-        processes = [
-            subprocess.Popen(
-                [
-                    sys.executable,
-                    script,
-                    str(rank),
-                    str(SIZE),
-                    str(port),
-                    str(folder),
-                    *trainings,
-                ],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for rank in range(SIZE)
+        words = [
+            word
+            for port, group in zip(free_ports(len(groups)), groups, strict=True)
+            for word in (str(port), ",".join(group))
         ]
+        process = subprocess.Popen(
+            [sys.executable, script, str(SIZE), str(folder), *words],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            self.output = [process.communicate(timeout=SECONDS)[0] for process in processes]
+            self.output = process.communicate(timeout=SECONDS)[0]
         finally:
-            for process in processes:
-                process.kill()
-                process.wait()
-        self.folder, self.codes = folder, [process.returncode for process in processes]
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        assert process.returncode == 0, self.output
+        self.folder, self.codes = folder, json.loads((folder / "codes.json").read_text())
 
     def said(self, training: str) -> list[dict]:
         paths = [self.folder / f"{training}.{rank}.json" for rank in range(SIZE)]
@@ -97,8 +105,9 @@ class Launched:
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
-    result = Launched(tmp_path_factory.mktemp("ranks"), *AGREEING, *BROKEN, *ENDED)
-    assert result.codes == [0, 0], "\n".join(result.output)
+    ended = [[name] for name in FAILING]
+    result = Launched(tmp_path_factory.mktemp("ranks"), [*AGREEING, *BROKEN, *ENDED], *ended)
+    assert result.codes[0] == [0, 0], result.output
     return result
 
 
@@ -281,9 +290,8 @@ def test_an_interrupt_of_all_loses_nothing(launched, kind):
 
 
 @pytest.mark.parametrize("kind", ["ddp", "fsdp"])
-def test_when_one_process_fails_the_other_writes_what_it_knows(tmp_path, kind):
+def test_when_one_process_fails_the_other_writes_what_it_knows(launched, kind):
     name = f"{kind}_one_fails"
-    launched = Launched(tmp_path, name)
     first, second = launched.said(name)
     assert (second["error"], second["text"]) == (
         "ValueError",
@@ -300,8 +308,8 @@ def test_when_one_process_fails_the_other_writes_what_it_knows(tmp_path, kind):
     assert not run.recorded("delta_norm").any()
 
 
-def test_a_process_that_does_not_watch_is_missed(tmp_path):
-    first, _ = Launched(tmp_path, "ddp_one_watches").said("ddp_one_watches")
+def test_a_process_that_does_not_watch_is_missed(launched):
+    first, _ = launched.said("ddp_one_watches")
     assert first["error"] == "ArgumentError"
     assert first["text"].startswith(
         "only some of the 2 processes called watch within 0:00:03; let every one of them"

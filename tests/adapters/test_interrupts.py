@@ -78,8 +78,8 @@ def joined(run):
 
 def test_a_ctrl_c_in_an_exchange_of_two_processes_holds_nobody_up(tmp_path):
     """In either of them, at any line: what is recorded is what was measured, by both or by one."""
-    launched = Launched(tmp_path, "1", EVERY_OF_TWO, script=interrupted_ranks.__file__)
-    assert launched.codes == [0, 0], "\n".join(launched.output)
+    launched = Launched(tmp_path, ["1", EVERY_OF_TWO], script=interrupted_ranks.__file__)
+    assert launched.codes == [[0, 0]], launched.output
     whole = gradlab.load(tmp_path / "whole")
     names = json.loads((tmp_path / "lines.json").read_text())
     assert {name[0] for name in names} == {"0", "1"}
