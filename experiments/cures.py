@@ -153,27 +153,31 @@ class Result:
         return len(level), sum(level), len(other), sum(other)
 
 
+def train(
+    treatment: Treatment, seeds: int, depth: int, iterations: int, learning_rate: float = 0.03
+) -> Run:
+    """Train a net of so many hidden layers as the treatment says, on the digits."""
+    model = Network.parse(treatment.network).build([64] + [64] * depth + [10], replicates=seeds)
+    training = {"learning_rate": learning_rate, **treatment.training}
+    data = gradlab.datasets.digits()
+    return gradlab.train(model, data, iterations=iterations, on_finding=None, **training)
+
+
+def treat(treatment: Treatment, *training: Any) -> Outcome:
+    """Train as `train` does; return what became of it."""
+    return _outcome(treatment, train(treatment, *training))
+
+
 def run(*, quick: bool = False) -> Result:
     """Treat every patient with every cure; in short, one seed up to the end of the warm-up."""
     seeds = 1 if quick else SEEDS
-    data = gradlab.datasets.digits()
-
-    def trained(
-        treatment: Treatment, seeds: int, depth: int, iterations: int, learning_rate: float = 0.03
-    ) -> Run:
-        model = Network.parse(treatment.network).build([64] + [64] * depth + [10], replicates=seeds)
-        training = {"learning_rate": learning_rate, **treatment.training}
-        return gradlab.train(model, data, iterations=iterations, on_finding=None, **training)
-
-    def treat(treatment: Treatment, *arguments: Any) -> Outcome:
-        return _outcome(treatment, trained(treatment, *arguments))
 
     def search(patient: Patient) -> Fix:
         """Let gradlab look for a cure of the untreated patient."""
         untreated = next(patient.treatments())
         length = WARMUP + 1 if quick else patient.iterations
-        run = trained(untreated, seeds, patient.depth, length, patient.learning_rate)
-        return gradlab.fix(run, data, budget=1 if quick else BUDGET)
+        run = train(untreated, seeds, patient.depth, length, patient.learning_rate)
+        return gradlab.fix(run, gradlab.datasets.digits(), budget=1 if quick else BUDGET)
 
     restless = [
         Treatment("untreated", "", "tanh", RESTLESS),

@@ -5,6 +5,8 @@ The latter is for when what it lacked is installed.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -23,11 +25,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def skipped_last_time(config: pytest.Config) -> set[str]:
+    """Return the tests and files that the option asks for; none where it asks for all."""
+    cache = getattr(config, "cache", None)  # none with `-p no:cacheprovider`
+    if cache is None or not config.getoption("--skipped-last-time"):
+        return set()
+    return set(cache.get(SKIPPED, []))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import the files of which no test was skipped."""
+    files = {each.split("::")[0] for each in skipped_last_time(config)}
+    if not files or collection_path.suffix != ".py":
+        return None
+    return collection_path.relative_to(config.rootpath).as_posix() not in files or None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests that were skipped, and those of files that were skipped whole."""
-    cache = getattr(config, "cache", None)  # none with `-p no:cacheprovider`
-    skipped = set(cache.get(SKIPPED, [])) if cache is not None else set()
-    if config.getoption("--skipped-last-time") and skipped:
+    skipped = skipped_last_time(config)
+    if skipped:
         files = {each for each in skipped if "::" not in each}
         kept = [i for i in items if i.nodeid in skipped or i.nodeid.split("::")[0] in files]
         config.hook.pytest_deselected(items=[each for each in items if each not in set(kept)])

@@ -1,9 +1,9 @@
 """Trainings on one or several processes, which test_distributed.py starts.
 
-python ranks.py SIZE FOLDER PORT TRAINING,... PORT TRAINING,... has SIZE processes for each PORT, all
-of them forks of one that has imported PyTorch. They run each TRAINING, a function below, one after
-the other, and leave FOLDER/TRAINING for the run and FOLDER/TRAINING.RANK.json for what the process
-has to say; FOLDER/codes.json has the exit codes of the processes, by PORT.
+python ranks.py SIZE FOLDER PORT TRAINING,... PORT TRAINING,... has SIZE processes for each PORT,
+all of them forks of one that has imported PyTorch. They run each TRAINING, a function below, one
+after the other, and leave FOLDER/TRAINING for the run and FOLDER/TRAINING.RANK.json for what the
+process has to say; FOLDER/codes.json has the exit codes of the processes, by PORT.
 """
 
 from __future__ import annotations
