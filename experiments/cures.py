@@ -171,7 +171,6 @@ def treat(treatment: Treatment, *training: Any) -> Outcome:
 def run(*, quick: bool = False) -> Result:
     """Treat every patient with every cure; in short, one seed up to the end of the warm-up."""
     seeds = 1 if quick else SEEDS
-    seeds = 1 if quick else SEEDS
 
     def search(patient: Patient) -> Fix:
         """Let gradlab look for a cure of the untreated patient."""

@@ -15,26 +15,19 @@ pytest.importorskip("torch")
 def features(case: corpus.Case) -> set[tuple]:
     """Return what PyTorch may do otherwise than the engine, and what may be judged otherwise."""
     network = Network.parse(case.network)
-    training = {
-        (key, value.partition(":")[0])
-        for key, value in case.training.items()
-        if str(value) == value
+    words = {key: value for key, value in case.training.items() if isinstance(value, str)}
+    return {
+        *(("option", key) for key in case.training),
+        *((key, value.partition(":")[0]) for key, value in words.items()),
+        ("fault", case.fault),
+        ("numbers", case.dtype),
+        ("activation", network.activation),
+        ("norm", network.norm),
+        ("residual", network.residual is not None),
+        ("dropout", network.dropout > 0),
+        ("deep", case.depth > 9),
+        ("one example a step", case.training["batch_size"] == 1),
     }
-    options = {("option", key) for key in case.training}
-    return (
-        training
-        | options
-        | {
-            ("fault", case.fault),
-            ("numbers", case.dtype),
-            ("activation", network.activation),
-            ("norm", network.norm),
-            ("residual", network.residual is not None),
-            ("dropout", network.dropout > 0),
-            ("deep", case.depth > 9),
-            ("one example a step", case.training["batch_size"] == 1),
-        }
-    )
 
 
 def worth(case: corpus.Case, left: set[tuple]) -> float:
@@ -58,7 +51,7 @@ WHOLE = bool(os.environ.get("GRADLAB_WHOLE_CORPUS"))
 COMPARED = [
     case for case in corpus.load() if case.fault != "stale" and case.name != "rmsprop at 0.5, elu"
 ]
-CASES = corpus.load() if WHOLE else sample(COMPARED)
+CASES = COMPARED if WHOLE else sample(COMPARED)
 
 
 def verdict(diagnosis: gradlab.Diagnosis) -> list:
