@@ -7,13 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix, nanmedian
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import severity
+from gradlab.rules.yardsticks import SLOW, outcomes, severity
 from gradlab.run import Run
+
+Array = np.ndarray
 
 
 class OverwrittenWeights(Rule):
@@ -24,8 +26,9 @@ class OverwrittenWeights(Rule):
     Compares what moved the weights between two steps with what the optimizer's step did:
     `outside_update_norm` over `update_norm`. Above the limit in most measurements, or at three of
     them and in all as far as the optimizer's steps, code outside the optimizer writes the weights.
-    An error in a net that does not learn; else a note: WGAN's
-    clipping and moving averages do so on purpose.
+    An error in a net that does not learn. A warning in one that learns little, where the writes
+    come to half of the way of all the optimizer's steps between them, laid end to end. Else a note:
+    WGAN's clipping and moving averages do so on purpose.
 
     Why it is bad
     -------------
@@ -77,6 +80,11 @@ class OverwrittenWeights(Rule):
             "writes that are rare undo what many steps did: a model made anew in every epoch",
         ),
         "often": Limit(0.5, "of the measurements", "a checkpoint that is loaded once is none"),
+        "most": Limit(
+            0.5,
+            "of all steps since the last write that was seen, laid end to end",
+            "steps lead no further than end to end: most of what they did is undone, or drowned",
+        ),
         "least": Limit(3, "measurements", "one or two may be a schedule's reset"),
     }
 
@@ -93,7 +101,7 @@ class OverwrittenWeights(Rule):
         outside = np.where(run.recorded("outside_update_norm"), run["outside_update_norm"], np.nan)
         own = np.where(run.recorded("update_norm"), run["update_norm"], np.nan)
         mask = np.zeros(run.shape[1:], bool)
-        shares = np.full(run.shape[1:], np.nan)
+        shares, most = np.full(run.shape[1:], np.nan), np.zeros(run.replicates, bool)
         for seed, stop in enumerate(finite_prefix(run)):
             step = nanmedian(own[: int(stop), seed])
             with np.errstate(all="ignore"):
@@ -105,17 +113,35 @@ class OverwrittenWeights(Rule):
             far = (writes >= self.limit("least")) & (mean >= self.limit("whole"))
             mask[seed] = (often | far) & (known >= self.limit("least")) & (step > 0)
             shares[seed] = np.where(often, nanmedian(ratio), mean)
+            if mask[seed].any():
+                outweighed = self._outweighed(outside[: int(stop), seed], step)
+                most[seed] = (mask[seed] & outweighed).any()
         hits = Hits(mask)
         if not hits.which:
             return None
-        return self._finding(run, hits, shares)
+        little = np.array([state.state == SLOW for state in outcomes(run)])
+        harmless = WARNING if (most & little)[hits.which].all() else NOTE
+        return self._finding(run, hits, shares, harmless)
 
-    def _finding(self, run: Run, hits: Hits, shares: np.ndarray) -> Finding:
+    def _outweighed(self, outside: Array, step: Array) -> Array:
+        """Return which layers (L,) others move most, of a seed's writes (T, L) and usual step."""
+        result = np.zeros(outside.shape[1], bool)
+        for layer, usual in enumerate(step):
+            if not usual > 0:
+                continue
+            written = np.flatnonzero(outside[:, layer] > self.limit("share") * usual)
+            if len(written) < self.limit("least"):
+                continue
+            way = usual * np.diff(written, prepend=-1)
+            half = float(np.median(outside[written, layer] / way))
+            result[layer] = half >= self.limit("most")
+        return result
+
+    def _finding(self, run: Run, hits: Hits, shares: Array, harmless: str) -> Finding:
         layers = hits.layers or (int(hits.mask[hits.which[0]].argmax()) + 1,)
         median = nanmedian(np.where(hits.mask, shares, np.nan)[hits.which])
         layer = int(np.nanargmax(median)) + 1
         value = float(np.nanmax(median))
-        harmless = NOTE
         return self.finding(
             hits,
             Window(0, int(finite_prefix(run)[hits.which].max())),

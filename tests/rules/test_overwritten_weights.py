@@ -16,9 +16,9 @@ from tests.rules.runs import (
 )
 
 
-def written(share, steps=SLOW, layer=2, **details):
-    outside = np.zeros(4)
-    outside[layer - 1] = 0.01 * share
+def written(share, steps=SLOW, layer=2, every=1, **details):
+    outside = np.zeros((60, 1, 4))
+    outside[every - 1 :: every, :, layer - 1] = 0.01 * share
     return make_run(steps=steps, outside_update_norm=outside, **details)
 
 
@@ -35,7 +35,24 @@ def test_the_limit_of_what_else_moves_the_weights(share, expected):
 )
 def test_other_code_may_write_the_weights_of_a_net_that_learns(steps, expected):
     """WGAN clips its critic's weights, and moving averages are copied in, on purpose."""
-    assert severity(written(1.0, steps), "GL308") == expected
+    assert severity(written(0.49, steps), "GL308") == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "every", "steps", "expected"),
+    [
+        (0.51, 1, SLOW, "warning"),
+        (0.51, 1, UNCLEAR, "note"),
+        (0.51, 1, LEARNED, "note"),
+        (9.9, 20, SLOW, ""),
+        (20.1, 20, SLOW, "warning"),
+    ],
+)
+def test_where_little_is_learned_writes_that_undo_the_steps_are_more_than_a_note(
+    share, every, steps, expected
+):
+    """`share`: of a step; each write comes after so many of them."""
+    assert severity(written(share, steps, every=every), "GL308") == expected
 
 
 def test_the_finding_names_the_layer_and_the_share():
