@@ -13,6 +13,29 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 settings.load_profile("untimed")
 
+# Files that take a core longest. Where each core takes one file after another, they are the first:
+# one of them at the end would leave the other cores without work.
+LONG = [
+    f"tests/{name}.py"
+    for name in (
+        "adapters/test_corpus",
+        "adapters/test_distributed",
+        "test_docs",
+        "adapters/test_models",
+        "corpus/test_corpus",
+        "experiments/test_cures",
+        "invariances/test_invariances",
+        "cli/test_commands",
+        "test_kills",
+        "fuzz/test_fuzz",
+        "packaging/test_wheel",
+        "test_readme",
+        "adapters/test_interrupts",
+        "adapters/origins/test_origins",
+        "experiments/test_activation_depth",
+    )
+]
+
 SKIPPED = "gradlab/skipped"  # in pytest's cache: tests, and files that could not be imported
 
 
@@ -23,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run only the tests that the last run skipped (all, where it skipped none)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist take files in the order of the tests, not by how many tests they have."""
+    config.option.loadscopereorder = False
 
 
 def skipped_last_time(config: pytest.Config) -> set[str]:
@@ -42,13 +70,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests that were skipped, and those of files that were skipped whole."""
+    """Leave the tests that were skipped, and those of files that were skipped whole; long first."""
     skipped = skipped_last_time(config)
     if skipped:
         files = {each for each in skipped if "::" not in each}
         kept = [i for i in items if i.nodeid in skipped or i.nodeid.split("::")[0] in files]
         config.hook.pytest_deselected(items=[each for each in items if each not in set(kept)])
         items[:] = kept
+    order = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.nodeid.split("::")[0], len(LONG)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

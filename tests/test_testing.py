@@ -329,8 +329,9 @@ def test_paths_and_live_recorders_are_runs(tmp_path):
             loss=1.0, learning_rate=0.1, weights=weights, weights_after=weights, gradients=gradients
         )
 
-    for _ in range(69):  # beyond a block: some rows are on disk, some in memory
-        record(0.5)
+    for count in (1, 32, 36):  # beyond a block: some rows are on disk, some in memory
+        for _ in range(count):
+            record(0.5)
         assert_gradient_bounds(recorder, minimum=1, maximum=1)
     record(NAN)
     assert "is NaN at iteration 69, replicate 0" in message(
