@@ -5,10 +5,15 @@ The latter is for when what it lacked is installed.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# One thread a process, in the processes of pytest-xdist, too: where each of them had as many as
+# there are cores, most of their time would be spent waiting for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 settings.load_profile("untimed")
