@@ -44,7 +44,8 @@ SHARED = (
 )
 RULE = (
     "activations errors measures rules.carried_away rules.cause rules.mistaken_answers "
-    "rules.origin rules.output_range rules.thrown_out run statistics theory " + SHARED
+    "rules.origin rules.output_range rules.thrown_out rules.uneven_rates run statistics theory "
+    + SHARED
 )
 
 # The longest key that a module's name starts with is its room.

@@ -252,7 +252,7 @@ def _feature(run: Run) -> dict[str, Any]:
     given = run.config.get("input_feature")
     if not isinstance(given, dict):
         return {}
-    numbers = [given.get(name) for name in ("rms", "others_rms", "features", "feature")]
+    numbers: list[Any] = [given.get(each) for each in ("rms", "others_rms", "features", "feature")]
     if not all(is_number(each) and 0 <= each <= LARGEST for each in numbers):
         return {}
     rms, others, features, _ = numbers

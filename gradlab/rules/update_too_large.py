@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule
+from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.carried_away import carried_away
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
 from gradlab.rules.thrown_out import Throw, thrown_out
+from gradlab.rules.uneven_rates import lower_fastest_rates, replaced_in
 from gradlab.rules.windows import Verdict, finite_prefix, losses, worst_window
 from gradlab.rules.wording import are_hit, during, number, part_of, seeds
 from gradlab.rules.yardsticks import (
@@ -144,7 +145,7 @@ class UpdateTooLarge(Rule):
         if found is None:
             found = worst_window(run, ratio, self.limit("burst"), alarm, size=few, mean=True)
         if found is None:
-            return self._thrown_out(run) or self._carried_away(run)
+            return self._thrown_out(run) or self._carried_away(run) or self._replaced(run)
         if learned(run)[found.hits.which].all():
             return None  # steps after which a net learns were no larger than it could bear
         layer, value = found.worst
@@ -232,6 +233,27 @@ class UpdateTooLarge(Rule):
             f"{end}; {are_hit(hits.layers)}.",
             remedies=(lower_learning_rate(run, 10.0), warm_up(run), clip(run)),
             columns=("weight_norm", "grad_norm", "update_ratio"),
+        )
+
+    def _replaced(self, run: Run) -> Finding | None:
+        """Judge the seeds in which nothing was learned by the first step of the fastest group."""
+        found = replaced_in(run, self.limit("alarm"))
+        if found is None:
+            return None
+        (hits, first), (low, high) = found, map(number, found[1].rates)
+        return self.finding(
+            hits,
+            Window(0, 1),
+            severity=severity(run, hits.which),
+            value=first.most,
+            limit=self.limit("alarm"),
+            message="The learning rates of some parameter groups are too large"
+            f"{seeds(hits.replicates)}: they go from {low} to {high}, and the first step changes "
+            f"layers by up to {part_of(first.most)} their norm (limit 100 %), the others by "
+            f"{number(100 * first.others)} %; {are_hit(hits.layers)}.",
+            remedies=(lower_fastest_rates(first.most), warm_up(run)),
+            columns=("update_ratio", "weight_norm"),
+            confidence="medium",
         )
 
     def _barely(self, run: Run, seed: int) -> bool:
