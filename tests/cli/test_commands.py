@@ -249,7 +249,7 @@ def test_a_finite_explosion_is_found(capsys):
 
 
 LONG = ["compare", "--network", "relu", "--depth", "1", "400"]
-LONG += ["--iterations", "4000", "--jobs", "2"]
+LONG += ["--iterations", "1000", "--jobs", "2"]
 
 
 def listen_to_ctrl_c():
