@@ -273,19 +273,34 @@ FAULTY = (
         plant=scale(4 * 2.4),
     ),
     Training(
-        "convnet, 4x init", unnormalized, digits, ("GL102", "GL203"), "SGD", 0.05, plant=scale(4)
+        "convnet, 4x init",
+        unnormalized,
+        digits,
+        ("GL102", "GL203"),
+        "SGD",
+        0.05,
+        plant=scale(4),
+        steps=75,
     ),
     Training("gpt, post-LN depth", post_norm, text, ("GL101", "GL402"), "SGD", 0.1, steps=60),
     Training("mlp, bf16 weights", layer_norm_mlp, half_digits, ("GL301",), "SGD", 1e-3, plant=half),
     Training("mlp, log(0)", layer_norm_mlp, digits, ("GL001",), loss=log_of_probabilities),
     Training("convnet, dead branch", ConvNet, digits, ("GL105",), plant=dead_branch),
-    Training("convnet, no zero_grad", ConvNet, digits, ("GL104",), "SGD", 0.05, zero_grad=False),
-    Training("gpt, no zero_grad", GPT, text, ("GL104",), zero_grad=False),
     Training(
-        "lstm, no zero_grad", Recurrent, text, ("GL104",), learning_rate=1e-2, zero_grad=False
+        "convnet, no zero_grad", ConvNet, digits, ("GL104",), "SGD", 0.05, zero_grad=False, steps=75
     ),
-    Training("gpt, rate x 100", GPT, text, ("GL304",), learning_rate=0.2),
+    Training("gpt, no zero_grad", GPT, text, ("GL104",), zero_grad=False, steps=75),
+    Training(
+        "lstm, no zero_grad",
+        Recurrent,
+        text,
+        ("GL104",),
+        learning_rate=1e-2,
+        zero_grad=False,
+        steps=75,
+    ),
+    Training("gpt, rate x 100", GPT, text, ("GL304",), learning_rate=0.2, steps=75),
     Training("convnet, rate x 100", ConvNet, digits, ("GL304",), "SGD", 5.0),
-    Training("lstm, rate x 100", Recurrent, text, ("GL304",), learning_rate=1.0),
+    Training("lstm, rate x 100", Recurrent, text, ("GL304",), learning_rate=1.0, steps=75),
     Training("lstm, rate / 1000", Recurrent, text, ("GL302", "GL402"), learning_rate=1e-5),
 )
