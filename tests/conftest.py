@@ -31,6 +31,7 @@ LONG = [
         "experiments/test_cures",
         "invariances/test_invariances",
         "cli/test_commands",
+        "test_faults",
         "test_kills",
         "fuzz/test_fuzz",
         "packaging/test_wheel",
