@@ -122,8 +122,8 @@ def train(case: Case) -> Evidence:
             name=case.name,
             on_step=keep,
             validate_every=10,
-            on_finding=None,  # faults are planted, and the verdict is asked for at the end
-            **case.training,
+            # faults are planted, and the verdict is asked for at the end
+            **({"on_finding": None} | case.training),
         )
     snapshots.append(snapshot(run.iterations, model))
     with np.errstate(all="ignore"):
