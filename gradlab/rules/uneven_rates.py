@@ -14,7 +14,7 @@ import numpy as np
 from gradlab.errors import is_number
 from gradlab.rules.base import Hits
 from gradlab.rules.remedies import Remedy
-from gradlab.rules.yardsticks import outcomes
+from gradlab.rules.yardsticks import SLOW, outcomes
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -72,14 +72,15 @@ def replaced(run: Run, seed: int, limit: float) -> Replaced | None:
 
 
 def replaced_in(run: Run, limit: float) -> tuple[Hits, Replaced] | None:
-    """Return the seeds in which nothing was learned and whose first step replaced layers.
+    """Return the seeds that learned little or nothing and whose first step replaced layers.
 
     With what it did in the first of them.
     """
     mask = np.zeros(run.shape[1:], bool)
     firsts = []
     for seed, state in enumerate(outcomes(run)):
-        first = replaced(run, seed, limit) if state.failed else None
+        badly = state.failed or state.state == SLOW
+        first = replaced(run, seed, limit) if badly else None
         if first is not None:
             firsts.append(first)
             mask[seed] = first.layers

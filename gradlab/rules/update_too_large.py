@@ -236,7 +236,7 @@ class UpdateTooLarge(Rule):
         )
 
     def _replaced(self, run: Run) -> Finding | None:
-        """Judge the seeds in which nothing was learned by the first step of the fastest group."""
+        """Judge the seeds that did not learn, or slowly, by the fastest group's first step."""
         found = replaced_in(run, self.limit("alarm"))
         if found is None:
             return None

@@ -58,9 +58,9 @@ def test_a_run_that_skipped_nothing_passes():
     assert not fires(make_run(), "GL307")
 
 
-def nothing_done(skipped):
+def nothing_done(skipped, **details):
     """A record without a single iteration, of a loop that skipped so many steps."""
-    noted = {"skipped_steps": {"count": skipped, "before_iterations": []}}
+    noted = {"skipped_steps": {"count": skipped, "before_iterations": []} | details}
     return Run.from_arrays({"grad_norm": np.ones((0, 1, 3))}, provenance=noted)
 
 
@@ -74,6 +74,12 @@ def test_where_no_step_took_place_the_guard_is_looked_at_first():
     assert finding.value == 1.0
     assert finding.iterations == (0, 0)
     assert actions(finding)[0] == "loosen guard"
+
+
+def test_where_the_loop_took_no_step_another_optimizer_may_have():
+    finding = found(nothing_done(9, thrown_away=9), "GL307")
+    assert "The optimizer took no step: 9 times its gradients were thrown away" in finding.message
+    assert actions(finding) == ["loosen guard", "step optimizer"]
 
 
 def guarded(counts):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.rules.runs import FAILED, SLOW, actions, fires, found, make_run
+from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run
 
 RATES = [0.005, 0.08]
 
@@ -34,7 +34,8 @@ ONE = [1.01, *7 * [0.1]]
         ({"ratios": ONE, "rates": None}, False),
         ({"ratios": ONE, "rates": [0.005, 0.0099]}, False),
         ({"ratios": ONE, "rates": [0.005, "high"]}, False),
-        ({"ratios": ONE, "steps": SLOW}, False),
+        ({"ratios": ONE, "steps": SLOW}, True),
+        ({"ratios": ONE, "steps": LEARNED}, False),
         ({"ratios": ONE, "weights": 0.07}, False),  # a LoRA's B, which begins at 0
     ],
 )
