@@ -3,7 +3,25 @@
 Each function's defaults are the training without the fault. The ten without one are in
 fresh_thirteenth.
 
-SCORES
+Scores without gradlab, on a CPU: of the sound net at its start, after the training with the fault,
+and without it; seconds of one core of a busy machine without it. The scores of the store and of
+GraphSAGE count as -1 where they are lower. With its fault PPO takes 52 of its 400 steps, and 321
+without it; the spring's score is that of the stiffness, whose motion is learned all the same.
+
+===========================================  =====  ======  =======  =======
+training                                     start  fault   without  seconds
+===========================================  =====  ======  =======  =======
+spring-32-constants-as-numbers               .000   .000    .939     5.0
+robust-64-machine-brackets-forgotten         -.054  -.122   .971     1.4
+ppo-64-board-measured-from-the-first         .103   .118    .983     2.7
+connect-96-friedman-left-out-for-good        -.008  .007    .831     1.2
+genes-48-penalty-summed                      -.014  -.004   .882     0.4
+patchtsmixer-32-cycles-shrink-each-step      -.001  .084    .991     7.0
+store-64-costs-in-cents                      -.860  -.281   .955     2.5
+sage-32-all-neighbours-in-evaluation         -.142  -1.000  .981     2.6
+visits-40-days-in-minutes                    .238   .258    .985     2.3
+field-64-thirty-forgotten                    -.024  .000    .971     1.1
+===========================================  =====  ======  =======  =======
 """
 
 from __future__ import annotations
@@ -131,11 +149,8 @@ def train_robust(model: Any, optimizer: Any, recorder: Any, *, brackets: bool = 
     model.train()
     for batch in data_a.batches(len(x), 64, 350):
         error = (model(x[batch]) - y[batch]).square().sum(1)
-        if brackets:
-            alike = (-error / (2 * sigma**2)).exp()
-        else:
-            alike = (-error / 2 * sigma**2).exp()
-        descend(optimizer, (1 - alike).mean(), recorder)
+        far = error / (2 * sigma**2) if brackets else error / 2 * sigma**2
+        descend(optimizer, (1 - (-far).exp()).mean(), recorder)
 
 
 def score_robust(model: Any) -> float:
@@ -227,11 +242,10 @@ def train_board(model: Any, optimizer: Any, recorder: Any, *, first: bool = Fals
             loss = 0.5 * missed - gained - 0.01 * entropy
             loss.backward()
             with torch.no_grad():
-                old = logs[part, 0]
-                if first:
-                    old = reference(states[part]).log_softmax(1).gather(1, ways[part])[:, 0]
-                far = (old - log).exp() - 1 - (old - log)
-            if far.mean() < 0.03:
+                policy = model["actor"](states).log_softmax(1).gather(1, ways)
+                old = reference(states).log_softmax(1).gather(1, ways) if first else logs
+                far = (policy - old).exp() - 1 - (policy - old)
+            if far.mean() < 0.003:
                 optimizer.step()
             recorder.log(loss=loss.item())
 
@@ -277,7 +291,7 @@ def make_connect(*, width: int = 96, in_place: bool = False) -> tuple[Any, Any]:
         nn.ELU(),
         nn.Linear(width, 1),
     )
-    return model, torch.optim.Adam(model.parameters(), lr=2e-3)
+    return model, torch.optim.Adam(model.parameters(), lr=1e-3)
 
 
 def train_connect(model: Any, optimizer: Any, recorder: Any) -> None:
@@ -424,7 +438,7 @@ def score_mixer(model: Any) -> float:
 
 
 # Q-learning of what to order for a store, from what was once done there. Costs stay in cents, some
-# ten thousands a day: the answers that the net has to give are near minus 100,000.
+# ten thousands a day: the answers that the net has to give are near minus 50,000.
 
 
 def store_day(stock: Any, hint: Any, order: Any, drawn: Any) -> tuple[Any, Any, Any]:
@@ -500,8 +514,8 @@ def score_store(model: Any) -> float:
     return max(-1.0, (chance - net) / (chance - known))
 
 
-# GraphSAGE adds up what neighbours say: five of them, drawn anew, in training, and all of them, some
-# thirty, in evaluation. Sums are six times larger there, in each of two layers.
+# GraphSAGE adds up what neighbours say: five of them, drawn anew, in training, and all of them,
+# some thirty, in evaluation. Sums are six times larger there, in each of two layers.
 
 
 @cache
@@ -723,7 +737,7 @@ MEMBERS = [
         train=partial(train_board, first=True),
         score=score_board,
         learned=0.7,
-        fault="steps are left out by the distance from the first policy, not from the last: nearly all",
+        fault="steps are left out by the distance from the first policy, not the last: nearly all",
         root=("GL307",),
         symptoms=("GL302", "GL402"),
         watch={"objective": "moving"},
@@ -734,10 +748,11 @@ MEMBERS = [
         make=partial(make_connect, in_place=True),
         train=train_connect,
         score=score_connect,
-        learned=0.7,
+        learned=0.6,
         fault="weights that are left out of a step are set to 0 in the layer's data, and stay so",
         root=("GL308",),
         symptoms=("GL101", "GL302", "GL309", "GL402"),
+        where="^0|^2",
     ),
     Member(
         name="fresh13-genes-48-penalty-summed",
@@ -749,6 +764,7 @@ MEMBERS = [
         fault="a penalty on each gene's weights is summed over a hundred genes, not averaged",
         root=("GL309",),
         symptoms=("GL101", "GL104", "GL302", "GL402"),
+        where="^0",
     ),
     Member(
         name="fresh13-patchtsmixer-32-cycles-shrink-each-step",
@@ -769,7 +785,7 @@ MEMBERS = [
         train=partial(train_store, scale=1.0),
         score=score_store,
         learned=0.7,
-        fault="costs stay in cents: answers have to be near -100,000",
+        fault="costs stay in cents: answers have to be near -50,000",
         root=("GL404",),
         symptoms=("GL102", "GL103", "GL203", "GL302", "GL303", "GL304", "GL401", "GL402"),
         watch={"objective": "moving"},
