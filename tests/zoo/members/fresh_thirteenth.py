@@ -420,6 +420,8 @@ def make_convex(*, width: int = 64) -> tuple[Any, Any]:
     from torch import nn
 
     class Convex(nn.Module):
+        inputs: Any
+
         def __init__(self) -> None:
             super().__init__()
             self.inputs = nn.ModuleList(nn.Linear(6, width) for _ in range(3))
@@ -431,8 +433,9 @@ def make_convex(*, width: int = 64) -> tuple[Any, Any]:
                     layer.weight.uniform_(0, 2 / width)
 
         def forward(self, x: Any) -> Any:
-            z = nn.functional.softplus(self.inputs[0](x))
-            for own, within in zip(self.inputs[1:], self.within, strict=True):
+            first, *inputs = self.inputs
+            z = nn.functional.softplus(first(x))
+            for own, within in zip(inputs, self.within, strict=True):
                 z = nn.functional.softplus(own(x) + within(z))
             return self.last(z)[:, 0] + self.round * x.square().sum(1)
 
@@ -492,7 +495,7 @@ def make_table(*, width: int = 64) -> tuple[Any, Any]:
             super().__init__(params, {"lr": lr, "d": 1e-6, "r": 0.0})
 
         @torch.no_grad()
-        def step(self, closure: Any = None) -> None:
+        def step(self, closure: Any = None) -> Any:
             (group,) = self.param_groups
             d, keep = group["d"], 0.999**0.5
             far, near, length = group["r"] * keep, 0.0, 0.0
