@@ -420,16 +420,15 @@ def make_convex(*, width: int = 64) -> tuple[Any, Any]:
     from torch import nn
 
     class Convex(nn.Module):
-        inputs: Any
-
         def __init__(self) -> None:
             super().__init__()
             self.inputs = nn.ModuleList(nn.Linear(6, width) for _ in range(3))
             self.within = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(2))
             self.last = nn.Linear(width, 1, bias=False)
             self.round = nn.Parameter(torch.tensor(0.1))
+            layers: Any = (*self.within, self.last)
             with torch.no_grad():
-                for layer in (*self.within, self.last):
+                for layer in layers:
                     layer.weight.uniform_(0, 2 / width)
 
         def forward(self, x: Any) -> Any:
