@@ -123,8 +123,7 @@ class EvaluationGap(Rule):
             severity=ERROR if fails and 2 * len(hits.which) >= run.replicates else WARNING,
             message=f"Evaluation mode disagrees with training mode{seeds(hits.replicates)}: on "
             f"the same batches the loss is {number(float(evaluation))} in evaluation and "
-            f"{number(float(training))} in training. BatchNorm's running averages do not fit the "
-            "batches.",
+            f"{number(float(training))} in training. {_why(run)}.",
             remedies=_remedies(run),
             columns=("activation_rms",),
             confidence="high",
@@ -146,7 +145,29 @@ def _fails(run: Run, evaluation: float) -> bool:
     return loss is not None and evaluation >= float(np.nanmedian(loss[:10]))
 
 
+def _has_averages(run: Run) -> bool:
+    """Whether a norm keeps running averages, as far as the record tells."""
+    return run.config.get("running_averages") is not False
+
+
+def _why(run: Run) -> str:
+    if _has_averages(run):
+        return "BatchNorm's running averages do not fit the batches"
+    return "No norm keeps running averages here: the model's own code computes otherwise there"
+
+
 def _remedies(run: Run) -> tuple[Remedy, ...]:
+    if not _has_averages(run):
+        return (
+            Remedy(
+                "align modes",
+                "look at what your modules do under `if self.training`: in evaluation mode it must "
+                "have the mean of what training mode draws, as x * (1 - p) for a dropout that does "
+                "not divide by 1 - p, or a mean over all neighbours for one over a few",
+                {},
+                "no module has running averages, and the losses of the two modes differ",
+            ),
+        )
     evidence = "running averages are used in evaluation mode only"
     return (
         Remedy(

@@ -37,12 +37,12 @@ class StarvedSteps(Rule):
     ------------
     Where a seed does not learn, looks at the configuration before the layers: what leaves steps of
     nothing? Clipping (the clipped gradient is less than a hundredth of the gradient, and the steps
-    follow its size), the schedule (the learning rate has fallen to a thousandth of its largest
+    follow its size), the schedule (the learning rate has fallen to a hundredth of its largest
     value before the run is half over, or has not yet risen there; or it falls so fast that its mean
     is less than a twentieth of its largest value), or an adaptive optimizer's
     epsilon (larger than the gradients it divides by). It names which, and is reported where the
-    steps cannot carry the weights far; a schedule that ended early also in a net that went far, as
-    a note where that learned.
+    steps cannot carry the weights far; a schedule that ended early (at a thousandth) also in a net
+    that went far, as a note where that learned.
 
     Why it is bad
     -------------
@@ -83,6 +83,11 @@ class StarvedSteps(Rule):
             0.001,
             "of the largest learning rate",
             "a cosine ends near 0, but only at the end of its run",
+        ),
+        "rate_unlearned": Limit(
+            0.01,
+            "of the largest, where weights hardly moved and little was learned",
+            "a cosine spends 6 per cent of its run there",
         ),
         "begun": Limit(
             0.1,
@@ -154,11 +159,8 @@ class StarvedSteps(Rule):
         with np.errstate(all="ignore"):
             left = after[:stop, seed] / before[:stop, seed]
         left = left[np.isfinite(left)]
-        if (
-            not len(left)
-            or float(np.median(left)) >= self.limit("clipped")
-            or not _small_steps(run, seed, stop)
-        ):
+        bites = len(left) > 0 and float(np.median(left)) < self.limit("clipped")
+        if not bites or not _small_steps(run, seed, stop):
             return None
         usual, clipped = (float(np.nanmedian(each[:stop, seed])) for each in (before, after))
         words = f"clipping leaves {number(clipped)} of a gradient whose norm is {number(usual)}"
@@ -175,7 +177,10 @@ class StarvedSteps(Rule):
             return None
         known = np.abs(rates[:stop, seed])  # a rate below 0 climbs (GL310), and starves nobody
         largest = float(np.nanmax(known, initial=0.0))
-        idle = known <= self.limit("rate") * largest
+        went_far = travelled(run)[seed] > self.limit("moved")
+        enough = went_far or outcomes(run)[seed].state == LEARNED
+        limit = float(self.limit("rate" if enough else "rate_unlearned"))
+        idle = known <= limit * largest
         rising = self._warm_up(known, largest, run, seed, stop)
         if rising is not None:
             return rising
@@ -183,7 +188,7 @@ class StarvedSteps(Rule):
             not largest > 0
             or not np.nanmax(known) > np.nanmin(known)
             or float(idle.mean()) < self.limit("idle")
-            or not (idle[-1] or travelled(run)[seed] <= self.limit("moved"))  # it is over
+            or (went_far and not idle[-1])  # it is not over
         ):
             return None
         start = int(np.flatnonzero(idle)[0])
@@ -199,7 +204,7 @@ class StarvedSteps(Rule):
             {"iterations": stop},
             words,
         )
-        return _Shortage(words, low / largest, float(self.limit("rate")), start, remedy)
+        return _Shortage(words, low / largest, limit, start, remedy)
 
     def _budget(self, run: Run, seed: int, stop: int) -> _Shortage | None:
         """Return a rate that falls so fast that all iterations together are worth only a few."""
@@ -260,11 +265,8 @@ class StarvedSteps(Rule):
         with np.errstate(all="ignore"):
             share = epsilon / np.nanmedian(moments, axis=0)
         known = share[np.isfinite(share)]
-        if (
-            epsilon <= 100 * DEFAULT_EPSILON
-            or not len(known)
-            or np.median(known) <= self.limit("epsilon")
-        ):
+        usual = epsilon <= 100 * DEFAULT_EPSILON
+        if usual or not len(known) or np.median(known) <= self.limit("epsilon"):
             return None
         value = float(np.median(known))
         words = (

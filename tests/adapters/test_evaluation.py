@@ -356,6 +356,39 @@ class Generator(nn.Module):
         return x + torch.randn(x.shape, generator=self.generator)
 
 
+class DrawsAlways(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(0)
+
+    def forward(self, x):
+        return x + torch.randn(x.shape, generator=self.generator)
+
+
+class DrawsInTraining(nn.Module):
+    """Looks at its mode in another method than forward, and draws from a generator of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(0)
+
+    def forward(self, x):
+        return x * self.kept(x)
+
+    def kept(self, x):
+        return (torch.rand(x.shape, generator=self.generator) < 0.5) if self.training else 1.0
+
+
+def test_a_mode_that_another_method_looks_at_is_evaluated_and_no_generator_moves():
+    model, (x, y) = net(DrawsInTraining()), data()
+    found, reason = once(model, lambda: F.cross_entropy(model(x), y), FIRST)
+    assert reason is None
+    drawn = model[1].generator.get_state()
+    expected = by_hand(model, lambda: F.cross_entropy(model(x), y))
+    assert found["evaluation_loss"] == pytest.approx(expected)
+    assert torch.equal(model[1].generator.get_state(), drawn)
+
+
 class WritesIntoData(nn.Module):
     def forward(self, x):
         return x if self.training else x.mul_(2)
@@ -398,6 +431,7 @@ def hooked():
     ("make", "reason"),
     [
         (Generator, "Generator"),
+        (DrawsAlways, "acts outside the model"),
         (WritesIntoData, "writes into weights or data"),
         (WritesIntoWeights, "writes into weights or data"),
         (HiddenModules, "BatchNorm1d is kept where its mode cannot be set"),

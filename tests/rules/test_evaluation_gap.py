@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.rules.runs import BASELINE, fires, found, make_run, stepping, wavering
+from tests.rules.runs import BASELINE, actions, fires, found, make_run, stepping, wavering
 
 ROWS = 100
 TRAINING = wavering(stepping(BASELINE, 0.2, 50, ROWS), ROWS, scatter=0.0)
@@ -82,3 +82,18 @@ def test_the_finding_names_the_ratio_and_the_last_measurements():
 
 def test_a_model_that_behaves_alike_in_both_modes_passes():
     assert not fires(make_run(), "GL405")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, ["raise norm momentum", "recompute averages"]),
+        ({"running_averages": True}, ["raise norm momentum", "recompute averages"]),
+        ({"running_averages": False}, ["align modes"]),
+    ],
+    ids=["not known", "averages", "none"],
+)
+def test_without_running_averages_the_models_own_code_is_looked_at(config, expected):
+    finding = found(evaluated(late(1e5), config=config), "GL405")
+    assert actions(finding)[: len(expected)] == expected
+    assert ("BatchNorm" in finding.message) == (expected != ["align modes"])

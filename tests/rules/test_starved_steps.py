@@ -39,14 +39,24 @@ def test_clipping_starves_only_steps_that_follow_its_size(ratio, expected):
     [
         (29, 0.0, False),
         (30, 0.0, True),
-        (30, 0.00099, True),
-        (30, 0.0011, False),
+        (30, 0.0099, True),
+        (30, 0.011, False),
         (59, 1e-36, True),
         (0, 1.0, False),  # the rate never changes
     ],
 )
 def test_a_schedule_that_ends_before_half_of_the_run(idle, low, expected):
     assert fires(scheduled(idle, low), "GL312") == expected
+
+
+@pytest.mark.parametrize(
+    "details",
+    [{"steps": LEARNED}, {"update_ratio": 0.1, "update_norm": 0.8}],
+    ids=["learned", "went far"],
+)
+@pytest.mark.parametrize(("low", "expected"), [(0.00099, True), (0.0011, False)])
+def test_where_steps_were_enough_only_a_rate_of_nothing_is_told(details, low, expected):
+    assert fires(scheduled(40, low, **details), "GL312") == expected
 
 
 def test_a_schedule_that_rises_too_late_is_named_from_its_start():

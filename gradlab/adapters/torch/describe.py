@@ -59,6 +59,8 @@ def config(
     if inputs.correlation is not None:
         known |= {"input_correlation": inputs.correlation, "input_rms": inputs.rms}
     known["input_feature"] = largest_feature(model, wiring)
+    averaging = [getattr(each, "running_mean", None) is not None for each in model.modules()]
+    known["running_averages"] = any(averaging)
     return {name: value for name, value in known.items() if value is not None}
 
 

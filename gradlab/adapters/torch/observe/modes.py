@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+from types import CodeType
 from typing import Any
 
 from torch import nn
+
+from gradlab.adapters.torch.observe.module_state import of_library
 
 
 def knows_two_modes(module: nn.Module) -> bool:
@@ -15,16 +20,34 @@ def knows_two_modes(module: nn.Module) -> bool:
     return any("drop" in name for name in vars(module)) or _asks_for_mode(module)
 
 
+SETTERS = {"__init__", "train", "eval"}  # they set the mode
+
+
 def _asks_for_mode(module: nn.Module) -> bool:
-    """Whether a class of the user's own looks at `self.training` in its forward method."""
-    kind = type(module)
+    """Whether a class of the user's own looks at `self.training` where it computes."""
+    return _looks_at_training(type(module))
+
+
+@functools.cache
+def _looks_at_training(kind: type) -> bool:
+    """Whether `forward` looks at `training`; of the user's own class, any method it may call."""
+    if kind.__module__.startswith("torch."):
+        return False
     # Not by getattr: the forward of a ScriptModule raises where it is looked at on the class.
-    forward = next(
-        (vars(each)["forward"] for each in kind.__mro__ if "forward" in vars(each)), None
-    )
-    code = getattr(forward, "__code__", None)
-    own = not kind.__module__.startswith("torch.")
-    return own and code is not None and "training" in code.co_names
+    forward = next((vars(each) for each in kind.__mro__ if "forward" in vars(each)), {})
+    found = [forward.get("forward")]
+    for each in kind.__mro__:
+        if not of_library(each):
+            found += [value for name, value in vars(each).items() if name not in SETTERS]
+    return any("training" in _names_in(getattr(each, "__code__", None)) for each in found)
+
+
+def _names_in(code: Any) -> Iterator[str]:
+    """Yield the names that code reads, in functions inside it too."""
+    if isinstance(code, CodeType):
+        yield from code.co_names
+        for inside in code.co_consts:
+            yield from _names_in(inside)
 
 
 def behaves_differently(module: nn.Module) -> bool:
