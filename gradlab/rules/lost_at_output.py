@@ -128,8 +128,8 @@ class LostAtOutput(Rule):
         cut = _cut_off(run)
         for seed, stop in enumerate(prefix):
             known = np.array([]) if gains is None else gains[: int(stop), seed]
-            known = known[np.isfinite(known)]
-            known = np.zeros(1) if cut and not len(known) else known
+            # Where nothing passes in most iterations, gains are those of the few others.
+            known = np.zeros(1) if cut else known[np.isfinite(known)]
             if not len(known):
                 continue
             values[seed] = float(np.median(known))

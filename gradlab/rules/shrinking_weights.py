@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,10 +10,11 @@ import numpy as np
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
+from gradlab.rules.pulls import Pull, cosines, late, left_of_norms, taken_by_decay
 from gradlab.rules.remedies import Remedy
-from gradlab.rules.windows import WINDOW, elapsed, finite_prefix, nanmedian
+from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import number, seeds, span
-from gradlab.rules.yardsticks import LEARNED, column, outcomes, severity
+from gradlab.rules.yardsticks import LEARNED, outcomes, severity
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -26,6 +26,7 @@ DECOUPLED = (
     "adafactor",
 )  # weight decay that does not pass through the gradient's scaling
 BOUNDED_STEPS = ("adamw", "lion")  # each weight's step is the rate at most
+LARGE = 100  # entries: by chance no gradient of the data meets so many along the weights
 
 
 class ShrinkingWeights(Rule):
@@ -39,8 +40,9 @@ class ShrinkingWeights(Rule):
     larger than ||G||, or, decoupled from the gradient, the sum of learning rate x c over the run
     has taken more than half of the norm; (c) the norm has fallen to less than half while a weight
     decay or a penalty is set, or every norm to less than a twentieth. In each, the norm must have
-    fallen; or (d) it began near 0 in a net that learns nothing, and a decoupled decay c holds it
-    there: AdamW and Lion let no weight grow past 1 / c.
+    fallen. In a net that learns nothing, (a) is told of one large matrix alone, too, which fell to
+    less than half, and one counts (d) that began near 0 and is held there by a decoupled decay c:
+    AdamW and Lion let no weight grow past 1 / c.
 
     Why it is bad
     -------------
@@ -115,13 +117,13 @@ class ShrinkingWeights(Rule):
         """Judge the last window of each seed that did not learn against its first."""
         prefix, states = finite_prefix(run), outcomes(run)
         mask = np.zeros(run.shape[1:], bool)
-        found: dict[int, _Pull] = {}
+        found: dict[int, Pull] = {}
         for seed, stop in enumerate(prefix):
             if states[seed].state == LEARNED or stop < 5:
                 continue
             pull = self._pull(run, seed, int(stop))
             if pull is None and states[seed].failed:
-                pull = self._held(run, seed, int(stop))
+                pull = self._held(run, seed, int(stop)) or self._of_one(run, seed, int(stop))
             if pull is not None:
                 found[seed], mask[seed] = pull, pull.layers
         hits = Hits(mask)
@@ -129,65 +131,58 @@ class ShrinkingWeights(Rule):
             return None
         return self._finding(run, hits, found[hits.which[0]])
 
-    def _pull(self, run: Run, seed: int, stop: int) -> _Pull | None:
+    def _pull(self, run: Run, seed: int, stop: int) -> Pull | None:
         """Return what pulls a seed's weights to 0, or None."""
-        norm = np.where(run.recorded("weight_norm"), run["weight_norm"], np.nan)[:stop, seed]
-        first, last = nanmedian(norm[:5]), nanmedian(norm[max(0, stop - WINDOW) :])
-        with np.errstate(all="ignore"):
-            left = last / first
+        left = left_of_norms(run, seed, stop)
         fell = left < self.limit("fallen")
         judged = np.isfinite(left)
         if not judged.any() or (fell & judged).sum() < self.limit("layers") * judged.sum():
             return None
-        late = slice(max(0, stop - WINDOW), stop)
         # Once the weights are next to nothing, the noise of batches hides where they were pulled.
-        along = np.fmax(
-            _late(run, "grad_weight_cosine", late, seed),
-            _late(run, "grad_weight_cosine", slice(0, 10), seed),
-        )
+        along = np.fmax(*cosines(run, seed, stop))
         penalty = fell & (along > self.limit("cosine"))
         gone = fell & (left < self.limit("gone"))
         if not penalty.any() and gone.sum() == judged.sum():
-            return _Pull("penalty", gone, float(np.nanmedian(left[gone])), np.nan)
+            return Pull("penalty", gone, float(np.nanmedian(left[gone])), np.nan)
         if penalty.any() and (penalty | gone).sum() >= self.limit("layers") * judged.sum():
             strength = float(np.nanmedian(along[penalty]))
             both = penalty | gone
-            return _Pull("penalty", both, float(np.nanmedian(left[both])), strength)
+            return Pull("penalty", both, float(np.nanmedian(left[both])), strength)
         decay = config_number(run, "weight_decay", 0.0)
         if not decay:
             set_by_name = run.config.get("l1") or run.config.get("l2")
             halved = fell & (left < self.limit("halved"))
             if set_by_name and halved.any():
-                return _Pull("penalty", halved, float(np.nanmedian(left[halved])), np.nan)
+                return Pull("penalty", halved, float(np.nanmedian(left[halved])), np.nan)
             return None
         return self._decay(run, seed, stop, decay, fell, left)
 
     def _decay(
         self, run: Run, seed: int, stop: int, decay: float, fell: Array, left: Array
-    ) -> _Pull | None:
-        gradient = _late(run, "grad_norm", slice(0, stop), seed)
-        weight = _late(run, "weight_norm", slice(0, stop), seed)
+    ) -> Pull | None:
+        gradient = late(run, "grad_norm", slice(0, stop), seed)
+        weight = late(run, "weight_norm", slice(0, stop), seed)
         with np.errstate(all="ignore"):
             outweighs = decay * weight / gradient
         if str(run.config.get("optimizer")) not in DECOUPLED:
             hit = fell & (outweighs > self.limit("outweighs"))
             if hit.any():
-                return _Pull(
+                return Pull(
                     "weight decay",
                     hit,
                     float(np.nanmedian(left[hit])),
                     float(np.nanmedian(outweighs[hit])),
                 )
-        taken = _taken(run, seed, stop, decay)
+        taken = taken_by_decay(run, seed, stop, decay)
         hit = fell & (left < self.limit("halved"))
         by_decay = taken < self.limit("halved") or np.nanmedian(outweighs) > 0.1 * self.limit(
             "outweighs"
         )
         if hit.any() and by_decay:
-            return _Pull("weight decay", hit, float(np.nanmedian(left[hit])), taken)
+            return Pull("weight decay", hit, float(np.nanmedian(left[hit])), taken)
         return None
 
-    def _held(self, run: Run, seed: int, stop: int) -> _Pull | None:
+    def _held(self, run: Run, seed: int, stop: int) -> Pull | None:
         """Return which weights began near 0 and are held there by a decoupled decay c.
 
         w <- (1 - rate c) w - rate u with |u| <= 1 or so leaves no weight above 1 / c. Where that is
@@ -196,17 +191,32 @@ class ShrinkingWeights(Rule):
         decay = config_number(run, "weight_decay", 0.0)
         if str(run.config.get("optimizer")) not in BOUNDED_STEPS or decay <= 0:
             return None
-        norm = _late(run, "weight_norm", slice(max(0, stop - WINDOW), stop), seed)
+        norm = late(run, "weight_norm", slice(max(0, stop - WINDOW), stop), seed)
         usual = np.sqrt(run.layer("fan_out").astype(float))
         with np.errstate(invalid="ignore"):
             hit = (decay > np.sqrt(run.layer("fan_in").astype(float))) & (norm < usual)
         enough = hit.sum() >= self.limit("layers") * np.isfinite(norm).sum()
-        taken = _taken(run, seed, stop, decay)
+        taken = taken_by_decay(run, seed, stop, decay)
         if not hit.any() or not enough or taken >= self.limit("halved"):
             return None
-        return _Pull("held", hit, float(np.nanmedian(norm[hit] / usual[hit])), taken)
+        return Pull("held", hit, float(np.nanmedian(norm[hit] / usual[hit])), taken)
 
-    def _finding(self, run: Run, hits: Hits, pull: _Pull) -> Finding:
+    def _of_one(self, run: Run, seed: int, stop: int) -> Pull | None:
+        """Return which matrices alone a penalty pulls to 0, as one on the first layer does.
+
+        The data's gradient meets a large matrix at 1/sqrt(n) or so, at the start above all.
+        """
+        size = run.layer("fan_in").astype(float) * run.layer("fan_out").astype(float)
+        early_and_late = np.minimum(*cosines(run, seed, stop))
+        left = left_of_norms(run, seed, stop)
+        hit = (left < self.limit("halved")) & (early_and_late > self.limit("cosine"))
+        hit &= size >= LARGE
+        if not hit.any():
+            return None
+        strength = float(np.nanmedian(early_and_late[hit]))
+        return Pull("penalty", hit, float(np.nanmedian(left[hit])), strength)
+
+    def _finding(self, run: Run, hits: Hits, pull: Pull) -> Finding:
         decay = config_number(run, "weight_decay", 0.0)
         who = (
             f"weight decay {number(decay)}"
@@ -238,33 +248,7 @@ class ShrinkingWeights(Rule):
         )
 
 
-@dataclass(frozen=True)
-class _Pull:
-    """What pulls weights to 0: its kind, which layers (L,), what is left of their norms, and how
-    strong it is.
-    """
-
-    kind: str
-    layers: Array
-    left: float
-    strength: float
-
-
-def _late(run: Run, name: str, rows: slice, seed: int) -> Array:
-    """Return medians (L,) of a statistic over some rows of a seed; NaN if not recorded."""
-    if name not in run:
-        return np.full(run.shape[2], np.nan)
-    return nanmedian(np.where(run.recorded(name), run[name], np.nan)[rows, seed])
-
-
-def _taken(run: Run, seed: int, stop: int, decay: float) -> float:
-    """Return what a decay alone leaves of a weight: (1 - rate x decay) each step."""
-    rate = column(run, "learning_rate")
-    mean = 0.0 if rate is None else float(np.nanmean(rate[:stop, seed]))
-    return float(np.exp(-mean * decay * elapsed(run, stop)))
-
-
-def _remedies(run: Run, pull: _Pull) -> tuple[Remedy, ...]:
+def _remedies(run: Run, pull: Pull) -> tuple[Remedy, ...]:
     evidence = f"the norms fell to {number(pull.left)} of their start"
     if pull.kind == "held":
         evidence = f"the norms end at {number(pull.left)} of a usual layer's"

@@ -268,3 +268,11 @@ def test_answers_that_are_right_and_stay_too_small_are_lost(details, expected):
 
 def test_answers_that_are_too_small_are_to_be_made_larger():
     assert actions(found(timid(), "GL106")) == ["scale answers"]
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.0, True), (0.5, False)])
+def test_where_mostly_nothing_passes_the_gains_of_few_iterations_excuse_nobody(factor, expected):
+    """As behind exp(-x) of large x: a gain is measured only where a batch has a small one."""
+    gain = np.full((60, 1), np.nan)
+    gain[::20] = 1.0
+    assert fires(with_gain(gain, operations=[("loss: exp", factor)]), "GL106") == expected

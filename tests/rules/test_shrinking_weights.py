@@ -50,6 +50,27 @@ def test_a_penalty_acts_on_half_of_the_matrices_at_least(layers, expected):
 
 
 @pytest.mark.parametrize(
+    ("loss", "left", "early", "fan_in", "expected"),
+    [
+        (FAILED, 0.49, 0.99, 16, (1,)),
+        (FAILED, 0.51, 0.99, 16, ()),
+        (FAILED, 0.49, 0.69, 16, ()),  # at the start the data pulled it elsewhere
+        (FAILED, 0.49, 0.99, 6, ()),  # 96 entries: chance may do it
+        (SLOW, 0.49, 0.99, 16, ()),
+    ],
+    ids=["one", "less", "not at the start", "small", "it learns"],
+)
+def test_a_penalty_on_one_large_matrix_where_nothing_is_learned(
+    loss, left, early, fan_in, expected
+):
+    cosine = np.full((200, 2, 4), 0.9)
+    cosine[:20] = early
+    layers = {1: {"fan_in": fan_in, "fan_out": 16}}
+    run = shrinking(left, loss, layers=(1,), grad_weight_cosine=cosine, described=layers)
+    assert layers_of(run, "GL309") == expected
+
+
+@pytest.mark.parametrize(
     ("loss", "expected"),
     [(LEARNED, ""), (GAINS, "note"), (SLOW, "warning"), (FAILED, "error")],
 )
