@@ -43,7 +43,7 @@ SHARED = (
     "rules.step_size rules.windows rules.wording rules.yardsticks rules.yardsticks.*"
 )
 RULE = (
-    "activations errors measures rules.carried_away rules.cause rules.mistaken_answers "
+    "activations errors measures rules.carried_away rules.cause rules.mistaken_answers rules.pulls "
     "rules.origin rules.output_range rules.thrown_out rules.uneven_rates run statistics theory "
     + SHARED
 )
