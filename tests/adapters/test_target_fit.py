@@ -115,3 +115,19 @@ def test_the_share_of_right_answers_counts_those_that_count():
 )
 def test_only_classes_are_right_or_wrong(name, answer, target):
     assert right_share(name, {}, answer, target) is None
+
+
+def test_answers_are_compared_with_targets_a_tenth_of_the_training_apart():
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 4)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    x, y = drawn(12, 3), torch.arange(12) % 4
+    with watch(model, optimizer, on_finding=None) as recorder:
+        for _ in range(150):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    expected = [*range(10), *range(10, 101, 10), 120, 140]
+    for name in ("target_fit", "right_share"):
+        assert np.flatnonzero(np.isfinite(recorder.run.step(name)[:, 0])).tolist() == expected
+    assert np.isfinite(recorder.run.step("criterion_loss")[::10]).all()

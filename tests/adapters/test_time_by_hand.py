@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: E402
 
 import gradlab  # noqa: E402
 from gradlab.adapters.torch import watch  # noqa: E402
+from gradlab.adapters.torch.measure import positions  # noqa: E402
 from gradlab.adapters.torch.measure.positions import of_sequence, over_time  # noqa: E402
 
 WIDTH, LETTERS, STEPS = 16, 6, 24
@@ -190,3 +191,38 @@ def test_positions_are_told_from_examples_by_what_is_steady(order):
     rows = lengths.expand(4, 12) if order == (4, 12) else lengths[:, None].expand(12, 4)
     first, last, steps = of_sequence(rows.reshape(1, -1), torch.Size([*order, 3]))
     assert torch.log(first / last) / steps == pytest.approx(math.log(0.5))
+
+
+class Attending(nn.Module):
+    """Reads a sequence by attention: its gradient shows no time."""
+
+    def __init__(self):
+        super().__init__()
+        self.letters, self.enter = nn.Embedding(LETTERS, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.head = nn.Linear(WIDTH, LETTERS)
+
+    def forward(self, rows):
+        x = self.enter(self.letters(rows))
+        return self.head(F.scaled_dot_product_attention(x, x, x).mean(1))
+
+
+def test_a_gradient_that_shows_no_time_is_asked_again_later(monkeypatch):
+    asked, steps = set(), []
+
+    def of_sequence_noted(lengths, shape):
+        if len(shape) == 3:
+            asked.add(len(steps) - 1)
+        return of_sequence(lengths, shape)
+
+    monkeypatch.setattr(positions, "of_sequence", of_sequence_noted)
+    torch.manual_seed(0)
+    model, rows = Attending(), torch.randint(LETTERS, (4, STEPS))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with watch(model, optimizer, every=10, on_finding=None):
+        for step in range(200):
+            steps.append(step)
+            optimizer.zero_grad()
+            F.cross_entropy(model(rows), rows[:, 0]).backward()
+            optimizer.step()
+    # A fifth of the training apart.
+    assert sorted(asked) == [0, 10, 20, 30, 40, 50, 70, 90, 120, 150, 190]

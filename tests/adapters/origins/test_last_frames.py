@@ -48,3 +48,24 @@ def test_an_answer_whose_memory_has_gaps_is_measured_like_any_other():
     whole = torch.randn(2 * SMALL, 2, generator=torch.Generator().manual_seed(0))
     answer = whole[:, 0]
     assert rows_after(answer)[0]["output"] == [float(each) for each in range_of(answer)]
+
+
+def iterations_seen(calm):
+    """Which of every tenth iteration are looked at, where gradients are calm or are not."""
+    layer = torch.nn.Identity()
+    frames = LastFrames(torch.nn.Sequential(layer), Guard(raised), looks=True)
+    frames.calm = calm
+    for iteration in range(0, 300, 10):
+        frames.attach(iteration)
+        layer(torch.ones(3))
+        frames.detach()
+        yield from (row["iteration"] for row in frames.rows(before=iteration + 1)[-1:])
+
+
+def test_while_gradients_are_calm_what_is_known_may_be_a_fifth_of_the_training_old():
+    expected = [0, 10, 20, 30, 40, 50, 70, 90, 120, 150, 190, 240, 290]
+    assert sorted(set(iterations_seen(calm=True))) == expected
+
+
+def test_where_gradients_rise_every_measured_iteration_is_looked_at():
+    assert sorted(set(iterations_seen(calm=False))) == list(range(0, 300, 10))
