@@ -73,12 +73,9 @@ class Table:
 
     def store_one(self, iteration: int, name: str, value: float) -> None:
         """Keep the number of a name at the first place, and join it with what is there already."""
-        start, values, _ = self._held
-        row, column = iteration - start, self._columns[name] * self.size
+        row, column = self._row_of(iteration), self._columns[name] * self.size
         if row < 0:
             return  # it was handed over already
-        if row >= len(values):
-            self._reserve(row + 1)
         _, values, known = self._held
         if known[row, column]:
             with np.errstate(all="ignore"):
@@ -89,14 +86,18 @@ class Table:
 
     def store(self, iteration: int, slot: Slot, values: Array) -> None:
         """Keep `values`, (names, places) or flat, and join them with what is there already."""
-        start, kept, known = self._held
-        row = iteration - start
+        row = self._row_of(iteration)
         if row < 0:
             return  # it was handed over already
-        if row >= len(kept):
-            self._reserve(row + 1)
-            _, kept, known = self._held
+        _, kept, known = self._held
         self._join(kept[row], known[row], slot, values)
+
+    def _row_of(self, iteration: int) -> int:
+        """Return the row of an iteration, and have room for it; below 0: it was handed over."""
+        start, values, _ = self._held
+        if iteration - start >= len(values):
+            self._reserve(iteration - start + 1)
+        return iteration - start
 
     def _reserve(self, rows: int) -> None:
         """Have room for so many rows."""

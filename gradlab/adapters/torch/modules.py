@@ -107,7 +107,11 @@ def examples_in(value: Any) -> int:
         value = value.values()
     elif not isinstance(value, (tuple, list)):
         return 0
-    return next((count for each in value if (count := examples_in(each))), 0)
+    for each in value:  # not by a generator: it is asked in every forward pass
+        count = examples_in(each)
+        if count:
+            return count
+    return 0
 
 
 def numbers_in(value: Any) -> Tensor | None:

@@ -143,9 +143,7 @@ class Steps:
         if torch.is_grad_enabled():
             self.forward_begins()
             self._of.lookout.remember(self.iteration, arguments, keywords)
-            first = arguments[0] if arguments else None
-            tensor = first if isinstance(first, Tensor) and first.ndim else None
-            rows = examples_in((arguments, keywords)) if tensor is None else len(tensor)
+            rows = examples_in((arguments, keywords))
             if rows:
                 self.put(self.iteration.number, "examples", float(rows))
             given = numbers_in((arguments, keywords)) if self.iteration.costly else None

@@ -20,6 +20,7 @@ from gradlab.adapters.torch.ledger import Ledger
 from gradlab.adapters.torch.measure import statistics
 from gradlab.adapters.torch.numbers import TIME
 from gradlab.adapters.torch.observe.call import Call
+from gradlab.adapters.torch.observe.spacing import is_due
 from gradlab.adapters.torch.observe.wiring import Wiring
 
 Numbers = Any  # a Tensor, or an array where it is in main memory: small calls cost less there
@@ -47,7 +48,7 @@ class Positions:
             return
         # What showed none is asked again later: as attention it will show none then, mostly.
         last = min([self._without.get(call.module, -OLDEST) for call in calls])
-        if iteration != last and iteration - last < min(iteration // SHARE, OLDEST):
+        if not is_due(iteration, last, share=SHARE, most=OLDEST):
             return
         found = of_sequence(rows, read.shape)
         if found is not None:

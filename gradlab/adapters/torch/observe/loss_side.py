@@ -24,6 +24,7 @@ from gradlab.adapters.torch.observe.criterion import Call, Criterion
 from gradlab.adapters.torch.observe.evaluation import Evaluation, autocast_on, tensors_in
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.output_stage import OutputStage, Stage
+from gradlab.adapters.torch.observe.spacing import is_due
 
 CALLS_SEEN = 256  # of criteria in an iteration; more are no training step
 # Iterations between two comparisons of answers with their targets: a share of those so far, and at
@@ -76,8 +77,7 @@ class LossSide:
         if self.trouble is not None:
             return
         self._begin()
-        apart = iteration - self._compared
-        self._compares = not apart or apart >= min(iteration // SHARE, APART)
+        self._compares = is_due(iteration, self._compared, share=SHARE, most=APART)
         self._compared = iteration if self._compares else self._compared
         for part in (self._criterion, self._stage, self._evaluation):
             part.attach(iteration)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gradlab.adapters.torch.modules import class_name
 from gradlab.adapters.torch.observe.hooks import ForwardHooks, Guard
 from gradlab.adapters.torch.observe.loss_side import looked_at
+from gradlab.adapters.torch.observe.spacing import is_due
 from gradlab.adapters.torch.origin.frames import MODULES_SEEN, modules_of, plain, range_of
 
 ITERATIONS_KEPT = 3  # that were measured in full, before the one that broke
@@ -72,7 +73,7 @@ class LastFrames:
         """Whether what is known is too old: what is large now was growing before, mostly."""
         if iteration <= ALL_UNTIL or not self.calm or not self._kept:
             return True
-        return iteration - self._kept[-1][0] >= min(iteration // SHARE, OLDEST)
+        return is_due(iteration, self._kept[-1][0], share=SHARE, most=OLDEST)
 
     def begin_pass(self) -> None:
         """Know that another forward pass begins."""
