@@ -153,7 +153,7 @@ def _has_averages(run: Run) -> bool:
 def _why(run: Run) -> str:
     if _has_averages(run):
         return "BatchNorm's running averages do not fit the batches"
-    return "No norm keeps running averages here: the model's own code computes otherwise there"
+    return "No norm keeps running averages: the model's own code computes something else there"
 
 
 def _remedies(run: Run) -> tuple[Remedy, ...]:
