@@ -20,7 +20,7 @@ from gradlab.adapters.torch.modules import clean
 from gradlab.adapters.torch.observe import functions
 from gradlab.adapters.torch.observe.loss_side import looked_at
 from gradlab.adapters.torch.observe.stage_graph import SHAPES
-from gradlab.adapters.torch.origin import derivative, places, reasons, seen
+from gradlab.adapters.torch.origin import derivative, lines, places, reasons, seen
 from gradlab.adapters.torch.origin.answer import TARGET, Origin
 from gradlab.adapters.torch.origin.places import Frame
 from gradlab.adapters.torch.origin.saved import SAVED, Evaluated, evaluate, saved_by
@@ -78,7 +78,6 @@ class LossGraph:
         self._model, self._waits = model, waits
         self._lines: dict[tuple[str, ...], list[tuple[Frame, ...]]] = {}
         self._learns = True  # whether lines are to be written down for the next loss
-        self._before: tuple[bool, bool] | None = None
         self._now = _Iteration()
         self._answers: deque[Tensor] = deque(maxlen=ANSWERS_KEPT)  # until `backward` begins
 
@@ -88,7 +87,7 @@ class LossGraph:
 
     def leave(self, listener: Any) -> None:
         """Tell it no more, and forget the iteration."""
-        self._write_no_lines()
+        lines.want_no_more(self)
         functions.leave(listener)
         self._now = _Iteration()
 
@@ -99,7 +98,7 @@ class LossGraph:
 
     def pass_begins(self) -> None:
         """Know that a forward pass begins: what follows is no loss."""
-        self._write_no_lines()
+        lines.want_no_more(self)
 
     def returned(self, outputs: Sequence[Tensor]) -> None:
         """Know the model's outputs: what follows, up to `backward`, is the loss."""
@@ -107,9 +106,8 @@ class LossGraph:
             node: Any = output.grad_fn
             node.metadata[MARK] = True
         self._answers += [each for each in outputs if each.nbytes <= KEPT_BYTES]
-        if self._learns and outputs and self._before is None and not looked_at():
-            self._before = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-            torch.set_anomaly_enabled(True, False)
+        if self._learns and outputs and not looked_at():
+            lines.want(self)
 
     def forget(self) -> None:
         """Forget the iteration."""
@@ -118,8 +116,8 @@ class LossGraph:
 
     def backward(self, roots: Sequence[Tensor]) -> None:
         """Look at the graph before autograd goes through it."""
-        learned = self._before is not None
-        self._write_no_lines()
+        learned = lines.wants(self)
+        lines.want_no_more(self)
         if looked_at():
             return
         answers = list(self._answers)
@@ -150,11 +148,6 @@ class LossGraph:
     def origin(self) -> Origin | None:
         """Return where the loss or its derivative was not finite first; None where it was."""
         return self._now.origin or self._of_derivative()
-
-    def _write_no_lines(self) -> None:
-        if self._before is not None:
-            torch.set_anomaly_enabled(*self._before)
-            self._before = None
 
     def _nodes(self, tops: Sequence[Any]) -> tuple[list[Any], bool]:
         """Return the nodes between the loss and the model's outputs, in forward order.
