@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradlab.errors import is_number
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
-from gradlab.rules.config_numbers import LARGEST
+from gradlab.rules.largest_feature import largest_feature, reader
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import standardize_inputs, standardize_target
+from gradlab.rules.target_range import bring_to_probabilities, no_probabilities
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
@@ -41,7 +41,9 @@ class UnscaledData(Rule):
     slow; but targets whose scale the net has overcome, since it beats the best constant, are a note
     unless they explain more. Where it took a tenth of the run or more to come down to the best
     constant, which scaled targets give from the start, that is a warning, also in a net that
-    learned in the end. One pass, before any training, is a warning: some nets learn from such data.
+    learned in the end. Targets of a binary cross-entropy whose mean square is above their mean do
+    not lie between 0 and 1: that is reported whatever the loss does, which has no lower bound
+    then. One pass, before any training, is a warning: some nets learn from such data.
 
     Why it is bad
     -------------
@@ -50,7 +52,8 @@ class UnscaledData(Rule):
 
     Example
     -------
-    House prices in dollars; pixels from 0 to 255.
+    House prices in dollars; pixels from 0 to 255; masks of 0 and 255, or labels of -1 and 1, for a
+    binary cross-entropy.
 
     What to try
     -----------
@@ -125,7 +128,7 @@ class UnscaledData(Rule):
 
     def missing(self, run: Run) -> str | None:
         """Neither scale known is no fault of the record alone: say what would give it."""
-        if _scale(run, "target_rms") or _scale(run, "input_rms") or _feature(run):
+        if _scale(run, "target_rms") or _scale(run, "input_rms") or largest_feature(run):
             return None
         return (
             "needs the scale of inputs or targets (input_rms, target_rms), which this record does "
@@ -140,6 +143,8 @@ class UnscaledData(Rule):
         allowed = self.limit("probability") if _probabilities(run) else self.limit("target")
         if target > allowed and _regresses(run):
             hits = Hits(hits.mask | (_wasted(run) >= self.limit("wasted"))[:, None])
+        if no_probabilities(run):  # the loss has no lower bound: that it falls says nothing
+            return self._of_labels(run, Hits(np.ones((run.replicates, 1), bool)), target)
         if not hits.which:
             return None
         if target > allowed and (_regresses(run) or _probabilities(run)):
@@ -152,17 +157,38 @@ class UnscaledData(Rule):
             return self._finding(run, hits, "input", given, float(self.limit("small")))
         if given > self.limit("input"):
             return self._finding(run, hits, "input", given, float(self.limit("input")))
-        feature = _feature(run)
+        feature = largest_feature(run)
         alone = feature.get("share", 0.0) >= self.limit("feature")
         if alone and feature["rms"] > self.limit("input"):
             return self._of_one_feature(run, hits, feature)
         return None
 
+    def _of_labels(self, run: Run, hits: Hits, size: float) -> Finding:
+        evidence = (
+            f"the targets' root mean square is {number(size)} and their mean "
+            f"{number(_scale(run, 'target_mean'))}"
+        )
+        return self.finding(
+            hits,
+            Window(0, max(1, int(finite_prefix(run)[hits.which].max()))),
+            layers=(),
+            value=size,
+            limit=float(self.limit("probability")),
+            severity=severity(run, hits.which, harmless=WARNING),
+            message=f"The targets are no probabilities{seeds(hits.replicates)}: {evidence}, which "
+            "numbers between 0 and 1 cannot have; beyond them a binary cross-entropy has no lower "
+            "bound.",
+            remedies=(bring_to_probabilities(evidence),),
+            columns=("grad_norm",),
+            confidence="high",
+            evidence=evidence,
+        )
+
     def _of_one_feature(self, run: Run, hits: Hits, feature: dict[str, Any]) -> Finding:
         value, others, of = feature["rms"], feature["others_rms"], int(feature["features"])
         which = f"feature {feature['feature']} of {of} in" if of > 1 else "the one feature in"
         beside = f", beside {number(others)} of the others" if of > 1 else ""
-        evidence = f"{which} what {_reader(run, feature)} reads has a root mean square of " + (
+        evidence = f"{which} what {reader(run, feature)} reads has a root mean square of " + (
             number(value)
         )
         return self.finding(
@@ -242,30 +268,6 @@ def _scale(run: Run, name: str) -> float:
         return float(np.median(known[:10]))
     given = run.config.get(name)
     return float(given) if isinstance(given, (int, float)) else 0.0
-
-
-def _feature(run: Run) -> dict[str, Any]:
-    """Return what is known of the largest feature that a linear map reads off the data.
-
-    With its share of the square of all that is read; empty where nothing is known.
-    """
-    given = run.config.get("input_feature")
-    if not isinstance(given, dict):
-        return {}
-    numbers: list[Any] = [given.get(each) for each in ("rms", "others_rms", "features", "feature")]
-    if not all(is_number(each) and 0 <= each <= LARGEST for each in numbers):
-        return {}
-    rms, others, features, _ = numbers
-    square, rest = float(rms) ** 2, max(0.0, float(features) - 1) * float(others) ** 2
-    share = square / (square + rest) if square > 0 else 0.0
-    return {**given, "layer": str(given.get("layer")), "share": share}
-
-
-def _reader(run: Run, feature: Mapping[str, Any]) -> str:
-    """Name the layer that reads a feature, by its number where it has one."""
-    names = list(run.layers["path"]) if "path" in run.layers else []
-    found = feature["layer"] in names
-    return f"layer {names.index(feature['layer']) + 1}" if found else "a layer"
 
 
 def _probabilities(run: Run) -> bool:

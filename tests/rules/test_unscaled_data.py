@@ -51,6 +51,22 @@ def test_targets_of_a_binary_cross_entropy_are_probabilities(target, expected):
 
 
 @pytest.mark.parametrize(
+    ("size", "mean", "expected"),
+    [(1.0, 0.0, True), (0.51**0.5, 0.5, True), (0.5**0.5, 0.5, False), (0.7, 0.5, False)],
+)
+def test_no_numbers_between_0_and_1_have_a_mean_square_above_their_mean(size, mean, expected):
+    run = scaled(
+        size, steps=LEARNED, target_mean=mean, criterion="binary_cross_entropy_with_logits"
+    )
+    assert (severity(run, "GL404") == "warning") == expected
+
+
+def test_labels_of_another_code_are_to_be_brought_to_0_and_1():
+    run = scaled(1.0, target_mean=0.0, criterion="binary_cross_entropy")
+    assert actions(found(run, "GL404")) == ["bring targets to 0 and 1"]
+
+
+@pytest.mark.parametrize(
     ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
 )
 def test_a_net_that_learns_from_unscaled_inputs_needs_no_other(steps, expected):
