@@ -49,9 +49,10 @@ class LostAtOutput(Rule):
     though slowly, as where the answers are divided by a constant; so is an operation that the
     criterion applies itself and that stands before it once more, a last operation whose range the
     targets lie out of (sigmoid for targets near 20), a criterion that takes logits or logarithms
-    and is given answers that add up to 1 in each row (probabilities), one of logarithms of
-    probabilities that comes below 0 (it was given logits), and logits that are mostly right and
-    stay too small to be sure, as cosines times a temperature do.
+    and is given answers that add up to 1 in each row (probabilities), one of logarithms that is
+    given those of another axis than the classes' (of the examples, or of the times), one of
+    logarithms of probabilities that comes below 0 (it was given logits), and logits that are mostly
+    right and stay too small to be sure, as cosines times a temperature do.
 
     Why it is bad
     -------------

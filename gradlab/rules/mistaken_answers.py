@@ -16,7 +16,9 @@ from gradlab.rules.yardsticks import (
     given_probabilities,
     largest_entropy,
     of_no_logarithms,
+    other_axis,
     outcomes,
+    over_other_axis,
     travelled,
     trend,
     window_size,
@@ -59,6 +61,12 @@ def mistaken(run: Run) -> str:
         return (
             f"{criterion} takes the logarithms of probabilities, and is given numbers above 0: it "
             f"came to {number(float(np.nanmin(ends)))}"
+        )
+    if any(over_other_axis(run, seed) for seed in range(run.replicates)):
+        axis, shape = other_axis(run), criterion_of(run).get("answer_shape")
+        return (
+            f"{criterion} takes the logarithms of probabilities over the classes, and is given "
+            f"those over axis {axis} of answers of shape {tuple(shape or ())}"
         )
     if repeated := repeated_operation(run):
         return f"{repeated} stands before {criterion}, which applies it itself"
@@ -110,6 +118,10 @@ def answer_remedies(run: Run) -> tuple[Remedy, ...]:
     if any(np.isfinite(of_no_logarithms(run, seed)) for seed in range(run.replicates)):
         name = str(criterion_of(run).get("name"))
         return (logarithm(name, "the criterion came below 0"),)
+    if any(over_other_axis(run, seed) for seed in range(run.replicates)):
+        words = "take log_softmax over the classes' axis: dim=1 for (examples, classes)"
+        evidence = f"the probabilities of axis {other_axis(run)} add up to 1"
+        return (Remedy("replace output operation", words, {"operation": "log_softmax"}, evidence),)
     if timid_seeds(run):
         words = (
             "make the answers larger: divide by the temperature instead of multiplying by it, or "

@@ -578,6 +578,25 @@ def test_probabilities_are_told_from_logits_and_logarithms(
     assert described(transform, criterion, target, *shape).get("answers") == expected
 
 
+@pytest.mark.parametrize(
+    ("transform", "criterion", "target", "shape", "expected"),
+    [
+        (lambda v: v.log_softmax(0), F.nll_loss, classes(), (N, CLASSES), 0),
+        (lambda v: (v.softmax(0) + 1e-8).log(), F.nll_loss, classes(), (N, CLASSES), 0),
+        (lambda v: v.log_softmax(1), F.nll_loss, classes(), (N, CLASSES), None),
+        (lambda v: v, F.nll_loss, classes(), (N, CLASSES), None),
+        (lambda v: v.log_softmax(0), F.cross_entropy, classes(), (N, CLASSES), None),
+        (lambda v: v.log_softmax(2), F.nll_loss, of_images(), (N, CLASSES, 5, 6), 2),
+        (lambda v: v.log_softmax(0), by_time, torch.ones(N, 2).long(), (7, N, 4), 0),
+        (lambda v: v.log_softmax(2), by_time, torch.ones(N, 2).long(), (7, N, 4), None),
+    ],
+)
+def test_logarithms_of_probabilities_over_another_axis_are_told(
+    transform, criterion, target, shape, expected
+):
+    assert described(transform, criterion, target, *shape).get("other_axis") == expected
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_the_best_constant_of_an_nll_loss_of_probabilities_is_the_most_frequent_class(reduction):
     model, target = answers(N, CLASSES), classes()

@@ -233,6 +233,15 @@ def test_a_ctc_loss_of_probabilities_has_learned_nothing_that_its_fall_could_tel
     assert actions(finding) == ["replace output operation"]
 
 
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, "warning"), (-0.1, "")])
+def test_what_probabilities_of_another_axis_lose_tells_nothing(factor, expected):
+    seen = np.linspace(4.2, 0.5, 60)[:, None]
+    steps = {"loss": 5 + factor * seen, "criterion_loss": seen, "output_gain": 1.0}
+    criterion = {"name": "nll_loss", "answer_shape": [64, 10], "other_axis": 0}
+    run = make_run(steps=steps, config={"criterion": criterion})
+    assert severity(run, "GL106") == expected
+
+
 def test_a_part_of_the_loss_may_come_below_0():
     """As logsumexp(z) + nll_loss(z, y), which is a cross-entropy."""
     loss = 2.3 * np.linspace(1, 0.1, 60)[:, None] ** 3

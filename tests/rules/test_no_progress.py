@@ -59,6 +59,12 @@ def test_a_score_outranks_the_loss(last, expected):
     assert fires(make_run(steps={"loss": 2.3, "score": score}), "GL402") == expected
 
 
+@pytest.mark.parametrize(("start", "expected"), [(0.1, False), (0.9, True)])
+def test_a_score_may_rise_within_the_first_iterations(start, expected):
+    score = np.where(np.arange(60) < 4, start, 0.9)[:, None]
+    assert fires(make_run(steps={"loss": 2.3, "score": score}), "GL402") == expected
+
+
 SHAPES = {"name": "mse_loss", "answer_shape": [64, 1], "target_shape": [64]}
 
 

@@ -13,6 +13,7 @@ from gradlab.rules.yardsticks.facts import (
     column,
     given_probabilities,
     objective,
+    other_axis,
     window_size,
 )
 from gradlab.rules.yardsticks.harm import (
@@ -40,6 +41,7 @@ from gradlab.rules.yardsticks.loss import (
     is_yardstick,
     loss_scale,
     of_no_logarithms,
+    over_other_axis,
     sign_flipped,
 )
 from gradlab.rules.yardsticks.outcome import (
@@ -77,7 +79,9 @@ __all__ = [
     "loss_scale",
     "objective",
     "of_no_logarithms",
+    "other_axis",
     "outcomes",
+    "over_other_axis",
     "severity",
     "sign_flipped",
     "stream_growth",

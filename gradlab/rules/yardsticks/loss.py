@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 
 from gradlab.rules.windows import WINDOW, finite_prefix, losses
-from gradlab.rules.yardsticks.facts import column, given_probabilities, objective
+from gradlab.rules.yardsticks.facts import column, given_probabilities, objective, other_axis
 from gradlab.rules.yardsticks.trends import CLEAR_FALL, ROUNDING, trend
 from gradlab.run import Run
 
@@ -86,6 +86,18 @@ def of_no_logarithms(run: Run, seed: int) -> float:
         return np.nan
     end = float(np.median(known[-max(1, len(known) // 4) :]))
     return end if end < LOWEST else np.nan
+
+
+def over_other_axis(run: Run, seed: int) -> bool:
+    """Whether a seed's criterion is given probabilities of the examples, or of the times, instead
+    of the classes. Such a loss compares with no constant's.
+
+    Only where it is what the steps make small.
+    """
+    seen = column(run, "criterion_loss")
+    if seen is None or other_axis(run) is None:
+        return False
+    return column(run, "loss") is None or logged_by_criterion(run, seen[:, seed], seed) is not None
 
 
 def sign_flipped(run: Run, seed: int) -> bool:

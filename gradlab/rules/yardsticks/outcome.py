@@ -20,9 +20,19 @@ from gradlab.rules.yardsticks.loss import (
     goes_against,
     is_yardstick,
     of_no_logarithms,
+    over_other_axis,
     sign_flipped,
 )
-from gradlab.rules.yardsticks.trends import CLEAR_FALL, NO_FALL, ROUNDING, SIGNIFICANT, Trend, trend
+from gradlab.rules.yardsticks.trends import (
+    AT_ONCE,
+    CLEAR_FALL,
+    NO_FALL,
+    ROUNDING,
+    SIGNIFICANT,
+    Trend,
+    fell_at_once,
+    trend,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -118,8 +128,11 @@ def _by_score(run: Run, seed: int, stop: int) -> Outcome | None:
         return None
     found = trend(-values, max(2, len(values) // 4))
     assert found is not None
-    words = f"the score went from {-found.first:.3g} to {-found.last:.3g}"
     beyond = found.fall > SIGNIFICANT * found.error and found.fall > ROUNDING * abs(found.last)
+    start = found.first
+    if not beyond and fell_at_once(-values, found):
+        beyond, start = True, float(np.median(-values[:AT_ONCE]))
+    words = f"the score went from {-start:.3g} to {-found.last:.3g}"
     return Outcome(LEARNED if beyond else NOT_LEARNED, words)
 
 
@@ -129,6 +142,8 @@ def _by_range(run: Run, seed: int, stop: int) -> Outcome | None:
     What ctc_loss is given instead makes its steps small or crooked, not always senseless: how
     little was learned nobody knows.
     """
+    if over_other_axis(run, seed):
+        return Outcome(UNKNOWN, "the answers are probabilities over another axis than the classes'")
     end = of_no_logarithms(run, seed)
     if not np.isfinite(end):
         return None
@@ -273,20 +288,10 @@ def _by_fall(run: Run, seed: int, stop: int) -> Outcome | None:
         return Outcome(
             UNKNOWN, "the loss tells nothing of what was learned", progress=found.progress
         )
-    if _fell_at_once(run, values, found):
+    # A step of L-BFGS runs the net up to twenty times: the first loss alone is that of the start.
+    first = 1 if run.config.get("optimizer") == "lbfgs" else AT_ONCE
+    if fell_at_once(values, found, first):
         words = "the loss fell at once and stayed there, and no baseline tells how low that is"
         return Outcome(UNKNOWN, words, progress=found.progress)
     state = SLOW if found.progress >= NO_FALL or found.falls_still else NOT_LEARNED
     return Outcome(state, words, progress=found.progress)
-
-
-def _fell_at_once(run: Run, values: Array, found: Trend) -> bool:
-    """Whether the loss fell clearly, but so fast that the first window shows nothing of it.
-
-    A net may learn in ten iterations; or it may only leave a bad start for the constant answer.
-    """
-    known = values[np.isfinite(values)]
-    # A step of L-BFGS runs the net up to twenty times: the first loss alone is that of the start.
-    first = 1 if run.config.get("optimizer") == "lbfgs" else 5
-    fall = float(np.median(known[:first])) - found.last
-    return fall > max(CLEAR_FALL * found.scatter, ROUNDING * abs(found.last))

@@ -18,6 +18,7 @@ NO_FALL = 1.0
 SIGNIFICANT = 3.0
 ROUNDING = 1e-6  # of the loss's size: float32 keeps seven digits
 FALLING = 0.15  # of the second half's fall that must lie in the last quarter
+AT_ONCE = 5  # values that are a start, where a net learned within a window
 SHORTEST = 5  # values in a window
 
 
@@ -93,6 +94,16 @@ def trend(values: Array, size: int = WINDOW) -> Trend | None:
     # sigma sqrt(2 / n).
     error = scatter / 0.954 * float(np.sqrt(2 / size))
     return Trend(_middle_mean(known[:size]), last, scatter, error, half - last, later - last)
+
+
+def fell_at_once(values: Array, found: Trend, first: int = AT_ONCE) -> bool:
+    """Whether a series fell clearly, but so fast that the first window shows nothing of it.
+
+    A net may learn in ten iterations; of a loss, it may also only leave a bad start for the
+    constant answer.
+    """
+    start = float(np.median(values[np.isfinite(values)][:first]))
+    return start - found.last > max(CLEAR_FALL * found.scatter, ROUNDING * abs(found.last))
 
 
 def _around(values: Array, middle: int, size: int) -> float:

@@ -1,6 +1,8 @@
-"""Whether a criterion that asks for logits or for logarithms is given probabilities."""
+"""Whether a criterion that asks for logits, or for logarithms of probabilities, is given those."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,10 @@ from gradlab.adapters.torch.measure.arrays import array_of
 # above 0: neither adds up to 1 in every row.
 CLASSES = {"cross_entropy": 1, "nll_loss": 1, "kl_div": -1, "ctc_loss": -1}
 ROWS = 64  # that are looked at: no few logits add up to 1 by chance in each
+OF_LOGARITHMS = ("nll_loss", "ctc_loss")  # whose classes lie on a known axis
+ENTRIES = 1 << 14  # of which exponentials are taken
+EPSILON = 0.01  # log(p + 1e-3) of ten classes
+MOST = 0.5  # of the rows
 ROUNDING = 16  # units in the last place: a softmax rounds each entry, and their sum
 
 
@@ -40,3 +46,35 @@ def are_probabilities(name: str, answer: Tensor) -> Tensor | bool | None:
         return bool((np.abs(total - 1) <= near).all())
     total = part.double().sum(dim=axis)
     return (part >= 0).all() & ((total - 1).abs() <= near).all()
+
+
+def other_axis(name: str, answer: Tensor) -> Tensor | int | None:
+    """Return the axis over which answers are logarithms of probabilities, if not the classes'; -1
+    where there is none.
+
+    None where the criterion asks for no such logarithms, or where its classes may lie on any axis
+    (kl_div). Looked at where there are few enough answers.
+    """
+    if name not in OF_LOGARITHMS or not answer.is_floating_point() or answer.ndim < 2:
+        return None
+    if not 0 < answer.numel() <= ENTRIES:
+        return None
+    classes = CLASSES[name] % answer.ndim
+    axes = [axis for axis in range(answer.ndim) if axis != classes and answer.shape[axis] > 1]
+    if answer.device.type == "cpu":
+        with np.errstate(all="ignore"):
+            shares = np.exp(array_of(answer.detach()).astype(np.float64))
+            if _far(shares.sum(axis=classes)).mean() < MOST:
+                return -1
+            return next((axis for axis in axes if not _far(shares.sum(axis=axis)).any()), -1)
+    exponentials = answer.detach().double().exp()
+    wrong = _far(exponentials.sum(dim=classes)).double().mean() >= MOST
+    found = torch.full((), -1, device=answer.device)
+    for axis in reversed(axes):
+        found = torch.where(wrong & ~_far(exponentials.sum(dim=axis)).any(), axis, found)
+    return found
+
+
+def _far(totals: Any) -> Any:
+    """Where totals are not 1, beyond what an epsilon inside a logarithm adds."""
+    return abs(totals - 1) > EPSILON

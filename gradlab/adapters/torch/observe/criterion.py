@@ -43,6 +43,8 @@ class Call:
         See `exchanged.right_share`.
     chances : Tensor, bool or None
         Whether the answers are probabilities; None where no criterion minds.
+    other_axis : Tensor, int or None
+        See `chances.other_axis`.
     heads : frozenset of int
         The parameters of the last trainable map before it, once `backward` has shown them.
     number : int
@@ -67,6 +69,7 @@ class Call:
     fit: Tensor | None = None
     right: Tensor | None = None
     chances: Tensor | bool | None = None
+    other_axis: Tensor | int | None = None
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
     number: int = field(default_factory=itertools.count().__next__)
@@ -99,7 +102,8 @@ class Criterion:
         self._pools: dict[Any, Pool | None] = {}
         self._calls: list[Call] = []
         self._latest: dict[str, Any] | None = None
-        self._chances: Tensor | bool | None = None  # of the call that `_latest` describes
+        # Of the call that `_latest` describes: its `chances` and its `other_axis`.
+        self._given: tuple[Tensor | bool | None, Tensor | int | None] = None, None
 
     def attach(self, iteration: int) -> None:
         """Begin an iteration."""
@@ -131,7 +135,7 @@ class Criterion:
                 call.pooled = True
                 self._pool(call)
         if calls:
-            self._latest, self._chances = _described(calls), calls[-1].chances
+            self._latest, self._given = _described(calls), _given(calls)
         if len(tasks) != 1:
             return {}
         result: dict[str, Tensor | float] = {}
@@ -170,14 +174,18 @@ class Criterion:
     def describe(self) -> dict[str, Any] | None:
         """Return name, reduction and shapes of the last criterion, or None where none was seen.
 
-        Where it was given probabilities and asks for something else, that is said.
+        Where it was given probabilities and asks for something else, that is said; and so is
+        the axis over which answers are probabilities, where it is not the classes'.
         """
-        known, chances = self._latest, self._chances
+        known, (chances, axis) = self._latest, self._given
         if self._calls:
-            known, chances = _described(self._calls), self._calls[-1].chances
-        if known is None or chances is None or not bool(chances):
-            return known
-        return known | {"answers": "probabilities"}
+            known, (chances, axis) = _described(self._calls), _given(self._calls)
+        if known is None:
+            return None
+        if chances is not None and bool(chances):
+            return known | {"answers": "probabilities"}
+        other = -1 if axis is None else int(axis)
+        return known if other < 0 else known | {"other_axis": other}
 
     def _pool(self, call: Call) -> None:
         if call.task not in self._pools:
@@ -194,6 +202,10 @@ def _summed(values: Sequence[Any]) -> Any:
     device = next((each.device for each in values if isinstance(each, Tensor)), None)
     moved = [each.to(device) if isinstance(each, Tensor) else each for each in values]
     return sum(moved[1:], moved[0])
+
+
+def _given(calls: Sequence[Call]) -> tuple[Tensor | bool | None, Tensor | int | None]:
+    return calls[-1].chances, calls[-1].other_axis
 
 
 def _described(calls: Sequence[Call]) -> dict[str, Any]:
