@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.held_out import apart_from_the_start
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, standardize_inputs
 from gradlab.rules.windows import finite_prefix
@@ -26,7 +27,8 @@ class EvaluationGap(Rule):
     Compares the loss of the same batch in training mode and in evaluation mode (`evaluation_loss`),
     over the last measurements. Dropout makes the evaluation's loss smaller; a loss that is much
     larger there comes of averages that do not fit the batches: BatchNorm's running mean and
-    variance.
+    variance. Held-out losses that the user logs, and that all stand above twice what the training
+    began with, from before anything was learned, come of data that are prepared otherwise.
 
     Why it is bad
     -------------
@@ -36,7 +38,8 @@ class EvaluationGap(Rule):
     Example
     -------
     BatchNorm with momentum 0.01 and inputs of mean 50: after 45 steps the running averages are
-    still near their start; the training loss is 0.01, the same batch in evaluation mode 1e5.
+    still near their start; the training loss is 0.01, the same batch in evaluation mode 1e5. Or:
+    training inputs are standardized, held-out inputs are not.
 
     What to try
     -----------
@@ -78,8 +81,10 @@ class EvaluationGap(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the last quarter of the measurements, three at least."""
         evaluated = column(run, "evaluation_loss")
-        if evaluated is None:
-            return None
+        found = None if evaluated is None else self._of_modes(run, evaluated)
+        return found or self._of_data(run)
+
+    def _of_modes(self, run: Run, evaluated: Array) -> Finding | None:
         trained = column(run, "evaluation_train_loss")
         if trained is None:
             trained = column(run, "loss")
@@ -96,6 +101,44 @@ class EvaluationGap(Rule):
         if not hits.which:
             return None
         return self._finding(run, hits, rows)
+
+    def _of_data(self, run: Run) -> Finding | None:
+        """Judge held-out losses that stand above the training's start, all of them."""
+        prefix = finite_prefix(run)
+        times = float(self.limit("times"))
+        apart = [
+            apart_from_the_start(run, seed, int(stop), times) for seed, stop in enumerate(prefix)
+        ]
+        hits = Hits(np.array([[each is not None] for each in apart]))
+        if not hits.which:
+            return None
+        found = [each for each in apart if each is not None]
+        lowest = float(np.median([each.lowest for each in found]))
+        start = float(np.median([each.start for each in found]))
+        evidence = "the held-out loss was so large before anything was learned"
+        return self.finding(
+            hits,
+            Window(min(each.first for each in found), int(prefix[hits.which].max())),
+            layers=(),
+            value=lowest / start,
+            limit=times,
+            severity=WARNING,
+            message=f"Held-out data are not prepared as the training's{seeds(hits.replicates)}: "
+            f"their loss is {number(lowest)} at best, from the first value on, where the training "
+            f"began at {number(start)}; an untrained net tells no example from another.",
+            remedies=(
+                Remedy(
+                    "prepare alike",
+                    "bring held-out inputs and targets to the model by the same steps as the "
+                    "training's: the same mean and deviation, the same order of axes and classes",
+                    {},
+                    evidence,
+                ),
+            ),
+            columns=("activation_rms",),
+            confidence="medium",
+            evidence=evidence,
+        )
 
     def _late(self, evaluated: Array, trained: Array) -> tuple[float, float, float]:
         """Return both losses where they differ least of the last measurements, and the first's row.

@@ -97,3 +97,35 @@ def test_without_running_averages_the_models_own_code_is_looked_at(config, expec
     finding = found(evaluated(late(1e5), config=config), "GL405")
     assert actions(finding)[: len(expected)] == expected
     assert ("BatchNorm" in finding.message) == (expected != ["align modes"])
+
+
+FALLING = BASELINE * np.exp(-np.arange(ROWS) / 30)
+
+
+def held_out(first, last, begins=0):
+    """A run that learns, with held-out losses from iteration `begins` on at every tenth."""
+    losses = np.full(ROWS, np.nan)
+    rows = np.arange(begins, ROWS, 10)
+    losses[rows] = np.linspace(first, last, len(rows))
+    training = wavering(FALLING, ROWS, scatter=0.01)
+    return make_run(ROWS, steps={"loss": training, "validation_loss": losses[:, None]})
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "begins", "expected"),
+    [
+        (2.01 * BASELINE, 4 * BASELINE, 0, True),
+        (1.99 * BASELINE, 4 * BASELINE, 0, False),
+        (100.0, 51.0, 0, True),
+        (100.0, 30.0, 0, False),  # it gains as the training does: in other units
+        (100.0, 200.0, 40, False),  # the training examples may be known by heart by then
+    ],
+)
+def test_held_out_losses_above_the_trainings_start_from_the_first_on_are_of_other_data(
+    first, last, begins, expected
+):
+    assert fires(held_out(first, last, begins), "GL405") == expected
+
+
+def test_data_of_another_kind_are_to_be_prepared_alike():
+    assert actions(found(held_out(100.0, 100.0), "GL405")) == ["prepare alike"]
