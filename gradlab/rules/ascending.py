@@ -10,6 +10,7 @@ import numpy as np
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
+from gradlab.rules.score_falls import fallen_score
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
@@ -32,8 +33,9 @@ class Ascending(Rule):
     Looks at s = <G, W_before - W_after>, the fall of the loss that an update makes to first order.
     Negative in three of four iterations measured, while the loss rises, means that the steps climb.
     So does a learning rate below 0, from the iteration on at which a schedule takes it there; and a
-    logged loss that is its criterion with the sign flipped, and falls. Not judged where the loss is
-    to be maximized (`objective="maximize"`).
+    logged loss that is its criterion with the sign flipped, and falls; and so does a logged score
+    that falls below its start, while steps of usual size do not raise the loss. Not judged where
+    the loss is to be maximized (`objective="maximize"`).
 
     Why it is bad
     -------------
@@ -42,7 +44,8 @@ class Ascending(Rule):
 
     Example
     -------
-    `maximize=True`, a learning rate below 0, or `(-loss).backward()` where the loss is to fall.
+    `maximize=True`, a learning rate below 0, or `(-loss).backward()` where the loss is to fall; a
+    policy gradient without its minus.
 
     What to try
     -----------
@@ -95,7 +98,7 @@ class Ascending(Rule):
             return None
         descent = column(run, "expected_decrease")
         assert descent is not None
-        found = self._below_zero(run) or self._flipped(run)
+        found = self._below_zero(run) or self._flipped(run) or self._against_score(run)
         if found is not None:
             return found
         shares = np.zeros(run.replicates)
@@ -149,6 +152,28 @@ class Ascending(Rule):
             remedies=_remedies(run),
             columns=("grad_norm",),
             confidence="high",
+            evidence=evidence,
+        )
+
+    def _against_score(self, run: Run) -> Finding | None:
+        """Judge a score that falls by steps that make the loss small."""
+        told = [fallen_score(run, seed, int(stop)) for seed, stop in enumerate(finite_prefix(run))]
+        hits = Hits(np.array([[bool(words)] for words in told]))
+        if not hits.which:
+            return None
+        evidence = told[hits.which[0]]
+        return self.finding(
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            layers=(),
+            value=-1.0,
+            limit=0.0,
+            severity=severity(run, hits.which, harmless=WARNING),
+            message=f"The steps go against the score{seeds(hits.replicates)}: {evidence}, and the "
+            "loss did not rise. The loss has the wrong sign, or rewards what the score does not.",
+            remedies=(_match_score(evidence),),
+            columns=("grad_norm",),
+            confidence="medium",
             evidence=evidence,
         )
 
@@ -207,6 +232,16 @@ def _end_schedule(evidence: str) -> Remedy:
         "stretch schedule",
         "end the schedule at 0 or above: give it the run's own length, or put max(rate, 0) around "
         "what it returns",
+        {},
+        evidence,
+    )
+
+
+def _match_score(evidence: str) -> Remedy:
+    return Remedy(
+        "flip the sign",
+        "look for a flipped sign in the loss: -(log_prob * advantage).mean(), 1 - dice; or log "
+        "a score that is higher where the net is better",
         {},
         evidence,
     )

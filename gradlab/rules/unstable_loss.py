@@ -9,12 +9,14 @@ import numpy as np
 from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import lower_learning_rate, remedy, warm_up
+from gradlab.rules.unshuffled import SHUFFLE, alike_within_batches, shuffle
 from gradlab.rules.windows import WINDOW, finite_prefix, losses, windows
 from gradlab.rules.wording import during, number, seeds
 from gradlab.rules.yardsticks import (
     batch_size,
     constant_level,
     constant_loss,
+    failed,
     hardly_moved,
     is_yardstick,
     severity,
@@ -22,6 +24,8 @@ from gradlab.rules.yardsticks import (
 from gradlab.run import Run
 
 Array = np.ndarray
+
+OF_SORTED_DATA = ("GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL304")
 
 
 class UnstableLoss(Rule):
@@ -35,7 +39,9 @@ class UnstableLoss(Rule):
     more, while it swings by half a unit, the training is thrown back again and again: an error
     where nothing is learned, else a note. A loss that is high and still is not meant, nor one that
     falls from a bad start, nor one that is no yardstick: with moving targets, or around 0. Where
-    the weights hardly moved, no step threw anything back: batches differ, and no more.
+    the weights hardly moved, no step threw anything back: batches differ, and no more. Where
+    nothing is learned and the targets within a batch are far more alike than those of different
+    batches, nobody shuffled the examples: each batch undoes the one before.
 
     Why it is bad
     -------------
@@ -44,7 +50,8 @@ class UnstableLoss(Rule):
 
     Example
     -------
-    Learning rate 1 on a deep tanh net: the loss goes to 7, back to 2, and up again.
+    Learning rate 1 on a deep tanh net: the loss goes to 7, back to 2, and up again. Or: images that
+    come sorted by their class.
 
     What to try
     -----------
@@ -87,6 +94,14 @@ class UnstableLoss(Rule):
     }
     explains = ("GL402",)
 
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """Data that nobody shuffled explain whatever their swings do to the layers."""
+        return (*self.explains, *OF_SORTED_DATA) if self.is_cause(finding) else self.explains
+
+    def is_cause(self, finding: Finding) -> bool:
+        """Whether the order of the data throws the loss about: no layer can."""
+        return any(each.action == SHUFFLE for each in finding.remedies)
+
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window of each replicate."""
         skip, examples = int(self.limit("skip")), int(self.limit("examples"))
@@ -108,13 +123,15 @@ class UnstableLoss(Rule):
                     spans[k] = Window(skip + window.start, skip + window.stop)
         hits = Hits((shares >= self.limit("often"))[:, None])
         if not hits.which:
-            return None
+            return self._unshuffled(run)
         worst = max(hits.which, key=lambda k: shares[k])
         window = spans[worst]
         part = smooth[window.start : window.stop, worst]
+        told = alike_within_batches(run, worst, int(prefix[worst]))
+        shuffled = (shuffle(told),) if told else ()
         return self.finding(
             hits,
-            window,
+            Window(0, window.stop) if told else window,
             severity=severity(run, hits.which, harmless=NOTE),
             layers=(),
             value=float(shares[worst]),
@@ -122,8 +139,10 @@ class UnstableLoss(Rule):
             message=f"The loss is unstable{seeds(hits.replicates)}: {during(run, window)} it "
             f"swings between {number(float(part.min()))} and {number(float(part.max()))} and "
             f"stands above {number(float(bounds[worst]))}, far over what it began with, in "
-            f"{100 * shares[worst]:.0f} % of them (limit {100 * self.limit('often'):.0f} %).",
+            f"{100 * shares[worst]:.0f} % of them (limit {100 * self.limit('often'):.0f} %)"
+            f"{'; ' * bool(told)}{told}.",
             remedies=(
+                *shuffled,
                 lower_learning_rate(run, 3),
                 warm_up(run),
                 remedy(
@@ -132,6 +151,32 @@ class UnstableLoss(Rule):
                 ),
             ),
             columns=("update_ratio", "grad_norm"),
+        )
+
+    def _unshuffled(self, run: Run) -> Finding | None:
+        """Judge seeds that learned nothing from batches of one kind each."""
+        prefix, lost = finite_prefix(run), failed(run) & ~hardly_moved(run)
+        told = [
+            alike_within_batches(run, seed, int(stop)) if lost[seed] else ""
+            for seed, stop in enumerate(prefix)
+        ]
+        hits = Hits(np.array([[bool(words)] for words in told]))
+        if not hits.which:
+            return None
+        words = told[hits.which[0]]
+        return self.finding(
+            hits,
+            Window(0, int(prefix[hits.which].max())),
+            severity=severity(run, hits.which, harmless=NOTE),
+            layers=(),
+            value=np.nan,
+            limit=self.limit("often"),
+            message=f"Each batch undoes the one before{seeds(hits.replicates)}: {words}. The "
+            "examples come in the order of their targets.",
+            remedies=(shuffle(words),),
+            columns=("grad_norm",),
+            confidence="high",
+            evidence=words,
         )
 
     def _bound(self, run: Run, loss: Array, seed: int) -> tuple[float, float]:

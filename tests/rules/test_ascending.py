@@ -123,3 +123,31 @@ def test_the_finding_says_whose_sign_is_flipped():
 
 def test_climbing_that_is_declared_is_no_flipped_sign():
     assert not fires(flipped(objective="maximize"), "GL310")
+
+
+def scored(first, last, *, loss=(-1.0, 1.0), ratio=0.01):
+    """A run whose score goes from one value to another, and whose loss tells nothing by default."""
+    score = wavering(np.where(np.arange(60) < 8, first, last), scatter=0.1)
+    tossed = np.where(np.arange(60) % 2, *loss)[:, None]
+    steps = {"score": score, "loss": tossed, "expected_decrease": 0.1}
+    return make_run(steps=steps, update_ratio=ratio)
+
+
+@pytest.mark.parametrize(("last", "expected"), [(0.6, True), (0.8, False), (2.0, False)])
+def test_a_score_that_falls_below_its_start_goes_against_what_is_meant(last, expected):
+    """By more than three times its scatter of 0.1."""
+    assert fires(scored(1.0, last), "GL310") == expected
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [({"loss": (2.0, 2.0)}, True), ({"ratio": 0.21}, False)],
+)
+def test_too_large_steps_ruin_a_score_whatever_their_sign(details, expected):
+    assert fires(scored(1.0, 0.0, **details), "GL310") == expected
+
+
+def test_a_loss_that_rises_while_the_score_falls_is_no_flipped_sign():
+    run = scored(1.0, 0.0)
+    steps = {"score": run.step("score"), "loss": np.linspace(1, 3, 60)[:, None]}
+    assert not fires(make_run(steps=steps | {"expected_decrease": 0.1}), "GL310")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.rules.runs import fires, found, make_run, severity
+from gradlab.diagnosis import registry
+from tests.rules.runs import BASELINE, LEARNED, actions, fires, found, make_run, severity
 
 BLIND = {"baseline_loss": None}
 
@@ -81,3 +82,47 @@ def test_a_loss_with_moving_targets_is_not_unstable():
 def test_where_the_weights_hardly_moved_no_step_threw_the_loss_back(ratio, expected):
     """160 steps of 2e-4 are 3 % of the weights' length: batches differ, and no more."""
     assert fires(swinging(3.5, 2, update_ratio=ratio), "GL401") == expected
+
+
+CLASSES = {"name": "cross_entropy"}
+NUMBERS = {"name": "mse_loss"}
+
+
+def of_batches(criterion, loss=BASELINE, examples=64, **columns):
+    """A run that knows the targets of its batches."""
+    steps = {"loss": loss, "examples": examples} | columns
+    return make_run(60, steps=steps, config={"criterion": criterion})
+
+
+def entropy(first):
+    return np.where(np.arange(60) == 0, first, 2.0)[:, None]
+
+
+@pytest.mark.parametrize(("first", "expected"), [(0.99, ["shuffle"]), (1.01, [])])
+def test_a_first_batch_of_half_the_entropy_of_all_was_not_drawn_by_chance(first, expected):
+    finding = registry()["GL401"].judge(of_batches(CLASSES, criterion_baseline=entropy(first)))
+    assert [each for found in [finding] if found for each in actions(found)] == expected
+
+
+@pytest.mark.parametrize(("within", "expected"), [(0.9, True), (1.1, False)])
+def test_means_that_scatter_as_far_as_the_examples_of_a_batch_are_no_chance(within, expected):
+    """Means of -1 and 1 have the deviation 1.48 by their median distance: 2.2 of 2.2 + 1.48^2."""
+    means = np.where(np.arange(60) % 2, 1.0, -1.0)[:, None]
+    size = np.sqrt(1 + (1.48 * within) ** 2)
+    assert fires(of_batches(NUMBERS, target_mean=means, target_rms=size), "GL401") == expected
+
+
+@pytest.mark.parametrize(("examples", "expected"), [(15, False), (16, True)])
+def test_of_small_batches_chance_leaves_out_classes(examples, expected):
+    run = of_batches(CLASSES, examples=examples, criterion_baseline=entropy(0.0))
+    assert fires(run, "GL401") == expected
+
+
+def test_sorted_data_that_are_learned_all_the_same_are_nothing():
+    run = of_batches(CLASSES, LEARNED["loss"], criterion_baseline=entropy(0.0))
+    assert not fires(run, "GL401")
+
+
+def test_no_layer_explains_the_order_of_the_data():
+    run = of_batches(CLASSES, criterion_baseline=entropy(0.0))
+    assert registry()["GL401"].is_cause(found(run, "GL401"))
