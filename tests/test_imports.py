@@ -43,9 +43,10 @@ SHARED = (
     "rules.step_size rules.windows rules.wording rules.yardsticks rules.yardsticks.*"
 )
 RULE = (
-    "activations errors measures rules.carried_away rules.cause rules.mistaken_answers rules.pulls "
-    "rules.origin rules.output_range rules.thrown_out rules.uneven_rates run statistics theory "
-    + SHARED
+    "activations errors measures rules.carried_away rules.cause rules.held_out "
+    "rules.largest_feature rules.mistaken_answers rules.pulls rules.origin rules.output_range "
+    "rules.score_falls rules.target_range rules.thrown_out rules.uneven_rates rules.unshuffled "
+    "run statistics theory " + SHARED
 )
 
 # The longest key that a module's name starts with is its room.

@@ -16,7 +16,6 @@ from gradlab.rules.yardsticks import (
     given_probabilities,
     largest_entropy,
     of_no_logarithms,
-    other_axis,
     outcomes,
     over_other_axis,
     travelled,
@@ -63,10 +62,10 @@ def mistaken(run: Run) -> str:
             f"came to {number(float(np.nanmin(ends)))}"
         )
     if any(over_other_axis(run, seed) for seed in range(run.replicates)):
-        axis, shape = other_axis(run), criterion_of(run).get("answer_shape")
         return (
             f"{criterion} takes the logarithms of probabilities over the classes, and is given "
-            f"those over axis {axis} of answers of shape {tuple(shape or ())}"
+            "those over another axis: no row of answers adds up to 1, and the total of each class "
+            "is the same whole number"
         )
     if repeated := repeated_operation(run):
         return f"{repeated} stands before {criterion}, which applies it itself"
@@ -120,7 +119,7 @@ def answer_remedies(run: Run) -> tuple[Remedy, ...]:
         return (logarithm(name, "the criterion came below 0"),)
     if any(over_other_axis(run, seed) for seed in range(run.replicates)):
         words = "take log_softmax over the classes' axis: dim=1 for (examples, classes)"
-        evidence = f"the probabilities of axis {other_axis(run)} add up to 1"
+        evidence = "the totals of the classes are one whole number, those of the rows are not 1"
         return (Remedy("replace output operation", words, {"operation": "log_softmax"}, evidence),)
     if timid_seeds(run):
         words = (

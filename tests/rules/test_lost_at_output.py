@@ -237,7 +237,7 @@ def test_a_ctc_loss_of_probabilities_has_learned_nothing_that_its_fall_could_tel
 def test_what_probabilities_of_another_axis_lose_tells_nothing(factor, expected):
     seen = np.linspace(4.2, 0.5, 60)[:, None]
     steps = {"loss": 5 + factor * seen, "criterion_loss": seen, "output_gain": 1.0}
-    criterion = {"name": "nll_loss", "answer_shape": [64, 10], "other_axis": 0}
+    criterion = {"name": "nll_loss", "answers": "probabilities of another axis"}
     run = make_run(steps=steps, config={"criterion": criterion})
     assert severity(run, "GL106") == expected
 

@@ -13,7 +13,6 @@ from gradlab.rules.yardsticks.facts import (
     column,
     given_probabilities,
     objective,
-    other_axis,
     window_size,
 )
 from gradlab.rules.yardsticks.harm import (
@@ -79,7 +78,6 @@ __all__ = [
     "loss_scale",
     "objective",
     "of_no_logarithms",
-    "other_axis",
     "outcomes",
     "over_other_axis",
     "severity",

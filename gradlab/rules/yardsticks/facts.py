@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.errors import is_number
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.windows import WINDOW
 from gradlab.run import Run
@@ -46,15 +45,6 @@ def given_probabilities(run: Run) -> str:
     if not isinstance(given, dict) or given.get("answers") != "probabilities":
         return ""
     return str(given.get("name"))
-
-
-def other_axis(run: Run) -> int | None:
-    """Return the axis over which the probabilities add up to 1 whose logarithms a criterion was
-    given; None where it is that of the classes, or where nothing tells.
-    """
-    given = run.config.get("criterion")
-    axis = given.get("other_axis") if isinstance(given, dict) else None
-    return int(axis) if is_number(axis) else None
 
 
 def objective(run: Run) -> str:

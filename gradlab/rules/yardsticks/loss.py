@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 
 from gradlab.rules.windows import WINDOW, finite_prefix, losses
-from gradlab.rules.yardsticks.facts import column, given_probabilities, objective, other_axis
+from gradlab.rules.yardsticks.facts import column, given_probabilities, objective
 from gradlab.rules.yardsticks.trends import CLEAR_FALL, ROUNDING, trend
 from gradlab.run import Run
 
@@ -18,6 +18,7 @@ STARTING = 10  # iterations that are a run's start
 # Criteria of logarithms of probabilities, never above 0. Targets that add up to s give
 # kl_div no less than s ln s, which is nowhere below -1/e; nll_loss and ctc_loss none below 0.
 OF_LOGARITHMS = ("nll_loss", "kl_div", "ctc_loss")
+OTHER_AXIS = "probabilities of another axis"
 LOWEST = -float(np.exp(-1))
 # Every rule asks for them; a Run is frozen, so they never change.
 _scales: weakref.WeakKeyDictionary[Run, Array] = weakref.WeakKeyDictionary()
@@ -94,8 +95,8 @@ def over_other_axis(run: Run, seed: int) -> bool:
 
     Only where it is what the steps make small.
     """
-    seen = column(run, "criterion_loss")
-    if seen is None or other_axis(run) is None:
+    given, seen = run.config.get("criterion"), column(run, "criterion_loss")
+    if seen is None or not isinstance(given, dict) or given.get("answers") != OTHER_AXIS:
         return False
     return column(run, "loss") is None or logged_by_criterion(run, seen[:, seed], seed) is not None
 

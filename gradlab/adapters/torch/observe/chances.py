@@ -48,33 +48,32 @@ def are_probabilities(name: str, answer: Tensor) -> Tensor | bool | None:
     return (part >= 0).all() & ((total - 1).abs() <= near).all()
 
 
-def other_axis(name: str, answer: Tensor) -> Tensor | int | None:
-    """Return the axis over which answers are logarithms of probabilities, if not the classes'; -1
-    where there is none.
+def over_other_axis(name: str, answer: Tensor) -> Tensor | bool | None:
+    """Return whether answers are logarithms of probabilities over another axis than the classes'.
 
-    None where the criterion asks for no such logarithms, or where its classes may lie on any axis
-    (kl_div). Looked at where there are few enough answers.
+    A softmax over n of R examples, positions or times gives each class a total of R / n over all
+    of them, whatever the net answers; one over the classes gives each row a total of 1. None where
+    the criterion asks for no such logarithms, or where its classes may lie on any axis (kl_div).
     """
     if name not in OF_LOGARITHMS or not answer.is_floating_point() or answer.ndim < 2:
         return None
-    if not 0 < answer.numel() <= ENTRIES:
-        return None
     classes = CLASSES[name] % answer.ndim
-    axes = [axis for axis in range(answer.ndim) if axis != classes and answer.shape[axis] > 1]
+    if answer.shape[classes] < 2 or not answer.shape[classes] < answer.numel() <= ENTRIES:
+        return None
     if answer.device.type == "cpu":
         with np.errstate(all="ignore"):
-            shares = np.exp(array_of(answer.detach()).astype(np.float64))
-            if _far(shares.sum(axis=classes)).mean() < MOST:
-                return -1
-            return next((axis for axis in axes if not _far(shares.sum(axis=axis)).any()), -1)
-    exponentials = answer.detach().double().exp()
-    wrong = _far(exponentials.sum(dim=classes)).double().mean() >= MOST
-    found = torch.full((), -1, device=answer.device)
-    for axis in reversed(axes):
-        found = torch.where(wrong & ~_far(exponentials.sum(dim=axis)).any(), axis, found)
-    return found
+            logarithms = array_of(answer.detach()).astype(np.float64)
+            shares = np.moveaxis(np.exp(logarithms), classes, -1).reshape(-1, answer.shape[classes])
+            if _far(shares.sum(axis=1), 1).mean() < MOST:
+                return False
+            totals = shares.sum(axis=0)
+            return bool(totals[0] > 0.5 and not _far(totals, totals[0].round()).any())
+    shares = answer.detach().double().exp().movedim(classes, -1).flatten(end_dim=-2)
+    totals = shares.sum(dim=0)
+    wrong = _far(shares.sum(dim=1), 1).double().mean() >= MOST
+    return wrong & (totals[0] > 0.5) & ~_far(totals, totals[0].round()).any()
 
 
-def _far(totals: Any) -> Any:
-    """Where totals are not 1, beyond what an epsilon inside a logarithm adds."""
-    return abs(totals - 1) > EPSILON
+def _far(totals: Any, expected: Any) -> Any:
+    """Where totals are not as expected, beyond what an epsilon inside a logarithm adds."""
+    return abs(totals - expected) > EPSILON * expected

@@ -43,8 +43,8 @@ class Call:
         See `exchanged.right_share`.
     chances : Tensor, bool or None
         Whether the answers are probabilities; None where no criterion minds.
-    other_axis : Tensor, int or None
-        See `chances.other_axis`.
+    other_axis : Tensor, bool or None
+        See `chances.over_other_axis`.
     heads : frozenset of int
         The parameters of the last trainable map before it, once `backward` has shown them.
     number : int
@@ -69,7 +69,7 @@ class Call:
     fit: Tensor | None = None
     right: Tensor | None = None
     chances: Tensor | bool | None = None
-    other_axis: Tensor | int | None = None
+    other_axis: Tensor | bool | None = None
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
     number: int = field(default_factory=itertools.count().__next__)
@@ -103,7 +103,7 @@ class Criterion:
         self._calls: list[Call] = []
         self._latest: dict[str, Any] | None = None
         # Of the call that `_latest` describes: its `chances` and its `other_axis`.
-        self._given: tuple[Tensor | bool | None, Tensor | int | None] = None, None
+        self._given: tuple[Tensor | bool | None, Tensor | bool | None] = None, None
 
     def attach(self, iteration: int) -> None:
         """Begin an iteration."""
@@ -174,8 +174,8 @@ class Criterion:
     def describe(self) -> dict[str, Any] | None:
         """Return name, reduction and shapes of the last criterion, or None where none was seen.
 
-        Where it was given probabilities and asks for something else, that is said; and so is
-        the axis over which answers are probabilities, where it is not the classes'.
+        Where it was given probabilities and asks for something else, or logarithms of those of
+        another axis than the classes', that is said.
         """
         known, (chances, axis) = self._latest, self._given
         if self._calls:
@@ -184,8 +184,9 @@ class Criterion:
             return None
         if chances is not None and bool(chances):
             return known | {"answers": "probabilities"}
-        other = -1 if axis is None else int(axis)
-        return known if other < 0 else known | {"other_axis": other}
+        if axis is not None and bool(axis):
+            return known | {"answers": "probabilities of another axis"}
+        return known
 
     def _pool(self, call: Call) -> None:
         if call.task not in self._pools:
@@ -204,7 +205,7 @@ def _summed(values: Sequence[Any]) -> Any:
     return sum(moved[1:], moved[0])
 
 
-def _given(calls: Sequence[Call]) -> tuple[Tensor | bool | None, Tensor | int | None]:
+def _given(calls: Sequence[Call]) -> tuple[Tensor | bool | None, Tensor | bool | None]:
     return calls[-1].chances, calls[-1].other_axis
 
 

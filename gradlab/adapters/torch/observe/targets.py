@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gradlab.adapters.torch.observe import constant
-from gradlab.adapters.torch.observe.chances import are_probabilities, other_axis
+from gradlab.adapters.torch.observe.chances import are_probabilities, over_other_axis
 from gradlab.adapters.torch.observe.constant import Frequencies, Moments, Pool, Sample
 from gradlab.adapters.torch.observe.criterion import Call
 from gradlab.adapters.torch.observe.exchanged import own_over_exchanged, right_share
@@ -60,7 +60,7 @@ def read(
             pool=targets.pool,
             place=place,
             chances=are_probabilities(name, answer),
-            other_axis=other_axis(name, answer),
+            other_axis=over_other_axis(name, answer),
         )
         if isinstance(call.pool, Frequencies) and name in OF_LOGARITHMS:
             call.pool.as_shares = call.chances
