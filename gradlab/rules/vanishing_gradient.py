@@ -37,6 +37,8 @@ ENOUGH = 0.9  # of a scheme's norm: then the initialization is not at fault
 BEFORE = "measured on the weights as they were drawn"
 
 CHANCE = 1.0  # variance of the log of the squared signal, from draw to draw
+CHAIN = 3  # steps of a signal from layer to layer that have a median
+TWICE = 2.0  # the median step: layers of one kind differ by less from draw to draw
 
 
 class VanishingGradient(Rule):
@@ -175,13 +177,19 @@ class VanishingGradient(Rule):
         None where the next layer is far above it: a signal that vanishes does so step by step;
         what stands beside the way, such as the embedding of a time, begins far below it. A signal
         of exactly 0 has been cut off: no jump is too large for that. Nor is one that is no larger
-        than the step before it: weights a tenth of the usual take a factor of 100 a layer.
+        than the step before it, from layer to layer or from block to block, nor than twice the
+        median of three or more: weights a tenth of the usual take a factor of 100 a layer, and
+        blocks without their sums take 20 and more each.
         """
         low = _up_to(values, limit)
         beyond, below = values[np.isfinite(values) & ~low], values[low]
         largest = below.max(initial=0.0)
-        before = below[-1] / below[-2] if len(below) > 1 and below[-2] > 0 else 1.0
-        jump = max(self.limit("jump"), before)
+        # The layers of a block have one value: the step before is the one into the last of them.
+        passed = below[(np.diff(below, prepend=np.nan) != 0) & (below > 0)]
+        steps = passed[1:] / passed[:-1]
+        jump = max([self.limit("jump"), *steps[-1:]])
+        if len(steps) >= CHAIN:
+            jump = max(jump, TWICE * float(np.median(steps)))
         if largest > 0 and len(beyond) and beyond[0] > jump * largest:
             return np.zeros(len(values), bool)
         return low

@@ -85,6 +85,23 @@ def test_a_jump_no_larger_than_the_step_before_it_is_a_step(first, expected):
     assert fires(make_run(steps=FAILED, per_example_grad_norm=p), "GL101") == expected
 
 
+@pytest.mark.parametrize(("last", "expected"), [(0.95, True), (1.05, False)])
+def test_a_jump_is_measured_by_twice_the_median_of_three_steps_or_more(last, expected):
+    """The steps are 20 each; the jump is 40 times, or more."""
+    p = np.array([1e-3 / 8000, 1e-3 / 400, 1e-3 / 20, 1e-3, 40e-3 * last, 1.0])
+    run = make_run(layers=6, steps=FAILED, per_example_grad_norm=p)
+    assert fires(run, "GL101") == expected
+
+
+@pytest.mark.parametrize(("first", "expected"), [(0.00016, True), (0.00018, False)])
+def test_from_block_to_block_a_step_is_one(first, expected):
+    """From block to block 25 times, or less, and 25 times on to the next layer."""
+    p = np.array([first, first, 0.004, 0.004, 0.1, 1.0])
+    described = {number: {"block": f"b.{(number - 1) // 2}"} for number in (1, 2, 3, 4)}
+    run = make_run(layers=6, steps=FAILED, per_example_grad_norm=p, described=described)
+    assert fires(run, "GL101") == expected
+
+
 @pytest.mark.parametrize(("blocks", "expected"), [(("", ""), (1,)), (("b.0", "b.0"), ())])
 def test_layers_of_one_block_stand_beside_each_other(blocks, expected):
     """Query weights that hardly matter: what another layer of the block gets has reached it."""
