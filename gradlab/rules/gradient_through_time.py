@@ -12,12 +12,21 @@ from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, clip, remedy
 from gradlab.rules.windows import finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import outcomes, severity
+from gradlab.rules.yardsticks import AS_GOOD_AS_CONSTANT, SLOW, outcomes, severity
+from gradlab.rules.yardsticks.outcome import Outcome
 from gradlab.run import Run
 
 Array = np.ndarray
 
 RECURRENT = ("rnn", "gru", "lstm")  # kinds of layers that have a time of their own
+DETACHED = (
+    "do not detach the state between the steps of one sequence: {} is given its own answer without "
+    "its history; detach it between sequences, or every 30 steps or so"
+)
+ALONE = (
+    "hand the state on: {} is called with one step at a time, or without the state that it "
+    "answered with, so that its recurrent weights multiply nothing but 0"
+)
 CUT = 1e-12  # a time step: no derivative of a cell is that small, only one that is cut off
 
 
@@ -29,13 +38,15 @@ class GradientThroughTime(Rule):
     Looks inside recurrent layers of seeds that do not learn: `time_gain` is the logarithm of the
     factor by which the gradient changes from one position of the sequence back to the one before.
     A factor far below 1 in most measurements means that what stood early in the sequence cannot be
-    learned; far above 1, that long sequences explode. A recurrence written by hand, or a state
-    space, is seen at the layer that feeds it, where the gradient falls steadily from each position
-    to the one before it.
+    learned; far above 1, that long sequences explode. A seed that has gained a little from the last
+    positions is hit where the factor is below 0.4, or where nothing at all goes back: a warning. A
+    recurrence written by hand, or a state space, is seen at the layer that feeds it, where the
+    gradient falls steadily from each position to the one before it.
 
     Why it is bad
     -------------
-    Where a cell is given its own answer without its history, nothing goes back at all.
+    Where a cell is given its own answer without its history, nothing goes back at all; where it is
+    given none, its recurrent weights get no gradient, and each step stands alone.
 
     A factor of 0.63 a step leaves 1e-12 of the gradient after 60 steps. From layer to layer nothing
     is wrong, so the fault shows nowhere but in the loss.
@@ -68,11 +79,23 @@ class GradientThroughTime(Rule):
             "30 steps leave less than a hundredth. Nets that need a short memory only have such "
             "factors too and learn: only seeds that do not learn are judged.",
         ),
+        "gone": Limit(
+            0.4,
+            "a time step, the median factor, in a seed that has learned next to nothing",
+            "An LSTM's usual start keeps half; ten such steps leave 1e-4. Nets that learn have "
+            "0.69 and more.",
+        ),
         "exploding": Limit(
             1.2, "a time step, the median factor", "30 steps multiply by more than 200."
         ),
     }
     explains = ("GL101", "GL102", "GL103", "GL201", "GL202", "GL301", "GL302", "GL306", "GL402")
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """A gradient that explodes on its way back makes large steps, and breaks weights."""
+        if finding.value > self.limit("exploding"):
+            return (*self.explains, "GL001", "GL203", "GL303", "GL304", "GL312", "GL401")
+        return self.explains
 
     def missing(self, run: Run) -> str | None:
         """A net without recurrent layers has no time axis, and lacks nothing."""
@@ -80,21 +103,40 @@ class GradientThroughTime(Rule):
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the median factor of each recurrent layer."""
+        states = outcomes(run)
+        alone = _never_handed_on(run)
+        alone &= np.array([state.failed or state.state == SLOW for state in states])[:, None]
+        if alone.any():
+            hits = Hits(alone)
+            layer = int(alone[hits.which[0]].argmax())
+            return self._cut(run, hits, layer, states[hits.which[0]].evidence, ALONE)
         if "time_gain" not in run:
             return None
-        states = outcomes(run)
         factors = np.full(run.shape[1:], np.nan)
+        fades, grows = np.zeros((2, *run.shape[1:]), bool)
         for seed, stop in enumerate(finite_prefix(run)):
-            if states[seed].failed and stop:
-                gains = np.where(_often(run, seed, int(stop)), run["time_gain"][:, seed], np.nan)
-                factors[seed] = np.exp(nanmedian(gains[: int(stop)]))
-        with np.errstate(invalid="ignore"):
-            fades = factors < self.limit("vanishing")
-            grows = factors > self.limit("exploding")
+            if not stop:
+                continue
+            gains = np.where(_often(run, seed, int(stop)), run["time_gain"][:, seed], np.nan)
+            factors[seed] = np.exp(nanmedian(gains[: int(stop)]))
+            with np.errstate(invalid="ignore"):
+                fades[seed] = factors[seed] < self._least(states[seed])
+                grows[seed] = (factors[seed] > self.limit("exploding")) & states[seed].failed
         hits = Hits(fades | grows)
         if not hits.which:
             return None
         return self._finding(run, hits, factors, states[hits.which[0]].evidence)
+
+    def _least(self, state: Outcome) -> float:
+        """Return the factor below which a seed is hit: the more it has learned, the less.
+
+        What a recurrent net makes of the last few positions is something, too.
+        """
+        if state.failed:
+            return self.limit("vanishing")
+        if state.state != SLOW:
+            return 0.0
+        return self.limit("gone") if state.share >= AS_GOOD_AS_CONSTANT else CUT
 
     def _finding(self, run: Run, hits: Hits, factors: Array, evidence: str) -> Finding:
         median = nanmedian(np.where(hits.mask, factors, np.nan)[hits.which])
@@ -122,7 +164,9 @@ class GradientThroughTime(Rule):
             evidence=f"factor {number(value)} a time step; {evidence}",
         )
 
-    def _cut(self, run: Run, hits: Hits, layer: int, evidence: str) -> Finding:
+    def _cut(
+        self, run: Run, hits: Hits, layer: int, evidence: str, advice: str = DETACHED
+    ) -> Finding:
         module = str(run.layer("name")[layer]).split(".weight")[0]
         words = f"no gradient goes from one time step back to the one before it inside {module}"
         return self.finding(
@@ -137,15 +181,32 @@ class GradientThroughTime(Rule):
             remedies=(
                 remedy(
                     "keep the state's graph",
-                    f"do not detach the state between the steps of one sequence: {module} is given "
-                    "its own answer without its history; detach it between sequences, or every 30 "
-                    "steps or so",
+                    advice.format(module),
                 ),
             ),
             columns=("time_gain", "grad_norm"),
             confidence="high",
             evidence=f"{words}; {evidence}",
         )
+
+
+def _never_handed_on(run: Run) -> Array:
+    """Return which recurrent weights get a gradient of exactly 0 in seeds whose layer gets one
+    (S, L): the state before each step is 0.
+    """
+    result = np.zeros(run.shape[1:], bool)
+    if "grad_norm" not in run:
+        return result
+    seen = run.recorded("grad_norm") & np.isfinite(run["grad_norm"])
+    largest = np.where(seen, run["grad_norm"], 0.0).max(axis=0)
+    names = [str(name) for name in run.layer("name")]
+    for row, name in enumerate(names):
+        beside = name.replace("weight_hh", "weight_ih")
+        if not _kind(run, row).startswith(RECURRENT) or beside == name or beside not in names:
+            continue
+        trained = seen[:, :, row].any(axis=0)
+        result[:, row] = trained & (largest[:, row] == 0) & (largest[:, names.index(beside)] > 0)
+    return result
 
 
 def _often(run: Run, seed: int, stop: int) -> Array:

@@ -77,6 +77,7 @@ class StalledOptimizer(Rule):
         epsilon = config_number(run, "epsilon", DEFAULT)
         with np.errstate(all="ignore"):
             share = epsilon / run["second_moment_rms"]
+        share[np.isinf(share)] = np.nan  # no gradient at all: no epsilon is small enough for that
         found = worst_window(
             run,
             np.where(unfinished(run)[:, :, None], share, np.nan),

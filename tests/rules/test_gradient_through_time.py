@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+from gradlab.diagnosis import registry
+from tests.rules.runs import (
+    BASELINE,
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+    wavering,
+)
 
 
 def recurrent(factor, steps=FAILED, kind="LSTM"):
@@ -92,3 +104,53 @@ def test_a_factor_that_is_found_now_and_then_is_chance(times, expected):
     found_at = (np.arange(60) < times)[:, None, None] & (np.arange(4) == 1)
     run = make_run(steps=FAILED, time_gain=np.log(0.5), recorded={"time_gain": found_at})
     assert fires(run, "GL107") == expected
+
+
+def gained(end):
+    """Steps of a seed whose loss falls to a share of the best constant prediction's, and stays."""
+    fall = np.maximum(np.linspace(1.3, end - 0.3, 60), end)
+    return {"loss": wavering(BASELINE * fall, scatter=0.01)}
+
+
+@pytest.mark.parametrize(
+    ("factor", "end", "expected"),
+    [
+        (0.39, 0.97, "warning"),
+        (0.41, 0.97, ""),  # an LSTM's usual start keeps half
+        (0.39, 0.9, ""),  # what it learned, it learned from the last few positions: it may do
+        (1e-30, 0.9, "warning"),  # nothing goes back at all
+        (1e-30, 0.3, ""),
+    ],
+)
+def test_a_seed_that_gained_a_little_is_hit_where_next_to_nothing_goes_back(factor, end, expected):
+    assert severity(recurrent(factor, gained(end)), "GL107") == expected
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(2.0, True), (0.5, False)])
+def test_a_gradient_that_explodes_in_time_explains_large_steps(factor, expected):
+    finding = found(recurrent(factor), "GL107")
+    assert ("GL304" in registry()["GL107"].effects(finding)) == expected
+
+
+def one_step_at_a_time(gradient, steps=FAILED):
+    """A run whose first two layers are a GRU's, the second one its recurrent weights."""
+    described = {
+        1: {"kind": "GRU", "name": "r.weight_ih_l0"},
+        2: {"kind": "GRU", "name": "r.weight_hh_l0"},
+    }
+    norms = np.array([1.0, gradient, 1.0, 1.0])
+    return make_run(steps=steps, grad_norm=norms, described=described)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "steps", "expected"),
+    [(0.0, FAILED, "error"), (0.0, SLOW, "warning"), (0.0, LEARNED, ""), (1e-9, FAILED, "")],
+)
+def test_a_state_that_is_never_handed_on_gives_recurrent_weights_no_gradient(
+    gradient, steps, expected
+):
+    assert severity(one_step_at_a_time(gradient, steps), "GL107") == expected
+
+
+def test_a_state_that_is_never_handed_on_is_to_be_handed_on():
+    assert str(found(one_step_at_a_time(0.0), "GL107").remedies[0]).startswith("hand the state on")

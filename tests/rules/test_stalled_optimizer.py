@@ -78,3 +78,7 @@ def test_plain_gradient_descent_cannot_stall_and_lacks_nothing():
 
 def test_without_second_moments_it_says_what_is_missing():
     assert "second_moment_rms" in registry()["GL306"].missing(make_run())
+
+
+def test_where_there_is_no_gradient_at_all_no_epsilon_is_small_enough():
+    assert not fires(with_moment(np.array([0.0, 0.0, 1.0, 1.0])), "GL306")
