@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -10,14 +11,19 @@ import numpy as np
 from gradlab.rules.base import ERROR, NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
+from gradlab.rules.unseen_cuts import UnseenCut, all_frozen, named, stopped_by_norm
 from gradlab.rules.windows import elapsed
 from gradlab.rules.wording import number
-from gradlab.rules.yardsticks import harmed, learned, learns
+from gradlab.rules.yardsticks import (
+    column,
+    harmed,
+    learned,
+    learns,
+    objective,
+)
 from gradlab.run import Run
 
 Array = np.ndarray
-
-NAMED = 3
 
 
 class Disconnected(Rule):
@@ -28,7 +34,12 @@ class Disconnected(Rule):
     Names the parameters that ask for gradients and never get one, and those that no optimizer
     holds. An error where nothing else moved either, or where the net does not learn and most of its
     weights are cut off; a note in a net that learns, where a pooler, a head or an expert may be out
-    of use on purpose.
+    of use on purpose, and where nothing but scales and biases is cut off. Where the targets move
+    and no score is logged, a quarter of the weights is a warning: of two nets, one may learn alone.
+
+    In a net that does not learn it names a norm that lets nothing through, since it normalizes one
+    number at a time: its bias gets a gradient, and its scale none. Where next to nothing was
+    learned, it names weight matrices that are all frozen while biases and norms are trained.
 
     Why it is bad
     -------------
@@ -44,7 +55,8 @@ class Disconnected(Rule):
     What to try
     -----------
     Look for detach(), no_grad(), .item(), or a module that is not called; make the optimizer when
-    the model is complete; `use_reentrant=False` in checkpointing.
+    the model is complete; `use_reentrant=False` in checkpointing. Look at the condition of a loop
+    that freezes; give a norm more than one number.
 
     References
     ----------
@@ -70,6 +82,12 @@ class Disconnected(Rule):
     limits: ClassVar[Mapping[str, Limit]] = {
         "least": Limit(5, "iterations", "a branch may be out of use in a few batches"),
         "most": Limit(0.5, "of the trainable weights", "what a net cannot do without"),
+        "part": Limit(
+            0.25,
+            "of the trainable weights",
+            "where the targets move and no score tells: heads and pairs out of use hold .12 at "
+            "most, one of two nets half",
+        ),
         "few": Limit(
             0.01,
             "of the trainable weights",
@@ -88,9 +106,19 @@ class Disconnected(Rule):
         outside = _in_no_optimizer(run)
         cut = _without_gradient(run) & ~outside
         for mask, finding in ((cut, self._cut), (outside, self._left_out)):
-            if mask.any():
+            if mask.any() and not _dispensable(run, mask):
                 return finding(run, mask)
-        return None
+        found = self._told(run, all_frozen(run) or stopped_by_norm(run))
+        if found is None and (cut | outside).any():
+            found = (self._cut if cut.any() else self._left_out)(run, cut if cut.any() else outside)
+        return found
+
+    def _told(self, run: Run, cut: UnseenCut | None) -> Finding | None:
+        """Word what gradients that are there, or weights that stand still, tell of a cut."""
+        if cut is None:
+            return None
+        found = self._finding(run, cut.mask, cut.message, cut.evidence, (cut.remedy,))
+        return replace(found, severity=cut.severity, confidence=cut.confidence)
 
     def _cut(self, run: Run, mask: Array) -> Finding:
         subject = self._subject(run, mask)
@@ -151,11 +179,8 @@ class Disconnected(Rule):
         )
 
     def _subject(self, run: Run, mask: Array) -> str:
-        names = _names(run, mask)
-        shown = ", ".join(names[:NAMED]) + (
-            f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        )
-        return f"{shown} ({number(100 * _share(run, mask))} % of the trainable weights)"
+        share = number(100 * _share(run, mask))
+        return f"{named(_names(run, mask))} ({share} % of the trainable weights)"
 
     def _finding(
         self, run: Run, mask: Array, words: str, evidence: str, remedies: tuple[Remedy, ...]
@@ -179,10 +204,22 @@ class Disconnected(Rule):
         if not _moved(run, ~mask):
             return ERROR
         spared = _share(run, mask) < self.limit("few") and not harmed(run).any()
+        if _dispensable(run, mask):
+            return NOTE
+        if objective(run) == "moving" and column(run, "score") is None:
+            # Its loss tells nothing of what is cut off: one of two nets may learn alone.
+            return WARNING if _share(run, mask) >= self.limit("part") else NOTE
         if learned(run).all() or spared:
             return NOTE
         most = _share(run, mask) >= self.limit("most")
         return ERROR if most and 2 * harmed(run).sum() >= run.replicates else WARNING
+
+
+def _dispensable(run: Run, mask: Array) -> bool:
+    """Whether all of these are scales or biases of modules: no net fails for want of them."""
+    names = _names(run, mask)
+    vectors = run.layer("kind")[mask] == "vector"
+    return bool(vectors.all()) and all(name.endswith((".weight", ".bias")) for name in names)
 
 
 def _in_time(run: Run) -> str:

@@ -136,3 +136,95 @@ def test_less_than_a_hundredth_is_spared_by_a_net_that_does_not_fail(parameters,
     described = {1: {"parameters": parameters}}  # of 12,288 in the other three
     run = without_gradient((1,), steps, described=described)
     assert severity(run, "GL105") == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [("n1.weight", "note"), ("gain", "warning")])
+def test_scales_and_biases_that_are_out_of_use_keep_no_net_from_learning(name, expected):
+    """A parameter of another name may be what the net is about."""
+    run = make_run(
+        layers=5,
+        vectors=(name,),
+        steps=FAILED,
+        update_norm=np.array([0.01, 0.01, 0.01, 0.01, 0.0]),
+        recorded={"grad_norm": np.array([True, True, True, True, False])},
+    )
+    assert severity(run, "GL105") == expected
+
+
+MOVING = {"objective": "moving"}
+SCORED = LEARNED | {"score": np.linspace(0, 1, 60)[:, None]}
+
+
+@pytest.mark.parametrize(
+    ("layers", "parameters", "steps", "expected"),
+    [
+        ((1,), 4096, LEARNED, "warning"),  # a quarter of the net
+        ((1,), 4095, LEARNED, "note"),
+        ((1, 2), 4096, SCORED, "note"),
+    ],
+)
+def test_where_targets_move_a_falling_loss_says_nothing_of_the_net_that_gets_no_gradient(
+    layers, parameters, steps, expected
+):
+    described = {1: {"parameters": parameters}}
+    run = without_gradient(layers, steps, described=described, config=MOVING)
+    assert severity(run, "GL105") == expected
+
+
+def frozen(steps, trained):
+    """A run whose four matrices never move, and whose bias does."""
+    moved = np.array([False, False, False, trained, True])
+    return make_run(
+        layers=5,
+        vectors=("head.bias",),
+        steps=steps,
+        recorded={"grad_norm": moved, "update_norm": moved, "weight_norm": moved},
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "trained", "expected"),
+    [
+        (FAILED, False, "warning"),
+        (FAILED, True, ""),
+        (SLOW, False, ""),
+        (LEARNED, False, ""),  # biases may be enough
+    ],
+)
+def test_matrices_that_are_all_frozen_are_named_where_nothing_was_learned(steps, trained, expected):
+    assert severity(frozen(steps, trained), "GL105") == expected
+
+
+def test_the_condition_of_the_loop_that_freezes_is_to_be_looked_at():
+    finding = found(frozen(FAILED, False), "GL105")
+    assert finding.layers == (1, 2, 3, 4)
+    assert actions(finding) == ["thaw"]
+
+
+def normed(scale, steps=FAILED, name="norm.weight"):
+    """A run with a norm: the gradient of its scale beside a bias's of 1."""
+    gradient = np.array([1.0, 1.0, 1.0, 1.0, scale, 1.0])
+    names = (name, name.replace("weight", "bias"))
+    return make_run(layers=6, vectors=names, steps=steps, grad_norm=gradient)
+
+
+@pytest.mark.parametrize(
+    ("scale", "steps", "expected"),
+    [
+        (0.9e-4, FAILED, "error"),
+        (1.1e-4, FAILED, ""),
+        (0.0, FAILED, "error"),
+        (0.0, SLOW, ""),
+        (0.0, LEARNED, ""),
+    ],
+)
+def test_a_norm_whose_scale_gets_no_gradient_beside_its_bias_lets_nothing_through(
+    scale, steps, expected
+):
+    assert severity(normed(scale, steps), "GL105") == expected
+
+
+def test_the_norm_over_one_number_is_named():
+    finding = found(normed(0.0), "GL105")
+    assert finding.message.startswith("norm lets nothing through")
+    assert actions(finding) == ["normalize more numbers"]

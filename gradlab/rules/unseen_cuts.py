@@ -1,0 +1,134 @@
+"""Cuts that no missing gradient shows: norms that let nothing through, matrices that are frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradlab.rules.base import ERROR, WARNING
+from gradlab.rules.remedies import Remedy
+from gradlab.rules.yardsticks import AS_GOOD_AS_CONSTANT, failed, outcomes
+from gradlab.run import Run
+
+Array = np.ndarray
+
+# Of the bias's gradient: the scale's is its product with what was normalized, whose mean square
+# is 1 unless epsilon outweighs it. Norms of nets that learn have 0.2 and more.
+NOTHING = 1e-4
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class UnseenCut:
+    """What is cut off, and how that is said.
+
+    Attributes
+    ----------
+    mask : array of bool, shape (L,)
+        The rows of parameters.
+    message, evidence : str
+    remedy : Remedy
+    severity : {"error", "warning"}
+    confidence : {"high", "medium"}
+    """
+
+    mask: Array
+    message: str
+    evidence: str
+    remedy: Remedy
+    severity: str
+    confidence: str
+
+
+def all_frozen(run: Run) -> UnseenCut | None:
+    """Tell of a net of which nothing is trained but norms and biases, and that has not learned.
+
+    In one that has, they are enough (BitFit, norms alone). Where it has not, matrices that nobody
+    meant to freeze do not show in any other way.
+    """
+    frozen = frozen_matrices(run)
+    states = outcomes(run)
+    little = all(state.failed or state.share >= AS_GOOD_AS_CONSTANT for state in states)
+    if not frozen.any() or not little:
+        return None
+    names = [str(name) for name in run.layer("name")[frozen]]
+    evidence = "no matrix has ever moved; the biases and norms have"
+    words = (
+        "look for requires_grad = False in a loop over the parameters: its condition may be the "
+        "wrong way round, or name a part that is not there"
+    )
+    return UnseenCut(
+        frozen,
+        f"All weight matrices are frozen: {named(names)}. Nothing is trained but biases and norms, "
+        f"and {states[0].evidence}.",
+        evidence,
+        Remedy("thaw", words, {"layers": names}, evidence),
+        WARNING,
+        "medium",
+    )
+
+
+def stopped_by_norm(run: Run) -> UnseenCut | None:
+    """Tell of a norm that lets nothing through, in a net that does not learn."""
+    stopped = silent_scales(run)
+    if not stopped.any() or not failed(run).all():
+        return None
+    names = [str(name) for name in run.layer("name")[stopped]]
+    norm = names[0].removesuffix(".weight")
+    evidence = "its scale gets no gradient to speak of, and its bias does"
+    words = (
+        f"let {norm} normalize more than one number at a time: fewer groups, the axis of the "
+        "features, or no norm on 1 x 1 maps and single features"
+    )
+    return UnseenCut(
+        stopped,
+        f"{norm} lets nothing through: {evidence}, so what it has normalized is 0 for every "
+        "example. A norm over a single number leaves none of it, and what stands before it learns "
+        "nothing.",
+        evidence,
+        Remedy("normalize more numbers", words, {"layers": names}, evidence),
+        ERROR,
+        "high",
+    )
+
+
+def named(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def silent_scales(run: Run) -> Array:
+    """Return which rows are scales of norms whose normalized values are 0 for every example (L,).
+
+    The gradient of a norm's scale is the sum over the examples of delta x, that of its bias the sum
+    of delta: where the first is nothing beside the second in most measurements, x is.
+    """
+    names = [str(name) for name in run.layer("name")]
+    result = np.zeros(len(names), bool)
+    if "grad_norm" not in run:
+        return result
+    norm = np.where(run.recorded("grad_norm"), run["grad_norm"], np.nan)
+    rows = {name: row for row, name in enumerate(names) if run.layer("kind")[row] == "vector"}
+    for name, row in rows.items():
+        beside = rows.get(f"{name.removesuffix('.weight')}.bias")
+        if not name.endswith(".weight") or beside is None:
+            continue
+        both = np.isfinite(norm[:, :, row]) & (norm[:, :, beside] > 0)
+        shares = norm[:, :, row][both] / norm[:, :, beside][both]
+        result[row] = len(shares) and bool(np.median(shares) <= NOTHING)
+    return result
+
+
+def frozen_matrices(run: Run) -> Array:
+    """Return which rows are matrices that stand still, where all do and vectors move (L,)."""
+    matrices = np.asarray(run.layer("kind") != "vector")
+    if "update_norm" not in run or matrices.all() or not matrices.any():
+        return np.zeros(len(matrices), bool)
+    seen = run.recorded("update_norm") & np.isfinite(run["update_norm"])
+    moved = (np.where(seen, run["update_norm"], 0.0) > 0).any(axis=(0, 1))
+    known = seen.any(axis=(0, 1))  # a frozen parameter has no step to measure
+    if known[matrices].any() or not moved[~matrices].any():
+        return np.zeros(len(matrices), bool)
+    return matrices
