@@ -7,13 +7,19 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules import cause
-from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.by_role import norms_for_a_bare_stream
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import fitting_scheme, initialize, lower_learning_rate, normalize
 from gradlab.rules.windows import finite_prefix, nanmedian, windows
 from gradlab.rules.wording import during, number, seeds
-from gradlab.rules.yardsticks import LOOKUP, severity, stream_growth
+from gradlab.rules.yardsticks import (
+    LOOKUP,
+    column,
+    severity,
+    stream_growth,
+    worse_than_constant,
+)
 from gradlab.run import Run
 
 LARGEST = 700.0  # ln of what a float holds
@@ -26,9 +32,11 @@ class ExplodingActivations(Rule):
     ------------
     Compares the root mean square of the activations in the last hidden layer with the first one's,
     at iteration 0 and as a median over 50 iterations: growth by more than 100 is an explosion of
-    the forward signal. Layers beyond that limit are named; the cause is that of the whole chain,
-    since the growth begins at its first layer. In a net with residual blocks the stream counts. An
-    error where nothing is learned, else a note.
+    the forward signal. So is growth from the inputs to both the last hidden layer and the output,
+    at iteration 0, in a seed whose loss stays far above the best constant prediction's. Layers
+    beyond that limit are named; the cause is that of the whole chain, since the growth begins at
+    its first layer. In a net with residual blocks the stream counts. An error where nothing is
+    learned; a warning where the loss is still far above a constant's at the end; else a note.
 
     Why it is bad
     -------------
@@ -95,7 +103,25 @@ class ExplodingActivations(Rule):
             hits = Hits(mask)
             if hits.which:
                 return self._finding(run, hits, growth, window, first + 1, stream)
-        return None
+        return self._from_the_input(run)
+
+    def _from_the_input(self, run: Run) -> Finding | None:
+        """Judge the way from the inputs on, of seeds that end far above the constant's loss.
+
+        The first layer may multiply the signal, too, and a net of three layers has two hidden ones.
+        """
+        inputs = column(run, "input_rms")
+        if inputs is None or stream_growth(run, "stream_rms", slice(0, 1)) is not None:
+            return None
+        with np.errstate(all="ignore"):
+            growth = run["activation_rms"][0] / inputs[0][:, None]
+        growth = np.nan_to_num(growth, nan=0.0, posinf=0.0)
+        grown = (growth[:, -2:] > self.limit("growth")).all(axis=1)
+        grown &= worse_than_constant(run) & (finite_prefix(run) > 0)
+        mask = (growth > self.limit("growth")) & grown[:, None]
+        mask[:, -1] = False
+        hits = Hits(mask)
+        return self._finding(run, hits, growth, Window(0, 1), 0, None) if hits.which else None
 
     def _finding(
         self,
@@ -115,13 +141,15 @@ class ExplodingActivations(Rule):
         if stream is not None:
             value = float(np.exp(min(np.median(stream[hits.which]), LARGEST)))
             way = "The residual stream grows {} times on its way through the blocks"
+        if not first:
+            way = f"The activations grow {{}} times from the inputs to hidden layer {hidden}"
         grown = way.format(number(value))
         message = f"{grown} {when}{seeds(hits.replicates)} (limit {limit:g})."
         bare = norms_for_a_bare_stream(run)
         return self.finding(
             hits,
             window,
-            severity=severity(run, hits.which, harmless=NOTE),
+            severity=severity(run, hits.which, harmless=_harmless(run, hits)),
             layers=layers,
             value=value,
             limit=limit,
@@ -135,6 +163,11 @@ class ExplodingActivations(Rule):
             ),
             columns=("activation_rms", "log_gain_weight", "delta_norm"),
         )
+
+
+def _harmless(run: Run, hits: Hits) -> str:
+    """Growth past which a net never comes down to what a constant answers deserves a word."""
+    return WARNING if worse_than_constant(run)[hits.which].all() else NOTE
 
 
 def _first(run: Run) -> int:

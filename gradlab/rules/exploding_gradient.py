@@ -34,6 +34,7 @@ from gradlab.rules.yardsticks import (
     outcomes,
     severity,
     stream_growth,
+    worse_than_constant,
 )
 from gradlab.run import BLOCK_GAIN, Run
 
@@ -58,8 +59,7 @@ class ExplodingGradient(Rule):
     Why it is bad
     -------------
     A product of factors above 1 grows without bound. The first update of such a net throws its
-    weights away, and what follows is NaN or noise. At a tiny learning rate nothing breaks, and
-    nothing is learned either.
+    weights away, and what follows is NaN or noise. At a tiny rate nothing breaks or is learned.
 
     Example
     -------
@@ -172,9 +172,9 @@ class ExplodingGradient(Rule):
         )
         with np.errstate(over="ignore"):
             value = float(np.exp(total))
-        # In a net that learns, growth along a plain chain deserves a word; past norms and additions
-        # delta says little.
-        plain = not learns(run)[hits.which].all() or BLOCK_GAIN not in run
+        # Growth along a plain chain deserves a word always; past norms and additions it says little
+        well = learns(run) & ~worse_than_constant(run)
+        plain = not well[hits.which].all() or BLOCK_GAIN not in run
         return self.finding(
             hits,
             window,

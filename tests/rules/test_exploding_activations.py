@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import FAILED, LEARNED, SLOW, fires, found, make_run, severity
+from tests.rules.runs import BASELINE, FAILED, LEARNED, SLOW, fires, found, make_run, severity
 
 
 def grown(growth, **details):
@@ -67,3 +67,31 @@ def test_growth_that_comes_with_training_is_found_too():
 
 def test_one_hidden_layer_has_nothing_to_compare():
     assert "two hidden layers" in registry()["GL203"].missing(make_run(layers=2))
+
+
+FAR_ABOVE = {"loss": BASELINE * np.repeat([100.0, 60.0, 2.0], [30, 15, 15])[:, None]}
+
+
+def test_growth_is_worth_a_warning_where_the_loss_stays_far_above_a_constants():
+    assert severity(grown(1e4, steps=FAR_ABOVE), "GL203") == "warning"
+
+
+@pytest.mark.parametrize(
+    ("rms", "steps", "expected"),
+    [
+        ([60.0, 90.0, 101.0, 101.0], FAR_ABOVE, True),
+        ([60.0, 90.0, 99.0, 101.0], FAR_ABOVE, False),
+        ([60.0, 90.0, 101.0, 99.0], FAR_ABOVE, False),  # the output layer takes it back
+        ([60.0, 90.0, 101.0, 101.0], FAILED, False),  # the loss came down to a constant's
+    ],
+)
+def test_the_first_layer_may_make_the_signal_grow_too(rms, steps, expected):
+    run = make_run(activation_rms=np.array(rms), steps=steps | {"input_rms": 1.0})
+    assert fires(run, "GL203") == expected
+
+
+def test_growth_from_the_inputs_is_told_as_such():
+    run = make_run(activation_rms=200.0, steps=FAR_ABOVE | {"input_rms": 1.0})
+    finding = found(run, "GL203")
+    assert finding.iterations == (0, 0)
+    assert "grow 200 times from the inputs to hidden layer 3" in finding.message

@@ -63,6 +63,12 @@ def test_growth_past_additions_is_a_note_in_a_net_that_learns():
     assert severity(run, "GL102") == "note"
 
 
+def test_growth_past_additions_is_a_warning_where_the_loss_stays_far_above_a_constants():
+    loss = BASELINE * np.repeat([100.0, 60.0, 2.0], [30, 15, 15])[:, None]
+    run = make_run(steps={"loss": loss}, delta_norm=delta(1e4), log_gain_block=0.1)
+    assert severity(run, "GL102") == "warning"
+
+
 def test_a_gain_above_1_is_the_first_thing_to_take_back():
     gains = {"log_gain_weight": np.log(1e4) / 3 + 0.35, "log_gain_slope": -0.35}
     finding = found(make_run(delta_norm=delta(1e4), config={"gain": 2.0}, **gains), "GL102")

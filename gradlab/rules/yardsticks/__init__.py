@@ -23,6 +23,7 @@ from gradlab.rules.yardsticks.harm import (
     severity,
     unfinished,
     unharmed,
+    worse_than_constant,
 )
 from gradlab.rules.yardsticks.layers import (
     LOOKUP,
@@ -89,4 +90,5 @@ __all__ = [
     "unharmed",
     "weighted_gradient",
     "window_size",
+    "worse_than_constant",
 ]

@@ -11,7 +11,7 @@ from gradlab.rules.windows import finite_prefix, losses
 from gradlab.rules.yardsticks.facts import objective
 from gradlab.rules.yardsticks.layers import hardly_moved
 from gradlab.rules.yardsticks.loss import loss_scale
-from gradlab.rules.yardsticks.outcome import LEARNED, SLOW, outcomes
+from gradlab.rules.yardsticks.outcome import FAR, LEARNED, SLOW, outcomes
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -51,6 +51,14 @@ def harmed(run: Run) -> Array:
 def learns(run: Run) -> Array:
     """Return which seeds have learned something at least (S,): what is odd in them is harmless."""
     return np.array([outcome.state in (LEARNED, SLOW) for outcome in outcomes(run)], bool)
+
+
+def worse_than_constant(run: Run) -> Array:
+    """Return which seeds end with a loss far above the best constant predictor's (S,).
+
+    They may have learned which answers are right, and are still worse off than without any.
+    """
+    return np.array([outcome.share > FAR for outcome in outcomes(run)], bool)
 
 
 def unharmed(run: Run, which: Sequence[int]) -> bool:
