@@ -127,8 +127,8 @@ def frozen_matrices(run: Run) -> Array:
     if "update_norm" not in run or matrices.all() or not matrices.any():
         return np.zeros(len(matrices), bool)
     seen = run.recorded("update_norm") & np.isfinite(run["update_norm"])
-    moved = (np.where(seen, run["update_norm"], 0.0) > 0).any(axis=(0, 1))
-    known = seen.any(axis=(0, 1))  # a frozen parameter has no step to measure
+    moved = np.any(np.where(seen, run["update_norm"], 0.0) > 0, axis=(0, 1))
+    known = np.any(seen, axis=(0, 1))  # a frozen parameter has no step to measure
     if known[matrices].any() or not moved[~matrices].any():
         return np.zeros(len(matrices), bool)
     return matrices
