@@ -69,6 +69,34 @@ def all_frozen(run: Run) -> UnseenCut | None:
     )
 
 
+def never_stepped(run: Run) -> UnseenCut | None:
+    """Tell of parameters whose optimizer never makes a step, in a net that does not learn.
+
+    Of each parameter that some optimizer holds a step is measured, be it 0; of a frozen one none.
+    """
+    counts = run.config.get("parameters")
+    counted = isinstance(counts, dict) and not counts.get("frozen", 0)
+    if not counted or "update_norm" not in run or not failed(run).all():
+        return None
+    still = ~np.any(run.recorded("update_norm"), axis=(0, 1))
+    left = run.provenance.get("not_in_optimizer")
+    names = [str(name) for name in run.layer("name")]
+    still &= ~np.isin(names, left if isinstance(left, list) else [])
+    if not still.any() or still.all():
+        return None
+    names = [name for name, each in zip(names, still, strict=True) if each]
+    evidence = "an optimizer holds them, and none of its steps was seen"
+    words = "call step() of each optimizer, or make one optimizer of all parameters"
+    return UnseenCut(
+        still,
+        f"No optimizer ever steps {named(names)}: {evidence}.",
+        evidence,
+        Remedy("step each optimizer", words, {"layers": names}, evidence),
+        ERROR,
+        "high",
+    )
+
+
 def stopped_by_norm(run: Run) -> UnseenCut | None:
     """Tell of a norm that lets nothing through, in a net that does not learn."""
     stopped = silent_scales(run)

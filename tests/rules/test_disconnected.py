@@ -228,3 +228,26 @@ def test_the_norm_over_one_number_is_named():
     finding = found(normed(0.0), "GL105")
     assert finding.message.startswith("norm lets nothing through")
     assert actions(finding) == ["normalize more numbers"]
+
+
+def never_stepped(frozen=0, steps=FAILED):
+    """A run in which no step of the last layer was ever seen."""
+    seen = {"update_norm": np.arange(4) < 3}
+    counts = {"parameters": {"trainable": 4 * 4096, "frozen": frozen}}
+    return make_run(steps=steps, recorded=seen, config=counts)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "steps", "expected"),
+    [(0, FAILED, "error"), (4096, FAILED, ""), (0, SLOW, ""), (0, LEARNED, "")],
+)
+def test_an_optimizer_that_never_makes_a_step_is_named_where_nothing_was_learned(
+    frozen, steps, expected
+):
+    assert severity(never_stepped(frozen, steps), "GL105") == expected
+
+
+def test_each_optimizer_is_to_be_stepped():
+    finding = found(never_stepped(), "GL105")
+    assert finding.layers == (4,)
+    assert actions(finding) == ["step each optimizer"]
