@@ -32,11 +32,12 @@ class ExplodingActivations(Rule):
     ------------
     Compares the root mean square of the activations in the last hidden layer with the first one's,
     at iteration 0 and as a median over 50 iterations: growth by more than 100 is an explosion of
-    the forward signal. So is growth from the inputs to both the last hidden layer and the output,
-    at iteration 0, in a seed whose loss stays far above the best constant prediction's. Layers
-    beyond that limit are named; the cause is that of the whole chain, since the growth begins at
-    its first layer. In a net with residual blocks the stream counts. An error where nothing is
-    learned; a warning where the loss is still far above a constant's at the end; else a note.
+    the forward signal. So is growth by as much from the inputs to the output at iteration 0, half
+    of it (in logarithms) in the hidden layers, in a seed whose loss stays far above the best
+    constant prediction's. Layers beyond that limit are named; the cause is that of the whole chain,
+    since the growth begins at its first layer. In a net with residual blocks the stream counts. An
+    error where nothing is learned; a warning where the loss is still far above a constant's at the
+    end; else a note.
 
     Why it is bad
     -------------
@@ -71,7 +72,7 @@ class ExplodingActivations(Rule):
             "10 and 3e5 at depth 20.",
         ),
     }
-    explains = ("GL001", "GL103", "GL201", "GL202", "GL303", "GL304", "GL401", "GL402")
+    explains = ("GL001", "GL103", "GL201", "GL202", "GL303", "GL304", "GL312", "GL401", "GL402")
 
     def missing(self, run: Run) -> str | None:
         """Two hidden layers at least are needed to compare."""
@@ -116,9 +117,10 @@ class ExplodingActivations(Rule):
         with np.errstate(all="ignore"):
             growth = run["activation_rms"][0] / inputs[0][:, None]
         growth = np.nan_to_num(growth, nan=0.0, posinf=0.0)
-        grown = (growth[:, -2:] > self.limit("growth")).all(axis=1)
+        limit = self.limit("growth")
+        grown = (growth[:, -1] > limit) & (growth[:, -2] > limit**0.5)  # half of it, in logarithms
         grown &= worse_than_constant(run) & (finite_prefix(run) > 0)
-        mask = (growth > self.limit("growth")) & grown[:, None]
+        mask = (growth > limit**0.5) & grown[:, None]
         mask[:, -1] = False
         hits = Hits(mask)
         return self._finding(run, hits, growth, Window(0, 1), 0, None) if hits.which else None
@@ -142,7 +144,8 @@ class ExplodingActivations(Rule):
             value = float(np.exp(min(np.median(stream[hits.which]), LARGEST)))
             way = "The residual stream grows {} times on its way through the blocks"
         if not first:
-            way = f"The activations grow {{}} times from the inputs to hidden layer {hidden}"
+            value = float(np.median(growth[hits.which, -1]))
+            way = "The activations grow {} times from the inputs to the output"
         grown = way.format(number(value))
         message = f"{grown} {when}{seeds(hits.replicates)} (limit {limit:g})."
         bare = norms_for_a_bare_stream(run)

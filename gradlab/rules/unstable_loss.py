@@ -42,6 +42,7 @@ class UnstableLoss(Rule):
     the weights hardly moved, no step threw anything back: batches differ, and no more. Where
     nothing is learned and the targets within a batch are far more alike than those of different
     batches, nobody shuffled the examples: each batch undoes the one before.
+    Units that die later, and a gradient that vanishes then, are consequences.
 
     Why it is bad
     -------------
@@ -92,7 +93,7 @@ class UnstableLoss(Rule):
             "A start far from the constant predictor is no instability.",
         ),
     }
-    explains = ("GL402",)
+    explains = ("GL101", "GL201", "GL402")  # steps that throw a net about kill its units
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
         """Data that nobody shuffled explain whatever their swings do to the layers."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradlab.diagnosis import registry
+from gradlab.diagnosis import diagnose, registry
 from tests.rules.runs import BASELINE, LEARNED, actions, fires, found, make_run, severity
 
 BLIND = {"baseline_loss": None}
@@ -126,3 +126,11 @@ def test_sorted_data_that_are_learned_all_the_same_are_nothing():
 def test_no_layer_explains_the_order_of_the_data():
     run = of_batches(CLASSES, criterion_baseline=entropy(0.0))
     assert registry()["GL401"].is_cause(found(run, "GL401"))
+
+
+def test_units_that_die_while_the_loss_is_thrown_about_are_a_consequence():
+    dead = np.where(np.arange(160) < 80, 0.0, 1.0)[:, None, None] * [0.0, 0.0, 1.0, 0.0]
+    run = swinging(40.0, 2, low=2.3, end=2.3, dead_fraction=dead, replicates=2)
+    finding = diagnose(run).findings[0]
+    assert finding.rule == "GL401"
+    assert "GL201" in [each.rule for each in finding.consequences]
