@@ -8,6 +8,7 @@ import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
+from gradlab.rules.one_class import check_labels, one_class
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy, standardize_inputs
 from gradlab.rules.step_size import factor_to_usual
 from gradlab.rules.windows import WINDOW, finite_prefix
@@ -16,6 +17,7 @@ from gradlab.rules.yardsticks import column, outcomes, severity, travelled
 from gradlab.run import Run
 
 MATCH_SHAPES = "match shapes"
+ONE_CLASS = "All targets are one class"
 
 
 class NoProgress(Rule):
@@ -27,7 +29,8 @@ class NoProgress(Rule):
     end against that of the best constant prediction (the class frequencies, or the mean target),
     which must be below 95 %; else by the fall of the loss in units of its scatter. A symptom: it is
     folded under its cause wherever another rule finds one. Where the weights have hardly moved, it
-    is a warning that names the learning rate.
+    is a warning that names the learning rate. A warning, too, is a classifier whose every target is
+    one class: its loss falls to 0, as a constant's does, and it learned nothing about the inputs.
 
     Why it is bad
     -------------
@@ -93,7 +96,9 @@ class NoProgress(Rule):
 
     def is_cause(self, finding: Finding) -> bool:
         """Whether the shapes that the criterion was given say why nothing was learned."""
-        return any(each.action == MATCH_SHAPES for each in finding.remedies)
+        return finding.message.startswith(ONE_CLASS) or any(
+            each.action == MATCH_SHAPES for each in finding.remedies
+        )
 
     def missing(self, run: Run) -> str | None:
         """A loss, or a score, must have been recorded."""
@@ -108,7 +113,7 @@ class NoProgress(Rule):
         mask = np.array([state.failed for state in states])[:, None] & np.ones(run.shape[1:], bool)
         hits = Hits(mask)
         if not hits.which:
-            return None
+            return self._of_one_class(run, prefix)
         stop = int(prefix[hits.which].max())
         shares = np.array([states[seed].share for seed in hits.which])
         finite = shares[np.isfinite(shares)]
@@ -132,6 +137,28 @@ class NoProgress(Rule):
             remedies=_remedies(run, still),
             columns=("update_ratio", "per_example_grad_norm"),
             confidence="high" if len(finite) else "medium",
+            evidence=evidence,
+        )
+
+    def _of_one_class(self, run: Run, prefix: np.ndarray) -> Finding | None:
+        """Judge labels that leave nothing to learn: the loss falls to 0, and says nothing."""
+        mask = np.array([[one_class(run, seed, int(stop))] for seed, stop in enumerate(prefix)])
+        hits = Hits(mask)
+        if not hits.which:
+            return None
+        evidence = "the best constant answer's loss is 0 in every batch"
+        return self.finding(
+            hits,
+            Window(0, max(1, int(prefix[hits.which].max()))),
+            severity=WARNING,
+            layers=(),
+            value=0.0,
+            limit=self.limit("share"),
+            message=f"{ONE_CLASS}{seeds(hits.replicates)}, or all that count: {evidence}. The net "
+            "learned to name it, and nothing about the inputs.",
+            remedies=(check_labels(),),
+            columns=("per_example_grad_norm",),
+            confidence="high",
             evidence=evidence,
         )
 

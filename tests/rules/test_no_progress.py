@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import FAILED, actions, fires, found, make_run, wavering
+from tests.rules.runs import FAILED, LEARNED, actions, fires, found, make_run, wavering
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.94, False), (0.96, True), (1.5, True)])
@@ -87,3 +87,33 @@ def test_shapes_that_are_stretched_to_fit_are_the_cause(criterion, expected):
 def test_a_run_without_a_loss_or_a_score_lacks_one():
     bare = make_run(steps={"loss": np.ma.masked_all((60, 2))})
     assert "needs the loss" in registry()["GL402"].missing(bare)
+
+
+def of_one_class(constant=0.0, between=(), criterion="cross_entropy"):
+    """A classifier whose loss falls to 0, and what its best constant answer would cost."""
+    steps = LEARNED | {"criterion_loss": LEARNED["loss"], "criterion_baseline": constant}
+    names = (*between, f"loss: {criterion}")
+    stage = [(0, 0, place, name, 1.0) for place, name in enumerate(names)]
+    config = {"criterion": {"name": criterion}}
+    return make_run(steps=steps, config=config, output_stage=stage)
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({}, True),
+        ({"constant": 0.5}, False),
+        ({"between": ["log_softmax"], "criterion": "nll_loss"}, True),
+        ({"between": ["matmul"]}, False),  # similarities: the right one is the first by design
+        ({"criterion": "mse_loss"}, False),  # one picture, learned by heart
+    ],
+)
+def test_labels_of_one_class_leave_nothing_to_learn(details, expected):
+    assert fires(of_one_class(**details), "GL402") == expected
+
+
+def test_labels_of_one_class_are_a_cause():
+    finding = found(of_one_class(), "GL402")
+    assert finding.severity == "warning"
+    assert actions(finding) == ["check labels"]
+    assert registry()["GL402"].is_cause(finding)
