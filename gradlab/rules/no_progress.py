@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
+from gradlab.rules.mixed_examples import MIXED, mixed_examples, put_examples_first
 from gradlab.rules.one_class import check_labels, one_class
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy, standardize_inputs
 from gradlab.rules.step_size import factor_to_usual
 from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import column, outcomes, severity, travelled
+from gradlab.rules.yardsticks import SLOW, column, outcomes, severity, travelled
+from gradlab.rules.yardsticks.outcome import Outcome
 from gradlab.run import Run
 
 MATCH_SHAPES = "match shapes"
@@ -30,7 +33,8 @@ class NoProgress(Rule):
     which must be below 95 %; else by the fall of the loss in units of its scatter. A symptom: it is
     folded under its cause wherever another rule finds one. Where the weights have hardly moved, it
     is a warning that names the learning rate. A warning, too, is a classifier whose every target is
-    one class: its loss falls to 0, as a constant's does, and it learned nothing about the inputs.
+    one class: its loss falls to 0, as a constant's does, and it learned nothing about the inputs;
+    and a net that learned little, of whose layers one takes the examples of a batch for times.
 
     Why it is bad
     -------------
@@ -97,7 +101,7 @@ class NoProgress(Rule):
     def is_cause(self, finding: Finding) -> bool:
         """Whether the shapes that the criterion was given say why nothing was learned."""
         return finding.message.startswith(ONE_CLASS) or any(
-            each.action == MATCH_SHAPES for each in finding.remedies
+            each.action in (MATCH_SHAPES, MIXED) for each in finding.remedies
         )
 
     def missing(self, run: Run) -> str | None:
@@ -113,7 +117,7 @@ class NoProgress(Rule):
         mask = np.array([state.failed for state in states])[:, None] & np.ones(run.shape[1:], bool)
         hits = Hits(mask)
         if not hits.which:
-            return self._of_one_class(run, prefix)
+            return self._of_one_class(run, prefix) or self._of_mixed_examples(run, states)
         stop = int(prefix[hits.which].max())
         shares = np.array([states[seed].share for seed in hits.which])
         finite = shares[np.isfinite(shares)]
@@ -125,7 +129,7 @@ class NoProgress(Rule):
             if still
             else ""
         )
-        evidence = states[hits.which[0]].evidence
+        evidence, mixed = states[hits.which[0]].evidence, mixed_examples(run)
         return self.finding(
             hits,
             Window(max(0, stop - WINDOW), max(stop, 1)),
@@ -133,11 +137,33 @@ class NoProgress(Rule):
             layers=(),
             value=value,
             limit=self.limit("share"),
-            message=f"Nothing was learned{seeds(hits.replicates)}: {evidence}{tail}{_shapes(run)}.",
+            message=f"Nothing was learned{seeds(hits.replicates)}: {evidence}{tail}{_shapes(run)}"
+            f"{'; ' * bool(mixed)}{mixed}.",
             remedies=_remedies(run, still),
             columns=("update_ratio", "per_example_grad_norm"),
             confidence="high" if len(finite) else "medium",
             evidence=evidence,
+        )
+
+    def _of_mixed_examples(self, run: Run, states: Sequence[Outcome]) -> Finding | None:
+        """Judge nets that learn little, where a layer takes examples for times."""
+        mixed = mixed_examples(run)
+        hits = Hits(np.array([[bool(mixed) and each.state == SLOW] for each in states]))
+        if not hits.which:
+            return None
+        state = states[hits.which[0]]
+        return self.finding(
+            hits,
+            Window(0, run.iterations),
+            severity=WARNING,
+            layers=(),
+            value=state.share,
+            limit=self.limit("share"),
+            message=f"Little was learned{seeds(hits.replicates)}: {state.evidence}; {mixed}.",
+            remedies=(put_examples_first(mixed),),
+            columns=("per_example_grad_norm",),
+            confidence="high",
+            evidence=mixed,
         )
 
     def _of_one_class(self, run: Run, prefix: np.ndarray) -> Finding | None:
@@ -186,6 +212,8 @@ def _stretched(run: Run) -> bool:
 
 def _remedies(run: Run, still: bool) -> tuple[Remedy, ...]:
     longer = remedy("train longer", "train for more iterations")
+    if mixed := mixed_examples(run):
+        return (put_examples_first(mixed),)
     if _stretched(run):
         words = "give both the same shape: criterion(model(x).squeeze(1), y), or y.unsqueeze(1)"
         return (remedy(MATCH_SHAPES, words, evidence="the shapes that the criterion was given"),)

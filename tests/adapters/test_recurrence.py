@@ -208,3 +208,34 @@ def test_a_state_with_its_history_keeps_its_factor():
     gain = recorder.run.matrices["time_gain"]
     known = gain[recorder.run.matrices.recorded("time_gain")]
     assert (np.abs(known) < 2).all()
+
+
+class Reader(nn.Module):
+    """A layer over (examples, times, features) that may take the first axis for the times."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.layer, self.head = make(), nn.Linear(4, CLASSES)
+
+    def forward(self, tokens):
+        x = F.one_hot(tokens, 4).to(self.head.weight.dtype)
+        read = (x, x, x) if isinstance(self.layer, nn.MultiheadAttention) else (x,)
+        return self.head(self.layer(*read)[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: nn.GRU(4, 4), [8, STEPS]),
+        (lambda: nn.LSTM(4, 2, bidirectional=True), [8, STEPS]),
+        (lambda: nn.MultiheadAttention(4, 1), [8, STEPS]),
+        (lambda: nn.GRU(4, 4, batch_first=True), None),
+        (lambda: nn.MultiheadAttention(4, 1, batch_first=True), None),
+    ],
+)
+def test_what_a_layer_reads_that_takes_times_first_is_kept(make, expected):
+    model = made(lambda: Reader(make))
+    optimizer = torch.optim.SGD(model.parameters(), 1e-12)
+    with watch(model, optimizer) as recorder:
+        train(model, optimizer, 2, recorder, data())
+    assert recorder.run.config.get("sequence_shape") == expected

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import FAILED, LEARNED, actions, fires, found, make_run, wavering
+from tests.rules.runs import (
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+    wavering,
+)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.94, False), (0.96, True), (1.5, True)])
@@ -116,4 +126,41 @@ def test_labels_of_one_class_are_a_cause():
     finding = found(of_one_class(), "GL402")
     assert finding.severity == "warning"
     assert actions(finding) == ["check labels"]
+    assert registry()["GL402"].is_cause(finding)
+
+
+def sequence(shape, answers, steps=SLOW):
+    """A run of which a layer that takes times first has read (times, examples, features)."""
+    config = {"sequence_shape": shape, "criterion": {"name": "cross_entropy"}}
+    config["criterion"]["answer_shape"] = answers
+    return make_run(steps=steps, config=config)
+
+
+@pytest.mark.parametrize(
+    ("shape", "answers", "expected"),
+    [
+        ([64, 10], [64, 4], True),
+        ([64, 10], [64], True),
+        ([10, 64], [64, 4], False),  # times first, as the layer asks for
+        ([10, 64], [640, 4], False),
+        ([10, 64], [10, 64], False),  # an answer for each time and example
+        ([64, 64], [64, 4], False),  # nothing tells which is which
+        ([64, 1], [64, 4], False),  # one sequence, an answer at each time
+        (None, [64, 4], False),
+    ],
+)
+def test_a_layer_takes_examples_for_times_where_there_are_as_many_answers(shape, answers, expected):
+    assert fires(sequence(shape, answers), "GL402") == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_examples_that_are_taken_for_times_do_harm_where_little_is_learned(steps, expected):
+    assert severity(sequence([64, 10], [64, 4], steps), "GL402") == expected
+
+
+def test_examples_that_are_taken_for_times_are_a_cause():
+    finding = found(sequence([64, 10], [64, 4], FAILED), "GL402")
+    assert actions(finding) == ["put examples first"]
     assert registry()["GL402"].is_cause(finding)

@@ -58,6 +58,7 @@ def config(
         known["processes"] = processes
     if inputs.correlation is not None:
         known |= {"input_correlation": inputs.correlation, "input_rms": inputs.rms}
+    known["sequence_shape"] = inputs.sequence and list(inputs.sequence)
     known["input_feature"] = largest_feature(model, wiring)
     averaging = [getattr(each, "running_mean", None) is not None for each in model.modules()]
     known["running_averages"] = any(averaging)

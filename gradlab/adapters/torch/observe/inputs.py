@@ -41,12 +41,15 @@ class Inputs:
         Root mean square of the entries; mean cosine between two examples.
     feature : Feature or None
         The largest of all linear maps that read data.
+    sequence : (int, int) or None
+        Times and examples, as a recurrent or attention layer takes them that reads times first.
     """
 
     batch_size: int | None = None
     rms: float | None = None
     correlation: float | None = None
     feature: Feature | None = None
+    sequence: tuple[int, int] | None = None
     _seen: set[int] = field(default_factory=set)
 
     def look_at_features(self, module: int, read: Tensor) -> None:

@@ -74,6 +74,10 @@ class Recurrences:
             if not sequence:
                 hook = self._guard(partial(self._answers, number))
                 self._handles.append(module.register_forward_hook(hook))
+        elif isinstance(module, (nn.MultiheadAttention, nn.RNNBase)):
+            if self._wiring.inputs.sequence is None and not module.batch_first:
+                hook = self._guard(self._sees_sequence)
+                self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
         elif number in self._looped:
             hook = self._guard(partial(self._after, number))
             self._handles.append(module.register_forward_hook(hook))
@@ -138,6 +142,7 @@ class Recurrences:
             return None  # a packed sequence, say
         alias = read.view_as(read) if read.requires_grad else read.detach().requires_grad_()
         if sequence:
+            self._sees_sequence(module, arguments, keywords)
             axis = 1 if module.batch_first and read.ndim == 3 else 0
             if read.shape[axis] < LEAST_POSITIONS:
                 return None
@@ -148,6 +153,14 @@ class Recurrences:
             hook = partial(self._got, position)
         alias.register_hook(self._guard(hook))
         return replaced(arguments, keywords, read, alias)
+
+    def _sees_sequence(self, module: Any, arguments: Any, keywords: Any) -> None:
+        """Keep the shape of a sequence that is read with its times first."""
+        read = next(tensors_of((arguments, keywords)), None)
+        if module.batch_first or read is None or read.ndim != 3:
+            return
+        if self._wiring.inputs.sequence is None:
+            self._wiring.inputs.sequence = int(read.shape[0]), int(read.shape[1])
 
     def _after(self, number: int, module: nn.Module, arguments: Any, output: Any) -> None:
         z = next(tensors_of(output), None)
