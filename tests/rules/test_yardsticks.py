@@ -32,6 +32,16 @@ def falling(progress, iterations=200, scatter=0.1):
     return wavering(level, iterations, 1, scatter)
 
 
+@pytest.mark.parametrize(
+    ("progress", "optimizers", "expected"),
+    [(-1.1, 2, "unknown"), (-0.9, 2, "not learned"), (-1.1, 1, "not learned")],
+)
+def test_of_two_optimizers_one_may_make_large_what_the_other_makes_small(
+    progress, optimizers, expected
+):
+    assert state(by_fall(falling(progress), optimizers=optimizers)) == expected
+
+
 # -- by the loss against the best constant predictor's ---------------------------------------------
 
 

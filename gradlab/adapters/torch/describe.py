@@ -54,6 +54,8 @@ def config(
     rates = [finite(_own_rate(group)) for each in optimizers for group in each.param_groups]
     if len(set(rates)) > 1:
         known["learning_rates"] = rates
+    if len(optimizers) > 1:
+        known["optimizers"] = len(optimizers)
     if processes > 1:
         known["processes"] = processes
     if inputs.correlation is not None:

@@ -293,5 +293,8 @@ def _by_fall(run: Run, seed: int, stop: int) -> Outcome | None:
     if fell_at_once(values, found, first):
         words = "the loss fell at once and stayed there, and no baseline tells how low that is"
         return Outcome(UNKNOWN, words, progress=found.progress)
+    if found.progress <= -NO_FALL and run.config.get("optimizers", 1) != 1:
+        words = "the loss rose, and what one optimizer makes small another may make large"
+        return Outcome(UNKNOWN, words, progress=found.progress)
     state = SLOW if found.progress >= NO_FALL or found.falls_still else NOT_LEARNED
     return Outcome(state, words, progress=found.progress)
