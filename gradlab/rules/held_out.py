@@ -13,6 +13,9 @@ from gradlab.run import Run
 START = 10  # training losses
 LEAST = 3  # held-out losses
 UNLEARNED = 0.5  # of the training loss at the start: what it still is at the first held-out loss
+# Times the start: what was learned by heart answers within the range of its targets, and so errs by
+# no more than a few times their variance.
+FAR = 10.0
 GAINED = 0.5  # of the first held-out loss: one that comes down to less may be in other units
 
 
@@ -41,7 +44,7 @@ def apart_from_the_start(run: Run, seed: int, stop: int, times: float) -> Apart 
 
     Before anything is learned, examples of the same kind have the same loss, held out or not. What
     is prepared otherwise, as inputs that only the training standardizes, has another from the
-    first value on.
+    first value on. Later on the distance must be larger than any that learning by heart makes.
     """
     held_out = column(run, "validation_loss")
     if held_out is None or outcomes(run)[seed].failed or not is_yardstick(run, seed, stop):
@@ -55,7 +58,8 @@ def apart_from_the_start(run: Run, seed: int, stop: int, times: float) -> Apart 
     then = loss[max(0, first - START // 2) : first + START // 2 + 1]
     values = held_out[known, seed]
     last = float(np.median(values[-max(LEAST, len(values) // 4) :]))
-    if not start > 0 or not np.nanmedian(then) >= UNLEARNED * began:
+    early = np.nanmedian(then) >= UNLEARNED * began
+    if not start > 0 or not (early or values.min() > FAR * start):
         return None
     if not values.min() > times * start or last < GAINED * values[0]:
         return None

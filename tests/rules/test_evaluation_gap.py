@@ -118,7 +118,8 @@ def held_out(first, last, begins=0):
         (1.99 * BASELINE, 4 * BASELINE, 0, False),
         (100.0, 51.0, 0, True),
         (100.0, 30.0, 0, False),  # it gains as the training does: in other units
-        (100.0, 200.0, 40, False),  # the training examples may be known by heart by then
+        (9.9 * BASELINE, 20.0, 40, False),  # the training examples may be known by heart by then
+        (10.1 * BASELINE, 24.0, 40, True),
     ],
 )
 def test_held_out_losses_above_the_trainings_start_from_the_first_on_are_of_other_data(

@@ -44,6 +44,7 @@ class Recurrences:
     def __init__(self, wiring: Wiring, ledger: Ledger, guard: Guard):
         self._wiring, self._ledger, self._guard = wiring, ledger, guard
         self._handles: list[Any] = []
+        self._once: list[Any] = []  # of those that a first call tells enough
         self._calls: dict[tuple[int, int], list[Position]] = defaultdict(list)
         self._found: list[tuple[int, tuple[Length, Length, Length]]] = []
         self._iteration, self._pass, self._attached, self._hung = 0, 0, False, False
@@ -54,6 +55,8 @@ class Recurrences:
     def attach(self, iteration: int) -> None:
         """Hang hooks on recurrent layers."""
         self._iteration, self._attached = iteration, True
+        if self._once and self._wiring.inputs.sequence is not None:
+            self._take_away(self._once)
         if self._hung and len(self._wiring.feeds) == self._known_feeds:
             return
         self._known_feeds = len(self._wiring.feeds)
@@ -77,7 +80,7 @@ class Recurrences:
         elif isinstance(module, (nn.MultiheadAttention, nn.RNNBase)):
             if self._wiring.inputs.sequence is None and not module.batch_first:
                 hook = self._guard(self._sees_sequence)
-                self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
+                self._once.append(module.register_forward_pre_hook(hook, with_kwargs=True))
         elif number in self._looped:
             hook = self._guard(partial(self._after, number))
             self._handles.append(module.register_forward_hook(hook))
@@ -122,12 +125,16 @@ class Recurrences:
         self.forget()
 
     def _remove(self) -> None:
+        self._take_away(self._once)
         if not self._handles:
             return  # nothing of this kind is there, and nothing is to be hung again
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        self._take_away(self._handles)
         self._hung = False
+
+    def _take_away(self, handles: list[Any]) -> None:
+        for handle in handles:
+            handle.remove()
+        handles.clear()
 
     # -- what PyTorch calls
 
