@@ -3,7 +3,23 @@
 Most are what many people train; some look odd and are right. The ten with a fault are in
 fresh_fourteenth_faulty.
 
-SCORES
+Scores without gradlab, on a CPU: of the net at its start, and after the training; seconds of one
+core of a busy machine. Clicks are scored by the area under the curve.
+
+===================================  =====  =====  =======
+training                             start  end    seconds
+===================================  =====  =====  =======
+modernbert-48-topics                 .127   .980   4.6
+pvt-16-digits-cutmix                 .131   .962   6.5
+cvae-96-digits-summed                .102   .998   1.5
+ast-48-words-bands-hidden            .145   .870   7.2
+deepfm-8-rare-clicks                 .545   .889   1.8
+quantiles-64-wages-in-dollars        -.726  .425   1.0
+dlinear-loads                        .272   .945   0.7
+appnp-64-papers                      .201   .766   1.7
+seq2seq-48-tides-own-answers         -.009  .872   7.0
+tarnet-64-treated                    -.500  .840   1.3
+===================================  =====  =====  =======
 """
 
 from __future__ import annotations
@@ -132,9 +148,9 @@ def train_pyramid(model: Any, optimizer: Any, recorder: Any) -> None:
 
     images, labels, _, _ = pictures()
     drawn = torch.Generator().manual_seed(161)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 200)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 160)
     model.train()
-    for batch in data_a.batches(len(images), 48, 200):
+    for batch in data_a.batches(len(images), 48, 160):
         x, other = images[batch].clone(), torch.randperm(48, generator=drawn)
         height = 8 + int(torch.randint(10, (), generator=drawn))
         top = int(torch.randint(32 - height, (), generator=drawn))
@@ -226,15 +242,15 @@ def spoken(count: int, seed: int) -> tuple[Any, Any]:
 
     drawn = torch.Generator().manual_seed(seed)
     word = torch.randint(6, (count,), generator=drawn)
-    way = torch.tensor([[3, 12], [12, 3], [7, 7], [3, 7], [12, 8], [7, 13]]).float()[word]
-    begin = torch.randint(8, (count, 1), generator=drawn)
+    way = torch.tensor([[3, 3], [8, 8], [13, 13], [3, 13], [13, 3], [13, 8]]).float()[word]
+    begin = torch.randint(4, (count, 1), generator=drawn)
     time = ((torch.arange(32) - begin) / 20).clamp(0, 1)
     pitch = way[:, :1] + (way[:, 1:] - way[:, :1]) * time
     pitch = pitch + 0.7 * torch.randn(count, 1, generator=drawn)
     near = -(torch.arange(16) - pitch[..., None]).square() / 3
     loud = (torch.arange(32) >= begin) & (torch.arange(32) < begin + 20)
-    x = 3 * near.exp() * loud[..., None] + 0.5 * torch.randn(count, 32, 16, generator=drawn)
-    return (x - 0.25) / 1.1, word
+    x = 3 * near.exp() * loud[..., None] + 0.3 * torch.randn(count, 32, 16, generator=drawn)
+    return (x - 0.4) / 0.9, word
 
 
 def make_listener(*, width: int = 48) -> tuple[Any, Any]:
@@ -258,7 +274,7 @@ def make_listener(*, width: int = 48) -> tuple[Any, Any]:
         num_labels=6,
     )
     model = ASTForAudioClassification(config)
-    return model, torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
+    return model, torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
 
 
 def train_listener(model: Any, optimizer: Any, recorder: Any) -> None:
@@ -270,11 +286,11 @@ def train_listener(model: Any, optimizer: Any, recorder: Any) -> None:
     x, word = spoken(1500, 1)
     drawn = torch.Generator().manual_seed(164)
     model.train()
-    for batch in data_a.batches(len(x), 32, 260):
+    for batch in data_a.batches(len(x), 32, 240):
         heard = x[batch].clone()
         time, pitch = (int(torch.randint(n, (), generator=drawn)) for n in (28, 13))
-        heard[:, time : time + 4] = 0
-        heard[:, :, pitch : pitch + 3] = 0
+        heard[:, time : time + 3] = 0
+        heard[:, :, pitch : pitch + 2] = 0
         loss = functional.cross_entropy(model(heard).logits, word[batch])
         descend(optimizer, loss, recorder)
 

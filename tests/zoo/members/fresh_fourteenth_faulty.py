@@ -3,7 +3,25 @@
 The faults are those that forums and public bug reports show most often. Each function's defaults
 are the training without the fault. The ten without one are in fresh_fourteenth.
 
-SCORES
+Scores without gradlab, on a CPU: of the sound net at its start, after the training with the fault,
+and without it; seconds of one core of a busy machine without it. The scores of loads and sales
+count as -1 where they are lower. With its fault the plain convolutional net has a loss of 520,000
+at first, and NaN at the third step; the sessions' net takes none of its 400 steps.
+
+=============================================  ======  ======  =======  =======
+training                                       start   fault   without  seconds
+=============================================  ======  ======  =======  =======
+entities-64-customers-cross-entropy-of-one     .368    .404    .921     0.7
+lstm-48-loads-in-megawatts                     .001    -1.000  .987     3.3
+convolutions-16-digits-normal-start            .113    .086    .977     1.4
+painter-16-digits-rate-of-sgd                  -1.702  -.001   .461     6.7
+cbam-12-digits-thawed-without-optimizer        .108    .315    .975     3.5
+niser-48-sessions-float16-epsilon              .035    .035    1.000    1.6
+gpt1-48-chains-warm-up-by-epoch                .050    .069    .509     6.8
+stepwise-40-records-state-thrown-away          .163    .205    .927     3.8
+chebnet-32-quarters-penalty-without-factor     .161    .167    .967     1.7
+nhits-64-sales-brackets-of-zero-grad           .056    -.061   .977     1.6
+=============================================  ======  ======  =======  =======
 """
 
 from __future__ import annotations
@@ -197,69 +215,70 @@ def score_standard(model: Any) -> float:
         return (model(images).argmax(1) == labels).float().mean().item()
 
 
-# A masked transformer of pictures (as MaskGIT's) fills in hidden pixels of four grey values. Its
-# learning rate of 0.1 comes from a recipe for SGD; AdamW takes it.
+# A context encoder paints what is missing from a digit. Its learning rate of 0.1 comes from a
+# recipe for SGD; Adam takes it.
 
 
-def make_masked(*, width: int = 48, rate: float = 2e-3) -> tuple[Any, Any]:
+def make_painter(*, width: int = 16, rate: float = 2e-3) -> tuple[Any, Any]:
     import torch
     from torch import nn
 
-    class Masked(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.values = nn.Embedding(5, width)
-            self.places = nn.Parameter(0.02 * torch.randn(64, width))
-            layer = nn.TransformerEncoderLayer(
-                width, 4, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True
-            )
-            self.body = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-            self.norm, self.read = nn.LayerNorm(width), nn.Linear(width, 4)
-
-        def forward(self, x: Any) -> Any:
-            return self.read(self.norm(self.body(self.values(x) + self.places)))
-
     torch.manual_seed(1614)
-    model = Masked()
-    return model, torch.optim.AdamW(model.parameters(), lr=rate)
+    model = nn.Sequential(
+        nn.Conv2d(2, width, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 4, 2, 1),
+        nn.ReLU(),
+        nn.Conv2d(2 * width, 4 * width, 4, 2, 1),
+        nn.ReLU(),
+        nn.Conv2d(4 * width, 6 * width, 2),
+        nn.ReLU(),
+        nn.ConvTranspose2d(6 * width, 4 * width, 2),
+        nn.ReLU(),
+        nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
+        nn.ReLU(),
+        nn.Conv2d(width, 1, 3, padding=1),
+    )
+    return model, torch.optim.Adam(model.parameters(), lr=rate)
 
 
-@cache
-def greys() -> tuple[Any, Any]:
-    """Return pictures as rows of four grey values (n, 64): for training, and new ones."""
-    from tests.zoo import data_a
+def torn(images: Any, drawn: Any) -> tuple[Any, Any]:
+    """Return images (n, 1, 8, 8) with a hole of 3 x 3 each, and where it is: (n, 2, 8, 8)."""
+    import torch
 
-    first, _, new, _ = data_a.digits()
-    return (first * 3.99).long().flatten(1), (new * 3.99).long().flatten(1)
+    down, right = torch.randint(1, 5, (2, len(images), 1, 1), generator=drawn)
+    row, column = torch.arange(8)[:, None], torch.arange(8)
+    hole = (row >= down) & (row < down + 3) & (column >= right) & (column < right + 3)
+    hole = hole[:, None]
+    return torch.cat([images.masked_fill(hole, 0), hole.float()], 1), hole
 
 
-def train_masked(model: Any, optimizer: Any, recorder: Any) -> None:
+def train_painter(model: Any, optimizer: Any, recorder: Any) -> None:
     import torch
     from torch.nn import functional
 
     from tests.zoo import data_a
 
-    pixels, _ = greys()
+    images, _, _, _ = data_a.digits()
     drawn = torch.Generator().manual_seed(172)
-    for batch in data_a.batches(len(pixels), 32, 250):
-        x = pixels[batch]
-        share = 0.2 + 0.6 * torch.rand(len(x), 1, generator=drawn)
-        hidden = torch.rand(x.shape, generator=drawn) < share
-        told = model(x.masked_fill(hidden, 4))
-        descend(optimizer, functional.cross_entropy(told[hidden], x[hidden]), recorder)
+    for batch in data_a.batches(len(images), 64, 400):
+        x, hole = torn(images[batch], drawn)
+        loss = functional.mse_loss(model(x)[hole], images[batch][hole])
+        descend(optimizer, loss, recorder)
 
 
-def score_masked(model: Any) -> float:
-    """Return the share of hidden pixels that are right, above that of the commonest grey."""
+def score_painter(model: Any) -> float:
+    """Return how much of what is missing is explained."""
     import torch
 
-    _, pixels = greys()
-    hidden = torch.rand(pixels.shape, generator=torch.Generator().manual_seed(173)) < 0.4
+    from tests.zoo import data_a
+
+    _, _, images, _ = data_a.digits()
+    x, hole = torn(images, torch.Generator().manual_seed(173))
     with torch.no_grad():
-        told = model(pixels.masked_fill(hidden, 4))[hidden].argmax(1)
-    right = pixels[hidden]
-    usual = (right == right.mode().values).float().mean()
-    return ((told == right).float().mean() - usual).item() / (1 - usual.item())
+        return explained(model(x)[hole], images[hole])
 
 
 # A body that has learned whether a digit stands on its head gets a new head for ten kinds. The body
@@ -411,7 +430,7 @@ def score_sessions(model: Any) -> float:
 
 
 # The first GPT learns a language of 32 words. Its warm-up is counted in steps, but the schedule is
-# stepped once an epoch: the rate is 0 in the first of six, and five hundredths in the last.
+# stepped once an epoch: the rate is 0 in the first of three, and a fiftieth in the last.
 
 
 def make_gpt(*, width: int = 48) -> tuple[Any, Any]:
@@ -432,13 +451,13 @@ def train_gpt(model: Any, optimizer: Any, recorder: Any, *, by_epoch: bool = Fal
 
     from tests.zoo import data_a
 
-    words = data_a.chains(1600, 24, 1)
+    words = data_a.chains(3200, 24, 1)
     schedule = get_linear_schedule_with_warmup(optimizer, 100, 300)
     model.train()
     for step, batch in enumerate(data_a.batches(len(words), 32, 300)):
         loss = model(input_ids=words[batch], labels=words[batch]).loss
         descend(optimizer, loss, recorder)
-        if not by_epoch or step % 50 == 49:
+        if not by_epoch or step % 100 == 99:
             schedule.step()
 
 
@@ -678,7 +697,19 @@ MEMBERS = [
         learned=0.7,
         fault="loads near 30,000 megawatts are neither scaled as inputs nor as targets",
         root=("GL404",),
-        symptoms=("GL101", "GL102", "GL103", "GL107", "GL202", "GL203", "GL302", "GL303", "GL402"),
+        symptoms=(
+            "GL101",
+            "GL102",
+            "GL103",
+            "GL107",
+            "GL202",
+            "GL203",
+            "GL302",
+            "GL303",
+            "GL304",
+            "GL401",
+            "GL402",
+        ),
     ),
     Member(
         name="fresh14-convolutions-16-digits-normal-start",
@@ -692,15 +723,26 @@ MEMBERS = [
         symptoms=("GL001", "GL103", "GL201", "GL303", "GL304", "GL401", "GL402", "GL404"),
     ),
     Member(
-        name="fresh14-maskgit-48-digits-rate-of-sgd",
-        family="masked generative transformer",
-        make=partial(make_masked, rate=0.1),
-        train=train_masked,
-        score=score_masked,
-        learned=0.3,
-        fault="AdamW at a learning rate of 0.1, which is one for SGD",
+        name="fresh14-painter-16-digits-rate-of-sgd",
+        family="context encoder",
+        make=partial(make_painter, rate=0.1),
+        train=train_painter,
+        score=score_painter,
+        learned=0.25,
+        fault="Adam at a learning rate of 0.1, which is one for SGD",
         root=("GL303", "GL304", "GL401"),
-        symptoms=("GL001", "GL102", "GL103", "GL201", "GL202", "GL203", "GL402"),
+        symptoms=(
+            "GL001",
+            "GL101",
+            "GL102",
+            "GL103",
+            "GL105",
+            "GL201",
+            "GL202",
+            "GL203",
+            "GL302",
+            "GL402",
+        ),
     ),
     Member(
         name="fresh14-cbam-12-digits-thawed-without-optimizer",
