@@ -32,10 +32,11 @@ class Disconnected(Rule):
     What it does
     ------------
     Names the parameters that ask for gradients and never get one, and those that no optimizer
-    holds. An error where nothing else moved either, or where the net does not learn and most of its
-    weights are cut off; a note in a net that learns, where a pooler, a head or an expert may be out
-    of use on purpose, and where nothing but scales and biases is cut off. Where the targets move
-    and no score is logged, a quarter of the weights is a warning: of two nets, one may learn alone.
+    holds, be it from the start or once they are unfrozen. An error where nothing else moved either,
+    or where the net does not learn and most of its weights are cut off; a note in a net that
+    learns, where a pooler, a head or an expert may be out of use on purpose, and where nothing but
+    scales and biases is cut off. Where the targets move and no score is logged, a quarter of the
+    weights is a warning: of two nets, one may learn alone.
 
     In a net that does not learn it names a norm that lets nothing through, since it normalizes one
     number at a time: its bias gets a gradient, and its scale none. Where next to nothing was
@@ -152,9 +153,11 @@ class Disconnected(Rule):
         )
 
     def _left_out(self, run: Run, mask: Array) -> Finding:
+        thawed = _listed(run, "thawed")[mask].all()
+        since = " since they were unfrozen in the training, and do not move." if thawed else ""
         words = (
-            f"No optimizer holds {self._subject(run, mask)}, though they ask for gradients: they "
-            "do not move."
+            f"No optimizer holds {self._subject(run, mask)}, though they ask for gradients"
+            f"{since or ': they do not move.'}"
         )
         evidence = "the optimizer's groups do not hold them"
         return self._finding(
@@ -247,9 +250,13 @@ def _silent(run: Run, mask: Array) -> tuple[Remedy, ...]:
 
 
 def _in_no_optimizer(run: Run) -> Array:
-    left = run.provenance.get("not_in_optimizer")
-    left = left if isinstance(left, list) else ()
-    return np.array([name in left for name in run.layer("name")], bool)
+    return _listed(run, "not_in_optimizer") | _listed(run, "thawed")
+
+
+def _listed(run: Run, fact: str) -> Array:
+    names = run.provenance.get(fact)
+    names = names if isinstance(names, list) else ()
+    return np.array([name in names for name in run.layer("name")], bool)
 
 
 def _without_gradient(run: Run) -> Array:

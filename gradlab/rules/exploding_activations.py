@@ -22,6 +22,7 @@ from gradlab.rules.yardsticks import (
 )
 from gradlab.run import Run
 
+OF_STEPS = ("GL303", "GL304", "GL401")  # what a learning rate that is too large shows
 LARGEST = 700.0  # ln of what a float holds
 
 
@@ -35,7 +36,9 @@ class ExplodingActivations(Rule):
     the forward signal. So is growth by as much from the inputs to the output at iteration 0, half
     of it (in logarithms) in the hidden layers, in a seed whose loss stays far above the best
     constant prediction's. Layers beyond that limit are named; the cause is that of the whole chain,
-    since the growth begins at its first layer. In a net with residual blocks the stream counts. An
+    since the growth begins at its first layer. In a net with residual blocks the stream counts.
+    Growth of less than 10 before the first step came with the steps: those that are too large are
+    its cause, and not its consequence. An
     error where nothing is learned; a warning where the loss is still far above a constant's at the
     end; else a note.
 
@@ -73,6 +76,11 @@ class ExplodingActivations(Rule):
         ),
     }
     explains = ("GL001", "GL103", "GL201", "GL202", "GL303", "GL304", "GL312", "GL401", "GL402")
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """Growth that came with the steps is what they did, and does not explain their size."""
+        later = finding.iterations[0] > 0
+        return tuple(code for code in self.explains if not (later and code in OF_STEPS))
 
     def missing(self, run: Run) -> str | None:
         """Two hidden layers at least are needed to compare."""
@@ -125,6 +133,17 @@ class ExplodingActivations(Rule):
         hits = Hits(mask)
         return self._finding(run, hits, growth, Window(0, 1), 0, None) if hits.which else None
 
+    def _since(self, run: Run, hits: Hits, window: Window) -> Window:
+        """Return since when: from the start where half of it, in logarithms, was there then."""
+        limit = self.limit("growth") ** 0.5
+        stream = stream_growth(run, "stream_rms", slice(0, 1))
+        rms = run["activation_rms"][0]
+        with np.errstate(all="ignore"):
+            growth = (rms / rms[:, [_first(run)]])[:, :-1].max(axis=1)
+        begun = growth > limit if stream is None else stream > np.log(limit)
+        begun = bool(np.median(begun[hits.which]) > 0)
+        return Window(0 if begun else max(window.start, 1), window.stop)
+
     def _finding(
         self,
         run: Run,
@@ -151,7 +170,7 @@ class ExplodingActivations(Rule):
         bare = norms_for_a_bare_stream(run)
         return self.finding(
             hits,
-            window,
+            window if window.stop == 1 else self._since(run, hits, window),
             severity=severity(run, hits.which, harmless=_harmless(run, hits)),
             layers=layers,
             value=value,

@@ -43,6 +43,19 @@ def unfreeze_without_optimizer(model, _optimizer):
     model[0].requires_grad_(True)
 
 
+def unfreeze_for_another_optimizer(model, _optimizer):
+    """Hand the thawed layer to an optimizer that is not watched, and that steps with the other."""
+    model[0].requires_grad_(True)
+    beside = torch.optim.SGD(model[0].parameters(), 0.1)
+    _optimizer.register_step_post_hook(lambda *_: beside.step())
+
+
+def unfreeze_and_freeze_again(model, optimizer):
+    """Let gradients through for one step."""
+    model[0].requires_grad_(True)
+    optimizer.register_step_post_hook(lambda *_: model[0].requires_grad_(False))
+
+
 def trained(make, join, steps=STEPS, joins=JOINS, **options):
     """Train; return the record, and of the first layer's weights at each step norm and step."""
     model = net()
@@ -84,6 +97,22 @@ def test_what_no_optimizer_holds_does_not_join():
     row = list(run.layer("path")).index("0")
     assert not run.recorded("update_norm")[..., row].any()
     assert not run.recorded("grad_norm")[..., row].any()
+
+
+@pytest.mark.parametrize(
+    ("make", "join", "expected"),
+    [
+        (of_head, unfreeze_without_optimizer, ["0", "0.bias"]),
+        (of_head, add, None),
+        (of_all, unfreeze, None),
+        (of_head, unfreeze_for_another_optimizer, None),
+        (of_head, unfreeze_and_freeze_again, None),
+        (of_head, lambda *_: None, None),  # frozen for good
+    ],
+)
+def test_what_thaws_and_is_moved_by_nobody_is_noted(make, join, expected):
+    run, _ = trained(make, join)
+    assert run.provenance.get("thawed") == expected
 
 
 def test_the_record_counts_what_is_trained_from_the_start():

@@ -29,16 +29,21 @@ def without_gradient(layers, steps=FAILED, iterations=60, moved=0.01, **details)
     )
 
 
-def outside(layers, steps=FAILED, **details):
+def outside(layers, steps=FAILED, fact="not_in_optimizer", **details):
     """A run in which no optimizer holds some layers."""
     names = ["hidden1", "hidden2", "hidden3", "output"]
-    left = {"not_in_optimizer": [names[layer - 1] for layer in layers]}
+    left = {fact: [names[layer - 1] for layer in layers]}
     norm = np.full(4, 0.01)
     norm[[layer - 1 for layer in layers]] = 0.0
     return make_run(steps=steps, update_norm=norm, provenance=left, **details)
 
 
-@pytest.mark.parametrize("make", [without_gradient, outside])
+def thawed(layers, steps=FAILED):
+    """A run in which some layers are unfrozen on the way, and nobody tells the optimizer."""
+    return outside(layers, steps, fact="thawed")
+
+
+@pytest.mark.parametrize("make", [without_gradient, outside, thawed])
 @pytest.mark.parametrize(
     ("layers", "steps", "expected"),
     [
@@ -73,6 +78,13 @@ def test_what_no_optimizer_holds_is_to_be_given_to_one():
     finding = found(outside((4,)), "GL105")
     assert finding.layers == (4,)
     assert actions(finding) == ["add to optimizer", "freeze"]
+
+
+def test_layers_that_thaw_without_an_optimizer_are_told_so():
+    finding = found(thawed((1, 2)), "GL105")
+    assert "hidden1, hidden2 (50 % of" in finding.message
+    assert "unfrozen in the training" in finding.message
+    assert actions(finding)[0] == "add to optimizer"
 
 
 @pytest.mark.parametrize(("iterations", "expected"), [(4, False), (5, True)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradlab.diagnosis import registry
+from gradlab.diagnosis import diagnose, registry
 from tests.rules.runs import BASELINE, FAILED, LEARNED, SLOW, fires, found, make_run, severity
 
 
@@ -63,6 +63,18 @@ def test_growth_that_comes_with_training_is_found_too():
     rms = np.ones((200, 2, 4))
     rms[120:, :, 2] = 300
     assert found(make_run(200, activation_rms=rms), "GL203").iterations[0] >= 75
+
+
+@pytest.mark.parametrize(
+    ("at_first", "root"), [(1.0, "GL304"), (9.0, "GL304"), (11.0, "GL203"), (200.0, "GL203")]
+)
+def test_steps_that_are_too_large_are_the_cause_of_what_grows_after_them(at_first, root):
+    """Growth of 11 at the start is half of 120, in logarithms: the steps did not bring it."""
+    rms = np.ones((60, 2, 4))
+    rms[:, :, 2] = 120.0
+    rms[0, :, 2] = at_first
+    run = make_run(activation_rms=rms, update_norm=10.0, weight_norm=5.0, steps=FAILED)
+    assert [each.rule for each in diagnose(run, select=["GL203", "GL304"]).findings] == [root]
 
 
 def test_one_hidden_layer_has_nothing_to_compare():

@@ -246,7 +246,7 @@ class Record:
     def _keep(self, made: Assembled, followed: Mapping[str, Column] | None) -> None:
         before = self._done + len(made.phases)
         stages = self._loss.stages(self._done, before, made.steps["loss_scale"])
-        self.note(**self._loss.facts())
+        self.note(**self._loss.facts(), **self._parameters.facts())
         if self._recorder is not None:
             nothing = None, np.zeros((len(made.phases), 0), bool)
             values, known = followed["value"] if followed else nothing

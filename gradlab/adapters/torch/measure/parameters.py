@@ -17,6 +17,7 @@ from gradlab.adapters.torch.measure.arrays import array_of, norms
 from gradlab.adapters.torch.measure.groups import DeviceGroup, Group, entries, local
 from gradlab.adapters.torch.measure.host import STACKED, HostGroup
 from gradlab.adapters.torch.measure.moments import second_moment
+from gradlab.adapters.torch.measure.thawed import Thawed, held_by
 from gradlab.adapters.torch.rows import Row
 from gradlab.sums import roots, where_unsafe
 
@@ -66,6 +67,7 @@ class Parameters:
         self._waiting = [*range(len(self.trained), len(self.all))]
         self._number = {id(parameter): number for number, parameter in enumerate(self.all)}
         self._held, self._updates, self._rows = held, updates, rows
+        self._thawed = Thawed(optimizers)
         self._made: list[Group] | None = None
         self._plans: dict[tuple[int, ...], tuple[list[Group], list[int]]] = {}
         self._following = 0
@@ -75,6 +77,11 @@ class Parameters:
         """Know what each parameter is used for, as far as that is not too late."""
         if self._made is None:
             self._rows = rows
+        self._thawed.begin(rows)
+
+    def facts(self) -> dict[str, Any]:
+        """Return, for the provenance, what came to ask for gradients and is in no optimizer."""
+        return self._thawed.facts()
 
     @property
     def _groups(self) -> list[Group]:
@@ -93,7 +100,7 @@ class Parameters:
 
     def of(self, optimizer: torch.optim.Optimizer) -> list[int]:
         """Return the numbers of what one optimizer trains."""
-        held = _held_by(optimizer)
+        held = held_by(optimizer)
         waiting = set(self._waiting)
         return [n for n, each in enumerate(self.all) if id(each) in held and n not in waiting]
 
@@ -103,7 +110,7 @@ class Parameters:
         Return the numbers of these.
         """
         thawed = [number for number in self._waiting if self.all[number].requires_grad]
-        held = _held_by(optimizer) if thawed else set()
+        held = held_by(optimizer) if thawed else set()
         new = [number for number in thawed if id(self.all[number]) in held]
         if new:
             self._held[owner] |= held
@@ -273,11 +280,6 @@ class Parameters:
             known = [each for each in found if each is not None]
             if len(known) == len(found):
                 group.moments(self._ledger, iteration, known)
-
-
-def _held_by(optimizer: torch.optim.Optimizer) -> set[int]:
-    """Return the ids of what an optimizer holds."""
-    return {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
 
 
 def _roots(summed: Sequence[tuple[Array, Array, Array]]) -> Array:
