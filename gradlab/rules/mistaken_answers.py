@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from gradlab.rules.one_class import of_one_answer
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.wording import number
 from gradlab.rules.yardsticks import (
@@ -56,6 +57,11 @@ def mistaken(run: Run) -> str:
     """Word what the criterion is given instead of what it asks for; empty where it is right."""
     criterion, given = criterion_of(run).get("name"), given_probabilities(run)
     ends = [of_no_logarithms(run, seed) for seed in range(run.replicates)]
+    if of_one_answer(criterion_of(run)):
+        return (
+            f"{criterion} is given one answer for each example: a softmax of one number is 1, "
+            "whatever the number is, and the loss is 0"
+        )
     if np.isfinite(ends).any() and not given:
         return (
             f"{criterion} takes the logarithms of probabilities, and is given numbers above 0: it "
@@ -112,6 +118,13 @@ def timid_seeds(run: Run) -> list[int]:
 def answer_remedies(run: Run) -> tuple[Remedy, ...]:
     """Return what gives the criterion what it asks for; nothing where that is not the fault."""
     given = given_probabilities(run)
+    if of_one_answer(criterion_of(run)):
+        words = (
+            "use binary_cross_entropy_with_logits (nn.BCEWithLogitsLoss) with targets of 0 and 1, "
+            "floats, or give the last layer an output for each class"
+        )
+        kind = {"criterion": "binary_cross_entropy_with_logits"}
+        return (Remedy("use criterion on logits", words, kind, "it has one answer an example"),)
     if given and given not in OF_LOGITS:
         return (logarithm(given, "each row of answers adds up to 1"),)
     if any(np.isfinite(of_no_logarithms(run, seed)) for seed in range(run.replicates)):

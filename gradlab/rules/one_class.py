@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gradlab.rules.remedies import Remedy, remedy
@@ -14,6 +16,16 @@ BETWEEN = ("log_softmax",)  # that may stand between the last layer and such a c
 LEAST = 5  # measurements of the targets
 NOTHING = 1e-9  # nats: rounding of a sum of terms -n ln(n / n)
 CHECK_LABELS = "check labels"
+
+
+def of_one_answer(criterion: Mapping) -> bool:
+    """Whether a softmax is taken over a single number: it is 1, and its logarithm 0, whatever the
+    net answers.
+    """
+    shape = criterion.get("answer_shape") or ()
+    # (examples, classes, ...), or the classes of one example
+    by_class = criterion.get("name") in OF_CLASSES
+    return by_class and len(shape) > 0 and shape[min(1, len(shape) - 1)] == 1
 
 
 def one_class(run: Run, seed: int, stop: int) -> bool:
@@ -30,6 +42,8 @@ def one_class(run: Run, seed: int, stop: int) -> bool:
     stage = [each for each, _ in run.output_factors]
     if not stage or set(stage) - {f"{OF_LOSS}{name}", *BETWEEN}:
         return False
+    if of_one_answer(given):
+        return False  # it is lost at the output, whatever the targets are (GL106)
     known = baseline[:stop, seed][np.isfinite(baseline[:stop, seed])]
     return len(known) >= LEAST and bool((np.abs(known) <= NOTHING).all())
 

@@ -12,6 +12,7 @@ from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, set_epsilon
+from gradlab.rules.warm_up import still_rises
 from gradlab.rules.windows import elapsed, finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
@@ -38,8 +39,8 @@ class StarvedSteps(Rule):
     Where a seed does not learn, looks at the configuration before the layers: what leaves steps of
     nothing? Clipping (the clipped gradient is less than a hundredth of the gradient, and the steps
     follow its size), the schedule (the learning rate has fallen to a hundredth of its largest
-    value before the run is half over, or has not yet risen there; or it falls so fast that its mean
-    is less than a twentieth of its largest value), or an adaptive optimizer's
+    value before the run is half over, or has not yet risen there, or still rises at the end; or
+    its mean is less than a twentieth of its largest value), or an adaptive optimizer's
     epsilon (larger than the gradients it divides by). It names which, and is reported where the
     steps cannot carry the weights far; a schedule that ended early (at a thousandth) also in a net
     that went far, as a note where that learned.
@@ -236,12 +237,11 @@ class StarvedSteps(Rule):
     def _warm_up(
         self, rate: Array, largest: float, run: Run, seed: int, stop: int
     ) -> _Shortage | None:
-        """Return a warm-up that the run does not see the end of, where the weights hardly moved."""
+        """Return a warm-up that outlasts a run that learned nothing, or that hardly moved."""
         known = rate[np.isfinite(rate)]
-        steady = len(known) > 2 and bool((np.diff(known) >= 0).all()) and known[-1] >= largest
-        steady = steady and known[-1] > known[9 * len(known) // 10 - 1]  # it goes on to the end
         begun_low = len(known) > 2 and known[0] < self.limit("begun") * largest
-        if not (steady and begun_low) or not hardly_moved(run)[seed]:
+        starved = outcomes(run)[seed].failed and travelled(run)[seed] <= self.limit("moved")
+        if not still_rises(known) or not (starved or (begun_low and hardly_moved(run)[seed])):
             return None
         words = (
             f"the learning rate still rises at the last iteration, from {number(float(known[0]))} "
@@ -249,7 +249,8 @@ class StarvedSteps(Rule):
         )
         remedy = Remedy(
             "shorten warm-up",
-            f"let the warm-up end within the run: a tenth of its {stop} steps is usual",
+            f"let the warm-up end within the run, a tenth of its {stop} steps is usual, and step a "
+            "schedule that counts steps once a step, not once an epoch",
             {"iterations": max(1, stop // 10)},
             words,
         )

@@ -195,6 +195,22 @@ def test_an_nll_loss_of_probabilities_is_measured_by_the_probability_of_what_is_
     assert severity(given_probabilities("nll_loss", steps), "GL106") == expected
 
 
+@pytest.mark.parametrize(
+    ("shape", "criterion", "loss", "expected"),
+    [
+        ((64, 1), "cross_entropy", 0.0, ["use criterion on logits"]),
+        ((8, 1, 16, 16), "nll_loss", 0.0, ["use criterion on logits"]),
+        ((64, 2), "cross_entropy", 0.0, []),
+        ((64, 1), "binary_cross_entropy_with_logits", 0.0, []),
+        ((64, 1), "cross_entropy", LEARNED["loss"], []),  # one term of a loss that falls
+    ],
+)
+def test_a_softmax_of_one_answer_says_nothing(shape, criterion, loss, expected):
+    config = {"criterion": {"name": criterion, "answer_shape": shape}}
+    finding = registry()["GL106"].judge(make_run(steps={"loss": loss}, config=config))
+    assert [action for each in [finding] if each for action in actions(each)] == expected
+
+
 def of_logarithms(criterion, last, loss=None):
     """A run whose criterion of logarithms falls from 2.3 to `last`; what is logged, if not that."""
     seen = np.linspace(2.3, last, 60)[:, None]

@@ -99,12 +99,12 @@ def test_a_run_without_a_loss_or_a_score_lacks_one():
     assert "needs the loss" in registry()["GL402"].missing(bare)
 
 
-def of_one_class(constant=0.0, between=(), criterion="cross_entropy"):
+def of_one_class(constant=0.0, between=(), criterion="cross_entropy", shape=(64, 2)):
     """A classifier whose loss falls to 0, and what its best constant answer would cost."""
     steps = LEARNED | {"criterion_loss": LEARNED["loss"], "criterion_baseline": constant}
     names = (*between, f"loss: {criterion}")
     stage = [(0, 0, place, name, 1.0) for place, name in enumerate(names)]
-    config = {"criterion": {"name": criterion}}
+    config = {"criterion": {"name": criterion, "answer_shape": shape}}
     return make_run(steps=steps, config=config, output_stage=stage)
 
 
@@ -115,6 +115,7 @@ def of_one_class(constant=0.0, between=(), criterion="cross_entropy"):
         ({"constant": 0.5}, False),
         ({"between": ["log_softmax"], "criterion": "nll_loss"}, True),
         ({"between": ["matmul"]}, False),  # similarities: the right one is the first by design
+        ({"shape": (64, 1)}, False),  # an output of one class answers nothing: GL106
         ({"criterion": "mse_loss"}, False),  # one picture, learned by heart
     ],
 )

@@ -81,6 +81,23 @@ def test_a_warm_up_longer_than_the_run(first, way, expected):
     assert [action for each in [finding] if each for action in actions(each)] == expected
 
 
+@pytest.mark.parametrize(
+    ("stairs", "way", "expected"),
+    [
+        ([20, 20, 20], 0.4, ["shorten warm-up"]),  # one step of the schedule an epoch
+        ([20, 20, 20], 0.6, []),  # the weights went far all the same
+        ([20, 19, 21], 0.4, []),  # the last stair is the longest: it is over
+        ([30, 30], 0.4, []),  # a switch, as where layers join
+    ],
+)
+def test_a_warm_up_that_is_stepped_once_an_epoch(stairs, way, expected):
+    rate = np.repeat(0.02 * np.arange(1, len(stairs) + 1), stairs)[:, None]
+    went = {"update_ratio": way / 60, "update_norm": 8 * way / 60}
+    run = make_run(steps=FAILED | {"learning_rate": rate}, **went)
+    finding = registry()["GL312"].judge(run)
+    assert [action for each in [finding] if each for action in actions(each)] == expected
+
+
 def test_a_schedule_that_ended_is_named_from_its_end():
     assert found(scheduled(40, 0.0), "GL312").iterations[0] == 20
 
@@ -151,7 +168,7 @@ def test_clipping_comes_before_the_schedule_and_that_before_epsilon():
     assert actions(found(make_run(steps=steps, **details), "GL312")) == ["stretch schedule"]
 
 
-@pytest.mark.parametrize(("way", "expected"), [(0.49, ["stretch schedule"]), (0.51, [])])
+@pytest.mark.parametrize(("way", "expected"), [(0.49, ["shorten warm-up"]), (0.51, [])])
 def test_a_slow_start_that_is_over_starved_no_net_that_went_far(way, expected):
     """As of a range test, in which the rate grows until the net breaks."""
     rate = 1e-9 * 1.5 ** np.arange(60)[:, None]

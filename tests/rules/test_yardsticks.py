@@ -262,6 +262,25 @@ def test_a_score_outranks_the_loss(scores, expected):
     assert state(scored(scores, loss=np.linspace(2.3, 0.1, 60)[:, None])) == expected
 
 
+@pytest.mark.parametrize(
+    ("scores", "loss", "expected"),
+    [
+        (1.0, np.linspace(2.3, 0.1, 60), "learned"),  # an accuracy cannot rise above 1
+        (1.0, np.full(60, 2.3), "not learned"),  # and a reward may be 1 in every step
+        (0.7, np.linspace(2.3, 0.01, 60), "not learned"),  # it did not follow the criterion
+        (0.7, 2.3 * 0.7 ** np.arange(60), "learned"),  # which was over before scores could show it
+        (np.linspace(0.7, 0.6, 60), 2.3 * 0.7 ** np.arange(60), "not learned"),
+        (np.where(np.arange(60) % 15, np.nan, 0.7), 2.3 * 0.7 ** np.arange(60), "not learned"),
+    ],
+    ids=["at 1", "of 1", "flat", "over at once", "falls", "now and then, as if held out"],
+)
+def test_a_score_that_cannot_rise_is_no_failure(scores, loss, expected):
+    loss = loss[:, None]
+    seen = {"loss": loss, "criterion_loss": loss, "criterion_baseline": BASELINE}
+    score = np.broadcast_to(scores, 60)[:, None]
+    assert state(make_run(60, 1, steps=seen | {"score": score})) == expected
+
+
 @pytest.mark.parametrize(("known", "expected"), [(3, "learned"), (4, "not learned")])
 def test_fewer_than_four_scores_leave_it_to_the_loss(known, expected):
     scores = np.full(60, np.nan)

@@ -23,6 +23,7 @@ from gradlab.rules.yardsticks.loss import (
     over_other_axis,
     sign_flipped,
 )
+from gradlab.rules.yardsticks.scores import SCORES, score_rose
 from gradlab.rules.yardsticks.trends import (
     AT_ONCE,
     CLEAR_FALL,
@@ -51,7 +52,6 @@ FAR = 2 - AS_GOOD_AS_CONSTANT  # of the constant's loss: clearly above it
 FITS = 0.9  # of the criterion by other examples' targets: nets that learn nothing are at 1
 HARDER = 1.3  # of it, before anything is learned: chance makes no three in a row so large
 FITS_SEEN = 3  # values that must all be so
-SCORES = 4  # at least so many scores, before they can tell a trend
 _outcomes: weakref.WeakKeyDictionary[Run, tuple[Outcome, ...]] = weakref.WeakKeyDictionary()
 
 
@@ -119,21 +119,8 @@ def _outcome(run: Run, seed: int, stop: int) -> Outcome:
 
 
 def _by_score(run: Run, seed: int, stop: int) -> Outcome | None:
-    scores = column(run, "score")
-    if scores is None:
-        return None
-    values = scores[:stop, seed]
-    values = values[np.isfinite(values)]
-    if len(values) < SCORES:
-        return None
-    found = trend(-values, max(2, len(values) // 4))
-    assert found is not None
-    beyond = found.fall > SIGNIFICANT * found.error and found.fall > ROUNDING * abs(found.last)
-    start = found.first
-    if not beyond and fell_at_once(-values, found):
-        beyond, start = True, float(np.median(-values[:AT_ONCE]))
-    words = f"the score went from {-start:.3g} to {-found.last:.3g}"
-    return Outcome(LEARNED if beyond else NOT_LEARNED, words)
+    found = score_rose(run, seed, stop)
+    return None if found is None else Outcome(LEARNED if found[0] else NOT_LEARNED, found[1])
 
 
 def _by_range(run: Run, seed: int, stop: int) -> Outcome | None:
