@@ -8,9 +8,9 @@ import numpy as np
 
 from gradlab.rules.places import place, span_of_blocks
 from gradlab.rules.remedies import Remedy, remedy
-from gradlab.rules.stream_places import ADDITION, Growth, branch_of
+from gradlab.rules.stream_places import Growth, branch_of
 from gradlab.rules.wording import number
-from gradlab.run import Run
+from gradlab.run import ADDITION, Run
 
 APART = 10.0  # times the usual weights: far beyond what an initializer's chance gives
 GROWN = 2.0  # times the usual weights: initializers agree within some percent

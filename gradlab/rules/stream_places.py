@@ -11,9 +11,7 @@ from gradlab.rules.cause import factor
 from gradlab.rules.places import span_of_blocks
 from gradlab.rules.snippets import LOOKUPS
 from gradlab.rules.windows import nanmedian
-from gradlab.run import Run
-
-ADDITION = "addition"  # the kind of a row of `run.blocks` that is one branch of a block
+from gradlab.run import ADDITION, Run
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from gradlab.run.loading import load
 from gradlab.run.naming import distinct_names
 from gradlab.run.record import Run
 from gradlab.run.tables import (
+    ADDITION,
     BLOCK_COLUMNS,
     BLOCK_GAIN,
     BLOCK_SIGNAL_COLUMNS,
@@ -16,12 +17,14 @@ from gradlab.run.tables import (
     OUTPUT_STAGE_COLUMNS,
     STATISTICS,
     STEP_COLUMNS,
+    VECTOR,
     WEIGHT_COLUMNS,
     signals_table,
     steps_table,
 )
 
 __all__ = [
+    "ADDITION",
     "BLOCK_COLUMNS",
     "BLOCK_GAIN",
     "BLOCK_SIGNAL_COLUMNS",
@@ -33,6 +36,7 @@ __all__ = [
     "OUTPUT_STAGE_COLUMNS",
     "STATISTICS",
     "STEP_COLUMNS",
+    "VECTOR",
     "WEIGHT_COLUMNS",
     "Run",
     "as_json",

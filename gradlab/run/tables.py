@@ -45,6 +45,7 @@ LAYER_COLUMNS = (
 )  # fmt: skip
 LAYER_WORDS = ("name", "kind", "activation", "path", "block", "role", "owner")
 BLOCK_COLUMNS = ("block", "path", "kind", "layers", "norm")
+ADDITION = "addition"  # the kind of a row of `run.blocks` that is one addition inside a block
 VECTOR = "vector"  # the kind of a layer that is a bias, the scale of a norm, or a bare parameter
 
 # Of float32's smallest number; `gradlab.measures.LOWEST_EXPONENT` is the same.

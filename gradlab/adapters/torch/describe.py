@@ -17,9 +17,7 @@ from gradlab.adapters.torch.options import WatchOptions
 from gradlab.adapters.torch.origin.lookout import Lookout
 from gradlab.adapters.torch.rows import Row
 from gradlab.adapters.torch.structure import Structure
-from gradlab.run import Run
-
-ADDITION = "addition"  # the kind of a row of `run.blocks` that is one addition inside a block
+from gradlab.run import ADDITION, Run
 
 
 def config(

@@ -27,8 +27,7 @@ from gradlab.adapters.torch.modules import (
 )
 from gradlab.adapters.torch.structure import Structure
 from gradlab.errors import ArgumentError
-
-VECTOR = "vector"  # the kind of every row that is no weight matrix
+from gradlab.run import VECTOR
 
 
 @dataclass(frozen=True)

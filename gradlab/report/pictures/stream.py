@@ -24,9 +24,9 @@ from gradlab.report.pictures.draw import (
     spec,
 )
 from gradlab.report.pictures.picture import Picture, Scene
-from gradlab.report.pictures.stream_branches import ADDITION, BRANCH_LINES, SHARE
+from gradlab.report.pictures.stream_branches import BRANCH_LINES, SHARE
 from gradlab.report.wording import escape, number, power
-from gradlab.run import Run
+from gradlab.run import ADDITION, Run
 from gradlab.statistics import get
 
 Array = np.ndarray

@@ -8,12 +8,11 @@ import numpy as np
 
 from gradlab.report.pictures import series
 from gradlab.report.pictures.draw import LINES
-from gradlab.run import Run
+from gradlab.run import ADDITION, Run
 
 Array = np.ndarray
 
 SHARE, SKIP = "branch_share", "skip_log_gain"
-ADDITION = "addition"  # the kind of a row of `run.blocks` that is one branch of a block
 WHOLE = "branches"
 BRANCH_LINES = LINES[1:]  # the first is the gradient's
 UNCHANGED = 1e-6  # ln: such a skip is the stream itself

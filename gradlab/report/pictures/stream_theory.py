@@ -9,9 +9,8 @@ import numpy as np
 from gradlab import theory
 from gradlab.errors import ArgumentError
 from gradlab.report.pictures.series import Band
-from gradlab.report.pictures.stream_branches import ADDITION
 from gradlab.rules.config_numbers import config_number
-from gradlab.run import Run
+from gradlab.run import ADDITION, Run
 from gradlab.theory import Branch
 
 Array = np.ndarray

@@ -17,6 +17,8 @@ from typing import Any
 
 from torch import nn
 
+from gradlab.adapters.torch.observe.nodes import ADDITION, is_leaf, is_parameter, kind
+
 PRODUCTS = {
     "AddmmBackward0", "MmBackward0", "BmmBackward0", "BaddbmmBackward0", "ConvolutionBackward0",
     "LinearBackward0", "MkldnnConvolutionBackward0", "MkldnnRnnLayerBackward0",
@@ -26,8 +28,6 @@ VIEWS = {
     "TBackward0", "TransposeBackward0", "PermuteBackward0", "ViewBackward0", "SelectBackward0",
     "ToCopyBackward0", "ExpandBackward0", "UnsqueezeBackward0", "AliasBackward0",
 }  # fmt: skip
-ADDITION = "AddBackward0"
-LEAF = "AccumulateGrad"  # what stands for a tensor that no operation made
 NODES_SEEN = 20_000  # of one block; larger ones are not looked through
 
 Edge = tuple[Any, int]  # a node, and which of its outputs
@@ -68,7 +68,7 @@ def additions(root: Edge, start: int) -> list[Addition]:
     here: Edge | None = root
     while here is not None and _is_inside(here[0], start):
         node = here[0]
-        if type(node).__name__ == ADDITION and len(list(_signals(node))) == 2:
+        if kind(node) == ADDITION and len(list(_signals(node))) == 2:
             addition, here = _split(node, start)
             if addition is None:
                 break
@@ -78,22 +78,13 @@ def additions(root: Edge, start: int) -> list[Addition]:
     return found[::-1]
 
 
-def is_parameter(node: Any) -> bool:
-    """Whether a node of the graph stands for a parameter."""
-    return _is_leaf(node) and isinstance(node.variable, nn.Parameter)
-
-
-def _is_leaf(node: Any) -> bool:
-    return type(node).__name__ == LEAF
-
-
 def _is_inside(node: Any, start: int) -> bool:
-    return not _is_leaf(node) and node._sequence_nr() >= start
+    return not is_leaf(node) and node._sequence_nr() >= start
 
 
 def _order(node: Any) -> int:
     """Return a number that grows as the forward pass goes on; leaves were there before."""
-    return -1 if _is_leaf(node) else node._sequence_nr()
+    return -1 if is_leaf(node) else node._sequence_nr()
 
 
 def _signals(node: Any) -> Iterator[tuple[int, Edge]]:
@@ -112,7 +103,7 @@ def _before(node: Any, start: int) -> Edge | None:
     heap: list[tuple[int, int, Edge]] = []
 
     def expand(of: Any) -> bool:
-        if type(of).__name__ in PRODUCTS:
+        if kind(of) in PRODUCTS:
             return False
         for _, edge in _signals(of):
             if edge not in waiting:
@@ -179,7 +170,7 @@ class _Sides:
         return None
 
     def _expand(self, node: Any, known: _Reached) -> None:
-        passed = type(node).__name__ in PRODUCTS
+        passed = kind(node) in PRODUCTS
         for side, products in known.products.items():
             for index, edge in _signals(node):
                 self._reach(edge, side, products + passed, (node, index))
@@ -192,7 +183,7 @@ def _weights(node: Any, depth: int = 3) -> Iterator[nn.Parameter]:
         return
     if is_parameter(node):
         yield node.variable
-    elif depth and type(node).__name__ in VIEWS:
+    elif depth and kind(node) in VIEWS:
         yield from _weights(node.next_functions[0][0], depth - 1)
 
 

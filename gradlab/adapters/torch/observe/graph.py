@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gradlab.activations import SELU_SCALE
-from gradlab.adapters.torch.observe.additions import is_parameter
+from gradlab.adapters.torch.observe.nodes import ADDITION, is_parameter
 from gradlab.adapters.torch.observe.product import FACTORS, product_of
 
 NODES_SEEN = 64  # of the graph behind one input: past a block, and not down a whole residual stream
@@ -100,7 +100,7 @@ def sources(read: Tensor, producers: Producers) -> list[Source]:
             activation, plain = here, plain and activation is None
         elif type(here).__name__ == FSDP_NODE:
             parents = parents[output : output + 1]
-        elif type(here).__name__ == "AddBackward0" and any(map(_is_bias, parents)):
+        elif type(here).__name__ == ADDITION and any(map(_is_bias, parents)):
             pass
         elif type(here).__name__ not in ("AliasBackward0", "DetachBackward0"):
             plain = False

@@ -16,6 +16,7 @@ from torch import Tensor
 from gradlab.adapters.torch.observe import stage_graph
 from gradlab.adapters.torch.observe.criterion import Call
 from gradlab.adapters.torch.observe.gradient_norms import GradientNorms
+from gradlab.adapters.torch.observe.nodes import is_leaf
 from gradlab.adapters.torch.observe.stage_graph import NODES_SEEN, Maps, Region
 
 MARK = "gradlab"  # in a node's own dictionary, which keeps nothing alive but lives with the node
@@ -181,7 +182,7 @@ def _trains(head: Head, owned: set[int]) -> bool:
     seen = set(queue)
     while queue:
         node = queue.popleft()
-        if stage_graph.kind(node) == "AccumulateGrad" and id(node.variable) in owned:
+        if is_leaf(node) and id(node.variable) in owned:
             return True
         for parent in stage_graph.parents(node):
             if parent not in seen:

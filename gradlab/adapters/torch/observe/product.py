@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gradlab.adapters.torch.observe.nodes import ADDITION
+
 NODES_SEEN = 20_000  # of one module
 # What a parameter may go through on its way into a product, and which of them turn it.
 TURNS = {"TBackward0", "TransposeBackward0", "TransposeBackward1", "PermuteBackward0"}
@@ -150,7 +152,7 @@ def ends_in(node: Any, product: Any) -> bool:
     for _ in range(6):
         if node is product:
             return True
-        if type(node).__name__ not in VIEWS | {"AddBackward0"}:
+        if type(node).__name__ not in VIEWS | {ADDITION}:
             return False
         below = [each for each, _ in node.next_functions if each is not None]
         signals = [each for each in below if _behind(each)[0] is None]

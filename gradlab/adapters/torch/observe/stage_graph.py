@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from gradlab.adapters.torch.observe.nodes import is_leaf, kind
+
 NODES_SEEN = 2048  # of a graph, before it is given up
 CHAIN_SEEN = 16  # operations that a parameter may go through before a map uses it
 
@@ -190,11 +192,6 @@ def _without_nameless(links: list[Link]) -> list[Link]:
     return links
 
 
-def kind(node: Any) -> str:
-    """Return autograd's name of a node."""
-    return type(node).__name__
-
-
 def parents(node: Any) -> Iterator[Any]:
     """Yield the nodes that the gradient goes to next."""
     for parent, _ in node.next_functions:
@@ -237,14 +234,14 @@ def _nearest_leaves(node: Any) -> list[Any]:
     for parent, _ in node.next_functions:
         if parent is not None and kind(parent) == "TBackward0":
             parent = parent.next_functions[0][0]
-        if parent is not None and kind(parent) == "AccumulateGrad":
+        if parent is not None and is_leaf(parent):
             found.append(parent)
     return found
 
 
 def _transformed(node: Any, left: int) -> list[int] | None:
     """Return the parameters that a tensor is made of; None where data are in it."""
-    if kind(node) == "AccumulateGrad":
+    if is_leaf(node):
         variable = node.variable
         return [id(variable)] if isinstance(variable, nn.Parameter) else None
     above = list(parents(node))
@@ -268,7 +265,7 @@ def _masks(node: Any, above: list[Any]) -> bool:
 
 def _same_shape(node: Any, parent: Any) -> bool:
     """Whether an operation's answer has the shape of what it was given."""
-    given = parent.variable if kind(parent) == "AccumulateGrad" else parent
+    given = parent.variable if is_leaf(parent) else parent
     shape = given.shape if isinstance(given, torch.Tensor) else given._input_metadata[0].shape
     return tuple(node._input_metadata[0].shape) == tuple(shape)
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradlab.adapters.torch.observe.nodes import is_leaf
 from gradlab.adapters.torch.origin import births, places, reasons, saved, seen
 from gradlab.adapters.torch.origin.answer import Origin
 from gradlab.adapters.torch.origin.births import Done
@@ -146,11 +147,6 @@ def leaves_below(tops: Sequence[Any]) -> list[Tensor]:
     """Return the tensors that a graph ends at, whose gradients would be kept."""
     edges = {below for node in nodes_below(tops) for below, _ in node.next_functions}
     return [below.variable for below in edges if below is not None and is_leaf(below)]
-
-
-def is_leaf(node: Any) -> bool:
-    """Whether a node is where a parameter's gradient is kept."""
-    return hasattr(node, "variable")
 
 
 def origin_of(blamed: Passed, by_node: Mapping[int, Done], unpacks: bool = True) -> Origin:

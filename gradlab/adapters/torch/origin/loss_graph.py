@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from gradlab.adapters.torch.modules import clean
 from gradlab.adapters.torch.observe import functions
 from gradlab.adapters.torch.observe.loss_side import looked_at
+from gradlab.adapters.torch.observe.nodes import is_leaf
 from gradlab.adapters.torch.observe.stage_graph import SHAPES
-from gradlab.adapters.torch.origin import derivative, lines, places, reasons, seen
+from gradlab.adapters.torch.origin import lines, places, reasons, seen
 from gradlab.adapters.torch.origin.answer import TARGET, Origin
 from gradlab.adapters.torch.origin.places import Frame
 from gradlab.adapters.torch.origin.saved import SAVED, Evaluated, evaluate, saved_by
@@ -164,7 +165,7 @@ class LossGraph:
                 continue
             if MARK in node.metadata:
                 of_model = True
-            elif derivative.is_leaf(node):
+            elif is_leaf(node):
                 leaves.append(node)
             else:
                 found[node] = None
@@ -304,7 +305,7 @@ class LossGraph:
         for below, _ in node.next_functions:
             while below is not None and below.name() in _PASSES_ON and below.next_functions:
                 below = below.next_functions[0][0]
-            if below is not None and derivative.is_leaf(below):
+            if below is not None and is_leaf(below):
                 name = names.get(id(below.variable))
                 if name is not None:
                     return name
