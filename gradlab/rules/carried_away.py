@@ -44,7 +44,8 @@ class Journey:
 def carried_away(run: Run, seed: int, stop: int, growth: float, left: float) -> Journey | None:
     """Return the first window in which a seed was carried away; None where it never was.
 
-    Norms below LeCun's count as LeCun's, sqrt(fan_out): a matrix that starts at 0 has to grow.
+    Norms below PyTorch's own start count as that, sqrt(fan_out / 3): a matrix that starts at 0 has
+    to grow.
 
     Parameters
     ----------
@@ -80,4 +81,4 @@ def _known(run: Run, name: str, seed: int, stop: int) -> Array:
 
 
 def _least(run: Run) -> Array:
-    return np.nan_to_num(np.sqrt(run.layer("fan_out")))
+    return np.nan_to_num(np.sqrt(run.layer("fan_out") / 3))  # of U(-1, 1) / sqrt(fan_in)

@@ -266,17 +266,20 @@ def _without_gradient(run: Run) -> Array:
     norm = np.where(run.recorded("update_norm"), run["update_norm"], np.nan)
     stood = np.nanmax(norm, axis=(0, 1), initial=-1) == 0
     never = ~run.recorded("grad_norm").any(axis=(0, 1))
-    # In a net that does not learn, a gradient of 0 has causes of its own: dead units, a flat
-    # output.
+    # In a net that does not learn a gradient of 0 has causes of its own, as dead units.
     return (stood & never) | (_always_zero(run) & learns(run).all())
 
 
 def _always_zero(run: Run) -> Array:
-    """Which matrices got a gradient of exactly 0 at every step: something makes it 0 (L,)."""
+    """Which matrices got a gradient of exactly 0 at every step: something makes it 0 (L,).
+
+    All of them, where vectors get one: what is trained is then the norms and biases alone.
+    """
     gradient = np.where(run.recorded("grad_norm"), run["grad_norm"], np.nan)
-    zero = np.nanmax(gradient, axis=(0, 1), initial=-1) == 0
-    everywhere = zero[run.layer("kind") != "vector"].all()
-    return zero & (run.layer("kind") != "vector") & ~everywhere
+    largest = np.nanmax(gradient, axis=(0, 1), initial=-1)
+    matrices = run.layer("kind") != "vector"
+    zero = (largest == 0) & matrices
+    return zero & bool((largest[~zero] > 0).any())
 
 
 def _moved(run: Run, mask: Array) -> bool:

@@ -57,7 +57,19 @@ class UnbrokenSymmetry(Rule):
             4, "inputs", "With fewer, two of 64 random units are this parallel by chance."
         ),
     }
-    explains = ("GL101", "GL102", "GL201", "GL202", "GL203", "GL302", "GL402")
+    explains = (
+        "GL101",
+        "GL102",
+        "GL107",
+        "GL201",
+        "GL202",
+        "GL203",
+        "GL302",
+        "GL303",
+        "GL304",
+        "GL401",
+        "GL402",
+    )
 
     def missing(self, run: Run) -> str | None:
         """A net without hidden layers has no units to confuse, and lacks nothing."""

@@ -148,6 +148,9 @@ class VanishingGradient(Rule):
                 mask[seed] = low
                 until = share[: int(stop), seed][:, low]
                 begun[seed] = max(_first_seen(until), self._lost_from(run, until))
+                if told and everywhere:  # shares shift, but no layer has mattered since it began
+                    mattered = _since(run, felt[: int(stop), seed] / constant, bound)
+                    begun[seed] = min(begun[seed], mattered)
             beside[seed] = low.any()
             values[seed] = last if low.any() else weak
         hits = Hits(mask)

@@ -31,6 +31,14 @@ def test_the_weights_must_come_out_at_a_right_angle_at_least(grown, expected):
     assert severity(carried(grown), "GL304") == expected
 
 
+@pytest.mark.parametrize(("start", "expected"), [(8 / 3**0.5, "error"), (3.0, "")])
+def test_pytorchs_own_start_is_a_start_and_less_has_to_grow(start, expected):
+    """Layers of 64 outputs start at a norm of 8 / sqrt(3) there."""
+    way = np.clip((np.arange(LONG) - 20) / 40, 0, 1)[:, None, None]
+    run = make_run(LONG, steps=FAILED, weight_norm=start * 1.5**way, grad_norm=1e-5**way)
+    assert severity(run, "GL304") == expected
+
+
 @pytest.mark.parametrize(("left", "expected"), [(1.1e-3, ""), (0.9e-3, "error")])
 def test_where_gradients_go_on_the_steps_took_nothing_away(left, expected):
     assert severity(carried(left=left), "GL304") == expected

@@ -115,6 +115,14 @@ def test_a_gradient_of_exactly_0_is_a_branch_that_gets_none_in_a_net_that_learns
     assert severity(make_run(steps=steps, grad_norm=np.array(gradient)), "GL105") == expected
 
 
+@pytest.mark.parametrize(("of_scale", "expected"), [(0.5, "warning"), (0.0, "")])
+def test_matrices_that_all_get_a_gradient_of_0_leave_the_norms_to_learn(of_scale, expected):
+    """As weights behind a sign or a rounding, whose slope is 0."""
+    gradient = np.array([0.0, 0.0, 0.0, 0.0, of_scale])
+    run = make_run(layers=5, vectors=("scale",), steps=SLOW, grad_norm=gradient)
+    assert severity(run, "GL105") == expected
+
+
 def test_vectors_are_judged_too():
     run = make_run(
         layers=5,

@@ -58,3 +58,10 @@ def test_constant_weights_are_found_in_a_real_training():
         weight[...] = 0.05
     run = gradlab.train(model, gradlab.datasets.digits(), iterations=30)
     assert found(run, "GL305").layers == (1, 2)
+
+
+def test_equal_units_add_up_and_their_steps_are_the_consequence():
+    run = alike(1.0, steps=FAILED, update_norm=10.0, weight_norm=5.0)
+    finding, *others = gradlab.diagnose(run, select=["GL304", "GL305"]).findings
+    assert (finding.rule, others) == ("GL305", [])
+    assert [each.rule for each in finding.consequences] == ["GL304"]

@@ -289,6 +289,17 @@ def test_a_layer_cannot_have_vanished_before_it_trained(joined):
     assert found(run, "GL101").iterations[0] == joined
 
 
+def test_a_net_in_which_no_layer_ever_mattered_began_so_however_the_shares_shift():
+    """As where a signal of nothing comes in, and the last biases are the first to move."""
+    alike, apart = np.full(4, 1e-5), np.array([1e-7, 1e-6, 1e-5, 1e-3])
+    weak = np.where((np.arange(200) < 100)[:, None], alike, apart)[:, None]
+    steps = {"loss": wavering(BASELINE, 200)}
+    assert found(make_run(200, steps=steps, per_example_grad_norm=weak), "GL101").iterations == (
+        0,
+        199,
+    )
+
+
 @pytest.mark.parametrize("lost", [81, 93, 120])
 def test_what_vanishes_on_the_way_is_dated_to_where_it_did(lost):
     before = np.array([0.3, 0.4, 0.5, 1.0])
