@@ -128,6 +128,29 @@ def test_errors_come_first():
     assert severities == sorted(severities)
 
 
+class Dated(Rule):
+    """A rule that finds a fault which begins at an iteration of its choice."""
+
+    def __init__(self, code, first):
+        self.code, self.name, self._first = code, code.lower(), first
+
+    def judge(self, run):
+        return self.finding(
+            Hits(np.ones(run.shape[1:], bool)),
+            Window(self._first, 60),
+            severity="warning",
+            value=1.0,
+            limit=0.0,
+            message="A fault.",
+        )
+
+
+@pytest.mark.parametrize(("late", "early"), [("XX001", "XX002"), ("XX002", "XX001")])
+def test_of_equals_what_began_first_comes_first(late, early):
+    found = diagnose(make_run(), rules=[Dated(late, 30), Dated(early, 10)]).findings
+    assert [each.rule for each in found] == [early, late]
+
+
 class Crashing(Rule):
     """Broken on purpose."""
 

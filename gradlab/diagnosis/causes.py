@@ -78,13 +78,14 @@ def _precedes(rule: Rule, finding: Finding, other: Finding) -> bool:
 
 
 def _ordered(roots: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Put the worst first: errors, then those that explain most."""
+    """Put the worst first: errors, then those that explain most, then those that began first."""
     return tuple(
         sorted(
             roots,
             key=lambda root: (
                 SEVERITIES.index(root.severity),
                 -len(root.consequences),
+                root.iterations[0],
                 root.rule,
             ),
         )

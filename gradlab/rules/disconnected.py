@@ -11,7 +11,7 @@ import numpy as np
 from gradlab.rules.base import ERROR, NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
-from gradlab.rules.unseen_cuts import UnseenCut, all_frozen, named, never_stepped, stopped_by_norm
+from gradlab.rules.unseen_cuts import UnseenCut, named, unseen_cut
 from gradlab.rules.windows import elapsed
 from gradlab.rules.wording import number
 from gradlab.rules.yardsticks import (
@@ -40,8 +40,8 @@ class Disconnected(Rule):
 
     In a net that does not learn it names a norm that lets nothing through, since it normalizes one
     number at a time: its bias gets a gradient, and its scale none. Where next to nothing was
-    learned, it names weight matrices that are all frozen while biases and norms are trained, and
-    parameters whose optimizer never makes a step.
+    learned, it names weight matrices that are all frozen while biases and norms are trained,
+    parameters whose optimizer never makes a step, and those that are frozen on the way.
 
     Why it is bad
     -------------
@@ -110,7 +110,7 @@ class Disconnected(Rule):
         for mask, finding in ((cut, self._cut), (outside, self._left_out)):
             if mask.any() and not _dispensable(run, mask):
                 return finding(run, mask)
-        found = self._told(run, all_frozen(run) or never_stepped(run) or stopped_by_norm(run))
+        found = self._told(run, unseen_cut(run))
         if found is None and (cut | outside).any():
             found = (self._cut if cut.any() else self._left_out)(run, cut if cut.any() else outside)
         return found

@@ -17,6 +17,8 @@ Array = np.ndarray
 # is 1 unless epsilon outweighs it. Norms of nets that learn have 0.2 and more.
 NOTHING = 1e-4
 NAMED = 3
+EARLY, LATER = 10, 10  # a tenth of the measured iterations, and so many that must follow
+LARGE = 0.25  # of the trainable weights: less may be a branch that a curriculum leaves
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class UnseenCut:
     remedy: Remedy
     severity: str
     confidence: str
+
+
+def unseen_cut(run: Run) -> UnseenCut | None:
+    """Return the first of these cuts that a run shows; None where it shows none."""
+    found = all_frozen(run) or never_stepped(run) or stopped_by_norm(run)
+    return found or frozen_on_the_way(run)
 
 
 def all_frozen(run: Run) -> UnseenCut | None:
@@ -92,6 +100,36 @@ def never_stepped(run: Run) -> UnseenCut | None:
         f"No optimizer ever steps {named(names)}: {evidence}.",
         evidence,
         Remedy("step each optimizer", words, {"layers": names}, evidence),
+        ERROR,
+        "high",
+    )
+
+
+def frozen_on_the_way(run: Run) -> UnseenCut | None:
+    """Tell of parameters that have a gradient at first and none later, in a net that failed.
+
+    As where one of two nets is frozen for the other's step, and nobody thaws it.
+    """
+    if "grad_norm" not in run or not failed(run).all():
+        return None
+    seen = np.any(run.recorded("grad_norm"), axis=1)  # (T, L)
+    measured = np.flatnonzero(seen.any(axis=1))
+    early, late = np.array_split(seen[measured], [max(1, len(measured) // EARLY)])
+    if len(late) < LATER:
+        return None
+    lost = early.any(axis=0) & ~late.any(axis=0)
+    sizes = np.nan_to_num(run.layer("parameters"), nan=1.0)
+    if not late.any() or sizes[lost].sum() < LARGE * sizes.sum():
+        return None
+    last = int(run.times[measured[np.flatnonzero(seen[measured][:, lost].any(axis=1))[-1]]])
+    names = [str(name) for name in run.layer("name")[lost]]
+    evidence = f"they had a gradient up to iteration {last}, and none in {len(late)} later ones"
+    words = "look for requires_grad = False, or a detach(), that is meant for one of several steps"
+    return UnseenCut(
+        lost,
+        f"{named(names)} are cut off on the way: {evidence}.",
+        evidence,
+        Remedy("thaw", words, {"layers": names}, evidence),
         ERROR,
         "high",
     )

@@ -102,6 +102,23 @@ def test_one_gradient_in_the_whole_run_is_a_connection():
 
 
 @pytest.mark.parametrize(
+    ("last", "layers", "steps", "expected"),
+    [
+        (1, 2, FAILED, "error"),
+        (5, 2, FAILED, "error"),  # the first tenth of the run
+        (6, 2, FAILED, ""),
+        (1, 0, FAILED, ""),
+        (1, 2, SLOW, ""),  # layers that are frozen once they are good
+        (1, 2, LEARNED, ""),
+    ],
+)
+def test_what_is_frozen_on_the_way_is_missed_in_a_net_that_fails(last, layers, steps, expected):
+    trained = (np.arange(60) <= last)[:, None, None] | (np.arange(4) >= layers)
+    run = make_run(steps=steps, recorded={"grad_norm": np.broadcast_to(trained, (60, 2, 4))})
+    assert severity(run, "GL105") == expected
+
+
+@pytest.mark.parametrize(
     ("gradient", "steps", "expected"),
     [
         ([0.0, 1.0, 1.0, 1.0], LEARNED, "note"),  # something multiplies it by 0

@@ -136,6 +136,22 @@ def test_a_bad_start_that_comes_down_to_a_constants_loss_has_learned_nothing():
 
 
 @pytest.mark.parametrize(
+    ("step", "start", "expected"),
+    [
+        (0.01, 2.0, "slow"),
+        (1e-5, 2.0, "not learned"),  # pretrained features fit from the first iteration on
+        (1e-5, 3.0, "learned"),
+    ],
+)
+def test_what_a_net_that_hardly_moved_knows_it_knew_before(step, start, expected):
+    loss = wavering(stepping(start * BASELINE, 2 * BASELINE, 20, 60), scatter=0.01)
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": BASELINE}
+    steps["target_fit"] = 0.8
+    moved = {"update_norm": 8 * step, "update_ratio": step}
+    assert state(make_run(steps=steps, config={"baseline_loss": None}, **moved)) == expected
+
+
+@pytest.mark.parametrize(
     ("steps", "config", "expected"),
     [
         (SLOW, {}, True),

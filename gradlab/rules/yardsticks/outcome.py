@@ -15,6 +15,7 @@ from gradlab.rules.yardsticks.facts import (
     objective,
     window_size,
 )
+from gradlab.rules.yardsticks.layers import hardly_moved
 from gradlab.rules.yardsticks.loss import (
     at_every_step,
     goes_against,
@@ -173,6 +174,8 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
         return replace(found, state=SLOW, evidence=f"{found.evidence}, but {right}")
     if len(last) < FITS_SEEN or not (np.median(last) <= FITS and (last < 1).all()):
         return found
+    if hardly_moved(run)[seed] and found.progress < NO_FALL:
+        return found  # whatever it knows, it knew before
     words = f"{found.evidence}, and {np.median(last):.2g} times that of other examples' targets"
     return replace(found, state=LEARNED if found.progress >= CLEAR_FALL else SLOW, evidence=words)
 
