@@ -58,11 +58,12 @@ def carried_away(run: Run, seed: int, stop: int, growth: float, left: float) -> 
     """
     weights = np.maximum(_known(run, "weight_norm", seed, stop), _least(run))
     gradients = _known(run, "grad_norm", seed, stop)
+    seen = gradients[np.isfinite(gradients).any(axis=1)]
+    end = nanmedian(seen[-max(LEAST, len(seen) // 4) :])  # of all steps: weights are measured less
     rows = np.flatnonzero(np.isfinite(gradients).any(axis=1) & np.isfinite(weights).any(axis=1))
     if len(rows) < 2 * LEAST:
         return None
     weights, gradients, times = weights[rows], gradients[rows], run.times[rows]
-    end = nanmedian(gradients[-max(LEAST, len(rows) // 4) :])
     for first, start in enumerate(times[:-LEAST]):
         # Where a window holds one measurement, it goes on to the next.
         last = max(first + 2, int(np.searchsorted(times, start + WINDOW, side="left")))

@@ -46,7 +46,7 @@ class UnseenCut:
 def unseen_cut(run: Run) -> UnseenCut | None:
     """Return the first of these cuts that a run shows; None where it shows none."""
     found = all_frozen(run) or never_stepped(run) or stopped_by_norm(run)
-    return found or frozen_on_the_way(run)
+    return found or frozen_on_the_way(run) or stopped_at_weights(run)
 
 
 def all_frozen(run: Run) -> UnseenCut | None:
@@ -130,6 +130,38 @@ def frozen_on_the_way(run: Run) -> UnseenCut | None:
         f"{named(names)} are cut off on the way: {evidence}.",
         evidence,
         Remedy("thaw", words, {"layers": names}, evidence),
+        ERROR,
+        "high",
+    )
+
+
+def stopped_at_weights(run: Run) -> UnseenCut | None:
+    """Tell of weights whose gradient is 0 at every step, though a signal comes to their layers.
+
+    A bias gets the sum of that signal over the examples: it is exactly 0 beside a signal that is
+    not only where something multiplies the gradient itself by 0, as a hook.
+    """
+    if "grad_norm" not in run or "delta_norm" not in run or not failed(run).all():
+        return None
+    gradient = np.where(run.recorded("grad_norm"), run["grad_norm"], np.nan)
+    signal = np.where(run.recorded("delta_norm"), run["delta_norm"], np.nan)
+    zero = np.nanmax(gradient, axis=(0, 1), initial=-1) == 0
+    comes = np.nanmin(signal, axis=(0, 1), initial=np.inf)
+    paths, matrix = run.layer("path"), run.layer("kind") != "vector"
+    names = np.array([str(name) for name in run.layer("name")])
+    alone = set(paths[zero & matrix & (comes > 0) & np.isfinite(comes)])
+    biases = {f"{path}.bias" for path in alone}
+    alone = {name.removesuffix(".bias") for name in names[zero] if name in biases}
+    cut = zero & np.isin(paths, list(alone))
+    if not cut.any() or zero.all():
+        return None
+    evidence = "its weights and biases get 0 at every step, and a signal comes to their layer"
+    words = "look for a hook or a mask that multiplies gradients by 0"
+    return UnseenCut(
+        cut,
+        f"The gradient of {named(list(names[cut]))} is multiplied by 0: {evidence}.",
+        evidence,
+        Remedy("reconnect", words, {"layers": list(names[cut])}, evidence),
         ERROR,
         "high",
     )

@@ -44,6 +44,15 @@ def test_where_gradients_go_on_the_steps_took_nothing_away(left, expected):
     assert severity(carried(left=left), "GL304") == expected
 
 
+def test_what_is_left_is_read_off_all_steps_where_weights_are_measured_less_and_less():
+    known = np.isin(np.arange(LONG), [*range(25), *range(30, 80, 2), 150, 199])
+    gradient = np.where(np.arange(LONG) < 145, 1.0, 1e-9)[:, None, None]
+    way = np.clip((np.arange(LONG) - 20) / 40, 0, 1)[:, None, None]
+    recorded = {"weight_norm": np.broadcast_to(known[:, None, None], (LONG, 2, 4))}
+    grown = {"weight_norm": 8 * 2**way, "grad_norm": gradient}
+    assert severity(make_run(LONG, steps=FAILED, recorded=recorded, **grown), "GL304") == "error"
+
+
 @pytest.mark.parametrize(("layers", "expected"), [(1, ""), (3, "error"), (4, "error")])
 def test_half_of_the_layers_must_be_carried_along(layers, expected):
     assert severity(carried(layers=layers), "GL304") == expected

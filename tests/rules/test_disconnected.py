@@ -102,6 +102,26 @@ def test_one_gradient_in_the_whole_run_is_a_connection():
 
 
 @pytest.mark.parametrize(
+    ("of_bias", "signal", "steps", "expected"),
+    [
+        (0.0, 0.1, FAILED, "error"),
+        (0.0, 0.1, SLOW, "warning"),  # in one that learns any gradient of 0 is told
+        (0.1, 0.1, FAILED, ""),  # what comes in is 0: the units before it are dead
+        (0.0, 0.0, FAILED, ""),  # no signal comes back
+    ],
+)
+def test_a_gradient_that_is_0_beside_a_signal_is_multiplied_by_0(of_bias, signal, steps, expected):
+    run = make_run(
+        layers=5,
+        vectors=("hidden1.bias",),
+        steps=steps,
+        grad_norm=np.array([0.0, 1.0, 1.0, 1.0, of_bias]),
+        delta_norm=np.array([signal, 0.1, 0.1, 0.1, 0.1]),
+    )
+    assert severity(run, "GL105") == expected
+
+
+@pytest.mark.parametrize(
     ("last", "layers", "steps", "expected"),
     [
         (1, 2, FAILED, "error"),

@@ -127,6 +127,15 @@ def test_a_loss_that_makes_its_own_task_harder_may_stay_above_a_constants(start,
     assert state(run) == expected
 
 
+@pytest.mark.parametrize(("lost", "expected"), [(59, "learned"), (57, "not learned")])
+def test_what_fitted_once_and_does_no_longer_is_lost(lost, expected):
+    """Of the last three values seen, most must fit: what was seen earlier is often long ago."""
+    loss = wavering(stepping(8 * BASELINE, 2 * BASELINE, 20, 60), scatter=0.01)
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": BASELINE}
+    steps["target_fit"] = stepping(0.4, 0.99, lost, 60)[:, None]
+    assert state(make_run(steps=steps, config={"baseline_loss": None})) == expected
+
+
 def test_a_bad_start_that_comes_down_to_a_constants_loss_has_learned_nothing():
     """Answers that begin by repeating the example before fit the next one's targets better."""
     loss = wavering(stepping(3 * BASELINE, BASELINE, 20, 60), scatter=0.01)

@@ -172,11 +172,14 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
         if not right or len(last) < FITS_SEEN or not (last < 1).all():
             return found
         return replace(found, state=SLOW, evidence=f"{found.evidence}, but {right}")
-    if len(last) < FITS_SEEN or not (np.median(last) <= FITS and (last < 1).all()):
+    if len(last) < FITS_SEEN or not (last < 1).all():
         return found
+    middle = max(np.median(last), np.median(last[-FITS_SEEN:]))
+    if middle > FITS:
+        return found  # it may have fitted, and has lost it again
     if hardly_moved(run)[seed] and found.progress < NO_FALL:
         return found  # whatever it knows, it knew before
-    words = f"{found.evidence}, and {np.median(last):.2g} times that of other examples' targets"
+    words = f"{found.evidence}, and {middle:.2g} times that of other examples' targets"
     return replace(found, state=LEARNED if found.progress >= CLEAR_FALL else SLOW, evidence=words)
 
 
