@@ -39,9 +39,9 @@ class Disconnected(Rule):
     weights is a warning: of two nets, one may learn alone.
 
     In a net that does not learn it names a norm that lets nothing through, since it normalizes one
-    number at a time: its bias gets a gradient, and its scale none. Where next to nothing was
-    learned, it names weight matrices that are all frozen while biases and norms are trained,
-    parameters whose optimizer never makes a step, and those that are frozen on the way.
+    number at a time (its bias gets a gradient, its scale none), weights whose gradient is 0 beside
+    a signal that is not, and those that are frozen on the way. Where next to nothing was learned,
+    weight matrices that are all frozen, and parameters whose optimizer never makes a step.
 
     Why it is bad
     -------------

@@ -37,10 +37,9 @@ class ExplodingActivations(Rule):
     of it (in logarithms) in the hidden layers, in a seed whose loss stays far above the best
     constant prediction's. Layers beyond that limit are named; the cause is that of the whole chain,
     since the growth begins at its first layer. In a net with residual blocks the stream counts.
-    Growth of less than 10 before the first step came with the steps: those that are too large are
-    its cause, and not its consequence. An
-    error where nothing is learned; a warning where the loss is still far above a constant's at the
-    end; else a note.
+    Growth of less than 10 at iteration 0 came with the steps: steps that are too large are then its
+    cause and not its consequence. An error where nothing is learned; a warning where the loss is
+    still far above a constant's at the end; else a note.
 
     Why it is bad
     -------------

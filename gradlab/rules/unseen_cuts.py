@@ -117,7 +117,7 @@ def frozen_on_the_way(run: Run) -> UnseenCut | None:
     early, late = np.array_split(seen[measured], [max(1, len(measured) // EARLY)])
     if len(late) < LATER:
         return None
-    lost = early.any(axis=0) & ~late.any(axis=0)
+    lost = np.asarray(early.any(axis=0) & ~late.any(axis=0))
     sizes = np.nan_to_num(run.layer("parameters"), nan=1.0)
     if not late.any() or sizes[lost].sum() < LARGE * sizes.sum():
         return None
