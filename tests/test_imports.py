@@ -43,7 +43,8 @@ SHARED = (
     "rules.step_size rules.windows rules.wording rules.yardsticks rules.yardsticks.*"
 )
 RULE = (
-    "activations errors measures rules.carried_away rules.cause rules.held_out "
+    "activations errors measures rules.alike_inputs rules.by_heart rules.carried_away "
+    "rules.cause rules.held_out "
     "rules.largest_feature rules.mistaken_answers rules.mixed_examples rules.one_class "
     "rules.origin rules.output_range rules.pulls rules.score_falls rules.target_range "
     "rules.thrown_out rules.uneven_rates rules.unseen_cuts rules.unshuffled rules.warm_up run "

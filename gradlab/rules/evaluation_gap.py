@@ -18,6 +18,8 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+ALIKE = "prepare alike"
+
 
 class EvaluationGap(Rule):
     """Evaluation gap (GL405).
@@ -71,6 +73,11 @@ class EvaluationGap(Rule):
             0.25, "of the spread of the training losses", "near 0 a loss doubles by next to nothing"
         ),
     }
+
+    def effects(self, finding: Finding) -> tuple[str, ...]:
+        """Held-out data of another kind explain a score of theirs that does not rise, too."""
+        of_data = any(each.action == ALIKE for each in finding.remedies)
+        return (*self.explains, "GL402") if of_data else self.explains
 
     def missing(self, run: Run) -> str | None:
         """A model without modules that behave differently in evaluation has no gap, and lacks
@@ -128,9 +135,10 @@ class EvaluationGap(Rule):
             f"began at {number(start)}; an untrained net tells no example from another.",
             remedies=(
                 Remedy(
-                    "prepare alike",
+                    ALIKE,
                     "bring held-out inputs and targets to the model by the same steps as the "
-                    "training's: the same mean and deviation, the same order of axes and classes",
+                    "training's: the same mean and deviation, the same order of axes and classes; "
+                    "split rows at random, so that both hold all classes",
                     {},
                     evidence,
                 ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradlab.rules.windows import losses
+from gradlab.rules.windows import WINDOW, losses
 from gradlab.rules.yardsticks import column, constant_level, is_yardstick, outcomes
 from gradlab.run import Run
 
@@ -47,7 +47,9 @@ def apart_from_the_start(run: Run, seed: int, stop: int, times: float) -> Apart 
     first value on. Later on the distance must be larger than any that learning by heart makes.
     """
     held_out = column(run, "validation_loss")
-    if held_out is None or outcomes(run)[seed].failed or not is_yardstick(run, seed, stop):
+    if held_out is None or not is_yardstick(run, seed, stop):
+        return None
+    if outcomes(run)[seed].failed and not _fell(run, seed, stop):
         return None
     known = np.flatnonzero(np.isfinite(held_out[:stop, seed]))
     loss = losses(run)[:stop, seed]
@@ -64,3 +66,12 @@ def apart_from_the_start(run: Run, seed: int, stop: int, times: float) -> Apart 
     if not values.min() > times * start or last < GAINED * values[0]:
         return None
     return Apart(float(values.min()), start, first)
+
+
+def _fell(run: Run, seed: int, stop: int) -> bool:
+    """Whether a seed's training loss is clearly below the best constant's: a score of its held-out
+    data that does not rise tells of them then.
+    """
+    level = constant_level(run, seed)
+    loss = losses(run)[:stop, seed]
+    return bool(np.median(loss[-WINDOW:]) < UNLEARNED * level)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.by_heart import by_heart
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import remedy
 from gradlab.rules.windows import WINDOW, finite_prefix, losses
@@ -28,7 +29,8 @@ class Overfitting(Rule):
     fires where it stands above both by a fifth of what it had gained at its minimum (or of the
     training losses' spread, where it gained nothing), in a seed that is not known to have learned
     nothing. Not where the training batches themselves show the gap in evaluation mode. Of fewer
-    than eight values, single ones count. Always a warning.
+    than eight values, single ones count. So does a held-out loss that stays at the best constant's
+    from its first value on, while next to nothing is left of the training loss. Always a warning.
 
     Why it is bad
     -------------
@@ -104,7 +106,7 @@ class Overfitting(Rule):
             rows[k] = lowest, int(known[best]), end, train
         hits = Hits(mask)
         if not hits.which:
-            return None
+            return self._by_heart(run)
         k = max(hits.which, key=lambda k: _times(rows[k][2], rows[k][0]))
         lowest, when, last, train = rows[k]
         return self.finding(
@@ -119,6 +121,35 @@ class Overfitting(Rule):
             f"training loss is {number(train)}.",
             remedies=(
                 remedy("stop early", f"stop near iteration {when}", iteration=when),
+                remedy("regularize", "more data, an L2 penalty, dropout, or a smaller net"),
+                remedy(
+                    "check labels",
+                    "if held-out accuracy is no better than guessing, look at the labels",
+                ),
+            ),
+            columns=("weight_norm",),
+        )
+
+    def _by_heart(self, run: Run) -> Finding | None:
+        """Judge seeds that know their training examples, and of others no more than a constant."""
+        told = [by_heart(run, seed, int(stop)) for seed, stop in enumerate(finite_prefix(run))]
+        hits = Hits(np.array([[each is not None] for each in told]))
+        if not hits.which:
+            return None
+        found = told[hits.which[0]]
+        assert found is not None
+        return self.finding(
+            hits,
+            Window(found.first, run.iterations),
+            severity=WARNING,
+            layers=(),
+            value=found.share,
+            limit=1.0,
+            message=f"The net learned its training examples by heart{seeds(hits.replicates)}: its "
+            f"loss on them is {number(found.training)}, and {number(found.held_out)} on held-out "
+            f"data, {number(found.share)} times the best constant's, where it was from the first "
+            "value on.",
+            remedies=(
                 remedy("regularize", "more data, an L2 penalty, dropout, or a smaller net"),
                 remedy(
                     "check labels",

@@ -12,7 +12,7 @@ from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, set_epsilon
-from gradlab.rules.warm_up import still_rises
+from gradlab.rules.warm_up import slow, still_rises
 from gradlab.rules.windows import elapsed, finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
@@ -237,10 +237,11 @@ class StarvedSteps(Rule):
     def _warm_up(
         self, rate: Array, largest: float, run: Run, seed: int, stop: int
     ) -> _Shortage | None:
-        """Return a warm-up that outlasts a run that learned nothing, or that hardly moved."""
+        """Return a warm-up that outlasts a run that learned little, or that hardly moved."""
         known = rate[np.isfinite(rate)]
         begun_low = len(known) > 2 and known[0] < self.limit("begun") * largest
-        starved = outcomes(run)[seed].failed and travelled(run)[seed] <= self.limit("moved")
+        near = travelled(run)[seed] <= self.limit("moved")
+        starved = near and (outcomes(run)[seed].failed or (begun_low and slow(run, seed, stop)))
         if not still_rises(known) or not (starved or (begun_low and hardly_moved(run)[seed])):
             return None
         words = (

@@ -1,13 +1,24 @@
-"""Whether the targets of a binary cross-entropy are the probabilities that it asks for."""
+"""Whether targets lie where their criterion asks for them."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gradlab.rules.remedies import Remedy
-from gradlab.rules.yardsticks import column
+from gradlab.rules.yardsticks import above_constant, column
 from gradlab.run import Run
 
+Array = np.ndarray
+
+BEYOND_0_AND_1 = (
+    "The targets are no probabilities{}: {}, which numbers between 0 and 1 cannot have; beyond "
+    "them a binary cross-entropy has no lower bound"
+)
+NO_SIGNS = (
+    "The targets are no signs{}: {}, as of 0 and 1, where the criterion asks for -1 and 1: "
+    "whatever the answer to a 0 is, its loss is the same"
+)
+OF_SIGNS = ("soft_margin_loss",)
 BEYOND = 0.01  # of the mean: interpolated masks overshoot 0 and 1 by less
 
 
@@ -39,3 +50,54 @@ def bring_to_probabilities(evidence: str) -> Remedy:
         "of -1 and 1; for targets that are no probabilities take mse_loss"
     )
     return Remedy("bring targets to 0 and 1", words, {}, evidence)
+
+
+def takes_probabilities(run: Run) -> bool:
+    """Whether targets must lie between 0 and 1."""
+    criterion = run.config.get("criterion")
+    return isinstance(criterion, dict) and str(criterion.get("name")).startswith("binary_cross")
+
+
+def regresses(run: Run) -> bool:
+    """Whether targets are numbers to be met, not classes."""
+    criterion = run.config.get("criterion")
+    name = (
+        criterion.get("name")
+        if isinstance(criterion, dict)
+        else criterion or run.config.get("loss") or ""
+    )
+    return "entropy" not in str(name) and str(name) not in ("nll_loss", "ctc_loss")
+
+
+def no_signs(run: Run) -> bool:
+    """Whether a criterion of signs is given targets of 0 and 1: t^2 = t, and some are not 1."""
+    criterion = run.config.get("criterion")
+    if not isinstance(criterion, dict) or criterion.get("name") not in OF_SIGNS:
+        return False
+    size, mean = column(run, "target_rms"), column(run, "target_mean")
+    if size is None or mean is None:
+        return False
+    both = np.isfinite(size) & np.isfinite(mean)
+    if not both.any():
+        return False
+    square, middle = np.median(size[both] ** 2), np.median(mean[both])
+    return bool(abs(square - middle) < BEYOND and middle < 1 - BEYOND)
+
+
+def bring_to_signs(evidence: str) -> Remedy:
+    """Return the remedy for labels of 0 and 1 where signs are asked for."""
+    words = "bring the targets to -1 and 1, 2 * y - 1; or take BCEWithLogitsLoss for 0 and 1"
+    return Remedy("bring targets to -1 and 1", words, {}, evidence)
+
+
+def wasted_share(run: Run) -> Array:
+    """Return the share of the run before each seed first answered better than a constant (S,).
+
+    What rises above the constant's loss again is no matter of the start.
+    """
+    result = np.zeros(run.replicates)
+    for seed in range(run.replicates):
+        above = above_constant(run, seed)
+        if len(above):
+            result[seed] = 1.0 if above.all() else float(above.argmin()) / len(above)
+    return result

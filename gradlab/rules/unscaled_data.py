@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
+from gradlab.rules.alike_inputs import alike_inputs
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.largest_feature import largest_feature, reader
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import standardize_inputs, standardize_target
-from gradlab.rules.target_range import bring_to_probabilities, no_probabilities
+from gradlab.rules.remedies import Remedy, standardize_inputs, standardize_target
+from gradlab.rules.target_range import (
+    BEYOND_0_AND_1,
+    NO_SIGNS,
+    bring_to_probabilities,
+    bring_to_signs,
+    no_probabilities,
+    no_signs,
+    regresses,
+    takes_probabilities,
+    wasted_share,
+)
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
     LEARNED,
-    above_constant,
     column,
     learns,
     outcomes,
@@ -36,14 +46,16 @@ class UnscaledData(Rule):
     regression's targets and of the inputs, and the largest feature that a linear map reads off the
     data, if next to it all others hardly count. A net begins with answers near 1 and weights made
     for inputs near 1. Targets or inputs far above that, or far below it where the net does not even
-    match a constant, set the size of the loss, of every gradient and
-    of the first layer's answers. An error where nothing is learned, a warning where learning is
-    slow; but targets whose scale the net has overcome, since it beats the best constant, are a note
+    match a constant, set the size of the loss, of every gradient and of the first layer's answers.
+    An error where nothing is learned, a warning where learning is slow; but targets whose scale the
+    net has overcome, since it beats the best constant, are a note
     unless they explain more. Where it took a tenth of the run or more to come down to the best
     constant, which scaled targets give from the start, that is a warning, also in a net that
     learned in the end. Targets of a binary cross-entropy whose mean square is above their mean do
     not lie between 0 and 1: that is reported whatever the loss does, which has no lower bound
-    then. One pass, before any training, is a warning: some nets learn from such data.
+    then; so are targets of 0 and 1 of a criterion of signs. Inputs that hardly differ, for a mean
+    that was not taken off or since all are 0, are reported where nothing is learned. One pass,
+    before any training, is a warning.
 
     Why it is bad
     -------------
@@ -118,6 +130,11 @@ class UnscaledData(Rule):
             "root mean square of the inputs",
             "initializations are made for 1; 255 / sqrt(3) is 147",
         ),
+        "alike": Limit(
+            0.999,
+            "cosine of two examples' inputs, the mean",
+            "what differs is 4 % of their length or so; images of 0 to 1 have .5 to .9",
+        ),
         "feature": Limit(
             0.99,
             "of the square of what a layer reads",
@@ -128,7 +145,10 @@ class UnscaledData(Rule):
 
     def missing(self, run: Run) -> str | None:
         """Neither scale known is no fault of the record alone: say what would give it."""
-        if _scale(run, "target_rms") or _scale(run, "input_rms") or largest_feature(run):
+        names = "target_rms", "input_rms"
+        if any(column(run, each) is not None or _scale(run, each) for each in names):
+            return None
+        if largest_feature(run):
             return None
         return (
             "needs the scale of inputs or targets (input_rms, target_rms), which this record does "
@@ -140,21 +160,27 @@ class UnscaledData(Rule):
         states = outcomes(run)
         hits = Hits(np.array([[state.state != LEARNED] for state in states]))
         target, given = _scale(run, "target_rms"), _scale(run, "input_rms")
-        allowed = self.limit("probability") if _probabilities(run) else self.limit("target")
-        if target > allowed and _regresses(run):
-            hits = Hits(hits.mask | (_wasted(run) >= self.limit("wasted"))[:, None])
+        allowed = self.limit("probability") if takes_probabilities(run) else self.limit("target")
+        if target > allowed and regresses(run):
+            hits = Hits(hits.mask | (wasted_share(run) >= self.limit("wasted"))[:, None])
+        every = Hits(np.ones((run.replicates, 1), bool))
         if no_probabilities(run):  # the loss has no lower bound: that it falls says nothing
-            return self._of_labels(run, Hits(np.ones((run.replicates, 1), bool)), target)
+            return self._of_labels(run, every, target, BEYOND_0_AND_1, bring_to_probabilities)
+        if no_signs(run):  # it falls to ln 2 for each 0, whatever is answered
+            return self._of_labels(run, every, target, NO_SIGNS, bring_to_signs)
         if not hits.which:
             return None
-        if target > allowed and (_regresses(run) or _probabilities(run)):
+        if target > allowed and (regresses(run) or takes_probabilities(run)):
             return self._finding(run, hits, "target", target, float(allowed))
         worse = all(states[seed].share > 1 for seed in hits.which)  # than the best constant
-        if 0 < target < self.limit("small") and worse and _regresses(run):
+        if 0 < target < self.limit("small") and worse and regresses(run):
             return self._finding(run, hits, "target", target, float(self.limit("small")))
         nothing = all(states[seed].failed for seed in hits.which)
         if 0 < given < self.limit("small") and nothing:
             return self._finding(run, hits, "input", given, float(self.limit("small")))
+        alike = alike_inputs(run, float(self.limit("alike"))) if nothing else None
+        if alike is not None:
+            return self._of_alike(run, hits, *alike)
         if given > self.limit("input"):
             return self._finding(run, hits, "input", given, float(self.limit("input")))
         feature = largest_feature(run)
@@ -163,7 +189,9 @@ class UnscaledData(Rule):
             return self._of_one_feature(run, hits, feature)
         return None
 
-    def _of_labels(self, run: Run, hits: Hits, size: float) -> Finding:
+    def _of_labels(
+        self, run: Run, hits: Hits, size: float, words: str, cure: Callable[[str], Remedy]
+    ) -> Finding:
         evidence = (
             f"the targets' root mean square is {number(size)} and their mean "
             f"{number(_scale(run, 'target_mean'))}"
@@ -175,11 +203,25 @@ class UnscaledData(Rule):
             value=size,
             limit=float(self.limit("probability")),
             severity=severity(run, hits.which, harmless=WARNING),
-            message=f"The targets are no probabilities{seeds(hits.replicates)}: {evidence}, which "
-            "numbers between 0 and 1 cannot have; beyond them a binary cross-entropy has no lower "
-            "bound.",
-            remedies=(bring_to_probabilities(evidence),),
+            message=f"{words.format(seeds(hits.replicates), evidence)}.",
+            remedies=(cure(evidence),),
             columns=("grad_norm",),
+            confidence="high",
+            evidence=evidence,
+        )
+
+    def _of_alike(self, run: Run, hits: Hits, value: float, evidence: str) -> Finding:
+        return self.finding(
+            hits,
+            Window(0, max(1, int(finite_prefix(run)[hits.which].max()))),
+            layers=(),
+            value=value,
+            limit=float(self.limit("alike")),
+            severity=severity(run, hits.which, harmless=WARNING),
+            message=f"The inputs hardly differ{seeds(hits.replicates)}: {evidence}; next to what "
+            "all share, the first layer sees nothing of what tells one from another.",
+            remedies=(standardize_inputs(run, evidence=evidence),),
+            columns=("activation_rms",),
             confidence="high",
             evidence=evidence,
         )
@@ -222,7 +264,7 @@ class UnscaledData(Rule):
         stop = int(finite_prefix(run)[hits.which].max())
         # What beats the best constant has overcome its targets' scale; inputs go on to slow it.
         beaten = which == "target" and learns(run)[hits.which].all()
-        wasted = float(np.median(_wasted(run)[hits.which])) if beaten else 0.0
+        wasted = float(np.median(wasted_share(run)[hits.which])) if beaten else 0.0
         late = wasted >= self.limit("wasted")
         harmless = NOTE if beaten and not late else WARNING
         if late:
@@ -245,19 +287,6 @@ class UnscaledData(Rule):
         )
 
 
-def _wasted(run: Run) -> Array:
-    """Return the share of the run before each seed first answered better than a constant (S,).
-
-    What rises above the constant's loss again is no matter of the start.
-    """
-    result = np.zeros(run.replicates)
-    for seed in range(run.replicates):
-        above = above_constant(run, seed)
-        if len(above):
-            result[seed] = 1.0 if above.all() else float(above.argmin()) / len(above)
-    return result
-
-
 def _scale(run: Run, name: str) -> float:
     """Return a scale of the data: of its column's first values, or of the configuration; 0 where it
     is not known.
@@ -268,20 +297,3 @@ def _scale(run: Run, name: str) -> float:
         return float(np.median(known[:10]))
     given = run.config.get(name)
     return float(given) if isinstance(given, (int, float)) else 0.0
-
-
-def _probabilities(run: Run) -> bool:
-    """Whether targets must lie between 0 and 1."""
-    criterion = run.config.get("criterion")
-    return isinstance(criterion, dict) and str(criterion.get("name")).startswith("binary_cross")
-
-
-def _regresses(run: Run) -> bool:
-    """Whether targets are numbers to be met, not classes."""
-    criterion = run.config.get("criterion")
-    name = (
-        criterion.get("name")
-        if isinstance(criterion, dict)
-        else criterion or run.config.get("loss") or ""
-    )
-    return "entropy" not in str(name) and str(name) not in ("nll_loss", "ctc_loss")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlab.rules.yardsticks import SLOW, column, outcomes, trend, window_size
+from gradlab.run import Run
+
 Array = np.ndarray
 
 TAIL = 10  # a rise that is slower than that is over: nothing of it in the last tenth of a run
@@ -22,3 +25,15 @@ def still_rises(rate: Array) -> bool:
     stairs = np.diff(starts)
     earlier = stairs[:-1].max() if len(stairs) > 2 else 0  # one rise is a switch, not a slope
     return bool(stairs[-1] <= max(earlier, len(known) // TAIL))
+
+
+def slow(run: Run, seed: int, stop: int) -> bool:
+    """Whether a seed is on its way where the run ends: slow, and its loss still falls.
+
+    What noise in the targets keeps from learning more stands still there.
+    """
+    loss = column(run, "loss")
+    if loss is None or outcomes(run)[seed].state != SLOW:
+        return False
+    found = trend(loss[:stop, seed], window_size(run))
+    return found is not None and found.falls_still

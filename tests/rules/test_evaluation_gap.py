@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradlab.diagnosis import diagnose
 from tests.rules.runs import BASELINE, actions, fires, found, make_run, stepping, wavering
 
 ROWS = 100
@@ -130,3 +131,14 @@ def test_held_out_losses_above_the_trainings_start_from_the_first_on_are_of_othe
 
 def test_data_of_another_kind_are_to_be_prepared_alike():
     assert actions(found(held_out(100.0, 100.0), "GL405")) == ["prepare alike"]
+
+
+@pytest.mark.parametrize(("training", "expected"), [(FALLING, True), (FALLING * 0 + 2.3, False)])
+def test_a_score_of_theirs_that_does_not_rise_is_explained(training, expected):
+    losses = np.where(np.arange(ROWS) % 10, np.nan, 4 * BASELINE)[:, None]
+    scores = np.where(np.arange(ROWS) % 10, np.nan, 0.1)[:, None]
+    steps = {"loss": training[:, None], "validation_loss": losses, "score": scores}
+    diagnosis = diagnose(make_run(ROWS, steps=steps))
+    assert (diagnosis.statuses["GL405"] == "fired") == expected
+    assert diagnosis.statuses["GL402"] == "fired"
+    assert [each.rule for each in diagnosis.findings][:1] == [["GL402"], ["GL405"]][expected]

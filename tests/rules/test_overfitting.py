@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import diagnose, registry
-from tests.rules.runs import FAILED, fires, found, make_run, stepping, wavering
+from tests.rules.runs import BASELINE, FAILED, fires, found, make_run, stepping, wavering
 
 
 def measured(values, every, iterations):
@@ -85,3 +85,26 @@ def test_a_held_out_loss_that_was_0_is_risen_from():
     assert diagnosis.statuses["GL403"] == "fired"
     assert "lowest at iteration 110 (0)" in " ".join(str(diagnosis).split())
     json.dumps(diagnosis.to_dict(), allow_nan=False)
+
+
+def by_heart(first, last, train):
+    """Held-out losses from `first` to `last`, in units of the best constant's, 2.3."""
+    values = np.linspace(first, last, 6) * BASELINE
+    loss = np.geomspace(1.0, train, 60)[:, None] * BASELINE
+    return make_run(steps={"validation_loss": measured(values, 10, 60), "loss": loss})
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "train", "expected"),
+    [
+        (1.0, 1.0, 1e-3, True),
+        (1.1, 0.9, 1e-3, False),  # it gains something
+        (1.0, 1.0, 0.5, False),  # something is left to learn
+        (1.6, 1.6, 1e-3, False),  # it may be in other units, or of other data
+        (0.85, 0.85, 1e-3, False),  # it learned something
+    ],
+)
+def test_a_held_out_loss_that_stays_at_a_constants_is_of_a_net_that_learned_by_heart(
+    first, last, train, expected
+):
+    assert fires(by_heart(first, last, train), "GL403") == expected

@@ -180,3 +180,40 @@ def test_the_feature_is_named_with_the_layer_that_reads_it():
     finding = found(with_feature(577.0), "GL404")
     assert "feature 64 of 65 in what layer 2 reads has a root mean square of 577" in finding.message
     assert actions(finding) == ["standardize inputs"]
+
+
+@pytest.mark.parametrize(
+    ("size", "mean", "expected"),
+    [
+        (0.5**0.5, 0.5, ["bring targets to -1 and 1"]),
+        (1.0, 0.0, []),  # signs, as many of each
+        (1.0, 1.0, []),  # one of them alone
+        (0.9, 0.1, []),  # softened signs
+    ],
+)
+def test_a_criterion_of_signs_is_given_0_and_1(size, mean, expected):
+    run = scaled(size, steps=LEARNED, target_mean=mean, criterion="soft_margin_loss")
+    finding = registry()["GL404"].judge(run)
+    assert [action for each in [finding] if each for action in actions(each)] == expected
+
+
+def alike(cosine, given=1.0, steps=FAILED):
+    return make_run(steps=steps | {"input_rms": given}, config={"input_correlation": cosine})
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (alike(0.9991), True),
+        (alike(0.9989), False),
+        (alike(0.9991, steps=LEARNED), False),
+        (alike(0.5, given=0.0), True),  # all inputs are 0
+        (alike(0.0), False),
+    ],
+)
+def test_inputs_that_hardly_differ(run, expected):
+    assert fires(run, "GL404") == expected
+
+
+def test_what_inputs_share_is_to_be_taken_off():
+    assert actions(found(alike(0.9991), "GL404")) == ["standardize inputs"]

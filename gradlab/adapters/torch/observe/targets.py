@@ -100,6 +100,10 @@ def _unknown(name: str, arguments: dict[str, Any], target: Tensor, answer: Tenso
     return _Targets(None)
 
 
+def _signs(name: str, arguments: dict[str, Any], target: Tensor, answer: Tensor) -> _Targets:
+    return _Targets(None, number=True)
+
+
 def _classes(name: str, arguments: dict[str, Any], target: Tensor, answer: Tensor) -> _Targets:
     axis = 1 if answer.ndim > 1 else 0
     classes = answer.shape[axis]
@@ -232,4 +236,5 @@ _TARGETS: dict[str, Callable[[str, dict[str, Any], Tensor, Tensor], _Targets]] =
     "huber_loss": _absolute,
     "gaussian_nll_loss": _normal,
     "poisson_nll_loss": _counts,
+    "soft_margin_loss": _signs,
 }
