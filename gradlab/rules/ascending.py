@@ -9,8 +9,11 @@ import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
+from gradlab.rules.mistaken_answers import mistaken
 from gradlab.rules.remedies import Remedy
-from gradlab.rules.score_falls import fallen_score
+from gradlab.rules.runaway import runs_away
+from gradlab.rules.score_falls import fallen_score, match_score
+from gradlab.rules.target_range import no_probabilities
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
@@ -34,8 +37,9 @@ class Ascending(Rule):
     Negative in three of four iterations measured, while the loss rises, means that the steps climb.
     So does a learning rate below 0, from the iteration on at which a schedule takes it there; and a
     logged loss that is its criterion with the sign flipped, and falls; and so does a logged score
-    that falls below its start, while steps of usual size do not raise the loss. Not judged where
-    the loss is to be maximized (`objective="maximize"`).
+    that falls below its start, while steps of usual size do not raise the loss; and a loss far
+    below 0 that falls further in each quarter of the run, as nothing holds it. Not judged where the
+    loss is to be maximized (`objective="maximize"`).
 
     Why it is bad
     -------------
@@ -98,7 +102,12 @@ class Ascending(Rule):
             return None
         descent = column(run, "expected_decrease")
         assert descent is not None
-        found = self._below_zero(run) or self._flipped(run) or self._against_score(run)
+        found = (
+            self._below_zero(run)
+            or self._flipped(run)
+            or self._against_score(run)
+            or self._without_bound(run)
+        )
         if found is not None:
             return found
         shares = np.zeros(run.replicates)
@@ -171,7 +180,31 @@ class Ascending(Rule):
             severity=severity(run, hits.which, harmless=WARNING),
             message=f"The steps go against the score{seeds(hits.replicates)}: {evidence}, and the "
             "loss did not rise. The loss has the wrong sign, or rewards what the score does not.",
-            remedies=(_match_score(evidence),),
+            remedies=(match_score(evidence),),
+            columns=("grad_norm",),
+            confidence="medium",
+            evidence=evidence,
+        )
+
+    def _without_bound(self, run: Run) -> Finding | None:
+        """Judge a loss that nothing holds, unless its criterion is given what it does not take."""
+        if objective(run) == "moving" or no_probabilities(run) or mistaken(run):
+            return None
+        told = [runs_away(run, seed, int(stop)) for seed, stop in enumerate(finite_prefix(run))]
+        hits = Hits(np.array([[bool(words)] for words in told]))
+        if not hits.which:
+            return None
+        evidence = told[hits.which[0]]
+        return self.finding(
+            hits,
+            Window(0, int(finite_prefix(run)[hits.which].max())),
+            layers=(),
+            value=-1.0,
+            limit=0.0,
+            severity=WARNING,
+            message=f"The loss has no lower bound{seeds(hits.replicates)}: {evidence}. A term of "
+            "it has the wrong sign, or lacks a margin.",
+            remedies=(match_score(evidence),),
             columns=("grad_norm",),
             confidence="medium",
             evidence=evidence,
@@ -232,16 +265,6 @@ def _end_schedule(evidence: str) -> Remedy:
         "stretch schedule",
         "end the schedule at 0 or above: give it the run's own length, or put max(rate, 0) around "
         "what it returns",
-        {},
-        evidence,
-    )
-
-
-def _match_score(evidence: str) -> Remedy:
-    return Remedy(
-        "flip the sign",
-        "look for a flipped sign in the loss: -(log_prob * advantage).mean(), 1 - dice; or log "
-        "a score that is higher where the net is better",
         {},
         evidence,
     )

@@ -49,7 +49,7 @@ def apart_from_the_start(run: Run, seed: int, stop: int, times: float) -> Apart 
     held_out = column(run, "validation_loss")
     if held_out is None or not is_yardstick(run, seed, stop):
         return None
-    if outcomes(run)[seed].failed and not _fell(run, seed, stop):
+    if outcomes(run)[seed].failed and not fell(run, seed, stop):
         return None
     known = np.flatnonzero(np.isfinite(held_out[:stop, seed]))
     loss = losses(run)[:stop, seed]
@@ -68,7 +68,7 @@ def apart_from_the_start(run: Run, seed: int, stop: int, times: float) -> Apart 
     return Apart(float(values.min()), start, first)
 
 
-def _fell(run: Run, seed: int, stop: int) -> bool:
+def fell(run: Run, seed: int, stop: int) -> bool:
     """Whether a seed's training loss is clearly below the best constant's: a score of its held-out
     data that does not rise tells of them then.
     """

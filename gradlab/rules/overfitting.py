@@ -9,6 +9,7 @@ import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.by_heart import by_heart
+from gradlab.rules.held_out import fell
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import remedy
 from gradlab.rules.windows import WINDOW, finite_prefix, losses
@@ -53,6 +54,7 @@ class Overfitting(Rule):
 
     code = "GL403"
     name = "overfitting"
+    explains = ("GL402",)  # a held-out score that does not rise
     limits: ClassVar = {
         "rise": Limit(
             0.2,
@@ -102,7 +104,8 @@ class Overfitting(Rule):
             unit = self._unit(values, lowest, float(np.nan_to_num(scale[k])))
             far = min(end - lowest, end - train) > self.limit("rise") * unit > 0
             averages = _evaluation_gap(run, k, int(stop)) > self.limit("averages") * (end - train)
-            mask[k] = far and not states[k].failed and not averages
+            failed = states[k].failed and not fell(run, k, int(stop))
+            mask[k] = far and not failed and not averages
             rows[k] = lowest, int(known[best]), end, train
         hits = Hits(mask)
         if not hits.which:

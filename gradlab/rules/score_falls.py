@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlab.rules.remedies import Remedy
 from gradlab.rules.yardsticks import column, is_yardstick, outcomes, trend
 from gradlab.rules.yardsticks.trends import AT_ONCE, fell_at_once
 from gradlab.run import Run
@@ -35,3 +36,14 @@ def fallen_score(run: Run, seed: int, stop: int) -> str:
             return ""
     start = float(np.median(values[:AT_ONCE]))
     return f"the score fell from {start:.3g} to {found.last:.3g}, below an untrained net's"
+
+
+def match_score(evidence: str) -> Remedy:
+    """Return the remedy for a loss that does not reward what it should."""
+    return Remedy(
+        "flip the sign",
+        "look for a flipped sign in the loss: -(log_prob * advantage).mean(), 1 - dice; or log "
+        "a score that is higher where the net is better",
+        {},
+        evidence,
+    )

@@ -151,3 +151,32 @@ def test_a_loss_that_rises_while_the_score_falls_is_no_flipped_sign():
     run = scored(1.0, 0.0)
     steps = {"score": run.step("score"), "loss": np.linspace(1, 3, 60)[:, None]}
     assert not fires(make_run(steps=steps | {"expected_decrease": 0.1}), "GL310")
+
+
+def running(loss, gradient):
+    steps = {"loss": loss[:, None], "grad_norm": gradient[:, None], "expected_decrease": 1.0}
+    return make_run(60, 1, steps=steps)
+
+
+SQUARE, GROWS = -(np.arange(60.0) ** 3) / 100 + 1, np.linspace(1, 9, 60)
+
+
+@pytest.mark.parametrize(
+    ("loss", "gradient", "expected"),
+    [
+        (SQUARE, GROWS, True),
+        (SQUARE, GROWS[::-1], False),  # it comes to an end
+        (-0.04 * SQUARE[::-1], GROWS, False),  # it starts as large
+        (-300 * (1 - np.exp(-np.arange(60) / 10)) + 1, GROWS, False),  # ever slower
+        (np.abs(SQUARE[::-1]), GROWS, False),  # above 0
+    ],
+)
+def test_a_loss_that_nothing_holds(loss, gradient, expected):
+    assert fires(running(loss, gradient), "GL310") == expected
+
+
+def test_labels_that_are_no_probabilities_say_why_nothing_holds_the_loss():
+    config = {"criterion": {"name": "binary_cross_entropy"}}
+    steps = {"loss": SQUARE[:, None], "grad_norm": GROWS[:, None], "expected_decrease": 1.0}
+    run = make_run(60, 1, steps=steps | {"target_rms": 1.0, "target_mean": 0.0}, config=config)
+    assert not fires(run, "GL310")

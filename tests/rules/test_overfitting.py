@@ -87,6 +87,19 @@ def test_a_held_out_loss_that_was_0_is_risen_from():
     json.dumps(diagnosis.to_dict(), allow_nan=False)
 
 
+@pytest.mark.parametrize(("train", "expected"), [(0.1, True), (2.0, False)])
+def test_a_held_out_score_that_stands_still_is_explained_where_the_training_loss_fell(
+    train, expected
+):
+    values = measured(np.linspace(2.3, 4.6, 10), 10, 100)
+    loss = wavering(stepping(2.0, train, 20, 100), 100, scatter=0.01)
+    scores = np.where(np.isfinite(values), 0.1, np.nan)
+    steps = {"validation_loss": values, "loss": loss, "score": scores}
+    diagnosis = diagnose(make_run(100, steps=steps))
+    assert ([each.rule for each in diagnosis.findings][:1] == ["GL403"]) == expected
+    assert diagnosis.statuses["GL402"] == "fired"
+
+
 def by_heart(first, last, train):
     """Held-out losses from `first` to `last`, in units of the best constant's, 2.3."""
     values = np.linspace(first, last, 6) * BASELINE
