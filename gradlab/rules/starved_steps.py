@@ -12,7 +12,7 @@ from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, set_epsilon
-from gradlab.rules.warm_up import slow, still_rises
+from gradlab.rules.warm_up import in_stairs, slow, still_rises
 from gradlab.rules.windows import elapsed, finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
@@ -47,8 +47,7 @@ class StarvedSteps(Rule):
 
     Why it is bad
     -------------
-    Every layer shares the symptom, so each looks frozen, vanished or rounded away. No change of the
-    model helps.
+    Every layer shares the symptom: each looks frozen or rounded away. No other model helps.
 
     Example
     -------
@@ -241,8 +240,9 @@ class StarvedSteps(Rule):
         known = rate[np.isfinite(rate)]
         begun_low = len(known) > 2 and known[0] < self.limit("begun") * largest
         near = travelled(run)[seed] <= self.limit("moved")
-        starved = near and (outcomes(run)[seed].failed or (begun_low and slow(run, seed, stop)))
-        if not still_rises(known) or not (starved or (begun_low and hardly_moved(run)[seed])):
+        starved = near and outcomes(run)[seed].failed
+        slowed = hardly_moved(run)[seed] or ((near or in_stairs(known)) and slow(run, seed, stop))
+        if not still_rises(known) or not (starved or (begun_low and slowed)):
             return None
         words = (
             f"the learning rate still rises at the last iteration, from {number(float(known[0]))} "

@@ -9,6 +9,7 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+FEW = 10  # steps of a run for each step of its schedule, at least
 TAIL = 10  # a rise that is slower than that is over: nothing of it in the last tenth of a run
 
 
@@ -25,6 +26,11 @@ def still_rises(rate: Array) -> bool:
     stairs = np.diff(starts)
     earlier = stairs[:-1].max() if len(stairs) > 2 else 0  # one rise is a switch, not a slope
     return bool(stairs[-1] <= max(earlier, len(known) // TAIL))
+
+
+def in_stairs(rate: Array) -> bool:
+    """Whether a series of learning rates (T,) is one of a schedule that is stepped now and then."""
+    return len(np.unique(rate)) <= len(rate) // FEW
 
 
 def slow(run: Run, seed: int, stop: int) -> bool:

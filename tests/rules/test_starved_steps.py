@@ -99,17 +99,19 @@ def test_a_warm_up_that_is_stepped_once_an_epoch(stairs, way, expected):
 
 
 @pytest.mark.parametrize(
-    ("falls", "first", "way", "expected"),
+    ("falls", "first", "way", "stairs", "expected"),
     [
-        (0.6, 0.0099, 0.4, ["shorten warm-up"]),  # it is on its way
-        (0.0, 0.0099, 0.4, []),  # what noise leaves
-        (0.6, 0.0101, 0.4, []),  # it was never low
-        (0.6, 0.0099, 0.6, []),  # and went far
+        (0.6, 0.0099, 0.4, 60, ["shorten warm-up"]),  # it is on its way
+        (0.0, 0.0099, 0.4, 60, []),  # what noise leaves
+        (0.6, 0.0101, 0.4, 60, []),  # it was never low
+        (0.6, 0.0099, 0.6, 60, []),  # and went far
+        (0.6, 0.0099, 0.6, 6, ["shorten warm-up"]),  # a schedule of steps, stepped once an epoch
     ],
 )
-def test_a_warm_up_that_outlasts_a_run_that_is_on_its_way(falls, first, way, expected):
+def test_a_warm_up_that_outlasts_a_run_that_is_on_its_way(falls, first, way, stairs, expected):
     loss = 1.8 - falls * np.linspace(0, 1, 60)[:, None] ** 2
-    steps = {"loss": loss, "learning_rate": np.linspace(first, 0.1, 60)[:, None]}
+    rate = np.repeat(np.linspace(first, 0.1, stairs), 60 // stairs)
+    steps = {"loss": loss, "learning_rate": rate[:, None]}
     went = {"update_ratio": way / 60, "update_norm": 8 * way / 60}
     finding = registry()["GL312"].judge(make_run(steps=steps, **went))
     assert [action for each in [finding] if each for action in actions(each)] == expected
