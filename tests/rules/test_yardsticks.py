@@ -655,3 +655,14 @@ def test_the_most_frequent_class_is_bounded_by_the_entropy(shares, expected):
     assert most_frequent(float(-(known * np.log(known)).sum()), 4) == pytest.approx(
         expected, abs=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("reduction", "last", "expected"),
+    [("none", 0.1, "learned"), ("mean", 0.1, "not learned"), ("none", 1.2, "not learned")],
+)
+def test_a_mask_leaves_out_places_whose_targets_mean_nothing(reduction, last, expected):
+    loss, seen = np.linspace(2.3, last, 60)[:, None], wavering(BASELINE, 60, 1)
+    steps = {"loss": loss, "criterion_loss": seen, "criterion_baseline": BASELINE}
+    config = {"criterion": {"name": "cross_entropy", "reduction": reduction}}
+    assert state(make_run(60, 1, steps=steps, config=config)) == expected

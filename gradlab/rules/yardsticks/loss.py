@@ -50,6 +50,18 @@ def logged_by_criterion(run: Run, seen: Array, seed: int) -> tuple[float, float]
     return line if line is not None and line[0] > 0 else None
 
 
+def counts_otherwise(run: Run, criterion: Array, seed: int, stop: int) -> bool:
+    """Whether a seed's logged loss weighs the values of a criterion without reduction by itself,
+    and comes down: a mask leaves out places whose targets mean nothing.
+    """
+    given, loss = run.config.get("criterion"), column(run, "loss")
+    apart = isinstance(given, dict) and given.get("reduction") == "none"
+    if not apart or loss is None or logged_by_criterion(run, criterion[:, seed], seed) is not None:
+        return False
+    found = trend(loss[:stop, seed])
+    return found is not None and found.progress >= CLEAR_FALL and 0 <= found.last < found.first / 2
+
+
 def _line(seen: Array, logged: Array) -> tuple[float, float] | None:
     """Return slope and offset of what is logged over what is seen; None where it is no line."""
     both = np.isfinite(seen) & np.isfinite(logged)

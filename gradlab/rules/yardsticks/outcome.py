@@ -18,6 +18,7 @@ from gradlab.rules.yardsticks.facts import (
 from gradlab.rules.yardsticks.layers import hardly_moved
 from gradlab.rules.yardsticks.loss import (
     at_every_step,
+    counts_otherwise,
     goes_against,
     is_yardstick,
     of_no_logarithms,
@@ -167,6 +168,8 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     last = fits[-max(FITS_SEEN, len(fits) // 4) :]
     if found is None or found.state != NOT_LEARNED:
         return found
+    if counts_otherwise(run, value, seed, stop):
+        return None
     if found.share <= FAR:  # a constant answers as well: or do the answers only dare too little?
         right = right_beyond_constant(run, seed, stop, constant)
         if not right or len(last) < FITS_SEEN or not (last < 1).all():
