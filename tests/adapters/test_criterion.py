@@ -211,6 +211,14 @@ def test_large_prices_lose_no_digits():
     assert found["target_mean"] == pytest.approx(float(prices.mean()))
 
 
+def test_a_criterion_of_signs_says_how_large_its_targets_are():
+    model = answers(4, 1)
+    labels = torch.tensor([[1.0], [0.0], [1.0], [1.0]])
+    found = last(model, lambda: F.soft_margin_loss(model(), labels))
+    assert found["target_rms"] == pytest.approx(0.75**0.5)
+    assert found["target_mean"] == pytest.approx(0.75)
+
+
 @pytest.mark.parametrize("criterion", [F.mse_loss, F.huber_loss, F.l1_loss])
 def test_targets_of_changing_length_share_one_constant(criterion):
     model = answers(4, 9)
