@@ -208,6 +208,7 @@ def alike(cosine, given=1.0, steps=FAILED):
         (alike(0.9989), False),
         (alike(0.9991, steps=LEARNED), False),
         (alike(0.5, given=0.0), True),  # all inputs are 0
+        (alike(1.0), False),  # multiples of one vector: their length tells
         (alike(0.0), False),
     ],
 )
