@@ -6,9 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import NOTE, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.expressions import in_torch
 from gradlab.rules.limits import Limit
-from gradlab.rules.remedies import lower_learning_rate, remedy, warm_up
+from gradlab.rules.remedies import Remedy, lower_learning_rate, remedy, warm_up
+from gradlab.rules.undone import LOST, Undone, undone_as_it_rose
 from gradlab.rules.unshuffled import SHUFFLE, alike_within_batches, shuffle
 from gradlab.rules.windows import WINDOW, finite_prefix, losses, windows
 from gradlab.rules.wording import during, number, seeds
@@ -41,7 +43,9 @@ class UnstableLoss(Rule):
     falls from a bad start, nor one that is no yardstick: with moving targets, or around 0. Where
     the weights hardly moved, no step threw anything back: batches differ, and no more. Where
     nothing is learned and the targets within a batch are far more alike than those of different
-    batches, nobody shuffled the examples: each batch undoes the one before.
+    batches, nobody shuffled the examples: each batch undoes the one before. Where the learning rate
+    rises to the last step, by a quarter or more since the loss was lowest, and a quarter of what
+    was gained until then is lost on the way, the rise goes too far: a warning at least.
     Units that die later, and a gradient that vanishes then, are consequences.
 
     Why it is bad
@@ -124,7 +128,7 @@ class UnstableLoss(Rule):
                     spans[k] = Window(skip + window.start, skip + window.stop)
         hits = Hits((shares >= self.limit("often"))[:, None])
         if not hits.which:
-            return self._unshuffled(run)
+            return self._undone(run) or self._unshuffled(run)
         worst = max(hits.which, key=lambda k: shares[k])
         window = spans[worst]
         part = smooth[window.start : window.stop, worst]
@@ -152,6 +156,37 @@ class UnstableLoss(Rule):
                 ),
             ),
             columns=("update_ratio", "grad_norm"),
+        )
+
+    def _undone(self, run: Run) -> Finding | None:
+        """Judge seeds that lose what they had learned while the learning rate rises."""
+        prefix = finite_prefix(run)
+        found = [undone_as_it_rose(run, seed, int(stop)) for seed, stop in enumerate(prefix)]
+        hits = Hits(np.array([[each is not None] for each in found]))
+        known = {seed: each for seed, each in enumerate(found) if each is not None}
+        if not known:
+            return None
+        worst = max(known.values(), key=lambda each: each.lost)
+        words = (
+            f"the learning rate rises from {number(worst.rate)} to {number(worst.rate_at_end)} "
+            f"after iteration {int(run.times[worst.row])}, where the loss was {number(worst.best)}"
+        )
+        return self.finding(
+            hits,
+            Window(worst.row, int(prefix[hits.which].max())),
+            severity=severity(run, hits.which, harmless=WARNING),
+            layers=(),
+            value=worst.lost,
+            limit=LOST,
+            message=f"The loss climbs with the learning rate{seeds(hits.replicates)}: {words}"
+            f"; then it comes to {number(worst.worst)}: {100 * worst.lost:.0f} % of what was "
+            f"gained is lost (limit {100 * LOST:.0f} %), and it is never as low again.",
+            remedies=(
+                _end_rise(run, worst, words),
+                lower_learning_rate(run, worst.rate_at_end / worst.rate, evidence=words),
+            ),
+            columns=("update_ratio", "grad_norm"),
+            evidence=words,
         )
 
     def _unshuffled(self, run: Run) -> Finding | None:
@@ -202,6 +237,18 @@ class UnstableLoss(Rule):
             return 0.0
         rises = np.maximum(np.diff(part), 0).sum()  # falling from a bad start, it does not climb
         return share if rises > (part.max() - part.min()) else 0.0
+
+
+def _end_rise(run: Run, undone: Undone, evidence: str) -> Remedy:
+    """Return the remedy for a warm-up that has no end."""
+    best = int(run.times[undone.row])
+    how = (
+        f"LambdaLR(optimizer, lambda step: min(1, (step + 1) / {best}))"
+        if in_torch(run)
+        else f'schedule="constant:warmup={best}"'
+    )
+    words = f"end the rise of the learning rate at {number(undone.rate)} or below: {how}"
+    return remedy("end the rise", words, evidence=evidence, iterations=best)
 
 
 def _averaged(loss: Array, count: int) -> Array:

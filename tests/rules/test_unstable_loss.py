@@ -134,3 +134,37 @@ def test_units_that_die_while_the_loss_is_thrown_about_are_a_consequence():
     finding = diagnose(run).findings[0]
     assert finding.rule == "GL401"
     assert "GL201" in [each.rule for each in finding.consequences]
+
+
+def warmed_up_for_good(climbs, rises, after=0.0):
+    """From 2.3 to 0.3 in half of 400 iterations, then `climbs` of the gain of 2.0 higher, and back
+    to `after` above the lowest; the learning rate rises `rises` times in the second half.
+    """
+    scatter = 0.02 * np.random.default_rng(0).standard_normal(400)
+    down, up = np.linspace(2.3, 0.3, 200), np.full(120, 0.3 + 2.0 * climbs)
+    loss = np.concatenate([down, up, np.full(80, 0.3 + after)]) + scatter
+    rate = np.concatenate([np.linspace(0.001, 0.01, 200), np.linspace(0.01, 0.01 * rises, 200)])
+    return make_run(400, steps={"loss": loss[:, None], "learning_rate": rate[:, None]})
+
+
+@pytest.mark.parametrize(
+    ("climbs", "rises", "after", "expected"),
+    [
+        (0.3, 3, 0.1, True),
+        (0.2, 3, 0.1, False),
+        (0.3, 1.1, 0.1, False),
+        (0.3, 3, -0.1, False),
+    ],
+)
+def test_a_rate_that_rises_for_good_undoes_what_was_learned(climbs, rises, after, expected):
+    run = warmed_up_for_good(climbs, rises, after)
+    assert fires(run, "GL401") == expected
+
+
+def test_the_rise_is_to_end_where_the_loss_was_lowest():
+    finding = found(warmed_up_for_good(0.3, 3, 0.1), "GL401")
+    assert finding.severity == "warning"
+    lowest = 0.395  # the mean of the last 20 losses on the way down
+    assert finding.value == pytest.approx((0.9 - lowest) / (2.3 - lowest), abs=0.01)
+    assert finding.remedies[0].action == "end the rise"
+    assert finding.remedies[0].parameters["iterations"] == pytest.approx(190, abs=10)
