@@ -1,4 +1,4 @@
-"""How much larger the steps of a run would have to be, to be as large as they usually are."""
+"""How large the steps of a run are, and how much larger they would have to be to be usual ones."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ def factor_to_usual(run: Run) -> float:
     if not short > 0:
         return LEAST
     return min(MOST, max(LEAST, 10.0 ** round(math.log10(min(short, MOST)))))
+
+
+def beside_usual_weights(run: Run) -> np.ndarray:
+    """Return ||W_after - W_before|| over ||W|| (T, S, L), or over LeCun's norm where larger.
+
+    A head that starts at 0, or LoRA's B, is not moved by "too much" because it began with nothing:
+    sqrt(fan_out) is the norm of a usual layer.
+    """
+    if "update_norm" not in run or "weight_norm" not in run:
+        return run["update_ratio"]
+    floor = np.nan_to_num(np.sqrt(run.layer("fan_out")))
+    return run["update_norm"] / np.maximum(run["weight_norm"], floor)
 
 
 def _taken(run: Run) -> np.ndarray:

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import ERROR, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import ERROR, NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.carried_away import carried_away
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, lower_learning_rate, warm_up
+from gradlab.rules.step_size import beside_usual_weights
 from gradlab.rules.thrown_out import Throw, thrown_out
 from gradlab.rules.uneven_rates import lower_fastest_rates, replaced_in
 from gradlab.rules.windows import Verdict, finite_prefix, losses, worst_window
@@ -20,6 +21,7 @@ from gradlab.rules.yardsticks import (
     above_constant,
     learned,
     loss_scale,
+    never_set_back,
     outcomes,
     severity,
 )
@@ -39,24 +41,23 @@ class UpdateTooLarge(Rule):
     replaces the layer. Norms below LeCun's count as LeCun's. A mean above 0.3 over 10 iterations
     counts too: a burst at the start, from which the weights come out large, makes the ratios after
     it look harmless. Steps on which the loss falls by half of its spread within 10 iterations are
-    good ones, however large.
+    good ones, however large; in a seed that clearly gains and was never set back, a note.
 
     Layers of small weights, as a pretrained transformer's, are hit by less: a step that changes
-    half of the layers by 0.3 of what they are, after which a loss that was below the best constant
-    prediction's is no better than that, and stays so, threw away what was learned.
+    half of the layers by 0.3, after which a loss that was below the best constant prediction's is
+    no better than that, and stays so, threw away what was learned.
 
     A rate that climbs makes the weights grow along with the steps, and no step is large beside
     them. So a seed in which nothing was learned is hit, too, if the weights of half of the layers
     come out 1.41 times as long within 50 iterations, and the steps carried the net to where nothing
-    comes back: less than a thousandth of the gradient is left in half of the layers in the end, or
-    the loss stays at more than 1.5 times the best constant prediction's. So is one that got below
-    the constant by less than 5 %, and was no better than it for most of the run: as under a rate
-    that is far too high until its schedule ends at 0.
+    comes back: less than a thousandth of the gradient is left in half of the layers, or the loss
+    stays at more than 1.5 times the best constant prediction's. So is one that got below it by less
+    than 5 %, after most of the run above: under a rate far too high until its schedule ends at 0.
 
     Why it is bad
     -------------
-    A gradient tells the slope here, and nothing of what is a weight's length away. Layers that are
-    thrown about kill relu units, saturate sigmoids and never settle.
+    A gradient tells nothing of what is a weight's length away. Layers that are thrown about kill
+    relu units, saturate sigmoids and never settle.
 
     Example
     -------
@@ -65,7 +66,7 @@ class UpdateTooLarge(Rule):
 
     What to try
     -----------
-    Divide the learning rate by the ratio over 0.01, at least by ten; warm it up; clip the gradient.
+    Divide the learning rate by the ratio over 0.01, at least by ten; warm it up; clip gradients.
 
     References
     ----------
@@ -108,8 +109,8 @@ class UpdateTooLarge(Rule):
         "left": Limit(
             1e-3,
             "of the gradient in half of the layers, in the last quarter",
-            "Of nets that do not learn and whose weights grew so, those with steps too large keep "
-            "3e-4 and less, others .1 and more; shuffled labels leave .03.",
+            "Of nets that learn nothing and whose weights grew so, those with steps too large keep "
+            "3e-4 and less; shuffled labels leave .03, others more.",
         ),
         "worse": Limit(
             1.5,
@@ -149,10 +150,13 @@ class UpdateTooLarge(Rule):
         if learned(run)[found.hits.which].all():
             return None  # steps after which a net learns were no larger than it could bear
         layer, value = found.worst
+        which = found.hits.which
+        harm = NOTE if never_set_back(run, which) else WARNING
+        harm = severity(run, which, harmless=harm) if self._decides(run, found) else harm
         return self.finding(
             found.hits,
             found.since,
-            severity=severity(run, found.hits.which) if self._decides(run, found) else WARNING,
+            severity=harm,
             layers=found.layers,
             value=value,
             limit=found.limit,
@@ -274,16 +278,8 @@ class UpdateTooLarge(Rule):
         return bool(many or found.worst[1] > self.limit("alarm"))
 
     def _ratios(self, run: Run) -> np.ndarray:
-        """Return ||W_after - W_before|| over ||W||, or over LeCun's norm where that is larger.
-
-        A head that starts at 0, or LoRA's B, is not moved by "too much" because it began with
-        nothing: sqrt(fan_out) is the norm of a usual layer. NaN where the loss falls by it.
-        """
-        if "update_norm" in run and "weight_norm" in run:
-            floor = np.nan_to_num(np.sqrt(run.layer("fan_out")))
-            ratio = run["update_norm"] / np.maximum(run["weight_norm"], floor)
-        else:
-            ratio = run["update_ratio"]
+        """Return the steps over the weights (T, S, L), NaN where the loss falls by it."""
+        ratio = beside_usual_weights(run)
         return np.where(np.isfinite(ratio) & ~self._falling(run)[:, :, None], ratio, np.nan)
 
     def _falling(self, run: Run) -> np.ndarray:

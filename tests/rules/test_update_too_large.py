@@ -35,6 +35,27 @@ def test_steps_after_which_a_net_learns_were_none_too_large(steps, expected):
     assert severity(large_in_layer_2(0.5, steps), "GL304") == expected
 
 
+# Factors of the best constant's loss, at each iteration: where it begins, what it comes to in
+# between, and where it ends. 1.05 is clearly above.
+@pytest.mark.parametrize(
+    ("start", "middle", "end", "expected"),
+    [
+        (1.03, 1.0, 0.6, "note"),
+        (1.03, 1.1, 0.6, "warning"),
+        (1.2, 1.2, 0.6, "note"),
+        (1.2, 1.3, 0.6, "warning"),
+        (1.03, 1.0, 0.96, "warning"),
+    ],
+)
+def test_steps_that_never_set_a_gaining_net_back_are_a_note(start, middle, end, expected):
+    shares = np.concatenate([np.full(30, start), np.full(30, middle), np.linspace(middle, end, 90)])
+    scatter = 0.01 * np.random.default_rng(0).standard_normal(150)
+    loss = (3.6 * shares + scatter)[:, None]
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": 3.6}
+    norms = 8 * np.array([0.0, 0.25, 0.0, 0.0])
+    assert severity(make_run(150, steps=steps, update_norm=norms), "GL304") == expected
+
+
 @pytest.mark.parametrize(("ratio", "limit"), [(0.5, 0.2), (1.0, 0.2), (1.5, 1.0)])
 def test_the_finding_names_layer_value_and_the_limit_that_it_crosses(ratio, limit):
     finding = found(large_in_layer_2(ratio), "GL304")

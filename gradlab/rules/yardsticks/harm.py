@@ -10,7 +10,7 @@ from gradlab.rules.base import ERROR, WARNING
 from gradlab.rules.windows import finite_prefix, losses
 from gradlab.rules.yardsticks.facts import objective
 from gradlab.rules.yardsticks.layers import hardly_moved
-from gradlab.rules.yardsticks.loss import loss_scale
+from gradlab.rules.yardsticks.loss import highest_over_constant, loss_scale
 from gradlab.rules.yardsticks.outcome import FAR, LEARNED, SLOW, outcomes
 from gradlab.run import Run
 
@@ -59,6 +59,16 @@ def worse_than_constant(run: Run) -> Array:
     They may have learned which answers are right, and are still worse off than without any.
     """
     return np.array([outcome.share > FAR for outcome in outcomes(run)], bool)
+
+
+def never_set_back(run: Run, which: Sequence[int]) -> bool:
+    """Whether these seeds clearly gain, and no step ever took them to more than they began with.
+
+    Their loss never stood clearly above both a constant's and where it began: steps that are large
+    beside the weights, as of SGD at 20 with clipped gradients, did them no harm.
+    """
+    states = outcomes(run)
+    return all(states[seed].gains and highest_over_constant(run, seed) <= FAR for seed in which)
 
 
 def unharmed(run: Run, which: Sequence[int]) -> bool:

@@ -219,6 +219,21 @@ def above_constant(run: Run, seed: int) -> Array:
     By a median over 11 values of the criterion itself, or of the logged loss where the user gave
     the baseline; empty where neither tells.
     """
+    smooth, level = _beside_constant(run, seed)
+    return smooth >= level
+
+
+def highest_over_constant(run: Run, seed: int) -> float:
+    """Return how far above a constant's loss the same medians ever stood, as a ratio of the two.
+
+    Where the loss began above the constant's, of where it began; NaN where nothing tells it.
+    """
+    smooth, level = _beside_constant(run, seed)
+    return float(smooth.max() / max(level, smooth[0])) if len(smooth) and level > 0 else np.nan
+
+
+def _beside_constant(run: Run, seed: int) -> tuple[Array, float]:
+    """Return medians over 11 known losses, and the constant's loss; no medians without it."""
     seen, constant = column(run, "criterion_loss"), column(run, "criterion_baseline")
     if seen is not None and constant is not None and np.isfinite(constant[:, seed]).any():
         values = at_every_step(run, seen, seed)
@@ -227,10 +242,9 @@ def above_constant(run: Run, seed: int) -> Array:
         values, level = losses(run)[:, seed], constant_level(run, seed)
     rows = np.flatnonzero(np.isfinite(values))
     if not len(rows) or not np.isfinite(level):
-        return np.zeros(0, bool)
+        return np.zeros(0), level
     padded = np.pad(values[rows], 5, mode="edge")
-    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 11), axis=-1)
-    return smooth >= level
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 11), axis=-1), level
 
 
 def constant_level(run: Run, seed: int) -> float:
