@@ -239,7 +239,7 @@ STEP_STATISTICS: tuple[Statistic, ...] = (
           "‖∂Loss/∂(last trainable map's output)‖ / ‖∂Loss/∂(the criterion's input)‖",
           cadence="costly", bad="low", made_of=("output_gain",), logarithmic=True),
     _step("evaluation_loss", "loss in evaluation mode",
-          "loss of a training batch with the model in evaluation mode",
+          "loss of a training batch in evaluation mode, with running averages from before it",
           cadence="costly", bad="high", made_of=("evaluation_loss",)),
     _step("evaluation_train_loss", "loss of that batch in training mode",
           "loss of the same batch, by the same weights, in training mode",

@@ -29,8 +29,11 @@ class EvaluationGap(Rule):
     Compares the loss of the same batch in training mode and in evaluation mode (`evaluation_loss`),
     over the last measurements. Dropout makes the evaluation's loss smaller; a loss that is much
     larger there comes of averages that do not fit the batches: BatchNorm's running mean and
-    variance. Held-out losses that the user logs, and that all stand above twice what the training
-    began with, from before anything was learned, come of data that are prepared otherwise.
+    variance. They are those from before the batch, which is as new to them as held-out data are.
+    Where they are little more than the last batch (`norm_momentum`), the loss swings with it, and
+    its mean over the later half counts. Held-out losses that the user logs, and that all stand
+    above twice what the training began with, from before anything was learned, come of data that
+    are prepared otherwise.
 
     Why it is bad
     -------------
@@ -40,13 +43,16 @@ class EvaluationGap(Rule):
     Example
     -------
     BatchNorm with momentum 0.01 and inputs of mean 50: after 45 steps the running averages are
-    still near their start; the training loss is 0.01, the same batch in evaluation mode 1e5. Or:
-    training inputs are standardized, held-out inputs are not.
+    still near their start; the training loss is 0.01, the same batch in evaluation mode 1e5. Or
+    momentum 0.99, as in Keras, where it is the share that stays, and batches of four: the averages
+    are those of the last four examples. Or: training inputs are standardized, held-out inputs are
+    not.
 
     What to try
     -----------
-    A larger momentum of the norm, more steps before the evaluation, or averages recomputed over
-    some batches; inputs of mean 0 and deviation 1; LayerNorm or GroupNorm for small batches.
+    A larger momentum of the norm (the default is 0.1; a smaller one where it is near 1), more steps
+    before the evaluation, or averages recomputed over some batches; inputs of mean 0 and deviation
+    1; LayerNorm or GroupNorm for small batches.
 
     References
     ----------
@@ -69,6 +75,9 @@ class EvaluationGap(Rule):
         "least": Limit(
             3, "measurements", "averages of the first iterations are those of the start"
         ),
+        "follows": Limit(
+            0.5, "of the running averages", "from there on the last batch outweighs all before it"
+        ),
         "distance": Limit(
             0.25, "of the spread of the training losses", "near 0 a loss doubles by next to nothing"
         ),
@@ -86,7 +95,7 @@ class EvaluationGap(Rule):
         return None
 
     def judge(self, run: Run) -> Finding | None:
-        """Judge the last quarter of the measurements, three at least."""
+        """Judge the last quarter of the measurements, three at least; half if they swing."""
         evaluated = column(run, "evaluation_loss")
         found = None if evaluated is None else self._of_modes(run, evaluated)
         return found or self._of_data(run)
@@ -98,9 +107,10 @@ class EvaluationGap(Rule):
         if trained is None:
             return None
         scale = loss_scale(run)
+        late = self._swinging if self._follow(run) else self._late
         rows = np.full((run.replicates, 3), np.nan)
         for seed, stop in enumerate(finite_prefix(run)):
-            rows[seed] = self._late(evaluated[: int(stop), seed], trained[: int(stop), seed])
+            rows[seed] = late(evaluated[: int(stop), seed], trained[: int(stop), seed])
         with np.errstate(all="ignore"):
             far = rows[:, 0] - rows[:, 1] > self.limit("distance") * np.nan_to_num(scale)
             mask = (rows[:, 0] > self.limit("times") * np.abs(rows[:, 1])) & far
@@ -161,10 +171,24 @@ class EvaluationGap(Rule):
         least_apart = late[(evaluated[late] - trained[late]).argmin()]
         return float(evaluated[least_apart]), float(trained[least_apart]), float(late[0])
 
+    def _swinging(self, evaluated: Array, trained: Array) -> tuple[float, float, float]:
+        """Return the means of both losses over the later half, and its first row."""
+        known = np.flatnonzero(np.isfinite(evaluated) & np.isfinite(trained))
+        least = int(self.limit("least"))
+        if len(known) < least:
+            return (np.nan, np.nan, np.nan)
+        late = known[-max(least, len(known) // 2) :]
+        return float(evaluated[late].mean()), float(trained[late].mean()), float(late[0])
+
+    def _follow(self, run: Run) -> bool:
+        """Whether running averages are little more than the last batch."""
+        momentum = run.config.get("norm_momentum")
+        return isinstance(momentum, (int, float)) and momentum >= float(self.limit("follows"))
+
     def _finding(self, run: Run, hits: Hits, rows: Array) -> Finding:
         evaluation, training, start = np.median(rows[hits.which], axis=0)
         ratio = evaluation / training if training > 0 else np.inf
-        fails = _fails(run, float(evaluation))
+        fails, follow = _fails(run, float(evaluation)), self._follow(run)
         return self.finding(
             hits,
             Window(int(start), run.iterations),
@@ -174,8 +198,8 @@ class EvaluationGap(Rule):
             severity=ERROR if fails and 2 * len(hits.which) >= run.replicates else WARNING,
             message=f"Evaluation mode disagrees with training mode{seeds(hits.replicates)}: on "
             f"the same batches the loss is {number(float(evaluation))} in evaluation and "
-            f"{number(float(training))} in training. {_why(run)}.",
-            remedies=_remedies(run),
+            f"{number(float(training))} in training. {_why(run, follow)}.",
+            remedies=_remedies(run, follow),
             columns=("activation_rms",),
             confidence="high",
             evidence="the same batch, the same weights, once in each mode",
@@ -201,13 +225,18 @@ def _has_averages(run: Run) -> bool:
     return run.config.get("running_averages") is not False
 
 
-def _why(run: Run) -> str:
+def _why(run: Run, follow: bool) -> str:
+    if follow:
+        return (
+            "BatchNorm's running averages are little more than the last batch: its momentum is "
+            f"{number(float(run.config['norm_momentum']))}"
+        )
     if _has_averages(run):
         return "BatchNorm's running averages do not fit the batches"
     return "No norm keeps running averages: the model's own code computes something else there"
 
 
-def _remedies(run: Run) -> tuple[Remedy, ...]:
+def _remedies(run: Run, follow: bool) -> tuple[Remedy, ...]:
     if not _has_averages(run):
         return (
             Remedy(
@@ -220,6 +249,12 @@ def _remedies(run: Run) -> tuple[Remedy, ...]:
             ),
         )
     evidence = "running averages are used in evaluation mode only"
+    if follow:
+        text = (
+            "give BatchNorm a smaller momentum (0.1 is the default): here it is the share of the "
+            "last batch, and in Keras the share that stays, 0.99 there is 0.01 here"
+        )
+        return (Remedy("lower norm momentum", text, {"momentum": 0.1}, evidence),)
     return (
         Remedy(
             "raise norm momentum",

@@ -163,13 +163,18 @@ TORCH: dict[str, Callable[[Remedy, Run], str]] = {
         "missing = [each for each in model.parameters() if id(each) not in held]\n"
         'if missing:\n    optimizer.add_param_group({"params": missing})'
     ),
-    "raise norm momentum": lambda remedy, _run: (
+    "raise norm momentum": lambda remedy, _run: _norm_momentum(remedy),
+    "lower norm momentum": lambda remedy, _run: _norm_momentum(remedy),
+}
+"""Action -> its code."""
+
+
+def _norm_momentum(remedy: Remedy) -> str:
+    return (
         "for module in model.modules():\n"
         "    if isinstance(module, nn.modules.batchnorm._BatchNorm):\n"
         f"        module.momentum = {_number(remedy, 'momentum', 0.1):g}"
-    ),
-}
-"""Action -> its code."""
+    )
 
 
 # -- the built-in engine ---------------------------------------------------------------------------

@@ -53,7 +53,10 @@ def once(model, step, iteration=FIRST, side=None):
     return {name: float(value) for name, value in found.items()}, side.not_evaluated
 
 
-def by_hand(model, loss_of) -> float:
+def by_hand(model, loss_of, before=None) -> float:
+    """Return the loss in evaluation mode, with the buffers of a state from before."""
+    if before is not None:
+        model.load_state_dict(before)
     model.eval()
     with torch.no_grad():
         loss = float(loss_of())
@@ -89,8 +92,9 @@ class Drop(nn.Module):
 )  # fmt: skip
 def test_the_loss_in_evaluation_mode_is_that_by_hand(part):
     model, (x, y) = net(part), data()
+    before = copy.deepcopy(model.state_dict()) if isinstance(part, nn.BatchNorm1d) else None
     found, _ = once(model, lambda: F.cross_entropy(model(x), y))
-    expected = by_hand(model, lambda: F.cross_entropy(model(x), y))
+    expected = by_hand(model, lambda: F.cross_entropy(model(x), y), before)
     assert found["evaluation_loss"] == pytest.approx(expected, rel=1e-6)
     assert found["evaluation_train_loss"] == pytest.approx(found["criterion_loss"])
     assert found["evaluation_loss"] != pytest.approx(found["criterion_loss"], rel=1e-3)
@@ -136,10 +140,11 @@ def test_a_model_that_is_the_same_in_both_modes_is_not_run_again(part):
 )
 def test_the_value_is_that_of_the_mean(reduction, settings):
     model, (x, y) = net(nn.BatchNorm1d(8)), data()
+    before = copy.deepcopy(model.state_dict())
     found, _ = once(
         model, lambda: F.cross_entropy(model(x), y, reduction=reduction, **settings).sum()
     )
-    expected = by_hand(model, lambda: F.cross_entropy(model(x), y, **settings))
+    expected = by_hand(model, lambda: F.cross_entropy(model(x), y, **settings), before)
     assert found["evaluation_loss"] == pytest.approx(expected, rel=1e-6)
 
 
@@ -183,8 +188,9 @@ def test_answers_may_be_tuples_dicts_and_dataclasses():
         def loss(model=model, x=x, y=y, unwrap=unwrap):
             return F.cross_entropy(unwrap(model(x)), y)
 
+        before = copy.deepcopy(model.state_dict())
         found, _ = once(model, loss)
-        assert found["evaluation_loss"] == pytest.approx(by_hand(model, loss), rel=1e-6)
+        assert found["evaluation_loss"] == pytest.approx(by_hand(model, loss, before), rel=1e-6)
 
 
 def test_the_batch_is_the_last_of_those_that_were_accumulated():
@@ -197,6 +203,26 @@ def test_the_batch_is_the_last_of_those_that_were_accumulated():
     found, _ = once(model, accumulated)
     expected = by_hand(model, lambda: F.cross_entropy(model(x[8:]), y[8:]))
     assert found["evaluation_loss"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.1, 1.0])
+def test_batch_norms_averages_are_those_from_before_the_iterations_first_pass(momentum):
+    model, (x, y) = net(nn.BatchNorm1d(8, momentum=momentum)), data()
+    with torch.no_grad():
+        model(x * 3 - 1)  # another batch
+    before = copy.deepcopy(model.state_dict())
+
+    def accumulated():
+        for part in (slice(0, 8), slice(8, N)):
+            F.cross_entropy(model(x[part]), y[part]).backward()
+
+    found, _ = once(model, accumulated)
+    after = copy.deepcopy(model.state_dict())
+    assert not torch.equal(after["1.running_mean"], before["1.running_mean"])
+    fresh = by_hand(model, lambda: F.cross_entropy(model(x[8:]), y[8:]), before)
+    stale = by_hand(model, lambda: F.cross_entropy(model(x[8:]), y[8:]), after)
+    assert found["evaluation_loss"] == pytest.approx(fresh, rel=1e-6)
+    assert found["evaluation_loss"] != pytest.approx(stale, rel=1e-3)
 
 
 def test_a_model_of_transformers_is_evaluated_by_the_criterion_inside():
@@ -221,8 +247,9 @@ def test_a_loss_by_hand_that_the_model_returns_is_its_own():
             return {"loss": -z.log_softmax(1)[torch.arange(N), y].mean(), "logits": z}
 
     model, (x, y) = WithLoss(), data()
+    before = copy.deepcopy(model.state_dict())
     found, _ = once(model, lambda: model(x, y=y)["loss"] / 4)
-    expected = by_hand(model, lambda: model(x, y)["loss"])
+    expected = by_hand(model, lambda: model(x, y)["loss"], before)
     assert found["evaluation_loss"] == pytest.approx(expected, rel=1e-6)
     assert found["evaluation_train_loss"] != pytest.approx(expected, rel=1e-3)
 
@@ -240,9 +267,10 @@ def test_precision_is_that_of_the_training():
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return F.cross_entropy(model(x), y)
 
+    before = copy.deepcopy(model.state_dict())
     found, _ = once(model, loss)
-    assert found["evaluation_loss"] == by_hand(model, loss)
-    assert found["evaluation_loss"] != by_hand(model, lambda: F.cross_entropy(model(x), y))
+    assert found["evaluation_loss"] == by_hand(model, loss, before)
+    assert found["evaluation_loss"] != by_hand(model, lambda: F.cross_entropy(model(x), y), before)
 
 
 # -- without a trace -----------------------------------------------------------------------------
@@ -498,6 +526,22 @@ def test_a_record_holds_the_loss_in_both_modes():
     both = steps["evaluation_loss"].notna()
     assert list(steps.index[both]) == [9, 20, 30]
     assert list(steps["evaluation_train_loss"][both]) == pytest.approx(list(steps["loss"][both]))
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (nn.Sequential(nn.BatchNorm1d(8), nn.BatchNorm1d(8, momentum=0.99)), 0.99),
+        (nn.BatchNorm1d(8, momentum=None), 0.0),  # of all batches alike
+        (nn.BatchNorm1d(8, track_running_stats=False, momentum=0.99), None),
+        (nn.LayerNorm(8), None),
+    ],
+    ids=["the largest", "cumulative", "no averages", "layer norm"],
+)
+def test_a_record_holds_the_momentum_of_batch_norms(part, expected):
+    model = net(part)
+    run = watched(model, torch.optim.SGD(model.parameters(), 0.01), 3, data())
+    assert run.config.get("norm_momentum") == expected
 
 
 def test_a_record_says_why_a_model_is_not_evaluated():

@@ -73,6 +73,25 @@ def test_averages_that_lagged_at_first_and_fit_now_are_no_gap():
     assert not fires(evaluated(value), "GL405")
 
 
+@pytest.mark.parametrize(
+    ("momentum", "expected"), [(None, False), (0.1, False), (0.49, False), (0.5, True), (1, True)]
+)
+def test_of_averages_that_follow_single_batches_the_mean_counts(momentum, expected):
+    swings = np.where(np.arange(10) % 2 == 0, 0.2, 2.0)[:, None]
+    run = evaluated(swings, config=None if momentum is None else {"norm_momentum": momentum})
+    assert fires(run, "GL405") == expected
+    if expected:
+        finding = found(run, "GL405")
+        assert "its momentum is" in finding.message
+        assert actions(finding) == ["lower norm momentum"]
+        assert finding.value == pytest.approx((2 * 0.2 + 3 * 2.0) / 5 / 0.2)
+
+
+def test_averages_that_follow_single_batches_and_fit_are_no_gap():
+    swings = np.where(np.arange(10) % 2 == 0, 0.2, 0.7)[:, None]
+    assert not fires(evaluated(swings, config={"norm_momentum": 1.0}), "GL405")
+
+
 def test_the_finding_names_the_ratio_and_the_last_measurements():
     finding = found(evaluated(late(2.0)), "GL405")
     assert finding.value == pytest.approx(10.0)

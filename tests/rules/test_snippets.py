@@ -119,8 +119,9 @@ def test_options_are_set(trained, action, key, value):
     assert optimizer.param_groups[0][key] == pytest.approx(value)
 
 
-def test_the_momentum_of_norms_is_set(trained):
-    model, _ = run_code(trained, "raise norm momentum")
+@pytest.mark.parametrize("action", ["raise norm momentum", "lower norm momentum"])
+def test_the_momentum_of_norms_is_set(trained, action):
+    model, _ = run_code(trained, action)
     assert model["norm"].momentum == 0.1
 
 

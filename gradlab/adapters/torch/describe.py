@@ -60,8 +60,12 @@ def config(
         known |= {"input_correlation": inputs.correlation, "input_rms": inputs.rms}
     known["sequence_shape"] = inputs.sequence and list(inputs.sequence)
     known["input_feature"] = largest_feature(model, wiring)
-    averaging = [getattr(each, "running_mean", None) is not None for each in model.modules()]
-    known["running_averages"] = any(averaging)
+    averaging = [
+        each for each in model.modules() if getattr(each, "running_mean", None) is not None
+    ]
+    known["running_averages"] = bool(averaging)
+    norms = [each for each in averaging if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+    known["norm_momentum"] = max((float(each.momentum or 0) for each in norms), default=None)
     return {name: value for name, value in known.items() if value is not None}
 
 

@@ -45,6 +45,7 @@ ACTIONS: dict[str, Callable[[Remedy, Run], Iterator[Option]]] = {
     "use logits": wiring.remove_operation,
     "match shapes": wiring.match_shapes,
     "raise norm momentum": wiring.norm_momentum,
+    "lower norm momentum": wiring.norm_momentum,
     "use activation": start.use_activation,
 }
 """Action -> the ways to carry it out."""

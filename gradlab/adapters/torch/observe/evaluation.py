@@ -1,7 +1,9 @@
 """The last training batch once more in evaluation mode.
 
 Before the optimizer steps, model and criterion are run again on their last arguments. Only where a
-module behaves differently in evaluation mode, and the pass leaves no trace (see `replay`).
+module behaves differently in evaluation mode, and the pass leaves no trace (see `replay`). To
+BatchNorm's running averages the batch is one that they have not seen, as held-out data are: they
+are those from before the iteration's first forward pass.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from gradlab.adapters.torch.modules import tensors_of
 from gradlab.adapters.torch.observe import functions, replay
@@ -83,6 +86,7 @@ class Evaluation:
         # Looked for once: a model has many modules, and few that know two modes.
         self._candidates = [module for module in model.modules() if knows_two_modes(module)]
         self._pass: _Pass | None = None
+        self._averages: list[tuple[nn.Module, str, Tensor]] | None = None
         self._next = FIRST
         self._due = False
         self._iteration = 0
@@ -96,17 +100,19 @@ class Evaluation:
 
     def attach(self, iteration: int) -> None:
         """Begin an iteration."""
-        self._iteration, self._pass = iteration, None
+        self._iteration, self._pass, self._averages = iteration, None, None
         self._due = iteration >= self._next and self.reason is None
         self._due = self._due and any(behaves_differently(module) for module in self._candidates)
 
     def detach(self) -> None:
         """Let go of the batch."""
-        self._pass, self._due = None, False
+        self._pass, self._averages, self._due = None, None, False
 
     def before_forward(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         """See what the model is given."""
         if self._due and self._pass_counts():
+            if self._averages is None:
+                self._averages = list(_averages(self._candidates))
             given = list(every_tensor((arguments, keywords)))
             self._pass = _Pass(
                 arguments,
@@ -181,7 +187,7 @@ class Evaluation:
     ) -> dict[str, Number]:
         given = [seen.arguments, seen.keywords, {} if last is None else last.arguments]
         try:
-            with replay.without_trace(self._model, given):
+            with replay.without_trace(self._model, given, self._averages or ()):
                 losses = evaluate()
         except Refused as refused:
             self.reason = str(refused)
@@ -190,7 +196,7 @@ class Evaluation:
             self.reason = f"{type(error).__name__}: {error}"
             return {}
         finally:
-            self._replayed = None
+            self._replayed = self._averages = None
         return (
             {}
             if losses is None
@@ -247,6 +253,15 @@ class Evaluation:
     def _written(self) -> int:
         """Return how often the weights were written to."""
         return sum(parameter._version for parameter in self._model.parameters())
+
+
+def _averages(modules: list[nn.Module]) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Yield copies of the running averages that a forward pass in training mode moves."""
+    for module in modules:
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
+            for name, buffer in module._buffers.items():
+                if buffer is not None and not is_lazy(buffer) and buffer.is_floating_point():
+                    yield module, name, buffer.detach().clone()
 
 
 def tensors_in(output: Any) -> Iterator[Tensor]:

@@ -38,13 +38,17 @@ def reason_against(model: nn.Module) -> str | None:
 
 
 @contextmanager
-def without_trace(model: nn.Module, given: Iterable[Any]) -> Iterator[None]:
+def without_trace(
+    model: nn.Module, given: Iterable[Any], earlier: Iterable[tuple[nn.Module, str, Tensor]] = ()
+) -> Iterator[None]:
     """Run what is inside in evaluation mode, without gradients, and put everything back.
 
     Parameters
     ----------
     given : iterable
         What the pass reads: nothing may write into tensors in it.
+    earlier : iterable of (module, name, Tensor)
+        What buffers hold meanwhile.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def without_trace(model: nn.Module, given: Iterable[Any]) -> Iterator[None]:
     try:
         with (
             generators(model),
-            buffers(modules),
+            buffers(modules, earlier),
             _modes(modules),
             no_hooks(modules),
             torch.no_grad(),
@@ -130,8 +134,13 @@ def generators(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def buffers(modules: list[nn.Module]) -> Iterator[None]:
-    """Put buffers back, those too that were replaced; one that nobody wrote to is left alone."""
+def buffers(
+    modules: list[nn.Module], earlier: Iterable[tuple[nn.Module, str, Tensor]] = ()
+) -> Iterator[None]:
+    """Put buffers back, those too that were replaced; one that nobody wrote to is left alone.
+
+    Meanwhile, those named hold an earlier value.
+    """
     kept = [dict(module._buffers) for module in modules]
     values = {
         id(buffer): (buffer, buffer._version, buffer.detach().clone())
@@ -140,6 +149,10 @@ def buffers(modules: list[nn.Module]) -> Iterator[None]:
         if buffer is not None
     }
     try:
+        for module, name, value in earlier:
+            now = module._buffers.get(name)
+            if now is not None and now.shape == value.shape:
+                now.data.copy_(value)  # uncounted, as below
         yield
     finally:
         with torch.no_grad():
