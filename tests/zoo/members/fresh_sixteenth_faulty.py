@@ -6,7 +6,20 @@ reviews show most often. The ten without one are in fresh_sixteenth.
 Scores without gradlab, on a CPU: of the sound net at its start, after the training with the fault,
 and without it; seconds of one core of a busy machine without it.
 
-TABLE
+=========================================  =====  =====  =======  =======
+training                                   start  fault  without  seconds
+=========================================  =====  =====  =======  =======
+reinforce-64-articles-chances-as-logits    .085   .149   .626     1.2
+xlmr-32-topics-thawed-without-optimizer    .194   .326   .756     2.6
+table-64-wines-as-they-are                 .354   .417   .979     0.2
+convolutions-24-digits-warm-up-goes-on     .068   .078   .955     1.7
+panns-24-recordings-sigmoid-in-evaluation  .353   .416   .999     3.3
+voxels-8-solids-never-emptied              .253   .237   .793     2.2
+letters-64-kinds-rate-of-adam              .192   .192   .966     2.0
+attention-32-gestures-mask-turned          .190   .220   .745     1.2
+gru4rec-48-visits-decay-of-adamw           .120   .295   .838     1.3
+translator-48-words-rate-beside-noam       .040   .040   1.000    3.7
+=========================================  =====  =====  =======  =======
 """
 
 from __future__ import annotations
@@ -16,7 +29,7 @@ from typing import Any
 
 from tests.zoo.member import Member
 from tests.zoo.members.fresh_fifth import stack
-from tests.zoo.members.fresh_fourth import descend, foretold
+from tests.zoo.members.fresh_fourth import descend
 
 # Which of twelve articles is shown to a reader? REINFORCE learns from what is read. The net ends
 # in a softmax, and its chances are handed to Categorical as logits: a second softmax.
@@ -125,9 +138,9 @@ def train_thawed(model: Any, optimizer: Any, recorder: Any, *, told: bool = True
 
     from tests.zoo import data_a
 
-    x, y = data_a.topics(2000, 12, classes=6, spread=0.7)
+    x, y = data_a.topics(2000, 12, classes=6, spread=0.9)
     model.train()
-    for step, batch in enumerate(data_a.batches(len(x), 32, 200)):
+    for step, batch in enumerate(data_a.batches(len(x), 32, 220)):
         if step == 40:
             model.roberta.requires_grad_(True)
             if told:
@@ -141,7 +154,7 @@ def score_thawed(model: Any) -> float:
 
     from tests.zoo import data_a
 
-    x, y = data_a.topics(500, 13, classes=6, spread=0.7)
+    x, y = data_a.topics(500, 13, classes=6, spread=0.9)
     model.eval()
     with torch.no_grad():
         return (model(input_ids=x).logits.argmax(1) == y).float().mean().item()
@@ -192,56 +205,59 @@ def score_wines(model: Any, *, raw: bool = False) -> float:
         return (model(x).argmax(1) == y).float().mean().item()
 
 
-# OLMo of transformers on chains of words. The factor of the warm-up, step / 20, has no min(1, ...)
-# around it: the rate goes on growing.
+# The net of nothing but convolutions, on digits. The factor of the warm-up, step / 20, has no
+# min(1, ...) around it: the rate goes on growing.
 
 
-def make_olmo(*, width: int = 48) -> tuple[Any, Any]:
+def make_convolutions(*, width: int = 24) -> tuple[Any, Any]:
     import torch
-
-    from tests.zoo import data_a
-
-    data_a.allow_torchvision()
-    from transformers import OlmoConfig, OlmoForCausalLM
+    from torch import nn
 
     torch.manual_seed(1614)
-    config = OlmoConfig(
-        vocab_size=32,
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=32,
-        pad_token_id=None,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    model = OlmoForCausalLM(config)
-    return model, torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.1)
+    layers: list[Any] = []
+    inputs = 1
+    for outputs, size, step in (
+        (width, 3, 1),
+        (width, 3, 1),
+        (width, 3, 2),
+        (2 * width, 3, 1),
+        (2 * width, 3, 2),
+        (2 * width, 1, 1),
+    ):
+        conv = nn.Conv2d(inputs, outputs, size, step, size // 2)
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        layers += [conv, nn.ReLU()]
+        inputs = outputs
+    last = nn.Conv2d(inputs, 10, 1)
+    model = nn.Sequential(*layers, last, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return model, torch.optim.SGD(model.parameters(), 0.03, momentum=0.9, weight_decay=1e-3)
 
 
-def train_olmo(model: Any, optimizer: Any, recorder: Any, *, capped: bool = True) -> None:
+def train_convolutions(model: Any, optimizer: Any, recorder: Any, *, capped: bool = True) -> None:
     import torch
+    from torch.nn import functional
 
     from tests.zoo import data_a
 
     def factor(step: int) -> float:
-        grown = (step + 1) / 10
+        grown = (step + 1) / 20
         return min(1.0, grown) if capped else grown
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    words = data_a.chains(3000, 24, 1)
-    model.train()
-    for batch in data_a.batches(len(words), 32, 240):
-        loss = model(input_ids=words[batch], labels=words[batch]).loss
-        descend(optimizer, loss, recorder)
+    x, y, _, _ = data_a.digits()
+    for batch in data_a.batches(len(x), 32, 300):
+        descend(optimizer, functional.cross_entropy(model(x[batch]), y[batch]), recorder)
         schedule.step()
 
 
-def score_olmo(model: Any) -> float:
+def score_convolutions(model: Any) -> float:
+    import torch
+
     from tests.zoo import data_a
 
-    return foretold(model, data_a.chains(200, 24, 2))
+    _, _, x, y = data_a.digits()
+    with torch.no_grad():
+        return (model(x).argmax(1) == y).float().mean().item()
 
 
 # Which of five sounds are in a recording? In evaluation the net ends in a sigmoid, and those who
@@ -349,9 +365,7 @@ def make_solids(*, width: int = 8) -> tuple[Any, Any]:
     layers: list[Any] = []
     for inputs, outputs, step in ((1, width, 1), (width, 2 * width, 2), (2 * width, 4 * width, 2)):
         layers += [nn.Conv3d(inputs, outputs, 3, step, 1), nn.GroupNorm(4, outputs), nn.ReLU()]
-    model = nn.Sequential(
-        *layers, nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4 * width, 4)
-    )
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4 * width, 4))
     return model, torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
 
 
@@ -656,7 +670,7 @@ MEMBERS = [
         make=make_thawed,
         train=partial(train_thawed, told=False),
         score=score_thawed,
-        learned=0.6,
+        learned=0.5,
         fault="the body is unfrozen after 40 steps, and is in no optimizer",
         root=("GL105",),
         symptoms=("GL302", "GL402"),
@@ -672,20 +686,31 @@ MEMBERS = [
         learned=0.85,
         fault="columns of a table near 0.3 and near 750 go in as they are",
         root=("GL404",),
-        symptoms=("GL102", "GL103", "GL201", "GL203", "GL303", "GL304", "GL401", "GL402"),
+        symptoms=(
+            "GL101",
+            "GL102",
+            "GL103",
+            "GL201",
+            "GL203",
+            "GL302",
+            "GL303",
+            "GL304",
+            "GL401",
+            "GL402",
+        ),
         needs=("sklearn",),
     ),
     Member(
-        name="fresh16-olmo-48-chains-warm-up-goes-on",
-        family="OLMo",
-        make=make_olmo,
-        train=partial(train_olmo, capped=False),
-        score=score_olmo,
-        learned=0.3,
-        fault="the warm-up's factor has no upper limit: the rate grows to 24 times what is meant",
+        name="fresh16-convolutions-24-digits-warm-up-goes-on",
+        family="all-convolutional net",
+        make=make_convolutions,
+        train=partial(train_convolutions, capped=False),
+        score=score_convolutions,
+        learned=0.6,
+        fault="the warm-up's factor has no upper limit: the rate grows to 15 times what is meant",
         root=("GL303", "GL304", "GL401"),
-        symptoms=("GL102", "GL103", "GL201", "GL202", "GL203", "GL402"),
-        needs=("transformers",),
+        symptoms=("GL001", "GL102", "GL103", "GL201", "GL203", "GL402"),
+        needs=("sklearn",),
     ),
     Member(
         name="fresh16-panns-24-recordings-sigmoid-in-evaluation",
@@ -704,7 +729,7 @@ MEMBERS = [
         make=make_solids,
         train=partial(train_solids, emptied=False),
         score=score_solids,
-        learned=0.7,
+        learned=0.5,
         fault="accumulation over four batches without zero_grad after the step",
         root=("GL104",),
         symptoms=("GL103", "GL201", "GL303", "GL304", "GL401", "GL402"),
@@ -726,7 +751,7 @@ MEMBERS = [
         make=partial(make_gestures, turned=True),
         train=train_gestures,
         score=score_gestures,
-        learned=0.6,
+        learned=0.5,
         fault="key_padding_mask the wrong way round: softmax of nothing but -inf for full rows",
         root=("GL001",),
         symptoms=("GL402",),
