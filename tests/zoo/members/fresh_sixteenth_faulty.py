@@ -673,7 +673,7 @@ MEMBERS = [
         learned=0.5,
         fault="the body is unfrozen after 40 steps, and is in no optimizer",
         root=("GL105",),
-        symptoms=("GL302", "GL402"),
+        symptoms=("GL104", "GL302", "GL402"),
         where="roberta",
         needs=("transformers",),
     ),
