@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.mistaken_answers import (
+    FLATTENS,
     TIMID,
     answer_remedies,
     criterion_of,
@@ -46,8 +47,9 @@ class LostAtOutput(Rule):
     softmax, sigmoid, clamp, relu or log pass on. A gain below the limit in most of the iterations
     measured, in a seed that does not learn, is reported, unless what stands behind gives it back,
     as a logarithm does behind a softmax, or it is one and the same factor in a seed that learns,
-    though slowly, as where the answers are divided by a constant; so is an operation that the
-    criterion applies itself and that stands before it once more, a last operation whose range the
+    though slowly, as where the answers are divided by a constant; so is an operation that the loss
+    applies itself and that stands before it once more (a note in a net that learns), a last
+    operation whose range the
     targets lie out of (sigmoid for targets near 20), a criterion that takes logits or logarithms
     and is given answers that add up to 1 in each row (probabilities), one of logarithms that is
     given those of another axis than the classes' (of the examples, or of the times), one of
@@ -145,6 +147,9 @@ class LostAtOutput(Rule):
         if unreachable:
             mask[:, -1] |= np.array([state.failed for state in states])
         mask[timid_seeds(run), -1] = True
+        harm = WARNING
+        if not mask.any() and repeated_operation(run) in FLATTENS:
+            mask[:, -1], harm = True, NOTE  # what is applied twice is a mistake, though it learns
         hits = Hits(mask)
         if not hits.which:
             return None
@@ -153,9 +158,9 @@ class LostAtOutput(Rule):
             if np.isfinite(values[hits.which]).any()
             else np.nan
         )
-        return self._finding(run, hits, value, states[hits.which[0]].evidence)
+        return self._finding(run, hits, value, states[hits.which[0]].evidence, harm)
 
-    def _finding(self, run: Run, hits: Hits, value: float, evidence: str) -> Finding:
+    def _finding(self, run: Run, hits: Hits, value: float, evidence: str, harm: str) -> Finding:
         wrong = mistaken(run) or out_of_reach(run) or TIMID * bool(timid_seeds(run))
         stage = run.output_factors
         told = (
@@ -176,7 +181,7 @@ class LostAtOutput(Rule):
         return self.finding(
             hits,
             Window(0, int(finite_prefix(run)[hits.which].max())),
-            severity=severity(run, hits.which, harmless=WARNING),
+            severity=severity(run, hits.which, harmless=harm),
             value=value,
             limit=float(self.limit("gain")),
             message=f"The signal is lost at the output{seeds(hits.replicates)}: {start}{tail}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,6 +31,8 @@ TWICE = {
     "cross_entropy": ("softmax", "log_softmax", "sigmoid"),
     "binary_cross_entropy_with_logits": ("sigmoid",),
 }
+BY_HAND = {("softmax", "loss: logsumexp, subtract"), ("softmax", "loss: log_softmax")}
+FLATTENS = ("softmax", "sigmoid")  # applied twice; a log_softmax of a log_softmax changes nothing
 TIMID = (
     "the answers are right far more often than their probabilities say: something keeps them too "
     "small for a softmax"
@@ -45,12 +48,22 @@ def criterion_of(run: Run) -> Mapping:
 
 
 def repeated_operation(run: Run) -> str:
-    """Name the operation behind the last layer that the criterion applies itself; empty where there
-    is none.
+    """Name the operation behind the last layer that the loss applies itself; empty where there is
+    none.
+
+    A usual criterion applies it wherever it stands; of a loss by hand the operations are known one
+    by one: x - logsumexp(x) right behind a softmax, as Categorical(logits=...) makes it.
     """
-    twice = TWICE.get(str(criterion_of(run).get("name")), ())
     names = [name for name, _ in run.output_factors]
-    return next((name for name in names if name in twice), "")
+    twice = TWICE.get(str(criterion_of(run).get("name")), ())
+    known = next((name for name in names if name in twice), "")
+    pairs = itertools.pairwise(names)
+    return known or next((name for name, after in pairs if (name, after) in BY_HAND), "")
+
+
+def applied_by(run: Run) -> str:
+    """Name what applies the repeated operation once more: the criterion, or a loss by hand."""
+    return str(criterion_of(run).get("name") or "a loss that normalizes logits")
 
 
 def mistaken(run: Run) -> str:
@@ -74,7 +87,7 @@ def mistaken(run: Run) -> str:
             "is the same whole number"
         )
     if repeated := repeated_operation(run):
-        return f"{repeated} stands before {criterion}, which applies it itself"
+        return f"{repeated} stands before {applied_by(run)}, which applies it itself"
     if given in OF_LOGITS:
         return f"{given} takes logits, and is given probabilities"
     if given:

@@ -27,7 +27,10 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
-OF_SORTED_DATA = ("GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL304")
+END_RISE = "end the rise"
+OF_SWINGS = (
+    "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL301", "GL303", "GL304", "GL306",
+)  # fmt: skip
 
 
 class UnstableLoss(Rule):
@@ -100,12 +103,12 @@ class UnstableLoss(Rule):
     explains = ("GL101", "GL201", "GL402")  # steps that throw a net about kill its units
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
-        """Data that nobody shuffled explain whatever their swings do to the layers."""
-        return (*self.explains, *OF_SORTED_DATA) if self.is_cause(finding) else self.explains
+        """What throws the loss about explains whatever the swings do to the layers."""
+        return (*self.explains, *OF_SWINGS) if self.is_cause(finding) else self.explains
 
     def is_cause(self, finding: Finding) -> bool:
-        """Whether the order of the data throws the loss about: no layer can."""
-        return any(each.action == SHUFFLE for each in finding.remedies)
+        """Whether the order of the data, or the schedule, throws the loss about: no layer can."""
+        return any(each.action in (SHUFFLE, END_RISE) for each in finding.remedies)
 
     def judge(self, run: Run) -> Finding | None:
         """Judge the worst window of each replicate."""
@@ -173,7 +176,7 @@ class UnstableLoss(Rule):
         )
         return self.finding(
             hits,
-            Window(worst.row, int(prefix[hits.which].max())),
+            Window(0, int(prefix[hits.which].max())),  # the rate rises from the start on
             severity=severity(run, hits.which, harmless=WARNING),
             layers=(),
             value=worst.lost,
@@ -248,7 +251,7 @@ def _end_rise(run: Run, undone: Undone, evidence: str) -> Remedy:
         else f'schedule="constant:warmup={best}"'
     )
     words = f"end the rise of the learning rate at {number(undone.rate)} or below: {how}"
-    return remedy("end the rise", words, evidence=evidence, iterations=best)
+    return remedy(END_RISE, words, evidence=evidence, iterations=best)
 
 
 def _averaged(loss: Array, count: int) -> Array:

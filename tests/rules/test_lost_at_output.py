@@ -109,9 +109,26 @@ def test_an_operation_that_the_criterion_applies_itself_is_once_too_many(
     assert fires(run, "GL106") == expected
 
 
-def test_twice_the_softmax_in_a_net_that_learns_all_the_same_is_nothing():
-    run = with_gain(0.5, LEARNED, [("softmax", 0.5)], "cross_entropy")
-    assert not fires(run, "GL106")
+@pytest.mark.parametrize(("operation", "expected"), [("softmax", "note"), ("log_softmax", "")])
+def test_twice_the_softmax_in_a_net_that_learns_all_the_same_is_a_note(operation, expected):
+    """A log_softmax of a log_softmax is the same numbers again."""
+    run = with_gain(0.5, LEARNED, [(operation, 0.5)], "cross_entropy")
+    assert severity(run, "GL106") == expected
+
+
+@pytest.mark.parametrize(
+    ("operations", "steps", "expected"),
+    [
+        (("softmax", "loss: logsumexp, subtract", "loss: gather"), LEARNED, "note"),
+        (("softmax", "loss: log_softmax"), FAILED, "error"),
+        (("softmax", "loss: divide", "loss: logsumexp, subtract"), LEARNED, ""),
+        (("loss: logsumexp, subtract", "loss: gather"), FAILED, ""),
+    ],
+)
+def test_a_loss_by_hand_that_normalizes_what_is_normalized_already(operations, steps, expected):
+    """As Categorical(logits=...) of a net that ends in softmax."""
+    run = with_gain(0.5, steps, [(name, 0.9) for name in operations], None)
+    assert severity(run, "GL106") == expected
 
 
 def test_the_finding_names_the_operation_that_passes_least():

@@ -166,5 +166,7 @@ def test_the_rise_is_to_end_where_the_loss_was_lowest():
     assert finding.severity == "warning"
     lowest = 0.395  # the mean of the last 20 losses on the way down
     assert finding.value == pytest.approx((0.9 - lowest) / (2.3 - lowest), abs=0.01)
+    assert finding.iterations[0] == 0
+    assert {"GL103", "GL304"} <= set(registry()["GL401"].effects(finding))
     assert finding.remedies[0].action == "end the rise"
     assert finding.remedies[0].parameters["iterations"] == pytest.approx(190, abs=10)
