@@ -366,7 +366,7 @@ def make_appnp(*, width: int = 64) -> tuple[Any, Any]:
     from tests.zoo import data_a
 
     data_a.allow_torchvision()
-    from torch_geometric.nn import APPNP
+    from torch_geometric.nn import APPNP  # pyright: ignore[reportMissingImports]
 
     class Papers(nn.Module):
         def __init__(self) -> None:
