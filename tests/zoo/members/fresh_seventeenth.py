@@ -17,7 +17,7 @@ pvt-48-digits-one-cycle               .055    .965     4.4
 appnp-64-papers                       .219    .910     1.4
 bandit-64-rare-clicks                 .029    .936     1.0
 dlinear-48-loads                      .404    .987     0.4
-cvae-96-digits-summed                 -1.481  .507     2.0
+cvae-96-digits-summed                 -1.451  .623     1.9
 tuned-24-turned-digits                .081    .977     1.4
 ====================================  ======  =======  =======
 """
@@ -541,12 +541,12 @@ def make_cvae(*, width: int = 96) -> tuple[Any, Any]:
         def forward(self, x: Any, y: Any) -> tuple[Any, Any, Any]:
             label = nn.functional.one_hot(y, 10).float()
             mean, log = self.encoder(torch.cat([x.flatten(1), label], 1)).chunk(2, 1)
-            code = mean + (log / 2).exp() * torch.randn_like(mean)
+            code = mean + (log / 2).exp() * torch.randn_like(mean) if self.training else mean
             return self.decoder(torch.cat([code, label], 1)).sigmoid(), mean, log
 
     torch.manual_seed(1717)
     model = Pictures()
-    return model, torch.optim.Adam(model.parameters(), lr=1e-3)
+    return model, torch.optim.Adam(model.parameters(), lr=3e-3)
 
 
 def train_cvae(model: Any, optimizer: Any, recorder: Any) -> None:
@@ -555,6 +555,7 @@ def train_cvae(model: Any, optimizer: Any, recorder: Any) -> None:
     from tests.zoo import data_a
 
     x, y, *_ = data_a.digits()
+    model.train()
     for batch in data_a.batches(len(y), 128, 1000):
         told, mean, log = model(x[batch], y[batch])
         loss = functional.binary_cross_entropy(told, x[batch].flatten(1), reduction="sum")
@@ -563,13 +564,13 @@ def train_cvae(model: Any, optimizer: Any, recorder: Any) -> None:
 
 
 def score_cvae(model: Any) -> float:
-    """Return how much of held-out pictures, less the mean picture, is explained."""
+    """Return how much of held-out pictures is explained; the label alone explains .414 of it."""
     import torch
 
     from tests.zoo import data_a
 
     *_, x, y = data_a.digits()
-    torch.manual_seed(3)
+    model.eval()
     with torch.no_grad():
         told, _, _ = model(x, y)
     middle = x.flatten(1).mean(0)
@@ -705,7 +706,7 @@ MEMBERS = [
         make=make_cvae,
         train=train_cvae,
         score=score_cvae,
-        learned=0.4,
+        learned=0.5,
     ),
     Member(
         name="fresh17-tuned-24-turned-digits",
