@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -167,23 +167,12 @@ class Ascending(Rule):
     def _against_score(self, run: Run) -> Finding | None:
         """Judge a score that falls by steps that make the loss small."""
         told = [fallen_score(run, seed, int(stop)) for seed, stop in enumerate(finite_prefix(run))]
-        hits = Hits(np.array([[bool(words)] for words in told]))
-        if not hits.which:
-            return None
-        evidence = told[hits.which[0]]
-        return self.finding(
-            hits,
-            Window(0, int(finite_prefix(run)[hits.which].max())),
-            layers=(),
-            value=-1.0,
-            limit=0.0,
-            severity=severity(run, hits.which, harmless=WARNING),
-            message=f"The steps go against the score{seeds(hits.replicates)}: {evidence}, and the "
-            "loss did not rise. The loss has the wrong sign, or rewards what the score does not.",
-            remedies=(match_score(evidence),),
-            columns=("grad_norm",),
-            confidence="medium",
-            evidence=evidence,
+        return self._of_sign(
+            run,
+            told,
+            "The steps go against the score{}: {}, and the loss did not rise. The loss has the "
+            "wrong sign, or rewards what the score does not.",
+            severity(run, Hits.of_seeds(told).which, harmless=WARNING),
         )
 
     def _without_bound(self, run: Run) -> Finding | None:
@@ -191,7 +180,17 @@ class Ascending(Rule):
         if objective(run) == "moving" or no_probabilities(run) or mistaken(run):
             return None
         told = [runs_away(run, seed, int(stop)) for seed, stop in enumerate(finite_prefix(run))]
-        hits = Hits(np.array([[bool(words)] for words in told]))
+        return self._of_sign(
+            run,
+            told,
+            "The loss has no lower bound{}: {}. A term of it has the wrong sign, or lacks a "
+            "margin.",
+            WARNING,
+        )
+
+    def _of_sign(self, run: Run, told: Sequence[str], message: str, harm: str) -> Finding | None:
+        """Report the seeds of which something is told; `message` has room for them, and for it."""
+        hits = Hits.of_seeds(told)
         if not hits.which:
             return None
         evidence = told[hits.which[0]]
@@ -201,9 +200,8 @@ class Ascending(Rule):
             layers=(),
             value=-1.0,
             limit=0.0,
-            severity=WARNING,
-            message=f"The loss has no lower bound{seeds(hits.replicates)}: {evidence}. A term of "
-            "it has the wrong sign, or lacks a margin.",
+            severity=harm,
+            message=message.format(seeds(hits.replicates), evidence),
             remedies=(match_score(evidence),),
             columns=("grad_norm",),
             confidence="medium",

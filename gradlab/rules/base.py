@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -116,6 +116,11 @@ class Hits:
     """
 
     mask: Array
+
+    @classmethod
+    def of_seeds(cls, hit: Iterable[object]) -> Hits:
+        """Return the hits of a criterion that looks at whole nets: what is true of each of them."""
+        return cls(np.array([[bool(each)] for each in hit]))
 
     @property
     def which(self) -> list[int]:

@@ -126,7 +126,7 @@ class EvaluationGap(Rule):
         apart = [
             apart_from_the_start(run, seed, int(stop), times) for seed, stop in enumerate(prefix)
         ]
-        hits = Hits(np.array([[each is not None] for each in apart]))
+        hits = Hits.of_seeds(each is not None for each in apart)
         if not hits.which:
             return None
         found = [each for each in apart if each is not None]

@@ -84,7 +84,7 @@ class GradientSpike(Rule):
         """Judge each replicate's finite iterations."""
         norm, loss, prefix = run.step("grad_norm"), losses(run), finite_prefix(run)
         spikes = [self._spikes(norm[:stop, k]) for k, stop in enumerate(prefix)]
-        hits = Hits(np.array([[len(found) > 0] for found in spikes]))
+        hits = Hits.of_seeds(len(found) for found in spikes)
         if not hits.which:
             return None
         harmed = [

@@ -148,7 +148,7 @@ class NoProgress(Rule):
     def _of_mixed_examples(self, run: Run, states: Sequence[Outcome]) -> Finding | None:
         """Judge nets that learn little, where a layer takes examples for times."""
         mixed = mixed_examples(run)
-        hits = Hits(np.array([[bool(mixed) and each.state == SLOW] for each in states]))
+        hits = Hits.of_seeds(mixed and each.state == SLOW for each in states)
         if not hits.which:
             return None
         state = states[hits.which[0]]

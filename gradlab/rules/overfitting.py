@@ -136,7 +136,7 @@ class Overfitting(Rule):
     def _by_heart(self, run: Run) -> Finding | None:
         """Judge seeds that know their training examples, and of others no more than a constant."""
         told = [by_heart(run, seed, int(stop)) for seed, stop in enumerate(finite_prefix(run))]
-        hits = Hits(np.array([[each is not None] for each in told]))
+        hits = Hits.of_seeds(each is not None for each in told)
         if not hits.which:
             return None
         found = told[hits.which[0]]

@@ -158,7 +158,7 @@ class UnscaledData(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the seeds that did not learn by the scale of their data."""
         states = outcomes(run)
-        hits = Hits(np.array([[state.state != LEARNED] for state in states]))
+        hits = Hits.of_seeds(state.state != LEARNED for state in states)
         target, given = _scale(run, "target_rms"), _scale(run, "input_rms")
         allowed = self.limit("probability") if takes_probabilities(run) else self.limit("target")
         if target > allowed and regresses(run):

@@ -165,7 +165,7 @@ class UnstableLoss(Rule):
         """Judge seeds that lose what they had learned while the learning rate rises."""
         prefix = finite_prefix(run)
         found = [undone_as_it_rose(run, seed, int(stop)) for seed, stop in enumerate(prefix)]
-        hits = Hits(np.array([[each is not None] for each in found]))
+        hits = Hits.of_seeds(each is not None for each in found)
         known = {seed: each for seed, each in enumerate(found) if each is not None}
         if not known:
             return None
@@ -199,7 +199,7 @@ class UnstableLoss(Rule):
             alike_within_batches(run, seed, int(stop)) if lost[seed] else ""
             for seed, stop in enumerate(prefix)
         ]
-        hits = Hits(np.array([[bool(words)] for words in told]))
+        hits = Hits.of_seeds(told)
         if not hits.which:
             return None
         words = told[hits.which[0]]

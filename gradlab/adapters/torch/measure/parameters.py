@@ -54,10 +54,7 @@ class Parameters:
         updates: bool,
     ):
         self._ledger = ledger
-        held = [
-            {id(p) for group in optimizer.param_groups for p in group["params"]}
-            for optimizer in optimizers
-        ]
+        held = [held_by(optimizer) for optimizer in optimizers]
         every = [each for each in model.parameters() if not each.is_complex()]
         anywhere = set[int]().union(*held)
         # Frozen ones are not trained, though an optimizer may hold them.
