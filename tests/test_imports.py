@@ -47,7 +47,7 @@ RULE = (
     "rules.cause rules.held_out rules.largest_feature rules.mistaken_answers rules.mixed_examples "
     "rules.one_class rules.origin rules.output_range rules.pulls rules.runaway rules.score_falls "
     "rules.target_range rules.thrown_out rules.undone rules.uneven_rates rules.unseen_cuts "
-    "rules.unshuffled rules.warm_up run statistics theory " + SHARED
+    "rules.warm_up run statistics theory " + SHARED
 )
 
 # The longest key that a module's name starts with is its room.

@@ -11,10 +11,10 @@ from gradlab.rules.expressions import in_torch
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, lower_learning_rate, remedy, warm_up
 from gradlab.rules.undone import LOST, Undone, undone_as_it_rose
-from gradlab.rules.unshuffled import SHUFFLE, alike_within_batches, shuffle
 from gradlab.rules.windows import WINDOW, finite_prefix, losses, windows
 from gradlab.rules.wording import during, number, seeds
 from gradlab.rules.yardsticks import (
+    alike_within_batches,
     batch_size,
     constant_level,
     constant_loss,
@@ -28,6 +28,7 @@ from gradlab.run import Run
 Array = np.ndarray
 
 END_RISE = "end the rise"
+SHUFFLE = "shuffle"
 OF_SWINGS = (
     "GL101", "GL102", "GL103", "GL201", "GL202", "GL203", "GL301", "GL303", "GL304", "GL306",
 )  # fmt: skip
@@ -136,7 +137,7 @@ class UnstableLoss(Rule):
         window = spans[worst]
         part = smooth[window.start : window.stop, worst]
         told = alike_within_batches(run, worst, int(prefix[worst]))
-        shuffled = (shuffle(told),) if told else ()
+        shuffled = (_shuffle(told),) if told else ()
         return self.finding(
             hits,
             Window(0, window.stop) if told else window,
@@ -212,7 +213,7 @@ class UnstableLoss(Rule):
             limit=self.limit("often"),
             message=f"Each batch undoes the one before{seeds(hits.replicates)}: {words}. The "
             "examples come in the order of their targets.",
-            remedies=(shuffle(words),),
+            remedies=(_shuffle(words),),
             columns=("grad_norm",),
             confidence="high",
             evidence=words,
@@ -262,3 +263,8 @@ def _averaged(loss: Array, count: int) -> Array:
     last = np.arange(1, len(total))
     first = np.maximum(0, last - count)
     return (total[last] - total[first]) / (last - first)[:, None]
+
+
+def _shuffle(evidence: str) -> Remedy:
+    words = "shuffle the training examples: DataLoader(..., shuffle=True)"
+    return remedy(SHUFFLE, words, evidence=evidence)

@@ -110,6 +110,24 @@ def test_a_constant_whose_own_loss_grows_tells_nothing(growth, expected):
 
 
 @pytest.mark.parametrize(
+    ("moved", "within", "expected"),
+    [
+        (0.0, 0.4, "not learned"),
+        (0.02, 0.4, "not learned"),  # within the batches' scatter
+        (0.1, 0.4, "unknown"),
+        (0.1, 0.001, "not learned"),  # each batch is of one kind: examples in their targets' order
+    ],
+)
+def test_targets_whose_mean_moves_leave_no_constant_that_fits_all_of_them(moved, within, expected):
+    """As those of a bandit do, whose choices decide what it sees next."""
+    mean = wavering(np.linspace(0.1, 0.1 + moved, 60), scatter=0.02)
+    steps = {"loss": wavering(np.full(60, 1.1 * BASELINE), scatter=0.01)}
+    steps |= {"criterion_loss": steps["loss"], "criterion_baseline": BASELINE}
+    steps |= {"target_mean": mean, "target_rms": np.hypot(mean, within), "examples": 64.0}
+    assert state(make_run(steps=steps)) == expected
+
+
+@pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
         (1.0, 1.0, "not learned"),

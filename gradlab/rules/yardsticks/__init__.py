@@ -53,6 +53,7 @@ from gradlab.rules.yardsticks.outcome import (
     UNKNOWN,
     outcomes,
 )
+from gradlab.rules.yardsticks.targets import alike_within_batches
 from gradlab.rules.yardsticks.trends import trend
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "SLOW",
     "UNKNOWN",
     "above_constant",
+    "alike_within_batches",
     "batch_size",
     "column",
     "constant_level",

@@ -26,6 +26,7 @@ from gradlab.rules.yardsticks.loss import (
     sign_flipped,
 )
 from gradlab.rules.yardsticks.scores import SCORES, score_rose
+from gradlab.rules.yardsticks.targets import drift
 from gradlab.rules.yardsticks.trends import (
     AT_ONCE,
     CLEAR_FALL,
@@ -170,6 +171,8 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
         return found
     if counts_otherwise(run, value, seed, stop):
         return None
+    if found.share <= MOVING and (moved := drift(run, seed, stop)):
+        return replace(found, state=UNKNOWN, evidence=moved)
     if found.share <= FAR:  # a constant answers as well: or do the answers only dare too little?
         right = right_beyond_constant(run, seed, stop, constant)
         if not right or len(last) < FITS_SEEN or not (last < 1).all():

@@ -1,18 +1,18 @@
-"""Batches whose examples are more alike than those of different batches: nobody shuffled them."""
+"""What the targets tell: whether batches hold examples of one kind, and whether targets move."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from gradlab.rules.remedies import Remedy, remedy
 from gradlab.rules.wording import number
-from gradlab.rules.yardsticks import batch_size, column
+from gradlab.rules.yardsticks.facts import batch_size, column
+from gradlab.rules.yardsticks.trends import NO_FALL, SIGNIFICANT, trend
 from gradlab.run import Run
 
-SHUFFLE = "shuffle"
 LEAST = 16  # examples of a batch: of fewer, chance leaves out many classes
 ALIKE = 0.5  # of the entropy, or of the variance, of all targets
 BATCHES = 5  # whose means tell
+MEANS = 12  # at least so many, before they can tell a drift
 
 
 def alike_within_batches(run: Run, seed: int, stop: int) -> str:
@@ -32,10 +32,24 @@ def alike_within_batches(run: Run, seed: int, stop: int) -> str:
     return _of_numbers(run, seed, stop)
 
 
-def shuffle(evidence: str) -> Remedy:
-    """Return the remedy for sorted data."""
-    words = "shuffle the training examples: DataLoader(..., shuffle=True)"
-    return remedy(SHUFFLE, words, evidence=evidence)
+def drift(run: Run, seed: int, stop: int) -> str:
+    """Word how the targets' mean moved over the training; empty where it stayed, or where sorted
+    examples move it.
+
+    Answers that decide which targets are seen next, as a bandit's choices do, leave no constant
+    that fits all of them. Measured, in standard errors: bandits 3.6 to 5.9, the targets of value
+    nets 7 and more, other trainings below 3.
+    """
+    mean = column(run, "target_mean")
+    if mean is None or alike_within_batches(run, seed, stop):
+        return ""
+    known = mean[:stop, seed][np.isfinite(mean[:stop, seed])]
+    found = trend(known, len(known) // 4) if len(known) >= MEANS else None
+    if found is None:
+        return ""
+    if not abs(found.fall) > max(SIGNIFICANT * found.error, NO_FALL * found.scatter):
+        return ""
+    return f"the targets move: their mean went from {number(found.first)} to {number(found.last)}"
 
 
 def _of_classes(run: Run, seed: int, stop: int) -> str:
