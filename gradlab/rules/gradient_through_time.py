@@ -13,7 +13,7 @@ from gradlab.rules.remedies import Remedy, clip, remedy
 from gradlab.rules.windows import finite_prefix, nanmedian
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import AS_GOOD_AS_CONSTANT, SLOW, outcomes, severity
-from gradlab.rules.yardsticks.outcome import Outcome
+from gradlab.rules.yardsticks.beside_constant import Outcome
 from gradlab.run import Run
 
 Array = np.ndarray

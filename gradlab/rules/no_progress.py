@@ -16,7 +16,7 @@ from gradlab.rules.step_size import factor_to_usual
 from gradlab.rules.windows import WINDOW, finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import SLOW, column, outcomes, severity, travelled
-from gradlab.rules.yardsticks.outcome import Outcome
+from gradlab.rules.yardsticks.beside_constant import Outcome
 from gradlab.run import Run
 
 MATCH_SHAPES = "match shapes"

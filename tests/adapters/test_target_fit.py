@@ -43,6 +43,14 @@ def test_answers_that_are_right_fit_and_constant_ones_fit_as_well_as_others():
     assert float(own_over_exchanged("cross_entropy", {}, 0 * right, target)) == pytest.approx(1.0)
 
 
+def test_targets_that_are_all_alike_tell_nothing():
+    """Links that are there come in one call, and those that are not in another."""
+    name, target = "binary_cross_entropy_with_logits", torch.ones(20)
+    assert own_over_exchanged(name, {}, drawn(20), target).isnan()
+    target[3] = 0
+    assert own_over_exchanged(name, {}, drawn(20), target).isfinite()
+
+
 @pytest.mark.parametrize(("examples", "known"), [(LEAST - 1, False), (LEAST, True)])
 def test_a_few_examples_tell_nothing(examples, known):
     answer, target = drawn(examples, 3), drawn(examples, 3, seed=1)

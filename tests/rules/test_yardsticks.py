@@ -145,6 +145,42 @@ def test_a_loss_that_makes_its_own_task_harder_may_stay_above_a_constants(start,
     assert state(run) == expected
 
 
+@pytest.mark.parametrize(
+    ("share", "fit", "expected"),
+    [
+        (0.9, 1.0, "not learned"),
+        (0.9, 0.986, "not learned"),
+        (0.9, 0.984, "unknown"),
+        (0.84, 1.0, "unknown"),  # no scatter of batches brings it so far
+    ],
+)
+def test_a_low_loss_of_answers_that_fit_all_targets_alike_is_chance(share, fit, expected):
+    loss = wavering(np.full(60, share * BASELINE), scatter=0.3)
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": BASELINE}
+    run = make_run(steps=steps | {"target_fit": fit}, config={"baseline_loss": None})
+    assert state(run) == expected
+
+
+def test_a_clear_fall_below_a_constants_loss_is_no_chance_whatever_the_fit():
+    """What was learned of places in a sequence fits other examples as well."""
+    loss = wavering(stepping(2 * BASELINE, 0.9 * BASELINE, 10, 60), scatter=0.01)
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": BASELINE}
+    assert state(make_run(steps=steps | {"target_fit": 1.0})) == "slow"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (1.5, 1.2, "slow"),
+        (1.5, 1.26, "not learned"),  # too far above the constant's to tell what it will do
+        (1.24, 1.2, "not learned"),  # it would take five times as long again
+    ],
+)
+def test_a_short_run_that_comes_down_to_a_constants_loss_is_on_its_way(first, last, expected):
+    loss = np.linspace(first, last, 60)[:, None] * BASELINE
+    assert state(make_run(60, steps={"loss": loss})) == expected
+
+
 @pytest.mark.parametrize(("lost", "expected"), [(59, "learned"), (57, "not learned")])
 def test_what_fitted_once_and_does_no_longer_is_lost(lost, expected):
     """Of the last three values seen, most must fit: what was seen earlier is often long ago."""

@@ -8,6 +8,13 @@ loss, except the comparison with a baseline that the user gave for that very los
 from __future__ import annotations
 
 from gradlab.rules.yardsticks.answers import largest_entropy
+from gradlab.rules.yardsticks.beside_constant import (
+    AS_GOOD_AS_CONSTANT,
+    LEARNED,
+    NOT_LEARNED,
+    SLOW,
+    UNKNOWN,
+)
 from gradlab.rules.yardsticks.facts import (
     batch_size,
     column,
@@ -45,14 +52,7 @@ from gradlab.rules.yardsticks.loss import (
     over_other_axis,
     sign_flipped,
 )
-from gradlab.rules.yardsticks.outcome import (
-    AS_GOOD_AS_CONSTANT,
-    LEARNED,
-    NOT_LEARNED,
-    SLOW,
-    UNKNOWN,
-    outcomes,
-)
+from gradlab.rules.yardsticks.outcome import outcomes
 from gradlab.rules.yardsticks.targets import alike_within_batches
 from gradlab.rules.yardsticks.trends import trend
 

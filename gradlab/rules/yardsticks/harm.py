@@ -8,10 +8,11 @@ import numpy as np
 
 from gradlab.rules.base import ERROR, WARNING
 from gradlab.rules.windows import finite_prefix, losses
+from gradlab.rules.yardsticks.beside_constant import FAR, LEARNED, SLOW
 from gradlab.rules.yardsticks.facts import objective
 from gradlab.rules.yardsticks.layers import hardly_moved
 from gradlab.rules.yardsticks.loss import highest_over_constant, loss_scale
-from gradlab.rules.yardsticks.outcome import FAR, LEARNED, SLOW, outcomes
+from gradlab.rules.yardsticks.outcome import outcomes
 from gradlab.run import Run
 
 Array = np.ndarray

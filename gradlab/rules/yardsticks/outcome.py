@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from gradlab.rules.windows import finite_prefix
-from gradlab.rules.yardsticks.answers import right_beyond_constant
+from gradlab.rules.yardsticks.answers import (
+    FITS_SEEN,
+    fits_all_alike,
+    fits_of_own,
+    latest_fits,
+    right_beyond_constant,
+)
+from gradlab.rules.yardsticks.beside_constant import (
+    FAR,
+    LEARNED,
+    NOT_LEARNED,
+    SLOW,
+    UNKNOWN,
+    Outcome,
+    against_constant,
+    probability_against_constant,
+)
 from gradlab.rules.yardsticks.facts import (
     column,
     given_probabilities,
@@ -31,9 +47,6 @@ from gradlab.rules.yardsticks.trends import (
     AT_ONCE,
     CLEAR_FALL,
     NO_FALL,
-    ROUNDING,
-    SIGNIFICANT,
-    Trend,
     fell_at_once,
     trend,
 )
@@ -41,56 +54,12 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
-LEARNED = "learned"
-SLOW = "slow"
-NOT_LEARNED = "not learned"
-UNKNOWN = "unknown"
-# Of the best constant predictor's loss. What is left above it is within the scatter of batches, or
-# not worth the name.
-AS_GOOD_AS_CONSTANT = 0.95
-CLEARLY_BELOW = 0.975  # where chance is excluded. Measured: nets that learn nothing .982 and more
-MOSTLY_LEARNED = 0.5
 MOVING = 1.5  # times: a constant's loss that still grows so in the second half is none
-FAR = 2 - AS_GOOD_AS_CONSTANT  # of the constant's loss: clearly above it
+# Of the constant's loss: what the scatter of batches may bring a loss to that learned nothing.
+BY_CHANCE = 0.85
 FITS = 0.9  # of the criterion by other examples' targets: nets that learn nothing are at 1
 HARDER = 1.3  # of it, before anything is learned: chance makes no three in a row so large
-FITS_SEEN = 3  # values that must all be so
 _outcomes: weakref.WeakKeyDictionary[Run, tuple[Outcome, ...]] = weakref.WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Whether one seed learned, and what says so.
-
-    Attributes
-    ----------
-    state : {"learned", "slow", "not learned", "unknown"}
-    evidence : str
-        The numbers, in a few words.
-    share : float
-        The loss at the end over the best constant predictor's; NaN where that is not known.
-    progress : float
-        How far the loss fell, in units of the batch losses' scatter; NaN where no loss was
-        recorded.
-    """
-
-    state: str
-    evidence: str
-    share: float = np.nan
-    progress: float = np.nan
-
-    @property
-    def gains(self) -> bool:
-        """Whether it is clearly better than a constant by now, and got there by falling: what is
-        left may be what dropout or noise in the targets leaves.
-        """
-        better = self.state == LEARNED or self.share < AS_GOOD_AS_CONSTANT
-        return better and self.progress >= CLEAR_FALL
-
-    @property
-    def failed(self) -> bool:
-        """Whether the seed is known not to have learned."""
-        return self.state == NOT_LEARNED
 
 
 def outcomes(run: Run) -> tuple[Outcome, ...]:
@@ -160,13 +129,15 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
         return Outcome(UNKNOWN, words)
     values = at_every_step(run, value, seed)[:stop]
     if given_probabilities(run) == "nll_loss":
-        return _by_probability(run, values, constant)
-    fits = _fits(run, seed, stop)
-    found = _against_constant(run, values, constant)
+        return probability_against_constant(run, values, constant)
+    fits = fits_of_own(run, seed, stop)
+    found = against_constant(run, values, constant)
     harder = len(fits) >= FITS_SEEN and (fits[:FITS_SEEN] > HARDER).all()
     if harder and (found is None or not found.share <= FAR):
         return None  # the loss takes from the right answer, as by a margin: no constant's does
-    last = fits[-max(FITS_SEEN, len(fits) // 4) :]
+    if found is not None and _near_by_chance(found) and fits_all_alike(fits):
+        found = replace(found, state=NOT_LEARNED)
+    last = latest_fits(fits)
     if found is None or found.state != NOT_LEARNED:
         return found
     if counts_otherwise(run, value, seed, stop):
@@ -189,86 +160,15 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     return replace(found, state=LEARNED if found.progress >= CLEAR_FALL else SLOW, evidence=words)
 
 
-def _fits(run: Run, seed: int, stop: int) -> Array:
-    """Return the criterion over that of the same answers and other examples' targets, as measured.
-
-    A net that knows nothing has 1.
-    """
-    fit = column(run, "target_fit")
-    return np.array([]) if fit is None else fit[:stop, seed][np.isfinite(fit[:stop, seed])]
-
-
-def _by_probability(run: Run, values: Array, constant: float) -> Outcome | None:
-    """Judge an nll_loss of probabilities: minus the mean probability of what is right.
-
-    What is wrong has the rest of it, and a 0 that means something.
-    """
-    found = _against_constant(run, 1 + values, 1 + constant)
-    if found is None or not np.isfinite(found.share):
-        return found
-    right = 1 - found.share * (1 + constant)
-    words = f"what is right gets {right:.2g} of the probability, {-constant:.2g} of a constant"
-    return replace(found, evidence=words)
+def _near_by_chance(found: Outcome) -> bool:
+    return BY_CHANCE <= found.share <= FAR and found.progress < CLEAR_FALL
 
 
 def _by_baseline(run: Run, seed: int, stop: int) -> Outcome | None:
     constant, loss = run.config.get("baseline_loss"), column(run, "loss")
     if not isinstance(constant, (int, float)) or constant == 0 or loss is None:
         return None
-    return _against_constant(run, loss[:stop, seed], float(constant))
-
-
-def _against_constant(run: Run, values: Array, constant: float) -> Outcome | None:
-    known = values[np.isfinite(values)]
-    found = trend(values, _size_for(run, len(known), len(values)))
-    if found is None or constant == 0:
-        return None
-    if constant < 0:
-        return _below(found, constant)
-    share = found.last / constant
-    words = f"the loss ends {_beside(share)} the best constant prediction's"
-    start = max(found.first, float(np.median(known[:5])))  # it may be over within a window
-    chance = max(SIGNIFICANT * found.error, ROUNDING * abs(found.last))
-    fell = start - found.last > chance
-    if share >= AS_GOOD_AS_CONSTANT:
-        # A short run of a large model is still on its way: it is slow, not unable.
-        # Near the constant's loss it has only learned to answer the same to everything; unless it
-        # is below, beyond chance, by something worth the name (targets may be mostly noise), or
-        # will soon be.
-        far = share > FAR and found.ahead < constant
-        below = constant - found.last > chance
-        on_its_way = far or (below and found.ahead < CLEARLY_BELOW * constant)
-        little = below and fell and share < CLEARLY_BELOW
-        state = SLOW if little or (found.falls_still and on_its_way) else NOT_LEARNED
-    else:
-        state = (
-            LEARNED
-            if fell and share <= MOSTLY_LEARNED
-            else SLOW
-            if fell or share < MOSTLY_LEARNED
-            else UNKNOWN
-        )
-    return Outcome(state, words, share, found.progress)
-
-
-def _beside(share: float) -> str:
-    """Word a share of the constant predictor's loss: "at 0.5 times", "level with"."""
-    return "level with" if f"{share:.2f}" == "1.00" else f"at {share:.3g} times"
-
-
-def _below(found: Trend, constant: float) -> Outcome | None:
-    """Judge by the difference where a likelihood's zero means nothing, and a share neither."""
-    gained = constant - found.last
-    if gained <= SIGNIFICANT * found.error:
-        return None
-    words = f"the loss ends {gained:.3g} below the best constant prediction's"
-    return Outcome(LEARNED, words, progress=found.progress)
-
-
-def _size_for(run: Run, known: int, rows: int) -> int:
-    """Return the window in recorded values, where only some rows of the run hold one."""
-    thinned = max(1, round(rows / known)) if known else 1
-    return max(5, window_size(run) // thinned)
+    return against_constant(run, loss[:stop, seed], float(constant))
 
 
 def _by_fall(run: Run, seed: int, stop: int) -> Outcome | None:

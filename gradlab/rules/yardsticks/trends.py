@@ -61,8 +61,16 @@ class Trend:
     @property
     def falls_still(self) -> bool:
         """Whether it fell, beyond chance, in the second half of the run, and falls at its end."""
-        beyond_chance = self.late > max(SIGNIFICANT * self.error, NO_FALL * self.scatter)
-        return beyond_chance and self.latest > FALLING * self.late
+        return self._fell_late and self.latest > FALLING * self.late
+
+    @property
+    def may_fall_still(self) -> bool:
+        """The same, where chance may hide that it falls at its end."""
+        return self._fell_late and self.latest > FALLING * self.late - self.error
+
+    @property
+    def _fell_late(self) -> bool:
+        return self.late > max(SIGNIFICANT * self.error, NO_FALL * self.scatter)
 
     @property
     def ahead(self) -> float:

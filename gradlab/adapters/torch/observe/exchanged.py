@@ -38,8 +38,9 @@ def own_over_exchanged(
     Returns
     -------
     Tensor () or None
-        Below 1 where answers fit their own targets better; None where the criterion, or the shape
-        of what it was given, does not say which target belongs to which answer.
+        Below 1 where answers fit their own targets better; NaN where all targets are alike, as in
+        a batch of true pairs alone; None where the criterion, or the shape of what it was given,
+        does not say which target belongs to which answer.
     """
     if name not in SIZED or not answer.ndim or not target.ndim or len(answer) != len(target):
         return None
@@ -56,11 +57,11 @@ def own_over_exchanged(
         for key, value in arguments.items()
         if key not in ("input", "target", "size_average", "reduce", "reduction")
     }
+    moved = targets.roll(1, 0)
     own, exchanged = (
-        criterion(answers, each, reduction="mean", **settings).double()
-        for each in (targets, targets.roll(1, 0))
+        criterion(answers, each, reduction="mean", **settings).double() for each in (targets, moved)
     )
-    return own / exchanged
+    return (own / exchanged).where((targets != moved).any(), torch.nan)
 
 
 @torch.no_grad()
