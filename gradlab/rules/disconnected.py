@@ -11,7 +11,7 @@ import numpy as np
 from gradlab.rules.base import ERROR, NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy
-from gradlab.rules.unseen_cuts import UnseenCut, named, unseen_cut
+from gradlab.rules.unseen_cuts import UnseenCut, dispensable, named, unseen_cut
 from gradlab.rules.windows import elapsed
 from gradlab.rules.wording import number
 from gradlab.rules.yardsticks import (
@@ -34,14 +34,15 @@ class Disconnected(Rule):
     Names the parameters that ask for gradients and never get one, and those that no optimizer
     holds, be it from the start or once they are unfrozen. An error where nothing else moved either,
     or where the net does not learn and most of its weights are cut off; a note in a net that
-    learns, where a pooler, a head or an expert may be out of use on purpose, and where nothing but
-    scales and biases is cut off. Where the targets move and no score is logged, a quarter of the
-    weights is a warning: of two nets, one may learn alone.
+    learns, where a head or an expert may be out of use on purpose, and where nothing but scales,
+    biases or a library's pooler is cut off. Where the targets move and no score is logged, a
+    quarter of the weights is a warning: of two nets, one may learn alone.
 
     In a net that does not learn it names a norm that lets nothing through, since it normalizes one
     number at a time (its bias gets a gradient, its scale none), weights whose gradient is 0 beside
-    a signal that is not, and those that are frozen on the way. Where next to nothing was learned,
-    weight matrices that are all frozen, and parameters whose optimizer never makes a step.
+    a signal that is not, a signal that ends between two layers, as at a round() or sign(), and
+    weights that are frozen on the way. Where next to nothing was learned, weight matrices that are
+    all frozen, and parameters whose optimizer never makes a step.
 
     Why it is bad
     -------------
@@ -108,7 +109,7 @@ class Disconnected(Rule):
         outside = _in_no_optimizer(run)
         cut = _without_gradient(run) & ~outside
         for mask, finding in ((cut, self._cut), (outside, self._left_out)):
-            if mask.any() and not _dispensable(run, mask):
+            if mask.any() and not dispensable(run, mask):
                 return finding(run, mask)
         found = self._told(run, unseen_cut(run))
         if found is None and (cut | outside).any():
@@ -208,7 +209,7 @@ class Disconnected(Rule):
         if not _moved(run, ~mask):
             return ERROR
         spared = _share(run, mask) < self.limit("few") and not harmed(run).any()
-        if _dispensable(run, mask):
+        if dispensable(run, mask):
             return NOTE
         if objective(run) == "moving" and column(run, "score") is None:
             # Its loss tells nothing of what is cut off: one of two nets may learn alone.
@@ -217,13 +218,6 @@ class Disconnected(Rule):
             return NOTE
         most = _share(run, mask) >= self.limit("most")
         return ERROR if most and 2 * harmed(run).sum() >= run.replicates else WARNING
-
-
-def _dispensable(run: Run, mask: Array) -> bool:
-    """Whether all of these are scales or biases of modules: no net fails for want of them."""
-    names = _names(run, mask)
-    vectors = run.layer("kind")[mask] == "vector"
-    return bool(vectors.all()) and all(name.endswith((".weight", ".bias")) for name in names)
 
 
 def _in_time(run: Run) -> str:

@@ -15,6 +15,7 @@ from gradlab.rules.by_role import (
 )
 from gradlab.rules.config_numbers import config_number
 from gradlab.rules.limits import Limit
+from gradlab.rules.outgrown import outgrown
 from gradlab.rules.remedies import (
     Remedy,
     clip,
@@ -48,13 +49,13 @@ class ExplodingGradient(Rule):
     ------------
     Two criteria. At iteration 0: the signal grows by more than a factor of 100 from the last layer
     to some other one; in a net with residual blocks, from the last block's output to the first's.
-    Where norms or skip connections make it grow, only if the net breaks or does not learn; what
-    arrives beside the weights, as where a derivative of the net is part of the loss, is no growth
-    through layers. While training, in a seed that does not learn, by s = <G, -dW> over the spread
-    of the batch losses: how far an update should take the loss, to first order. s above 100 at two
-    iterations, or a median of 10 of them above 4 while the loss stands above where it began, and
-    stays there. A large s alone is no explosion: deep nets that learn well show it; and a loss
-    whose spread is rounding measures no step.
+    Where norms or skip connections make it grow, only if the net breaks or does not learn, and has
+    not come out of the growth unharmed; what arrives beside the weights, as where a derivative of
+    the net is part of the loss, is no growth through layers. While training, in a seed that does
+    not learn, by s = <G, -dW> over the spread of the batch losses: how far an update should take
+    the loss, to first order. s above 100 at two iterations, or a median of 10 of them above 4 while
+    the loss stands above where it began, and stays there. A large s alone is no explosion: deep
+    nets that learn well show it; and a loss whose spread is rounding measures no step.
 
     Why it is bad
     -------------
@@ -244,16 +245,15 @@ class ExplodingGradient(Rule):
         return growth_of_gradient(run, which, limit)
 
     def _fails(self, run: Run, which: list[int]) -> bool:
-        """Whether half of these replicates break or learn nothing, in a run that is long enough to
-        tell.
+        """Whether half of these replicates break or learn nothing in a long run, with this growth.
 
-        Behind a norm the scale of z is nobody's business, and delta = dLoss/dz goes with its
-        inverse: growth that norms and skip connections make says nothing alone (BatchNorm grows it
-        in every layer, Yang et al. 2019, and trains)."""
+        Behind a norm the scale of z is nobody's business: growth that norms and skip connections
+        make say nothing alone (BatchNorm's does not, Yang et al. 2019)."""
         broken = finite_prefix(run) < run.iterations
         long = run.iterations >= self.limit("minimum")
         failed = broken | (np.array([state.failed for state in outcomes(run)]) & long)
-        return bool(2 * failed[which].sum() >= len(which))
+        limit = float(np.log(self.limit("at_init")))
+        return bool(2 * failed[which].sum() >= len(which)) and not outgrown(run, which, limit)
 
     def _explosion(self, share: Array, loss: Array, known: Array) -> tuple[int, int] | None:
         """Return the iterations [start, stop) in which one replicate explodes, or None.

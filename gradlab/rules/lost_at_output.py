@@ -18,7 +18,7 @@ from gradlab.rules.mistaken_answers import (
     repeated_operation,
     timid_seeds,
 )
-from gradlab.rules.output_range import out_of_reach
+from gradlab.rules.output_range import out_of_reach, shut_out
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import OF_LOSS, number, seeds
@@ -27,6 +27,8 @@ from gradlab.rules.yardsticks import (
     SLOW,
     batch_size,
     column,
+    given_probabilities,
+    learned,
     outcomes,
     severity,
 )
@@ -34,6 +36,8 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+# What it comes to for probabilities is no distance of two distributions, wherever it falls to.
+OF_TWO = ("kl_div",)
 STEADY = 1e-3  # of itself: half precision keeps three digits
 
 
@@ -49,12 +53,13 @@ class LostAtOutput(Rule):
     as a logarithm does behind a softmax, or it is one and the same factor in a seed that learns,
     though slowly, as where the answers are divided by a constant; so is an operation that the loss
     applies itself and that stands before it once more (a note in a net that learns), a last
-    operation whose range the
-    targets lie out of (sigmoid for targets near 20), a criterion that takes logits or logarithms
-    and is given answers that add up to 1 in each row (probabilities), one of logarithms that is
-    given those of another axis than the classes' (of the examples, or of the times), one of
-    logarithms of probabilities that comes below 0 (it was given logits), and logits that are mostly
-    right and stay too small to be sure, as cosines times a temperature do.
+    operation whose range the targets lie out of (sigmoid for targets near 20), a criterion that
+    takes logits or logarithms and is given answers that add up to 1 in each row (probabilities),
+    one of logarithms that is given those of another axis than the classes' (of the examples, or of
+    the times), one of logarithms of probabilities that comes below 0 (it was given logits), a relu
+    or a clamp that comes to stop more than half of the squared gradient in a seed that has not
+    learned, and logits that are mostly right and stay too small to be sure, as cosines times a
+    temperature do.
 
     Why it is bad
     -------------
@@ -143,9 +148,12 @@ class LostAtOutput(Rule):
                 harmless = bool(np.ptp(known) < STEADY * np.median(known))
             mask[seed, -1] = lost and not harmless
         if wrong:  # whatever passes: the criterion measures something else
-            mask[:, -1] |= np.array([state.state != LEARNED for state in states])
+            senseless = given_probabilities(run) in OF_TWO
+            mask[:, -1] |= np.array([senseless or state.state != LEARNED for state in states])
         if unreachable:
             mask[:, -1] |= np.array([state.failed for state in states])
+        shut = [bool(shut_out(run, seed)) for seed in range(run.replicates)]
+        mask[:, -1] |= np.array(shut) & ~learned(run)
         mask[timid_seeds(run), -1] = True
         harm = WARNING
         if not mask.any() and repeated_operation(run) in FLATTENS:
@@ -162,6 +170,7 @@ class LostAtOutput(Rule):
 
     def _finding(self, run: Run, hits: Hits, value: float, evidence: str, harm: str) -> Finding:
         wrong = mistaken(run) or out_of_reach(run) or TIMID * bool(timid_seeds(run))
+        wrong = wrong or shut_out(run, hits.which[0])
         stage = run.output_factors
         told = (
             " x ".join(

@@ -10,6 +10,9 @@ from gradlab.run import Run
 
 AT_MOST_1 = ("sigmoid", "tanh", "softmax")
 NEVER_NEGATIVE = ("relu", "sigmoid", "softmax", "softplus")
+GATES = ("relu", "clamp", "hardtanh")  # pass a gradient whole, or not at all
+LEAST = 10  # measurements
+MOST_LOST = 0.5**0.5  # of the gradient's norm: less than half of its square
 
 
 def out_of_reach(run: Run) -> str:
@@ -30,6 +33,30 @@ def out_of_reach(run: Run) -> str:
     if last in NEVER_NEGATIVE and mean < 0:
         return f"{last} answers nothing below 0, and the targets' mean is {number(mean)}"
     return ""
+
+
+def shut_out(run: Run, seed: int) -> str:
+    """Word that a seed's last operation ends by stopping most of what is left to learn; or "".
+
+    Behind a relu what is answered with 0 gets no gradient. Where targets lie below 0, or units
+    are silent, the largest errors are there: the answers come to 0, and the share that passes
+    falls. Where the targets are never negative the answers of 0 are mostly right, and what is
+    wrong passes.
+    """
+    gains = column(run, "output_gain")
+    names = [name for name, _ in run.output_factors if OF_LOSS not in name]
+    if gains is None or not names or names[-1] not in GATES or len(names) > 1:
+        return ""
+    known = gains[:, seed][np.isfinite(gains[:, seed])]
+    if len(known) < LEAST:
+        return ""
+    first, last = (float(np.median(part)) for part in (known[:5], known[len(known) // 2 :]))
+    if last >= MOST_LOST or last >= first:
+        return ""
+    return (
+        f"{names[-1]} stops {number(100 * (1 - last**2))} % of the squared gradient in the second "
+        "half of the run: targets lie where it cannot answer"
+    )
 
 
 def _middle(run: Run, name: str) -> float:

@@ -18,6 +18,7 @@ Array = np.ndarray
 NOTHING = 1e-4
 NAMED = 3
 EARLY, LATER = 10, 10  # a tenth of the measured iterations, and so many that must follow
+AT_ONCE = 1e-3  # of the largest signal: what ends there has not faded on its way
 LARGE = 0.25  # of the trainable weights: less may be a branch that a curriculum leaves
 
 
@@ -46,7 +47,8 @@ class UnseenCut:
 def unseen_cut(run: Run) -> UnseenCut | None:
     """Return the first of these cuts that a run shows; None where it shows none."""
     found = all_frozen(run) or never_stepped(run) or stopped_by_norm(run)
-    return found or frozen_on_the_way(run) or stopped_at_weights(run)
+    found = found or frozen_on_the_way(run) or stopped_at_weights(run)
+    return found or stopped_between(run)
 
 
 def all_frozen(run: Run) -> UnseenCut | None:
@@ -167,6 +169,53 @@ def stopped_at_weights(run: Run) -> UnseenCut | None:
     )
 
 
+def stopped_between(run: Run) -> UnseenCut | None:
+    """Tell of a signal that ends between two layers, at every step: what comes before gets 0.
+
+    A usual operation's derivative is 0 for every example only where all units are silent or
+    saturated, which others say; that of rounding, of a sign or a comparison always is.
+    """
+    if "delta_norm" not in run or not failed(run).all():
+        return None
+    signal = np.where(run.recorded("delta_norm"), run["delta_norm"], np.nan)
+    largest = np.nanmax(signal, axis=(0, 1), initial=-1)
+    if not (largest > 0).any():
+        return None
+    alive = int((largest > 0).argmax())
+    cut = np.arange(len(largest)) < alive
+    if not cut.any() or (largest[cut] != 0).any() or _silent_or_flat(run, cut):
+        return None
+    if largest[alive] < AT_ONCE * largest.max():
+        return None  # it fades before, and what is left is too small for its floats
+    names = [str(name) for name in run.layer("name")]
+    places = f"{names[alive - 1]} and {names[alive]}"
+    evidence = f"{names[alive - 1]} gets a signal of exactly 0 at every step, {names[alive]} not"
+    words = (
+        f"look between {places} for what has no derivative: round, sign, argmax, a comparison, a "
+        "detach() of one factor; take a straight-through estimate, or a soft version"
+    )
+    cut |= np.array([name.removesuffix(".bias") in names[:alive] for name in names])
+    return UnseenCut(
+        cut,
+        f"The signal ends between {places}: {evidence}, though no units are silent. Nothing before "
+        "it learns.",
+        evidence,
+        Remedy("reconnect", words, {"layers": names[:alive]}, evidence),
+        ERROR,
+        "high",
+    )
+
+
+def _silent_or_flat(run: Run, cut: Array) -> bool:
+    """Whether all units of one of these layers were silent or saturated at some time."""
+    for name in ("dead_fraction", "saturated_fraction"):
+        if name in run:
+            share = np.where(run.recorded(name), run[name], 0.0)[:, :, cut]
+            if (share >= 1).any():
+                return True
+    return False
+
+
 def stopped_by_norm(run: Run) -> UnseenCut | None:
     """Tell of a norm that lets nothing through, in a net that does not learn."""
     stopped = silent_scales(run)
@@ -195,6 +244,16 @@ def named(names: list[str]) -> str:
     """Return the first names, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+def dispensable(run: Run, mask: Array) -> bool:
+    """Whether all of these are scales or biases of modules, or a library's poolers, behind which
+    nothing comes: no net fails for want of them.
+    """
+    names = [str(name) for name in run.layer("name")[mask]]
+    poolers = all("pooler" in name.split(".") for name in names)
+    vectors = bool((run.layer("kind")[mask] == "vector").all())
+    return poolers or (vectors and all(name.endswith((".weight", ".bias")) for name in names))
 
 
 def silent_scales(run: Run) -> Array:

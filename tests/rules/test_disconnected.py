@@ -107,7 +107,7 @@ def test_one_gradient_in_the_whole_run_is_a_connection():
         (0.0, 0.1, FAILED, "error"),
         (0.0, 0.1, SLOW, "warning"),  # in one that learns any gradient of 0 is told
         (0.1, 0.1, FAILED, ""),  # what comes in is 0: the units before it are dead
-        (0.0, 0.0, FAILED, ""),  # no signal comes back
+        (0.0, 0.0, FAILED, "error"),  # no signal comes back
     ],
 )
 def test_a_gradient_that_is_0_beside_a_signal_is_multiplied_by_0(of_bias, signal, steps, expected):
@@ -118,6 +118,26 @@ def test_a_gradient_that_is_0_beside_a_signal_is_multiplied_by_0(of_bias, signal
         grad_norm=np.array([0.0, 1.0, 1.0, 1.0, of_bias]),
         delta_norm=np.array([signal, 0.1, 0.1, 0.1, 0.1]),
     )
+    assert severity(run, "GL105") == expected
+
+
+@pytest.mark.parametrize(
+    ("signal", "columns", "steps", "expected"),
+    [
+        ([0.0, 0.0, 0.1, 0.1], {}, FAILED, "error"),
+        ([0.0, 0.0, 0.1, 0.1], {}, SLOW, ""),
+        ([0.0, 0.1, 0.1, 0.1], {"dead_fraction": np.array([0.0, 1.0, 0, 0])}, FAILED, "error"),
+        ([0.0, 0.0, 0.1, 0.1], {"dead_fraction": np.array([0.0, 1.0, 0, 0])}, FAILED, ""),
+        ([0.0, 0.0, 0.1, 0.1], {"saturated_fraction": np.array([0.0, 1.0, 0, 0])}, FAILED, ""),
+        ([0.0, 0.0, 9e-5, 0.1], {}, FAILED, ""),  # it fades, and is rounded to 0
+        ([0.0, 1e-9, 0.1, 0.1], {}, FAILED, ""),
+        ([0.0, 0.0, 0.0, 0.0], {}, FAILED, ""),
+    ],
+)
+def test_a_signal_that_ends_between_two_layers_though_no_unit_is_silent_is_cut_off(
+    signal, columns, steps, expected
+):
+    run = make_run(steps=steps, delta_norm=np.array(signal), **columns)
     assert severity(run, "GL105") == expected
 
 
@@ -195,7 +215,10 @@ def test_less_than_a_hundredth_is_spared_by_a_net_that_does_not_fail(parameters,
     assert severity(run, "GL105") == expected
 
 
-@pytest.mark.parametrize(("name", "expected"), [("n1.weight", "note"), ("gain", "warning")])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("n1.weight", "note"), ("vit.pooler.dense.bias", "note"), ("gain", "warning")],
+)
 def test_scales_and_biases_that_are_out_of_use_keep_no_net_from_learning(name, expected):
     """A parameter of another name may be what the net is about."""
     run = make_run(
@@ -205,6 +228,12 @@ def test_scales_and_biases_that_are_out_of_use_keep_no_net_from_learning(name, e
         update_norm=np.array([0.01, 0.01, 0.01, 0.01, 0.0]),
         recorded={"grad_norm": np.array([True, True, True, True, False])},
     )
+    assert severity(run, "GL105") == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [("pooler.dense", "note"), ("pool", "warning")])
+def test_a_pooler_that_nobody_reads_keeps_no_net_from_learning(name, expected):
+    run = without_gradient((2,), described={2: {"name": name}})
     assert severity(run, "GL105") == expected
 
 

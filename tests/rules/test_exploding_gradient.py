@@ -94,6 +94,25 @@ def test_growth_that_a_norm_makes_explodes_only_where_nothing_is_learned(
     assert fires(run, "GL102") == expected
 
 
+@pytest.mark.parametrize(
+    ("later", "first_loss", "ratio", "expected"),
+    [
+        (99.0, BASELINE, 0.01, False),
+        (101.0, BASELINE, 0.01, True),
+        (99.0, BASELINE / 2, 0.01, True),  # the loss has risen
+        (99.0, BASELINE, 0.3, True),  # too large steps may have done it
+    ],
+)
+def test_growth_past_norms_that_a_net_comes_out_of_unharmed_is_not_why_it_fails(
+    later, first_loss, ratio, expected
+):
+    """As through a norm of answers that are all 0, or where a term reads an inner layer."""
+    growth = stepping(1e4, later, 20, 60)[:, None, None] ** np.array([1, 2 / 3, 1 / 3, 0])
+    columns = GROWN_BY_NORMS | {"delta_norm": growth, "update_ratio": ratio}
+    loss = stepping(first_loss, BASELINE, 1, 60)[:, None]
+    assert fires(make_run(steps={"loss": loss}, **columns), "GL102") == expected
+
+
 @pytest.mark.parametrize(("growth", "expected"), [(99.0, False), (101.0, True)])
 def test_in_a_net_with_a_residual_stream_the_stream_counts(growth, expected):
     stream = {"stream_grad_norm": np.array([growth, 1.0])}

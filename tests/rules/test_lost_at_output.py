@@ -186,12 +186,43 @@ def given_probabilities(criterion, steps=FAILED):
     return make_run(steps=steps, config={"criterion": described})
 
 
-@pytest.mark.parametrize("criterion", ["cross_entropy", "nll_loss", "kl_div", "ctc_loss"])
-@pytest.mark.parametrize(("steps", "expected"), [(LEARNED, ""), (FAILED, "error")])
+@pytest.mark.parametrize(
+    ("criterion", "steps", "expected"),
+    [
+        ("cross_entropy", LEARNED, ""),
+        ("nll_loss", LEARNED, ""),
+        ("ctc_loss", LEARNED, ""),
+        ("cross_entropy", FAILED, "error"),
+        ("nll_loss", FAILED, "error"),
+        ("kl_div", FAILED, "error"),
+        ("ctc_loss", FAILED, "error"),
+    ],
+)
 def test_probabilities_instead_of_logits_or_logarithms_are_the_cause_where_nothing_is_learned(
     criterion, steps, expected
 ):
     assert severity(given_probabilities(criterion, steps), "GL106") == expected
+
+
+def test_a_divergence_of_probabilities_measures_nothing_wherever_it_falls_to():
+    assert severity(given_probabilities("kl_div", LEARNED), "GL106") == "warning"
+
+
+@pytest.mark.parametrize(
+    ("operation", "last", "steps", "expected"),
+    [
+        ("relu", 0.70, SLOW, "warning"),
+        ("relu", 0.70, LEARNED, ""),
+        ("relu", 0.71, SLOW, ""),
+        ("clamp", 0.70, FAILED, "error"),
+        ("sigmoid", 0.20, SLOW, ""),  # its slope is at most 1/4, wherever the targets lie
+    ],
+)
+def test_a_gate_that_comes_to_stop_most_of_the_gradient_cannot_answer_the_targets(
+    operation, last, steps, expected
+):
+    gain = np.where(np.arange(60) < 20, 1.0, last)[:, None]
+    assert severity(with_gain(gain, steps, [(operation, last)]), "GL106") == expected
 
 
 @pytest.mark.parametrize(

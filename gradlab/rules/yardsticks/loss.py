@@ -50,6 +50,14 @@ def logged_by_criterion(run: Run, seen: Array, seed: int) -> tuple[float, float]
     return line if line is not None and line[0] > 0 else None
 
 
+def follows_criterion(run: Run, seed: int) -> bool:
+    """Whether a seed's logged loss is the criterion that was seen, but for a factor above 0 and a
+    constant.
+    """
+    seen = column(run, "criterion_loss")
+    return seen is not None and logged_by_criterion(run, seen[:, seed], seed) is not None
+
+
 def counts_otherwise(run: Run, criterion: Array, seed: int, stop: int) -> bool:
     """Whether a seed's logged loss weighs the values of a criterion without reduction by itself,
     and comes down: a mask leaves out places whose targets mean nothing.
