@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.heavy_dropout import LOWER, heavy_dropout, lower_dropout
 from gradlab.rules.limits import Limit
-from gradlab.rules.mixed_examples import MIXED, mixed_examples, put_examples_first
+from gradlab.rules.mixed_examples import EXCHANGE, MIXED, mixed_examples, put_in_order
 from gradlab.rules.one_class import check_labels, one_class
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy, standardize_inputs
 from gradlab.rules.step_size import factor_to_usual
@@ -34,7 +35,9 @@ class NoProgress(Rule):
     folded under its cause wherever another rule finds one. Where the weights have hardly moved, it
     is a warning that names the learning rate. A warning, too, is a classifier whose every target is
     one class: its loss falls to 0, as a constant's does, and it learned nothing about the inputs;
-    and a net that learned little, of whose layers one takes the examples of a batch for times.
+    and a net that learned little, of whose layers one takes the examples of a batch for times,
+    whose answers a view brings to the criterion with classes and positions mixed, or of which a
+    dropout leaves less than a quarter.
 
     Why it is bad
     -------------
@@ -101,7 +104,7 @@ class NoProgress(Rule):
     def is_cause(self, finding: Finding) -> bool:
         """Whether the shapes that the criterion was given say why nothing was learned."""
         return finding.message.startswith(ONE_CLASS) or any(
-            each.action in (MATCH_SHAPES, MIXED) for each in finding.remedies
+            each.action in (MATCH_SHAPES, MIXED, EXCHANGE, LOWER) for each in finding.remedies
         )
 
     def missing(self, run: Run) -> str | None:
@@ -129,7 +132,7 @@ class NoProgress(Rule):
             if still
             else ""
         )
-        evidence, mixed = states[hits.which[0]].evidence, mixed_examples(run)
+        evidence, mixed = states[hits.which[0]].evidence, _told(run)[0]
         return self.finding(
             hits,
             Window(max(0, stop - WINDOW), max(stop, 1)),
@@ -146,8 +149,8 @@ class NoProgress(Rule):
         )
 
     def _of_mixed_examples(self, run: Run, states: Sequence[Outcome]) -> Finding | None:
-        """Judge nets that learn little, where a layer takes examples for times."""
-        mixed = mixed_examples(run)
+        """Judge nets that learn little, where the record shows what is wrong."""
+        mixed, cure = _told(run)
         hits = Hits.of_seeds(mixed and each.state == SLOW for each in states)
         if not hits.which:
             return None
@@ -160,7 +163,7 @@ class NoProgress(Rule):
             value=state.share,
             limit=self.limit("share"),
             message=f"Little was learned{seeds(hits.replicates)}: {state.evidence}; {mixed}.",
-            remedies=(put_examples_first(mixed),),
+            remedies=cure,
             columns=("per_example_grad_norm",),
             confidence="high",
             evidence=mixed,
@@ -189,6 +192,14 @@ class NoProgress(Rule):
         )
 
 
+def _told(run: Run) -> tuple[str, tuple[Remedy, ...]]:
+    """Word what the record itself shows to be wrong, and what mends it; ("", ()) if nothing."""
+    if mixed := mixed_examples(run):
+        return mixed, (put_in_order(run),)
+    heavy = heavy_dropout(run)
+    return heavy, (lower_dropout(heavy),) if heavy else ()
+
+
 def _shapes(run: Run) -> str:
     """Word the shapes of answers and targets where one is stretched to fit the other."""
     given = run.config.get("criterion")
@@ -212,8 +223,8 @@ def _stretched(run: Run) -> bool:
 
 def _remedies(run: Run, still: bool) -> tuple[Remedy, ...]:
     longer = remedy("train longer", "train for more iterations")
-    if mixed := mixed_examples(run):
-        return (put_examples_first(mixed),)
+    if told := _told(run)[1]:
+        return told
     if _stretched(run):
         words = "give both the same shape: criterion(model(x).squeeze(1), y), or y.unsqueeze(1)"
         return (remedy(MATCH_SHAPES, words, evidence="the shapes that the criterion was given"),)

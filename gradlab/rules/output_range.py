@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlab.rules.target_range import several_tasks
 from gradlab.rules.wording import OF_LOSS, number
 from gradlab.rules.yardsticks import column
 from gradlab.run import Run
@@ -24,7 +25,7 @@ def out_of_reach(run: Run) -> str:
     criterion = run.config.get("criterion")
     name = criterion.get("name") if isinstance(criterion, dict) else criterion
     names = [each for each, _ in run.output_factors]
-    if len(names) < 2 or names[-1] != f"{OF_LOSS}{name}":
+    if len(names) < 2 or names[-1] != f"{OF_LOSS}{name}" or several_tasks(run):
         return ""
     last = names[-2]
     size, mean = _middle(run, "target_rms"), _middle(run, "target_mean")

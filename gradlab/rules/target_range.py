@@ -22,6 +22,12 @@ OF_SIGNS = ("soft_margin_loss",)
 BEYOND = 0.01  # of the mean: interpolated masks overshoot 0 and 1 by less
 
 
+def several_tasks(run: Run) -> bool:
+    """Whether the loss adds up several criteria: the targets' scale is that of the largest."""
+    criterion = run.config.get("criterion")
+    return isinstance(criterion, dict) and bool(criterion.get("tasks"))
+
+
 def no_probabilities(run: Run) -> bool:
     """Whether the targets of a binary cross-entropy cannot all lie between 0 and 1.
 
@@ -29,7 +35,7 @@ def no_probabilities(run: Run) -> bool:
     lower bound: it falls for ever, whatever is learned.
     """
     criterion = run.config.get("criterion")
-    if not isinstance(criterion, dict):
+    if not isinstance(criterion, dict) or several_tasks(run):
         return False
     if not str(criterion.get("name")).startswith("binary_cross"):
         return False
@@ -55,12 +61,16 @@ def bring_to_probabilities(evidence: str) -> Remedy:
 def takes_probabilities(run: Run) -> bool:
     """Whether targets must lie between 0 and 1."""
     criterion = run.config.get("criterion")
-    return isinstance(criterion, dict) and str(criterion.get("name")).startswith("binary_cross")
+    if not isinstance(criterion, dict) or several_tasks(run):
+        return False
+    return str(criterion.get("name")).startswith("binary_cross")
 
 
 def regresses(run: Run) -> bool:
     """Whether targets are numbers to be met, not classes."""
     criterion = run.config.get("criterion")
+    if several_tasks(run):
+        return True  # of classes no scale is recorded
     name = (
         criterion.get("name")
         if isinstance(criterion, dict)
@@ -73,6 +83,8 @@ def no_signs(run: Run) -> bool:
     """Whether a criterion of signs is given targets of 0 and 1: t^2 = t, and some are not 1."""
     criterion = run.config.get("criterion")
     if not isinstance(criterion, dict) or criterion.get("name") not in OF_SIGNS:
+        return False
+    if several_tasks(run):
         return False
     size, mean = column(run, "target_rms"), column(run, "target_mean")
     if size is None or mean is None:

@@ -307,15 +307,40 @@ def test_what_backward_does_not_go_through_does_not_count():
     assert last(model, with_others) == last(model, lambda: F.cross_entropy(model(), classes()))
 
 
-def test_several_tasks_claim_no_baseline():
-    model = nn.ModuleList([answers(N, CLASSES), answers(N, OUTPUTS)])
+def test_several_tasks_claim_no_baseline_but_the_scale_of_the_largest_targets():
+    model = nn.ModuleList([answers(N, CLASSES), answers(N, OUTPUTS), answers(N, OUTPUTS)])
     side = LossSide(model)
     side.attach(0)
-    (F.cross_entropy(model[0](), classes()) + F.mse_loss(model[1](), numbers())).backward()
+    small, large = numbers(0), 300 * numbers(1)
+    loss = F.cross_entropy(model[0](), classes()) + F.mse_loss(model[1](), large)
+    (loss + F.l1_loss(model[2](), small)).backward()
     found = side.measure().steps
     side.detach()
-    assert set(found) == {"output_gain"}
-    assert side.describe()["tasks"] == ["cross_entropy", "mse_loss"]
+    assert set(found) == {"output_gain", "target_rms", "target_mean"}
+    assert float(found["target_rms"]) == pytest.approx(float(large.square().mean().sqrt()))
+    assert float(found["target_mean"]) == pytest.approx(float(large.mean()))
+    assert side.describe()["tasks"] == ["cross_entropy", "mse_loss", "l1_loss"]
+
+
+@pytest.mark.parametrize(
+    ("arrange", "expected"),
+    [
+        (lambda answer: answer.view(N, CLASSES, 6), [N, 6, CLASSES]),
+        (lambda answer: answer.reshape(N, CLASSES, 6).log_softmax(1), [N, 6, CLASSES]),
+        (lambda answer: answer.transpose(1, 2), None),
+        (lambda answer: answer.transpose(1, 2).contiguous().view(N, CLASSES, 6), None),
+        (lambda answer: answer.transpose(1, 2).reshape(N, CLASSES, 2, 3), None),
+    ],
+)
+def test_a_view_that_cuts_positions_and_classes_anew_is_seen(arrange, expected):
+    model = answers(N, 6, CLASSES)
+    side = LossSide(model)
+    side.attach(0)
+    answer = arrange(model())
+    F.cross_entropy(answer, torch.zeros(N, *answer.shape[2:], dtype=torch.long)).backward()
+    side.measure()
+    side.detach()
+    assert side.describe().get("misread_shape") == expected
 
 
 def test_heads_that_are_called_in_a_loop_are_kept_apart():

@@ -544,6 +544,20 @@ def test_a_record_holds_the_momentum_of_batch_norms(part, expected):
     assert run.config.get("norm_momentum") == expected
 
 
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (nn.Sequential(nn.Dropout(0.1), nn.Dropout1d(0.9)), 0.9),
+        (nn.Dropout(0.0), None),
+        (nn.Identity(), None),
+    ],
+)
+def test_a_record_holds_the_largest_dropout(part, expected):
+    model = net(part)
+    run = watched(model, torch.optim.SGD(model.parameters(), 0.01), 3, data())
+    assert run.config.get("dropout") == expected
+
+
 def test_a_record_says_why_a_model_is_not_evaluated():
     model = net(nn.Dropout(0.5), Counting())
     run = watched(model, torch.optim.SGD(model.parameters(), 0.1), 25, data())

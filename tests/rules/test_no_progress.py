@@ -161,6 +161,34 @@ def test_examples_that_are_taken_for_times_do_harm_where_little_is_learned(steps
     assert severity(sequence([64, 10], [64, 4], steps), "GL402") == expected
 
 
+DROPPED = {"dropout": 0.76}
+VIEWED = {"criterion": {"misread_shape": [32, 16, 24]}}
+
+
+@pytest.mark.parametrize("config", [DROPPED, VIEWED])
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+)
+def test_what_the_record_shows_to_be_wrong_does_harm_where_little_is_learned(
+    config, steps, expected
+):
+    assert severity(make_run(steps=steps, config=config), "GL402") == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "action"), [(DROPPED, "lower dropout"), (VIEWED, "exchange axes")]
+)
+def test_what_the_record_shows_to_be_wrong_is_a_cause(config, action):
+    finding = found(make_run(steps=SLOW, config=config), "GL402")
+    assert actions(finding) == [action]
+    assert registry()["GL402"].is_cause(finding)
+
+
+@pytest.mark.parametrize("share", [0.75, 1.0, "0.9", None])
+def test_a_usual_dropout_explains_nothing(share):
+    assert not fires(make_run(steps=SLOW, config={"dropout": share}), "GL402")
+
+
 def test_examples_that_are_taken_for_times_are_a_cause():
     finding = found(sequence([64, 10], [64, 4], FAILED), "GL402")
     assert actions(finding) == ["put examples first"]

@@ -45,6 +45,14 @@ def test_classes_have_no_scale(criterion, expected):
     assert fires(scaled(350_000.0, criterion=criterion), "GL404") == expected
 
 
+@pytest.mark.parametrize("last", ["cross_entropy", "mse_loss"])
+@pytest.mark.parametrize(("size", "expected"), [(30.0, False), (31.0, True)])
+def test_of_several_criteria_the_largest_targets_set_the_loss(last, size, expected):
+    tasks = {"name": last, "tasks": ["mse_loss", "cross_entropy"]}
+    run = make_run(steps=SLOW | {"target_rms": size}, config={"criterion": tasks})
+    assert fires(run, "GL404") == expected
+
+
 @pytest.mark.parametrize(("target", "expected"), [(1.0, False), (1.01, True)])
 def test_targets_of_a_binary_cross_entropy_are_probabilities(target, expected):
     assert fires(scaled(target, criterion="binary_cross_entropy"), "GL404") == expected

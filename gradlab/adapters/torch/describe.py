@@ -66,6 +66,10 @@ def config(
     known["running_averages"] = bool(averaging)
     norms = [each for each in averaging if isinstance(each, nn.modules.batchnorm._BatchNorm)]
     known["norm_momentum"] = max((float(each.momentum or 0) for each in norms), default=None)
+    dropping = [
+        each.p for each in model.modules() if isinstance(each, nn.modules.dropout._DropoutNd)
+    ]
+    known["dropout"] = max(map(float, dropping), default=0.0) or None
     return {name: value for name, value in known.items() if value is not None}
 
 

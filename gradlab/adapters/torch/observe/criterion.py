@@ -19,6 +19,7 @@ from torch import Tensor
 from gradlab.adapters.torch.observe.constant import Frequencies, Pool
 
 TASKS_KEPT = 16
+OF_NUMBERS = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 
 
 @dataclass(eq=False)
@@ -45,6 +46,8 @@ class Call:
         Whether the answers are probabilities; None where no criterion minds.
     other_axis : Tensor, bool or None
         See `chances.over_other_axis`.
+    misread : tuple of int or None
+        See `viewed.misread_shape`.
     heads : frozenset of int
         The parameters of the last trainable map before it, once `backward` has shown them.
     number : int
@@ -70,6 +73,7 @@ class Call:
     right: Tensor | None = None
     chances: Tensor | bool | None = None
     other_axis: Tensor | bool | None = None
+    misread: tuple[int, ...] | None = None
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
     number: int = field(default_factory=itertools.count().__next__)
@@ -137,7 +141,7 @@ class Criterion:
         if calls:
             self._latest, self._given = _described(calls), _given(calls)
         if len(tasks) != 1:
-            return {}
+            return {**_largest_targets(calls)}
         result: dict[str, Tensor | float] = {}
         if all(call.total is not None for call in calls):
             total = _summed([call.total for call in calls])
@@ -156,12 +160,7 @@ class Criterion:
         shares = [call.right for call in calls if call.right is not None]
         if shares and len(shares) == len(calls):
             result["right_share"] = _summed(shares) / len(shares)
-        sums = [call.target_sums for call in calls if call.target_sums is not None]
-        if sums:
-            n = sum(each[0] for each in sums)
-            result["target_mean"] = _summed([each[1] for each in sums]) / n
-            result["target_rms"] = (_summed([each[2] for each in sums]) / n).sqrt()
-        return result
+        return result | _scale_of_targets(calls)
 
     def forget(self) -> None:
         """Forget the calls of the iteration, not their targets."""
@@ -199,6 +198,27 @@ class Criterion:
         )
 
 
+def _scale_of_targets(calls: Sequence[Call]) -> dict[str, Tensor]:
+    sums = [call.target_sums for call in calls if call.target_sums is not None]
+    if not sums:
+        return {}
+    n = sum(each[0] for each in sums)
+    scale = (_summed([each[2] for each in sums]) / n).sqrt()
+    return {"target_mean": _summed([each[1] for each in sums]) / n, "target_rms": scale}
+
+
+def _largest_targets(calls: Sequence[Call]) -> dict[str, Tensor]:
+    """Return the scale of the targets of that task whose are the largest: it sets the loss."""
+    tasks = dict.fromkeys(call.task for call in calls if call.name in OF_NUMBERS)
+    scales = [_scale_of_targets([call for call in calls if call.task == task]) for task in tasks]
+    known = [each for each in scales if each]
+    if len(known) < 2:
+        return known[0] if known else {}
+    columns = {name: torch.stack([each[name] for each in known]) for name in known[0]}
+    largest = columns["target_rms"].argmax()
+    return {name: values[largest] for name, values in columns.items()}
+
+
 def _summed(values: Sequence[Any]) -> Any:
     device = next((each.device for each in values if isinstance(each, Tensor)), None)
     moved = [each.to(device) if isinstance(each, Tensor) else each for each in values]
@@ -217,6 +237,8 @@ def _described(calls: Sequence[Call]) -> dict[str, Any]:
         "target_shape": list(last.target_shape),
         "reduction": last.reduction,
     }
+    if last.misread is not None:
+        known["misread_shape"] = list(last.misread)
     tasks = list(dict.fromkeys(call.task for call in calls))
     if len(tasks) > 1:
         known["tasks"] = [task[0] for task in tasks]

@@ -16,6 +16,7 @@ from gradlab.adapters.torch.observe.chances import are_probabilities, over_other
 from gradlab.adapters.torch.observe.constant import Frequencies, Moments, Pool, Sample
 from gradlab.adapters.torch.observe.criterion import Call
 from gradlab.adapters.torch.observe.exchanged import own_over_exchanged, right_share
+from gradlab.adapters.torch.observe.viewed import misread_shape
 
 # They multiply the answer, a logarithm, by the target, and add up.
 OF_LOGARITHMS = ("nll_loss", "kl_div")
@@ -61,6 +62,7 @@ def read(
             place=place,
             chances=are_probabilities(name, answer),
             other_axis=over_other_axis(name, answer),
+            misread=misread_shape(name, answer),
         )
         if isinstance(call.pool, Frequencies) and name in OF_LOGARITHMS:
             call.pool.as_shares = call.chances
