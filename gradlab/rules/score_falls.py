@@ -7,8 +7,8 @@ import numpy as np
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.yardsticks import column, is_yardstick, outcomes, trend
+from gradlab.rules.yardsticks.beside_constant import MOSTLY_LEARNED
 from gradlab.rules.yardsticks.loss import at_every_step, follows_criterion
-from gradlab.rules.yardsticks.outcome import MOSTLY_LEARNED
 from gradlab.rules.yardsticks.trends import AT_ONCE, fell_at_once
 from gradlab.run import Run
 
