@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.expressions import expression
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, clip, remedy
@@ -41,7 +42,8 @@ class GradientThroughTime(Rule):
     learned; far above 1, that long sequences explode. A seed that has gained a little from the last
     positions is hit where the factor is below 0.4, or where nothing at all goes back: a warning. A
     recurrence written by hand, or a state space, is seen at the layer that feeds it, where the
-    gradient falls steadily from each position to the one before it.
+    gradient falls steadily from each position to the one before it. A note where the sequences are
+    so short that more than 1e-5 of the gradient is left at their first position.
 
     Why it is bad
     -------------
@@ -84,6 +86,11 @@ class GradientThroughTime(Rule):
             "a time step, the median factor, in a seed that has learned next to nothing",
             "An LSTM's usual start keeps half; ten such steps leave 1e-4. Nets that learn have "
             "0.69 and more.",
+        ),
+        "left": Limit(
+            1e-5,
+            "of the gradient, at the first position of the longest sequence",
+            "Where more is left, sequences are short: GRUs of twenty steps with 1e-4 learn.",
         ),
         "exploding": Limit(
             1.2, "a time step, the median factor", "30 steps multiply by more than 200."
@@ -147,17 +154,19 @@ class GradientThroughTime(Rule):
         fades = value < 1
         module = str(run.layer("name")[layer]).split(".weight")[0]
         verb, limit = ("vanishes", "vanishing") if fades else ("explodes", "exploding")
+        steps = _few_steps(run, value, self.limit("left"))
         where = "inside" if _kind(run, layer).startswith(RECURRENT) else "behind"
         return self.finding(
             hits,
             Window(0, int(finite_prefix(run)[hits.which].max())),
-            severity=severity(run, hits.which, harmless=WARNING),
+            severity=NOTE if steps else severity(run, hits.which, harmless=WARNING),
             layers=hits.layers or (layer + 1,),
             value=value,
             limit=self.limit(limit),
             message=f"The gradient {verb} over time {where} {module}{seeds(hits.replicates)}: from "
             f"one time step back to the one before it is multiplied by {number(value)} (limit "
-            f"{self.limit(limit):g}), {number(value**30)} over 30 steps of a sequence; {evidence}.",
+            f"{self.limit(limit):g}), {number(value ** (steps or 30))} over {steps or 30} steps of "
+            f"a sequence; {evidence}.",
             remedies=_remedies(run, layer, module, fades=fades),
             columns=("time_gain", "grad_norm"),
             confidence="high",
@@ -188,6 +197,14 @@ class GradientThroughTime(Rule):
             confidence="high",
             evidence=f"{words}; {evidence}",
         )
+
+
+def _few_steps(run: Run, factor: float, least: float) -> int:
+    """Return the steps of the longest sequence, where more than `least` is left at their end; 0
+    where less is, or nobody knows: so short a way back is no reason to learn nothing.
+    """
+    steps = int(config_number(run, "positions", 0)) - 1
+    return steps if steps > 0 and factor < 1 and factor**steps > least else 0
 
 
 def _never_handed_on(run: Run) -> Array:

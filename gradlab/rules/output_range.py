@@ -13,6 +13,7 @@ AT_MOST_1 = ("sigmoid", "tanh", "softmax")
 NEVER_NEGATIVE = ("relu", "sigmoid", "softmax", "softplus")
 GATES = ("relu", "clamp", "hardtanh")  # pass a gradient whole, or not at all
 LEAST = 10  # measurements
+CARRIES = 0.01  # what only moves numbers has a factor of 1
 MOST_LOST = 0.5**0.5  # of the gradient's norm: less than half of its square
 
 
@@ -45,8 +46,10 @@ def shut_out(run: Run, seed: int) -> str:
     wrong passes.
     """
     gains = column(run, "output_gain")
-    names = [name for name, _ in run.output_factors if OF_LOSS not in name]
-    if gains is None or not names or names[-1] not in GATES or len(names) > 1:
+    stage = [each for each in run.output_factors if OF_LOSS not in each[0]]
+    names = [name for name, _ in stage]
+    carries = all(abs(factor - 1) < CARRIES for _, factor in stage[:-1])  # as a reshape does
+    if gains is None or not names or names[-1] not in GATES or not carries:
         return ""
     known = gains[:, seed][np.isfinite(gains[:, seed])]
     if len(known) < LEAST:

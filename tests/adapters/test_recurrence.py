@@ -239,3 +239,11 @@ def test_what_a_layer_reads_that_takes_times_first_is_kept(make, expected):
     with watch(model, optimizer) as recorder:
         train(model, optimizer, 2, recorder, data())
     assert recorder.run.config.get("sequence_shape") == expected
+
+
+def test_the_length_of_the_longest_sequence_is_kept():
+    model = made(lambda: Reader(lambda: nn.GRU(4, 4, batch_first=True)))
+    optimizer = torch.optim.SGD(model.parameters(), 1e-12)
+    with watch(model, optimizer) as recorder:
+        train(model, optimizer, 2, recorder, data())
+    assert recorder.run.config["positions"] == STEPS

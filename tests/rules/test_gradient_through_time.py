@@ -18,7 +18,7 @@ from tests.rules.runs import (
 )
 
 
-def recurrent(factor, steps=FAILED, kind="LSTM"):
+def recurrent(factor, steps=FAILED, kind="LSTM", positions=None):
     """A run whose second layer is recurrent; no other one has a time axis."""
     described = {2: {"kind": kind, "name": "encoder.lstm.weight_hh_l0", "fan_out": 256}}
     time = np.array([False, True, False, False])
@@ -27,7 +27,7 @@ def recurrent(factor, steps=FAILED, kind="LSTM"):
         time_gain=np.log(factor),
         recorded={"time_gain": time},
         described=described,
-        config={"framework": "torch"},
+        config={"framework": "torch", "positions": positions},
     )
 
 
@@ -37,6 +37,20 @@ def recurrent(factor, steps=FAILED, kind="LSTM"):
 )
 def test_the_limits_of_the_factor(factor, expected):
     assert fires(recurrent(factor), "GL107") == expected
+
+
+@pytest.mark.parametrize(
+    ("factor", "positions", "expected"),
+    [
+        (0.5, 17, "note"),  # 1.5e-5 is left
+        (0.5, 18, "error"),
+        (0.8, None, "error"),
+        (1.3, 18, "error"),
+    ],
+)
+def test_a_short_sequence_leaves_too_much_to_be_the_reason(factor, positions, expected):
+    run = recurrent(factor, positions=positions)
+    assert severity(run, "GL107") == expected
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(LEARNED, ""), (SLOW, ""), (FAILED, "error")])

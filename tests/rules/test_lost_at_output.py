@@ -209,20 +209,22 @@ def test_a_divergence_of_probabilities_measures_nothing_wherever_it_falls_to():
 
 
 @pytest.mark.parametrize(
-    ("operation", "last", "steps", "expected"),
+    ("operations", "last", "steps", "expected"),
     [
-        ("relu", 0.70, SLOW, "warning"),
-        ("relu", 0.70, LEARNED, ""),
-        ("relu", 0.71, SLOW, ""),
-        ("clamp", 0.70, FAILED, "error"),
-        ("sigmoid", 0.20, SLOW, ""),  # its slope is at most 1/4, wherever the targets lie
+        ([("relu", 0.7)], 0.70, SLOW, "warning"),
+        ([("relu", 0.7)], 0.70, LEARNED, ""),
+        ([("relu", 0.7)], 0.71, SLOW, ""),
+        ([("clamp", 0.7)], 0.70, FAILED, "error"),
+        ([("pixel_shuffle", 1.0), ("clamp", 0.7)], 0.70, SLOW, "warning"),
+        ([("divide", 0.5), ("clamp", 0.7)], 0.35, SLOW, ""),
+        ([("sigmoid", 0.2)], 0.20, SLOW, ""),  # at most 1/4, wherever the targets lie
     ],
 )
 def test_a_gate_that_comes_to_stop_most_of_the_gradient_cannot_answer_the_targets(
-    operation, last, steps, expected
+    operations, last, steps, expected
 ):
     gain = np.where(np.arange(60) < 20, 1.0, last)[:, None]
-    assert severity(with_gain(gain, steps, [(operation, last)]), "GL106") == expected
+    assert severity(with_gain(gain, steps, operations), "GL106") == expected
 
 
 @pytest.mark.parametrize(

@@ -59,18 +59,23 @@ def config(
     if inputs.correlation is not None:
         known |= {"input_correlation": inputs.correlation, "input_rms": inputs.rms}
     known["sequence_shape"] = inputs.sequence and list(inputs.sequence)
+    known["positions"] = inputs.positions
     known["input_feature"] = largest_feature(model, wiring)
-    averaging = [
-        each for each in model.modules() if getattr(each, "running_mean", None) is not None
-    ]
-    known["running_averages"] = bool(averaging)
-    norms = [each for each in averaging if isinstance(each, nn.modules.batchnorm._BatchNorm)]
-    known["norm_momentum"] = max((float(each.momentum or 0) for each in norms), default=None)
-    dropping = [
-        each.p for each in model.modules() if isinstance(each, nn.modules.dropout._DropoutNd)
-    ]
-    known["dropout"] = max(map(float, dropping), default=0.0) or None
+    known |= _parts(model)
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _parts(model: nn.Module) -> dict[str, Any]:
+    """Return what norms and dropouts of a model say of themselves; None where there are none."""
+    modules = list(model.modules())
+    averaging = [each for each in modules if getattr(each, "running_mean", None) is not None]
+    norms = [each for each in averaging if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+    dropping = [each.p for each in modules if isinstance(each, nn.modules.dropout._DropoutNd)]
+    return {
+        "running_averages": bool(averaging),
+        "norm_momentum": max((float(each.momentum or 0) for each in norms), default=None),
+        "dropout": max(map(float, dropping), default=0.0) or None,
+    }
 
 
 def largest_feature(model: nn.Module, wiring: Wiring) -> dict[str, Any] | None:

@@ -43,6 +43,8 @@ class Inputs:
         The largest of all linear maps that read data.
     sequence : (int, int) or None
         Times and examples, as a recurrent or attention layer takes them that reads times first.
+    positions : int or None
+        Of the longest sequence that a recurrent layer of PyTorch's has gone through.
     """
 
     batch_size: int | None = None
@@ -50,6 +52,7 @@ class Inputs:
     correlation: float | None = None
     feature: Feature | None = None
     sequence: tuple[int, int] | None = None
+    positions: int | None = None
     _seen: set[int] = field(default_factory=set)
 
     def look_at_features(self, module: int, read: Tensor) -> None:

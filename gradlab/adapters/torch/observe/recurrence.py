@@ -203,5 +203,7 @@ class Recurrences:
     def _got_sequence(self, number: int, axis: int, gradient: Tensor) -> None:
         if self._counts():
             positions = gradient.shape[axis]
+            longest = max(self._wiring.inputs.positions or 0, int(positions))
+            self._wiring.inputs.positions = longest
             ends = [length(gradient.select(axis, at)) for at in (0, positions - 1)]
             self._found.append((number, (ends[0], ends[1], np.array([positions - 1.0]))))
