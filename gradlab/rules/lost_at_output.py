@@ -31,6 +31,7 @@ from gradlab.rules.yardsticks import (
     learned,
     outcomes,
     severity,
+    worse_than_constant,
 )
 from gradlab.run import Run
 
@@ -153,7 +154,8 @@ class LostAtOutput(Rule):
         if unreachable:
             mask[:, -1] |= np.array([state.failed for state in states])
         shut = [bool(shut_out(run, seed)) for seed in range(run.replicates)]
-        mask[:, -1] |= np.array(shut) & ~learned(run)
+        # What knows its targets, and is worse than a constant, has not got far all the same.
+        mask[:, -1] |= np.array(shut) & (~learned(run) | worse_than_constant(run))
         mask[timid_seeds(run), -1] = True
         harm = WARNING
         if not mask.any() and repeated_operation(run) in FLATTENS:
