@@ -10,6 +10,7 @@ import numpy as np
 
 from gradlab.rules.base import ERROR, NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
+from gradlab.rules.out_of_use import in_use, listed
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.unseen_cuts import UnseenCut, dispensable, named, unseen_cut
 from gradlab.rules.windows import elapsed
@@ -35,8 +36,11 @@ class Disconnected(Rule):
     holds, be it from the start or once they are unfrozen. An error where nothing else moved either,
     or where the net does not learn and most of its weights are cut off; a note in a net that
     learns, where a head or an expert may be out of use on purpose, and where nothing but scales,
-    biases or a library's pooler is cut off. Where the targets move and no score is logged, a
-    quarter of the weights is a warning: of two nets, one may learn alone.
+    biases or a library's pooler is cut off. A quarter of the weights is a warning even there, if
+    data go through them and an optimizer holds them, which says that they ought to learn: what is
+    called and cut off is a detach() or an argmax. Not where other code moves them, as the second
+    net that follows a first one. Where the targets move and no score is logged, a quarter is a
+    warning: of two nets, one may learn alone.
 
     In a net that does not learn it names a norm that lets nothing through, since it normalizes one
     number at a time (its bias gets a gradient, its scale none), weights whose gradient is 0 beside
@@ -154,7 +158,7 @@ class Disconnected(Rule):
         )
 
     def _left_out(self, run: Run, mask: Array) -> Finding:
-        thawed = _listed(run, "thawed")[mask].all()
+        thawed = listed(run, "thawed")[mask].all()
         since = " since they were unfrozen in the training, and do not move." if thawed else ""
         words = (
             f"No optimizer holds {self._subject(run, mask)}, though they ask for gradients"
@@ -215,7 +219,8 @@ class Disconnected(Rule):
             # Its loss tells nothing of what is cut off: one of two nets may learn alone.
             return WARNING if _share(run, mask) >= self.limit("part") else NOTE
         if learned(run).all() or spared:
-            return NOTE
+            cut = in_use(run, mask & ~_in_no_optimizer(run))
+            return WARNING if _share(run, cut) >= self.limit("part") else NOTE
         most = _share(run, mask) >= self.limit("most")
         return ERROR if most and 2 * harmed(run).sum() >= run.replicates else WARNING
 
@@ -244,13 +249,7 @@ def _silent(run: Run, mask: Array) -> tuple[Remedy, ...]:
 
 
 def _in_no_optimizer(run: Run) -> Array:
-    return _listed(run, "not_in_optimizer") | _listed(run, "thawed")
-
-
-def _listed(run: Run, fact: str) -> Array:
-    names = run.provenance.get(fact)
-    names = names if isinstance(names, list) else ()
-    return np.array([name in names for name in run.layer("name")], bool)
+    return listed(run, "not_in_optimizer") | listed(run, "thawed")
 
 
 def _without_gradient(run: Run) -> Array:

@@ -40,6 +40,7 @@ Array = np.ndarray
 # What it comes to for probabilities is no distance of two distributions, wherever it falls to.
 OF_TWO = ("kl_div",)
 STEADY = 1e-3  # of itself: half precision keeps three digits
+FIRST = 3  # measurements: what is lost from one of them on is lost by construction
 
 
 class LostAtOutput(Rule):
@@ -173,6 +174,7 @@ class LostAtOutput(Rule):
     def _finding(self, run: Run, hits: Hits, value: float, evidence: str, harm: str) -> Finding:
         wrong = mistaken(run) or out_of_reach(run) or TIMID * bool(timid_seeds(run))
         wrong = wrong or shut_out(run, hits.which[0])
+        since = 0 if wrong or _cut_off(run) else self._since(run, hits)
         stage = run.output_factors
         told = (
             " x ".join(
@@ -191,7 +193,7 @@ class LostAtOutput(Rule):
         )
         return self.finding(
             hits,
-            Window(0, int(finite_prefix(run)[hits.which].max())),
+            Window(since, int(finite_prefix(run)[hits.which].max())),
             severity=severity(run, hits.which, harmless=harm),
             value=value,
             limit=float(self.limit("gain")),
@@ -202,6 +204,21 @@ class LostAtOutput(Rule):
             confidence="high" if wrong or value == 0 else "medium",
             evidence=f"measured behind the last layer; {evidence}",
         )
+
+    def _since(self, run: Run, hits: Hits) -> int:
+        """Return the first row from which on little passes; 0 where it was so in one of the first
+        measurements.
+        """
+        gains = column(run, "output_gain")
+        if gains is None:
+            return 0
+        starts = []
+        for seed in hits.which:
+            rows = np.flatnonzero(np.isfinite(gains[:, seed]))
+            high = rows[gains[rows, seed] >= self.limit("gain")]
+            passes = len(rows) > FIRST and (gains[rows[:FIRST], seed] >= self.limit("gain")).all()
+            starts.append(int(high[-1]) + 1 if passes and high[-1] < rows[-1] else 0)
+        return min(starts, default=0)
 
 
 def _passed(run: Run) -> float:

@@ -132,7 +132,11 @@ class OverwrittenWeights(Rule):
             written = np.flatnonzero(outside[:, layer] > self.limit("share") * usual)
             if len(written) < self.limit("least"):
                 continue
-            way = usual * np.diff(written, prepend=-1)
+            known = int(np.isfinite(outside[:, layer]).sum())
+            if len(written) >= self.limit("often") * known:
+                way = usual * known / len(written)  # seen at most looks: as often between them
+            else:
+                way = usual * np.diff(written, prepend=-1)
             half = float(np.median(outside[written, layer] / way))
             result[layer] = half >= self.limit("most")
         return result

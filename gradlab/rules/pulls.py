@@ -12,6 +12,11 @@ from gradlab.run import Run
 
 Array = np.ndarray
 
+EARLIEST = 5  # rows, before any decay has acted
+UNREACHED = 0.1  # of the largest layer's gradient
+USUAL_L2 = 1e-3  # the largest decay that is usual in a gradient: 5e-4 in tutorials
+HALF = 0.5
+
 
 @dataclass(frozen=True)
 class Pull:
@@ -45,6 +50,24 @@ def left_of_norms(run: Run, seed: int, stop: int) -> Array:
     first, last = nanmedian(norm[:5]), nanmedian(norm[max(0, stop - WINDOW) :])
     with np.errstate(all="ignore"):
         return last / first
+
+
+def never_reached(run: Run, seed: int, layers: Array, decay: float) -> bool:
+    """Return whether a decay took what next to no gradient had reached from the start on.
+
+    Where the gradient is largest it outweighs the decay, in the first iterations, before that has
+    acted; of the layers that it took, half had less than a tenth of that gradient by then: what
+    keeps the signal from them is the cause.
+    """
+    early = slice(1, EARLIEST)  # at the first step, answers that start alike may pass on nothing
+    gradient = late(run, "grad_norm", early, seed)
+    known = layers & np.isfinite(gradient)
+    if not 0 < decay <= USUAL_L2 or not known.any() or not np.nanmax(gradient) > 0:
+        return False
+    largest = int(np.nanargmax(gradient))
+    data = gradient[largest] > decay * late(run, "weight_norm", early, seed)[largest]
+    without = gradient[known] < UNREACHED * gradient[largest]
+    return bool(data and without.sum() >= HALF * known.sum())
 
 
 def cosines(run: Run, seed: int, stop: int) -> tuple[Array, Array]:

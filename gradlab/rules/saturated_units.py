@@ -19,9 +19,10 @@ from gradlab.rules.remedies import (
 )
 from gradlab.rules.windows import worst_window
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import severity, unharmed
+from gradlab.rules.yardsticks import severity, unharmed, worse_than_constant
 from gradlab.run import Run
 
+FROM_THE_START = "already before the first update"
 SATURATING = (
     "sigmoid",
     "tanh",
@@ -36,8 +37,8 @@ class SaturatedUnits(Rule):
     Takes, for each hidden sigmoid or tanh layer, the share of (example, unit) entries whose slope
     is below 1 % of the largest one (|z| beyond 6 for a sigmoid, 3 for tanh), as a median over the
     last 50 iterations. Above a half it is worth a word; above 80 %, where next to nothing passes,
-    it is an error in a net that does not learn. In one that learns it is a note. The slope decides,
-    not a fixed range of outputs.
+    it is an error in a net that does not learn. In one that learns it is a note, unless it began so
+    and its loss stays above a constant's. The slope decides, not a fixed range of outputs.
 
     Why it is bad
     -------------
@@ -78,8 +79,12 @@ class SaturatedUnits(Rule):
     explains = ("GL101", "GL103", "GL301", "GL302", "GL306", "GL402")
 
     def effects(self, finding: Finding) -> tuple[str, ...]:
-        """A layer that answers from its flat ends explains; one that does so in part does not."""
-        return self.explains if finding.value >= self.limit("alarm") else ()
+        """A layer that answers from its flat ends explains; one that does so in part does not: it
+        began so, and its net learned nothing, which is all that it explains.
+        """
+        if finding.value >= self.limit("alarm"):
+            return self.explains
+        return ("GL402",) if FROM_THE_START in finding.message else ()
 
     def missing(self, run: Run) -> str | None:
         """A net without a layer that is flat on both sides has nothing to saturate, and lacks
@@ -101,12 +106,13 @@ class SaturatedUnits(Rule):
         early = float(
             np.nanmedian(run["saturated_fraction"][0][hits.which, layer - 1])
         ) > self.limit("warn")
-        harmless = NOTE if unharmed(run, hits.which) else WARNING
-        since = "already before the first update" if early else "since training began"
+        spoiled = early and bool(worse_than_constant(run)[hits.which].all())
+        harmless = NOTE if unharmed(run, hits.which) and not spoiled else WARNING
+        since = FROM_THE_START if early else "since training began"
         return self.finding(
             hits,
             found.since,
-            severity=severity(run, hits.which, harmless=NOTE)
+            severity=severity(run, hits.which, harmless=WARNING if spoiled else NOTE)
             if value >= self.limit("alarm")
             else harmless,
             layers=found.layers,

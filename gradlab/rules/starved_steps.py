@@ -10,20 +10,22 @@ import numpy as np
 
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.config_numbers import config_number
+from gradlab.rules.cut_short import cut_short, small_steps
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, set_epsilon
 from gradlab.rules.warm_up import in_stairs, slow, still_rises
 from gradlab.rules.windows import elapsed, finite_prefix
 from gradlab.rules.wording import number, seeds
 from gradlab.rules.yardsticks import (
+    AS_GOOD_AS_CONSTANT,
     LEARNED,
     column,
     hardly_moved,
-    learned,
     outcomes,
     severity,
     travelled,
 )
+from gradlab.rules.yardsticks.outcome import Outcome
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -43,7 +45,7 @@ class StarvedSteps(Rule):
     its mean is less than a twentieth of its largest value), or an adaptive optimizer's
     epsilon (larger than the gradients it divides by). It names which, and is reported where the
     steps cannot carry the weights far; a schedule that ended early (at a thousandth) also in a net
-    that went far, as a note where that learned.
+    that went far: as a note where that learned, unless its loss still fell when the rate went.
 
     Why it is bad
     -------------
@@ -133,11 +135,10 @@ class StarvedSteps(Rule):
                     break
         if not found:
             return None
-        mask = np.zeros((run.replicates, 1), bool)
-        mask[list(found)] = True
-        hits = Hits(mask)
+        hits = Hits.of_seeds(seed in found for seed in range(run.replicates))
         worst = found[hits.which[0]]
-        harmless = NOTE if learned(run)[hits.which].all() else WARNING
+        spared = all(_spared(states[seed], found[seed]) for seed in hits.which)
+        harmless = NOTE if spared else WARNING
         return self.finding(
             hits,
             Window(worst.start, int(finite_prefix(run)[hits.which].max())),
@@ -160,7 +161,7 @@ class StarvedSteps(Rule):
             left = after[:stop, seed] / before[:stop, seed]
         left = left[np.isfinite(left)]
         bites = len(left) > 0 and float(np.median(left)) < self.limit("clipped")
-        if not bites or not _small_steps(run, seed, stop):
+        if not bites or not small_steps(run, seed, stop):
             return None
         usual, clipped = (float(np.nanmedian(each[:stop, seed])) for each in (before, after))
         words = f"clipping leaves {number(clipped)} of a gradient whose norm is {number(usual)}"
@@ -204,7 +205,8 @@ class StarvedSteps(Rule):
             {"iterations": stop},
             words,
         )
-        return _Shortage(words, low / largest, limit, start, remedy)
+        early = cut_short(run, seed, known)
+        return _Shortage(words, low / largest, limit, start, remedy, early)
 
     def _budget(self, run: Run, seed: int, stop: int) -> _Shortage | None:
         """Return a rate that falls so fast that all iterations together are worth only a few."""
@@ -288,13 +290,11 @@ class _Shortage:
     limit: float
     start: int
     remedy: Remedy
+    early: bool | None = None  # it was still learning when the rate was gone; None: no schedule
 
 
-def _small_steps(run: Run, seed: int, stop: int) -> bool:
-    """Whether a typical step moves the typical matrix by less than a thousandth of its length, or
-    none was measured.
-    """
-    if "update_ratio" not in run:
-        return True
-    ratio = np.where(run.recorded("update_ratio"), run["update_ratio"], np.nan)[:stop, seed]
-    return not np.isfinite(ratio).any() or float(np.nanmedian(ratio)) < 1e-3
+def _spared(state: Outcome, shortage: _Shortage) -> bool:
+    """Whether nothing was left to learn when the steps came to nothing."""
+    better = state.gains or state.share < AS_GOOD_AS_CONSTANT  # the rest may be noise in targets
+    over = shortage.early is False and better
+    return over or (state.state == LEARNED and not shortage.early)

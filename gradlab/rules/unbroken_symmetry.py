@@ -22,7 +22,7 @@ class UnbrokenSymmetry(Rule):
     ------------
     Looks for hidden layers in which two units read their inputs by the same weights (a cosine of
     0.99999) from the first iteration to the last: an error where nothing is learned, a note in a
-    net that learns. Layers of fewer than four inputs are not judged: there, chance makes such
+    net that learns, or a warning where half of the hidden layers are so and move. Layers of fewer than four inputs are not judged: there, chance makes such
     pairs.
 
     Why it is bad
@@ -67,6 +67,7 @@ class UnbrokenSymmetry(Rule):
         "GL302",
         "GL303",
         "GL304",
+        "GL309",
         "GL401",
         "GL402",
     )
@@ -103,7 +104,9 @@ class UnbrokenSymmetry(Rule):
             severity=severity(
                 run,
                 hits.which,
-                harmless=NOTE if learns(run)[hits.which].all() else WARNING,
+                harmless=NOTE
+                if learns(run)[hits.which].all() and not _most(run, hits)
+                else WARNING,
             ),
             layers=layers,
             value=float(lowest[hits.which][:, layers[0] - 1].max()),
@@ -124,3 +127,16 @@ class UnbrokenSymmetry(Rule):
             ),
             columns=("unit_similarity", "weight_norm"),
         )
+
+
+def _most(run: Run, hits: Hits) -> bool:
+    """Whether half of the hidden layers move and stay alike.
+
+    What stands still may be an adapter that is out of use.
+    """
+    moved = np.ones(run.shape[2], bool)
+    if "update_norm" in run:
+        norm = np.where(run.recorded("update_norm"), run["update_norm"], 0.0)
+        moved = np.nanmax(norm, axis=(0, 1), initial=0.0) > 0
+    alike = hits.mask[hits.which].all(axis=0) & moved
+    return bool(2 * alike.sum() >= run.shape[2] - 1)

@@ -82,17 +82,22 @@ def all_frozen(run: Run) -> UnseenCut | None:
 def never_stepped(run: Run) -> UnseenCut | None:
     """Tell of parameters whose optimizer never makes a step, in a net that does not learn.
 
+    Where the others learn by themselves, of a quarter of the weights and more.
+
     Of each parameter that some optimizer holds a step is measured, be it 0; of a frozen one none.
     """
     counts = run.config.get("parameters")
     counted = isinstance(counts, dict) and not counts.get("frozen", 0)
-    if not counted or "update_norm" not in run or not failed(run).all():
+    if not counted or "update_norm" not in run:
         return None
     still = ~np.any(run.recorded("update_norm"), axis=(0, 1))
     left = run.provenance.get("not_in_optimizer")
     names = [str(name) for name in run.layer("name")]
     still &= ~np.isin(names, left if isinstance(left, list) else [])
-    if not still.any() or still.all():
+    sizes = np.nan_to_num(run.layer("parameters"), nan=1.0)
+    large = sizes[still].sum() >= LARGE * sizes.sum()
+    none_learned = bool(failed(run).all())
+    if not still.any() or still.all() or not (none_learned or large):
         return None
     names = [name for name, each in zip(names, still, strict=True) if each]
     evidence = "an optimizer holds them, and none of its steps was seen"
@@ -102,7 +107,7 @@ def never_stepped(run: Run) -> UnseenCut | None:
         f"No optimizer ever steps {named(names)}: {evidence}.",
         evidence,
         Remedy("step each optimizer", words, {"layers": names}, evidence),
-        ERROR,
+        ERROR if none_learned else WARNING,
         "high",
     )
 

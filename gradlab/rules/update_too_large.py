@@ -227,7 +227,7 @@ class UpdateTooLarge(Rule):
             end = f"{state.evidence}, after most of the run above it"
         return self.finding(
             hits,
-            journey.window,
+            Window(journey.window.start, run.iterations),  # what was carried away stays there
             severity=severity(run, hits.which),
             value=journey.growth,
             limit=self.limit("grown"),

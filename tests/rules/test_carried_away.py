@@ -109,7 +109,8 @@ def test_the_finding_names_the_layers_that_grew_and_when():
     finding = found(carried(layers=3), "GL304")
     assert finding.layers == (1, 2, 3)
     assert finding.value > finding.limit == pytest.approx(2**0.5)
-    assert 0 <= finding.iterations[0] <= 20 < finding.iterations[1] <= 60
+    assert 0 <= finding.iterations[0] <= 20
+    assert finding.iterations[1] == LONG - 1  # what was carried away does not come back
 
 
 WARM = {"schedule": "constant:warmup=60", "batch_size": 32, "iterations": 200}

@@ -47,8 +47,6 @@ def thawed(layers, steps=FAILED):
 @pytest.mark.parametrize(
     ("layers", "steps", "expected"),
     [
-        ((1,), LEARNED, "note"),
-        ((1, 2, 3), LEARNED, "note"),
         ((1,), SLOW, "warning"),
         ((1,), FAILED, "warning"),
         ((1, 2), FAILED, "error"),  # half of the net
@@ -59,6 +57,35 @@ def test_it_is_an_error_where_nothing_moves_or_most_of_a_net_that_fails(
     make, layers, steps, expected
 ):
     assert severity(make(layers, steps), "GL105") == expected
+
+
+@pytest.mark.parametrize("make", [outside, thawed])
+def test_what_no_optimizer_holds_may_stand_still_in_a_net_that_learns(make):
+    assert severity(make((1, 2, 3), LEARNED), "GL105") == "note"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"), [(4096, "warning"), (4095, "note")], ids=["a quarter", "less"]
+)
+def test_a_quarter_that_an_optimizer_holds_ought_to_learn_though_the_rest_does(
+    parameters, expected
+):
+    """As an encoder whose answer is detached, before a decoder that learns what it can alone."""
+    run = without_gradient((1,), LEARNED, described={1: {"parameters": parameters}})
+    assert severity(run, "GL105") == expected
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"weight_norm": 8 + np.linspace(0, 1, 60)[:, None, None]},
+        {"provenance": {"not_called": ["hidden1", "hidden2"]}},
+    ],
+    ids=["another net's average", "a tower that is never called"],
+)
+def test_what_is_out_of_use_on_purpose_is_a_note_however_large(details):
+    assert severity(without_gradient((1, 2), LEARNED, **details), "GL105") == "note"
+    assert severity(without_gradient((1, 2), LEARNED), "GL105") == "warning"
 
 
 def test_the_finding_names_the_layers_and_their_share():
@@ -161,7 +188,7 @@ def test_what_is_frozen_on_the_way_is_missed_in_a_net_that_fails(last, layers, s
 @pytest.mark.parametrize(
     ("gradient", "steps", "expected"),
     [
-        ([0.0, 1.0, 1.0, 1.0], LEARNED, "note"),  # something multiplies it by 0
+        ([0.0, 1.0, 1.0, 1.0], LEARNED, "warning"),  # something multiplies it by 0
         ([0.0, 1.0, 1.0, 1.0], FAILED, ""),  # dead units, a flat output: other rules' matter
         ([0.0, 0.0, 0.0, 0.0], LEARNED, ""),
     ],
@@ -246,7 +273,8 @@ SCORED = LEARNED | {"score": np.linspace(0, 1, 60)[:, None]}
     [
         ((1,), 4096, LEARNED, "warning"),  # a quarter of the net
         ((1,), 4095, LEARNED, "note"),
-        ((1, 2), 4096, SCORED, "note"),
+        ((1,), 4095, SCORED, "note"),
+        ((1, 2), 4096, SCORED, "warning"),
     ],
 )
 def test_where_targets_move_a_falling_loss_says_nothing_of_the_net_that_gets_no_gradient(
@@ -325,12 +353,19 @@ def never_stepped(frozen=0, steps=FAILED):
 
 @pytest.mark.parametrize(
     ("frozen", "steps", "expected"),
-    [(0, FAILED, "error"), (4096, FAILED, ""), (0, SLOW, ""), (0, LEARNED, "")],
+    [(0, FAILED, "error"), (4096, FAILED, ""), (0, SLOW, "warning"), (0, LEARNED, "warning")],
 )
-def test_an_optimizer_that_never_makes_a_step_is_named_where_nothing_was_learned(
-    frozen, steps, expected
-):
+def test_an_optimizer_that_never_makes_a_step_is_named(frozen, steps, expected):
     assert severity(never_stepped(frozen, steps), "GL105") == expected
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(FAILED, "error"), (LEARNED, "")])
+def test_less_than_a_quarter_may_wait_for_its_first_step_in_a_net_that_learns(steps, expected):
+    seen = {"update_norm": np.arange(4) < 3}
+    config = {"parameters": {"trainable": 4 * 4096 - 1, "frozen": 0}}
+    described = {4: {"parameters": 4095}}
+    run = make_run(steps=steps, recorded=seen, config=config, described=described)
+    assert severity(run, "GL105") == expected
 
 
 def test_each_optimizer_is_to_be_stepped():

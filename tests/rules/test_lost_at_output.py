@@ -351,3 +351,10 @@ def test_where_mostly_nothing_passes_the_gains_of_few_iterations_excuse_nobody(f
     gain = np.full((60, 1), np.nan)
     gain[::20] = 1.0
     assert fires(with_gain(gain, operations=[("loss: exp", factor)]), "GL106") == expected
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(0, 0), (2, 0), (3, 3), (20, 20)])
+def test_a_stage_that_passed_the_signal_at_first_is_lost_from_then_on(lost, expected):
+    """Where a decay has taken both factors of a product, the loss comes first."""
+    gain = np.where(np.arange(60) < lost, 1.0, 0.01)[:, None]
+    assert found(with_gain(gain), "GL106").iterations == (expected, 59)

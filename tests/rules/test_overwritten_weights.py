@@ -55,6 +55,14 @@ def test_where_little_is_learned_writes_that_undo_the_steps_are_more_than_a_note
     assert severity(written(share, steps, every=every), "GL308") == expected
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.49, "note"), (0.51, "warning")])
+def test_writes_that_are_looked_at_now_and_then_are_taken_for_those_of_every_step(share, expected):
+    """A clamp after each step, of which every sixth is measured."""
+    seen = (np.arange(60) % 6 == 0)[:, None, None]
+    run = written(share, recorded={"outside_update_norm": seen, "update_norm": seen})
+    assert severity(run, "GL308") == expected
+
+
 def test_the_finding_names_the_layer_and_the_share():
     finding = found(written(0.8, layer=3), "GL308")
     assert finding.layers == (3,)

@@ -5,6 +5,7 @@ import pytest
 
 from gradlab.diagnosis import registry
 from tests.rules.runs import (
+    BASELINE,
     FAILED,
     LEARNED,
     SLOW,
@@ -14,6 +15,7 @@ from tests.rules.runs import (
     found,
     make_run,
     severity,
+    wavering,
 )
 
 
@@ -46,7 +48,25 @@ def test_a_layer_that_passes_nothing_is_an_error_where_nothing_is_learned(share,
 @pytest.mark.parametrize(("share", "expected"), [(0.79, False), (0.81, True)])
 def test_a_layer_that_is_flat_in_part_explains_nothing(share, expected):
     finding = found(saturated(share), "GL202")
-    assert bool(registry()["GL202"].effects(finding)) == expected
+    assert ("GL101" in registry()["GL202"].effects(finding)) == expected
+
+
+@pytest.mark.parametrize(("start", "expected"), [(0.79, ("GL402",)), (0.0, ())])
+def test_what_is_flat_in_part_from_the_start_explains_that_nothing_was_learned(start, expected):
+    values = np.full((120, 2, 4), start)
+    values[5:, :, 1] = 0.79
+    steps = {"loss": wavering(BASELINE, 120)}
+    run = make_run(120, activation="tanh", saturated_fraction=values, steps=steps)
+    assert registry()["GL202"].effects(found(run, "GL202")) == expected
+
+
+@pytest.mark.parametrize(("early", "expected"), [(0.79, "warning"), (0.1, "note")])
+def test_a_net_that_began_flat_and_stays_above_a_constant_was_spoiled_by_it(early, expected):
+    """Weights of deviation 1: it still falls, from far above a constant's loss."""
+    falling = {"loss": np.linspace(20, 2.4, 60)[:, None]}
+    share = np.where(np.arange(60) < 5, early, 0.79)[:, None, None]
+    run = make_run(activation="tanh", saturated_fraction=share, steps=falling)
+    assert severity(run, "GL202") == expected
 
 
 def test_what_is_saturated_before_the_first_update_asks_for_standardized_inputs():

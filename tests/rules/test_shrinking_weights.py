@@ -169,3 +169,21 @@ def test_weights_that_are_held_are_not_said_to_shrink():
     assert "stay near 0" in finding.message
     assert "it leaves no weight above 0.05, and the norms end at 0.125" in finding.message
     assert finding.remedies[0].action == "lower weight decay"
+
+
+@pytest.mark.parametrize(
+    ("decay", "low", "last", "expected"),
+    [
+        (1e-3, 0.9e-3, 1e-2, False),
+        (1.1e-3, 0.9e-3, 1e-2, True),  # no usual decay
+        (1e-3, 1.1e-3, 1e-2, True),  # a tenth of the largest gradient had reached them
+        (1e-3, 0.6e-3, 0.7e-2, True),  # nowhere does the gradient outweigh the decay
+    ],
+)
+def test_a_usual_decay_takes_what_no_gradient_reaches(decay, low, last, expected):
+    """Graph convolutions, twenty deep: what keeps the signal from the layers is the cause."""
+    gradient = np.full((200, 1, 4), 1e-9)
+    gradient[:20] = low, low, low, last
+    config = {"optimizer": "adam", "weight_decay": decay}
+    run = shrinking(0.01, layers=(1, 2, 3), config=config, grad_norm=gradient)
+    assert fires(run, "GL309") == expected

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from gradlab.diagnosis import registry
-from tests.rules.runs import FAILED, LEARNED, SLOW, actions, fires, found, make_run, severity
+from tests.rules.runs import (
+    BASELINE,
+    FAILED,
+    LEARNED,
+    SLOW,
+    actions,
+    fires,
+    found,
+    make_run,
+    severity,
+    wavering,
+)
 
 
 def clipped(left, steps=SLOW, ratio=1e-4):
@@ -234,3 +245,28 @@ def test_the_finding_says_how_many_iterations_the_rate_is_worth():
 
 def test_a_rate_below_zero_starves_nobody():
     assert not fires(scheduled(40, -0.5), "GL312")
+
+
+def stopped(fall, working, scatter=0.01, rest=None):
+    """A loss that falls by `fall` while the rate works, and stands where it was from then on."""
+    rows = np.arange(120)
+    level = BASELINE - fall * np.minimum(rows, working) / working
+    level = level if rest is None else np.where(rows < working / 4, BASELINE, rest)
+    rate = np.where(rows < working, 0.1, 0.0)[:, None]
+    return make_run(
+        120, steps={"loss": wavering(level, 120, scatter=scatter), "learning_rate": rate}
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (stopped(1.5, 40), "warning"),  # learned by .35 of the constant's, and was still learning
+        (stopped(0.0, 40, rest=0.5), "note"),  # there was nothing left
+        (stopped(0.0, 40, rest=1.8), "note"),  # nor here: the rest is noise in the targets
+        (stopped(0.0, 20, rest=1.8), "warning"),  # a sixth of the run tells nothing of that
+    ],
+    ids=["still falling", "at rest", "at rest above noise", "too short"],
+)
+def test_a_rate_that_ends_while_the_loss_still_falls_was_taken_too_early(run, expected):
+    assert severity(run, "GL312") == expected

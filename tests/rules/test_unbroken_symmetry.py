@@ -35,6 +35,19 @@ def test_units_alike_are_an_error_only_where_nothing_is_learned(steps, expected)
     assert severity(alike(1.0, steps=steps), "GL305") == expected
 
 
+@pytest.mark.parametrize(
+    ("moved", "expected"),
+    [([0.1, 0.1, 0.1, 0.1], "warning"), ([0.1, 0.0, 0.0, 0.1], "note")],
+    ids=["two of three hidden layers", "none of which any step moves"],
+)
+def test_a_net_of_which_most_layers_are_worth_one_unit_is_warned_of_though_it_learns(
+    moved, expected
+):
+    similarity = np.array([0.5, 1.0, 1.0, 0.5])
+    run = make_run(steps=LEARNED, unit_similarity=similarity, update_norm=np.array(moved))
+    assert severity(run, "GL305") == expected
+
+
 @pytest.mark.parametrize(("inputs", "expected"), [(3, False), (4, True)])
 def test_units_of_few_inputs_are_alike_by_chance(inputs, expected):
     assert fires(alike(1.0, described={2: {"fan_in": inputs}}), "GL305") == expected
@@ -65,3 +78,12 @@ def test_equal_units_add_up_and_their_steps_are_the_consequence():
     finding, *others = gradlab.diagnose(run, select=["GL304", "GL305"]).findings
     assert (finding.rule, others) == ("GL305", [])
     assert [each.rule for each in finding.consequences] == ["GL304"]
+
+
+def test_units_that_start_alike_are_no_penaltys_doing():
+    """What cannot learn is all a penalty's, and no penalty makes units alike from the start."""
+    shrinks = np.linspace(8, 2, 60)[:, None, None]
+    run = alike(1.0, steps=FAILED, weight_norm=shrinks, grad_weight_cosine=0.99)
+    (finding,) = gradlab.diagnose(run, select=["GL305", "GL309"]).findings
+    assert finding.rule == "GL305"
+    assert [each.rule for each in finding.consequences] == ["GL309"]

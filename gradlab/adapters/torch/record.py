@@ -122,9 +122,8 @@ class Record:
         wiring, options = self._wiring, self._options
         places = [wiring.place_of(row) for row in rows]
         names = [wiring.activations.get(place, "identity") for place in places]
-        layers = [
-            row.describe(name, self._structure) for row, name in zip(rows, names, strict=True)
-        ]
+        both = zip(rows, names, strict=True)
+        layers = [row.describe(name, self._structure) for row, name in both]
         held = self._parameters.trained
         without = [each for each in held if each.grad is None]
         known = describe.config(
@@ -143,16 +142,17 @@ class Record:
         named = list(zip(rows, numbers, strict=True))
         left = [row.name for row, n in named if n >= len(held) and row.learns]
         silent = [row.name for row, n in named if n < len(held) and row.parameter.grad is None]
-        lists = {"not_in_optimizer": left, "without_gradient": silent}
+        uncalled = [row.name for row in rows if not wiring.called(row)]
+        lists = {"not_in_optimizer": left, "without_gradient": silent, "not_called": uncalled}
         lists |= {"not_measured": left_out(self._model)}
         self._facts |= {name: found for name, found in lists.items() if found}
-        bounds = {"per_example_grad_norm": bounded} if bounded else {}
-        facts: dict[str, Any] = {"torch": torch.__version__, "upper_bounds": bounds}
+        bounds: dict[str, Any] = {"per_example_grad_norm": bounded} if bounded else {}
+        facts = {"torch": torch.__version__, "upper_bounds": bounds, **self._facts}
         self._recorder = Recorder(
             layers,
             name=options.name or class_name(self._model),
             config={**known, **self._loss.config(), **describe.told(options)},
-            provenance={**facts, **self._facts},
+            provenance=facts,
             out=options.out,
             weights=options.weights,
             seed=options.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -99,6 +99,18 @@ class Wiring:
         bisect.insort(self._met, (at, len(self._met), number))
         self._order = [each for *_, each in self._met]
         self._rank = {each: place for place, each in enumerate(self._order)}
+
+    def meet_all(self, numbers: Iterable[int], at: int | None) -> None:
+        """Know that data have met several modules at once; nobody, where no point is known."""
+        for number in numbers if at is not None else ():
+            self.meet(number, at)
+
+    def called(self, row: Row) -> bool:
+        """Whether data met the module of a row's matrix in the first iteration; so of all others,
+        of which nobody knows.
+        """
+        place = self.place_of(row) if row.is_matrix else -1
+        return place < 0 or place in self._rank
 
     @property
     def matrices(self) -> dict[int, int]:
