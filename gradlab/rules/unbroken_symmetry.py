@@ -22,8 +22,8 @@ class UnbrokenSymmetry(Rule):
     ------------
     Looks for hidden layers in which two units read their inputs by the same weights (a cosine of
     0.99999) from the first iteration to the last: an error where nothing is learned, a note in a
-    net that learns, or a warning where half of the hidden layers are so and move. Layers of fewer than four inputs are not judged: there, chance makes such
-    pairs.
+    net that learns, or a warning where half of the hidden layers are so and move. Layers of fewer
+    than four inputs are not judged: there, chance makes such pairs.
 
     Why it is bad
     -------------
