@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradlab.rules.remedies import Remedy
+from gradlab.rules.windows import losses
 from gradlab.rules.yardsticks import above_constant, column
 from gradlab.run import Run
 
@@ -110,6 +111,28 @@ def wasted_share(run: Run) -> Array:
     result = np.zeros(run.replicates)
     for seed in range(run.replicates):
         above = above_constant(run, seed)
+        if not len(above) and several_tasks(run):
+            above = _above_deviation(run, seed)
         if len(above):
             result[seed] = 1.0 if above.all() else float(above.argmin()) / len(above)
     return result
+
+
+def _above_deviation(run: Run, seed: int) -> Array:
+    """Return where a loss of several criteria stood above what a constant answer to the largest
+    targets costs at most, one for each iteration; empty where nothing tells.
+
+    Their mean costs the square of their deviation by mse_loss, and no more than the deviation by
+    the others. A task whose weight is below 1 costs less: then it is not seen.
+    """
+    size, mean = column(run, "target_rms"), column(run, "target_mean")
+    if size is None or mean is None or not run.step_recorded("loss").any():
+        return np.zeros(0, bool)
+    variance = (size[:, seed] ** 2 - mean[:, seed] ** 2)[np.isfinite(size[:, seed])]
+    if not len(variance):
+        return np.zeros(0, bool)
+    level = float(np.median(variance))
+    if "mse_loss" not in run.config["criterion"]["tasks"]:
+        level = max(level, 0.0) ** 0.5
+    padded = np.pad(losses(run)[:, seed], 5, mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 11), axis=-1) >= level

@@ -53,6 +53,24 @@ def test_of_several_criteria_the_largest_targets_set_the_loss(last, size, expect
     assert fires(run, "GL404") == expected
 
 
+@pytest.mark.parametrize(
+    ("criterion", "fallen_at", "expected"),
+    [
+        ("l1_loss", 6, "warning"),  # the deviation is 60, and a tenth of the run has gone by
+        ("l1_loss", 5, ""),
+        ("mse_loss", 30, ""),  # its square is 3600
+    ],
+)
+def test_a_sum_of_criteria_that_a_constant_beats_for_long_is_set_by_its_largest_targets(
+    criterion, fallen_at, expected
+):
+    tasks = {"name": "cross_entropy", "tasks": ["cross_entropy", criterion]}
+    loss = np.where(np.arange(60) < fallen_at, 61.0, np.linspace(59, 10, 60))[:, None]
+    steps = {"loss": loss, "target_rms": 100.0, "target_mean": 80.0}
+    run = make_run(steps=steps, config={"criterion": tasks, "baseline_loss": None})
+    assert severity(run, "GL404") == expected
+
+
 @pytest.mark.parametrize(("target", "expected"), [(1.0, False), (1.01, True)])
 def test_targets_of_a_binary_cross_entropy_are_probabilities(target, expected):
     assert fires(scaled(target, criterion="binary_cross_entropy"), "GL404") == expected
