@@ -11,7 +11,7 @@ from gradlab.rules.config_numbers import config_word
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy
 from gradlab.rules.step_size import ADAPTIVE, factor_to_usual
-from gradlab.rules.windows import worst_window
+from gradlab.rules.windows import nanmedian, worst_window
 from gradlab.rules.wording import are_hit, number, seeds
 from gradlab.rules.yardsticks import column, severity, unfinished
 from gradlab.run import Run
@@ -94,7 +94,11 @@ class LostUpdate(Rule):
         if found is None:
             return None
         layer, value = found.worst
-        most = 2 * len(found.layers) >= _trained(run)
+        hit = len(found.layers)
+        if _precision(run) > COARSE:  # who loses most of its steps there has the same cause
+            part = values[found.window.start : found.window.stop][:, found.hits.which]
+            hit = int((nanmedian(part.reshape(-1, part.shape[2])) > self.limit("warn")).sum())
+        most = 2 * hit >= _trained(run)
         precision = config_word(run, "dtype", "their number format")
         ratio = ""
         if "update_ratio" in run:

@@ -51,6 +51,21 @@ def test_it_is_an_error_only_where_most_of_the_parameters_lose_their_updates(lay
 
 
 @pytest.mark.parametrize(
+    ("dtype", "others", "expected"),
+    [
+        ("bfloat16", 0.51, "error"),
+        ("bfloat16", 0.49, "warning"),
+        ("float32", 0.51, "warning"),  # there the steps are too small: GL302's matter
+    ],
+)
+def test_in_a_coarse_format_all_that_lose_most_of_their_steps_count(dtype, others, expected):
+    """Pure bfloat16 at a rate for fine-tuning: norms lose all of a step, matrices four fifths."""
+    lost = np.array([0.95, others, 0.0, 0.0])
+    run = make_run(steps=FAILED, lost_fraction=lost, config={"dtype": dtype})
+    assert severity(run, "GL301") == expected
+
+
+@pytest.mark.parametrize(
     ("trained", "expected"), [(1, "error"), (2, "error"), (3, "warning"), (4, "warning")]
 )
 def test_most_of_the_parameters_are_most_of_those_that_train(trained, expected):
