@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradlab.rules.base import WARNING, Finding, Rule
+from gradlab.rules.base import NOTE, WARNING, Finding, Rule
 from gradlab.rules.config_numbers import config_word
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import Remedy, raise_learning_rate, remedy
 from gradlab.rules.step_size import ADAPTIVE, factor_to_usual
 from gradlab.rules.windows import nanmedian, worst_window
 from gradlab.rules.wording import are_hit, number, seeds
-from gradlab.rules.yardsticks import column, severity, unfinished
+from gradlab.rules.yardsticks import column, learned, severity, unfinished
 from gradlab.run import Run
 
 IDLE = 1e-4  # of the largest gradient of a parameter
@@ -29,8 +29,8 @@ class LostUpdate(Rule):
     What it does
     ------------
     Takes the share of weights that have a gradient and yet are the same number after the update: w
-    + dw was rounded back to w. A median over 50 iterations above a half is a warning, and an error
-    where it hits most of the parameters of a net that learns nothing. Judged only while something
+    + dw was rounded back to w. A median over 50 iterations above a half is a warning, an error where
+    it hits most of the parameters of a net that learns nothing, a note in one that learned. Judged only while something
     is left to learn and the learning rate is not at the end of its schedule: where the loss has
     come within 2 % of its spread of its lowest, steps are too small for any format. Parameters that
     get next to no gradient beside the others are not judged.
@@ -99,6 +99,7 @@ class LostUpdate(Rule):
             part = values[found.window.start : found.window.stop][:, found.hits.which]
             hit = int((nanmedian(part.reshape(-1, part.shape[2])) > self.limit("warn")).sum())
         most = 2 * hit >= _trained(run)
+        harmless = NOTE if learned(run)[found.hits.which].all() else WARNING
         precision = config_word(run, "dtype", "their number format")
         ratio = ""
         if "update_ratio" in run:
@@ -109,7 +110,7 @@ class LostUpdate(Rule):
         return self.finding(
             found.hits,
             found.since,
-            severity=severity(run, found.hits.which) if most else WARNING,
+            severity=severity(run, found.hits.which, harmless=harmless) if most else harmless,
             layers=found.layers,
             value=value,
             limit=found.limit,

@@ -33,7 +33,7 @@ def test_the_limit_of_the_share(share, expected):
 
 
 @pytest.mark.parametrize(
-    ("steps", "expected"), [(LEARNED, "warning"), (SLOW, "warning"), (FAILED, "error")]
+    ("steps", "expected"), [(LEARNED, "note"), (SLOW, "warning"), (FAILED, "error")]
 )
 def test_it_is_an_error_only_where_nothing_is_learned(steps, expected):
     assert severity(lost_everywhere(0.95, steps), "GL301") == expected
