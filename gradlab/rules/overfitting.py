@@ -64,7 +64,8 @@ class Overfitting(Rule):
         "averages": Limit(
             0.5,
             "of the gap, found on the training batches themselves in evaluation mode",
-            "Then running averages make the gap, and the net does not overfit: GL405's matter.",
+            "Then running averages make the gap, and the net does not overfit: GL405's matter. So "
+            "does a gap of theirs that would be a rise by itself.",
         ),
         "gain": Limit(
             0.1,
@@ -103,7 +104,8 @@ class Overfitting(Rule):
             train = float(np.median(loss[max(0, stop - WINDOW) : stop, k]))
             unit = self._unit(values, lowest, float(np.nan_to_num(scale[k])))
             far = min(end - lowest, end - train) > self.limit("rise") * unit > 0
-            averages = _evaluation_gap(run, k, int(stop)) > self.limit("averages") * (end - train)
+            own = min(self.limit("averages") * (end - train), self.limit("rise") * unit)
+            averages = _evaluation_gap(run, k, int(stop)) > own
             failed = states[k].failed and not fell(run, k, int(stop))
             mask[k] = far and not failed and not averages
             rows[k] = lowest, int(known[best]), end, train

@@ -115,10 +115,10 @@ class StaleGradient(Rule):
         if found is None:
             return None
         layer, value = found.worst
-        # Nobody forgets some layers alone: where few are hit, p is more likely incomplete (a weight
-        # that is read elsewhere too).
-        known = np.isfinite(ratio).any(axis=(0, 1))
-        if 2 * len(found.layers) < known.sum():
+        # Nobody forgets some layers alone: where few are hit, or one of several, p is more likely
+        # incomplete (a weight that is read elsewhere too, an answer that is multiplied).
+        known = np.isfinite(ratio).any(axis=(0, 1)).sum()
+        if len(found.layers) < max(known / 2, min(known, 2)):
             return None
         return self.finding(
             found.hits,

@@ -56,6 +56,15 @@ def test_nobody_forgets_some_layers_alone(layers, expected):
     assert layers_of(stale(5.0, layers), "GL104") == expected
 
 
+@pytest.mark.parametrize(("known", "expected"), [((1,), (1,)), ((1, 2), ())])
+def test_one_layer_of_two_is_no_forgotten_gradient(known, expected):
+    """Its answer may be multiplied by five, and with it what its examples make."""
+    run = stale(5.0, (1,))
+    least = np.where(np.isin(np.arange(1, 5), known), 1.0, np.nan)
+    measured = dict(grad_norm=run["grad_norm"], per_example_grad_norm=least + 0 * run["grad_norm"])
+    assert layers_of(make_run(60, steps=SLOW, **measured), "GL104") == expected
+
+
 @pytest.mark.parametrize(("iterations", "expected"), [(2, False), (3, True)])
 def test_two_records_decide_nothing(iterations, expected):
     run = stale(5.0, iterations=iterations, steps={"loss": 2.3})

@@ -28,10 +28,12 @@ UNKNOWN = "unknown"
 AS_GOOD_AS_CONSTANT = 0.95
 CLEARLY_BELOW = 0.975  # where chance is excluded. Measured: nets that learn nothing .982 and more
 MOSTLY_LEARNED = 0.5
+MUCH_BELOW = 0.9  # at the same pace, where chance is not excluded
 FAR = 2 - AS_GOOD_AS_CONSTANT  # of the constant's loss: clearly above it
-# Times the constant's loss, and how often its own length a short run of a large model would need
-# to come down to it at the pace of its second half.
-NEAR, PATIENCE = 1.25, 2
+# Times the constant's loss at most, where a run began: a usual start, as that of classes that are
+# all as likely; and how often its own length it would need to come down to the constant's at the
+# pace of its second half.
+USUAL_START, PATIENCE = 2.0, 4
 OF_FIVE = 1.8  # medians of |x - y|: three standard errors of the median of five draws
 
 
@@ -103,14 +105,16 @@ def _state(found: Trend, start: Array, constant: float) -> str:
         # A short run of a large model is still on its way: it is slow, not unable.
         comes = found.falls_still and found.ahead < constant
         below_start = float(start.min()) - found.last > chance
+        usual = float(np.median(start)) < USUAL_START * constant and below_start
         soon = found.last - constant < 2 * PATIENCE * found.late
-        near = share < NEAR and soon and found.progress >= CLEAR_FALL and below_start
-        return SLOW if comes or (near and found.may_fall_still) else NOT_LEARNED
+        on_its_way = usual and soon and found.progress >= CLEAR_FALL
+        return SLOW if comes or (on_its_way and found.may_fall_still) else NOT_LEARNED
     # Near the constant's loss it has only learned to answer the same to everything; unless it is
     # below, beyond chance, by something worth the name (targets may be mostly noise), or will soon
     # be.
     below = constant - found.last > chance
-    comes = found.falls_still and below and found.ahead < CLEARLY_BELOW * constant
+    ahead = CLEARLY_BELOW if below else MUCH_BELOW if found.last < constant else 0
+    comes = found.falls_still and found.ahead < ahead * constant
     return SLOW if comes or (below and fell and share < CLEARLY_BELOW) else NOT_LEARNED
 
 
