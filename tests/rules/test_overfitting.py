@@ -121,3 +121,14 @@ def test_a_held_out_loss_that_stays_at_a_constants_is_of_a_net_that_learned_by_h
     first, last, train, expected
 ):
     assert fires(by_heart(first, last, train), "GL403") == expected
+
+
+@pytest.mark.parametrize(("evaluated", "expected"), [(0.29, True), (0.31, False)])
+def test_a_gap_of_the_training_batches_that_is_a_rise_by_itself_is_no_overfitting(
+    evaluated, expected
+):
+    """A fifth of 1.0, above the training batches' own 0.1: held-out losses tell nothing then."""
+    run = held_out(3.0, 0.1)
+    steps = {name: run.step(name) for name in ("validation_loss", "loss")}
+    steps |= {"evaluation_loss": evaluated, "evaluation_train_loss": 0.1}
+    assert fires(make_run(101, steps=steps, config={"baseline_loss": None}), "GL403") == expected

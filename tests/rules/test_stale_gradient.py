@@ -60,7 +60,7 @@ def test_nobody_forgets_some_layers_alone(layers, expected):
 def test_one_layer_of_two_is_no_forgotten_gradient(known, expected):
     """Its answer may be multiplied by five, and with it what its examples make."""
     run = stale(5.0, (1,))
-    least = np.where(np.isin(np.arange(1, 5), known), 1.0, np.nan)
+    least = np.where(np.isin(np.arange(1, 5), known), 1.0, 0.0)
     measured = dict(grad_norm=run["grad_norm"], per_example_grad_norm=least + 0 * run["grad_norm"])
     assert layers_of(make_run(60, steps=SLOW, **measured), "GL104") == expected
 

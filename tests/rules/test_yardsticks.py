@@ -70,7 +70,7 @@ def test_a_loss_that_never_moved_did_not_learn_what_it_began_with(share, expecte
     ("first", "last", "expected"),
     [
         (2.0, 1.1, "slow"),  # on its way down, and not yet below
-        (1.3, 1.03, "not learned"),  # it only learns to answer the same to everything
+        (1.3, 1.03, "slow"),  # not yet below, and at this pace far below in as long again
         (1.6, 0.9, "slow"),  # its last 50 are at 0.954: below already, and it goes on
         (0.995, 0.98, "slow"),  # little can be learned where targets are mostly noise
         (0.995, 0.986, "not learned"),  # below, and as good as still
@@ -95,6 +95,15 @@ def test_a_loss_far_above_the_constant_predictors_goes_on_by_the_same_factor():
     """
     loss = 1e10 * 0.5 ** (np.arange(60) / 15)
     assert state(make_run(steps={"loss": np.tile(loss[:, None], (1, 2))})) == "not learned"
+
+
+@pytest.mark.parametrize("pace", [2.0, 3.0, 5.0])
+def test_a_loss_that_levels_out_at_the_constants_has_learned_the_constant(pace):
+    loss = 1 + 0.5 * np.exp(-pace * np.linspace(0, 2, 400))
+    wavers = wavering(np.zeros(400), 400, 1, 0.01)
+    assert state(make_run(400, 1, steps={"loss": (loss[:, None] + wavers) * BASELINE})) == (
+        "not learned"
+    )
 
 
 @pytest.mark.parametrize(

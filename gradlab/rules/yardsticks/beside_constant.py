@@ -28,6 +28,7 @@ UNKNOWN = "unknown"
 AS_GOOD_AS_CONSTANT = 0.95
 CLEARLY_BELOW = 0.975  # where chance is excluded. Measured: nets that learn nothing .982 and more
 MOSTLY_LEARNED = 0.5
+STEEP = 0.3  # of the second half's fall in the last quarter
 MUCH_BELOW = 0.9  # at the same pace, where chance is not excluded
 FAR = 2 - AS_GOOD_AS_CONSTANT  # of the constant's loss: clearly above it
 # Times the constant's loss at most, where a run began: a usual start, as that of classes that are
@@ -113,7 +114,10 @@ def _state(found: Trend, start: Array, constant: float) -> str:
     # below, beyond chance, by something worth the name (targets may be mostly noise), or will soon
     # be.
     below = constant - found.last > chance
-    ahead = CLEARLY_BELOW if below else MUCH_BELOW if found.last < constant else 0
+    # What comes down to the constant's loss as exp(-t) does leaves less to its last quarter.
+    passes = found.last < constant or found.latest > STEEP * found.late
+    perhaps = passes and found.progress >= CLEAR_FALL
+    ahead = CLEARLY_BELOW if below else MUCH_BELOW if perhaps else 0
     comes = found.falls_still and found.ahead < ahead * constant
     return SLOW if comes or (below and fell and share < CLEARLY_BELOW) else NOT_LEARNED
 
