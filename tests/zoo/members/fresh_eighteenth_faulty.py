@@ -14,7 +14,7 @@ diabetes-32-as-loaded                 -1.000  .473     0.1
 layers-64-digits-in-a-list            .161    .924     0.2
 bigbird-48-topics-steps-of-one-epoch  .183    .773     2.6
 tutorial-48-clipped-before-backward   .041    .855     2.1
-ship-32-ages-missing                  .500    .872     0.3
+ship-32-ages-missing                  .500    .874     0.3
 states-32-topics-viewed               .177    .970     3.4
 scratch-64-averages-not-kept          .220    .998     0.5
 hand-100-wines-rand                   .310    .948     0.1
