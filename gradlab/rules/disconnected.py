@@ -10,7 +10,8 @@ import numpy as np
 
 from gradlab.rules.base import ERROR, NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
-from gradlab.rules.out_of_use import in_use, listed
+from gradlab.rules.no_parameters import Unheld, no_parameters
+from gradlab.rules.out_of_use import in_use, let_units_speak, listed
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.unseen_cuts import UnseenCut, dispensable, named, unseen_cut
 from gradlab.rules.windows import elapsed
@@ -46,7 +47,8 @@ class Disconnected(Rule):
     number at a time (its bias gets a gradient, its scale none), weights whose gradient is 0 beside
     a signal that is not, a signal that ends between two layers, as at a round() or sign(), and
     weights that are frozen on the way. Where next to nothing was learned, weight matrices that are
-    all frozen, and parameters whose optimizer never makes a step.
+    all frozen, and parameters whose optimizer never makes a step. And weights that are none of the
+    model's parameters, as layers in a plain list: a note where the net learns all the same.
 
     Why it is bad
     -------------
@@ -57,13 +59,13 @@ class Disconnected(Rule):
     Example
     -------
     `loss = criterion(model(x).detach(), y)`; `optimizer = SGD(model.parameters())` before `model.fc
-    = nn.Linear(...)`.
+    = nn.Linear(...)`; `self.layers = [nn.Linear(...), ...]`.
 
     What to try
     -----------
     Look for detach(), no_grad(), .item(), or a module that is not called; make the optimizer when
-    the model is complete; `use_reentrant=False` in checkpointing. Look at the condition of a loop
-    that freezes; give a norm more than one number.
+    the model is complete; nn.ModuleList instead of a list; `use_reentrant=False` in checkpointing.
+    Look at the condition of a loop that freezes; give a norm more than one number.
 
     References
     ----------
@@ -115,10 +117,29 @@ class Disconnected(Rule):
         for mask, finding in ((cut, self._cut), (outside, self._left_out)):
             if mask.any() and not dispensable(run, mask):
                 return finding(run, mask)
+        unheld = no_parameters(run)
+        if unheld is not None and unheld.severity != NOTE:
+            return self._unheld(run, unheld)
         found = self._told(run, unseen_cut(run))
         if found is None and (cut | outside).any():
             found = (self._cut if cut.any() else self._left_out)(run, cut if cut.any() else outside)
-        return found
+        return self._unheld(run, unheld) if found is None and unheld is not None else found
+
+    def _unheld(self, run: Run, unheld: Unheld) -> Finding:
+        """Word what is no parameter at all, and so stands in no row."""
+        return self.finding(
+            Hits.of_seeds([True] * run.replicates),
+            Window(0, run.iterations),
+            layers=(),
+            value=unheld.share,
+            limit=float(self.limit("few")),
+            severity=unheld.severity,
+            message=unheld.message,
+            remedies=(unheld.remedy,),
+            columns=("grad_norm", "update_norm"),
+            confidence="high",
+            evidence=unheld.evidence,
+        )
 
     def _told(self, run: Run, cut: UnseenCut | None) -> Finding | None:
         """Word what gradients that are there, or weights that stand still, tell of a cut."""
@@ -138,7 +159,7 @@ class Disconnected(Rule):
             "see that the module is called, and that no detach(), no_grad() or .item() stands "
             "behind its answer"
         )
-        silent = _silent(run, mask)
+        silent = let_units_speak(run, mask)
         return self._finding(
             run,
             mask,
@@ -228,24 +249,6 @@ class Disconnected(Rule):
 def _in_time(run: Run) -> str:
     iterations = elapsed(run, run.iterations)
     return "reached" if iterations == 1 else f"in {iterations} iterations ever reached"
-
-
-def _silent(run: Run, mask: Array) -> tuple[Remedy, ...]:
-    """Return what to do where units that are silent on every example cut the layers off."""
-    if "dead_fraction" not in run:
-        return ()
-    share = np.where(run.recorded("dead_fraction"), run["dead_fraction"], np.nan)[:, :, mask]
-    if not np.isfinite(share).any():
-        return ()
-    dead = np.nanmin(share, axis=(0, 1), initial=1.0, where=np.isfinite(share))
-    dead[~np.isfinite(share).any(axis=(0, 1))] = 0.0
-    if not (dead == 1).any():
-        return ()
-    names = [name for name, gone in zip(_names(run, mask), dead, strict=True) if gone == 1]
-    beside = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    evidence = f"all units of {names[0]}{beside} are silent on every example, from the start on"
-    words = f"let the biases of {names[0]}{beside} start at 0, or use a leaky relu"
-    return (Remedy("zero biases", words, {"layers": names}, evidence),)
 
 
 def _in_no_optimizer(run: Run) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradlab.rules.remedies import Remedy
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -25,3 +26,23 @@ def listed(run: Run, fact: str) -> Array:
     names = run.provenance.get(fact)
     names = names if isinstance(names, list) else ()
     return np.array([name in names for name in run.layer("name")], bool)
+
+
+def let_units_speak(run: Run, mask: Array) -> tuple[Remedy, ...]:
+    """Return what to do where units that are silent on every example cut the layers off."""
+    if "dead_fraction" not in run:
+        return ()
+    share = np.where(run.recorded("dead_fraction"), run["dead_fraction"], np.nan)[:, :, mask]
+    if not np.isfinite(share).any():
+        return ()
+    dead = np.nanmin(share, axis=(0, 1), initial=1.0, where=np.isfinite(share))
+    dead[~np.isfinite(share).any(axis=(0, 1))] = 0.0
+    if not (dead == 1).any():
+        return ()
+    names = [
+        str(name) for name, gone in zip(run.layer("name")[mask], dead, strict=True) if gone == 1
+    ]
+    beside = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    evidence = f"all units of {names[0]}{beside} are silent on every example, from the start on"
+    words = f"let the biases of {names[0]}{beside} start at 0, or use a leaky relu"
+    return (Remedy("zero biases", words, {"layers": names}, evidence),)

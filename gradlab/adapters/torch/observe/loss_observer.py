@@ -95,7 +95,11 @@ class LossObserver:
 
     def facts(self) -> dict[str, Any]:
         """Return why something of the loss is not seen, for the record's provenance."""
-        found = {"loss_not_seen": self._side.trouble, "not_evaluated": self._side.not_evaluated}
+        found = {
+            "loss_not_seen": self._side.trouble,
+            "not_evaluated": self._side.not_evaluated,
+            "unheld": self._side.unheld(),
+        }
         return {name: reason for name, reason in found.items() if reason is not None}
 
 

@@ -25,6 +25,7 @@ from gradlab.adapters.torch.observe.evaluation import Evaluation, autocast_on, t
 from gradlab.adapters.torch.observe.hooks import Guard, untouchable
 from gradlab.adapters.torch.observe.output_stage import OutputStage, Stage
 from gradlab.adapters.torch.observe.spacing import is_due
+from gradlab.adapters.torch.observe.unheld import Unheld
 
 CALLS_SEEN = 256  # of criteria in an iteration; more are no training step
 # Iterations between two comparisons of answers with their targets: a share of those so far, and at
@@ -67,7 +68,8 @@ class LossSide:
         self._guard = Guard(self._failed)
         self._stage = OutputStage(self._parameters, self._guard)
         self._handles: list[Any] = []
-        self._attached = False
+        self._attached, self._iteration = False, 0
+        self._unheld = Unheld(model)
         self._compared, self._compares = 0, True  # when answers were last compared, and whether now
         self._begin()
         self.trouble: str | None = None
@@ -77,6 +79,7 @@ class LossSide:
         if self.trouble is not None:
             return
         self._begin()
+        self._iteration = iteration
         self._compares = is_due(iteration, self._compared, share=SHARE, most=APART)
         self._compared = iteration if self._compares else self._compared
         for part in (self._criterion, self._stage, self._evaluation):
@@ -132,6 +135,12 @@ class LossSide:
         """Why the model is not run in evaluation mode, if that is so."""
         return self._evaluation.reason
 
+    def unheld(self) -> dict[str, Any] | None:
+        """Return what is known of weights that are no parameters of the model."""
+        found: list[dict[str, Any] | None] = []
+        self._guard(lambda: found.append(self._unheld.facts()))()
+        return found[0] if found else None
+
     # -- what is reported ------------------------------------------------------------------------
 
     def criterion(self, name: str, arguments: dict[str, Any], result: Tensor) -> None:
@@ -176,6 +185,8 @@ class LossSide:
     ) -> None:
         if self._counts(module):
             self._evaluation.before_forward(arguments, keywords)
+            if not self._unheld.done:
+                self._unheld.before(tensors_in((arguments, keywords)))
 
     def _returned(self, module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
         if not self._counts(module):
@@ -186,6 +197,8 @@ class LossSide:
                     tensor, "returned" if tensor.numel() > 1 or tensor.ndim > 1 else "loss"
                 )
         self._evaluation.after_forward(output)
+        if not self._sharded and not self._unheld.done:
+            self._unheld.returned(self._iteration, tensors_in(output))
 
     def _counts(self, module: nn.Module) -> bool:
         """Whether a pass is one of the training: no replica, no checkpoint that computes again."""
