@@ -44,11 +44,11 @@ SHARED = (
 )
 RULE = (
     "activations errors measures rules.alike_inputs rules.by_heart rules.carried_away rules.cause "
-    "rules.cut_short rules.heavy_dropout rules.held_out rules.largest_feature "
-    "rules.mistaken_answers rules.mixed_examples rules.no_parameters rules.one_class rules.origin "
-    "rules.out_of_use rules.outgrown rules.output_range rules.pulls rules.runaway "
-    "rules.score_falls rules.target_range rules.thrown_out rules.undone rules.uneven_rates "
-    "rules.unseen_cuts rules.warm_up run statistics theory " + SHARED
+    "rules.cut_short rules.heavy_dropout rules.held_out rules.large_answers "
+    "rules.largest_feature rules.mistaken_answers rules.mixed_examples rules.no_parameters "
+    "rules.one_class rules.origin rules.out_of_use rules.outgrown rules.output_range rules.pulls "
+    "rules.runaway rules.score_falls rules.target_range rules.thrown_out rules.undone "
+    "rules.uneven_rates rules.unseen_cuts rules.warm_up run statistics theory " + SHARED
 )
 
 # The longest key that a module's name starts with is its room.

@@ -9,13 +9,16 @@ import numpy as np
 from gradlab.rules import cause
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.by_role import norms_for_a_bare_stream
+from gradlab.rules.large_answers import USUAL, large_answers
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import fitting_scheme, initialize, lower_learning_rate, normalize
-from gradlab.rules.windows import finite_prefix, nanmedian, windows
+from gradlab.rules.windows import finite_prefix, losses, nanmedian, windows
 from gradlab.rules.wording import during, number, seeds
 from gradlab.rules.yardsticks import (
     LOOKUP,
     column,
+    constant_loss,
+    failed,
     severity,
     stream_growth,
     worse_than_constant,
@@ -34,12 +37,14 @@ class ExplodingActivations(Rule):
     Compares the root mean square of the activations in the last hidden layer with the first one's,
     at iteration 0 and as a median over 50 iterations: growth by more than 100 is an explosion of
     the forward signal. So is growth by as much from the inputs to the output at iteration 0, half
-    of it (in logarithms) in the hidden layers, in a seed whose loss stays far above the best
-    constant prediction's. Layers beyond that limit are named; the cause is that of the whole chain,
-    since the growth begins at its first layer. In a net with residual blocks the stream counts.
-    Growth of less than 10 at iteration 0 came with the steps: steps that are too large are then its
-    cause and not its consequence. An error where nothing is learned; a warning where the loss is
-    still far above a constant's at the end; else a note.
+    of it (in logarithms) in the hidden layers, in a seed that learns nothing or whose loss stays
+    far above the best constant prediction's. Of a net of bare parameters no activations are seen:
+    what its criterion comes to at iteration 0 tells how large its answers are at least, and half of
+    that has to be in the lengths of its weights. Layers beyond that limit are named; the cause is
+    that of the whole chain, since the growth begins at its first layer. In a net with residual
+    blocks the stream counts. Growth of less than 10 at iteration 0 came with the steps: steps that
+    are too large are then its cause and not its consequence. An error where nothing is learned; a
+    warning where the loss is still far above a constant's at the end; else a note.
 
     Why it is bad
     -------------
@@ -82,15 +87,16 @@ class ExplodingActivations(Rule):
         return tuple(code for code in self.explains if not (later and code in OF_STEPS))
 
     def missing(self, run: Run) -> str | None:
-        """Two hidden layers at least are needed to compare."""
-        return (
-            "needs at least two hidden layers to compare"
-            if run.shape[2] < 3
-            else super().missing(run)
-        )
+        """Two hidden layers at least are needed to compare; or a criterion that tells."""
+        if run.shape[2] < 3:
+            return "needs at least two hidden layers to compare"
+        lacks = super().missing(run)
+        return lacks if lacks is None or large_answers(run) is None else None
 
     def judge(self, run: Run) -> Finding | None:
         """Judge iteration 0, then each window of finite iterations."""
+        if _by_hand(run):
+            return self._by_answers(run)
         rms = run["activation_rms"]
         first = _first(run)
         prefix = finite_prefix(run)
@@ -113,8 +119,24 @@ class ExplodingActivations(Rule):
                 return self._finding(run, hits, growth, window, first + 1, stream)
         return self._from_the_input(run)
 
+    def _by_answers(self, run: Run) -> Finding | None:
+        """Judge nets of bare parameters by their answers, and by the weights that made them."""
+        answers = large_answers(run)
+        if answers is None:
+            return None
+        limit = self.limit("growth")
+        with np.errstate(all="ignore"):
+            made = np.maximum(answers.gains, 1.0).prod(axis=1)
+        grown = (answers.growth > limit) & (made > limit**0.5) & (finite_prefix(run) > 0)
+        grown &= worse_than_constant(run) | failed(run)
+        hits = Hits((answers.gains > USUAL) & grown[:, None])
+        if not hits.which:
+            return None
+        growth = np.repeat(answers.growth[:, None], run.shape[2], axis=1)
+        return self._finding(run, hits, growth, Window(0, 1), 0, None)
+
     def _from_the_input(self, run: Run) -> Finding | None:
-        """Judge the way from the inputs on, of seeds that end far above the constant's loss.
+        """Judge the way from the inputs on, of seeds that learn nothing or end far above it.
 
         The first layer may multiply the signal, too, and a net of three layers has two hidden ones.
         """
@@ -126,7 +148,10 @@ class ExplodingActivations(Rule):
         growth = np.nan_to_num(growth, nan=0.0, posinf=0.0)
         limit = self.limit("growth")
         grown = (growth[:, -1] > limit) & (growth[:, -2] > limit**0.5)  # half of it, in logarithms
-        grown &= worse_than_constant(run) & (finite_prefix(run) > 0)
+        # It did harm where the loss began with it, even if that came down to a constant's since.
+        constant = np.array([constant_loss(run, seed) for seed in range(run.replicates)])
+        began = losses(run)[0] > limit**0.5 * constant
+        grown &= (worse_than_constant(run) | (failed(run) & began)) & (finite_prefix(run) > 0)
         mask = (growth > limit**0.5) & grown[:, None]
         mask[:, -1] = False
         hits = Hits(mask)
@@ -196,3 +221,10 @@ def _first(run: Run) -> int:
     signals = np.array([kind != LOOKUP for kind in run.layer("kind")])
     seen = run.recorded("activation_rms").any(axis=(0, 1)) & signals
     return int(seen.argmax())
+
+
+def _by_hand(run: Run) -> bool:
+    """Whether most matrices are bare parameters, whose activations no module shows."""
+    if "activation_rms" not in run:
+        return True
+    return bool(run.recorded("activation_rms").any(axis=(0, 1)).mean() < 0.5)

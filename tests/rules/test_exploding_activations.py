@@ -82,6 +82,7 @@ def test_one_hidden_layer_has_nothing_to_compare():
 
 
 FAR_ABOVE = {"loss": BASELINE * np.repeat([100.0, 60.0, 2.0], [30, 15, 15])[:, None]}
+BEGAN_ABOVE = {"loss": np.vstack([np.full((1, 2), 11 * BASELINE), FAILED["loss"][1:]])}
 
 
 def test_growth_is_worth_a_warning_where_the_loss_stays_far_above_a_constants():
@@ -94,7 +95,8 @@ def test_growth_is_worth_a_warning_where_the_loss_stays_far_above_a_constants():
         ([3.0, 5.0, 10.1, 101.0], FAR_ABOVE, True),
         ([3.0, 5.0, 9.9, 101.0], FAR_ABOVE, False),  # by the last layer: the loss's matter
         ([3.0, 5.0, 10.1, 99.0], FAR_ABOVE, False),
-        ([3.0, 5.0, 10.1, 101.0], FAILED, False),  # the loss came down to a constant's
+        ([3.0, 5.0, 10.1, 101.0], FAILED, False),  # the loss never was above a constant's
+        ([3.0, 5.0, 10.1, 101.0], BEGAN_ABOVE, True),  # it came down to it, and no further
     ],
 )
 def test_the_first_layer_may_make_the_signal_grow_too(rms, steps, expected):
