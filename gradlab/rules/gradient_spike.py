@@ -10,9 +10,9 @@ import numpy as np
 from gradlab.rules.base import NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.remedies import clip, inspect_batch, use_loss
-from gradlab.rules.windows import finite_prefix, losses
+from gradlab.rules.windows import WINDOW, finite_prefix, losses
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import learns, severity
+from gradlab.rules.yardsticks import learns, loss_scale, severity
 from gradlab.run import Run
 
 Array = np.ndarray
@@ -28,7 +28,9 @@ class GradientSpike(Rule):
     than 10 times above that mean, and above the first 20 iterations, when all was new. An error in
     a net that does not learn. In one that learns it is a note, or a warning where it did damage:
     where the median loss of the 10 iterations after it stands above that of the 10 before by more
-    than five times their scatter, and by more than it rose between any two such stretches before.
+    than five times their scatter, by more than it rose between any two such stretches before, and
+    by a tenth of what the losses of the run span; and where the end of the run has not made up for
+    that.
 
     Why it is bad
     -------------
@@ -76,6 +78,11 @@ class GradientSpike(Rule):
             "times the scatter of the losses before the spike, in their median",
             "Far above the scatter of batch losses: the spike did damage.",
         ),
+        "lost": Limit(
+            0.1,
+            "of the span of the run's losses, in the same rise",
+            "A net that has next to no loss left rises by many times its scatter with one example.",
+        ),
     }
     explains = ("GL001", "GL102", "GL201", "GL303", "GL304", "GL401", "GL402")
     exact = True
@@ -87,10 +94,11 @@ class GradientSpike(Rule):
         hits = Hits.of_seeds(len(found) for found in spikes)
         if not hits.which:
             return None
+        least = self.limit("lost") * np.nan_to_num(loss_scale(run))
         harmed = [
             k
             for k in hits.which
-            if any(self._damaged(loss[: prefix[k], k], int(t)) for t in spikes[k])
+            if any(self._damaged(loss[: prefix[k], k], int(t), least[k]) for t in spikes[k])
         ]
         where = np.concatenate([spikes[k] for k in hits.which])
         k = max(hits.which, key=lambda k: float(norm[spikes[k], k].max()))
@@ -145,14 +153,16 @@ class GradientSpike(Rule):
         # What never comes back is no spike but a new level.
         return np.array(found if found and len(found) < len(norm) / 4 else [], int)
 
-    def _damaged(self, loss: Array, t: int) -> bool:
+    def _damaged(self, loss: Array, t: int, least: float) -> bool:
         span = int(self.limit("after"))
         after, before = loss[t + 1 : t + 1 + span], loss[max(0, t - span) : t]
         if len(after) < span or len(before) < 2:
             return False
         scatter = float(np.median(np.abs(np.diff(before))))
         rise = float(np.median(after)) - float(np.median(before))
-        return rise > self.limit("damage") * scatter > 0 and rise > _usual_rise(loss[:t], span)
+        clear = rise > self.limit("damage") * scatter > 0 and rise > least
+        healed = np.median(loss[-WINDOW:]) - np.median(before) < least
+        return clear and not healed and rise > _usual_rise(loss[:t], span)
 
 
 def _usual_rise(loss: Array, span: int) -> float:

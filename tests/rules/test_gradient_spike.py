@@ -57,10 +57,10 @@ def test_healthy_noise_does_not_ring_in_two_thousand_iterations(seed):
     assert not fires(make_run(1000, steps={"grad_norm": noisy(1000, seed, 0.4)}), "GL103")
 
 
-def raised(loss, rise):
-    """Losses that stand higher for 15 iterations after the spike at iteration 120."""
+def raised(loss, rise, until=200):
+    """Losses that stand higher from the spike at iteration 120 on, to the end or less."""
     after = loss.copy()
-    after[121:136] += rise
+    after[121:until] += rise
     return after
 
 
@@ -77,6 +77,11 @@ def raised(loss, rise):
 )
 def test_a_spike_without_damage_is_a_note_in_a_net_that_learns(loss, rise, expected):
     assert severity(spiked(50.0, raised(loss, rise)), "GL103") == expected
+
+
+@pytest.mark.parametrize(("until", "expected"), [(140, "note"), (200, "warning")])
+def test_damage_that_is_made_up_for_by_the_end_is_a_note(until, expected):
+    assert severity(spiked(50.0, raised(LEARNED, 0.6, until)), "GL103") == expected
 
 
 def test_a_constant_added_to_the_loss_hides_no_damage():
