@@ -34,14 +34,14 @@ class Disconnected(Rule):
     What it does
     ------------
     Names the parameters that ask for gradients and never get one, and those that no optimizer
-    holds, be it from the start or once they are unfrozen. An error where nothing else moved either,
-    or where the net does not learn and most of its weights are cut off; a note in a net that
-    learns, where a head or an expert may be out of use on purpose, and where nothing but scales,
-    biases or a library's pooler is cut off. A quarter of the weights is a warning even there, if
-    data go through them and an optimizer holds them, which says that they ought to learn: what is
-    called and cut off is a detach() or an argmax. Not where other code moves them, as the second
-    net that follows a first one. Where the targets move and no score is logged, a quarter is a
-    warning: of two nets, one may learn alone.
+    holds, be it from the start or once they are unfrozen or made anew. An error where nothing else
+    moved either, or where the net does not learn and most of its weights are cut off; a note in a
+    net that learns, where a head or an expert may be out of use on purpose, and where nothing but
+    scales, biases or a library's pooler is cut off. A quarter of the weights is a warning even
+    there, if data go through them and an optimizer holds them, which says that they ought to learn:
+    what is called and cut off is a detach() or an argmax. Not where other code moves them, as the
+    second net that follows a first one. Where the targets move and no score is logged, a quarter is
+    a warning: of two nets, one may learn alone.
 
     In a net that does not learn it names a norm that lets nothing through, since it normalizes one
     number at a time (its bias gets a gradient, its scale none), weights whose gradient is 0 beside
@@ -181,6 +181,8 @@ class Disconnected(Rule):
     def _left_out(self, run: Run, mask: Array) -> Finding:
         thawed = listed(run, "thawed")[mask].all()
         since = " since they were unfrozen in the training, and do not move." if thawed else ""
+        if listed(run, "replaced")[mask].all():
+            since = " since they were made anew in the training: it moves the old ones."
         words = (
             f"No optimizer holds {self._subject(run, mask)}, though they ask for gradients"
             f"{since or ': they do not move.'}"
@@ -252,7 +254,8 @@ def _in_time(run: Run) -> str:
 
 
 def _in_no_optimizer(run: Run) -> Array:
-    return listed(run, "not_in_optimizer") | listed(run, "thawed")
+    facts = "not_in_optimizer", "thawed", "replaced"
+    return np.any([listed(run, fact) for fact in facts], axis=0)
 
 
 def _without_gradient(run: Run) -> Array:

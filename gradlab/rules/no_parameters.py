@@ -12,6 +12,7 @@ from gradlab.rules.unseen_cuts import LARGE, named
 from gradlab.rules.yardsticks import AS_GOOD_AS_CONSTANT, failed, outcomes
 from gradlab.run import Run
 
+COUNTS, MOST = ("tensors", "numbers"), 1 << 50
 FEW = 0.01  # of the weights: no net fails for want of them
 
 
@@ -38,7 +39,9 @@ def no_parameters(run: Run) -> Unheld | None:
     A random or a pretrained part is hidden from `parameters()` in just this way.
     """
     facts = run.provenance.get("unheld")
-    if not isinstance(facts, dict) or not facts.get("numbers"):
+    if not isinstance(facts, dict) or not all(
+        isinstance(facts.get(name), int) and 0 < facts[name] < MOST for name in COUNTS
+    ):
         return None
     held = float(np.nan_to_num(run.layer("parameters"), nan=1.0).sum())
     share = facts["numbers"] / (facts["numbers"] + held)

@@ -1,12 +1,14 @@
 """Weights that a forward pass uses and that are no parameters: told by two looks at the graph."""
 
 import pytest
-import torch
-from torch import Tensor, nn
-from torch.func import functional_call
 
-from gradlab.adapters.torch.observe.evaluation import tensors_in
-from gradlab.adapters.torch.observe.unheld import Unheld
+torch = pytest.importorskip("torch")
+
+from torch import Tensor, nn  # noqa: E402
+from torch.func import functional_call  # noqa: E402
+
+from gradlab.adapters.torch.observe.evaluation import tensors_in  # noqa: E402
+from gradlab.adapters.torch.observe.unheld import Unheld  # noqa: E402
 
 
 class Net(nn.Module):

@@ -26,8 +26,8 @@ CONFIG = (
 )  # fmt: skip
 PROVENANCE = (
     "created", "data_fingerprint", "gradlab", "joined_until", "nonfinite_origin",
-    "not_in_optimizer", "remarks", "skipped_steps", "stale_gradients", "status", "thawed",
-    "way_to_nan",
+    "not_in_optimizer", "remarks", "replaced", "skipped_steps", "stale_gradients", "status",
+    "thawed", "unheld", "way_to_nan",
 )  # fmt: skip
 NUMBERS = (0, 1, -1, 2.5, -2.5, 1e-320, 1e200, -1e200, 1e308, 10**20, 10**300)
 WORDS = (

@@ -43,7 +43,12 @@ def thawed(layers, steps=FAILED):
     return outside(layers, steps, fact="thawed")
 
 
-@pytest.mark.parametrize("make", [without_gradient, outside, thawed])
+def replaced(layers, steps=FAILED):
+    """A run in which some layers are made anew on the way, and nobody tells the optimizer."""
+    return outside(layers, steps, fact="replaced")
+
+
+@pytest.mark.parametrize("make", [without_gradient, outside, thawed, replaced])
 @pytest.mark.parametrize(
     ("layers", "steps", "expected"),
     [
@@ -105,6 +110,12 @@ def test_what_no_optimizer_holds_is_to_be_given_to_one():
     finding = found(outside((4,)), "GL105")
     assert finding.layers == (4,)
     assert actions(finding) == ["add to optimizer", "freeze"]
+
+
+def test_layers_that_are_made_anew_without_an_optimizer_are_told_so():
+    assert (
+        "made anew in the training: it moves the old ones" in found(replaced((1,)), "GL105").message
+    )
 
 
 def test_layers_that_thaw_without_an_optimizer_are_told_so():

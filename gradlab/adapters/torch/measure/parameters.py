@@ -17,6 +17,7 @@ from gradlab.adapters.torch.measure.arrays import array_of, norms
 from gradlab.adapters.torch.measure.groups import DeviceGroup, Group, entries, local
 from gradlab.adapters.torch.measure.host import STACKED, HostGroup
 from gradlab.adapters.torch.measure.moments import second_moment
+from gradlab.adapters.torch.measure.replaced import Replaced
 from gradlab.adapters.torch.measure.thawed import Thawed, held_by
 from gradlab.adapters.torch.rows import Row
 from gradlab.sums import roots, where_unsafe
@@ -64,7 +65,7 @@ class Parameters:
         self._waiting = [*range(len(self.trained), len(self.all))]
         self._number = {id(parameter): number for number, parameter in enumerate(self.all)}
         self._held, self._updates, self._rows = held, updates, rows
-        self._thawed = Thawed(optimizers)
+        self._thawed, self._replaced = Thawed(optimizers), Replaced(model, optimizers)
         self._made: list[Group] | None = None
         self._plans: dict[tuple[int, ...], tuple[list[Group], list[int]]] = {}
         self._following = 0
@@ -75,10 +76,11 @@ class Parameters:
         if self._made is None:
             self._rows = rows
         self._thawed.begin(rows)
+        self._replaced.begin(rows)
 
     def facts(self) -> dict[str, Any]:
-        """Return, for the provenance, what came to ask for gradients and is in no optimizer."""
-        return self._thawed.facts()
+        """Return, for the provenance, what is in no optimizer since it thawed or was made anew."""
+        return {**self._thawed.facts(), **self._replaced.facts()}
 
     @property
     def _groups(self) -> list[Group]:
