@@ -189,6 +189,8 @@ class ExplodingActivations(Rule):
         if not first:
             value = float(np.median(growth[hits.which, -1]))
             way = "The activations grow {} times from the inputs to the output"
+            if _by_hand(run):
+                way = "The answers are at least {} times as large as what the net is given"
         grown = way.format(number(value))
         message = f"{grown} {when}{seeds(hits.replicates)} (limit {limit:g})."
         bare = norms_for_a_bare_stream(run)

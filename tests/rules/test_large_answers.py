@@ -60,6 +60,7 @@ def test_it_comes_before_what_the_steps_do():
     finding = found(run, "GL203")
     assert finding.iterations == (0, 0)
     assert finding.layers == (1, 2, 3, 4)
+    assert finding.message.startswith("The answers are at least 1999 times as large as")
     assert diagnose(run).findings[0].rule == "GL203"
 
 
