@@ -43,6 +43,17 @@ def test_answers_that_are_right_fit_and_constant_ones_fit_as_well_as_others():
     assert float(own_over_exchanged("cross_entropy", {}, 0 * right, target)) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_counts_are_compared_by_how_far_they_stand_above_the_least_that_can_be(full):
+    """Poisson's deviance: 0 of right answers, and the same of constant ones, exchanged or not."""
+    counts = torch.tensor([0.0, 3, 20, 150, 7, 90, 1, 400, 33, 60])
+    name, given = "poisson_nll_loss", {"log_input": False, "full": full, "eps": 1e-8}
+    mean = counts.mean().expand(10)
+    assert float(own_over_exchanged(name, given, mean, counts)) == pytest.approx(1.0)
+    near = 0.9 * counts + 1e-6
+    assert 0 < float(own_over_exchanged(name, given, near, counts)) < 0.01
+
+
 def test_targets_that_are_all_alike_tell_nothing():
     """Links that are there come in one call, and those that are not in another."""
     name, target = "binary_cross_entropy_with_logits", torch.ones(20)

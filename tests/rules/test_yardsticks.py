@@ -170,6 +170,15 @@ def test_a_low_loss_of_answers_that_fit_all_targets_alike_is_chance(share, fit, 
     assert state(run) == expected
 
 
+@pytest.mark.parametrize(("fit", "expected"), [(0.8, "slow"), (0.95, "not learned")])
+def test_a_likelihood_within_its_scatter_of_a_constants_is_told_by_its_fit(fit, expected):
+    """Batches of counts differ by more than a net can gain."""
+    loss = wavering(np.full(60, -200.0), scatter=40.0)
+    steps = {"loss": loss, "criterion_loss": loss, "criterion_baseline": -185.0}
+    run = make_run(steps=steps | {"target_fit": fit}, config={"baseline_loss": None})
+    assert state(run) == expected
+
+
 def test_a_clear_fall_below_a_constants_loss_is_no_chance_whatever_the_fit():
     """What was learned of places in a sequence fits other examples as well."""
     loss = wavering(stepping(2 * BASELINE, 0.9 * BASELINE, 10, 60), scatter=0.01)

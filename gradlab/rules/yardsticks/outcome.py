@@ -138,7 +138,9 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     if found is not None and _near_by_chance(found) and fits_all_alike(fits):
         found = replace(found, state=NOT_LEARNED)
     last = latest_fits(fits)
-    if found is None or found.state != NOT_LEARNED:
+    if found is None:
+        return _by_fit(last)
+    if found.state != NOT_LEARNED:
         return found
     if counts_otherwise(run, value, seed, stop):
         return None
@@ -158,6 +160,14 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
         return found  # whatever it knows, it knew before
     words = f"{found.evidence}, and {middle:.2g} times that of other examples' targets"
     return replace(found, state=LEARNED if found.progress >= CLEAR_FALL else SLOW, evidence=words)
+
+
+def _by_fit(last: Array) -> Outcome | None:
+    """Judge where batches scatter too much to set a likelihood apart from a constant's."""
+    if len(last) < FITS_SEEN or not np.median(last) < FITS:
+        return None
+    words = f"the loss is {np.median(last):.2g} times that of other examples' targets"
+    return Outcome(SLOW, words)
 
 
 def _near_by_chance(found: Outcome) -> bool:

@@ -23,6 +23,7 @@ SIZED = {  # criteria of answers and targets with the examples first, and the pa
     "huber_loss": ("weight",),
     "binary_cross_entropy": ("weight",),
     "binary_cross_entropy_with_logits": ("weight",),
+    "poisson_nll_loss": (),
 }
 EXAMPLES = 256  # that are looked at
 ENTRIES = 1 << 18  # of their answers, at most
@@ -33,7 +34,8 @@ LEAST = 8  # examples: of two, chance tells as much as the net
 def own_over_exchanged(
     name: str, arguments: dict[str, Any], answer: Tensor, target: Tensor
 ) -> Tensor | None:
-    """Return the criterion over the criterion with each example's target moved on to the next one.
+    """Return the criterion over the criterion with each example's target moved on to the next one;
+    of counts under Poisson's likelihood, how far each stands above the least that can be.
 
     Returns
     -------
@@ -57,9 +59,14 @@ def own_over_exchanged(
         for key, value in arguments.items()
         if key not in ("input", "target", "size_average", "reduce", "reduction")
     }
-    moved = targets.roll(1, 0)
+    moved, best = targets.roll(1, 0), 0.0
+    if name == "poisson_nll_loss":
+        settings["full"] = False  # its term of the targets alone is the same in both
+        # The least that counts t allow, t - t ln t, is no 0, and often negative.
+        best = (targets - torch.xlogy(targets, targets)).double().mean()
     own, exchanged = (
-        criterion(answers, each, reduction="mean", **settings).double() for each in (targets, moved)
+        criterion(answers, each, reduction="mean", **settings).double() - best
+        for each in (targets, moved)
     )
     return (own / exchanged).where((targets != moved).any(), torch.nan)
 
