@@ -11,7 +11,7 @@ import numpy as np
 from gradlab.rules.base import ERROR, NOTE, WARNING, Finding, Hits, Rule, Window
 from gradlab.rules.limits import Limit
 from gradlab.rules.no_parameters import Unheld, no_parameters
-from gradlab.rules.out_of_use import in_use, let_units_speak, listed
+from gradlab.rules.out_of_use import in_use, let_units_speak, listed, written
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.unseen_cuts import UnseenCut, dispensable, named, unseen_cut
 from gradlab.rules.windows import elapsed
@@ -40,8 +40,8 @@ class Disconnected(Rule):
     scales, biases or a library's pooler is cut off. A quarter of the weights is a warning even
     there, if data go through them and an optimizer holds them, which says that they ought to learn:
     what is called and cut off is a detach() or an argmax. Not where other code moves them, as the
-    second net that follows a first one. Where the targets move and no score is logged, a quarter is
-    a warning: of two nets, one may learn alone.
+    second net that follows a first one, nor where they run under no_grad alone, as a teacher. Where
+    the targets move and no score is logged, a quarter is a warning: one of two may learn alone.
 
     In a net that does not learn it names a norm that lets nothing through, since it normalizes one
     number at a time (its bias gets a gradient, its scale none), weights whose gradient is 0 beside
@@ -240,7 +240,8 @@ class Disconnected(Rule):
             return NOTE
         if objective(run) == "moving" and column(run, "score") is None:
             # Its loss tells nothing of what is cut off: one of two nets may learn alone.
-            return WARNING if _share(run, mask) >= self.limit("part") else NOTE
+            apart = mask & ~written(run)  # what follows another net learns by it
+            return WARNING if _share(run, apart) >= self.limit("part") else NOTE
         if learned(run).all() or spared:
             cut = in_use(run, mask & ~_in_no_optimizer(run))
             return WARNING if _share(run, cut) >= self.limit("part") else NOTE

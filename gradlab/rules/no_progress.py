@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from gradlab.rules.base import WARNING, Finding, Hits, Rule, Window
+from gradlab.rules.config_numbers import config_number
 from gradlab.rules.heavy_dropout import LOWER, heavy_dropout, lower_dropout
 from gradlab.rules.limits import Limit
 from gradlab.rules.mixed_examples import EXCHANGE, MIXED, mixed_examples, put_in_order
@@ -37,7 +38,7 @@ class NoProgress(Rule):
     one class: its loss falls to 0, as a constant's does, and it learned nothing about the inputs;
     and a net that learned little, of whose layers one takes the examples of a batch for times,
     whose answers a view brings to the criterion with classes and positions mixed, or of which a
-    dropout leaves less than a quarter.
+    dropout leaves less than a quarter, and that learned less than it leaves.
 
     Why it is bad
     -------------
@@ -151,7 +152,12 @@ class NoProgress(Rule):
     def _of_mixed_examples(self, run: Run, states: Sequence[Outcome]) -> Finding | None:
         """Judge nets that learn little, where the record shows what is wrong."""
         mixed, cure = _told(run)
-        hits = Hits.of_seeds(mixed and each.state == SLOW for each in states)
+        # Of what a number tells by itself, a dropout of p leaves 1 - p: who learned that much has
+        # learned all that there is under it, and is better without it.
+        least = -np.inf if mixed_examples(run) else config_number(run, "dropout", 0.0)
+        hits = Hits.of_seeds(
+            mixed and each.state == SLOW and not each.share <= least for each in states
+        )
         if not hits.which:
             return None
         state = states[hits.which[0]]

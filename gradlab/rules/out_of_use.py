@@ -11,14 +11,25 @@ Array = np.ndarray
 
 
 def in_use(run: Run, mask: Array) -> Array:
-    """Return which of these parameters (L,) data meet, and nobody writes.
+    """Return which of these parameters (L,) data meet where gradients are wanted, and nobody
+    writes.
 
-    A net that follows another one, and a part that is never called, get no gradient on purpose.
+    A net that follows another one, a part that is never called and one that runs under `no_grad`
+    (a teacher, a fixed target, a backbone whose features are read) get no gradient on purpose.
     """
+    return mask & ~written(run) & ~out_of_call(run) & ~_of_modules(run, "no_grad")
+
+
+def written(run: Run) -> Array:
+    """Return which parameters (L,) change."""
     norm = np.where(run.recorded("weight_norm"), run["weight_norm"], np.nan)
     highest = np.nanmax(norm, axis=(0, 1), initial=-np.inf)
-    lowest = np.nanmin(norm, axis=(0, 1), initial=np.inf)
-    return mask & (highest <= lowest) & ~listed(run, "not_called")
+    return highest > np.nanmin(norm, axis=(0, 1), initial=np.inf)
+
+
+def out_of_call(run: Run) -> Array:
+    """Return which parameters (L,) belong to modules that data did not meet."""
+    return _of_modules(run, "not_called")
 
 
 def listed(run: Run, fact: str) -> Array:
@@ -46,3 +57,10 @@ def let_units_speak(run: Run, mask: Array) -> tuple[Remedy, ...]:
     evidence = f"all units of {names[0]}{beside} are silent on every example, from the start on"
     words = f"let the biases of {names[0]}{beside} start at 0, or use a leaky relu"
     return (Remedy("zero biases", words, {"layers": names}, evidence),)
+
+
+def _of_modules(run: Run, fact: str) -> Array:
+    """Return which parameters (L,) a list names, or whose module's matrix it names."""
+    named = [str(name) for name in np.array(run.layer("name"))[listed(run, fact)]]
+    names = [str(name) for name in run.layer("name")]
+    return listed(run, fact) | np.array([each.removesuffix(".bias") in named for each in names])

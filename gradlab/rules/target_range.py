@@ -80,6 +80,17 @@ def regresses(run: Run) -> bool:
     return "entropy" not in str(name) and str(name) not in ("nll_loss", "ctc_loss")
 
 
+def by_link(run: Run) -> bool:
+    """Whether the answers are logarithms of what the targets are compared with: targets near 1000
+    ask for answers near 7.
+    """
+    criterion = run.config.get("criterion")
+    if not isinstance(criterion, dict) or criterion.get("name") != "poisson_nll_loss":
+        return False
+    behind = [name for name, _ in run.output_factors]
+    return not several_tasks(run) and (criterion.get("log_input", True) or "exp" in behind)
+
+
 def no_signs(run: Run) -> bool:
     """Whether a criterion of signs is given targets of 0 and 1: t^2 = t, and some are not 1."""
     criterion = run.config.get("criterion")

@@ -17,6 +17,7 @@ from gradlab.rules.target_range import (
     NO_SIGNS,
     bring_to_probabilities,
     bring_to_signs,
+    by_link,
     no_probabilities,
     no_signs,
     regresses,
@@ -25,13 +26,7 @@ from gradlab.rules.target_range import (
 )
 from gradlab.rules.windows import finite_prefix
 from gradlab.rules.wording import number, seeds
-from gradlab.rules.yardsticks import (
-    LEARNED,
-    column,
-    learns,
-    outcomes,
-    severity,
-)
+from gradlab.rules.yardsticks import LEARNED, SLOW, column, learns, outcomes, severity
 from gradlab.run import STEP_COLUMNS, Run
 
 Array = np.ndarray
@@ -48,14 +43,15 @@ class UnscaledData(Rule):
     for inputs near 1. Targets or inputs far above that, or far below it where the net does not even
     match a constant, set the size of the loss, of every gradient and of the first layer's answers.
     An error where nothing is learned, a warning where learning is slow; but targets whose scale the
-    net has overcome, since it beats the best constant, are a note
-    unless they explain more. Where it took a tenth of the run or more to come down to the best
-    constant, which scaled targets give from the start, that is a warning, also in a net that
-    learned in the end. Targets of a binary cross-entropy whose mean square is above their mean do
-    not lie between 0 and 1: that is reported whatever the loss does, which has no lower bound
-    then; so are targets of 0 and 1 of a criterion of signs. Inputs that hardly differ, for a mean
-    that was not taken off or since all are 0, are reported where nothing is learned. One pass,
-    before any training, is a warning.
+    net has overcome, since it beats the best constant, are a note unless they explain more. Where
+    it took a tenth of the run or more to come down to the best constant, which scaled targets give
+    from the start, that is a warning, unless less than a tenth of the constant's loss is left. Of
+    counts whose logarithm is answered (poisson_nll_loss) nothing is told unless nothing is learned.
+    Targets of a binary cross-entropy whose mean square is above their mean do not lie between 0 and
+    1: that is reported whatever the loss does, which has no lower bound then; so are targets of 0
+    and 1 of a criterion of signs. Inputs that hardly differ, for a mean that was not taken off or
+    since all are 0, are reported where nothing is learned. One pass, before any training, is a
+    warning.
 
     Why it is bad
     -------------
@@ -125,6 +121,7 @@ class UnscaledData(Rule):
             "What is usual for a warm-up. Healthy nets with scaled targets begin below it, or are "
             "there within a few steps.",
         ),
+        "left": Limit(0.1, "of the best constant's loss", "A late start did no lasting harm."),
         "input": Limit(
             30.0,
             "root mean square of the inputs",
@@ -158,11 +155,14 @@ class UnscaledData(Rule):
     def judge(self, run: Run) -> Finding | None:
         """Judge the seeds that did not learn by the scale of their data."""
         states = outcomes(run)
-        hits = Hits.of_seeds(state.state != LEARNED for state in states)
+        over = (LEARNED, SLOW) if by_link(run) else (LEARNED,)
+        hits = Hits.of_seeds(state.state not in over for state in states)
         target, given = _scale(run, "target_rms"), _scale(run, "input_rms")
         allowed = self.limit("probability") if takes_probabilities(run) else self.limit("target")
-        if target > allowed and regresses(run):
-            hits = Hits(hits.mask | (wasted_share(run) >= self.limit("wasted"))[:, None])
+        if target > allowed and regresses(run) and not by_link(run):
+            late = wasted_share(run) >= self.limit("wasted")
+            late &= np.array([not state.share <= self.limit("left") for state in states])
+            hits = Hits(hits.mask | late[:, None])
         every = Hits(np.ones((run.replicates, 1), bool))
         if no_probabilities(run):  # the loss has no lower bound: that it falls says nothing
             return self._of_labels(run, every, target, BEYOND_0_AND_1, bring_to_probabilities)

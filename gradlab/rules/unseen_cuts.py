@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradlab.rules.base import ERROR, WARNING
+from gradlab.rules.out_of_use import out_of_call
 from gradlab.rules.remedies import Remedy
 from gradlab.rules.yardsticks import AS_GOOD_AS_CONSTANT, failed, outcomes
 from gradlab.run import Run
@@ -95,7 +96,8 @@ def never_stepped(run: Run) -> UnseenCut | None:
     names = [str(name) for name in run.layer("name")]
     still &= ~np.isin(names, left if isinstance(left, list) else [])
     sizes = np.nan_to_num(run.layer("parameters"), nan=1.0)
-    large = sizes[still].sum() >= LARGE * sizes.sum()
+    # A net of a later stage is not called yet.
+    large = sizes[still & ~out_of_call(run)].sum() >= LARGE * sizes.sum()
     none_learned = bool(failed(run).all())
     if not still.any() or still.all() or not (none_learned or large):
         return None

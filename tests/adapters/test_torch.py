@@ -425,6 +425,25 @@ def test_frozen_parameters_and_modules_that_are_not_called_are_not_recorded():
     assert "GL101" not in [each.rule for each in gradlab.diagnose(run).findings]
 
 
+def test_what_runs_under_no_grad_alone_is_told_from_what_is_detached():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.teacher, self.encoder, self.out = nn.Linear(6, 3), nn.Linear(6, 6), nn.Linear(6, 3)
+
+        def forward(self, x):
+            with torch.no_grad():
+                told = self.teacher(x) + self.out(x)
+            return self.out(self.encoder(x).detach()) + told
+
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    run = watched(model, optimizer, 2, batch(dtype=torch.float32), every=1)
+    assert run.provenance["no_grad"] == ["teacher"]
+    silent = ["teacher", "encoder", "teacher.bias", "encoder.bias"]
+    assert run.provenance["without_gradient"] == silent
+
+
 @pytest.mark.parametrize(
     "activation", [lambda: nn.ReLU(inplace=True), lambda: nn.ELU(inplace=True), nn.ReLU]
 )

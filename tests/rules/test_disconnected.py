@@ -85,8 +85,9 @@ def test_a_quarter_that_an_optimizer_holds_ought_to_learn_though_the_rest_does(
     [
         {"weight_norm": 8 + np.linspace(0, 1, 60)[:, None, None]},
         {"provenance": {"not_called": ["hidden1", "hidden2"]}},
+        {"provenance": {"no_grad": ["hidden1", "hidden2"]}},
     ],
-    ids=["another net's average", "a tower that is never called"],
+    ids=["another net's average", "a tower that is never called", "a teacher under no_grad"],
 )
 def test_what_is_out_of_use_on_purpose_is_a_note_however_large(details):
     assert severity(without_gradient((1, 2), LEARNED, **details), "GL105") == "note"
@@ -377,6 +378,21 @@ def test_less_than_a_quarter_may_wait_for_its_first_step_in_a_net_that_learns(st
     described = {4: {"parameters": 4095}}
     run = make_run(steps=steps, recorded=seen, config=config, described=described)
     assert severity(run, "GL105") == expected
+
+
+def test_a_net_of_a_later_stage_waits_for_its_first_step():
+    seen = {"update_norm": np.arange(4) < 3}
+    config = {"parameters": {"trainable": 4 * 4096, "frozen": 0}}
+    later = {"not_called": ["output"]}
+    run = make_run(steps=LEARNED, recorded=seen, config=config, provenance=later)
+    assert not fires(run, "GL105")
+
+
+def test_where_targets_move_a_net_that_follows_another_one_is_a_note():
+    moving = {"config": {"objective": "moving"}}
+    follows = {"weight_norm": 8 + np.linspace(0, 1, 60)[:, None, None]}
+    assert severity(without_gradient((1, 2), LEARNED, **moving), "GL105") == "warning"
+    assert severity(without_gradient((1, 2), LEARNED, **moving, **follows), "GL105") == "note"
 
 
 def test_each_optimizer_is_to_be_stepped():

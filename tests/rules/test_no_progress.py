@@ -5,6 +5,7 @@ import pytest
 
 from gradlab.diagnosis import registry
 from tests.rules.runs import (
+    BASELINE,
     FAILED,
     LEARNED,
     SLOW,
@@ -13,6 +14,7 @@ from tests.rules.runs import (
     found,
     make_run,
     severity,
+    stepping,
     wavering,
 )
 
@@ -165,9 +167,22 @@ DROPPED = {"dropout": 0.76}
 VIEWED = {"criterion": {"misread_shape": [32, 16, 24]}}
 
 
-@pytest.mark.parametrize("config", [DROPPED, VIEWED])
+def ending(share):
+    """Losses that fall from the best constant's to this share of it."""
+    return {"loss": wavering(stepping(BASELINE, share * BASELINE, 20, 60))}
+
+
 @pytest.mark.parametrize(
-    ("steps", "expected"), [(LEARNED, ""), (SLOW, "warning"), (FAILED, "error")]
+    ("config", "steps", "expected"),
+    [
+        (VIEWED, LEARNED, ""),
+        (VIEWED, SLOW, "warning"),
+        (VIEWED, FAILED, "error"),
+        (DROPPED, LEARNED, ""),
+        (DROPPED, ending(0.75), ""),  # all that is there under it
+        (DROPPED, ending(0.8), "warning"),
+        (DROPPED, FAILED, "error"),
+    ],
 )
 def test_what_the_record_shows_to_be_wrong_does_harm_where_little_is_learned(
     config, steps, expected
@@ -179,14 +194,14 @@ def test_what_the_record_shows_to_be_wrong_does_harm_where_little_is_learned(
     ("config", "action"), [(DROPPED, "lower dropout"), (VIEWED, "exchange axes")]
 )
 def test_what_the_record_shows_to_be_wrong_is_a_cause(config, action):
-    finding = found(make_run(steps=SLOW, config=config), "GL402")
+    finding = found(make_run(steps=FAILED, config=config), "GL402")
     assert actions(finding) == [action]
     assert registry()["GL402"].is_cause(finding)
 
 
 @pytest.mark.parametrize("share", [0.75, 1.0, "0.9", None])
 def test_a_usual_dropout_explains_nothing(share):
-    assert not fires(make_run(steps=SLOW, config={"dropout": share}), "GL402")
+    assert not fires(make_run(steps=ending(0.85), config={"dropout": share}), "GL402")
 
 
 def test_examples_that_are_taken_for_times_are_a_cause():

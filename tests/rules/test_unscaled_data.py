@@ -14,6 +14,7 @@ from tests.rules.runs import (
     found,
     make_run,
     severity,
+    stepping,
 )
 
 WORSE = {"loss": np.full((60, 2), 1e6 * BASELINE)}  # far above the best constant's loss
@@ -43,6 +44,25 @@ def test_targets_come_before_inputs():
 )
 def test_classes_have_no_scale(criterion, expected):
     assert fires(scaled(350_000.0, criterion=criterion), "GL404") == expected
+
+
+@pytest.mark.parametrize(
+    ("log_input", "behind", "expected"),
+    [
+        ({}, [], False),  # as PyTorch has it by itself
+        ({"log_input": True}, [], False),
+        ({"log_input": False}, [], True),
+        ({"log_input": False}, [(0, 0, 0, "exp", 1.0)], False),
+    ],
+)
+@pytest.mark.parametrize(("steps", "harmed"), [(SLOW, False), (FAILED, True)])
+def test_counts_whose_logarithm_is_answered_do_harm_where_nothing_is_learned(
+    log_input, behind, expected, steps, harmed
+):
+    steps = steps | {"target_rms": 131.0}
+    criterion = {"name": "poisson_nll_loss"} | log_input
+    run = make_run(steps=steps, config={"criterion": criterion}, output_stage=behind)
+    assert fires(run, "GL404") == (expected or harmed)
 
 
 @pytest.mark.parametrize("last", ["cross_entropy", "mse_loss"])
@@ -154,14 +174,21 @@ def test_inputs_next_to_nothing(given, steps, expected):
     assert severity(scaled(given=given, steps=steps), "GL404") == expected
 
 
-def coming_down(above):
-    """Losses of a net that learns, but stands above the best constant's for so many of 60."""
-    return {"loss": np.where(np.arange(60) < above, 9 * BASELINE, 0.1)[:, None]}
+def coming_down(above, left=0.11):
+    """Losses of a net that learns, but stands above the best constant's for so many of 60, and
+    ends at a share of it.
+    """
+    return {"loss": stepping(9 * BASELINE, left * BASELINE, above, 60)[:, None]}
 
 
 @pytest.mark.parametrize(("above", "expected"), [(3, ""), (5, ""), (6, "warning"), (30, "warning")])
 def test_a_constant_that_answers_better_for_long_is_what_scaled_targets_save(above, expected):
     assert severity(scaled(target=171.0, steps=coming_down(above)), "GL404") == expected
+
+
+@pytest.mark.parametrize(("left", "expected"), [(0.09, ""), (0.11, "warning")])
+def test_a_late_start_did_no_lasting_harm_where_nine_tenths_are_learned(left, expected):
+    assert severity(scaled(target=171.0, steps=coming_down(10, left)), "GL404") == expected
 
 
 def test_of_scaled_targets_a_slow_start_is_no_matter():

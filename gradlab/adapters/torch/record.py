@@ -134,17 +134,16 @@ class Record:
             describe.counts(self._model, held, without),
             self._ranks.size,
         )
-        bounded = [
-            row.name
-            for row, n in zip(rows, places, strict=True)
-            if n in wiring.several_rows and row.is_matrix
-        ]
+        placed = zip(rows, places, strict=True)
+        several = wiring.several_rows
+        bounded = [row.name for row, n in placed if n in several and row.is_matrix]
         named = list(zip(rows, numbers, strict=True))
         left = [row.name for row, n in named if n >= len(held) and row.learns]
         silent = [row.name for row, n in named if n < len(held) and row.parameter.grad is None]
         uncalled = [row.name for row in rows if not wiring.called(row)]
+        apart = [row.name for row in rows if wiring.met_without_graph(row)]
         lists = {"not_in_optimizer": left, "without_gradient": silent, "not_called": uncalled}
-        lists |= {"not_measured": left_out(self._model)}
+        lists |= {"no_grad": apart, "not_measured": left_out(self._model)}
         self._facts |= {name: found for name, found in lists.items() if found}
         bounds: dict[str, Any] = {"per_example_grad_norm": bounded} if bounded else {}
         facts = {"torch": torch.__version__, "upper_bounds": bounds, **self._facts}

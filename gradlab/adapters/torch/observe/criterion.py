@@ -48,6 +48,9 @@ class Call:
         See `chances.over_other_axis`.
     misread : tuple of int or None
         See `viewed.misread_shape`.
+    log_input : bool or None
+        Whether answers are logarithms of what the targets are compared with, where a criterion
+        asks.
     heads : frozenset of int
         The parameters of the last trainable map before it, once `backward` has shown them.
     number : int
@@ -74,6 +77,7 @@ class Call:
     chances: Tensor | bool | None = None
     other_axis: Tensor | bool | None = None
     misread: tuple[int, ...] | None = None
+    log_input: bool | None = None
     autocast: tuple[str, bool, torch.dtype] = ("cpu", False, torch.bfloat16)
     heads: frozenset[int] = field(default_factory=frozenset)
     number: int = field(default_factory=itertools.count().__next__)
@@ -239,6 +243,8 @@ def _described(calls: Sequence[Call]) -> dict[str, Any]:
     }
     if last.misread is not None:
         known["misread_shape"] = list(last.misread)
+    if last.log_input is not None:
+        known["log_input"] = last.log_input
     tasks = list(dict.fromkeys(call.task for call in calls))
     if len(tasks) > 1:
         known["tasks"] = [task[0] for task in tasks]

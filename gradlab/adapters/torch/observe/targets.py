@@ -63,6 +63,7 @@ def read(
             chances=are_probabilities(name, answer),
             other_axis=over_other_axis(name, answer),
             misread=misread_shape(name, answer),
+            log_input=arguments.get("log_input"),
         )
         if isinstance(call.pool, Frequencies) and name in OF_LOGARITHMS:
             call.pool.as_shares = call.chances

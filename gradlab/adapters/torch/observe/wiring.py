@@ -48,6 +48,7 @@ class Wiring:
             id(each.parameter if isinstance(each, Site) else each): number
             for number, each in enumerate(self.modules)
         }
+        self._with_graph: set[int] = set()  # met where gradients are wanted
         self._order: list[int] = []  # modules by number, as data first met them
         self._rank: dict[int, int] = {}
         self._met: list[tuple[int, int, int]] = []  # when, how many before, and which
@@ -92,7 +93,11 @@ class Wiring:
 
     def meet(self, number: int, at: int | None = None) -> None:
         """Know that data have met a module, now or `at` an earlier point of the forward pass."""
-        if self.settled or number in self._rank:
+        if self.settled:
+            return
+        if torch.is_grad_enabled():
+            self._with_graph.add(number)
+        if number in self._rank:
             return
         if at is None:
             at = torch.autograd._get_sequence_nr()  # pyright: ignore[reportPrivateImportUsage]
@@ -111,6 +116,13 @@ class Wiring:
         """
         place = self.place_of(row) if row.is_matrix else -1
         return place < 0 or place in self._rank
+
+    def met_without_graph(self, row: Row) -> bool:
+        """Whether data met the module of a row's matrix in the first iteration, and never but
+        under `no_grad`, which nobody writes by mistake in a net that learns.
+        """
+        place = self.place_of(row) if row.is_matrix else -1
+        return place in self._rank and place not in self._with_graph
 
     @property
     def matrices(self) -> dict[int, int]:
