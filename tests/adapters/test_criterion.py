@@ -330,6 +330,7 @@ def test_several_tasks_claim_no_baseline_but_the_scale_of_the_largest_targets():
         (lambda answer: answer.transpose(1, 2), None),
         (lambda answer: answer.transpose(1, 2).contiguous().view(N, CLASSES, 6), None),
         (lambda answer: answer.transpose(1, 2).reshape(N, CLASSES, 2, 3), None),
+        (lambda answer: answer.flatten(1).view(N, 6, CLASSES).view(N, CLASSES, 6), None),
     ],
 )
 def test_a_view_that_cuts_positions_and_classes_anew_is_seen(arrange, expected):

@@ -46,7 +46,11 @@ def logged_by_criterion(run: Run, seen: Array, seed: int) -> tuple[float, float]
     loss = column(run, "loss")
     if loss is None:
         return None
-    line = _line(seen, loss[:, seed])
+    logged = loss[:, seed]
+    line = _line(seen, logged)
+    if line is None and not np.isfinite(logged[:1]).any():
+        # A pass for the score, gradients and all, came first: each was logged an iteration late.
+        line = _line(seen[:-1], logged[1:])
     return line if line is not None and line[0] > 0 else None
 
 

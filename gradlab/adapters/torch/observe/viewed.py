@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import Tensor
@@ -22,11 +23,19 @@ def misread_shape(name: str, answer: Tensor) -> tuple[int, ...] | None:
     node: Any = answer.grad_fn
     if node is not None and node.name() in ("LogSoftmaxBackward0", "SoftmaxBackward0"):
         node = node.next_functions[0][0]
-    if node is None or node.name() not in VIEWS:
+    if node is None:
         return None
-    before = getattr(node, "_saved_self_sym_sizes", None)
-    if before is None:
+    shape, after = _viewed(node), tuple(answer.shape)
+    if shape != (after[0], *after[2:], after[1]) or shape == after:
         return None
-    shape, after = tuple(int(each) for each in before), tuple(answer.shape)
-    exchanged = (after[0], *after[2:], after[1])
-    return shape if shape == exchanged and shape != after else None
+    earlier = node.next_functions[0][0]
+    if earlier is not None and _viewed(earlier) == (after[0], math.prod(after[1:])):
+        return None  # each number has weights of its own: any order is as good
+    return shape
+
+
+def _viewed(node: Any) -> tuple[int, ...]:
+    """Return the shape before a view; none where a node is no view."""
+    if node.name() not in VIEWS:
+        return ()
+    return tuple(int(each) for each in getattr(node, "_saved_self_sym_sizes", ()))
