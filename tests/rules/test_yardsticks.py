@@ -5,6 +5,7 @@ import pytest
 
 from gradlab.rules import yardsticks
 from gradlab.rules.yardsticks.answers import most_frequent
+from gradlab.rules.yardsticks.loss import follows_criterion
 from gradlab.run import Run
 from tests.rules.runs import BASELINE, FAILED, SLOW, make_run, stepping, wavering
 
@@ -739,3 +740,12 @@ def test_a_mask_leaves_out_places_whose_targets_mean_nothing(reduction, last, ex
     steps = {"loss": loss, "criterion_loss": seen, "criterion_baseline": BASELINE}
     config = {"criterion": {"name": "cross_entropy", "reduction": reduction}}
     assert state(make_run(60, 1, steps=steps, config=config)) == expected
+
+
+@pytest.mark.parametrize(("first", "expected"), [(np.nan, True), (0.0, False)])
+def test_a_loss_that_is_logged_an_iteration_late_follows_its_criterion(first, expected):
+    """As where the score is taken with gradients, before it."""
+    criterion = np.random.default_rng(0).normal(size=60)
+    logged = np.append(first, 2 * criterion[:-1] + 1)
+    steps = {"loss": logged[:, None], "criterion_loss": criterion[:, None]}
+    assert follows_criterion(make_run(steps=steps), 0) == expected

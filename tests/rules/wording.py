@@ -271,7 +271,7 @@ MADE = {  # what is planted -> (the rule that is asked, the run)
         "GL404",
         lambda: make_run(
             steps={
-                "loss": np.where(np.arange(60) < 15, 9 * BASELINE, 0.1)[:, None],
+                "loss": np.where(np.arange(60) < 15, 9 * BASELINE, 0.3)[:, None],
                 "target_rms": 3.5e5,
                 "target_mean": 3e5,
             }
