@@ -180,6 +180,16 @@ def test_a_likelihood_within_its_scatter_of_a_constants_is_told_by_its_fit(fit, 
     assert state(run) == expected
 
 
+@pytest.mark.parametrize(("cosine", "expected"), [(0.89, "learned"), (0.91, "not learned")])
+def test_a_penalty_is_no_task_that_goes_against_the_criterion(cosine, expected):
+    """The criterion rises to a constant's while a penalty beside it falls by more."""
+    criterion = wavering(np.linspace(0.8, 1.0, 60) * BASELINE, scatter=0.01)
+    loss = wavering(np.linspace(50, 2, 60), scatter=0.01)
+    steps = {"loss": loss, "criterion_loss": criterion, "criterion_baseline": BASELINE}
+    config = {"baseline_loss": None}
+    assert state(make_run(steps=steps, config=config, grad_weight_cosine=cosine)) == expected
+
+
 def test_a_clear_fall_below_a_constants_loss_is_no_chance_whatever_the_fit():
     """What was learned of places in a sequence fits other examples as well."""
     loss = wavering(stepping(2 * BASELINE, 0.9 * BASELINE, 10, 60), scatter=0.01)

@@ -12,6 +12,7 @@ Array = np.ndarray
 # Share of their own length that the weights of the busiest layer must have travelled before a net
 # can be said to be unable to learn: below it, it was not given the steps.
 HARDLY_MOVED = 0.05
+ALONG = 0.9  # cosine of gradient and weights: 1 of a penalty alone, 1/sqrt(n) of the data's
 LOOKUP = "embedding"  # the kind of a table of vectors
 
 
@@ -112,3 +113,17 @@ def hardly_moved(run: Run) -> Array:
     """
     moved = travelled(run)
     return np.isfinite(moved) & (moved < HARDLY_MOVED)
+
+
+def along_weights(run: Run, seed: int, stop: int) -> bool:
+    """Whether half of a seed's gradients point along their weights, as a penalty's do: what makes
+    the loss small then is no task that goes against the criterion.
+    """
+    if "grad_weight_cosine" not in run:
+        return False
+    known = run["grad_weight_cosine"][:stop, seed]
+    seen = np.flatnonzero(np.isfinite(known).any(axis=1))
+    if not len(seen):
+        return False
+    last = known[seen[-1]]
+    return bool(np.median(last[np.isfinite(last)]) > ALONG)

@@ -31,7 +31,7 @@ from gradlab.rules.yardsticks.facts import (
     objective,
     window_size,
 )
-from gradlab.rules.yardsticks.layers import hardly_moved
+from gradlab.rules.yardsticks.layers import along_weights, hardly_moved
 from gradlab.rules.yardsticks.loss import (
     at_every_step,
     counts_otherwise,
@@ -119,7 +119,8 @@ def _by_criterion(run: Run, seed: int, stop: int) -> Outcome | None:
     value, baseline = column(run, "criterion_loss"), column(run, "criterion_baseline")
     if value is None or baseline is None or not np.isfinite(baseline[:stop, seed]).any():
         return None
-    if goes_against(run, value, seed) and not sign_flipped(run, seed):
+    against = goes_against(run, value, seed) and not along_weights(run, seed, stop)
+    if against and not sign_flipped(run, seed):
         return None
     known = baseline[:stop, seed]
     known = known[np.isfinite(known)]
