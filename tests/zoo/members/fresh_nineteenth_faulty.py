@@ -56,7 +56,7 @@ def make_chatbot(*, width: int = 8, softmax: bool = False) -> tuple[Any, Any]:
 
 
 def train_chatbot(model: Any, optimizer: Any, recorder: Any) -> None:
-    classify(model, optimizer, recorder, intents(2000, 1), size=16, steps=400)
+    classify(model, optimizer, recorder, intents(3000, 1), size=16, steps=600)
 
 
 def score_chatbot(model: Any) -> float:
