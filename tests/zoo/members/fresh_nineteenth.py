@@ -53,9 +53,9 @@ def train_olmo(model: Any, optimizer: Any, recorder: Any) -> None:
     from tests.zoo import data_a
 
     words = sentences(3000, 1)
-    scheduler = get_cosine_schedule_with_warmup(optimizer, 15, 150)
+    scheduler = get_cosine_schedule_with_warmup(optimizer, 10, 100)
     model.train()
-    for batch in data_a.batches(3000, 32, 150):
+    for batch in data_a.batches(3000, 24, 100):
         optimizer.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = model(input_ids=words[batch], labels=words[batch]).loss
@@ -94,13 +94,14 @@ def make_marian() -> tuple[Any, Any]:
             decoder_ffn_dim=96,
             max_position_embeddings=16,
             dropout=0.0,
+            scale_embedding=True,
             pad_token_id=0,
             eos_token_id=1,
             decoder_start_token_id=0,
             forced_eos_token_id=None,
         )
     )
-    return model, torch.optim.Adam(model.parameters(), lr=3e-3, betas=(0.9, 0.98), eps=1e-9)
+    return model, torch.optim.Adam(model.parameters(), lr=2e-3, betas=(0.9, 0.98), eps=1e-9)
 
 
 @cache

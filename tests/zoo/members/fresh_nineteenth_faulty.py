@@ -18,7 +18,7 @@ from tests.zoo.members.fresh_fourth import descend
 from tests.zoo.members.fresh_seventeenth import sentences
 from tests.zoo.members.fresh_seventeenth_faulty import accuracy, classify
 
-# The tutorial of chatbots: a bag of words, three linear maps of 8 units, and intents; its forward
+# The tutorial of chatbots: a bag of words, three linear maps, 16 units, and intents; its forward
 # ends in softmax, and the loss is cross-entropy.
 
 
@@ -34,7 +34,7 @@ def intents(count: int, seed: int) -> tuple[Any, Any]:
     return torch.zeros(count, 80).scatter(1, words, 1.0), intent
 
 
-def make_chatbot(*, width: int = 8, softmax: bool = False) -> tuple[Any, Any]:
+def make_chatbot(*, width: int = 16, softmax: bool = False) -> tuple[Any, Any]:
     import torch
     from torch import nn
 
@@ -52,7 +52,7 @@ def make_chatbot(*, width: int = 8, softmax: bool = False) -> tuple[Any, Any]:
 
     torch.manual_seed(1922)
     model = Chatbot()
-    return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
 
 
 def train_chatbot(model: Any, optimizer: Any, recorder: Any) -> None:
@@ -532,7 +532,7 @@ def score_topics(model: Any) -> float:
 
 MEMBERS = [
     Member(
-        name="fresh19-chatbot-8-softmax-in-forward",
+        name="fresh19-chatbot-16-softmax-in-forward",
         family="bag-of-words MLP",
         make=partial(make_chatbot, softmax=True),
         train=train_chatbot,
