@@ -3,7 +3,23 @@
 Most follow a tutorial or a library's example; the ten with a fault are in
 fresh_nineteenth_faulty.
 
-SCORES
+Scores without gradlab, on a CPU: of the net at its start, and after the training; seconds of one
+core.
+
+====================================  ======  =======  =======
+training                              start   end      seconds
+====================================  ======  =======  =======
+olmo-48-sentences-autocast            .039    .853     6.1
+marian-48-turned-round                .056    .996     5.6
+googlenet-8-digits-two-heads          .108    .985     5.9
+frauds-32-rebuilt                     .514    1.000    1.6
+diabetes-32-half-noise                .025    .450     0.8
+catch-64-actor-critic                 .200    1.000    1.9
+citations-32-attention                .256    .923     2.0
+crnn-32-three-digits                  .000    .963     5.7
+bitfit-48-groups                      .125    .940     5.3
+listnet-64-queries                    .526    .998     0.6
+====================================  ======  =======  =======
 """
 
 from __future__ import annotations
@@ -382,17 +398,16 @@ def train_catch(model: Any, optimizer: Any, recorder: Any) -> None:
 
 
 def score_catch(model: Any) -> float:
-    """Return how often a ball is caught that can be."""
+    """Return how often the ball is caught, from each pair of places."""
     import torch
 
     ball = torch.arange(5).repeat(5)
-    start = paddle = torch.arange(5).repeat_interleave(5)
+    paddle = torch.arange(5).repeat_interleave(5)
     with torch.no_grad():
         for row in range(4):
             action = model(seen(row, ball, paddle))[0].argmax(1)
             paddle = (paddle + action - 1).clamp(0, 4)
-    within = (ball - start).abs() <= 4
-    return (ball == paddle)[within].float().mean().item()
+    return (ball == paddle).float().mean().item()
 
 
 # TransformerConv of torch_geometric: attention along citations, few labels, much dropout.
@@ -545,7 +560,7 @@ def make_bitfit() -> tuple[Any, Any]:
             num_attention_heads=4,
             intermediate_size=96,
             max_position_embeddings=24,
-            num_labels=6,
+            num_labels=6,  # pyright: ignore[reportCallIssue]
         )
     )
     words, topic = data_a.topics(2000, 1, spread=1.2)
