@@ -1,6 +1,25 @@
 """A twentieth fresh batch, labelled before gradlab saw it: ten trainings without a fault.
 
-SCORES
+Most follow a tutorial or a library's example; the ten with a fault are in
+fresh_twentieth_faulty.
+
+Scores without gradlab, on a CPU: of the net at its start, and after the training; seconds of one
+core.
+
+=======================================  ======  ======  =======
+training                                 start   end     seconds
+=======================================  ======  ======  =======
+edgenext-48-digits-gains-of-a-millionth  .118    .947    5.7
+marian-48-translations                   .047    .987    2.7
+granite-48-sentences-in-fours            .029    .855    3.6
+crnn-48-captchas                         .000    .907    2.9
+novelty-64-drawn-target                  .715    .998    0.3
+beats-32-code-of-four                    .386    .998    1.9
+interest-16-shown-things                 .513    .929    1.5
+pna-24-trees                             -.545   .935    1.8
+ssd-24-worst-empty-boxes                 .020    .767    3.0
+evidence-16-digits-wrong-labels          .101    .965    1.7
+=======================================  ======  ======  =======
 """
 
 from __future__ import annotations
@@ -123,7 +142,7 @@ def train_marian(model: Any, optimizer: Any, recorder: Any) -> None:
     words, wanted = translations(4000, 1)
     scheduler = get_inverse_sqrt_schedule(optimizer, 50)
     model.train()
-    for batch in data_a.batches(4000, 48, 300):
+    for batch in data_a.batches(4000, 48, 220):
         told = model(input_ids=words[batch], labels=wanted[batch]).logits
         loss = functional.cross_entropy(told.mT, wanted[batch], label_smoothing=0.1)
         descend(optimizer, loss, recorder)
@@ -644,7 +663,7 @@ def train_ssd(model: Any, optimizer: Any, recorder: Any) -> None:
 
     x, kinds, offsets = pictures(1500, 1)
     model.train()
-    for batch in data_a.batches(1500, 16, 300):
+    for batch in data_a.batches(1500, 16, 260):
         told, moved = model(x[batch])
         full = kinds[batch] > 0
         each = functional.cross_entropy(told.mT, kinds[batch], reduction="none")
@@ -789,7 +808,7 @@ MEMBERS = [
         make=make_novelty,
         train=train_novelty,
         score=score_novelty,
-        learned=0.8,
+        learned=0.9,
     ),
     Member(
         name="fresh20-beats-32-code-of-four",
@@ -822,7 +841,7 @@ MEMBERS = [
         make=make_ssd,
         train=train_ssd,
         score=score_ssd,
-        learned=0.7,
+        learned=0.5,
     ),
     Member(
         name="fresh20-evidence-16-digits-wrong-labels",
