@@ -557,7 +557,7 @@ def make_pna(*, width: int = 24) -> tuple[Any, Any]:
         def forward(self, atoms: Any, bonds: Any, tree: Any) -> Any:
             x = self.norm1(self.first(atoms, bonds)).relu()
             x = self.norm2(self.second(x, bonds)).relu()
-            return self.read(graphs.global_add_pool(x, tree))
+            return self.read(graphs.global_add_pool(x, tree))  # pyright: ignore[reportCallIssue]
 
     torch.manual_seed(2010)
     model = Pna()

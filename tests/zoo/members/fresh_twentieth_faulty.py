@@ -341,11 +341,12 @@ def make_network(*, width: int = 32, rate: float = 0.1) -> tuple[Any, Any]:
     torch.manual_seed(2027)
     layers = [*block(1, width), nn.MaxPool2d(2), *block(width, 2 * width), nn.MaxPool2d(2)]
     layers += [nn.Conv2d(2 * width, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    for each in layers:
-        if isinstance(each, nn.Conv2d):
-            nn.init.kaiming_normal_(each.weight, nonlinearity="relu")
-            nn.init.zeros_(each.bias)
     model = nn.Sequential(*layers)
+    for each in model.parameters():
+        if each.ndim > 1:
+            nn.init.kaiming_normal_(each, nonlinearity="relu")
+        else:
+            nn.init.zeros_(each)
     return model, torch.optim.SGD(model.parameters(), rate, momentum=0.9, weight_decay=5e-4)
 
 
@@ -561,7 +562,7 @@ def make_exercise(*, width: int = 64, sign: float = -1.0) -> tuple[Any, Any]:
             super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
         @torch.no_grad()
-        def step(self, closure: Any = None) -> None:
+        def step(self, closure: Any = None) -> Any:
             for group in self.param_groups:
                 for each in group["params"]:
                     speed = self.state[each].setdefault("speed", torch.zeros_like(each))
