@@ -76,7 +76,7 @@ class SkippedUpdates(Rule):
         if not run.iterations:
             return self._none_taken(run, skipped)
         late = skipped - first
-        if late < self.limit("count") or run.iterations < 2 or _same_before_every_step(run):
+        if late < self.limit("count") or _same_before_every_step(run):
             return None
         share = late / (late + run.iterations)
         if share <= self.limit("share"):

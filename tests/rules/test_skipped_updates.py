@@ -35,6 +35,14 @@ def test_a_few_skipped_steps_are_the_scalers_own_search(late, expected):
     assert fires(run, "GL307") == expected
 
 
+@pytest.mark.parametrize(("count", "expected"), [(94, False), (95, True)])
+def test_of_a_record_with_one_step_those_skipped_after_it_count(count, expected):
+    """The scaler had found its scale, and then every gradient was NaN."""
+    steps = {"skipped_steps": np.full((1, 1), 90.0), "loss": 1.0}
+    run = make_run(1, 1, steps=steps, provenance={"skipped_steps": {"count": count}})
+    assert fires(run, "GL307") == expected
+
+
 def test_steps_before_the_first_one_do_not_count():
     assert not fires(skipping(0, first=100), "GL307")
     assert found(skipping(20, first=100), "GL307").value == pytest.approx(20 / 80)
