@@ -31,7 +31,7 @@ class LostUpdate(Rule):
     Takes the share of weights that have a gradient and yet are the same number after the update: w
     + dw was rounded back to w. A median over 50 iterations above a half is a warning, an error
     where it hits most of the parameters of a net that learns nothing, and a note in one that
-    learned. Of a format of 16 bits, those count that lose most of their steps. Judged only while
+    learned, unless nothing at all is left of the steps. Of a format of 16 bits, those count that lose most of their steps. Judged only while
     something is left to learn and the learning rate is not at the end of its schedule: where the
     loss has come within 2 % of its spread of its lowest, steps are too small for any format.
     Parameters that get next to no gradient beside the others are not judged.
@@ -73,6 +73,11 @@ class LostUpdate(Rule):
             "of the weights that have a gradient",
             "Next to nothing of the update is left.",
         ),
+        "whole": Limit(
+            0.99,
+            "of the weights that have a gradient",
+            "Nothing of the update is left: they stand still, in a net that learned as well.",
+        ),
         "rate": Limit(
             0.05,
             "of the largest learning rate",
@@ -100,7 +105,8 @@ class LostUpdate(Rule):
             part = values[found.window.start : found.window.stop][:, found.hits.which]
             hit = int((nanmedian(part.reshape(-1, part.shape[2])) > self.limit("warn")).sum())
         most = 2 * hit >= _trained(run)
-        harmless = NOTE if learned(run)[found.hits.which].all() else WARNING
+        moves = value <= self.limit("whole")
+        harmless = NOTE if moves and learned(run)[found.hits.which].all() else WARNING
         precision = config_word(run, "dtype", "their number format")
         ratio = ""
         if "update_ratio" in run:

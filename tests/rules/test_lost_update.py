@@ -39,6 +39,11 @@ def test_it_is_an_error_only_where_nothing_is_learned(steps, expected):
     assert severity(lost_everywhere(0.95, steps), "GL301") == expected
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.985, "note"), (1.0, "warning")])
+def test_what_stands_still_is_a_warning_in_a_net_that_learned_as_well(share, expected):
+    assert severity(lost_in_layer_2(share, LEARNED), "GL301") == expected
+
+
 @pytest.mark.parametrize(
     ("layers", "expected"), [((2,), "warning"), ((1, 2), "error"), ((1, 2, 3, 4), "error")]
 )
