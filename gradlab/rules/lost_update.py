@@ -31,9 +31,10 @@ class LostUpdate(Rule):
     Takes the share of weights that have a gradient and yet are the same number after the update: w
     + dw was rounded back to w. A median over 50 iterations above a half is a warning, an error
     where it hits most of the parameters of a net that learns nothing, and a note in one that
-    learned, unless nothing at all is left of the steps. Of a format of 16 bits, those count that lose most of their steps. Judged only while
-    something is left to learn and the learning rate is not at the end of its schedule: where the
-    loss has come within 2 % of its spread of its lowest, steps are too small for any format.
+    learned, unless nothing at all is left of the steps. Of a format of 16 bits, those count that
+    lose most of their steps. Judged only while something is left to learn and the learning rate is
+    not at the end of its schedule: where the loss has come within 2 % of its spread of its lowest,
+    steps are too small for any format.
     Parameters that get next to no gradient beside the others are not judged.
 
     Why it is bad
