@@ -14,7 +14,7 @@ LOOKED_AT = 256  # answers of a batch at most, see `right_share`
 STEPS = 60  # of the bisection: beyond the precision of a float
 FITS_SEEN = 3  # values that must all be so
 # Of the criterion by other examples' targets: no more than chance. Measured: nets that learned
-# little .80 to .978, those that learned nothing .995 to 1.005.
+# little .978 at most, those that learned nothing .995 to 1.005.
 FITS_ALL_ALIKE = 0.985
 
 
