@@ -34,8 +34,8 @@ class LostUpdate(Rule):
     learned, unless nothing at all is left of the steps. Of a format of 16 bits, those count that
     lose most of their steps. Judged only while something is left to learn and the learning rate is
     not at the end of its schedule: where the loss has come within 2 % of its spread of its lowest,
-    steps are too small for any format.
-    Parameters that get next to no gradient beside the others are not judged.
+    steps are too small for any format. Parameters that get next to no gradient beside the others
+    are not judged.
 
     Why it is bad
     -------------

@@ -69,7 +69,7 @@ class LossSide:
         self._stage = OutputStage(self._parameters, self._guard)
         self._handles: list[Any] = []
         self._attached, self._iteration = False, 0
-        self._unheld = Unheld(model)
+        self._unheld = Unheld(model, sharded=self._sharded)
         self._compared, self._compares = 0, True  # when answers were last compared, and whether now
         self._begin()
         self.trouble: str | None = None
@@ -197,7 +197,7 @@ class LossSide:
                     tensor, "returned" if tensor.numel() > 1 or tensor.ndim > 1 else "loss"
                 )
         self._evaluation.after_forward(output)
-        if not self._sharded and not self._unheld.done:
+        if not self._unheld.done:
             self._unheld.returned(self._iteration, tensors_in(output))
 
     def _counts(self, module: nn.Module) -> bool:

@@ -30,8 +30,8 @@ class Unheld:
     loss that learns, a batch whose own gradient is wanted.
     """
 
-    def __init__(self, model: nn.Module):
-        self._model = model
+    def __init__(self, model: nn.Module, *, sharded: bool = False):
+        self._model, self._sharded = model, sharded
         self._parameters = tuple(model.parameters())  # kept, so that no other gets an id of theirs
         self._held = {id(parameter) for parameter in self._parameters}
         self._given: set[Any] = set()
@@ -42,8 +42,10 @@ class Unheld:
 
     @property
     def done(self) -> bool:
-        """Whether no further look is needed."""
-        return len(self._looks) == 2 or self._looks == [[]]
+        """Whether no further look is needed; of a model in shards none is: the graph leads to
+        gathered copies.
+        """
+        return self._sharded or len(self._looks) == 2 or self._looks == [[]]
 
     def before(self, given: Iterable[Tensor]) -> None:
         """Know what a forward pass is given."""
@@ -53,12 +55,13 @@ class Unheld:
 
     def returned(self, iteration: int, answers: Iterable[Tensor]) -> None:
         """Look at the graph behind what a forward pass of an iteration has returned."""
+        given, self._given = self._given, set()  # nodes that are kept would keep their graph
         if self.done or iteration == self._iteration:
             return
         self._iteration = iteration
         tops = [each.grad_fn for each in answers if each.grad_fn is not None]
-        known = self._held | self._given
-        found = [each for each in _leaves(tops, self._given) if id(each) not in known]
+        known = self._held | given
+        found = [each for each in _leaves(tops, given) if id(each) not in known]
         # While a functional call lasts, other tensors stand in the parameters' places.
         standing = {id(parameter) for parameter in self._model.parameters()}
         if not self._looks:
@@ -69,7 +72,6 @@ class Unheld:
             made = [each for each in made if isinstance(each, nn.Parameter)]
             self._anew = [(tuple(each.shape), id(each) in standing) for each in made]
         self._looks.append([weakref.ref(each) for each in found])
-        self._given = set()
 
     def facts(self) -> dict[str, Any] | None:
         """Return how many they are, their sizes and where they stand; None where there are none."""
